@@ -1,0 +1,139 @@
+package custody
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// disk is the part of the file system whose failures matter for durability.
+// Tests replace it to fail before or after an effect.
+type disk interface {
+	// Sync flushes an open file to stable storage.
+	Sync(f *os.File) error
+	// Link gives the complete file old the name new, atomically, and fails
+	// with fs.ErrExist when new is taken.
+	Link(old, new string) error
+	// SyncDir makes the names in a directory durable.
+	SyncDir(dir string) error
+}
+
+type osDisk struct{}
+
+var _ disk = osDisk{}
+
+func (osDisk) Sync(f *os.File) error      { return f.Sync() }
+func (osDisk) Link(old, new string) error { return os.Link(old, new) }
+
+func (osDisk) SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // Directories cannot be flushed there; NTFS journals names.
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// writeNew creates path with mode 0600 and the given contents. The contents
+// are flushed under a temporary name first and then linked, not renamed: a
+// link fails when the name is taken, so neither a crash nor a race can leave
+// half a file or replace a key that is in use. A crash before the temporary
+// name is removed leaves a second name for the same sealed bytes; it may be
+// deleted. On error nothing is left under path.
+func writeNew(d disk, path string, data []byte) error {
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return &os.PathError{Op: "create", Path: path, Err: os.ErrExist}
+	}
+	f, err := os.CreateTemp(dir, "."+base+".tmp-*") // Mode 0600.
+	if err != nil {
+		return err
+	}
+	tmp := f.Name()
+	defer os.Remove(tmp)
+	_, err = f.Write(data)
+	if err == nil {
+		err = d.Sync(f)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := d.Link(tmp, path); err != nil {
+		return err
+	}
+	if err := os.Remove(tmp); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	if err := d.SyncDir(dir); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// readFile reads a regular file of at most limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path) // Before opening: opening a FIFO would block.
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("not a regular file: %w", ErrFormat)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("longer than %d bytes: %w", limit, ErrFormat)
+	}
+	return data, nil
+}
+
+// encodeFile is the one encoding of a custody file: two-space indent, members
+// in declaration order, one final newline.
+func encodeFile(v any) []byte {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		panic("custody: encoding strings, numbers and bytes: " + err.Error())
+	}
+	return append(b, '\n')
+}
+
+// decodeFile accepts exactly what encodeFile writes. Comparing the bytes
+// excludes at once what encoding/json lets pass: duplicate and case-folded
+// names, unknown members, spare base64 bits, trailing content.
+func decodeFile(data []byte, v any) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("not the expected JSON object: %w", ErrFormat)
+	}
+	if !bytes.Equal(encodeFile(v), data) {
+		return fmt.Errorf("not in canonical form: %w", ErrFormat)
+	}
+	return nil
+}
+
+func decodeRoot(data []byte) (rootFile, error) {
+	var f rootFile
+	if err := decodeFile(data, &f); err != nil {
+		return rootFile{}, err
+	}
+	if err := f.validate(); err != nil {
+		return rootFile{}, fmt.Errorf("%v: %w", err, ErrFormat)
+	}
+	return f, nil
+}

@@ -1,0 +1,218 @@
+package custody
+
+import (
+	"bytes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+)
+
+// Bounds on a keystore.
+const (
+	MaxSecrets    = 256
+	MaxSecretSize = 8 << 10
+	maxSecretName = 64
+	maxKeystore   = 4 << 20 // More than MaxSecrets of MaxSecretSize take in base64.
+)
+
+const (
+	labelKeystore = "tamga/v1/keystore"
+	labelSecret   = "tamga/v1/keystore-secret"
+	formatStore   = "tamga-keystore-1"
+)
+
+// Keystore is a set of named secrets, opened. It is immutable, safe for
+// concurrent use, and prints as a redaction mark. The zero value is empty.
+type Keystore struct {
+	open func() map[string][]byte
+}
+
+type keystoreFile struct {
+	Format  string          `json:"format"`
+	Salt    []byte          `json:"salt"`
+	Secrets []keystoreEntry `json:"secrets"` // Sorted by name.
+}
+
+// keystoreEntry holds one secret: nonce (12) || AES-256-GCM(secret).
+type keystoreEntry struct {
+	Name   string `json:"name"`
+	Sealed []byte `json:"sealed"`
+}
+
+func (f *keystoreFile) names() []string {
+	names := make([]string, len(f.Secrets))
+	for i, e := range f.Secrets {
+		names[i] = e.Name
+	}
+	return names
+}
+
+func (f *keystoreFile) validate() error {
+	if f.Format != formatStore || len(f.Salt) != saltSize {
+		return errors.New("unknown format or salt of the wrong length")
+	}
+	// An empty store would open under any root and so prove nothing.
+	if len(f.Secrets) == 0 || len(f.Secrets) > MaxSecrets {
+		return fmt.Errorf("%d secrets instead of 1 to %d", len(f.Secrets), MaxSecrets)
+	}
+	for i, e := range f.Secrets {
+		if !validName(e.Name) || i > 0 && e.Name <= f.Secrets[i-1].Name {
+			return fmt.Errorf("secret %d: name malformed or out of order", i)
+		}
+		if n := len(e.Sealed) - nonceSize - tagSize; n < 0 || n > MaxSecretSize {
+			return fmt.Errorf("secret %d: sealed of the wrong length", i)
+		}
+	}
+	return nil
+}
+
+// validName reports whether name is 1 to 64 of a-z, 0-9, '-', '_', '.', '/'.
+func validName(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' && c != '/' {
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxSecretName
+}
+
+// entryAAD binds a secret to its own name and to the names beside it, so an
+// entry can be neither renamed nor dropped without every entry failing.
+func entryAAD(name string, all []string) []byte {
+	b := appendField(nil, []byte(labelSecret))
+	b = appendField(b, []byte(name))
+	for _, n := range all {
+		b = appendField(b, []byte(n))
+	}
+	return b
+}
+
+// keystoreAEAD derives the key of one file. The salt separates files of one
+// root, so entries cannot be moved between an old keystore and a new one.
+func keystoreAEAD(r Root, salt []byte) (cipher.AEAD, error) {
+	master := r.Derive(labelKeystore)
+	defer clear(master[:])
+	key, err := hkdf.Key(sha256.New, master[:], salt, labelKeystore, 32)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	return newAEAD(key)
+}
+
+// CreateKeystore writes secrets to path, each sealed under r with its name
+// bound. Names are 1 to 64 characters of a-z 0-9 - _ . / and stay readable in
+// the file; secrets are at most [MaxSecretSize] bytes, and there are 1 to
+// [MaxSecrets] of them, else [ErrFormat]. It refuses to replace a file (errors.Is
+// fs.ErrExist), returns [ErrRoot] for an unusable root, and has the same
+// durability as [Create]. It keeps no reference to secrets.
+func CreateKeystore(path string, r Root, secrets map[string][]byte) error {
+	return createKeystore(osDisk{}, path, r, secrets)
+}
+
+func createKeystore(d disk, path string, r Root, secrets map[string][]byte) error {
+	if !r.Usable() {
+		return fmt.Errorf("creating keystore: %w", ErrRoot)
+	}
+	f := keystoreFile{Format: formatStore, Salt: make([]byte, saltSize), Secrets: []keystoreEntry{}}
+	if err := randomize(f.Salt); err != nil {
+		return fmt.Errorf("creating keystore: %w", err)
+	}
+	aead, err := keystoreAEAD(r, f.Salt)
+	if err != nil {
+		return fmt.Errorf("creating keystore: %w", err)
+	}
+	names := slices.Sorted(maps.Keys(secrets))
+	for _, name := range names {
+		sealed, err := sealWith(aead, entryAAD(name, names), secrets[name])
+		if err != nil {
+			return fmt.Errorf("creating keystore: %w", err)
+		}
+		f.Secrets = append(f.Secrets, keystoreEntry{name, sealed})
+	}
+	if err := f.validate(); err != nil {
+		return fmt.Errorf("creating keystore: %v: %w", err, ErrFormat)
+	}
+	if err := writeNew(d, path, encodeFile(f)); err != nil {
+		return fmt.Errorf("creating keystore: %w", err)
+	}
+	return nil
+}
+
+// OpenKeystore reads what [CreateKeystore] wrote and opens every secret. It
+// returns [ErrFormat] for another file, [ErrRoot] when r is unusable or any
+// entry fails to open, and the file system's error when it cannot be read.
+func OpenKeystore(path string, r Root) (Keystore, error) {
+	if !r.Usable() {
+		return Keystore{}, fmt.Errorf("opening keystore: %w", ErrRoot)
+	}
+	data, err := readFile(path, maxKeystore)
+	if err != nil {
+		return Keystore{}, fmt.Errorf("opening keystore: %w", err)
+	}
+	f, err := decodeKeystore(data)
+	if err != nil {
+		return Keystore{}, fmt.Errorf("opening keystore: %w", err)
+	}
+	aead, err := keystoreAEAD(r, f.Salt)
+	if err != nil {
+		return Keystore{}, fmt.Errorf("opening keystore: %w", err)
+	}
+	names := f.names()
+	secrets := make(map[string][]byte, len(names))
+	for _, e := range f.Secrets {
+		secret, err := aead.Open(nil, e.Sealed[:nonceSize], e.Sealed[nonceSize:], entryAAD(e.Name, names))
+		if err != nil {
+			return Keystore{}, fmt.Errorf("opening keystore: %w", ErrRoot)
+		}
+		secrets[e.Name] = secret
+	}
+	return Keystore{func() map[string][]byte { return secrets }}, nil
+}
+
+func decodeKeystore(data []byte) (keystoreFile, error) {
+	var f keystoreFile
+	if err := decodeFile(data, &f); err != nil {
+		return keystoreFile{}, err
+	}
+	if err := f.validate(); err != nil {
+		return keystoreFile{}, fmt.Errorf("%v: %w", err, ErrFormat)
+	}
+	return f, nil
+}
+
+// Secret returns a copy of the secret called name, or [ErrNoSecret]. The copy
+// is the caller's to clear.
+func (k Keystore) Secret(name string) ([]byte, error) {
+	if k.open != nil {
+		if secret, ok := k.open()[name]; ok {
+			return bytes.Clone(secret), nil
+		}
+	}
+	if len(name) > maxSecretName {
+		name = name[:maxSecretName]
+	}
+	return nil, fmt.Errorf("reading secret %q: %w", name, ErrNoSecret)
+}
+
+// Names returns the names of the secrets in order.
+func (k Keystore) Names() []string {
+	if k.open == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(k.open()))
+}
+
+const redactedStore = "keystore(redacted)"
+
+// LogValue implements [slog.LogValuer] without secrets.
+func (Keystore) LogValue() slog.Value { return slog.StringValue(redactedStore) }
+
+// Format implements [fmt.Formatter] without secrets, whatever the verb.
+func (Keystore) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redactedStore) }

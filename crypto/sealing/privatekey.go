@@ -1,0 +1,114 @@
+package sealing
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/cloudflare/circl/hpke"
+	"github.com/cloudflare/circl/kem"
+)
+
+// SeedSize is the length of a private key's seed, which is also its RFC 9180
+// serialisation (draft-ietf-hpke-pq section 4).
+const SeedSize = 32
+
+// PrivateKey opens what was sealed to its public half. It is immutable, safe
+// for concurrent use, not comparable with ==, and prints as a redaction mark
+// under every fmt verb and slog handler. The zero value opens nothing.
+type PrivateKey struct {
+	// The key is reached through a closure so that fmt and reflection-based
+	// encoders, which do not call methods on unexported fields, find only a
+	// code address.
+	open func() *privateKey
+}
+
+type privateKey struct {
+	seed [SeedSize]byte
+	kem  kem.PrivateKey
+	pub  PublicKey
+}
+
+// GenerateKey makes a new key from crypto/rand.
+func GenerateKey() (PrivateKey, error) {
+	var seed [SeedSize]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return PrivateKey{}, fmt.Errorf("generating sealing key: %w", err)
+	}
+	defer clear(seed[:])
+	return NewPrivateKey(seed[:])
+}
+
+// NewPrivateKey rebuilds a key from its 32-byte seed, of which it keeps a
+// copy. It returns [ErrKey] for another length.
+func NewPrivateKey(seed []byte) (PrivateKey, error) {
+	if len(seed) != SeedSize {
+		return PrivateKey{}, fmt.Errorf("loading sealing key: %d bytes instead of %d: %w", len(seed), SeedSize, ErrKey)
+	}
+	sk, err := hpke.KEM_XWING.Scheme().UnmarshalBinaryPrivateKey(seed)
+	if err != nil {
+		return PrivateKey{}, fmt.Errorf("loading sealing key: %w", ErrKey)
+	}
+	raw, err := sk.Public().MarshalBinary()
+	if err != nil {
+		return PrivateKey{}, fmt.Errorf("loading sealing key: %w", ErrKey)
+	}
+	pub, err := ParsePublicKey(raw)
+	if err != nil {
+		return PrivateKey{}, fmt.Errorf("loading sealing key: %w", err)
+	}
+	k := &privateKey{kem: sk, pub: pub}
+	copy(k.seed[:], seed)
+	return PrivateKey{func() *privateKey { return k }}, nil
+}
+
+// Open decrypts what [Seal] made for this key with the same info and aad. Any
+// failure, the zero key's included, is [ErrOpen] and nothing else. The result
+// is the caller's, who should wipe it when it was a biometric sample.
+func (k PrivateKey) Open(info, aad, sealed []byte) ([]byte, error) {
+	if k.IsZero() {
+		return nil, ErrOpen
+	}
+	return open(suite(), k.open(), info, aad, sealed)
+}
+
+// Public returns the key to publish; the zero value for the zero key.
+func (k PrivateKey) Public() PublicKey {
+	if k.IsZero() {
+		return PublicKey{}
+	}
+	return k.open().pub
+}
+
+// Seed returns a copy of the 32-byte seed, nil for the zero key. It is the
+// secret itself: hand it to custody and clear it.
+func (k PrivateKey) Seed() []byte {
+	if k.IsZero() {
+		return nil
+	}
+	return bytes.Clone(k.open().seed[:])
+}
+
+// IsZero reports whether k is the zero value.
+func (k PrivateKey) IsZero() bool { return k.open == nil }
+
+// Equal reports, in constant time, whether both are the same key. Two zero
+// keys are equal.
+func (k PrivateKey) Equal(o PrivateKey) bool {
+	if k.IsZero() || o.IsZero() {
+		return k.IsZero() && o.IsZero()
+	}
+	a, b := k.open(), o.open()
+	return subtle.ConstantTimeCompare(a.seed[:], b.seed[:]) == 1
+}
+
+const redacted = "sealing-private-key(redacted)"
+
+// LogValue implements [slog.LogValuer] without the key.
+func (PrivateKey) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Format implements [fmt.Formatter] without the key, whatever the verb.
+func (PrivateKey) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
