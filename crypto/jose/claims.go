@@ -1,0 +1,56 @@
+package jose
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// DecodeClaims decodes a payload, which must be one JSON object, into the struct
+// or map that v points to. Every member must have a field of exactly its name;
+// unknown, duplicate and miscased names, trailing data, invalid UTF-8, lone
+// surrogates, more than 16 levels and more than [MaxTokenSize] bytes are errors
+// wrapping [ErrMalformed] or [ErrTooLarge]. On error *v is its zero value; on
+// success nothing of its former content is left. A type that has its own
+// UnmarshalJSON answers for the names inside it. v must be a non-nil pointer.
+func DecodeClaims(payload []byte, v any) error { return decodeClaims(payload, v, true) }
+
+// DecodeOpenClaims is [DecodeClaims] for documents whose specification says that
+// members not understood are ignored, such as OpenID Federation statements. A
+// name that differs from a known one in case only is still an error.
+func DecodeOpenClaims(payload []byte, v any) error { return decodeClaims(payload, v, false) }
+
+func decodeClaims(payload []byte, v any, strict bool) error {
+	target := reflect.ValueOf(v)
+	if target.Kind() != reflect.Pointer || target.IsNil() {
+		panic("jose: claims target is not a pointer to a value")
+	}
+	target = target.Elem()
+	target.SetZero()
+	if len(payload) > MaxTokenSize {
+		return fmt.Errorf("decoding claims: %w", ErrTooLarge)
+	}
+	if err := scanObject(payload, target.Type(), strict, nil); err != nil {
+		return fmt.Errorf("decoding claims: %w", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(payload))
+	if strict {
+		decoder.DisallowUnknownFields()
+	}
+	if err := decoder.Decode(v); err != nil {
+		target.SetZero()
+		return fmt.Errorf("decoding claims: %w: %s", ErrMalformed, claimFault(err))
+	}
+	return nil
+}
+
+// claimFault describes a decoding error without its text: encoding/json quotes
+// numbers, package time quotes dates, and both may be a person's.
+func claimFault(err error) string {
+	if fault, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && fault.Field != "" {
+		return fmt.Sprintf("member %s has the wrong type or range", quote([]byte(fault.Field)))
+	}
+	return "a member has a value its type refuses"
+}
