@@ -1,0 +1,99 @@
+package policy
+
+import (
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// formatRevision is the value of tamga_law this package reads.
+const formatRevision = "1"
+
+// maxCitation bounds the name of an act or article, in characters: it travels in every signed decision.
+const maxCitation = 200
+
+// header is the file-level part of a law.
+type header struct {
+	jurisdiction string
+	version      string
+	status       string
+	law          string // the act a default refusal cites
+	article      string // its article
+}
+
+var (
+	versionForm = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]{0,31}$`)
+	headerKeys  = [...]string{"tamga_law", "jurisdiction", "version", "status", "law", "default_article"}
+)
+
+// readHeader checks the "//!" lines. Every key is required exactly once.
+func readHeader(lines []word, f *faults) header {
+	values := make(map[string]string, len(headerKeys))
+	for _, line := range lines {
+		key, value, found := strings.Cut(line.text, ":")
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		_, duplicate := values[key]
+		switch {
+		case !found:
+			f.add(line.at, "header line is not of the form //! key: value")
+			continue
+		case !contains(headerKeys[:], key):
+			f.add(line.at, "unknown header key %s: known are %s", quote(key), strings.Join(headerKeys[:], ", "))
+			continue
+		case duplicate:
+			f.add(line.at, "header key %s appears twice", key)
+			continue
+		}
+		if rule := headerRule(key, value); rule != "" {
+			f.add(line.at, "header key %s %s", key, rule)
+		}
+		values[key] = value
+	}
+	for _, key := range headerKeys {
+		if _, ok := values[key]; !ok {
+			f.add(position{1, 1}, "header key %s is missing: the file opens with lines of the form //! key: value", key)
+		}
+	}
+	return header{
+		jurisdiction: values["jurisdiction"], version: values["version"], status: values["status"],
+		law: values["law"], article: values["default_article"],
+	}
+}
+
+// headerRule says which rule a value breaks, or "".
+func headerRule(key, value string) string {
+	switch key {
+	case "tamga_law":
+		if value != formatRevision {
+			return "must be " + formatRevision + ": another revision of the format needs another release"
+		}
+	case "jurisdiction":
+		if !isCountry(value) {
+			return "must be " + kindCountry.describe()
+		}
+	case "version":
+		if !versionForm.MatchString(value) {
+			return "must be 1 to 32 letters, digits, dots and hyphens"
+		}
+	case "status":
+		if !contains(statuses[:], value) {
+			return "must be one of " + strings.Join(statuses[:], ", ")
+		}
+	default:
+		return citationRule(value)
+	}
+	return ""
+}
+
+// citationRule says which rule the name of an act or article breaks, or "".
+func citationRule(s string) string {
+	switch {
+	case strings.TrimSpace(s) == "":
+		return "must not be empty"
+	case utf8.RuneCountInString(s) > maxCitation:
+		return "must be at most 200 characters"
+	case strings.ContainsAny(s, "\n\r\t"):
+		return "must be one line"
+	}
+	return ""
+}

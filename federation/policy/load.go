@@ -1,0 +1,185 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"regexp"
+	"strconv"
+	"strings"
+
+	cedar "github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
+)
+
+// Limits of a law file. The largest built-in law is below 8 KiB; ten times that is a text nobody reads.
+const (
+	maxLawSize  = 64 << 10
+	maxPolicies = 256
+)
+
+// Limits of @fmr: below 100 a decision is no evidence, above a million no calibration supports the claim.
+const (
+	minFMR = 100
+	maxFMR = 1_000_000
+)
+
+// Load reads a law file; name is only used to name it in faults. On error the result is nil and the error is a
+// *[LawError] that lists every fault of the text, each with its place. Load keeps no reference to src.
+func Load(name string, src []byte) (*Law, error) {
+	f := &faults{file: name}
+	if len(src) > maxLawSize {
+		f.add(position{1, 1}, "law is %d bytes long, the limit is %d", len(src), maxLawSize)
+		return nil, f.err()
+	}
+	text := scan(src, f)
+	law := &Law{head: readHeader(text.header, f), digest: sha256.Sum256(src), byID: make(map[cedar.PolicyID]int, len(text.statements))}
+	if len(text.statements) == 0 {
+		f.add(position{1, 1}, "law has no policy")
+	}
+	if len(text.statements) > maxPolicies {
+		f.add(text.statements[maxPolicies].at, "law has more than %d policies", maxPolicies)
+		text.statements = text.statements[:maxPolicies]
+	}
+	for _, st := range text.statements {
+		if p := parse(st, f); p != nil {
+			law.add(st, p, f)
+		}
+	}
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return law, nil
+}
+
+var parsePlace = regexp.MustCompile(`<input>:(\d+):(\d+)`)
+
+// parse hands one statement to Cedar, padded so that Cedar's places are those of the file.
+func parse(st statement, f *faults) *cedar.Policy {
+	if st.tooDeep {
+		f.add(st.at, "policy nests brackets deeper than %d", maxNesting)
+		return nil
+	}
+	padded := strings.Repeat("\n", st.at.line-1) + strings.Repeat(" ", st.at.column-1) + st.text
+	list, err := cedar.NewPolicyListFromBytes(f.file, []byte(padded))
+	if err != nil {
+		at, message := st.at, err.Error()
+		if m := parsePlace.FindStringSubmatchIndex(message); m != nil {
+			at.line, _ = strconv.Atoi(message[m[2]:m[3]])
+			at.column, _ = strconv.Atoi(message[m[4]:m[5]])
+			message = message[m[1]:]
+		}
+		f.add(at, "not Cedar: %s", strings.TrimLeft(message, ": "))
+		return nil
+	}
+	if len(list) != 1 {
+		f.add(st.at, "not Cedar: empty policy")
+		return nil
+	}
+	return list[0]
+}
+
+// add checks one policy and takes it into the law.
+func (l *Law) add(st statement, p *cedar.Policy, f *faults) {
+	r := readAnnotations(st, p, f)
+	r.policy, r.line, r.column = p, st.at.line, st.at.column
+	checkProfile(st, (*ast.Policy)(p.AST()), f)
+	if first, ok := l.byID[cedar.PolicyID(r.id)]; ok && r.id != "" {
+		f.add(st.where(st.annotations, "id"), "policy id %s is already used at line %d", quote(r.id), l.rules[first].line)
+		return
+	}
+	verdict := "refused"
+	if r.permit {
+		verdict = "permitted"
+	}
+	r.reason = sentence(verdict, r.id, r.law, r.article)
+	r.failed = sentence("refused", r.id, r.law, r.article) + ": the policy could not be evaluated"
+	l.byID[cedar.PolicyID(r.id)] = len(l.rules)
+	l.rules = append(l.rules, r)
+}
+
+var idForm = regexp.MustCompile(`^[a-z][a-z0-9-]{2,63}$`)
+
+// readAnnotations checks citation and obligations.
+func readAnnotations(st statement, p *cedar.Policy, f *faults) rule {
+	values := make(map[string]string, len(annotations))
+	for key, value := range p.Annotations() {
+		values[string(key)] = string(value)
+	}
+	for _, w := range st.annotations {
+		if !contains(annotations[:], w.text) {
+			f.add(w.at, "unknown annotation @%s: known are @%s", w.text, strings.Join(annotations[:], ", @"))
+		}
+	}
+	r := rule{id: values["id"], law: values["law"], article: values["article"], permit: p.Effect() == cedar.Permit}
+	a := annotated{st: st, values: values, faults: f}
+	a.check("id", func(v string) string {
+		if !idForm.MatchString(v) || v == DefaultDeny {
+			return "must be 3 to 64 lower case letters, digits and hyphens, starting with a letter, and not " + DefaultDeny
+		}
+		return ""
+	})
+	a.check("law", citationRule)
+	a.check("article", citationRule)
+	if !r.permit {
+		a.refuse("consent", "fmr", "modalities")
+		return r
+	}
+	a.obligations(&r)
+	return r
+}
+
+// annotated is one policy's annotations while they are checked.
+type annotated struct {
+	st     statement
+	values map[string]string
+	faults *faults
+}
+
+// check requires an annotation and applies a rule, which returns what is wrong or "".
+func (a annotated) check(key string, rule func(string) string) {
+	value, ok := a.values[key]
+	if !ok {
+		a.faults.add(a.st.at, "policy has no @%s", key)
+		return
+	}
+	if wrong := rule(value); wrong != "" {
+		a.faults.add(a.st.where(a.st.annotations, key), "@%s %s", key, wrong)
+	}
+}
+
+func (a annotated) refuse(keys ...string) {
+	for _, key := range keys {
+		if _, ok := a.values[key]; ok {
+			a.faults.add(a.st.where(a.st.annotations, key), "@%s on a forbid: only a permit has obligations", key)
+		}
+	}
+}
+
+func (a annotated) obligations(r *rule) {
+	a.check("consent", func(v string) string {
+		r.consent = v != consentNone
+		if !contains(consents[:], v) {
+			return "must be one of " + strings.Join(consents[:], ", ")
+		}
+		return ""
+	})
+	a.check("fmr", func(v string) string {
+		n, err := strconv.ParseUint(v, 10, 32)
+		if err != nil || n < minFMR || n > maxFMR || strconv.FormatUint(n, 10) != v {
+			return "must be an integer n from 100 to 1000000, for a decision at FMR 1/n"
+		}
+		r.fmrOneIn = uint32(n)
+		return ""
+	})
+	a.check("modalities", func(v string) string {
+		named := strings.Split(v, " ")
+		for _, m := range modalities {
+			if contains(named, m) {
+				r.modalities = append(r.modalities, m)
+			}
+		}
+		if len(named) != len(r.modalities) {
+			return "must name each modality once, separated by one space: " + strings.Join(modalities[:], ", ")
+		}
+		return ""
+	})
+}

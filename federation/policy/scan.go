@@ -1,0 +1,183 @@
+package policy
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxNesting bounds brackets in a statement, and with it the depth of Cedar's recursive parser.
+const maxNesting = 32
+
+// word is an annotation name or a string literal with its place. Cedar's tree keeps neither place, and a fault that
+// only names a policy is of little use in a long one.
+type word struct {
+	text string
+	at   position
+}
+
+// statement is the text up to a semicolon. Statements are parsed one by one so that a syntax error in one does not
+// hide the faults of the next.
+type statement struct {
+	text        string
+	at          position
+	annotations []word
+	literals    []word // string literals, unquoted but not unescaped
+	tooDeep     bool
+}
+
+// source is a law file cut into header lines and statements.
+type source struct {
+	header     []word // text after "//!", trimmed
+	statements []statement
+}
+
+// scanner walks the text once. It knows just enough of Cedar to tell code from comments and strings.
+type scanner struct {
+	src    string
+	off    int
+	at     position
+	out    source
+	faults *faults
+
+	open  bool // inside a statement
+	start int
+	cur   statement
+	depth int
+}
+
+// scan cuts src up. Text that must not occur at all (invalid UTF-8, control and bidirectional characters, which make
+// a law read differently from what it says) is a fault.
+func scan(src []byte, f *faults) source {
+	s := &scanner{src: string(src), at: position{1, 1}, faults: f}
+	for s.off < len(s.src) {
+		s.step()
+	}
+	if s.open {
+		s.close()
+	}
+	return s.out
+}
+
+func (s *scanner) step() {
+	switch rest := s.src[s.off:]; {
+	case strings.HasPrefix(rest, "//"):
+		s.comment()
+	case rest[0] == '"':
+		s.begin()
+		s.literal()
+	case rest[0] == '@':
+		s.begin()
+		s.annotation()
+	case rest[0] == ';':
+		s.begin()
+		s.next()
+		s.close()
+	default:
+		r := s.next()
+		if !unicode.IsSpace(r) {
+			s.beginAt(s.off-utf8.RuneLen(r), position{s.at.line, s.at.column - 1})
+		}
+		s.nest(r)
+	}
+}
+
+func (s *scanner) nest(r rune) {
+	switch r {
+	case '(', '[', '{':
+		s.depth++
+	case ')', ']', '}':
+		s.depth--
+	}
+	s.cur.tooDeep = s.cur.tooDeep || s.depth > maxNesting
+}
+
+// next consumes one character and checks it.
+func (s *scanner) next() rune {
+	r, size := utf8.DecodeRuneInString(s.src[s.off:])
+	switch {
+	case r == utf8.RuneError && size == 1:
+		s.faults.add(s.at, "byte is not UTF-8")
+	case r == '\n' || r == '\t' || r == '\r':
+	case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
+		s.faults.add(s.at, "character %U is not allowed in a law", r)
+	}
+	s.off += size
+	if r == '\n' {
+		s.at = position{s.at.line + 1, 1}
+	} else {
+		s.at.column++
+	}
+	return r
+}
+
+func (s *scanner) begin() { s.beginAt(s.off, s.at) }
+
+func (s *scanner) beginAt(off int, at position) {
+	if !s.open {
+		s.open, s.start, s.cur = true, off, statement{at: at}
+	}
+}
+
+func (s *scanner) close() {
+	s.cur.text = s.src[s.start:s.off]
+	s.out.statements = append(s.out.statements, s.cur)
+	s.open, s.depth, s.cur = false, 0, statement{}
+}
+
+// comment consumes to the end of the line and keeps header lines.
+func (s *scanner) comment() {
+	at, start := s.at, s.off
+	for s.off < len(s.src) && s.src[s.off] != '\n' {
+		s.next()
+	}
+	text, isHeader := strings.CutPrefix(s.src[start:s.off], "//!")
+	if !isHeader {
+		return
+	}
+	if s.open || len(s.out.statements) > 0 {
+		s.faults.add(at, "header line after the first policy: the header opens the file")
+		return
+	}
+	s.out.header = append(s.out.header, word{strings.TrimSpace(text), at})
+}
+
+func (s *scanner) literal() {
+	at, start := s.at, s.off
+	s.next()
+	for s.off < len(s.src) {
+		r := s.next()
+		if r == '\\' && s.off < len(s.src) {
+			s.next()
+			continue
+		}
+		if r == '"' {
+			s.cur.literals = append(s.cur.literals, word{s.src[start+1 : s.off-1], at})
+			return
+		}
+	}
+}
+
+func (s *scanner) annotation() {
+	at := s.at
+	s.next()
+	start := s.off
+	for s.off < len(s.src) {
+		r, _ := utf8.DecodeRuneInString(s.src[s.off:])
+		if r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			break
+		}
+		s.next()
+	}
+	s.cur.annotations = append(s.cur.annotations, word{s.src[start:s.off], at})
+}
+
+// where is the place of the first word with the text, or the statement's own.
+func (st statement) where(words []word, text string) position {
+	for _, w := range words {
+		if w.text == text {
+			return w.at
+		}
+	}
+	return st.at
+}
