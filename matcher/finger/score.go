@@ -1,0 +1,194 @@
+package finger
+
+import (
+	"math"
+	"sync"
+)
+
+// overlapMargin is how far outside the other's hull a minutia still counts as
+// one that the other finger had a chance to show, in pixels.
+const overlapMargin = 8
+
+// scratch is the working memory of one comparison. It holds traces of both
+// templates, so it is wiped before it goes back to the pool.
+type scratch struct {
+	candidates     []candidate
+	order          []int32
+	starts         [buckets]int32
+	takenA, takenB [MaxMinutiae + 1]bool
+	pairs          []pair
+	compatibility  []float32
+	votes          []float32
+	ranked         []int
+	tried          []motion
+	moved          []vec
+	hull           []vec
+	matches        []match
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// Compare returns the comparison score of two templates, 0 or more: 0 says
+// that nothing speaks for the same finger. It does not depend on the order of
+// its arguments, allocates next to nothing and may be called from any number
+// of goroutines. A template that is nil, zero or wiped scores 0. What a score
+// is worth, [Threshold] says.
+//
+// Bits are equal on one processor architecture; across architectures the last
+// digits may differ where the compiler fuses multiplication and addition.
+func Compare(probe, reference *Template) float64 {
+	a, b := probe.contents(), reference.contents()
+	if a == nil || b == nil || len(a.points) < MinMinutiae || len(b.points) < MinMinutiae {
+		return 0
+	}
+	if len(a.points) > len(b.points) || len(a.points) == len(b.points) && a.order > b.order {
+		a, b = b, a
+	}
+	s := scratches.Get().(*scratch)
+	defer func() {
+		s.wipe()
+		scratches.Put(s)
+	}()
+	return s.compare(a, b)
+}
+
+func (s *scratch) compare(a, b *prepared) float64 {
+	s.assign(a, b)
+	if len(s.pairs) < MinMinutiae {
+		return 0
+	}
+	s.relax(a, b)
+	relaxed := s.rank()
+	best := float32(0)
+	s.tried = s.tried[:0]
+	for _, t := range s.ranked {
+		if len(s.tried) == hypotheses {
+			break
+		}
+		p := &s.pairs[t]
+		m := fromPair(&a.points[p.a], &b.points[p.b])
+		if s.known(m, &b.points[p.b]) {
+			continue
+		}
+		best = max(best, s.evaluate(a, b, m))
+	}
+	score := math.Sqrt(float64(relaxed)) * float64(best)
+	if math.IsNaN(score) || math.IsInf(score, 0) {
+		return 0 // coordinates so far apart that their squares overflow
+	}
+	return score
+}
+
+// Number of best pairs whose mean vote is the relaxed score: minNP and maxNP
+// of the paper, between which it grows with the smaller template.
+const (
+	fewestPairs = 4
+	mostPairs   = 12
+	pairsMid    = 20
+	pairsSlope  = 0.4
+)
+
+// rank orders the pairs by vote, best first, into s.ranked, and returns the
+// mean vote of the best: the global similarity of the cylinder-code paper.
+func (s *scratch) rank() float32 {
+	s.ranked = s.ranked[:0]
+	n := len(s.pairs)
+	count := fewestPairs + int(math.Round(float64(sigmoid(float64(n), pairsMid, pairsSlope))*(mostPairs-fewestPairs)))
+	count = min(count, n)
+	var sum float32
+	for range count {
+		best := -1
+		for t := range s.pairs {
+			if s.pairs[t].vote >= 0 && (best < 0 || s.pairs[t].vote > s.pairs[best].vote) {
+				best = t
+			}
+		}
+		sum += s.pairs[best].vote
+		s.pairs[best].vote = -1 // taken
+		s.ranked = append(s.ranked, best)
+	}
+	return sum / float32(count)
+}
+
+// known reports whether a motion was tried that lays q on nearly the same
+// place, turned nearly alike.
+func (s *scratch) known(m motion, q *point) bool {
+	x, y := m.apply(q.x, q.y)
+	for _, o := range s.tried {
+		ox, oy := o.apply(q.x, q.y)
+		dx, dy := x-ox, y-oy
+		if dx*dx+dy*dy < sameShift*sameShift && o.cos*m.cos+o.sin*m.sin > 0.98 {
+			return true
+		}
+	}
+	return false
+}
+
+// evaluate refines the motion m and returns q^2/sqrt(n_a n_b): the soft count
+// of matches against the minutiae that both fingers had a chance to show.
+func (s *scratch) evaluate(a, b *prepared, m motion) float32 {
+	q := s.pairUp(a, b, m)
+	for range refinements {
+		if len(s.matches) < 2 {
+			break
+		}
+		m = fit(a, b, s.matches, m)
+		q = s.pairUp(a, b, m)
+	}
+	s.tried = append(s.tried, m)
+	if q == 0 {
+		return 0
+	}
+	na, nb := s.overlap(a, b, m)
+	return q * q / float32(math.Sqrt(float64(na*nb)))
+}
+
+// overlap counts the minutiae of each that lie within the other's hull. Those
+// matched are counted in any case.
+func (s *scratch) overlap(a, b *prepared, m motion) (na, nb float32) {
+	s.hull = s.hull[:0]
+	for _, v := range b.hull {
+		x, y := m.apply(v.x, v.y)
+		s.hull = append(s.hull, vec{x, y})
+	}
+	for i := range a.points {
+		if s.takenA[i] || within(s.hull, vec{a.points[i].x, a.points[i].y}, overlapMargin) {
+			na++
+		}
+	}
+	for j := range b.points {
+		if s.takenB[j] || within(a.hull, s.moved[j], overlapMargin) {
+			nb++
+		}
+	}
+	return na, nb
+}
+
+func (s *scratch) freeAll() {
+	clear(s.takenA[:])
+	clear(s.takenB[:])
+}
+
+// wipe overwrites everything but keeps the memory.
+func (s *scratch) wipe() {
+	clear(s.candidates[:cap(s.candidates)])
+	clear(s.order[:cap(s.order)])
+	clear(s.starts[:])
+	s.freeAll()
+	clear(s.pairs[:cap(s.pairs)])
+	clear(s.compatibility[:cap(s.compatibility)])
+	clear(s.votes[:cap(s.votes)])
+	clear(s.ranked[:cap(s.ranked)])
+	clear(s.tried[:cap(s.tried)])
+	clear(s.moved[:cap(s.moved)])
+	clear(s.hull[:cap(s.hull)])
+	clear(s.matches[:cap(s.matches)])
+}
+
+// grow returns v with length n, its contents unspecified.
+func grow(v []float32, n int) []float32 {
+	if cap(v) < n {
+		return make([]float32, n, 2*n)
+	}
+	return v[:n]
+}
