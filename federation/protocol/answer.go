@@ -1,0 +1,273 @@
+package protocol
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/sealing"
+	"github.com/tamga-id/tamga/federation/ledger"
+)
+
+// Verdict is what a responder decided and under which rule.
+type Verdict struct {
+	Outcome  Outcome
+	Code     Code
+	FMROneIn uint32 // the decision's false match rate is 1/FMROneIn; 0 when nothing was compared
+	Policy   PolicyRef
+}
+
+// PolicyRef names the rule of law that decided.
+type PolicyRef struct {
+	Law, Version, ID, Article string
+}
+
+// Answer is a verified reply.
+type Answer struct {
+	Verdict
+	Issuer   string
+	IssuedAt time.Time
+	Receipt  ledger.Receipt // proof that the responder's ledger holds this verdict
+	Signed   bool           // false only for a Refusal, which carries no receipt
+	Token    string         // the reply as received, evidence
+}
+
+type wireAnswer struct {
+	Issuer    string `json:"iss"`
+	Audience  string `json:"aud"`
+	IssuedAt  int64  `json:"iat"`
+	QueryHash string `json:"query_hash"`
+	Sealed    string `json:"sealed"`
+}
+
+type wireRefusal struct {
+	Issuer    string `json:"iss"`
+	IssuedAt  int64  `json:"iat"`
+	QueryHash string `json:"query_hash"`
+	Outcome   string `json:"outcome"`
+	Code      string `json:"code"`
+}
+
+// Wire form of the sealed part of an Answer, CDDL:
+//
+//	sealed-answer = { 1: tstr, 2: tstr, 3: uint, 4: policy, 5: receipt }
+//	policy        = { 1: tstr, 2: tstr, 3: tstr, 4: tstr } ; law, version, id, article
+//	receipt       = { 1: bstr, 2: uint, 3: [* bstr .size 32], 4: bstr }
+type wireVerdict struct {
+	Outcome  string      `cbor:"1,keyasint"`
+	Code     string      `cbor:"2,keyasint"`
+	FMROneIn uint32      `cbor:"3,keyasint"`
+	Policy   wirePolicy  `cbor:"4,keyasint"`
+	Receipt  wireReceipt `cbor:"5,keyasint"`
+}
+
+type wirePolicy struct {
+	Law     string `cbor:"1,keyasint"`
+	Version string `cbor:"2,keyasint"`
+	ID      string `cbor:"3,keyasint"`
+	Article string `cbor:"4,keyasint"`
+}
+
+type wireReceipt struct {
+	Checkpoint []byte   `cbor:"1,keyasint"`
+	Index      uint64   `cbor:"2,keyasint"`
+	Proof      [][]byte `cbor:"3,keyasint"`
+	Leaf       []byte   `cbor:"4,keyasint"`
+}
+
+// aad is SHA-256 of the deterministic CBOR array
+// ["tamga/v1/answer-aad", iss, aud, iat, query_hash] (TMG-A-004).
+func (w wireAnswer) aad() ([]byte, error) {
+	b, err := encodeCBOR([]any{"tamga/v1/answer-aad", w.Issuer, w.Audience, w.IssuedAt, w.QueryHash})
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(b)
+	return sum[:], nil
+}
+
+// Answer seals v and its receipt to the Query's reply key and signs the reply.
+func (q Query) Answer(v Verdict, r ledger.Receipt, sign jose.PrivateKey, now time.Time) ([]byte, error) {
+	plain, err := encodeCBOR(wireVerdict{
+		Outcome: string(v.Outcome), Code: string(v.Code), FMROneIn: v.FMROneIn,
+		Policy:  wirePolicy{v.Policy.Law, v.Policy.Version, v.Policy.ID, v.Policy.Article},
+		Receipt: wireReceipt{r.Checkpoint, r.Index, r.Proof, r.Leaf},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encoding verdict: %w", err)
+	}
+	w := wireAnswer{Issuer: q.Audience, Audience: q.Issuer, IssuedAt: now.Unix(), QueryHash: q.Hash.String()}
+	aad, err := w.aad()
+	if err != nil {
+		return nil, fmt.Errorf("binding claims: %w", err)
+	}
+	sealed, err := sealing.Seal(q.replyKey, []byte(infoAnswer), aad, plain)
+	if err != nil {
+		return nil, fmt.Errorf("sealing verdict: %w", err)
+	}
+	w.Sealed = b64.EncodeToString(sealed)
+	return signJSON(sign, TypeAnswer, w)
+}
+
+// Refuse signs a reply in clear to a frame of which nothing could be trusted, or
+// for which there is no durable ledger entry (TMG-A-007). It says no more than a
+// code.
+func Refuse(self string, h Hash, c Code, sign jose.PrivateKey, now time.Time) ([]byte, error) {
+	o := c.Outcome()
+	if o != Refused {
+		o = Unavailable
+	}
+	return signJSON(sign, TypeRefusal, wireRefusal{
+		Issuer: self, IssuedAt: now.Unix(), QueryHash: h.String(), Outcome: string(o), Code: string(c),
+	})
+}
+
+func signJSON(sign jose.PrivateKey, typ string, v any) ([]byte, error) {
+	payload, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encoding claims: %w", err)
+	}
+	t, err := jose.Sign(sign, typ, payload)
+	if err != nil {
+		return nil, fmt.Errorf("signing %s: %w", typ, err)
+	}
+	return []byte(t), nil
+}
+
+// Peer is what a requester knows of the responder from its Trust Chain.
+type Peer struct {
+	Entity string
+	Keys   jose.KeySet
+	Ledger ledger.Verifier
+}
+
+// Reply verifies the responder's frame: signature, binding to this Query, seal,
+// outcome and ledger receipt (TMG-A-001 to TMG-A-008). Every error is a Fault
+// with CodeAnswerInvalid or CodeReceiptInvalid: the reply says nothing then.
+func (p *Pending) Reply(frame []byte, from Peer, now time.Time) (Answer, error) {
+	t, err := jose.Parse(string(frame))
+	if err != nil {
+		return Answer{}, &Fault{CodeAnswerInvalid, err}
+	}
+	if t.Type() == TypeRefusal {
+		return p.refusal(string(frame), from, now)
+	}
+	payload, err := jose.Verify(string(frame), TypeAnswer, from.Keys)
+	if err != nil {
+		return Answer{}, &Fault{CodeAnswerInvalid, err}
+	}
+	var w wireAnswer
+	if err := jose.DecodeClaims(payload, &w); err != nil {
+		return Answer{}, &Fault{CodeAnswerInvalid, err}
+	}
+	if err := p.bound(w.Issuer, w.QueryHash, w.IssuedAt, from, now); err != nil {
+		return Answer{}, err
+	}
+	if w.Audience != p.Issuer {
+		return Answer{}, fault(CodeAnswerInvalid, "aud names another entity")
+	}
+	v, err := p.open(w)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{
+		Verdict: Verdict{Outcome(v.Outcome), Code(v.Code), v.FMROneIn,
+			PolicyRef{v.Policy.Law, v.Policy.Version, v.Policy.ID, v.Policy.Article}},
+		Issuer: w.Issuer, IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Token: string(frame), Signed: true,
+		Receipt: ledger.Receipt{Checkpoint: v.Receipt.Checkpoint, Index: v.Receipt.Index, Proof: v.Receipt.Proof, Leaf: v.Receipt.Leaf},
+	}
+	if err := a.Verdict.check(); err != nil {
+		return Answer{}, &Fault{CodeAnswerInvalid, err}
+	}
+	if err := p.receipt(a, from); err != nil {
+		return Answer{}, err
+	}
+	return a, nil
+}
+
+func (p *Pending) open(w wireAnswer) (wireVerdict, error) {
+	sealed, err := b64.DecodeString(w.Sealed)
+	if err != nil {
+		return wireVerdict{}, fault(CodeAnswerInvalid, "sealed is not base64url")
+	}
+	aad, err := w.aad()
+	if err != nil {
+		return wireVerdict{}, &Fault{CodeAnswerInvalid, err}
+	}
+	plain, err := p.reply.Open([]byte(infoAnswer), aad, sealed)
+	if err != nil {
+		return wireVerdict{}, &Fault{CodeAnswerInvalid, err}
+	}
+	v, err := decodeCBOR[wireVerdict](plain)
+	if err != nil {
+		return wireVerdict{}, &Fault{CodeAnswerInvalid, err}
+	}
+	return v, nil
+}
+
+func (p *Pending) refusal(token string, from Peer, now time.Time) (Answer, error) {
+	payload, err := jose.Verify(token, TypeRefusal, from.Keys)
+	if err != nil {
+		return Answer{}, &Fault{CodeAnswerInvalid, err}
+	}
+	var w wireRefusal
+	if err := jose.DecodeClaims(payload, &w); err != nil {
+		return Answer{}, &Fault{CodeAnswerInvalid, err}
+	}
+	if err := p.bound(w.Issuer, w.QueryHash, w.IssuedAt, from, now); err != nil {
+		return Answer{}, err
+	}
+	v := Verdict{Outcome: Outcome(w.Outcome), Code: Code(w.Code)}
+	if v.Outcome != Refused && v.Outcome != Unavailable {
+		return Answer{}, fault(CodeAnswerInvalid, "a refusal carries a verdict")
+	}
+	if err := v.check(); err != nil {
+		return Answer{}, &Fault{CodeAnswerInvalid, err}
+	}
+	return Answer{Verdict: v, Issuer: w.Issuer, IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Token: token}, nil
+}
+
+// bound checks that a reply is this responder's, about this Query, made after it.
+func (p *Pending) bound(issuer, hash string, iat int64, from Peer, now time.Time) error {
+	at := time.Unix(iat, 0)
+	switch {
+	case issuer != from.Entity || issuer != p.Audience:
+		return fault(CodeAnswerInvalid, "iss is not the responder")
+	case hash != p.Hash.String():
+		return fault(CodeAnswerInvalid, "query_hash is of another Query")
+	case at.Before(p.IssuedAt.Add(-MaxSkew-MaxLifetime)) || at.After(now.Add(MaxSkew+MaxLifetime)):
+		return fault(CodeAnswerInvalid, "iat is not near the Query")
+	}
+	return nil
+}
+
+// check enforces TMG-A-006: outcome and code belong together.
+func (v Verdict) check() error {
+	e, ok := Lookup(v.Code)
+	if !ok || !e.Wire || !v.Outcome.Valid() || e.Outcome != v.Outcome {
+		return errors.New("outcome and code do not belong together")
+	}
+	if (v.Outcome == Matched || v.Outcome == NotMatched) && v.FMROneIn == 0 {
+		return errors.New("a decision without its false match rate")
+	}
+	return nil
+}
+
+// receipt enforces TMG-A-008: the ledger holds a leaf that says what the Answer says.
+func (p *Pending) receipt(a Answer, from Peer) error {
+	leaf, err := ParseLeaf(a.Receipt.Leaf)
+	if err != nil {
+		return &Fault{CodeReceiptInvalid, err}
+	}
+	want := NewLeaf(LeafAnswer, p.Envelope, p.Hash, a.Verdict, leaf.Time)
+	if leaf != want {
+		return fault(CodeReceiptInvalid, "the leaf is about something else")
+	}
+	if err := from.Ledger.Receipt(a.Receipt); err != nil {
+		return &Fault{CodeReceiptInvalid, err}
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Code names one cause from the closed registry. It is the same on the wire, in
+// the HTTP API's problem type, in log events and in `tamga help CODE`.
+type Code string
+
+// CodeEntry explains one Code.
+type CodeEntry struct {
+	Code    Code
+	Outcome Outcome // the outcome a Query ends in; empty for a code of the node itself
+	Wire    bool    // whether a node may send it to another node
+	Title   string  // one short sentence, no subject data
+	Next    string  // what the operator or officer does now
+}
+
+// Codes of verifications, sent in Answers and Refusals.
+const (
+	CodeMatched           Code = "TMG-VER-0001"
+	CodeNotMatched        Code = "TMG-VER-0002"
+	CodeSubjectUnknown    Code = "TMG-VER-0003"
+	CodeNoReference       Code = "TMG-VER-0004"
+	CodeProbeQuality      Code = "TMG-VER-0005"
+	CodeNotComparable     Code = "TMG-VER-0006"
+	CodeNotMember         Code = "TMG-TRU-0001"
+	CodeChainExpired      Code = "TMG-TRU-0002"
+	CodePeerMismatch      Code = "TMG-TRU-0003"
+	CodeTrustUndetermined Code = "TMG-TRU-0004"
+	CodeMalformed         Code = "TMG-QRY-0001"
+	CodeSignature         Code = "TMG-QRY-0002"
+	CodeAudience          Code = "TMG-QRY-0003"
+	CodeExpired           Code = "TMG-QRY-0004"
+	CodeLifetime          Code = "TMG-QRY-0005"
+	CodeReplay            Code = "TMG-QRY-0006"
+	CodeOperation         Code = "TMG-QRY-0007"
+	CodeSeal              Code = "TMG-QRY-0008"
+	CodeSealedContent     Code = "TMG-QRY-0009"
+	CodeProbe             Code = "TMG-QRY-0010"
+	CodeRestarted         Code = "TMG-QRY-0011"
+	CodeRevision          Code = "TMG-QRY-0012"
+	CodeModality          Code = "TMG-QRY-0013"
+	CodeJurisdiction      Code = "TMG-QRY-0014"
+	CodeLaw               Code = "TMG-LAW-0001"
+	CodeOwnLaw            Code = "TMG-LAW-0002"
+	CodeConsentMissing    Code = "TMG-CNS-0001"
+	CodeConsentInvalid    Code = "TMG-CNS-0002"
+	CodeConsentHolder     Code = "TMG-CNS-0003"
+	CodeConsentPurpose    Code = "TMG-CNS-0004"
+	CodeConsentAudience   Code = "TMG-CNS-0005"
+	CodeConsentExpired    Code = "TMG-CNS-0006"
+	CodeConsentModality   Code = "TMG-CNS-0007"
+	CodeOverloaded        Code = "TMG-LIM-0001"
+	CodeLedgerUnavailable Code = "TMG-LED-0001"
+	CodeInternal          Code = "TMG-INT-0001"
+)
+
+// Codes that a node gives its own side.
+const (
+	CodeUnreachable     Code = "TMG-NET-0001"
+	CodeTimeout         Code = "TMG-NET-0002"
+	CodeHandshake       Code = "TMG-NET-0003"
+	CodeNoPeer          Code = "TMG-NET-0004"
+	CodeAnswerInvalid   Code = "TMG-ANS-0001"
+	CodeReceiptInvalid  Code = "TMG-ANS-0002"
+	CodeLedgerTampered  Code = "TMG-LED-0002"
+	CodeConfig          Code = "TMG-CFG-0001"
+	CodeCustody         Code = "TMG-CUS-0001"
+	CodeUsage           Code = "TMG-USE-0001"
+	CodeRequest         Code = "TMG-API-0001"
+	CodeUnauthenticated Code = "TMG-API-0002"
+	CodeNotFound        Code = "TMG-API-0003"
+	CodeStoreLocked     Code = "TMG-STO-0001"
+	CodeStoreDamaged    Code = "TMG-STO-0002"
+	CodeManifest        Code = "TMG-ENR-0001"
+	CodeRecord          Code = "TMG-ENR-0002"
+	CodeTemplate        Code = "TMG-ENR-0003"
+	CodeConformance     Code = "TMG-CNF-0001"
+)
+
+// registry is the one table; Registry and Lookup read it.
+func registry() []CodeEntry {
+	const (
+		wire  = true
+		local = false
+	)
+	return []CodeEntry{
+		{CodeMatched, Matched, wire, "The probe and the enrolled reference are of one person at the threshold the law demands.", "Proceed."},
+		{CodeNotMatched, NotMatched, wire, "The probe is not of the person enrolled under this identifier.", "Recapture once; then use another modality or second-line inspection."},
+		{CodeSubjectUnknown, Inconclusive, wire, "No one is enrolled under this identifier.", "Check the identifier as printed; absence from a register is not proof of forgery."},
+		{CodeNoReference, Inconclusive, wire, "The person is enrolled, but not with this modality.", "Ask again with another modality."},
+		{CodeProbeQuality, Inconclusive, wire, "The probe does not carry enough detail to decide.", "Recapture, or use another finger or modality."},
+		{CodeNotComparable, Inconclusive, wire, "The probe and the reference were made by different models and cannot be compared.", "Capture with a template profile that the peer's metadata lists."},
+		{CodeNotMember, Refused, wire, "The sender is not a member of the federation.", "Enrol the sender with the Trust Anchor, or stop using its keys."},
+		{CodeChainExpired, Refused, wire, "The sender's Trust Chain has expired.", "Renew the Subordinate Statement at the Trust Anchor."},
+		{CodePeerMismatch, Refused, wire, "The Query's issuer is not the peer that sent it.", "Send each Query from its issuer's own node."},
+		{CodeTrustUndetermined, Unavailable, wire, "Membership of the sender could not be determined.", "Check that the Trust Anchor can be reached, then ask again."},
+		{CodeMalformed, Refused, wire, "The Query is not well-formed.", "Compare the sender's implementation with PROTOCOL.md."},
+		{CodeSignature, Refused, wire, "The Query's signature does not verify under the issuer's current keys.", "Check that the issuer's metadata carries the key it signs with."},
+		{CodeAudience, Refused, wire, "The Query is meant for another node.", "Resolve the peer again and address it by its Entity Identifier."},
+		{CodeExpired, Refused, wire, "The Query has expired.", "Check both clocks; send a new Query."},
+		{CodeLifetime, Refused, wire, "The Query's times are not acceptable: issued in the future, or valid for more than 60 s.", "Check the sender's clock."},
+		{CodeReplay, Refused, wire, "This Query was seen before.", "Send a new Query with a new jti. If you did not send it twice, investigate."},
+		{CodeOperation, Refused, wire, "The node does not perform this operation.", "Use an operation that the peer's law and metadata allow."},
+		{CodeSeal, Refused, wire, "The sealed part cannot be opened with the key it names.", "Refresh the peer's metadata: its sealing key may have rotated."},
+		{CodeSealedContent, Refused, wire, "The sealed part is not well-formed.", "Compare the sender's implementation with PROTOCOL.md."},
+		{CodeProbe, Refused, wire, "The probe is not a valid record of the format it names.", "Recapture; if it persists, check the capture software's export."},
+		{CodeRestarted, Refused, wire, "The Query was issued before this node started, so a replay could not be told.", "Send a new Query."},
+		{CodeRevision, Refused, wire, "The node does not speak this revision of the protocol.", "Use a revision listed in the peer's metadata."},
+		{CodeModality, Refused, wire, "The node does not serve this modality or format.", "Use a modality listed in the peer's metadata."},
+		{CodeJurisdiction, Refused, wire, "The identifier belongs to another country's register.", "Ask the node of the issuing country."},
+		{CodeLaw, Refused, wire, "The responder's law does not allow this Query.", "Read the named policy and article; another purpose or legal basis may apply."},
+		{CodeOwnLaw, Refused, local, "Your own law does not allow this Query.", "Read the named policy and article; nothing was sent."},
+		{CodeConsentMissing, Refused, wire, "The law demands the person's consent and none was sent.", "Ask the person to consent, or use a legal basis that needs none."},
+		{CodeConsentInvalid, Refused, wire, "The consent artefact is not well-formed or its signature does not verify.", "Ask the person to consent again."},
+		{CodeConsentHolder, Refused, wire, "The consent was not given by the person enrolled under this identifier.", "Check that document and consent belong to one person."},
+		{CodeConsentPurpose, Refused, wire, "The consent was given for another purpose.", "Ask the person to consent to this purpose."},
+		{CodeConsentAudience, Refused, wire, "The consent was given to another requester or about another register.", "Ask the person to consent to this exchange."},
+		{CodeConsentExpired, Refused, wire, "The consent is not valid at this time.", "Ask the person to consent again."},
+		{CodeConsentModality, Refused, wire, "The consent does not cover this modality.", "Ask the person to consent to this modality."},
+		{CodeOverloaded, Unavailable, wire, "The node is at its limit of work.", "Wait a few seconds and ask again."},
+		{CodeLedgerUnavailable, Unavailable, wire, "The node cannot write its ledger, so it must not answer.", "The responder's operator: check the disk. The requester: ask again later."},
+		{CodeInternal, Unavailable, wire, "The node failed to answer.", "Ask again; if it persists, tell the responder's operator the time of the Query."},
+		{CodeUnreachable, Unavailable, local, "The peer did not answer on any address.", "This is not a \"no\". Try again; `tamga status` shows the peer's addresses."},
+		{CodeTimeout, Unavailable, local, "The peer did not answer in time.", "This is not a \"no\". Try again."},
+		{CodeHandshake, Refused, local, "The peer closed the connection at the handshake: it does not know this node as a member.", "Check `tamga status` on both sides; enrol with the Trust Anchor."},
+		{CodeNoPeer, Unavailable, local, "No member of the federation answers for this country.", "This is not a \"no\". Check the country code; `tamga status` lists the members."},
+		{CodeAnswerInvalid, Unavailable, local, "The peer's reply does not verify, so it says nothing.", "Report it to the peer's operator with the time of the Query."},
+		{CodeReceiptInvalid, Unavailable, local, "The peer's ledger receipt does not verify, so the reply is not accepted.", "Report it to the peer's operator and keep the reply as evidence."},
+		{CodeLedgerTampered, "", local, "The ledger on disk is not what was signed.", "Stop the node, keep the folder as evidence, compare with receipts that peers hold."},
+		{CodeConfig, "", local, "The configuration is not valid.", "Mend the lines listed; nothing was started."},
+		{CodeCustody, "", local, "The root key could not be opened.", "Check the passphrase and that the key file belongs to this node."},
+		{CodeUsage, "", local, "The command line is not complete.", "See the command's --help."},
+		{CodeRequest, "", local, "The request does not satisfy the API's schema.", "See the pointers in errors; the OpenAPI document is at /openapi.json."},
+		{CodeUnauthenticated, "", local, "The request carries no valid API token.", "Send the token from the node's api-token file as a Bearer token."},
+		{CodeNotFound, "", local, "There is nothing at this address.", "The OpenAPI document is at /openapi.json."},
+		{CodeStoreLocked, "", local, "The data folder is in use by another process.", "Stop the other process, or let the running node do it."},
+		{CodeStoreDamaged, "", local, "The store on disk is damaged or does not belong to this node's keys.", "Do not delete anything; restore from backup or ask for help."},
+		{CodeManifest, "", local, "The manifest cannot be read.", "Check the path and the format; nothing was enrolled."},
+		{CodeRecord, "", local, "The record breaks a rule of the manifest format.", "Mend the line and run the import again; good records are not enrolled twice."},
+		{CodeTemplate, "", local, "The template breaks a rule of the format it names.", "Export it again; the other records are enrolled."},
+		{CodeConformance, "", local, "The target failed required conformance cases.", "Read the report; each case cites its requirement in PROTOCOL.md."},
+	}
+}
+
+// Registry returns every code, sorted.
+func Registry() []CodeEntry {
+	r := registry()
+	slices.SortFunc(r, func(a, b CodeEntry) int {
+		if a.Code < b.Code {
+			return -1
+		}
+		return 1
+	})
+	return r
+}
+
+// Lookup returns the entry of c.
+func Lookup(c Code) (CodeEntry, bool) {
+	for _, e := range registry() {
+		if e.Code == c {
+			return e, true
+		}
+	}
+	return CodeEntry{}, false
+}
+
+// Outcome is the outcome that c stands for. A code that the registry does not
+// have, or one that is not about a Query, is Unavailable: it must never read as
+// an answer.
+func (c Code) Outcome() Outcome {
+	if e, ok := Lookup(c); ok && e.Outcome != "" {
+		return e.Outcome
+	}
+	return Unavailable
+}
+
+// Title is the code's sentence, or the empty string for an unknown code.
+func (c Code) Title() string {
+	e, _ := Lookup(c)
+	return e.Title
+}
+
+// Fault is an error with the Code that the other side, or the operator, is told.
+// Err stays inside the node.
+type Fault struct {
+	Code Code
+	Err  error
+}
+
+func (f *Fault) Error() string {
+	if f.Err == nil {
+		return string(f.Code)
+	}
+	return fmt.Sprintf("%s: %v", f.Code, f.Err)
+}
+
+// Unwrap returns the inner error.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// CodeOf returns the Code of err, CodeInternal for an error without one.
+func CodeOf(err error) Code {
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return f.Code
+	}
+	return CodeInternal
+}
+
+func fault(c Code, format string, args ...any) *Fault {
+	return &Fault{Code: c, Err: fmt.Errorf(format, args...)}
+}
