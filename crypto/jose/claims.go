@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+
+	"github.com/tamga-id/tamga/crypto/jose/internal/strictjson"
 )
 
 // DecodeClaims decodes a payload, which must be one JSON object, into the struct
@@ -50,7 +52,7 @@ func decodeClaims(payload []byte, v any, strict bool) error {
 // numbers, package time quotes dates, and both may be a person's.
 func claimFault(err error) string {
 	if fault, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && fault.Field != "" {
-		return fmt.Sprintf("member %s has the wrong type or range", quote([]byte(fault.Field)))
+		return fmt.Sprintf("member %s has the wrong type or range", strictjson.Quote(fault.Field))
 	}
 	return "a member has a value its type refuses"
 }

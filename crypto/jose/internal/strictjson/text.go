@@ -1,4 +1,4 @@
-package jose
+package strictjson
 
 // text reads a string literal and returns it with its quotes, and whether it
 // has escapes. Surrogates must come in pairs: Go turns a lone one into U+FFFD,
