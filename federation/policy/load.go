@@ -61,13 +61,8 @@ func parse(st statement, f *faults) *cedar.Policy {
 	padded := strings.Repeat("\n", st.at.line-1) + strings.Repeat(" ", st.at.column-1) + st.text
 	list, err := cedar.NewPolicyListFromBytes(f.file, []byte(padded))
 	if err != nil {
-		at, message := st.at, err.Error()
-		if m := parsePlace.FindStringSubmatchIndex(message); m != nil {
-			at.line, _ = strconv.Atoi(message[m[2]:m[3]])
-			at.column, _ = strconv.Atoi(message[m[4]:m[5]])
-			message = message[m[1]:]
-		}
-		f.add(at, "not Cedar: %s", strings.TrimLeft(message, ": "))
+		at, message := syntaxFault(st.at, err.Error())
+		f.add(at, "not Cedar: %s", message)
 		return nil
 	}
 	if len(list) != 1 {
@@ -75,6 +70,21 @@ func parse(st statement, f *faults) *cedar.Policy {
 		return nil
 	}
 	return list[0]
+}
+
+// syntaxFault takes the place out of Cedar's message, which knows it only as text, and puts the rest in order.
+func syntaxFault(at position, message string) (position, string) {
+	m := parsePlace.FindStringSubmatchIndex(message)
+	if m == nil {
+		return at, message
+	}
+	at.line, _ = strconv.Atoi(message[m[2]:m[3]])
+	at.column, _ = strconv.Atoi(message[m[4]:m[5]])
+	message = strings.TrimLeft(message[m[1]:], ": ")
+	if strings.HasPrefix(message, `"`) { // the token Cedar had reached
+		message = "near " + strings.Replace(message, ": exact got ", ": got ", 1)
+	}
+	return at, message
 }
 
 // add checks one policy and takes it into the law.

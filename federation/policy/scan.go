@@ -74,11 +74,10 @@ func (s *scanner) step() {
 		s.next()
 		s.close()
 	default:
-		r := s.next()
-		if !unicode.IsSpace(r) {
-			s.beginAt(s.off-utf8.RuneLen(r), position{s.at.line, s.at.column - 1})
+		if r, _ := utf8.DecodeRuneInString(rest); !unicode.IsSpace(r) {
+			s.begin()
 		}
-		s.nest(r)
+		s.nest(s.next())
 	}
 }
 
@@ -111,11 +110,10 @@ func (s *scanner) next() rune {
 	return r
 }
 
-func (s *scanner) begin() { s.beginAt(s.off, s.at) }
-
-func (s *scanner) beginAt(off int, at position) {
+// begin opens a statement here unless one is open.
+func (s *scanner) begin() {
 	if !s.open {
-		s.open, s.start, s.cur = true, off, statement{at: at}
+		s.open, s.start, s.cur = true, s.off, statement{at: s.at}
 	}
 }
 

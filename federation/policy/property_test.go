@@ -1,0 +1,132 @@
+package policy_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tamga-id/tamga/federation/policy"
+)
+
+func drawRequest(t *rapid.T) policy.Request {
+	country := rapid.SampledFrom([]string{"KAZ", "KGZ", "MNG"})
+	return policy.Request{
+		Direction: rapid.SampledFrom([]string{policy.Ask, policy.Answer}).Draw(t, "direction"),
+		Requester: "https://a.example", RequesterCountry: country.Draw(t, "requester"),
+		Responder: "https://b.example", ResponderCountry: country.Draw(t, "responder"),
+		Purpose:    rapid.SampledFrom([]string{"border_control", "visa_issuance", "travel_check_in"}).Draw(t, "purpose"),
+		LegalBasis: rapid.SampledFrom(bases).Draw(t, "basis"),
+		Operation:  "verify",
+	}
+}
+
+func drawCondition(t *rapid.T) string {
+	operator := rapid.SampledFrom([]string{"==", "!="})
+	return fmt.Sprintf("context.purpose %s %q && context.legal_basis %s %q && principal.country %s %q",
+		operator.Draw(t, "op"), rapid.SampledFrom([]string{"border_control", "visa_issuance", "travel_check_in"}).Draw(t, "purpose"),
+		operator.Draw(t, "op"), rapid.SampledFrom(bases).Draw(t, "basis"),
+		operator.Draw(t, "op"), rapid.SampledFrom([]string{"KAZ", "KGZ"}).Draw(t, "country"))
+}
+
+func drawPermit(t *rapid.T, id string) string {
+	return fmt.Sprintf("@id(%q) @law(\"Test Act\") @article(\"1\") @consent(%q) @fmr(%q) @modalities(%q)\n"+
+		"permit (principal, action == Tamga::Action::\"verify\", resource) when { %s };\n", id,
+		rapid.SampledFrom([]string{"none", "holder"}).Draw(t, "consent"),
+		rapid.SampledFrom([]string{"1000", "10000"}).Draw(t, "fmr"),
+		rapid.SampledFrom([]string{"face", "finger", "face finger"}).Draw(t, "modalities"), drawCondition(t))
+}
+
+func drawLaw(t *rapid.T) []string {
+	var out []string
+	for i := range rapid.IntRange(1, 4).Draw(t, "policies") {
+		id := fmt.Sprintf("rule-%d", i)
+		if rapid.Bool().Draw(t, "permit") {
+			out = append(out, drawPermit(t, id))
+		} else {
+			out = append(out, forbid(id, drawCondition(t)))
+		}
+	}
+	return out
+}
+
+func reload(t *rapid.T, policies []string) *policy.Law {
+	law, err := policy.Load("x", []byte(testHeader+strings.Join(policies, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return law
+}
+
+// TestFurtherPermitNeverLoosens: what was demanded of an allowed request is still demanded, and no less.
+func TestFurtherPermitNeverLoosens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		policies, r := drawLaw(t), drawRequest(t)
+		before := reload(t, policies).Decide(r)
+		after := reload(t, append(policies, drawPermit(t, "further"))).Decide(r)
+		if !before.Allowed || !after.Allowed {
+			return
+		}
+		for _, m := range after.Modalities {
+			if !before.AllowsModality(m) {
+				t.Fatalf("modality %s appeared", m)
+			}
+		}
+		if before.ConsentRequired && !after.ConsentRequired || after.FMROneIn < before.FMROneIn {
+			t.Fatalf("loosened: %+v, then %+v", before, after)
+		}
+	})
+}
+
+// TestFurtherForbidNeverAdmits, and the order of policies never changes a verdict or an obligation.
+func TestFurtherForbidNeverAdmits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		policies, r := drawLaw(t), drawRequest(t)
+		before := reload(t, policies).Decide(r)
+		after := reload(t, append(slices.Clone(policies), forbid("further", drawCondition(t)))).Decide(r)
+		if after.Allowed && !before.Allowed {
+			t.Fatalf("a forbid admitted: %+v", after)
+		}
+		slices.Reverse(policies)
+		turned := reload(t, policies).Decide(r)
+		if turned.Allowed != before.Allowed || turned.ConsentRequired != before.ConsentRequired ||
+			turned.FMROneIn != before.FMROneIn || !slices.Equal(turned.Modalities, before.Modalities) {
+			t.Fatalf("order matters: %+v, then %+v", before, turned)
+		}
+	})
+}
+
+// FuzzLoad: a law file is the operator's, but it is copied from elsewhere.
+func FuzzLoad(f *testing.F) {
+	for _, jurisdiction := range jurisdictions {
+		src, _ := policy.Builtin(jurisdiction)
+		f.Add(src)
+	}
+	f.Add([]byte(testHeader + permit("aaa", "none", "1000", "face")))
+	f.Add([]byte(testHeader + forbid("aaa", "!!!(context.purpose == \"sandbox_test\")")))
+	f.Add([]byte("@id(\"\\u{1F600}\") permit(principal,action,resource);;;"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		law, err := policy.Load("x", src)
+		if err != nil {
+			wrong, ok := err.(*policy.LawError)
+			if law != nil || !ok || len(wrong.Faults) == 0 {
+				t.Fatalf("law %v, error %T", law, err)
+			}
+			for _, fault := range wrong.Faults {
+				if fault.Line < 1 || fault.Column < 1 || fault.Message == "" {
+					t.Fatalf("fault without a place: %+v", fault)
+				}
+			}
+			return
+		}
+		d := law.Decide(request(law.Jurisdiction(), policy.Ask, "border_control", "public_task"))
+		if d.PolicyID == "" || d.Article == "" || d.Law == "" || d.Version == "" || d.Reason == "" {
+			t.Fatalf("uncited decision %+v", d)
+		}
+		if d.Allowed && (d.FMROneIn == 0 || len(d.Modalities) == 0) {
+			t.Fatalf("permission without obligations %+v", d)
+		}
+	})
+}
