@@ -134,7 +134,7 @@ func (t *Template) Wipe() {
 	t.values = nil
 }
 
-const redacted = "face template(redacted)"
+const redacted = "template(redacted)"
 
 // LogValue keeps the vector out of logs.
 func (Template) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -1,0 +1,56 @@
+// Package exchange reads and writes the formats in which biometric samples reach a node.
+//
+// Two formats are known: the finger minutiae record of ISO/IEC 19794-2:2005 (record format,
+// clause 7; [FormatFinger2005]) and a small container for face embeddings defined here
+// ([FormatEmbedding], see [Embedding.Encode]). Start with [DecodeFinger] or [DecodeEmbedding],
+// which give what packages finger and face take; use [ParseFinger] and [ParseEmbedding] where the
+// rest of the record is wanted too.
+//
+// It does not read the card formats or the later versions of 19794-2, images, or CBEFF headers,
+// and it does not compare.
+//
+// Invariants:
+//
+//   - Decoding is strict: bytes are refused whole or understood whole, nothing is skipped, and
+//     cost is bounded by [MaxFinger] and [MaxEmbedding], checked first.
+//   - Both formats are canonical as accepted: encoding what was parsed gives the same bytes.
+//   - Every refusal is a [*FormatError]: where and which rule, never a byte of the content.
+//   - On error the result is nil or zero.
+//
+// Samples, records and embeddings hold biometric data in clear and nothing here wipes the input:
+// that is its owner's duty.
+package exchange
+
+import (
+	"strconv"
+)
+
+// Identifiers of the formats, as they travel in queries and in the gallery.
+const (
+	FormatFinger2005 = "iso-19794-2-2005"
+	FormatEmbedding  = "tamga-embedding-1"
+)
+
+// FormatError says that bytes, or a value to encode, break a rule of a format. It never carries
+// content. Find it with errors.As.
+type FormatError struct {
+	Format string // FormatFinger2005 or FormatEmbedding
+	Offset int    // octets from the start of the record to the field at fault
+	Rule   string // constant text
+}
+
+// Error names format, offset and rule.
+func (e *FormatError) Error() string {
+	return "checking " + e.Format + ": offset " + strconv.Itoa(e.Offset) + ": " + e.Rule
+}
+
+// fault is a broken rule at an offset, before the format's name is known. The zero value means
+// that nothing is wrong.
+type fault struct {
+	offset int
+	rule   string
+}
+
+func (f fault) err(format string) error {
+	return &FormatError{Format: format, Offset: f.offset, Rule: f.rule}
+}
