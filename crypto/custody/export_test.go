@@ -1,0 +1,24 @@
+package custody
+
+// Disk is the seam that fault tests replace.
+type Disk = disk
+
+// OSDisk is the real file system.
+type OSDisk = osDisk
+
+var (
+	CreateOn         = create
+	CreateKeystoreOn = createKeystore
+)
+
+// DecodeAny tells the fuzz targets whether data is a root file or a keystore,
+// and gives its canonical encoding.
+func DecodeAny(data []byte) (root, store []byte) {
+	if f, err := decodeRoot(data); err == nil {
+		root = encodeFile(f)
+	}
+	if f, err := decodeKeystore(data); err == nil {
+		store = encodeFile(f)
+	}
+	return root, store
+}

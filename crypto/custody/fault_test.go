@@ -1,0 +1,119 @@
+package custody_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+)
+
+var errDisk = errors.New("injected disk fault")
+
+// faultyDisk fails one step, before or after it took effect, and records the
+// order of the steps.
+type faultyDisk struct {
+	custody.OSDisk
+	fail  string
+	after bool
+	steps []string
+}
+
+var _ custody.Disk = (*faultyDisk)(nil)
+
+func (d *faultyDisk) step(name string, effect func() error) error {
+	d.steps = append(d.steps, name)
+	if d.fail != name {
+		return effect()
+	}
+	if d.after {
+		if err := effect(); err != nil {
+			return err
+		}
+	}
+	return errDisk
+}
+
+func (d *faultyDisk) Sync(f *os.File) error {
+	return d.step("sync", func() error { return d.OSDisk.Sync(f) })
+}
+
+func (d *faultyDisk) Link(old, new string) error {
+	return d.step("link", func() error { return d.OSDisk.Link(old, new) })
+}
+
+func (d *faultyDisk) SyncDir(dir string) error {
+	return d.step("sync-dir", func() error { return d.OSDisk.SyncDir(dir) })
+}
+
+func TestWriteOrder(t *testing.T) {
+	d := &faultyDisk{}
+	if _, err := custody.CreateOn(d, filepath.Join(t.TempDir(), "root.key"), passphrase, custody.TestParams()); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.steps) != 3 || d.steps[0] != "sync" || d.steps[1] != "link" || d.steps[2] != "sync-dir" {
+		t.Errorf("steps %q, want contents flushed, then named, then the name flushed", d.steps)
+	}
+}
+
+// TestWriteFaults fails every step. Whatever the step, an error means no key
+// came back, nothing usable stands under the path, and a second try succeeds.
+func TestWriteFaults(t *testing.T) {
+	for _, step := range []string{"sync", "link", "sync-dir"} {
+		for _, after := range []bool{false, true} {
+			name := step + "-before"
+			if after {
+				name = step + "-after"
+			}
+			if name == "link-after" {
+				continue // link(2) does not fail after taking effect.
+			}
+			t.Run(name, func(t *testing.T) {
+				dir := t.TempDir()
+				path := filepath.Join(dir, "root.key")
+				d := &faultyDisk{fail: step, after: after}
+				r, err := custody.CreateOn(d, path, passphrase, custody.TestParams())
+				if !errors.Is(err, errDisk) || r.Usable() {
+					t.Errorf("creating root: %v, want the disk fault", err)
+				}
+				err = custody.CreateKeystoreOn(d, path, newRoot(t), map[string][]byte{"a": nil})
+				if !errors.Is(err, errDisk) {
+					t.Errorf("creating keystore: %v, want the disk fault", err)
+				}
+				if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+					t.Errorf("%d files left behind (%v)", len(entries), err)
+				}
+				if _, err := custody.Create(path, passphrase, custody.TestParams()); err != nil {
+					t.Errorf("second try: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// TestLostRace lets another process take the name between the check and the
+// link.
+func TestLostRace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "root.key")
+	d := &racingDisk{path: path}
+	if _, err := custody.CreateOn(d, path, passphrase, custody.TestParams()); !errors.Is(err, os.ErrExist) {
+		t.Errorf("got %v, want fs.ErrExist", err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, []byte("theirs")) {
+		t.Errorf("the winner's file is now %q, %v", got, err)
+	}
+}
+
+type racingDisk struct {
+	custody.OSDisk
+	path string
+}
+
+func (d *racingDisk) Link(old, new string) error {
+	if err := os.WriteFile(d.path, []byte("theirs"), 0o600); err != nil {
+		return err
+	}
+	return d.OSDisk.Link(old, new)
+}
