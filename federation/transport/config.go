@@ -1,0 +1,133 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// MaxFrame is the largest payload of a frame on the wire, in bytes. Config.MaxFrame may only lower it.
+const MaxFrame = 256 << 10
+
+// Handler answers one frame. The frame belongs to the handler; the reply belongs to the transport once returned and
+// must have 1 to MaxFrame bytes. ctx ends at Config.HandlerTimeout or when the host closes. An error, an empty or an
+// oversize reply, or a panic resets the stream: the peer learns only that there was no reply. Handlers run
+// concurrently.
+type Handler func(ctx context.Context, from PeerID, frame []byte) ([]byte, error)
+
+// Config says who a host is, where it listens, whom it talks to, and its limits. Zero limits mean the defaults named
+// on each line, which suit a node of a few dozen peers in 256 MiB.
+type Config struct {
+	// Seed is the 32-byte Ed25519 seed of the node's libp2p identity. Required; secret; copied by New.
+	Seed []byte
+	// Listen holds multiaddrs such as /ip4/0.0.0.0/udp/4001/quic-v1 and /ip4/0.0.0.0/tcp/4001; port 0 means any.
+	// Every one must succeed. Empty: the host dials and never listens.
+	Listen []string
+	// Admit says whether a current trust chain names the peer. Required. Asked at every handshake, stream and frame,
+	// so it must be fast, must not block and must be safe for concurrent use.
+	Admit func(PeerID) bool
+	// Logger receives events. Nil: none.
+	Logger *slog.Logger
+
+	// MaxFrame is the largest payload sent or accepted, in bytes. Default and ceiling: MaxFrame.
+	MaxFrame int
+	// Overloaded, when not empty, is the reply to a frame that finds all handlers busy. Empty: the stream is reset
+	// and the peer's Exchange fails with ErrOverloaded.
+	Overloaded []byte
+
+	// DialTimeout bounds one connection attempt to one address and the opening of one stream. Default 5 s.
+	DialTimeout time.Duration
+	// ExchangeTimeout bounds an Exchange whose context has no deadline. Default 30 s.
+	ExchangeTimeout time.Duration
+	// IdleTimeout is how long a peer may keep a stream open between two frames; our own idle streams are given up at
+	// half of it, so that both ends agree. Default 60 s.
+	IdleTimeout time.Duration
+	// FrameTimeout is how long a frame may take from its first byte to its last, and a stream to say its protocol: a
+	// longer time lets a peer hold a goroutine with one byte. Default 5 s.
+	FrameTimeout time.Duration
+	// WriteTimeout is how long a peer may leave a reply unread when its window is full. Default 10 s.
+	WriteTimeout time.Duration
+	// HandlerTimeout is the deadline of a handler's context. Default 20 s.
+	HandlerTimeout time.Duration
+	// DrainTimeout is how long Close waits for exchanges in flight. Default 5 s.
+	DrainTimeout time.Duration
+
+	// MaxHandlers and MaxHandlersPeer bound handlers running at once, in all and for one peer. Default 256 and 64.
+	MaxHandlers, MaxHandlersPeer int
+	// MaxStreamsPeer bounds streams opened by one peer; half as many are the most exchanges we run with one peer at
+	// once, the rest wait. Default 128; at least 8, at most 256 (the QUIC stream limit).
+	MaxStreamsPeer int
+	// MaxConns bounds connections in each direction. Default 128.
+	MaxConns int
+}
+
+// LogValue lists the safe fields; the seed is never among them.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(slog.Any("listen", c.Listen), slog.Int("max_frame", c.MaxFrame),
+		slog.Int("max_handlers", c.MaxHandlers), slog.Int("max_streams_peer", c.MaxStreamsPeer))
+}
+
+// Format keeps the seed out of every fmt verb.
+func (c Config) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "transport config(listen %q)", c.Listen)
+}
+
+// withDefaults fills zero fields and reports every fault found, not only the first.
+func (c Config) withDefaults() (Config, []ma.Multiaddr, error) {
+	var faults []error
+	size := func(name string, v *int, def, low, high int) {
+		if *v == 0 {
+			*v = def
+		}
+		if *v < low || *v > high {
+			faults = append(faults, fmt.Errorf("%s %d is not in %d..%d", name, *v, low, high))
+		}
+	}
+	span := func(name string, v *time.Duration, def time.Duration) {
+		if *v == 0 {
+			*v = def
+		}
+		if *v < 0 {
+			faults = append(faults, fmt.Errorf("%s is negative", name))
+		}
+	}
+	size("MaxFrame", &c.MaxFrame, MaxFrame, 1, MaxFrame)
+	size("MaxHandlers", &c.MaxHandlers, 256, 1, 1<<16)
+	size("MaxHandlersPeer", &c.MaxHandlersPeer, min(64, c.MaxHandlers), 1, 1<<16)
+	size("MaxStreamsPeer", &c.MaxStreamsPeer, 128, 8, 256)
+	size("MaxConns", &c.MaxConns, 128, 1, 1<<14)
+	span("DialTimeout", &c.DialTimeout, 5*time.Second)
+	span("ExchangeTimeout", &c.ExchangeTimeout, 30*time.Second)
+	span("IdleTimeout", &c.IdleTimeout, 60*time.Second)
+	span("FrameTimeout", &c.FrameTimeout, 5*time.Second)
+	span("WriteTimeout", &c.WriteTimeout, 10*time.Second)
+	span("HandlerTimeout", &c.HandlerTimeout, 20*time.Second)
+	span("DrainTimeout", &c.DrainTimeout, 5*time.Second)
+	if c.Admit == nil {
+		faults = append(faults, errors.New("Admit is nil"))
+	}
+	if len(c.Overloaded) > c.MaxFrame {
+		faults = append(faults, errors.New("Overloaded is longer than MaxFrame"))
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))
+	}
+	listen := make([]ma.Multiaddr, 0, len(c.Listen))
+	for _, s := range c.Listen {
+		a, err := parseAddr(s)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("Listen %q: %w", s, err))
+			continue
+		}
+		listen = append(listen, a)
+	}
+	if len(faults) > 0 {
+		return Config{}, nil, fmt.Errorf("checking transport configuration: %w", errors.Join(faults...))
+	}
+	return c, listen, nil
+}

@@ -1,0 +1,245 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multistream"
+)
+
+// Exchange sends one frame to a peer and returns its reply, which belongs to the caller. addrs are multiaddrs with or
+// without /p2p/ suffix, tried only when no connection to the peer is open, QUIC before TCP and without any back-off.
+// Connections and streams are shared and reused. The request is repeated only when it certainly was not handled: when
+// it could not be written whole, or the peer reset the stream saying so; for requests that may safely be handled
+// twice use ExchangeIdempotent.
+//
+// Errors to test for: ErrUnreachable (a *DialError when no address answered), ErrNotAdmitted, ErrUnsupported,
+// ErrTooLarge, ErrOverloaded, ErrTimeout, ErrInterrupted, ErrMalformed, ErrClosed, and the context's own.
+func (h *Host) Exchange(ctx context.Context, to PeerID, addrs []string, protocolID string, frame []byte) ([]byte, error) {
+	return h.exchange(ctx, to, addrs, protocolID, frame, false)
+}
+
+// ExchangeIdempotent is Exchange for a request whose repetition is harmless, such as a fetch: when a reused stream
+// fails before any byte of the reply, the request is sent once more on a fresh one.
+func (h *Host) ExchangeIdempotent(ctx context.Context, to PeerID, addrs []string, protocolID string, frame []byte) ([]byte, error) {
+	return h.exchange(ctx, to, addrs, protocolID, frame, true)
+}
+
+func (h *Host) exchange(ctx context.Context, to PeerID, addrs []string, name string, frame []byte, idempotent bool) ([]byte, error) {
+	doing := "exchanging with " + string(to[:min(len(to), maxPeerIDText)])
+	if err := checkPayload(frame, h.cfg.MaxFrame); err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	r, err := h.remote(to)
+	if err != nil {
+		return nil, fmt.Errorf("exchanging: %w", err)
+	}
+	if !h.cfg.Admit(r.name) {
+		h.forget(r.name)
+		return nil, fmt.Errorf("%s: %w: no trust chain names it", doing, ErrNotAdmitted)
+	}
+	if !h.enter() {
+		return nil, fmt.Errorf("%s: %w", doing, ErrClosed)
+	}
+	defer h.leave()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, h.cfg.ExchangeTimeout)
+		defer cancel()
+	}
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return nil, classify(ctx, doing, ctx.Err())
+	}
+	began := time.Now()
+	reply, err := h.attempt(ctx, r, addrs, name, frame, idempotent)
+	if err != nil {
+		return nil, classify(ctx, doing, err)
+	}
+	h.log.LogAttrs(ctx, slog.LevelDebug, "exchange done", slog.String("peer", string(r.name)), slog.String("protocol", name),
+		slog.Int("request_bytes", len(frame)), slog.Int("reply_bytes", len(reply)), slog.Duration("took", time.Since(began)))
+	return reply, nil
+}
+
+// attempt runs the exchange on a pooled or fresh stream, and once more on a fresh one where that is safe.
+func (h *Host) attempt(ctx context.Context, r *remote, addrs []string, name string, frame []byte, idempotent bool) ([]byte, error) {
+	wire := appendFrame(make([]byte, 0, headerSize+len(frame)), frame)
+	l := r.take(name, time.Now().Add(-h.cfg.IdleTimeout/2))
+	for again := false; ; again = true {
+		if l == nil {
+			var err error
+			if l, err = h.open(ctx, r, addrs, name); err != nil {
+				return nil, err
+			}
+		}
+		reply, safe, err := l.run(ctx, wire, h.cfg.MaxFrame)
+		if err == nil {
+			if r.put(name, l) {
+				h.armJanitor()
+			}
+			return reply, nil
+		}
+		if ctx.Err() != nil {
+			r.markSuspect(l.stream.Conn())
+		}
+		if again || ctx.Err() != nil || !(safe || idempotent && l.reused && !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTooLarge)) {
+			return nil, err
+		}
+		l = nil
+	}
+}
+
+// run writes the request and reads the reply. On error the stream has been reset, and safe reports that the peer
+// cannot have handled the request.
+func (l *lane) run(ctx context.Context, wire []byte, limit int) (reply []byte, safe bool, err error) {
+	stop := context.AfterFunc(ctx, func() { _ = l.stream.Reset() })
+	n, err := l.stream.Write(wire)
+	safe = err != nil && n < len(wire)
+	if err == nil {
+		reply, err = readFrame(l.stream, limit, frameHooks{})
+		safe = err != nil && untouched(err)
+	}
+	if !stop() && err == nil {
+		// The reply came as the context ended; the stream is gone, and the caller has stopped waiting.
+		reply, err = nil, ctx.Err()
+	}
+	if err != nil {
+		_ = l.stream.Reset()
+		return nil, safe, err
+	}
+	return reply, false, nil
+}
+
+// open returns a fresh stream, over an open connection if there is one that works, else over a new one.
+func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string) (*lane, error) {
+	if c := h.liveConn(r); c != nil {
+		l, err := h.negotiate(ctx, r, c, name)
+		if err == nil || ctx.Err() != nil || resetCode(err) != 0 && !untouched(err) || final(err) {
+			return l, err
+		}
+		// It is dead, or hangs: make room for one that lives.
+		_ = c.CloseWithError(network.ConnNoError)
+	}
+	c, err := h.dial(ctx, r, addrs)
+	if err != nil {
+		return nil, err
+	}
+	l, err := h.negotiate(ctx, r, c, name)
+	if err == nil || ctx.Err() != nil || resetCode(err) != 0 || final(err) {
+		return l, err
+	}
+	cause := Attempt{Addr: c.RemoteMultiaddr().String(), Err: opaque(err)}
+	if c.IsClosed() && !isQUIC(c.RemoteMultiaddr()) && !r.isProven(c) {
+		// Over TCP the peer's gate closes the connection without a word.
+		cause.Err = ErrNotAdmitted
+	}
+	return nil, &DialError{Peer: r.name, Attempts: []Attempt{cause}}
+}
+
+// final reports that another connection would not change the answer.
+func final(err error) bool {
+	return gated(err) || errors.Is(err, ErrUnsupported) || errors.Is(err, network.ErrResourceLimitExceeded)
+}
+
+// negotiate opens a stream on the connection and agrees on the protocol before any request is written, so that a
+// failure here is always safe to repeat.
+func (h *Host) negotiate(ctx context.Context, r *remote, c network.Conn, name string) (*lane, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.DialTimeout)
+	defer cancel()
+	s, err := c.NewStream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
+	err = s.SetProtocol(protocol.ID(name))
+	if err == nil {
+		err = multistream.SelectProtoOrFail(protocol.ID(name), s)
+	}
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = s.Reset()
+		if errors.Is(err, multistream.ErrNotSupported[protocol.ID]{}) {
+			r.markProven(c)
+			return nil, ErrUnsupported
+		}
+		return nil, err
+	}
+	r.markProven(c)
+	return &lane{stream: s}, nil
+}
+
+// liveConn returns an open connection to the peer, in whichever direction it was made.
+func (h *Host) liveConn(r *remote) network.Conn {
+	var found network.Conn
+	for _, c := range h.swarm.ConnsToPeer(r.id) {
+		if c.IsClosed() {
+			continue
+		}
+		if r.isProven(c) {
+			return c
+		}
+		found = c
+	}
+	return found
+}
+
+// remote returns what is kept about the peer, beginning it if need be. Only members are kept, so their number bounds it.
+func (h *Host) remote(to PeerID) (*remote, error) {
+	h.mu.Lock()
+	r := h.remotes[to]
+	h.mu.Unlock()
+	if r != nil {
+		return r, nil
+	}
+	id, err := decodePeerID(to)
+	if err != nil {
+		return nil, err
+	}
+	fresh := newRemote(id, h.cfg.MaxStreamsPeer)
+	if !h.cfg.Admit(fresh.name) {
+		return fresh, nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.remotes[fresh.name]; r != nil {
+		return r, nil
+	}
+	h.remotes[fresh.name] = fresh
+	return fresh, nil
+}
+
+// armJanitor makes sure that idle streams are given up in time even if nobody asks the peer again.
+func (h *Host) armJanitor() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closing && !h.sweeping {
+		h.sweeping = true
+		h.janitor.Reset(h.cfg.IdleTimeout / 4)
+	}
+}
+
+func (h *Host) sweepPools() {
+	h.mu.Lock()
+	remotes := make([]*remote, 0, len(h.remotes))
+	for _, r := range h.remotes {
+		remotes = append(remotes, r)
+	}
+	h.sweeping = false
+	h.mu.Unlock()
+	left := 0
+	for _, r := range remotes {
+		left += r.dropIdle(time.Now().Add(-h.cfg.IdleTimeout / 2))
+	}
+	if left > 0 {
+		h.armJanitor()
+	}
+}

@@ -1,0 +1,44 @@
+package transport
+
+import (
+	"log/slog"
+
+	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// gate refuses peers that no trust chain names. Immutable after New.
+type gate struct {
+	admit func(PeerID) bool
+	log   *slog.Logger
+}
+
+var _ connmgr.ConnectionGater = gate{}
+
+func (g gate) admits(id peer.ID) bool { return g.admit(PeerID(id.String())) }
+
+// InterceptPeerDial keeps us from dialling a non-member at all.
+func (g gate) InterceptPeerDial(id peer.ID) bool { return g.admits(id) }
+
+// InterceptAddrDial has nothing to add: addresses are as trustworthy as the member they were published by.
+func (g gate) InterceptAddrDial(peer.ID, ma.Multiaddr) bool { return true }
+
+// InterceptAccept cannot judge yet: before the handshake there is only an address, and those are not identities.
+func (g gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
+
+// InterceptSecured is the gate itself: the handshake has proved who the peer is and no stream exists yet.
+func (g gate) InterceptSecured(dir network.Direction, id peer.ID, _ network.ConnMultiaddrs) bool {
+	if g.admits(id) {
+		return true
+	}
+	g.log.Info("peer refused at handshake", slog.String("peer", id.String()), slog.String("direction", dir.String()))
+	return false
+}
+
+// InterceptUpgraded closes the gap between the handshake and the end of the upgrade, in which a peer may be suspended.
+func (g gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
+	return g.admits(c.RemotePeer()), 0
+}

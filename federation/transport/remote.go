@@ -1,0 +1,150 @@
+package transport
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// lane is a stream that we opened and negotiated. It belongs to one exchange at a time, or to the pool.
+type lane struct {
+	stream network.Stream
+	reused bool
+	idle   time.Time // since when it has been in the pool
+}
+
+// alive finds out, without sending anything, whether a pooled stream is still open at the other end: a stream the
+// peer closed while it lay idle is the usual reason for a reused stream to fail, and after the request is written it
+// could no longer be told from a lost reply.
+func (l *lane) alive() bool {
+	if l.stream.Conn().IsClosed() {
+		return false
+	}
+	if l.stream.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	var b [1]byte
+	// Twice, because quic-go looks at the deadline before it takes an end of stream from its queue and sees it only
+	// on the next call.
+	for range 2 {
+		n, err := l.stream.Read(b[:])
+		var timeout interface{ Timeout() bool }
+		if n > 0 || err == nil || !(errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()) {
+			return false
+		}
+	}
+	return l.stream.SetReadDeadline(time.Time{}) == nil
+}
+
+// remote is what we keep about a peer we ask.
+type remote struct {
+	// Immutable.
+	id    peer.ID
+	name  PeerID
+	slots chan struct{} // one token per exchange under way; capacity bounds them
+
+	// mu guards the rest; it is not held across I/O, except for probes of idle streams, which do not wait.
+	mu      sync.Mutex
+	maxIdle int
+	idle    map[string][]*lane // by protocol, oldest first
+	pooled  int                // sum over idle
+	proven  network.Conn       // connection that has carried a negotiated stream: the peer's gate let us in
+	suspect network.Conn       // connection on which a reply did not come in time; to be tried before it is trusted
+	flights map[string]*flight
+}
+
+func newRemote(id peer.ID, maxStreams int) *remote {
+	// Half the peer's limit for exchanges and a quarter for idle streams leaves a quarter for resets under way.
+	return &remote{id: id, name: PeerID(id.String()), slots: make(chan struct{}, maxStreams/2), maxIdle: maxStreams / 4,
+		idle: map[string][]*lane{}, flights: map[string]*flight{}}
+}
+
+// take returns a live idle stream for the protocol, newest first, or nil.
+func (r *remote) take(name string, oldest time.Time) *lane {
+	for {
+		r.mu.Lock()
+		list := r.idle[name]
+		if len(list) == 0 {
+			r.mu.Unlock()
+			return nil
+		}
+		l := list[len(list)-1]
+		list[len(list)-1] = nil
+		r.idle[name] = list[:len(list)-1]
+		r.pooled--
+		doubtful := r.suspect != nil && r.suspect == l.stream.Conn()
+		r.mu.Unlock()
+		if !doubtful && l.idle.After(oldest) && l.alive() {
+			l.reused = true
+			return l
+		}
+		_ = l.stream.Reset()
+	}
+}
+
+// put gives a stream back after a complete exchange and reports whether it was kept.
+func (r *remote) put(name string, l *lane) bool {
+	l.idle = time.Now()
+	r.mu.Lock()
+	kept := r.pooled < r.maxIdle
+	if kept {
+		r.idle[name] = append(r.idle[name], l)
+		r.pooled++
+	}
+	r.mu.Unlock()
+	if !kept {
+		_ = l.stream.Reset()
+	}
+	return kept
+}
+
+// dropIdle resets the streams idle since before the given time, all of them for the zero time, and returns how many
+// are left.
+func (r *remote) dropIdle(before time.Time) int {
+	var old []*lane
+	r.mu.Lock()
+	for name, list := range r.idle {
+		n := 0
+		for n < len(list) && (before.IsZero() || list[n].idle.Before(before)) {
+			n++
+		}
+		old = append(old, list[:n]...)
+		r.pooled -= n
+		if n == len(list) {
+			delete(r.idle, name)
+		} else {
+			r.idle[name] = append([]*lane(nil), list[n:]...)
+		}
+	}
+	left := r.pooled
+	r.mu.Unlock()
+	for _, l := range old {
+		_ = l.stream.Reset()
+	}
+	return left
+}
+
+func (r *remote) markProven(c network.Conn) {
+	r.mu.Lock()
+	r.proven = c
+	if r.suspect == c {
+		r.suspect = nil
+	}
+	r.mu.Unlock()
+}
+
+func (r *remote) markSuspect(c network.Conn) {
+	r.mu.Lock()
+	r.suspect = c
+	r.mu.Unlock()
+}
+
+func (r *remote) isProven(c network.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.proven == c
+}
