@@ -1,0 +1,142 @@
+package evaluate
+
+import (
+	"math"
+	"slices"
+)
+
+// step is one distinct score with the weights of the comparisons that have it.
+// In a plain evaluation weights are counts; in a bootstrap replicate they are
+// the products of how often the subjects were drawn.
+type step struct {
+	score           float64
+	mated, nonMated float64
+}
+
+// curve is all that the figures are computed from: steps by ascending score.
+type curve struct {
+	steps           []step
+	mated, nonMated float64 // sums over the steps
+}
+
+// newCurve sums up steps that are already in ascending order of score.
+func newCurve(steps []step) curve {
+	c := curve{steps: steps}
+	for i := range steps {
+		c.mated += steps[i].mated
+		c.nonMated += steps[i].nonMated
+	}
+	return c
+}
+
+// curveOf merges two lists of scores, neither of which it changes. A score
+// that is not a number counts as the lowest possible.
+func curveOf(s Scores) curve {
+	steps := make([]step, 0, len(s.Mated)+len(s.NonMated))
+	for _, v := range s.Mated {
+		steps = append(steps, step{score: number(v), mated: 1})
+	}
+	for _, v := range s.NonMated {
+		steps = append(steps, step{score: number(v), nonMated: 1})
+	}
+	slices.SortFunc(steps, func(a, b step) int {
+		switch {
+		case a.score < b.score:
+			return -1
+		case a.score > b.score:
+			return 1
+		}
+		return 0
+	})
+	merged := steps[:0]
+	for _, s := range steps {
+		if n := len(merged); n > 0 && merged[n-1].score == s.score {
+			merged[n-1].mated += s.mated
+			merged[n-1].nonMated += s.nonMated
+			continue
+		}
+		merged = append(merged, s)
+	}
+	return newCurve(merged)
+}
+
+// number keeps thresholds within what JSON can express.
+func number(v float64) float64 {
+	if math.IsNaN(v) {
+		return -math.MaxFloat64
+	}
+	return min(math.MaxFloat64, max(-math.MaxFloat64, v))
+}
+
+// complete reports whether both kinds of comparison occur, without which no
+// rate that trades one for the other exists.
+func (c curve) complete() bool { return c.mated > 0 && c.nonMated > 0 }
+
+// eer walks the thresholds upwards until FNMR reaches FMR and interpolates
+// between the operating points on either side.
+func (c curve) eer() float64 {
+	if !c.complete() {
+		return 0
+	}
+	mated, nonMated := 0.0, c.nonMated // mated below and non-mated at or above
+	fmr, fnmr := 1.0, 0.0
+	for i := range c.steps {
+		mated += c.steps[i].mated
+		nonMated -= c.steps[i].nonMated
+		nextFMR, nextFNMR := max(0, nonMated/c.nonMated), mated/c.mated
+		if nextFNMR >= nextFMR {
+			before, after := fmr-fnmr, nextFNMR-nextFMR
+			return fnmr + (nextFNMR-fnmr)*before/(before+after)
+		}
+		fmr, fnmr = nextFMR, nextFNMR
+	}
+	return fnmr
+}
+
+// fnmrAt returns the lowest FNMR among thresholds whose FMR is at most bound,
+// and the FMR there.
+func (c curve) fnmrAt(bound float64) (fnmr, fmr float64) {
+	if !c.complete() {
+		return 0, 0
+	}
+	above, below := 0.0, c.mated
+	// The slack keeps 1/100 of 100 comparisons at one in spite of rounding.
+	budget := bound*c.nonMated*(1+1e-12) + 1e-9
+	for i := len(c.steps) - 1; i >= 0; i-- {
+		if above+c.steps[i].nonMated > budget {
+			break
+		}
+		above += c.steps[i].nonMated
+		below -= c.steps[i].mated
+	}
+	return max(0, below) / c.mated, above / c.nonMated
+}
+
+// det returns at most limit operating points by ascending threshold, spread
+// evenly over the path of the curve in FNMR and in the logarithm of FMR. The
+// first is the lowest score, where everything matches, and the last the highest.
+func (c curve) det(limit int) []Point {
+	if !c.complete() {
+		return nil
+	}
+	depth := max(1, math.Log10(c.nonMated)) // decades of FMR that can be seen
+	points := make([]Point, 0, limit)
+	mated, nonMated := 0.0, c.nonMated
+	for i := range c.steps {
+		p := Point{FMR: max(0, nonMated/c.nonMated), FNMR: min(1, mated/c.mated), Threshold: c.steps[i].score}
+		mated += c.steps[i].mated
+		nonMated -= c.steps[i].nonMated
+		// place rises from 0 to 2: both terms only grow with the threshold.
+		place := min(1, -math.Log10(max(p.FMR, 1/c.nonMated))/depth) + p.FNMR
+		next := float64(len(points)) * 2 / float64(limit-1)
+		final := i == len(c.steps)-1
+		if place < next && !final {
+			continue
+		}
+		if len(points) == limit {
+			points = points[:limit-1]
+		}
+		points = append(points, p)
+	}
+	return points
+}
