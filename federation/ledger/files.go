@@ -1,0 +1,210 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+
+	badger "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/fb"
+	"github.com/dgraph-io/badger/v4/pb"
+	"github.com/dgraph-io/badger/v4/table"
+	"google.golang.org/protobuf/proto"
+)
+
+// Badger ends the process (log.Fatalf, or a panic in a goroutine of its own) on
+// some kinds of damage, and ignores a table whose checksum is wrong. So its files
+// are examined before it sees them.
+
+// storeFiles is what an examination found.
+type storeFiles struct {
+	manifest string // empty for a store that was being created
+	torn     bool   // the manifest ends within a record
+	tables   []string
+	wals     []walState
+}
+
+// clean reports whether the store was closed in an orderly way.
+func (s storeFiles) clean() bool { return len(s.wals) == 0 && !s.torn }
+
+// examine checks manifest, tables and write-ahead logs below dir; deep checks
+// every block of every table, otherwise only what Badger reads on opening.
+func examine(ctx context.Context, dir string, deep bool) (storeFiles, error) {
+	var s storeFiles
+	mems, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	if err != nil {
+		return s, fmt.Errorf("examining store: %w", err)
+	}
+	sort.Strings(mems)
+	for _, path := range mems {
+		w, err := scanWAL(path)
+		if err != nil {
+			return s, err
+		}
+		s.wals = append(s.wals, w)
+	}
+	m, err := s.readManifest(dir)
+	if err != nil {
+		return s, err
+	}
+	for id := range m.Tables {
+		s.tables = append(s.tables, filepath.Join(dir, table.IDToFilename(id)))
+	}
+	sort.Strings(s.tables)
+	for _, path := range s.tables {
+		if err := ctx.Err(); err != nil {
+			return s, err
+		}
+		err := guard("table "+filepath.Base(path), func() error { return checkTable(path, deep) })
+		if err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (s *storeFiles) readManifest(dir string) (m badger.Manifest, err error) {
+	path := filepath.Join(dir, badger.ManifestFilename)
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		if ssts, _ := filepath.Glob(filepath.Join(dir, "*.sst")); len(ssts)+len(s.wals) > 0 {
+			return m, tampered("manifest", "missing")
+		}
+		return m, nil
+	}
+	if err != nil {
+		return m, fmt.Errorf("reading manifest: %w", err)
+	}
+	defer f.Close()
+	s.manifest = path
+	err = guard("manifest", func() error {
+		var end int64
+		if m, end, err = badger.ReplayManifestFile(f, 0, storeOptions(dir)); err != nil {
+			return tampered("manifest", "%v", err)
+		}
+		info, err := f.Stat()
+		s.torn = err != nil || info.Size() != end
+		return nil
+	})
+	return m, err
+}
+
+// maxChecksum bounds the protobuf of an algorithm number and a 64-bit sum.
+const maxChecksum = 32
+
+// checkTable checks a table file against its own checksums. Its layout is
+//
+//	block* index indexLength(4) checksum checksumLength(4)
+//
+// with the checksum over the index, a flatbuffer that locates the blocks.
+func checkTable(path string, deep bool) error {
+	part := "table " + filepath.Base(path)
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return tampered(part, "missing")
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", part, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", part, err)
+	}
+	end, sum, err := readChecksum(f, info.Size())
+	if err != nil {
+		return tampered(part, "footer: %v", err)
+	}
+	raw, start, err := readSized(f, end, info.Size())
+	if err != nil {
+		return tampered(part, "index: %v", err)
+	}
+	if err := verifySum(raw, sum); err != nil {
+		return tampered(part, "index: %v", err)
+	}
+	index := fb.GetRootAsTableIndex(raw, 0)
+	first := 0
+	if n := index.OffsetsLength(); n == 0 {
+		return tampered(part, "index: no blocks")
+	} else if !deep {
+		first = n - 1
+	}
+	for i := first; i < index.OffsetsLength(); i++ {
+		var at fb.BlockOffset
+		index.Offsets(&at, i)
+		if err := checkBlock(f, int64(at.Offset()), int64(at.Len()), start); err != nil {
+			return tampered(part, "block %d: %v", i, err)
+		}
+	}
+	return nil
+}
+
+// checkBlock checks entries, offsets, count(4), checksum, checksumLength(4).
+func checkBlock(f io.ReaderAt, offset, length, limit int64) error {
+	if offset < 0 || length < 8 || offset+length > limit {
+		return errors.New("out of bounds")
+	}
+	b := make([]byte, length)
+	if _, err := f.ReadAt(b, offset); err != nil {
+		return err
+	}
+	end, sum, err := readChecksum(bytes.NewReader(b), length)
+	if err != nil {
+		return err
+	}
+	if err := verifySum(b[:end], sum); err != nil {
+		return err
+	}
+	if end < 4 || int64(binary.BigEndian.Uint32(b[end-4:end]))*4 > end-4 {
+		return errors.New("too many entries")
+	}
+	return nil
+}
+
+// readSized reads the bytes in front of a 4-byte length that ends at end, and
+// returns them with their start.
+func readSized(f io.ReaderAt, end, limit int64) ([]byte, int64, error) {
+	var length [4]byte
+	if end < 4 {
+		return nil, 0, errors.New("too short")
+	}
+	if _, err := f.ReadAt(length[:], end-4); err != nil {
+		return nil, 0, err
+	}
+	n := int64(binary.BigEndian.Uint32(length[:]))
+	if n > end-4 || n > limit {
+		return nil, 0, errors.New("length out of bounds")
+	}
+	b := make([]byte, n)
+	if _, err := f.ReadAt(b, end-4-n); err != nil {
+		return nil, 0, err
+	}
+	return b, end - 4 - n, nil
+}
+
+// readChecksum reads a trailing checksum and returns where it starts.
+func readChecksum(f io.ReaderAt, end int64) (int64, *pb.Checksum, error) {
+	raw, start, err := readSized(f, end, maxChecksum)
+	if err != nil {
+		return 0, nil, err
+	}
+	var sum pb.Checksum
+	if err := proto.Unmarshal(raw, &sum); err != nil {
+		return 0, nil, errors.New("malformed checksum")
+	}
+	return start, &sum, nil
+}
+
+func verifySum(b []byte, sum *pb.Checksum) error {
+	if sum.Algo != pb.Checksum_CRC32C || sum.Sum != uint64(crc32.Checksum(b, castagnoli())) {
+		return errors.New("checksum mismatch")
+	}
+	return nil
+}

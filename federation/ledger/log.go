@@ -1,0 +1,252 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	badger "github.com/dgraph-io/badger/v4"
+)
+
+// Config says where a log is and who signs it. All three fields are required.
+type Config struct {
+	// Dir is the log's own folder; created with mode 0700 when absent. Nothing
+	// else may be kept in it.
+	Dir string
+	// Signer holds the log's name and keys. A log opened with other keys or
+	// another origin than it was made with is refused.
+	Signer Signer
+	// Now is the clock whose time goes into checkpoints. A wrong clock makes
+	// checkpoints claim a wrong time and does no other harm.
+	Now func() time.Time
+}
+
+func (c Config) check() error {
+	var errs []error
+	if c.Dir == "" {
+		errs = append(errs, errors.New("no folder given"))
+	}
+	if c.Signer.sign == nil {
+		errs = append(errs, errors.New("no signer given"))
+	}
+	if c.Now == nil {
+		errs = append(errs, errors.New("no clock given"))
+	}
+	return errors.Join(errs...)
+}
+
+// Log is an open ledger. It is safe for concurrent use.
+type Log struct {
+	// Immutable after Open.
+	dir      string
+	signer   Signer
+	verifier Verifier
+	now      func() time.Time
+	lock     *os.File
+	db       *badger.DB
+
+	queue queue
+	head  atomic.Pointer[head]
+
+	// turn has room for one: who sent into it may commit and owns failed and
+	// slots until it receives again.
+	turn   chan struct{}
+	failed error
+	slots  *slots
+
+	// life is held for reading while the store is read, so that Close cannot
+	// unmap files under a reader.
+	life   sync.RWMutex
+	closed bool
+}
+
+// head is the published state after a commit; immutable.
+type head struct {
+	size       uint64
+	frontier   [][]byte // compact range of [0, size)
+	checkpoint []byte
+}
+
+// Open opens or creates the log in cfg.Dir and starts nothing. It checks in
+// O(log n), and after a crash also whatever the write-ahead logs hold, that the
+// store agrees with its signed checkpoint and with the one kept beside it; use
+// [Verify] to check everything. Errors: [ErrLocked], [ErrTampered],
+// [ErrRolledBack], [ErrOrigin] and [ErrKey]. Whoever opens a log closes it.
+func Open(ctx context.Context, cfg Config) (*Log, error) {
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("opening ledger: %w", err)
+	}
+	v, err := NewVerifier(cfg.Signer.origin, cfg.Signer.vkeys)
+	if err != nil {
+		return nil, fmt.Errorf("opening ledger: %w", err)
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("opening ledger: %w", err)
+	}
+	lock, err := lockDir(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening ledger: %w", err)
+	}
+	l := &Log{
+		dir: cfg.Dir, signer: cfg.Signer, verifier: v, now: cfg.Now,
+		lock: lock, turn: make(chan struct{}, 1),
+	}
+	if err := l.open(ctx); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("opening ledger: %w", err)
+	}
+	return l, nil
+}
+
+// open does Open's work under the lock. Badger is let at the files only after
+// it is sure that its repairs will lose nothing that was acknowledged.
+func (l *Log) open(ctx context.Context) error {
+	path := filepath.Join(l.dir, slotFile)
+	known, err := l.remembered(path)
+	if err != nil {
+		return err
+	}
+	store := filepath.Join(l.dir, storeDir)
+	if err := rehearse(ctx, l.dir, store, l.verifier, known.best); err != nil {
+		return err
+	}
+	if l.db, err = openStore(storeOptions(store)); err != nil {
+		return err
+	}
+	if err := l.start(path, known); err != nil {
+		return errors.Join(err, guard("store", l.db.Close))
+	}
+	return nil
+}
+
+// start checks the opened store and refreshes both slots.
+func (l *Log) start(path string, known slotState) error {
+	var h *head
+	err := view(l.db, func(txn *badger.Txn) (err error) {
+		h, err = checkHead(txn, l.verifier, known.best)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if h.checkpoint == nil {
+		h.checkpoint = known.raw
+	}
+	if l.slots, err = openSlots(path, false, known.index); err != nil {
+		return err
+	}
+	if err := l.slots.settle(h.checkpoint); err != nil {
+		return errors.Join(err, l.slots.Close())
+	}
+	l.head.Store(h)
+	return nil
+}
+
+// remembered reads the checkpoint file, and makes one for a log that is new: one
+// with neither a store nor a checkpoint.
+func (l *Log) remembered(path string) (slotState, error) {
+	known, err := readSlots(path, l.verifier)
+	if err == nil || !errors.Is(err, ErrTampered) {
+		return known, err
+	}
+	if _, statErr := os.Stat(filepath.Join(l.dir, storeDir)); !errors.Is(statErr, os.ErrNotExist) {
+		return slotState{}, err
+	}
+	if err := l.create(path); err != nil {
+		return slotState{}, fmt.Errorf("creating: %w", err)
+	}
+	return readSlots(path, l.verifier)
+}
+
+// create signs the empty tree. The file is durable before the store exists, so a
+// store without it is always damage.
+func (l *Log) create(path string) error {
+	root, err := rootOf(ranges().NewEmptyRange(0))
+	if err != nil {
+		return err
+	}
+	signed, err := l.signer.sign(0, root, l.now())
+	if err != nil {
+		return err
+	}
+	s, err := openSlots(path, true, -1)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.settle(signed), s.Close(), syncDir(l.dir), syncDir(filepath.Dir(l.dir))); err != nil {
+		return err
+	}
+	return nil
+}
+
+// checkHead verifies the stored checkpoint, that the stored tree leads to it,
+// and that the tree extends the checkpoint known from outside the store.
+func checkHead(txn *badger.Txn, v Verifier, known Checkpoint) (*head, error) {
+	c, raw, err := storedCheckpoint(txn, v)
+	if err != nil {
+		return nil, err
+	}
+	if c.Size < known.Size {
+		return nil, rolledBack(c.Size, known.Size)
+	}
+	read := storedNodes(txn)
+	tree, err := loadRange(c.Size, read)
+	if err != nil {
+		return nil, err
+	}
+	h := &head{size: c.Size, frontier: tree.Hashes(), checkpoint: raw}
+	if root, err := rootOf(tree); err != nil || raw != nil && !bytes.Equal(root, c.Root[:]) {
+		return nil, tampered("tree", "its root is not the one in the stored checkpoint")
+	}
+	if root, err := rootAt(known.Size, read); err != nil {
+		return nil, err
+	} else if !bytes.Equal(root, known.Root[:]) {
+		return nil, tampered("tree", "at size %d it is not the one in the checkpoint file", known.Size)
+	}
+	for _, kind := range []byte{kindHashes, kindLeaf} {
+		if _, err := txn.Get(keyEntry(c.Size, kind)); !errors.Is(err, badger.ErrKeyNotFound) {
+			return nil, tamperedEntry(c.Size, "record", "beyond the signed size")
+		}
+	}
+	if c.Size == 0 {
+		return h, nil
+	}
+	_, err = entry(txn, c.Size-1)
+	return h, err
+}
+
+// Close waits for the commit under way, refuses those that wait, and closes the
+// store. A second Close returns [ErrClosed].
+func (l *Log) Close() error {
+	l.queue.mu.Lock()
+	again := l.queue.closed
+	l.queue.closed = true
+	l.queue.mu.Unlock()
+	if again {
+		return ErrClosed
+	}
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	if l.failed == nil {
+		l.failed = ErrClosed // what still waits in the queue learns it from here
+	}
+	l.life.Lock()
+	defer l.life.Unlock()
+	l.closed = true
+	err := errors.Join(
+		l.slots.settle(l.head.Load().checkpoint),
+		l.slots.Close(),
+		guard("store", l.db.Close),
+		l.lock.Close(),
+	)
+	if err != nil {
+		return fmt.Errorf("closing ledger: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	badger "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+	"github.com/transparency-dev/merkle/compact"
+)
+
+const (
+	storeDir = "store"      // Badger's folder inside the ledger's
+	slotFile = "checkpoint" // see slots
+
+	// memTableSize bounds what waits in memory and what is replayed after a crash;
+	// Badger maps twice as much per write-ahead log and takes a transaction of at
+	// most 15 % of it, which maxBatchBytes and maxBatchLeaves stay well below.
+	memTableSize   = 8 << 20
+	maxBatchBytes  = 512 << 10
+	maxBatchLeaves = 1024
+
+	// reserveBytes must be free before a batch is written. Badger writes through
+	// memory maps of sparse files, so a full disk would not be an error but a
+	// SIGBUS; the reserve covers a flush and a compaction on top of the batch.
+	reserveBytes = 128 << 20
+)
+
+// storeOptions: small caps everywhere, no compression (leaves are mostly hashes
+// and signatures) and therefore no block cache, checksum on every block read.
+// No value ever reaches the value log: the default threshold is far above MaxLeaf.
+func storeOptions(dir string) badger.Options {
+	return badger.DefaultOptions(dir).
+		WithSyncWrites(true).
+		WithMemTableSize(memTableSize).
+		WithNumMemtables(2).
+		WithValueLogFileSize(1 << 20).
+		WithCompression(options.None).
+		WithBlockCacheSize(0).
+		WithIndexCacheSize(0).
+		WithNumCompactors(2). // the least Badger allows
+		WithChecksumVerificationMode(options.OnBlockRead).
+		WithDetectConflicts(false).
+		WithMetricsEnabled(false).
+		WithLogger(nil)
+}
+
+// guard runs f and turns a panic of the store, and a memory fault in a mapped
+// file, into damage found in part. It cannot see other goroutines.
+func guard(part string, f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = tampered(part, "reading it stopped with %.200q", fmt.Sprint(r))
+		}
+	}()
+	return f()
+}
+
+// openStore opens a store whose files were checked before.
+func openStore(opts badger.Options) (db *badger.DB, err error) {
+	err = guard("store", func() error {
+		if db, err = badger.Open(opts); err != nil {
+			return tampered("store", "%v", err)
+		}
+		return nil
+	})
+	return db, err
+}
+
+// view runs f in a read transaction. What f returns is damage, unless f says
+// otherwise, because reading a record that must exist cannot fail in a sound store.
+func view(db *badger.DB, f func(*badger.Txn) error) error {
+	return guard("store", func() error {
+		err := db.View(f)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrTampered), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+			return err
+		case errors.Is(err, badger.ErrDBClosed):
+			return ErrClosed
+		}
+		return tampered("store", "%v", err)
+	})
+}
+
+// errAbsent means that a record does not exist.
+var errAbsent = errors.New("record is absent")
+
+// value returns a copy of a record.
+func value(txn *badger.Txn, key []byte) ([]byte, error) {
+	item, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, errAbsent
+	}
+	if err != nil {
+		return nil, err
+	}
+	return item.ValueCopy(nil)
+}
+
+// storedNodes reads tree nodes from the store.
+func storedNodes(txn *badger.Txn) nodeReader {
+	return func(id compact.NodeID) ([]byte, error) {
+		index, offset := nodeHome(id)
+		record, err := hashRecord(txn, index)
+		if err != nil {
+			return nil, err
+		}
+		return record[offset : offset+hashSize], nil
+	}
+}
+
+func hashRecord(txn *badger.Txn, index uint64) ([]byte, error) {
+	record, err := value(txn, keyEntry(index, kindHashes))
+	if errors.Is(err, errAbsent) {
+		return nil, tamperedEntry(index, "tree hashes", "missing")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(record) != hashSize*hashesOf(index) {
+		return nil, tamperedEntry(index, "tree hashes", "wrong length")
+	}
+	return record, nil
+}
+
+// storedCheckpoint reads and verifies the checkpoint inside the store. A store
+// that was never written to has none, which stands for the empty tree.
+func storedCheckpoint(txn *badger.Txn, v Verifier) (Checkpoint, []byte, error) {
+	raw, err := value(txn, keyCheckpoint())
+	if errors.Is(err, errAbsent) {
+		return Checkpoint{}, nil, nil
+	}
+	if err != nil {
+		return Checkpoint{}, nil, err
+	}
+	c, err := v.Checkpoint(raw)
+	if err != nil {
+		return Checkpoint{}, nil, tampered("stored checkpoint", "%v", err)
+	}
+	return c, raw, nil
+}
+
+// syncDir makes renames and creations in dir durable.
+func syncDir(dir string) error {
+	f, err := os.Open(filepath.Clean(dir))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

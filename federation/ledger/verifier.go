@@ -1,0 +1,205 @@
+package ledger
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cloudflare/circl/sign/mldsa/mldsa44"
+	fmtlog "github.com/transparency-dev/formats/log"
+	"github.com/transparency-dev/merkle/rfc6962"
+	"golang.org/x/mod/sumdb/note"
+)
+
+const (
+	// maxCheckpoint leaves room for our two signatures and a dozen witnesses.
+	maxCheckpoint = 64 << 10
+	// maxSize keeps every index and size within an int64.
+	maxSize = 1 << 62
+	// maxKeys bounds the keys a Verifier may be asked to require.
+	maxKeys = 8
+)
+
+// Checkpoint is a verified statement of a log about itself. The zero value is
+// what an error comes with and says nothing.
+type Checkpoint struct {
+	// Size is the number of entries.
+	Size uint64
+	// Root is the RFC 6962 tree hash over them.
+	Root [sha256.Size]byte
+	// Time is when it was signed, to the second, by the log's clock; the zero
+	// time when no ML-DSA-44 key was required, since only that signature has one.
+	Time time.Time
+}
+
+// Verifier checks what one log signed. It is immutable and safe for concurrent
+// use; the zero value refuses everything.
+type Verifier struct {
+	origin string
+	known  note.Verifiers
+	ids    []uint32 // key IDs in the order of the vkeys
+	timed  uint32   // key ID of the first ML-DSA-44 key, whose time is believed
+}
+
+// NewVerifier requires a valid signature by every one of vkeys on everything the
+// log named origin signs. Keys are C2SP vkey strings of type Ed25519 (0x01) or
+// ML-DSA-44 (0x06), their name equal to origin; publish and require both.
+func NewVerifier(origin string, vkeys []string) (Verifier, error) {
+	if err := checkOrigin(origin); err != nil {
+		return Verifier{}, err
+	}
+	if len(vkeys) == 0 || len(vkeys) > maxKeys {
+		return Verifier{}, fmt.Errorf("making ledger verifier: %d keys, want 1 to %d", len(vkeys), maxKeys)
+	}
+	v := Verifier{origin: origin}
+	list := make([]note.Verifier, 0, len(vkeys))
+	seen := make(map[uint32]bool)
+	for i, s := range vkeys {
+		k, err := parseVKey(origin, s)
+		if err != nil {
+			return Verifier{}, fmt.Errorf("making ledger verifier: key %d: %w", i, err)
+		}
+		if seen[k.id] {
+			return Verifier{}, fmt.Errorf("making ledger verifier: key %d repeats a key ID", i)
+		}
+		seen[k.id] = true
+		if k.timed && v.timed == 0 {
+			v.timed = k.id
+		}
+		list, v.ids = append(list, k), append(v.ids, k.id)
+	}
+	v.known = note.VerifierList(list...)
+	return v, nil
+}
+
+// Origin returns the name of the log this Verifier is bound to.
+func (v Verifier) Origin() string { return v.origin }
+
+// Checkpoint verifies a signed checkpoint. Signatures by other keys, witnesses
+// for instance, are ignored. It fails with [ErrMalformed], [ErrOrigin], [ErrKey]
+// or [ErrSignature].
+func (v Verifier) Checkpoint(signed []byte) (Checkpoint, error) {
+	if v.known == nil {
+		return Checkpoint{}, fmt.Errorf("verifying checkpoint: empty verifier: %w", ErrKey)
+	}
+	if len(signed) > maxCheckpoint {
+		return Checkpoint{}, fmt.Errorf("verifying checkpoint: longer than %d bytes: %w", maxCheckpoint, ErrMalformed)
+	}
+	n, err := note.Open(signed, v.known)
+	if err != nil {
+		return Checkpoint{}, v.noteError(err)
+	}
+	c, err := v.parseText(n.Text)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	if len(n.Sigs) != len(v.ids) {
+		return Checkpoint{}, fmt.Errorf("verifying checkpoint: %d of %d required signatures: %w", len(n.Sigs), len(v.ids), ErrKey)
+	}
+	for _, s := range n.Sigs {
+		raw, err := base64.StdEncoding.Strict().DecodeString(s.Base64)
+		if err != nil {
+			return Checkpoint{}, fmt.Errorf("verifying checkpoint: signature encoding: %w", ErrMalformed)
+		}
+		if s.Hash == v.timed && v.timed != 0 {
+			c.Time = time.Unix(int64(binary.BigEndian.Uint64(raw[4:])), 0).UTC()
+		}
+	}
+	return c, nil
+}
+
+// noteError sorts the errors of note.Open into ours.
+func (v Verifier) noteError(err error) error {
+	if bad, ok := errors.AsType[*note.UnverifiedNoteError](err); ok {
+		// Nothing here is verified: the text only explains the refusal.
+		if origin, _, _ := strings.Cut(bad.Note.Text, "\n"); origin != v.origin {
+			return fmt.Errorf("verifying checkpoint: %w", ErrOrigin)
+		}
+		return fmt.Errorf("verifying checkpoint: none of the %d required signatures: %w", len(v.ids), ErrKey)
+	}
+	if bad, ok := errors.AsType[*note.InvalidSignatureError](err); ok {
+		return fmt.Errorf("verifying checkpoint: key %08x: %w", bad.Hash, ErrSignature)
+	}
+	return fmt.Errorf("verifying checkpoint: %w", ErrMalformed)
+}
+
+// parseText reads the three lines and insists on their canonical form. Extension
+// lines are refused because the ML-DSA signature would not cover them.
+func (v Verifier) parseText(text string) (Checkpoint, error) {
+	var c fmtlog.Checkpoint
+	rest, err := c.Unmarshal([]byte(text))
+	if err != nil || len(rest) != 0 || string(c.Marshal()) != text ||
+		len(c.Hash) != sha256.Size || c.Size > maxSize {
+		return Checkpoint{}, fmt.Errorf("verifying checkpoint: text: %w", ErrMalformed)
+	}
+	if c.Origin != v.origin {
+		return Checkpoint{}, fmt.Errorf("verifying checkpoint: %w", ErrOrigin)
+	}
+	root := [sha256.Size]byte(c.Hash)
+	if c.Size == 0 && root != [sha256.Size]byte(rfc6962.DefaultHasher.EmptyRoot()) {
+		return Checkpoint{}, fmt.Errorf("verifying checkpoint: root of an empty tree: %w", ErrMalformed)
+	}
+	return Checkpoint{Size: c.Size, Root: root}, nil
+}
+
+// noteKey is one public key as x/mod/sumdb/note wants to see it.
+type noteKey struct {
+	name   string
+	id     uint32
+	timed  bool
+	verify func(msg, sig []byte) bool
+}
+
+var _ note.Verifier = noteKey{}
+
+func (k noteKey) Name() string                { return k.name }
+func (k noteKey) KeyHash() uint32             { return k.id }
+func (k noteKey) Verify(msg, sig []byte) bool { return k.verify(msg, sig) }
+
+// parseVKey accepts exactly the text that vkey prints for name.
+func parseVKey(name, s string) (noteKey, error) {
+	rest, ok := strings.CutPrefix(s, name+"+")
+	if !ok {
+		return noteKey{}, errors.New("name differs from the origin")
+	}
+	hexID, b64, _ := strings.Cut(rest, "+")
+	typed, err := base64.StdEncoding.Strict().DecodeString(b64)
+	if err != nil || len(typed) < 2 {
+		return noteKey{}, errors.New("malformed public key")
+	}
+	id, err := strconv.ParseUint(hexID, 16, 32)
+	if err != nil || uint32(id) != keyID(name, typed) || vkey(name, typed) != s {
+		return noteKey{}, errors.New("key ID does not match the public key")
+	}
+	k := noteKey{name: name, id: uint32(id)}
+	switch pub := typed[1:]; {
+	case typed[0] == algEd25519 && len(pub) == ed25519.PublicKeySize:
+		k.verify = func(msg, sig []byte) bool { return ed25519.Verify(pub, msg, sig) }
+	case typed[0] == algMLDSA44 && len(pub) == mldsa44.PublicKeySize:
+		var pk mldsa44.PublicKey
+		pk.Unpack((*[mldsa44.PublicKeySize]byte)(pub))
+		k.timed, k.verify = true, func(msg, sig []byte) bool { return verifyMLDSA(&pk, name, msg, sig) }
+	default:
+		return noteKey{}, fmt.Errorf("key type %#02x with %d bytes is not supported", typed[0], len(pub))
+	}
+	return k, nil
+}
+
+// verifyMLDSA checks timestamp || signature over the tree that text describes.
+func verifyMLDSA(pk *mldsa44.PublicKey, cosigner string, text, sig []byte) bool {
+	var c fmtlog.Checkpoint
+	if _, err := c.Unmarshal(text); err != nil || len(c.Hash) != sha256.Size || len(c.Origin) > maxOrigin {
+		return false
+	}
+	if len(sig) != timestampSize+mldsa44.SignatureSize {
+		return false
+	}
+	msg := cosigned(cosigner, binary.BigEndian.Uint64(sig), c.Origin, c.Size, c.Hash)
+	return mldsa44.Verify(pk, msg, nil, sig[timestampSize:])
+}
