@@ -47,7 +47,7 @@ import (
 var (
 	// ErrOpen reports bytes that do not open: other key, other pseudonym,
 	// other AAD, altered or cut. Which one is deliberately not recorded.
-	ErrOpen = errors.New("opening envelope: refused")
+	ErrOpen = errors.New("sealed bytes refused")
 	// ErrGeneration reports a KEK generation that is 0 or above the ring's
 	// current one, such as a store newer than the configuration.
 	ErrGeneration = errors.New("unknown key generation")

@@ -1,0 +1,249 @@
+package envelope_test
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"testing"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/envelope"
+)
+
+var (
+	alice = bytes.Repeat([]byte{0xa1}, 32)
+	bob   = bytes.Repeat([]byte{0xb0}, 32)
+)
+
+func testRoot(t testing.TB, fill byte) custody.Root {
+	t.Helper()
+	r, err := custody.NewRoot(bytes.Repeat([]byte{fill}, custody.RootSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func testRing(t testing.TB, fill byte, current uint32) *envelope.Ring {
+	t.Helper()
+	r, err := envelope.NewRing(testRoot(t, fill), current)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func newDEK(t testing.TB, r *envelope.Ring, pseudonym []byte) (envelope.DEK, []byte) {
+	t.Helper()
+	d, wrapped, err := r.NewDEK(pseudonym)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, wrapped
+}
+
+func TestWrapThenUnwrap(t *testing.T) {
+	r := testRing(t, 1, 3)
+	d, wrapped := newDEK(t, r, alice)
+	if len(wrapped) != envelope.WrappedSize || binary.BigEndian.Uint32(wrapped) != 3 {
+		t.Errorf("wrapped %d bytes at generation %d, want %d at 3", len(wrapped), binary.BigEndian.Uint32(wrapped), envelope.WrappedSize)
+	}
+	sealed, err := d.Seal(testAAD(), []byte("template"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Another process with the same root.
+	again, err := testRing(t, 1, 3).UnwrapDEK(alice, wrapped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Generation() != 3 || d.Generation() != 3 || (envelope.DEK{}).Generation() != 0 {
+		t.Errorf("generations %d and %d, want 3", again.Generation(), d.Generation())
+	}
+	got, err := again.Open(testAAD(), sealed)
+	if err != nil || string(got) != "template" {
+		t.Errorf("opened %q, %v", got, err)
+	}
+}
+
+// TestWrapFormat rebuilds the wrapping from its description: HKDF label chain,
+// AAD and layout.
+func TestWrapFormat(t *testing.T) {
+	root := testRoot(t, 1)
+	_, wrapped := newDEK(t, testRing(t, 1, 7), alice)
+	master := root.Derive("tamga/v1/kek")
+	key, err := hkdf.Key(sha256.New, master[:], nil, "tamga/v1/kek-generation\x00\x00\x00\x07", 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aad := []byte("\x00\x00\x00\x0ctamga/v1/dek\x00\x00\x00\x20" + string(alice) + "\x00\x00\x00\x07")
+	dek, err := aead.Open(nil, wrapped[4:16], wrapped[16:], aad)
+	if err != nil || len(dek) != 32 {
+		t.Errorf("the documented format does not open what was wrapped: %d bytes, %v", len(dek), err)
+	}
+}
+
+func TestUnwrapRefuses(t *testing.T) {
+	r := testRing(t, 1, 3)
+	_, good := newDEK(t, r, alice)
+	edit := func(f func(b []byte)) []byte {
+		b := bytes.Clone(good)
+		f(b)
+		return b
+	}
+	generation := func(g uint32) []byte {
+		return edit(func(b []byte) { binary.BigEndian.PutUint32(b, g) })
+	}
+	tests := map[string]struct {
+		ring               *envelope.Ring
+		pseudonym, wrapped []byte
+		want               error
+	}{
+		"other-root":       {testRing(t, 2, 3), alice, good, envelope.ErrOpen},
+		"other-subject":    {r, bob, good, envelope.ErrOpen},
+		"pseudonym-prefix": {r, alice[:31], good, envelope.ErrOpen},
+		"no-pseudonym":     {r, nil, good, envelope.ErrField},
+		"long-pseudonym":   {r, make([]byte, 65), good, envelope.ErrField},
+		"older-generation": {r, alice, generation(2), envelope.ErrOpen},
+		"newer-generation": {r, alice, generation(4), envelope.ErrGeneration},
+		"zero-generation":  {r, alice, generation(0), envelope.ErrGeneration},
+		"max-generation":   {r, alice, generation(1<<32 - 1), envelope.ErrGeneration},
+		"behind-ring":      {testRing(t, 1, 2), alice, good, envelope.ErrGeneration},
+		"nonce":            {r, alice, edit(func(b []byte) { b[4] ^= 1 }), envelope.ErrOpen},
+		"key":              {r, alice, edit(func(b []byte) { b[16] ^= 1 }), envelope.ErrOpen},
+		"tag":              {r, alice, edit(func(b []byte) { b[len(b)-1] ^= 1 }), envelope.ErrOpen},
+		"short":            {r, alice, good[:len(good)-1], envelope.ErrOpen},
+		"long":             {r, alice, append(bytes.Clone(good), 0), envelope.ErrOpen},
+		"empty":            {r, alice, nil, envelope.ErrOpen},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			d, err := tt.ring.UnwrapDEK(tt.pseudonym, tt.wrapped)
+			if !errors.Is(err, tt.want) || d.Generation() != 0 {
+				t.Errorf("unwrapped generation %d, %v; want %v", d.Generation(), err, tt.want)
+			}
+			fresh, err := tt.ring.Rewrap(tt.pseudonym, tt.wrapped)
+			if !errors.Is(err, tt.want) || fresh != nil {
+				t.Errorf("rewrapped %d bytes, %v; want %v", len(fresh), err, tt.want)
+			}
+		})
+	}
+}
+
+// TestGenerations wraps under each generation in turn; all must still unwrap
+// and rewrap under the last, and records must not notice.
+func TestGenerations(t *testing.T) {
+	type stored struct{ wrapped, sealed []byte }
+	var records []stored
+	for g := uint32(1); g <= 5; g++ {
+		d, wrapped := newDEK(t, testRing(t, 1, g), alice)
+		sealed, err := d.Seal(testAAD(), []byte{byte(g)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, stored{wrapped, sealed})
+	}
+	last := testRing(t, 1, 5)
+	if last.Current() != 5 {
+		t.Errorf("current generation %d, want 5", last.Current())
+	}
+	for i, rec := range records {
+		fresh, err := last.Rewrap(alice, rec.wrapped)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, wrapped := range [][]byte{rec.wrapped, fresh} {
+			d, err := last.UnwrapDEK(alice, wrapped)
+			if err != nil {
+				t.Fatalf("generation %d: %v", i+1, err)
+			}
+			got, err := d.Open(testAAD(), rec.sealed)
+			if err != nil || !bytes.Equal(got, []byte{byte(i + 1)}) {
+				t.Errorf("generation %d: opened %x, %v", i+1, got, err)
+			}
+		}
+		if g := binary.BigEndian.Uint32(fresh); g != 5 {
+			t.Errorf("rewrapped at generation %d, want 5", g)
+		}
+	}
+}
+
+func TestNewRingRefuses(t *testing.T) {
+	wiped := testRoot(t, 1)
+	wiped.Wipe()
+	tests := map[string]struct {
+		root    custody.Root
+		current uint32
+		want    error
+	}{
+		"generation-zero": {testRoot(t, 1), 0, envelope.ErrGeneration},
+		"zero-root":       {custody.Root{}, 1, envelope.ErrNoKey},
+		"wiped-root":      {wiped, 1, envelope.ErrNoKey},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r, err := envelope.NewRing(tt.root, tt.current)
+			if !errors.Is(err, tt.want) || r != nil {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestRingOutlivesRoot(t *testing.T) {
+	root := testRoot(t, 1)
+	r, err := envelope.NewRing(root, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root.Wipe()
+	_, wrapped := newDEK(t, r, alice)
+	if _, err := testRing(t, 1, 2).UnwrapDEK(alice, wrapped); err != nil {
+		t.Errorf("a ring lost its keys with the root: %v", err)
+	}
+}
+
+func TestNewDEKRefusesPseudonym(t *testing.T) {
+	for _, p := range [][]byte{nil, make([]byte, 65)} {
+		if _, wrapped, err := testRing(t, 1, 1).NewDEK(p); !errors.Is(err, envelope.ErrField) || wrapped != nil {
+			t.Errorf("pseudonym of %d bytes: %v, want ErrField", len(p), err)
+		}
+	}
+}
+
+func TestRedaction(t *testing.T) {
+	r := testRing(t, 0x9c, 1)
+	d, _ := newDEK(t, r, alice)
+	checkRedacted(t, d, envelope.DEKBytes(d))
+	checkRedacted(t, *r, envelope.RingBytes(r))
+	checkRedacted(t, r, envelope.RingBytes(r))
+}
+
+func FuzzUnwrap(f *testing.F) {
+	r := testRing(f, 1, 3)
+	_, good := newDEK(f, r, alice)
+	f.Add(good)
+	f.Add([]byte{})
+	f.Add(make([]byte, envelope.WrappedSize))
+	f.Fuzz(func(t *testing.T, wrapped []byte) {
+		d, err := r.UnwrapDEK(alice, wrapped)
+		if err == nil && !bytes.Equal(wrapped, good) {
+			t.Error("unwrapped bytes that nobody wrapped")
+		}
+		if err != nil && d.Generation() != 0 {
+			t.Error("an error came with a key")
+		}
+	})
+}
