@@ -39,12 +39,21 @@ func parseForeign(data []byte) ([]jwk, error) {
 	}
 	keys := make([]jwk, len(raw))
 	secret := 0
+	names := make(map[[2]string]bool)
 	for i, entry := range raw {
 		if keys[i], err = parseJWK(entry); err != nil {
 			return nil, fmt.Errorf("key %d: %w", i, err)
 		}
 		if keys[i].text["kty"] == "oct" {
 			secret++
+		}
+		// Looked for before any key is left out: which of two is left out would
+		// otherwise decide which one is trusted.
+		if name := [2]string{keys[i].text["kty"], keys[i].text["kid"]}; name[1] != "" {
+			if names[name] {
+				return nil, fmt.Errorf("key %d: %w: duplicate kid", i, ErrKey)
+			}
+			names[name] = true
 		}
 	}
 	if secret != 0 && secret != len(keys) {
