@@ -17,9 +17,9 @@
 //
 //	0x1002  resource limit: too many streams                  nothing was handled
 //	0x1003  rate limit: too many exchanges in hand            nothing was handled
-//	0x1006  garbage collected: the stream was idle too long   nothing was handled
 //	0x1007  shutdown: the host is draining                    nothing was handled
 //	0x1008  gated: the peer is no longer a member             nothing was handled
+//	0x74b0 + n mod 16  given up between frames, idle or draining, after n replies: a request after those was not handled
 //	0x74a1  the frame was longer than the receiver allows     nothing was handled
 //	0x74a2  the frame had no length, or came too slowly       nothing was handled
 //	0x74a3  the handler failed                                it may have been handled

@@ -33,8 +33,11 @@ var (
 	ErrClosed = errors.New("transport closed")
 )
 
-// Stream reset codes beyond libp2p's own; see the package comment for the table.
+// Stream reset codes beyond libp2p's own; see the package comment for the table. codeGivenUp carries the number of
+// replies sent, so that a peer whose request crossed the reset knows whether the lost thing was the request, which it
+// may then repeat, or the reply.
 const (
+	codeGivenUp   network.StreamErrorCode = 0x74b0 // to 0x74bf
 	codeTooLarge  network.StreamErrorCode = 0x74a1
 	codeMalformed network.StreamErrorCode = 0x74a2
 	codeFailed    network.StreamErrorCode = 0x74a3
@@ -107,10 +110,16 @@ func resetCode(err error) network.StreamErrorCode {
 	return 0
 }
 
-// untouched reports that the remote declared that it did not handle the request, for a reason that a fresh stream cures.
-func untouched(err error) bool {
+// errUntouched marks a request that the remote declared it did not handle, for a reason a fresh stream may cure.
+var errUntouched = errors.New("peer gave up the stream before the request")
+
+// givenUp is the code for a stream given up after n replies.
+func givenUp(n uint) network.StreamErrorCode { return codeGivenUp + network.StreamErrorCode(n%16) }
+
+// untouched reports that the remote gave the stream up before it saw the request after n replies.
+func untouched(err error, n uint) bool {
 	code := resetCode(err)
-	return code == network.StreamGarbageCollected || code == network.StreamShutdown
+	return code == givenUp(n) || n == 0 && code == network.StreamShutdown
 }
 
 // classify turns a failure of a stream into one of the package's sentinels.
@@ -132,7 +141,7 @@ func classify(ctx context.Context, doing string, err error) error {
 		kind = ErrNotAdmitted
 	case code == network.StreamResourceLimitExceeded, code == network.StreamRateLimited, errors.Is(err, network.ErrResourceLimitExceeded):
 		kind = ErrOverloaded
-	case code == network.StreamGarbageCollected, code == network.StreamShutdown:
+	case code == network.StreamShutdown, errors.Is(err, errUntouched):
 		kind = ErrUnreachable
 	case code == codeTooLarge:
 		kind = ErrTooLarge

@@ -104,7 +104,9 @@ func (l *lane) run(ctx context.Context, wire []byte, limit int) (reply []byte, s
 	safe = err != nil && n < len(wire)
 	if err == nil {
 		reply, err = readFrame(l.stream, limit, frameHooks{})
-		safe = err != nil && untouched(err)
+		if untouched(err, l.done) {
+			safe, err = true, errUntouched
+		}
 	}
 	if !stop() && err == nil {
 		// The reply came as the context ended; the stream is gone, and the caller has stopped waiting.
@@ -114,6 +116,7 @@ func (l *lane) run(ctx context.Context, wire []byte, limit int) (reply []byte, s
 		_ = l.stream.Reset()
 		return nil, safe, err
 	}
+	l.done++
 	return reply, false, nil
 }
 
@@ -121,7 +124,7 @@ func (l *lane) run(ctx context.Context, wire []byte, limit int) (reply []byte, s
 func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string) (*lane, error) {
 	if c := h.liveConn(r); c != nil {
 		l, err := h.negotiate(ctx, r, c, name)
-		if err == nil || ctx.Err() != nil || resetCode(err) != 0 && !untouched(err) || final(err) {
+		if err == nil || ctx.Err() != nil || resetCode(err) != 0 && !untouched(err, 0) || final(err) {
 			return l, err
 		}
 		// It is dead, or hangs: make room for one that lives.

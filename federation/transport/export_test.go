@@ -1,6 +1,12 @@
 package transport
 
-import "github.com/libp2p/go-libp2p/core/network"
+import (
+	"errors"
+	"io"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+)
 
 // Connections counts the live connections of h with a peer.
 func Connections(h *Host, p PeerID) int {
@@ -40,5 +46,48 @@ func Conns(h *Host, p PeerID) []network.Conn {
 	return h.swarm.ConnsToPeer(id)
 }
 
-// ReadFrame and AppendFrame expose the codec to the fuzz target and the raw peers of tests.
+// AppendFrame exposes the frame writer to raw peers.
 func AppendFrame(dst, payload []byte) []byte { return appendFrame(dst, payload) }
+
+// ReadFrame exposes the frame reader to the fuzz target;
+// reserve is told what the reader wants to grow by.
+func ReadFrame(r io.Reader, limit int, reserve func(int) error) ([]byte, error) {
+	return readFrame(r, limit, frameHooks{reserve: reserve})
+}
+
+// FirstChunk is what a frame's announced length alone may make the reader allocate.
+const FirstChunk = firstChunk
+
+// Given-up and malformed stream codes, for raw peers.
+const (
+	CodeGivenUp   = codeGivenUp
+	CodeMalformed = codeMalformed
+	CodeTooLarge  = codeTooLarge
+)
+
+// Raw is a libp2p peer with our transports and none of our manners.
+type Raw struct {
+	*swarm.Swarm
+	closers []io.Closer
+}
+
+// NewRaw starts a raw peer that listens as cfg says and gives every inbound stream to serve.
+func NewRaw(cfg Config, serve func(network.Stream)) (*Raw, error) {
+	cfg, listen, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	key, err := privateKey(cfg.Seed)
+	if err != nil {
+		return nil, err
+	}
+	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger})
+	if err != nil {
+		return nil, errors.Join(err, closeAll(closers))
+	}
+	sw.SetStreamHandler(serve)
+	return &Raw{sw, closers}, sw.Listen(listen...)
+}
+
+// Close ends the raw peer.
+func (r *Raw) Close() error { return errors.Join(r.Swarm.Close(), closeAll(r.closers)) }

@@ -19,8 +19,8 @@ import (
 	"github.com/multiformats/go-multistream"
 )
 
-// flushDelay is how long a draining host leaves a connection open after the last reply, since QUIC drops what is not
-// yet sent when a connection closes; a few packets at line speed.
+// flushDelay is how long a draining host leaves connections open after the last reply or reset, since QUIC drops what
+// is not yet sent when a connection closes; a few packets at line speed.
 const flushDelay = 100 * time.Millisecond
 
 // Host is one node's end of the federation's transport. Make it with New and end it with Close. All methods are safe
@@ -232,7 +232,7 @@ func (h *Host) Drain(ctx context.Context) error {
 	if first && h.busy == 0 {
 		close(h.quiet)
 	}
-	lingering := h.busy > 0
+	lingering := len(h.serving) > 0
 	streams := make([]*served, 0, len(h.serving))
 	for v := range h.serving {
 		streams = append(streams, v)

@@ -14,6 +14,7 @@ import (
 type lane struct {
 	stream network.Stream
 	reused bool
+	done   uint      // exchanges completed on it
 	idle   time.Time // since when it has been in the pool
 }
 

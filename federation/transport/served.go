@@ -32,6 +32,7 @@ type served struct {
 	since time.Time // when phase began
 	until time.Time // when phase must have ended; zero: no limit
 	timer *time.Timer
+	idles uint // times the stream was idle: one more than the replies sent
 }
 
 func newServed(s network.Stream, limit time.Duration) *served {
@@ -52,6 +53,9 @@ func (v *served) enter(p phase, d time.Duration) error {
 		return errDead
 	}
 	v.phase, v.since, v.until = p, now, time.Time{}
+	if p == phaseIdle {
+		v.idles++
+	}
 	if d == 0 {
 		v.timer.Stop()
 		return nil
@@ -76,7 +80,7 @@ func (v *served) expire() {
 	code := codeMalformed
 	switch v.phase {
 	case phaseIdle:
-		code = network.StreamGarbageCollected
+		code = givenUp(v.idles - 1)
 	case phaseWriting:
 		code = codeFailed
 	}
@@ -113,7 +117,8 @@ func (v *served) finish() {
 // went out so recently that a reset could overtake it.
 func (v *served) dismiss() {
 	v.mu.Lock()
-	idle, recent := v.phase == phaseIdle, time.Since(v.since) < flushDelay
+	idle, recent := v.phase == phaseIdle, v.idles > 1 && time.Since(v.since) < flushDelay
+	code := givenUp(v.idles - 1)
 	if idle {
 		v.phase = phaseDead
 		v.timer.Stop()
@@ -123,6 +128,13 @@ func (v *served) dismiss() {
 	case idle && recent:
 		_ = v.stream.Close()
 	case idle:
-		_ = v.stream.ResetWithError(network.StreamShutdown)
+		_ = v.stream.ResetWithError(code)
 	}
+}
+
+// untaken is the code for a stream whose last request, if any, was not handled.
+func (v *served) untaken() network.StreamErrorCode {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return givenUp(v.idles - 1)
 }

@@ -102,7 +102,7 @@ func (h *Host) refuse(v *served, name string, err error) {
 	code, reason := network.StreamNoError, ""
 	switch {
 	case errors.Is(err, ErrClosed):
-		code = network.StreamShutdown
+		code = v.untaken()
 	case errors.Is(err, network.ErrResourceLimitExceeded):
 		code, reason = network.StreamResourceLimitExceeded, "memory"
 	case errors.Is(err, ErrTooLarge):
