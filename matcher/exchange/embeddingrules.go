@@ -40,9 +40,6 @@ func modelIdentifier(s string) bool {
 	return true
 }
 
-// minNormSquared is the square of the length below which package face finds no direction.
-const minNormSquared = 1e-12
-
 func (e Embedding) valuesFault() fault {
 	var sum float64
 	for i, x := range e.Values {
@@ -52,7 +49,7 @@ func (e Embedding) valuesFault() fault {
 		}
 		sum += f * f
 	}
-	if sum < minNormSquared {
+	if math.Sqrt(sum) < face.MinNorm {
 		return fault{e.dataOffset(), ruleNorm}
 	}
 	return fault{}

@@ -143,7 +143,7 @@ func (r FingerRecord) Encode() ([]byte, error) {
 		if f := r.viewFault(i, len(out)); f.rule != "" {
 			return nil, f.err(FormatFinger2005)
 		}
-		out = r.Views[i].append(out)
+		out = r.Views[i].appendTo(out)
 		if len(out) > MaxFinger {
 			return nil, fault{offsetLength, ruleSize}.err(FormatFinger2005)
 		}
@@ -161,7 +161,7 @@ func (r FingerRecord) size() int {
 	return min(n, MaxFinger)
 }
 
-func (v FingerView) append(out []byte) []byte {
+func (v FingerView) appendTo(out []byte) []byte {
 	out = append(out, v.Position, v.Number<<4|v.Impression, v.Quality, byte(len(v.Minutiae)))
 	for _, m := range v.Minutiae {
 		out = binary.BigEndian.AppendUint16(out, uint16(m.Type)<<14|m.X)

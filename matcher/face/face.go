@@ -69,7 +69,7 @@ func NewFloat(model string, v []float32) (*Template, error) {
 		sum += f * f
 	}
 	norm := math.Sqrt(sum)
-	if norm < minNorm {
+	if norm < MinNorm {
 		return nil, fmt.Errorf("%w: no direction", ErrVector)
 	}
 	unit := make([]float32, len(v))
@@ -79,9 +79,9 @@ func NewFloat(model string, v []float32) (*Template, error) {
 	return &Template{model: model, dims: len(v), values: func() []float32 { return unit }}, nil
 }
 
-// minNorm is the length under which a vector counts as having no direction. Models emit lengths
+// MinNorm is the length under which a vector counts as having no direction. Models emit lengths
 // of 1 to 100; far below that the quotient would be made of rounding.
-const minNorm = 1e-6
+const MinNorm = 1e-6
 
 // NewInt8 prepares a template from a symmetrically quantised vector, for which value = scale * v.
 // The scale is common to all values, so the direction, which is all that is compared, does not
