@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +17,15 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain checks for leaked goroutines, or becomes the other process of TestCrashedPeerRecovers.
+func TestMain(m *testing.M) {
+	if listen := os.Getenv(crashEnv); listen != "" {
+		fmt.Fprintln(os.Stderr, runNode(listen))
+		os.Exit(1)
+	}
+	transport.RouteLibraryLogs(slog.DiscardHandler)
+	goleak.VerifyTestMain(m)
+}
 
 func seed(name string) []byte {
 	sum := sha256.Sum256([]byte("transport test identity " + name))
@@ -148,7 +157,7 @@ func eventually(t testing.TB, what string, cond func() bool) {
 	for !cond() {
 		select {
 		case <-deadline:
-			t.Fatal(fmt.Sprintf("not reached in time: %s", what))
+			t.Fatalf("not reached in time: %s", what)
 		case <-tick.C:
 		}
 	}
