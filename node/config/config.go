@@ -1,0 +1,160 @@
+// Package config reads a node's configuration file: one YAML document, strictly. Unknown and duplicate keys, wrong
+// types, anchors, aliases, merge keys, custom tags and further documents are refused, keys are case-sensitive, and
+// every problem of a file is reported at once with its place, so that an operator corrects a file in one round.
+//
+// Start with [Load]; [Config.Write] writes the commented file `tamga init` leaves behind, and [Parse] reads text that is
+// already in memory. The zero value of every optional field means the default given beside it, which is the safe one.
+//
+// The file holds no secrets and the package accepts none: keys live under the data directory, passphrases come from
+// files or descriptors. Relative paths are relative to the folder of the configuration file, whatever the working
+// directory; [Load] and [Parse] return them absolute. Environment variables are not read.
+//
+// A line of the file is shown beside each problem; whatever follows a word such as passphrase or token on it is masked.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Defaults of optional fields.
+const (
+	DefaultAPI     = "127.0.0.1:7443"
+	defaultDataDir = "data"
+	defaultRefresh = time.Minute
+	defaultLevel   = "info"
+)
+
+// defaultListen reaches every interface: the membership gate refuses whoever no trust chain names, at the handshake.
+func defaultListen() []string {
+	return []string{"/ip4/0.0.0.0/udp/7440/quic-v1", "/ip4/0.0.0.0/tcp/7440"}
+}
+
+// Config is a node's configuration. It holds no secret.
+type Config struct {
+	EntityID     string // entity_id, required: the node's Entity Identifier, an https URL; changing it makes another node
+	Jurisdiction string // jurisdiction, required: ISO 3166-1 alpha-3, upper case; must be that of the law
+	Name         string // name, required: the organisation, shown to peers and auditors
+	DataDir      string // data_dir, default "data": gallery, ledger and sealed keys; two nodes must never share one
+	Listen       Listen // listen, optional
+	Trust        Trust  // trust, optional: without anchors the node admits nobody
+	Policy       Policy // policy, required
+	Log          Log    // log, optional
+}
+
+// Listen says where the node is reached.
+type Listen struct {
+	LibP2P     []string // listen.libp2p, default all interfaces, port 7440, QUIC and TCP: multiaddrs peers connect to
+	Advertise  []string // listen.advertise, default what libp2p listens on: multiaddrs published to peers, behind NAT
+	API        string   // listen.api, default 127.0.0.1:7443: host:port of the HTTP API; loopback only, it has no TLS
+	Federation string   // listen.federation, default off: host:port serving /.well-known/openid-federation
+}
+
+// Trust says whom the node believes.
+type Trust struct {
+	Anchors   []Anchor          // trust.anchors, default none: the Trust Anchors; every chain must end at one
+	Refresh   time.Duration     // trust.refresh, default 1m, 1s to 24h: how often chains are resolved anew; an expelled member is heard up to this long
+	Locations map[string]string // trust.locations, default none: Entity Identifier to the base URL where it is really reached
+}
+
+// Anchor is one Trust Anchor.
+type Anchor struct {
+	EntityID string // entity_id, required: its Entity Identifier, an https URL
+	KeysFile string // keys_file, required: its JWKS, obtained out of band; whoever writes this file decides who is a member
+	Location string // location, default the entity_id: base URL where its endpoints are reached
+}
+
+// Policy names the law the node executes.
+type Policy struct {
+	Law string // policy.law, required: path of the Cedar file, see package federation/policy
+}
+
+// Log says how much is logged.
+type Log struct {
+	Level string // log.level, default "info": debug, info, warn or error; no level logs subject data
+}
+
+// LogValue lists what is useful in a log, by name.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("entity_id", c.EntityID),
+		slog.String("jurisdiction", c.Jurisdiction),
+		slog.String("data_dir", c.DataDir),
+		slog.String("law", c.Policy.Law),
+		slog.Int("anchors", len(c.Trust.Anchors)),
+		slog.String("api", c.Listen.API),
+		slog.String("federation", c.Listen.Federation),
+		slog.String("level", c.Log.Level),
+	)
+}
+
+// maxSize bounds a configuration file; a federation of 200 locations needs a quarter of it.
+const maxSize = 64 << 10
+
+// Load reads the file at path. On error the Config is zero; the error is an [*Errors] when the text is at fault, and
+// wraps the cause (fs.ErrNotExist and the like) when the file cannot be read.
+func Load(path string) (Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("reading configuration: %w", err)
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("reading configuration: %w", err)
+	}
+	return Parse(path, src)
+}
+
+// Parse reads src as the file of the name, which problems cite and relative paths start from; it opens no file. On
+// error the Config is zero and the error is an [*Errors].
+func Parse(file string, src []byte) (Config, error) {
+	w := newWalker(file, src)
+	if root := w.document(src); root != nil {
+		w.inspect(root, 1)
+		c := w.config(root)
+		if len(w.problems) == 0 {
+			return c, nil
+		}
+	}
+	return Config{}, w.err()
+}
+
+// Write writes c as a commented file that [Load] reads back equal. Paths below the file's folder are written relative
+// to it, so that the folder can be moved. It refuses to overwrite (fs.ErrExist) and to write what Load would refuse
+// ([*Errors]); the file is synced. It holds no secret and is readable by everybody.
+func (c Config) Write(path string) error {
+	base, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("writing configuration: %w", err)
+	}
+	text := c.relative(base).render()
+	if _, err := Parse(path, text); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("writing configuration: %w", err)
+	}
+	_, err = io.Copy(f, bytes.NewReader(text))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("writing configuration: %w", err), os.Remove(path))
+	}
+	return nil
+}
+
+// Marshal gives the text of [Config.Write] with paths as they are. It fails with an [*Errors] when Parse would refuse
+// the text. Equal configurations give equal bytes.
+func (c Config) Marshal() ([]byte, error) {
+	text := c.render()
+	if _, err := Parse("tamga.yaml", text); err != nil {
+		return nil, err
+	}
+	return text, nil
+}

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"net"
+	"path/filepath"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Limits of lists.
+const (
+	maxAddresses = 16
+	maxAnchors   = 16
+	maxLocations = 256
+)
+
+// config reads the root mapping and fills in defaults. What it returns is of use only if there is no problem.
+func (w *walker) config(root *yaml.Node) Config {
+	c := Config{
+		DataDir: w.path(defaultDataDir),
+		Listen:  Listen{LibP2P: defaultListen(), API: DefaultAPI},
+		Trust:   Trust{Refresh: defaultRefresh},
+		Log:     Log{Level: defaultLevel},
+	}
+	w.mapping(root, "",
+		entry{"entity_id", true, w.into(&c.EntityID, ruleEntityID)},
+		entry{"jurisdiction", true, w.into(&c.Jurisdiction, ruleJurisdiction)},
+		entry{"name", true, w.into(&c.Name, ruleName)},
+		entry{"data_dir", false, w.intoPath(&c.DataDir)},
+		entry{"listen", false, func(n *yaml.Node, path string) { w.listen(n, path, &c.Listen) }},
+		entry{"trust", false, func(n *yaml.Node, path string) { w.trust(n, path, &c.Trust) }},
+		entry{"policy", true, func(n *yaml.Node, path string) {
+			w.mapping(n, path, entry{"law", true, w.intoPath(&c.Policy.Law)})
+		}},
+		entry{"log", false, func(n *yaml.Node, path string) {
+			w.mapping(n, path, entry{"level", false, w.into(&c.Log.Level, ruleLevel)})
+		}},
+	)
+	return c
+}
+
+func (w *walker) listen(n *yaml.Node, path string, l *Listen) {
+	federation := n
+	w.mapping(n, path,
+		entry{"libp2p", false, w.addresses(&l.LibP2P, ruleMultiaddr)},
+		entry{"advertise", false, w.addresses(&l.Advertise, ruleAdvertise)},
+		entry{"api", false, w.into(&l.API, ruleLoopback)},
+		entry{"federation", false, func(n *yaml.Node, path string) {
+			federation = n
+			w.into(&l.Federation, ruleHostPort)(n, path)
+		}},
+	)
+	if _, port, _ := net.SplitHostPort(l.API); l.Federation == l.API && port != "0" {
+		w.add(federation, join(path, "federation"), "", "listen.federation is the address of listen.api: they are two servers")
+	}
+}
+
+func (w *walker) trust(n *yaml.Node, path string, t *Trust) {
+	w.mapping(n, path,
+		entry{"anchors", false, func(n *yaml.Node, path string) {
+			known := map[string]bool{}
+			w.list(n, path, maxAnchors, func(element *yaml.Node) {
+				a := w.anchor(element, path)
+				if a.EntityID != "" && known[a.EntityID] {
+					w.add(element, path, "", "%s names one entity_id twice", path)
+				}
+				known[a.EntityID] = true
+				t.Anchors = append(t.Anchors, a)
+			})
+		}},
+		entry{"refresh", false, func(n *yaml.Node, path string) {
+			if s := w.text(n, path, ruleRefresh); s != "" {
+				t.Refresh, _ = time.ParseDuration(s)
+			}
+		}},
+		entry{"locations", false, func(n *yaml.Node, path string) { t.Locations = w.locations(n, path) }},
+	)
+}
+
+func (w *walker) anchor(n *yaml.Node, path string) Anchor {
+	var a Anchor
+	w.mapping(n, path,
+		entry{"entity_id", true, w.into(&a.EntityID, ruleEntityID)},
+		entry{"keys_file", true, w.intoPath(&a.KeysFile)},
+		entry{"location", false, w.into(&a.Location, ruleLocation)},
+	)
+	return a
+}
+
+// locations reads a mapping whose keys are Entity Identifiers.
+func (w *walker) locations(n *yaml.Node, path string) map[string]string {
+	out := map[string]string{}
+	w.pairs(n, path, func(key, value *yaml.Node) {
+		if len(out) == maxLocations {
+			w.add(key, path, "", "%s has more than %d elements", path, maxLocations)
+		}
+		if message, hint := ruleEntityID(key.Value); message != "" {
+			w.add(key, path, hint, "key of %s %s", path, message)
+			return
+		}
+		out[key.Value] = w.text(value, path, ruleLocation)
+	})
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// addresses reads a list of multiaddrs.
+func (w *walker) addresses(to *[]string, rule func(string) (string, string)) func(*yaml.Node, string) {
+	return func(n *yaml.Node, path string) {
+		var out []string
+		known := map[string]bool{}
+		w.list(n, path, maxAddresses, func(element *yaml.Node) {
+			s := w.text(element, path, rule)
+			if s != "" && known[s] {
+				w.add(element, path, "", "%s names one address twice", path)
+			}
+			known[s] = true
+			out = append(out, s)
+		})
+		*to = out
+	}
+}
+
+// into reads a string into a field; a refused value leaves the field as it is.
+func (w *walker) into(to *string, rule func(string) (string, string)) func(*yaml.Node, string) {
+	return func(n *yaml.Node, path string) {
+		if s := w.text(n, path, rule); s != "" {
+			*to = s
+		}
+	}
+}
+
+// intoPath reads a path into a field, relative to the folder of the file.
+func (w *walker) intoPath(to *string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, path string) {
+		if s := w.text(n, path, rulePath); s != "" {
+			*to = w.path(s)
+		}
+	}
+}
+
+func (w *walker) path(p string) string {
+	if filepath.IsAbs(p) {
+		return filepath.Clean(p)
+	}
+	return filepath.Join(w.base, p)
+}

@@ -1,0 +1,167 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// relative gives c with every absolute path below base written relative to it.
+func (c Config) relative(base string) Config {
+	shorten := func(p string) string {
+		if !filepath.IsAbs(p) {
+			return p
+		}
+		if r, err := filepath.Rel(base, p); err == nil && filepath.IsLocal(r) {
+			return r
+		}
+		return p
+	}
+	c.DataDir, c.Policy.Law = shorten(c.DataDir), shorten(c.Policy.Law)
+	c.Trust.Anchors = slices.Clone(c.Trust.Anchors)
+	for i := range c.Trust.Anchors {
+		c.Trust.Anchors[i].KeysFile = shorten(c.Trust.Anchors[i].KeysFile)
+	}
+	return c
+}
+
+// page writes the file line by line.
+type page struct{ bytes.Buffer }
+
+func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+// field writes "key: value", or, when there is no value, the key commented out with an example.
+func (p *page) field(indent, key, value, example string) {
+	if value == "" {
+		p.line("%s# %s: %s", indent, key, example)
+		return
+	}
+	p.line("%s%s: %s", indent, key, scalar(value))
+}
+
+// sequence writes a list, or the key commented out with an example.
+func (p *page) sequence(indent, key string, values []string, example string) {
+	if len(values) == 0 {
+		p.line("%s# %s: [%s]", indent, key, example)
+		return
+	}
+	p.line("%s%s:", indent, key)
+	for _, v := range values {
+		p.line("%s  - %s", indent, scalar(v))
+	}
+}
+
+// render writes c with its comments. Zero optional fields are written as their defaults, so that the file shows what
+// the node does.
+func (c Config) render() []byte {
+	var p page
+	p.line("# Configuration of a Tamga node. Secrets never belong here. Relative paths start at this file's folder.")
+	p.line("")
+	p.line("# The node's Entity Identifier: an https URL, the node's name in the federation. Changing it makes another node.")
+	p.line("entity_id: %s", scalar(c.EntityID))
+	p.line("# ISO 3166-1 alpha-3, the same as in the law.")
+	p.line("jurisdiction: %s", scalar(c.Jurisdiction))
+	p.line("# The organisation, shown to peers and auditors.")
+	p.line("name: %s", scalar(c.Name))
+	p.line("# Gallery, ledger and sealed keys. Two nodes must never share one folder.")
+	p.line("data_dir: %s", scalar(cmp.Or(c.DataDir, defaultDataDir)))
+	p.line("")
+	c.renderListen(&p)
+	c.renderTrust(&p)
+	p.line("policy:")
+	p.line("  # The national law as Cedar policies.")
+	p.line("  law: %s", scalar(c.Policy.Law))
+	p.line("")
+	p.line("log:")
+	p.line("  # debug, info, warn or error. No level logs subject data.")
+	p.line("  level: %s", scalar(cmp.Or(c.Log.Level, defaultLevel)))
+	return p.Bytes()
+}
+
+func (c Config) renderListen(p *page) {
+	addresses := c.Listen.LibP2P
+	if len(addresses) == 0 {
+		addresses = defaultListen()
+	}
+	p.line("listen:")
+	p.line("  # Where peers connect. Nodes that no trust chain names are refused at the handshake.")
+	p.sequence("  ", "libp2p", addresses, "")
+	p.line("  # What peers are told instead, for example behind NAT.")
+	p.sequence("  ", "advertise", c.Listen.Advertise, "/dns4/node.example.gov/udp/7440/quic-v1")
+	p.line("  # The HTTP API. It has no TLS of its own: loopback only, put a TLS proxy in front.")
+	p.line("  api: %s", scalar(cmp.Or(c.Listen.API, DefaultAPI)))
+	p.line("  # Serves the Entity Configuration (/.well-known/openid-federation); left out, this node serves none.")
+	p.field("  ", "federation", c.Listen.Federation, `"127.0.0.1:7444"`)
+	p.line("")
+}
+
+func (c Config) renderTrust(p *page) {
+	p.line("trust:")
+	p.line("  # Every chain must end at one of these. keys_file is the anchor's JWKS, obtained out of band: whoever can write")
+	p.line("  # it decides who is a member. Without anchors the node admits nobody.")
+	if len(c.Trust.Anchors) == 0 {
+		p.line("  # anchors: [{entity_id: https://anchor.example.org, keys_file: anchor.jwks.json}]")
+	} else {
+		p.line("  anchors:")
+	}
+	for _, a := range c.Trust.Anchors {
+		p.line("    - entity_id: %s", scalar(a.EntityID))
+		p.line("      keys_file: %s", scalar(a.KeysFile))
+		if a.Location != "" {
+			p.line("      location: %s", scalar(a.Location))
+		}
+	}
+	p.line("  # How often chains are resolved anew, 1s to 24h. An expelled member is heard up to this long.")
+	p.line("  refresh: %s", duration(cmp.Or(c.Trust.Refresh, defaultRefresh)))
+	p.line("  # Where entities are reached whose Entity Identifier is not their address.")
+	if len(c.Trust.Locations) == 0 {
+		p.line("  # locations: {https://node.example.gov: https://10.0.0.5:8443}")
+	} else {
+		p.line("  locations:")
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.Trust.Locations)) {
+		p.line("    %s: %s", scalar(id), scalar(c.Trust.Locations[id]))
+	}
+	p.line("")
+}
+
+var plainForm = regexp.MustCompile(`^[A-Za-z/.][A-Za-z0-9/._:-]*$`)
+
+// scalar writes s plainly where YAML reads the same string back, else in double quotes (a JSON string is one of
+// YAML's, https://yaml.org/spec/1.2.2/#13-prior-art).
+func scalar(s string) string {
+	var n yaml.Node
+	if plainForm.MatchString(s) && yaml.Unmarshal([]byte(s), &n) == nil && len(n.Content) == 1 {
+		if v := n.Content[0]; v.Kind == yaml.ScalarNode && v.ShortTag() == "!!str" && v.Value == s {
+			return s
+		}
+	}
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(s); err != nil {
+		panic("config: encoding a string: " + err.Error())
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// duration writes d without the zero units Go adds: 1m, not 1m0s.
+func duration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
