@@ -3,6 +3,7 @@ package jose_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -139,23 +140,50 @@ func TestPublicKeyJSON(t *testing.T) {
 	}
 }
 
-// TestSmallOrder shows the attack: one signature for every message under the
-// identity, which crypto/ed25519 takes.
+// TestSmallOrder shows the attack on every small-order encoding: a signature made
+// of constants that crypto/ed25519 takes for some message out of a few, which is
+// what having small order means.
 func TestSmallOrder(t *testing.T) {
-	identity := make([]byte, 32)
-	identity[0] = 1
-	signature := append(bytes.Clone(identity), make([]byte, 32)...)
-	if !ed25519.Verify(identity, []byte("any message"), signature) {
-		t.Fatal("crypto/ed25519 refuses small order by itself now: the check here can go")
-	}
-	order2 := bytes.Repeat([]byte{0xff}, 32)
-	order2[0], order2[31] = 0xec, 0x7f
-	notReduced := bytes.Repeat([]byte{0xff}, 32) // y = 2^255-1, sign bit set
-	signed := bytes.Clone(identity)
-	signed[31] = 0x80
-	for _, encoded := range [][]byte{identity, signed, make([]byte, 32), order2, notReduced, identity[:31], nil} {
-		if key, err := jose.NewPublicKey(encoded); !errors.Is(err, jose.ErrKey) || !key.IsZero() {
-			t.Errorf("%x: %v", encoded, err)
+	for _, y := range []string{
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+	} {
+		encoded, err := hex.DecodeString(y)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if forged(encoded) < 0 {
+			t.Errorf("%s: not of small order", y)
+		}
+		for _, sign := range []byte{0, 0x80} {
+			encoded[31] = encoded[31]&0x7f | sign
+			if key, err := jose.NewPublicKey(encoded); !errors.Is(err, jose.ErrKey) || !key.IsZero() {
+				t.Errorf("%x: %v", encoded, err)
+			}
 		}
 	}
+	notReduced := bytes.Repeat([]byte{0xff}, 32)
+	for _, first := range []byte{0xed, 0xee, 0xff} {
+		notReduced[0] = first
+		for _, encoded := range [][]byte{notReduced, notReduced[:31], nil} {
+			if key, err := jose.NewPublicKey(encoded); !errors.Is(err, jose.ErrKey) || !key.IsZero() {
+				t.Errorf("%x: %v", encoded, err)
+			}
+		}
+	}
+}
+
+// forged returns a message byte under which R = identity, S = 0 verifies, or -1.
+func forged(key []byte) int {
+	signature := make([]byte, 64)
+	signature[0] = 1
+	for message := range 256 {
+		if ed25519.Verify(key, []byte{byte(message)}, signature) {
+			return message
+		}
+	}
+	return -1
 }
