@@ -1,0 +1,102 @@
+package trust
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Directory is what a node knows about the federation's members. Look-ups read an
+// immutable snapshot and never block or fetch; [Directory.Refresh] replaces it.
+// Safe for concurrent use.
+type Directory struct {
+	anchors   []Anchor // immutable after New
+	source    Source
+	cacheFile string
+
+	snapshot atomic.Pointer[snapshot]
+
+	// refreshing is held by the one Refresh that runs.
+	refreshing sync.Mutex
+}
+
+// NewDirectory returns a directory of the members under the anchors, in order of
+// preference. It starts with the snapshot in cacheFile, whose chains are verified
+// again, so that a node starts while the anchors are down; empty means no file. A
+// cache file that is not readable is an error, a chain in it that no longer
+// verifies is left out. Nothing is fetched.
+func NewDirectory(anchors []Anchor, source Source, cacheFile string) (*Directory, error) {
+	if len(anchors) == 0 || source == nil {
+		return nil, errors.New("opening directory: no anchors or no source")
+	}
+	for i, a := range anchors {
+		if _, err := ParseEntityID(string(a.EntityID)); err != nil || a.Keys.Len() == 0 {
+			return nil, fmt.Errorf("opening directory: anchor %d has no Entity Identifier or no keys", i)
+		}
+	}
+	d := &Directory{anchors: anchors, source: source, cacheFile: cacheFile}
+	loaded, err := loadSnapshot(cacheFile, anchors)
+	if err != nil {
+		return nil, fmt.Errorf("opening directory: %w", err)
+	}
+	d.snapshot.Store(loaded)
+	return d, nil
+}
+
+// Member returns the member that the peer ID belongs to, and whether there is one
+// whose chain holds at now. It is the transport's gate: false means refuse.
+func (d *Directory) Member(peerID string, now time.Time) (Node, bool) {
+	m, ok := d.snapshot.Load().peers[peerID]
+	if !ok || !now.Before(m.node.ExpiresAt) {
+		return Node{}, false
+	}
+	return m.node, true
+}
+
+// Entity returns the member with the identifier. The error is [ErrNotMember],
+// [ErrExpired] or [ErrUndetermined].
+func (d *Directory) Entity(id EntityID, now time.Time) (Node, error) {
+	s := d.snapshot.Load()
+	m, ok := s.entities[id]
+	if !ok {
+		return Node{}, s.absent(s.unresolved[id])
+	}
+	return m.at(now)
+}
+
+// Country returns the member of the jurisdiction, an ISO 3166-1 alpha-3 code in
+// capitals. The error is [ErrNotMember], [ErrExpired] or [ErrUndetermined].
+func (d *Directory) Country(alpha3 string, now time.Time) (Node, error) {
+	s := d.snapshot.Load()
+	m, ok := s.countries[alpha3]
+	if !ok {
+		// Whose country an unresolved member is, is not known either.
+		return Node{}, s.absent(len(s.unresolved) > 0)
+	}
+	return m.at(now)
+}
+
+// Members returns the members whose chains hold at now, by jurisdiction. The slice
+// is the caller's.
+func (d *Directory) Members(now time.Time) []Node {
+	s := d.snapshot.Load()
+	nodes := make([]Node, 0, len(s.ordered))
+	for _, m := range s.ordered {
+		if now.Before(m.node.ExpiresAt) {
+			nodes = append(nodes, m.node)
+		}
+	}
+	return nodes
+}
+
+// Run calls Refresh at once and then at the given interval, give or take a tenth,
+// until ctx ends. It hands each result to report, reads the time from clock, and
+// returns ctx's error.
+func (d *Directory) Run(ctx context.Context, every time.Duration, clock func() time.Time,
+	report func(RefreshReport, error),
+) error {
+	return repeat(ctx, every, func() { report(d.Refresh(ctx, clock())) })
+}

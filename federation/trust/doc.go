@@ -1,0 +1,32 @@
+// Package trust says who is a member of the federation, and with which keys.
+//
+// It implements the part of OpenID Federation 1.0 (Final, February 2026) that a
+// closed federation of states needs: Entity Configurations, Subordinate
+// Statements, Trust Chains with any number of Intermediates up to the limit,
+// max_path_length, superior metadata, the fetch, list and resolve endpoints, and
+// the metadata type "tamga_node".
+//
+// A node publishes itself with [NewPublisher] and learns about the others with
+// [NewDirectory]; the transport gate and the responder then ask
+// [Directory.Member] and [Directory.Entity], which never touch the network. The
+// federation operator runs an [Authority]. [VerifyChain] is what all of them rest
+// on; [Resolver] builds a chain bottom-up where no resolve endpoint answers.
+//
+// What it does not do: metadata_policy, metadata_policy_crit, naming_constraints,
+// allowed_entity_types and critical extension claims are refused, never ignored;
+// Trust Marks are not evaluated; Entity Identifiers have no explicit-registration
+// or historical-keys endpoints; redirects to another host are not followed.
+//
+// Invariants:
+//   - a [Chain] exists only after every signature up to an Anchor key that came
+//     from out of band was verified; the zero Chain names nobody;
+//   - a [Node] carries the jurisdiction and peer ID its immediate superior pinned,
+//     never only what the node says about itself;
+//   - "not a member", "expired" and "could not tell" are three different errors;
+//   - a member that cannot be reached keeps its verified chain until that expires,
+//     and not longer.
+//
+// Statements from a later revision may carry claims and metadata parameters that
+// are unknown here: those are ignored, as the specification requires, unless crit
+// names them.
+package trust

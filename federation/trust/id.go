@@ -1,0 +1,88 @@
+package trust
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// maxEntityID is the length limit of section 1.2 of OpenID Federation.
+const maxEntityID = 2048
+
+// EntityID is an Entity Identifier: an https URL with a host, without user
+// information, query or fragment. A value that [ParseEntityID] returned is valid;
+// two identifiers are the same Entity only if they are the same bytes. The zero
+// value names nobody.
+type EntityID string
+
+var errEntityID = errors.New("not an Entity Identifier")
+
+// ParseEntityID checks s and returns it unchanged. It does not normalise: an
+// identifier with upper-case letters in its host, a default port or dot segments
+// is refused, so that one Entity has one spelling.
+func ParseEntityID(s string) (EntityID, error) {
+	if len(s) > maxEntityID || !strings.HasPrefix(s, "https://") {
+		return "", errEntityID
+	}
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			return "", errEntityID
+		}
+	}
+	if strings.ContainsAny(s, "?#") {
+		return "", errEntityID
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil || !validHost(u) || !validPath(u.EscapedPath()) {
+		return "", errEntityID
+	}
+	if u.String() != s {
+		return "", errEntityID
+	}
+	return EntityID(s), nil
+}
+
+func validHost(u *url.URL) bool {
+	host := u.Hostname()
+	if host == "" || u.Port() == "443" || strings.HasSuffix(u.Host, ":") {
+		return false
+	}
+	for i := range len(host) {
+		c := host[i]
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '.', c == ':':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func validPath(p string) bool {
+	for segment := range strings.SplitSeq(p, "/") {
+		if segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+// UnmarshalText parses an identifier, so that identifiers inside JSON are checked
+// where they are decoded.
+func (id *EntityID) UnmarshalText(b []byte) error {
+	parsed, err := ParseEntityID(string(b))
+	if err != nil {
+		return err
+	}
+	*id = parsed
+	return nil
+}
+
+// wellKnown is the location of the Entity Configuration below base, which is the
+// identifier or the base URL that overrides it. OpenID Federation appends the
+// well-known string to the path, unlike RFC 8414 (section 9).
+func wellKnown(base string) string {
+	return strings.TrimRight(base, "/") + wellKnownPath
+}
+
+const wellKnownPath = "/.well-known/openid-federation"

@@ -1,0 +1,189 @@
+package trust
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/sealing"
+)
+
+// Entity Type Identifiers.
+const (
+	typeNode       = "tamga_node"
+	typeFederation = "federation_entity"
+)
+
+// Metadata holds the Entity Types this package reads. Types and parameters it does
+// not know are not lost from a chain, but they do not appear here.
+type Metadata struct {
+	// TamgaNode is set when the Entity is a country's node.
+	TamgaNode *NodeMetadata `json:"tamga_node,omitempty"`
+	// FederationEntity is set when the Entity has subordinates or a name.
+	FederationEntity *FederationEntityMetadata `json:"federation_entity,omitempty"`
+}
+
+// IsZero reports whether no Entity Type is declared.
+func (m Metadata) IsZero() bool { return m == Metadata{} }
+
+// NodeMetadata is the Entity Type tamga_node as it is written. As resolved metadata
+// it is not yet checked for completeness: [Chain.Node] does that.
+type NodeMetadata struct {
+	// Jurisdiction is the ISO 3166-1 alpha-3 code of the country.
+	Jurisdiction string `json:"jurisdiction,omitempty"`
+	// PeerID is the libp2p peer ID, base58 or CIDv1 text.
+	PeerID string `json:"peer_id,omitempty"`
+	// Addresses are the multiaddrs where the node listens; empty for a node that
+	// only dials.
+	Addresses []string `json:"addresses,omitempty"`
+	// Keys sign Queries and Answers; never federation keys.
+	Keys jose.KeySet `json:"jwks,omitzero"`
+	// SealingKeys receive what is sealed to the node, the current one first.
+	SealingKeys []sealing.PublicKey `json:"sealing_keys,omitempty"`
+	// Modalities, Formats and Purposes are what the node answers for.
+	Modalities []string `json:"modalities,omitempty"`
+	Formats    []string `json:"formats,omitempty"`
+	Purposes   []string `json:"purposes,omitempty"`
+	// Ledger tells how the node's receipts are verified.
+	Ledger *LedgerMetadata `json:"ledger,omitempty"`
+	// Revisions are the protocol revisions the node speaks.
+	Revisions []string `json:"revisions,omitempty"`
+}
+
+// LedgerMetadata names a node's transparency log.
+type LedgerMetadata struct {
+	// Origin is the checkpoint origin line.
+	Origin string `json:"origin,omitempty"`
+	// Keys are signed-note verifier keys (vkey strings).
+	Keys []string `json:"keys,omitempty"`
+}
+
+// FederationEntityMetadata is the Entity Type federation_entity (section 5.1.1).
+type FederationEntityMetadata struct {
+	// OrganizationName is for people; it grants nothing.
+	OrganizationName string `json:"organization_name,omitempty"`
+	// FetchEndpoint, ListEndpoint and ResolveEndpoint are https URLs.
+	FetchEndpoint   string `json:"federation_fetch_endpoint,omitempty"`
+	ListEndpoint    string `json:"federation_list_endpoint,omitempty"`
+	ResolveEndpoint string `json:"federation_resolve_endpoint,omitempty"`
+}
+
+// rawMetadata is a metadata claim: Entity Type -> parameter -> value. Names stay
+// exact, and unknown ones survive resolution.
+type rawMetadata map[string]map[string]json.RawMessage
+
+func parseRawMetadata(raw json.RawMessage) (rawMetadata, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	var m rawMetadata
+	if json.Unmarshal(raw, &m) != nil || m == nil {
+		return nil, errors.New("metadata is not an object of objects")
+	}
+	for _, parameters := range m {
+		if parameters == nil {
+			return nil, errors.New("metadata of an Entity Type is null")
+		}
+		for _, value := range parameters {
+			if string(value) == "null" {
+				return nil, errors.New("a metadata parameter is null")
+			}
+		}
+	}
+	return m, nil
+}
+
+// overriddenBy applies a superior's metadata: parameter by parameter, and only to
+// Entity Types the subject itself declares (section 3.1.1).
+func (m rawMetadata) overriddenBy(superior rawMetadata) rawMetadata {
+	out := make(rawMetadata, len(m))
+	for entityType, own := range m {
+		merged := make(map[string]json.RawMessage, len(own))
+		for name, value := range own {
+			merged[name] = value
+		}
+		for name, value := range superior[entityType] {
+			merged[name] = value
+		}
+		out[entityType] = merged
+	}
+	return out
+}
+
+// pins reports whether the metadata fixes the parameter of the Entity Type.
+func (m rawMetadata) pins(entityType, name string) bool {
+	_, ok := m[entityType][name]
+	return ok
+}
+
+// decode reads the known Entity Types. Parameter names are compared exactly, which
+// encoding/json alone would not do.
+func (m rawMetadata) decode() (Metadata, error) {
+	var out Metadata
+	if p, ok := m[typeNode]; ok {
+		n, err := decodeNodeMetadata(p)
+		if err != nil {
+			return Metadata{}, fmt.Errorf("%s: %w", typeNode, err)
+		}
+		out.TamgaNode = n
+	}
+	if p, ok := m[typeFederation]; ok {
+		f := &FederationEntityMetadata{}
+		err := decodeParameters(p, map[string]any{
+			"organization_name":           &f.OrganizationName,
+			"federation_fetch_endpoint":   &f.FetchEndpoint,
+			"federation_list_endpoint":    &f.ListEndpoint,
+			"federation_resolve_endpoint": &f.ResolveEndpoint,
+		})
+		if err != nil {
+			return Metadata{}, fmt.Errorf("%s: %w", typeFederation, err)
+		}
+		out.FederationEntity = f
+	}
+	return out, nil
+}
+
+func decodeNodeMetadata(p map[string]json.RawMessage) (*NodeMetadata, error) {
+	n := &NodeMetadata{}
+	var sealingKeys []json.RawMessage
+	var ledger map[string]json.RawMessage
+	err := decodeParameters(p, map[string]any{
+		"jurisdiction": &n.Jurisdiction, "peer_id": &n.PeerID, "addresses": &n.Addresses,
+		"jwks": &n.Keys, "sealing_keys": &sealingKeys, "modalities": &n.Modalities,
+		"formats": &n.Formats, "purposes": &n.Purposes, "ledger": &ledger, "revisions": &n.Revisions,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, raw := range sealingKeys {
+		var k sealing.PublicKey
+		if err := k.UnmarshalJSON(raw); errors.Is(err, sealing.ErrSuite) {
+			continue // a suite of a later revision beside ours is no fault
+		} else if err != nil {
+			return nil, errors.New("parameter sealing_keys is malformed")
+		}
+		n.SealingKeys = append(n.SealingKeys, k)
+	}
+	if ledger != nil {
+		n.Ledger = &LedgerMetadata{}
+		err := decodeParameters(ledger, map[string]any{"origin": &n.Ledger.Origin, "keys": &n.Ledger.Keys})
+		if err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+	}
+	return n, nil
+}
+
+func decodeParameters(from map[string]json.RawMessage, into map[string]any) error {
+	for name, dst := range into {
+		raw, ok := from[name]
+		if !ok {
+			continue
+		}
+		if err := json.Unmarshal(raw, dst); err != nil {
+			return fmt.Errorf("parameter %s is malformed", name)
+		}
+	}
+	return nil
+}

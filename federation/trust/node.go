@@ -1,0 +1,163 @@
+package trust
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/sealing"
+)
+
+// Limits on what a node may publish. They bound what a directory of all nodes
+// holds in memory, and are far above what a country needs.
+const (
+	maxAddresses   = 16
+	maxAddressSize = 512
+	maxPeerID      = 128
+	maxNodeKeys    = 16
+	maxTokens      = 64
+	maxTokenSize   = 64
+	maxOrigin      = 255
+	maxVerifierKey = 8192 // an ML-DSA-87 vkey is about 3.5 KB
+)
+
+// Node is a member of the federation: what a verified chain says about one
+// country's node. Its slices are shared and must not be changed. The zero value is
+// nobody. When it was verified last does not matter; until when it holds is
+// ExpiresAt, which every look-up checks.
+type Node struct {
+	EntityID             EntityID
+	Jurisdiction, PeerID string
+	Addresses            []string
+	SigningKeys          jose.KeySet
+	SealingKeys          []sealing.PublicKey
+	Modalities, Formats  []string
+	Purposes             []string
+	LedgerKeys           []string
+	LedgerOrigin         string
+	Revisions            []string
+	ExpiresAt            time.Time
+}
+
+// Node returns the Leaf as a Tamga node. It requires complete, well-formed
+// tamga_node metadata whose jurisdiction and peer_id the immediate superior pinned,
+// because those two are what a member could take from another. Parameters of later
+// revisions are ignored. Errors are [*ChainError] about statement 0.
+func (c Chain) Node() (Node, error) {
+	fail := func(rule Rule, err error) (Node, error) {
+		return Node{}, &ChainError{Entity: c.Leaf, Rule: rule, Err: err}
+	}
+	m := c.Metadata.TamgaNode
+	if m == nil || c.Leaf == "" {
+		return fail(ruleNotNode, nil)
+	}
+	if !c.pinned.pins(typeNode, "jurisdiction") || !c.pinned.pins(typeNode, "peer_id") {
+		return fail(ruleUnpinned, nil)
+	}
+	if err := m.check(); err != nil {
+		return fail(ruleMetadata, err)
+	}
+	if m.sharesKey(c.JWKS) {
+		return fail(ruleKeysShared, nil)
+	}
+	return Node{
+		EntityID: c.Leaf, Jurisdiction: m.Jurisdiction, PeerID: m.PeerID, Addresses: m.Addresses,
+		SigningKeys: m.Keys, SealingKeys: m.SealingKeys, Modalities: m.Modalities, Formats: m.Formats,
+		Purposes: m.Purposes, LedgerKeys: m.Ledger.Keys, LedgerOrigin: m.Ledger.Origin,
+		Revisions: m.Revisions, ExpiresAt: c.ExpiresAt,
+	}, nil
+}
+
+// check reports the first parameter that is missing or malformed.
+func (m *NodeMetadata) check() error {
+	for _, p := range []struct {
+		name string
+		ok   bool
+	}{
+		{"jurisdiction", isAlpha3(m.Jurisdiction)},
+		{"peer_id", isPeerID(m.PeerID)},
+		{"addresses", all(m.Addresses, 0, maxAddresses, isAddress)},
+		{"jwks", m.Keys.Len() >= 1 && m.Keys.Len() <= maxNodeKeys},
+		{"sealing_keys", len(m.SealingKeys) >= 1 && len(m.SealingKeys) <= maxNodeKeys},
+		{"modalities", all(m.Modalities, 0, maxTokens, isToken)},
+		{"formats", all(m.Formats, 0, maxTokens, isToken)},
+		{"purposes", all(m.Purposes, 0, maxTokens, isToken)},
+		{"ledger", m.Ledger != nil && isPrintable(m.Ledger.Origin, maxOrigin) &&
+			all(m.Ledger.Keys, 1, maxNodeKeys, func(k string) bool { return isPrintable(k, maxVerifierKey) })},
+		{"revisions", all(m.Revisions, 1, maxTokens, isToken)},
+	} {
+		if !p.ok {
+			return errors.New("parameter " + p.name + " is missing or malformed")
+		}
+	}
+	return nil
+}
+
+// sharesKey reports whether a federation key is also a protocol key. One key in two
+// protocols lets a signature made for one be presented in the other.
+func (m *NodeMetadata) sharesKey(federation jose.KeySet) bool {
+	for _, f := range federation.Keys() {
+		for _, k := range m.Keys.Keys() {
+			if f.Equal(k) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// all checks the number of entries, each entry, and that none comes twice.
+func all(list []string, least, most int, ok func(string) bool) bool {
+	if len(list) < least || len(list) > most {
+		return false
+	}
+	seen := make(map[string]bool, len(list))
+	for _, s := range list {
+		if !ok(s) || seen[s] {
+			return false
+		}
+		seen[s] = true
+	}
+	return true
+}
+
+func isAlpha3(s string) bool {
+	return len(s) == 3 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+}
+
+func isPeerID(s string) bool {
+	return s != "" && len(s) <= maxPeerID && isAlphanumeric(s, "")
+}
+
+// isToken is the shape of every registered name: modality, format, purpose, revision.
+func isToken(s string) bool {
+	return s != "" && len(s) <= maxTokenSize && isAlphanumeric(s, "-_.")
+}
+
+func isAlphanumeric(s, also string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(also, c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// isAddress is the outer shape of a multiaddr; the transport parses it.
+func isAddress(s string) bool {
+	return strings.HasPrefix(s, "/") && isPrintable(s, maxAddressSize) && !strings.Contains(s, " ")
+}
+
+func isPrintable(s string, most int) bool {
+	if s == "" || len(s) > most {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

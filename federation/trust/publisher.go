@@ -1,0 +1,104 @@
+package trust
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/jose"
+)
+
+// defaultConfigurationLifetime outlives a long weekend without anybody at the
+// authority, and bounds how long a lost federation key speaks.
+const defaultConfigurationLifetime = 14 * 24 * time.Hour
+
+// PublisherConfig is what a node publishes about itself.
+type PublisherConfig struct {
+	// Key is the Entity's federation key; required, never a protocol key.
+	Key jose.PrivateKey
+	// Configuration is what is signed; its times are ignored.
+	Configuration EntityConfiguration
+	// Lifetime of each signed statement; zero means 14 days. A statement is signed
+	// anew when half of it has passed, so an authority that asks less often than
+	// that serves chains that run out.
+	Lifetime time.Duration
+	// Clock is required.
+	Clock func() time.Time
+}
+
+// Publisher serves a node's own Entity Configuration over HTTP ([Publisher.ServeHTTP])
+// and libp2p ([Publisher.ServeFrame]). Safe for concurrent use.
+type Publisher struct {
+	key           jose.PrivateKey
+	configuration EntityConfiguration // immutable after New
+	lifetime      time.Duration
+	clock         func() time.Time
+
+	mu      sync.Mutex
+	token   string    // the last signed statement
+	renewAt time.Time // when token is to be replaced
+}
+
+// NewPublisher checks that the configuration is one an authority would enrol, and
+// signs it once.
+func NewPublisher(cfg PublisherConfig) (*Publisher, error) {
+	if cfg.Lifetime == 0 {
+		cfg.Lifetime = defaultConfigurationLifetime
+	}
+	if cfg.Clock == nil || cfg.Lifetime < time.Minute {
+		return nil, errors.New("configuring publisher: clock missing or lifetime under a minute")
+	}
+	if m := cfg.Configuration.Metadata.TamgaNode; m != nil {
+		if err := m.check(); err != nil {
+			return nil, fmt.Errorf("configuring publisher: %s: %w", typeNode, err)
+		}
+		if m.sharesKey(cfg.Configuration.Keys) || m.sharesKey(jose.NewKeySet(cfg.Key.Public())) {
+			return nil, errors.New("configuring publisher: a federation key is also a protocol key")
+		}
+	}
+	p := &Publisher{key: cfg.Key, configuration: cfg.Configuration, lifetime: cfg.Lifetime, clock: cfg.Clock}
+	if _, err := p.Token(); err != nil {
+		return nil, fmt.Errorf("configuring publisher: %w", err)
+	}
+	return p, nil
+}
+
+// Token is the current Entity Configuration, signed anew when half of its life has
+// passed.
+func (p *Publisher) Token() (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.clock()
+	if p.token != "" && now.Before(p.renewAt) {
+		return p.token, nil
+	}
+	c := p.configuration
+	c.IssuedAt, c.ExpiresAt = now, now.Add(p.lifetime)
+	token, err := SignEntityConfiguration(p.key, c)
+	if err != nil {
+		return "", err
+	}
+	p.token, p.renewAt = token, now.Add(p.lifetime/2)
+	return token, nil
+}
+
+// ServeHTTP serves the Entity Configuration at every path that ends in
+// /.well-known/openid-federation, to GET and HEAD.
+func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, wellKnownPath) {
+		http.NotFound(w, r)
+		return
+	}
+	if !onlyGet(w, r) {
+		return
+	}
+	token, err := p.Token()
+	if err != nil {
+		writeError(w, http.StatusInternalServerError, errorServer)
+		return
+	}
+	writeToken(w, contentStatement, token)
+}

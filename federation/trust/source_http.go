@@ -1,0 +1,213 @@
+package trust
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/jose"
+)
+
+const (
+	// fetchTimeout bounds one request. An anchor answers from its own disk in
+	// milliseconds; the rest is for a slow satellite link.
+	fetchTimeout = 15 * time.Second
+	// maxList bounds a list response; maxMembers the identifiers in it.
+	maxList      = 1 << 20
+	maxMembers   = 4096
+	maxRedirects = 3
+
+	contentStatement = "application/" + statementType
+	contentResolve   = "application/" + resolveType
+	contentJSON      = "application/json"
+)
+
+// HTTPSource fetches over HTTP (OpenID Federation sections 8 and 9). Make one with
+// [NewHTTPSource].
+type HTTPSource struct {
+	client    *http.Client
+	locations map[EntityID]string // immutable after New
+}
+
+var _ Source = (*HTTPSource)(nil)
+
+// NewHTTPSource returns a source over client (nil means a client of its own), which
+// reaches each Entity at its identifier unless an Anchor's Location or an entry of
+// locations says otherwise. Plain http is used only where such a base URL names it,
+// for loopback and closed networks. client's own redirect policy is replaced:
+// redirects to another host or scheme are refused.
+func NewHTTPSource(client *http.Client, anchors []Anchor, locations map[EntityID]string) (*HTTPSource, error) {
+	h := &HTTPSource{client: &http.Client{}, locations: make(map[EntityID]string)}
+	if client != nil {
+		*h.client = *client
+	}
+	h.client.CheckRedirect = sameHostOnly
+	for _, a := range anchors {
+		if a.Location != "" {
+			h.locations[a.EntityID] = a.Location
+		}
+	}
+	maps.Copy(h.locations, locations)
+	for id, base := range h.locations {
+		u, err := url.Parse(base)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" ||
+			u.User != nil || strings.ContainsAny(base, "?#") {
+			return nil, fmt.Errorf("configuring HTTP source: location of %q is not an http or https base URL", clip(string(id)))
+		}
+		h.locations[id] = strings.TrimRight(base, "/")
+	}
+	return h, nil
+}
+
+func sameHostOnly(req *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	if len(via) > maxRedirects || req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
+		return errors.New("redirect refused")
+	}
+	return nil
+}
+
+// EntityConfiguration implements [Source].
+func (h *HTTPSource) EntityConfiguration(ctx context.Context, id EntityID) (string, error) {
+	base := string(id)
+	if override, ok := h.locations[id]; ok {
+		base = override
+	}
+	body, err := h.fetch(ctx, wellKnown(base), contentStatement, maxStatement)
+	if err != nil {
+		return "", fmt.Errorf("fetching entity configuration of %q: %w", clip(string(id)), err)
+	}
+	return string(body), nil
+}
+
+// SubordinateStatement implements [Source].
+func (h *HTTPSource) SubordinateStatement(ctx context.Context, superior, subject EntityID) (string, error) {
+	body, err := h.call(ctx, superior, func(f *FederationEntityMetadata) string { return f.FetchEndpoint },
+		url.Values{"sub": {string(subject)}}, contentStatement, maxStatement)
+	if err != nil {
+		return "", fmt.Errorf("fetching subordinate statement from %q: %w", clip(string(superior)), err)
+	}
+	return string(body), nil
+}
+
+// List implements [Source].
+func (h *HTTPSource) List(ctx context.Context, superior EntityID) ([]EntityID, error) {
+	body, err := h.call(ctx, superior, func(f *FederationEntityMetadata) string { return f.ListEndpoint },
+		nil, contentJSON, maxList)
+	if err != nil {
+		return nil, fmt.Errorf("fetching list of %q: %w", clip(string(superior)), err)
+	}
+	var ids []EntityID
+	if err := json.Unmarshal(body, &ids); err != nil || ids == nil || len(ids) > maxMembers {
+		return nil, fmt.Errorf("fetching list of %q: not an array of Entity Identifiers", clip(string(superior)))
+	}
+	return ids, nil
+}
+
+// Resolve implements [Source].
+func (h *HTTPSource) Resolve(ctx context.Context, resolver, subject, anchor EntityID) (string, error) {
+	body, err := h.call(ctx, resolver, func(f *FederationEntityMetadata) string { return f.ResolveEndpoint },
+		url.Values{"sub": {string(subject)}, "trust_anchor": {string(anchor)}}, contentResolve, jose.MaxTokenSize)
+	if err != nil {
+		return "", fmt.Errorf("resolving at %q: %w", clip(string(resolver)), err)
+	}
+	return string(body), nil
+}
+
+// call finds an endpoint in id's Entity Configuration and queries it. That
+// configuration is unverified; therefore the endpoint has to lie where the Entity
+// itself does, so that nobody can point us at a third host.
+func (h *HTTPSource) call(ctx context.Context, id EntityID, endpoint func(*FederationEntityMetadata) string,
+	query url.Values, content string, limit int,
+) ([]byte, error) {
+	token, err := h.EntityConfiguration(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := ParseStatement(token)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	if s.Subject() != id || !s.IsConfiguration() || m.FederationEntity == nil || endpoint(m.FederationEntity) == "" {
+		return nil, errors.New("the entity publishes no such endpoint")
+	}
+	u, err := h.locate(id, endpoint(m.FederationEntity))
+	if err != nil {
+		return nil, err
+	}
+	values := u.Query()
+	for name, v := range query {
+		values[name] = v
+	}
+	u.RawQuery = values.Encode()
+	return h.fetch(ctx, u.String(), content, limit)
+}
+
+func (h *HTTPSource) locate(id EntityID, endpoint string) (*url.URL, error) {
+	outside := errors.New("endpoint lies outside the entity's own location")
+	if base, ok := h.locations[id]; ok {
+		rest, inside := strings.CutPrefix(endpoint, strings.TrimRight(string(id), "/"))
+		if !inside || (rest != "" && rest[0] != '/' && rest[0] != '?') {
+			return nil, outside
+		}
+		return url.Parse(base + rest)
+	}
+	u, err := url.Parse(endpoint)
+	own, err2 := url.Parse(string(id))
+	if err != nil || err2 != nil || u.Scheme != "https" || u.Host != own.Host || u.User != nil || u.Fragment != "" {
+		return nil, outside
+	}
+	return u, nil
+}
+
+func (h *HTTPSource) fetch(ctx context.Context, from, content string, limit int) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", content)
+	resp, err := h.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
+	if err != nil {
+		return nil, err
+	}
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case len(body) > limit:
+		return nil, fmt.Errorf("response is over %d bytes", limit)
+	case resp.StatusCode == http.StatusNotFound && media == contentJSON && saysNotFound(body):
+		return nil, ErrNotMember
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("status %d", resp.StatusCode)
+	case media != content:
+		return nil, fmt.Errorf("content type is not %s", content)
+	}
+	return body, nil
+}
+
+// saysNotFound tells an authority's own "no such subordinate" (section 8.9) from
+// the 404 of a proxy in front of it, which says nothing about membership.
+func saysNotFound(body []byte) bool {
+	var e struct {
+		Error string `json:"error"`
+	}
+	return json.Unmarshal(body, &e) == nil && e.Error == errorNotFound
+}
