@@ -50,8 +50,8 @@ const Type = "tamga-consent+jwt"
 // MaxLifetime is the longest time from iat to exp.
 const MaxLifetime = 30 * 24 * time.Hour
 
-// MaxSize is the longest token that [Verify] looks at, in bytes. A consent
-// with every field at its limit is shorter.
+// MaxSize is the longest token that [Issue] makes and [Verify] looks at, in
+// bytes. Only identifiers of characters that JSON escapes get there.
 const MaxSize = 8 << 10
 
 // Skew is how far in the future iat may lie: the wallet's clock is a phone's.
@@ -138,6 +138,9 @@ func Issue(k jose.PrivateKey, c Consent) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("issuing consent: %w", err)
 	}
+	if len(token) > MaxSize {
+		return "", fmt.Errorf("issuing consent: longer than %d bytes: %w", MaxSize, ErrMalformed)
+	}
 	return token, nil
 }
 
@@ -149,3 +152,7 @@ func (Consent) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // Format implements [fmt.Formatter] without the fields, whatever the verb.
 func (Consent) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
+
+// MarshalJSON writes the redaction mark, for JSON logs. A consent travels as
+// the token that [Issue] makes.
+func (Consent) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
