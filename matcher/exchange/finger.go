@@ -80,15 +80,15 @@ func DecodeFinger(b []byte) ([]finger.Sample, error) {
 func EncodeFinger(samples []finger.Sample) ([]byte, error) {
 	var r FingerRecord
 	var seen [256]uint8
+	if len(samples) < 1 || len(samples) > maxViews {
+		return nil, fault{offsetViews, ruleViews}.err(FormatFinger2005)
+	}
 	for i, s := range samples {
 		if i == 0 {
 			r.Width, r.Height, r.ResX, r.ResY = s.Width, s.Height, s.ResX, s.ResY
 		}
 		if s.Width != r.Width || s.Height != r.Height || s.ResX != r.ResX || s.ResY != r.ResY {
 			return nil, fault{offsetWidth, "views differ in image size or resolution"}.err(FormatFinger2005)
-		}
-		if i == maxViews {
-			return nil, fault{offsetViews, ruleViews}.err(FormatFinger2005)
 		}
 		r.Views = append(r.Views, FingerView{
 			Position: s.Position, Number: seen[s.Position],
