@@ -1,7 +1,6 @@
 package jose
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,11 +36,7 @@ func decodeClaims(payload []byte, v any, strict bool) error {
 	if err := scanObject(payload, target.Type(), strict, nil); err != nil {
 		return fmt.Errorf("decoding claims: %w", err)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(payload))
-	if strict {
-		decoder.DisallowUnknownFields()
-	}
-	if err := decoder.Decode(v); err != nil {
+	if err := json.Unmarshal(payload, v); err != nil {
 		target.SetZero()
 		return fmt.Errorf("decoding claims: %w: %s", ErrMalformed, claimFault(err))
 	}
@@ -53,6 +48,11 @@ func decodeClaims(payload []byte, v any, strict bool) error {
 func claimFault(err error) string {
 	if fault, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && fault.Field != "" {
 		return fmt.Sprintf("member %s has the wrong type or range", strictjson.Quote(fault.Field))
+	}
+	for _, own := range [...]error{ErrKey, ErrAlgorithm, ErrTooLarge, ErrMalformed} {
+		if errors.Is(err, own) {
+			return "a member was refused: " + own.Error()
+		}
 	}
 	return "a member has a value its type refuses"
 }

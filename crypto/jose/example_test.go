@@ -62,3 +62,17 @@ func ExampleDecodeClaims() {
 	// decoding claims: malformed: JSON offset 6: member "ISS" differs from a known one in case only
 	// ""
 }
+
+// A credential of a foreign issuer: the caller names the algorithms, the token
+// does not get to choose. The token is that of RFC 8037 appendix A.4.
+func ExampleNewVerifier() {
+	issuer := []byte(`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`)
+	v, err := jose.NewVerifier(issuer, "ES256", "EdDSA")
+	if err != nil {
+		panic(err)
+	}
+	payload, err := v.Verify("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."+
+		"hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg", "")
+	fmt.Printf("%s %v\n", payload, err)
+	// Output: Example of Ed25519 signing <nil>
+}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tamga-id/tamga/crypto/jose"
@@ -320,4 +321,25 @@ func TestPrivateKey(t *testing.T) {
 	if err != nil || first.Equal(second) {
 		t.Errorf("two generated keys are equal, error %v", err)
 	}
+}
+
+// TestConcurrent is for the race detector: first use registers a name with jwx.
+func TestConcurrent(t *testing.T) {
+	key := testKey(t, 1)
+	keys := jose.NewKeySet(key.Public())
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 20 {
+				token, err := jose.Sign(key, testType, []byte(`{}`))
+				if err != nil {
+					t.Error(err)
+				}
+				if _, err := jose.Verify(token, testType, keys); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }

@@ -15,7 +15,8 @@ import (
 // PrivateKey is an Ed25519 signing key. The zero value is no key: Sign refuses
 // it. It cannot be compared with ==, and prints as a placeholder everywhere.
 type PrivateKey struct {
-	open func() ed25519.PrivateKey // a closure, so that no printer can follow it
+	open   func() ed25519.PrivateKey // a closure, so that no printer can follow it
+	public PublicKey
 }
 
 // GenerateKey makes a key from the operating system's randomness.
@@ -34,7 +35,10 @@ func NewPrivateKey(seed []byte) (PrivateKey, error) {
 		return PrivateKey{}, fmt.Errorf("reading signing key seed: %w: %d bytes instead of %d", ErrKey, len(seed), ed25519.SeedSize)
 	}
 	key := ed25519.NewKeyFromSeed(seed)
-	return PrivateKey{open: func() ed25519.PrivateKey { return key }}, nil
+	return PrivateKey{
+		open:   func() ed25519.PrivateKey { return key },
+		public: publicKey(key.Public().(ed25519.PublicKey)),
+	}, nil
 }
 
 // IsZero reports whether k is the zero value, no key.
@@ -50,12 +54,7 @@ func (k PrivateKey) Seed() []byte {
 }
 
 // Public returns the verification key, zero for the zero key.
-func (k PrivateKey) Public() PublicKey {
-	if k.IsZero() {
-		return PublicKey{}
-	}
-	return publicKey(k.open().Public().(ed25519.PublicKey))
-}
+func (k PrivateKey) Public() PublicKey { return k.public }
 
 // Equal compares in constant time. Two zero keys are equal.
 func (k PrivateKey) Equal(other PrivateKey) bool {

@@ -91,16 +91,18 @@ func Sign(k PrivateKey, typ string, payload []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("signing token: header: %w", err)
 	}
-	signed := encode(head) + "." + encode(payload)
-	signature, err := signEd25519(k.open(), []byte(signed))
+	token := make([]byte, 0, strictBase64.EncodedLen(len(head)+len(payload)+ed25519.SignatureSize)+8)
+	token = append(strictBase64.AppendEncode(token, head), '.')
+	token = strictBase64.AppendEncode(token, payload)
+	signature, err := signEd25519(k.open(), token)
 	if err != nil {
 		return "", fmt.Errorf("signing token: %w", err)
 	}
-	token := signed + "." + encode(signature)
+	token = strictBase64.AppendEncode(append(token, '.'), signature)
 	if len(token) > MaxTokenSize {
 		return "", fmt.Errorf("signing token: %w", ErrTooLarge)
 	}
-	return token, nil
+	return string(token), nil
 }
 
 // isMediaType reports whether typ is a restricted name of RFC 6838 section 4.2,
@@ -121,9 +123,9 @@ func isMediaType(typ string) bool {
 // which belongs to the caller. The alg may be spelt "Ed25519" or "EdDSA", the
 // older name (RFC 9864). Header parameters that bring their own key are refused.
 //
-// Errors wrap [ErrMalformed], [ErrTooLarge], [ErrCritical], [ErrType],
-// [ErrAlgorithm], [ErrKey] or [ErrSignature], tested in that order; the payload
-// is then nil. Claims are the caller's to check.
+// Errors wrap those of [Parse] or, tested in this order, [ErrType],
+// [ErrAlgorithm], [ErrKey] or [ErrSignature]; the payload is then nil. Claims are
+// the caller's to check.
 func Verify(token, typ string, keys KeySet) ([]byte, error) {
 	u, err := parse(token)
 	if err != nil {

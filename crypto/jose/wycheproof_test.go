@@ -37,7 +37,7 @@ var unsupported = map[string]map[int]string{
 
 // mislabelled lists cases marked invalid whose token is the one of a case marked
 // valid, byte for byte: the padding that their comments announce was lost before
-// publication. TestPadding covers what they meant to.
+// publication. The padding cases of TestVerify cover what they meant to.
 var mislabelled = map[string]map[int]int{
 	"json_web_signature_test.json": {367: 357, 370: 357},
 }
