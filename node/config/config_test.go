@@ -309,3 +309,48 @@ func ExampleParse() {
 	//     2 | jurisdction: KAZ
 	//       | ^
 }
+
+// TestMisplacedKeys: the hints know every key the reader knows.
+func TestMisplacedKeys(t *testing.T) {
+	const nonsense = "qqqqqqqqqqqq"
+	checked := 0
+	for _, section := range []string{"", "listen", "trust", "policy", "log"} {
+		src := nonsense + ": x\n"
+		if section != "" {
+			src = section + ": {" + nonsense + ": x}\n"
+		}
+		for _, key := range strings.Split(hintOf(t, src, nonsense), ", ") {
+			key = strings.TrimPrefix(key, "known here: ")
+			elsewhere, want := "trust", fmt.Sprintf("it belongs under %q", section)
+			if section == "trust" {
+				elsewhere = "log"
+			}
+			if section == "" {
+				want = "it belongs at the top level"
+			}
+			if got := hintOf(t, elsewhere+": {"+key+": x}\n", key); got != want {
+				t.Errorf("%s under %s: hint %q, want %q", key, elsewhere, got, want)
+			}
+			checked++
+		}
+	}
+	if checked != 17 {
+		t.Errorf("checked %d keys, want 17", checked)
+	}
+}
+
+// hintOf gives the hint beside the unknown key.
+func hintOf(t *testing.T, src, key string) string {
+	t.Helper()
+	_, err := config.Parse("t", []byte(src))
+	var wrong *config.Errors
+	if errors.As(err, &wrong) {
+		for _, p := range wrong.Problems {
+			if p.Message == fmt.Sprintf("unknown key %q", key) {
+				return p.Hint
+			}
+		}
+	}
+	t.Fatalf("no unknown key %s in %v", key, err)
+	return ""
+}
