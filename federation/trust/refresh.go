@@ -41,7 +41,8 @@ type resolution struct {
 // Refresh asks every Anchor for its members, verifies each member's chain and
 // replaces the snapshot, in memory and then in the cache file. A member that cannot
 // be refreshed keeps its chain until that expires; one that a reachable Anchor no
-// longer lists is dropped at once. The error says which Anchors could not be
+// longer lists is dropped at once. A list is not signed (section 8.2.2): whoever
+// controls the way to an Anchor can hide members, and can never add one. The error says which Anchors could not be
 // reached or that the cache file could not be written; the snapshot is replaced all
 // the same.
 func (d *Directory) Refresh(ctx context.Context, now time.Time) (RefreshReport, error) {

@@ -47,13 +47,14 @@ const (
 // PeerSource asks a node for its Entity Configuration over libp2p, and everything
 // else of the Source beneath it. Nodes that serve no HTTP are reached that way.
 type PeerSource struct {
-	// Source answers for superiors, and for Entities that Locate does not know.
+	// Source answers for superiors, and for Entities that Locate does not know;
+	// required.
 	Source
 	// Exchange sends one frame of [PeerProtocol] to a peer and returns its reply.
-	// It bounds time and bytes.
+	// It bounds time and bytes; required.
 	Exchange func(ctx context.Context, peerID string, addrs []string, frame []byte) ([]byte, error)
 	// Locate tells how a node is reached, usually from the last snapshot of a
-	// [Directory].
+	// [Directory]; required.
 	Locate func(id EntityID) (peerID string, addrs []string, ok bool)
 }
 

@@ -1,17 +1,14 @@
 package trust
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
 )
@@ -39,15 +36,18 @@ func (s store) load() ([]Enrolment, error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating enrolment folder: %w", err)
 	}
-	files, err := filepath.Glob(filepath.Join(s.dir, "*"+enrolmentSuffix))
+	files, err := os.ReadDir(s.dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading enrolment folder: %w", err)
 	}
-	list := make([]Enrolment, 0, len(files))
+	var list []Enrolment
 	for _, file := range files {
-		e, err := s.read(file)
+		if !strings.HasSuffix(file.Name(), enrolmentSuffix) {
+			continue
+		}
+		e, err := s.read(filepath.Join(s.dir, file.Name()))
 		if err != nil {
-			return nil, fmt.Errorf("reading enrolment %s: %w", filepath.Base(file), err)
+			return nil, fmt.Errorf("reading enrolment %s: %w", file.Name(), err)
 		}
 		list = append(list, e)
 	}
@@ -90,68 +90,4 @@ func (s store) remove(id EntityID) error {
 		return fmt.Errorf("removing enrolment: %w", err)
 	}
 	return syncDir(s.dir)
-}
-
-// writeDurable replaces a file: after it returns, and after a crash at any moment,
-// the old content or the new is there, never a part of either.
-func writeDurable(path string, b []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-			err = fmt.Errorf("writing %s: %w", filepath.Base(path), err)
-		}
-	}()
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-func readBounded(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("%s is over %d bytes", strings.TrimSpace(filepath.Base(path)), limit)
-	}
-	return os.ReadFile(path)
-}
-
-// repeat calls do at once and then at intervals that vary by a tenth either way, so
-// that nodes started together do not ask the same Anchor at the same moment.
-func repeat(ctx context.Context, every time.Duration, do func()) error {
-	for {
-		do()
-		jitter := time.Duration(rand.Int64N(int64(every)/5+1)) - every/10
-		timer := time.NewTimer(every + jitter)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
-	}
 }

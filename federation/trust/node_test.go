@@ -1,0 +1,117 @@
+package trust_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tamga-id/tamga/federation/trust"
+)
+
+func nodeParameters(ds []draft) map[string]any {
+	return ds[0].claims["metadata"].(map[string]any)["tamga_node"].(map[string]any)
+}
+
+func pins(ds []draft) map[string]any {
+	return ds[1].claims["metadata"].(map[string]any)["tamga_node"].(map[string]any)
+}
+
+// TestNodeRefuses: the chain is good, the node it describes is not.
+func TestNodeRefuses(t *testing.T) {
+	set := func(name string, value any) func([]draft) {
+		return func(ds []draft) {
+			if value == nil {
+				delete(nodeParameters(ds), name)
+			} else {
+				nodeParameters(ds)[name] = value
+			}
+		}
+	}
+	pin := func(name string, value any) func([]draft) { return func(ds []draft) { pins(ds)[name] = value } }
+	for _, tc := range []struct {
+		name   string
+		rule   trust.Rule
+		change func([]draft)
+	}{
+		{"no-node-type", "no-tamga-node", func(ds []draft) { ds[0].claims["metadata"] = map[string]any{"federation_entity": map[string]any{}} }},
+		{"no-metadata", "no-tamga-node", func(ds []draft) { delete(ds[0].claims, "metadata") }},
+		{"jurisdiction-not-pinned", "unpinned", func(ds []draft) { delete(pins(ds), "jurisdiction") }},
+		{"peer-id-not-pinned", "unpinned", func(ds []draft) { delete(pins(ds), "peer_id") }},
+		{"nothing-pinned", "unpinned", func(ds []draft) { delete(ds[1].claims, "metadata") }},
+		{"lower-case-country", "metadata", pin("jurisdiction", "kaz")},
+		{"two-letter-country", "metadata", pin("jurisdiction", "KZ")},
+		{"peer-id-with-slash", "metadata", pin("peer_id", "a/b")},
+		{"peer-id-long", "metadata", pin("peer_id", strings.Repeat("a", 129))},
+		{"address-relative", "metadata", set("addresses", []string{"ip4/1.2.3.4"})},
+		{"address-with-space", "metadata", set("addresses", []string{"/dns/a b"})},
+		{"addresses-too-many", "metadata", set("addresses", manyAddresses(17))},
+		{"address-twice", "metadata", set("addresses", []string{"/ip4/1.2.3.4", "/ip4/1.2.3.4"})},
+		{"no-signing-keys", "metadata", set("jwks", nil)},
+		{"no-sealing-keys", "metadata", set("sealing_keys", nil)},
+		{"modality-with-space", "metadata", set("modalities", []string{"a b"})},
+		{"no-ledger", "metadata", set("ledger", nil)},
+		{"ledger-without-keys", "metadata", set("ledger", map[string]any{"origin": "o"})},
+		{"no-revisions", "metadata", set("revisions", nil)},
+		{"federation-key-signs-queries", "federation-key-reused", set("jwks", asMap(t, keySet(t, nodeID)))},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			ds := drafts(t)
+			tc.change(ds)
+			c, err := trust.VerifyChain(tokens(t, ds), []trust.Anchor{anchor(t)}, epoch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := c.Node()
+			wantRule(t, err, tc.rule, 0)
+			if n.EntityID != "" || n.PeerID != "" {
+				t.Error("a refused node is not zero")
+			}
+		})
+	}
+}
+
+func manyAddresses(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = "/ip4/1.2.3.4/tcp/" + strings.Repeat("1", i+1)
+	}
+	return out
+}
+
+// TestSuperiorOverrides: whatever a member writes, the authority's word counts, and
+// only for Entity Types the member declares.
+func TestSuperiorOverrides(t *testing.T) {
+	ds := drafts(t)
+	nodeParameters(ds)["jurisdiction"] = "UZB"
+	nodeParameters(ds)["peer_id"] = "12D3KooWUZB"
+	ds[1].claims["metadata"].(map[string]any)["federation_entity"] = map[string]any{"organization_name": "Impostor"}
+	c, err := trust.VerifyChain(tokens(t, ds), []trust.Anchor{anchor(t)}, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := c.Node()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.Jurisdiction != "KAZ" || n.PeerID != "12D3KooWKAZ" {
+		t.Errorf("got %s and %s: the member's own claim prevailed", n.Jurisdiction, n.PeerID)
+	}
+	if c.Metadata.FederationEntity != nil {
+		t.Error("a superior added an Entity Type that the subject does not declare")
+	}
+}
+
+// TestSealingKeyOfTomorrow: a suite not known here beside one that is.
+func TestSealingKeyOfTomorrow(t *testing.T) {
+	ds := drafts(t)
+	p := nodeParameters(ds)
+	other := map[string]any{"kid": "x", "kem": "Y-Wing", "kdf": "HKDF-SHA256", "aead": "AES-256-GCM", "pub": "AA"}
+	p["sealing_keys"] = slices.Insert(p["sealing_keys"].([]any), 0, any(other))
+	c, err := trust.VerifyChain(tokens(t, ds), []trust.Anchor{anchor(t)}, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Node(); err != nil || len(n.SealingKeys) != 1 {
+		t.Errorf("got %d sealing keys, error %v", len(n.SealingKeys), err)
+	}
+}
