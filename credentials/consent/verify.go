@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -72,14 +73,14 @@ func authenticate(token, thumbprint string) (claims, error) {
 	if err != nil {
 		return claims{}, fmt.Errorf("%v: %w", err, ErrSignature)
 	}
-	var cl claims // From the verified bytes, not from those looked at before.
-	if err := jose.DecodeClaims(payload, &cl); err != nil {
-		return claims{}, fmt.Errorf("%v: %w", err, ErrMalformed)
+	if !bytes.Equal(payload, u.Payload()) {
+		return claims{}, fmt.Errorf("signed bytes are not those decoded: %w", ErrSignature)
 	}
-	if err := cl.validate(); err != nil {
+	verified := unverified
+	if err := verified.validate(); err != nil {
 		return claims{}, err
 	}
-	return cl, nil
+	return verified, nil
 }
 
 // covers compares authenticated claims with what is about to happen.

@@ -231,19 +231,28 @@ func TestRedaction(t *testing.T) {
 	checkRedacted(t, r, envelope.RingBytes(r))
 }
 
+// FuzzUnwrap damages a DEK wrapped in this process: wrapping is random, and
+// fuzz workers are processes of their own.
 func FuzzUnwrap(f *testing.F) {
 	r := testRing(f, 1, 3)
 	_, good := newDEK(f, r, alice)
-	f.Add(good)
-	f.Add([]byte{})
-	f.Add(make([]byte, envelope.WrappedSize))
-	f.Fuzz(func(t *testing.T, wrapped []byte) {
-		d, err := r.UnwrapDEK(alice, wrapped)
-		if err == nil && !bytes.Equal(wrapped, good) {
-			t.Error("unwrapped bytes that nobody wrapped")
-		}
-		if err != nil && d.Generation() != 0 {
-			t.Error("an error came with a key")
+	f.Add(uint16(0), byte(0), uint16(0), []byte{})
+	f.Add(uint16(3), byte(1), uint16(0), []byte{})
+	f.Add(uint16(0), byte(0), uint16(64), make([]byte, envelope.WrappedSize))
+	f.Fuzz(func(t *testing.T, at uint16, mask byte, cut uint16, extra []byte) {
+		b, changed := damaged(good, at, mask, cut, extra)
+		d, err := r.UnwrapDEK(alice, b)
+		if changed != (err != nil) || (err != nil) != (d.Generation() == 0) {
+			t.Errorf("changed %v: unwrapped generation %d, %v", changed, d.Generation(), err)
 		}
 	})
+}
+
+// damaged returns good with one byte masked, cut bytes off its end and extra
+// added, and whether that changed anything.
+func damaged(good []byte, at uint16, mask byte, cut uint16, extra []byte) ([]byte, bool) {
+	b := bytes.Clone(good)
+	b[int(at)%len(b)] ^= mask
+	b = append(b[:len(b)-int(cut)%(len(b)+1)], extra...)
+	return b, !bytes.Equal(b, good)
 }
