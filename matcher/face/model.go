@@ -65,8 +65,8 @@ func calibrations(model string) (Model, []point, bool) {
 		}, true
 	case ModelSynth:
 		// Measured over 100,005,153 non-mated pairs, reference against probe, of the first 14,143
-		// people of synth.New(1, "KAZ"); the strictest rests on 49 false matches. Mated scores
-		// begin above 0.5, so no threshold here rejects a synthetic person.
+		// people of synth.New(1, "KAZ"); the strictest rests on 49 false matches. None of the
+		// 14,143 mated scores was below it.
 		return Model{ModelSynth, 128}, []point{
 			{100, 0.2047},
 			{200, 0.2261},
