@@ -25,7 +25,7 @@ import "fmt"
 const MaxPersons = 400_000_000
 
 // Population is the people of one jurisdiction under one seed. It holds no memory of them, may be
-// used by several goroutines, and the nil Population has nobody.
+// used by several goroutines. Make it with New; a nil Population panics.
 type Population struct {
 	seed         uint64
 	jurisdiction string
