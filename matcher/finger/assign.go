@@ -4,7 +4,7 @@ package finger
 const (
 	maxTurn  = 64   // delta_theta: pairs turned further than this are not tried, in 256ths
 	buckets  = 1024 // resolution at which similarities are ordered
-	minLocal = 0.25 // similarities below this are chance
+	minLocal = 0.3  // similarities below this are chance
 )
 
 // pair says that minutia a of the one template may be minutia b of the other.

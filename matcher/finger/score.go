@@ -45,10 +45,7 @@ func Compare(probe, reference *Template) float64 {
 		a, b = b, a
 	}
 	s := scratches.Get().(*scratch)
-	defer func() {
-		s.wipe()
-		scratches.Put(s)
-	}()
+	defer s.release()
 	return s.compare(a, b)
 }
 
@@ -167,6 +164,19 @@ func (s *scratch) overlap(a, b *prepared, m motion) (na, nb float32) {
 func (s *scratch) freeAll() {
 	clear(s.takenA[:])
 	clear(s.takenB[:])
+}
+
+// mostKept bounds the scratch that is kept for later comparisons, in entries:
+// enough for about 120 minutiae a side. Wiping covers all that was ever grown, so one
+// oversize template would otherwise tax every comparison after it.
+const mostKept = 1 << 14
+
+// release wipes s and gives it back to the pool.
+func (s *scratch) release() {
+	s.wipe()
+	if cap(s.candidates) <= mostKept && cap(s.order) <= 2*mostKept && cap(s.compatibility) <= 2*mostKept {
+		scratches.Put(s)
+	}
 }
 
 // wipe overwrites everything but keeps the memory.
