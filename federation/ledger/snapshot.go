@@ -74,9 +74,10 @@ func withSnapshot(parent string, files storeFiles, f func(*badger.Txn) error) (e
 	return view(db, f)
 }
 
-// rehearse examines the store before Badger may repair it. After an unclean stop
-// it replays on a snapshot and compares the outcome with what is known to have
-// been acknowledged; only then it cuts off what replay would not use.
+// rehearse examines the store before Badger may write to it, so that a refused
+// folder stays the evidence it is: it opens a snapshot, replaying on it what an
+// unclean stop left, and compares the outcome with what is known to have been
+// acknowledged. Only then it cuts off what replay would not use.
 func rehearse(ctx context.Context, dir, store string, v Verifier, known Checkpoint) error {
 	if _, err := os.Stat(store); errors.Is(err, os.ErrNotExist) {
 		if known.Size > 0 {
@@ -103,13 +104,11 @@ func rehearse(ctx context.Context, dir, store string, v Verifier, known Checkpoi
 		}
 		return nil
 	}
-	if !files.clean() {
-		err := withSnapshot(dir, files, func(txn *badger.Txn) error {
-			return checkReplay(ctx, txn, files, v, known)
-		})
-		if err != nil {
-			return err
-		}
+	err = withSnapshot(dir, files, func(txn *badger.Txn) error {
+		return checkReplay(ctx, txn, files, v, known)
+	})
+	if err != nil {
+		return err
 	}
 	return tidy(store, files)
 }

@@ -1,0 +1,62 @@
+package ledger
+
+import (
+	"time"
+
+	badger "github.com/dgraph-io/badger/v4"
+)
+
+// What the tests need to see from outside the package.
+var (
+	VerifyInclusion   = verifyInclusion
+	VerifyConsistency = verifyConsistency
+	StoreOptions      = storeOptions
+	KeyEntry          = keyEntry
+	KeyCheckpoint     = keyCheckpoint
+)
+
+// The record kinds.
+const (
+	KindHashes = kindHashes
+	KindLeaf   = kindLeaf
+)
+
+// SignAt signs a checkpoint outside a log.
+func (s Signer) SignAt(size uint64, root []byte) ([]byte, error) {
+	return s.sign(size, root, testTime)
+}
+
+// DB lets a test break the store under an open log.
+func (l *Log) DB() *badger.DB { return l.db }
+
+// HoldTurn keeps every commit waiting until the returned function is called.
+func (l *Log) HoldTurn() (release func()) {
+	l.turn <- struct{}{}
+	return func() { <-l.turn }
+}
+
+// Waiting returns how many batches nobody has taken yet, and how many calls are
+// in the last of them.
+func (l *Log) Waiting() (batches, items int) {
+	l.queue.mu.Lock()
+	defer l.queue.mu.Unlock()
+	if n := len(l.queue.batches); n > 0 {
+		return n, len(l.queue.batches[n-1].items)
+	}
+	return 0, 0
+}
+
+// Closing reports whether Close has begun.
+func (l *Log) Closing() bool {
+	l.queue.mu.Lock()
+	defer l.queue.mu.Unlock()
+	return l.queue.closed
+}
+
+// TakeBatch does what a leader does first, and nothing more.
+func (l *Log) TakeBatch() (done func()) {
+	b := l.queue.take()
+	return func() { close(b.done) }
+}
+
+var testTime = time.Unix(1_790_000_000, 0)
