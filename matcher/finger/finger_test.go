@@ -1,0 +1,269 @@
+package finger_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tamga-id/tamga/matcher/finger"
+)
+
+// scattered is an invented view of n minutiae at 500 dpi.
+func scattered(seed uint64, n int) finger.Sample {
+	r := rand.New(rand.NewPCG(seed, 7))
+	s := finger.Sample{Width: 300, Height: 400, ResX: 197, ResY: 197}
+	for range n {
+		s.Minutiae = append(s.Minutiae, finger.Minutia{
+			X: uint16(30 + r.IntN(240)), Y: uint16(30 + r.IntN(340)),
+			Angle: uint8(r.IntN(256)), Type: uint8(1 + r.IntN(2)),
+		})
+	}
+	return s
+}
+
+// moved is s after a turn about its middle and a shift, in pixels.
+func moved(s finger.Sample, turn uint8, dx, dy float64) finger.Sample {
+	out := s
+	out.Minutiae = slices.Clone(s.Minutiae)
+	sin, cos := math.Sincos(float64(turn) * 2 * math.Pi / 256)
+	for i, m := range s.Minutiae {
+		x, y := float64(m.X)-150, 200-float64(m.Y)
+		out.Minutiae[i].X = uint16(math.Round(500 + cos*x - sin*y + dx))
+		out.Minutiae[i].Y = uint16(math.Round(500 - (sin*x + cos*y) + dy))
+		out.Minutiae[i].Angle = m.Angle + turn
+	}
+	return out
+}
+
+func prepare(t testing.TB, s finger.Sample) *finger.Template {
+	t.Helper()
+	p, err := finger.Prepare(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func threshold(t testing.TB, oneIn uint32) float64 {
+	t.Helper()
+	v, err := finger.Threshold(oneIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestPrepareLimits(t *testing.T) {
+	for _, c := range []struct {
+		n    int
+		want error
+	}{{0, finger.ErrTooFewMinutiae}, {2, finger.ErrTooFewMinutiae}, {3, nil}, {255, nil}, {256, finger.ErrTooMany}} {
+		got, err := finger.Prepare(scattered(1, c.n))
+		if !errors.Is(err, c.want) || (got == nil) != (c.want != nil) {
+			t.Errorf("Prepare of %d minutiae: %v, %v, want %v", c.n, got, err, c.want)
+		}
+	}
+}
+
+func TestCompareFindsTheSameFingerWhereverItLies(t *testing.T) {
+	same := scattered(1, 40)
+	reference := prepare(t, same)
+	for _, turn := range []uint8{0, 10, 40, 226} {
+		probe := prepare(t, moved(same, turn, 35, -20))
+		if got, want := finger.Compare(probe, reference), threshold(t, 10000); got < 10*want {
+			t.Errorf("turned by %d/256: score %v, want far above %v", turn, got, want)
+		}
+	}
+	for seed := range uint64(50) {
+		other := prepare(t, scattered(seed+100, 40))
+		if got, limit := finger.Compare(other, reference), threshold(t, 100); got >= limit {
+			t.Errorf("different finger %d: score %v, want below %v", seed, got, limit)
+		}
+	}
+}
+
+func TestCompareScalesByResolution(t *testing.T) {
+	same := scattered(2, 35)
+	finer := same
+	finer.ResX, finer.ResY = 394, 394
+	finer.Minutiae = slices.Clone(same.Minutiae)
+	for i := range finer.Minutiae {
+		finer.Minutiae[i].X *= 2
+		finer.Minutiae[i].Y *= 2
+	}
+	unstated := same
+	unstated.ResX, unstated.ResY = 0, 0
+	a := prepare(t, same)
+	want := finger.Compare(a, a)
+	for name, s := range map[string]finger.Sample{"finer": finer, "unstated": unstated} {
+		if got := finger.Compare(a, prepare(t, s)); got != want {
+			t.Errorf("%s: score %v, want %v", name, got, want)
+		}
+	}
+}
+
+// TestCompareInvariants checks symmetry, independence of order and of repeated
+// records, and range, over invented views of all sizes.
+func TestCompareInvariants(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	for round := range 200 {
+		a, b := scattered(uint64(round), 3+r.IntN(80)), scattered(uint64(round+1000), 3+r.IntN(80))
+		if round%2 == 0 {
+			b = moved(a, uint8(r.IntN(30)), 5, 9)
+			b.Minutiae = b.Minutiae[:3+r.IntN(len(b.Minutiae)-2)]
+		}
+		ta, tb := prepare(t, a), prepare(t, b)
+		want := finger.Compare(ta, tb)
+		if math.IsNaN(want) || math.IsInf(want, 0) || want < 0 {
+			t.Fatalf("round %d: score %v", round, want)
+		}
+		if got := finger.Compare(tb, ta); got != want {
+			t.Errorf("round %d: swapped %v, want %v", round, got, want)
+		}
+		shuffled := b
+		shuffled.Minutiae = append(slices.Clone(b.Minutiae), b.Minutiae[0], b.Minutiae[1])
+		r.Shuffle(len(shuffled.Minutiae), func(i, j int) {
+			shuffled.Minutiae[i], shuffled.Minutiae[j] = shuffled.Minutiae[j], shuffled.Minutiae[i]
+		})
+		if got := finger.Compare(ta, prepare(t, shuffled)); got != want {
+			t.Errorf("round %d: shuffled with repeats %v, want %v", round, got, want)
+		}
+	}
+}
+
+// TestCompareDegenerate: views that no finger gives must do no harm.
+func TestCompareDegenerate(t *testing.T) {
+	build := func(n int, f func(i int) finger.Minutia) finger.Sample {
+		var s finger.Sample
+		for i := range n {
+			s.Minutiae = append(s.Minutiae, f(i))
+		}
+		return s
+	}
+	samples := map[string]finger.Sample{
+		"all-same":      build(255, func(int) finger.Minutia { return finger.Minutia{X: 9, Y: 9, Angle: 4} }),
+		"one-place":     build(255, func(i int) finger.Minutia { return finger.Minutia{X: 9, Y: 9, Angle: uint8(i)} }),
+		"collinear":     build(200, func(i int) finger.Minutia { return finger.Minutia{X: uint16(3 * i), Y: uint16(3 * i)} }),
+		"vertical":      build(200, func(i int) finger.Minutia { return finger.Minutia{X: 5, Y: uint16(4 * i)} }),
+		"grid":          build(255, func(i int) finger.Minutia { return finger.Minutia{X: uint16(i % 16 * 20), Y: uint16(i / 16 * 20)} }),
+		"packed":        build(255, func(i int) finger.Minutia { return finger.Minutia{X: uint16(i % 16), Y: uint16(i / 16)} }),
+		"far-corners":   build(4, func(i int) finger.Minutia { return finger.Minutia{X: uint16(i%2) * 65535, Y: uint16(i/2) * 65535} }),
+		"three":         build(3, func(i int) finger.Minutia { return finger.Minutia{X: uint16(i * 30), Y: uint16(i * i * 20)} }),
+		"coarse":        scattered(4, 50),
+		"finest":        scattered(5, 50),
+		"ordinary":      scattered(6, 50),
+		"anisotropic":   scattered(7, 50),
+		"largest":       scattered(8, 255),
+		"largest-again": scattered(9, 255),
+	}
+	set := func(name string, x, y uint16) {
+		s := samples[name]
+		s.ResX, s.ResY = x, y
+		samples[name] = s
+	}
+	set("coarse", 1, 1)
+	set("finest", 65535, 65535)
+	set("anisotropic", 1, 65535)
+	for na, a := range samples {
+		for nb, b := range samples {
+			got := finger.Compare(prepare(t, a), prepare(t, b))
+			if math.IsNaN(got) || math.IsInf(got, 0) || got < 0 {
+				t.Errorf("%s against %s: score %v", na, nb, got)
+			}
+		}
+	}
+	same := prepare(t, samples["all-same"])
+	if got := finger.Compare(same, same); got != 0 {
+		t.Errorf("one minutia repeated against itself: score %v, want 0", got)
+	}
+}
+
+func TestEmptyAndWipedTemplatesScoreZero(t *testing.T) {
+	good, wiped := prepare(t, scattered(1, 40)), prepare(t, scattered(1, 40))
+	wiped.Wipe()
+	wiped.Wipe()
+	var none *finger.Template
+	none.Wipe()
+	for name, p := range map[string]*finger.Template{"nil": nil, "zero": {}, "wiped": wiped} {
+		if got := finger.Compare(p, good) + finger.Compare(good, p) + finger.Compare(p, p); got != 0 {
+			t.Errorf("%s template: scores %v, want 0", name, got)
+		}
+	}
+}
+
+func TestTemplateRedacts(t *testing.T) {
+	p := prepare(t, scattered(1, 20))
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", slog.Any("template", p), slog.Any("value", *p))
+	held := struct{ T *finger.Template }{p}
+	for _, got := range []string{fmt.Sprintf("%v", p), fmt.Sprintf("%#v", *p), fmt.Sprintf("%d", p), fmt.Sprintf("%+v", held)} {
+		if !strings.Contains(got, "template(redacted)") {
+			t.Errorf("printed %q", got)
+		}
+	}
+	if strings.Count(log.String(), "template(redacted)") != 2 {
+		t.Errorf("logged %q", log.String())
+	}
+}
+
+func TestCompareConcurrently(t *testing.T) {
+	a, b := prepare(t, scattered(1, 60)), prepare(t, moved(scattered(1, 60), 9, 3, 3))
+	want := finger.Compare(a, b)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 50 {
+				if got := finger.Compare(a, b); got != want {
+					t.Errorf("score %v, want %v", got, want)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestCompareAllocatesLittle(t *testing.T) {
+	a, b := prepare(t, scattered(1, 60)), prepare(t, scattered(2, 60))
+	finger.Compare(a, b)
+	if got := testing.AllocsPerRun(50, func() { finger.Compare(a, b) }); got > 2 {
+		t.Errorf("%v allocations in a comparison, want at most 2", got)
+	}
+}
+
+// FuzzCompare feeds records of five bytes: the invariants must hold for any.
+func FuzzCompare(f *testing.F) {
+	f.Add([]byte("aaaaabbbbbcccccdddddeeeee"), uint16(197), uint16(197))
+	f.Add(make([]byte, 60), uint16(1), uint16(0))
+	f.Add([]byte("\x00\x10\x00\x20\x01\x00\x90\x00\x20\x41\x00\x10\x00\xa0\x81\x00\x70\x00\x80\xc1"), uint16(300), uint16(100))
+	reference := prepare(f, scattered(1, 40))
+	f.Fuzz(func(t *testing.T, raw []byte, resX, resY uint16) {
+		s := finger.Sample{ResX: resX, ResY: resY}
+		for ; len(raw) >= 5; raw = raw[5:] {
+			s.Minutiae = append(s.Minutiae, finger.Minutia{
+				X: uint16(raw[0])<<8 | uint16(raw[1]), Y: uint16(raw[2])<<8 | uint16(raw[3]), Angle: raw[4],
+			})
+		}
+		p, err := finger.Prepare(s)
+		if err != nil {
+			if p != nil {
+				t.Fatal("error with a template")
+			}
+			return
+		}
+		for _, other := range []*finger.Template{reference, p} {
+			got := finger.Compare(p, other)
+			if math.IsNaN(got) || math.IsInf(got, 0) || got < 0 {
+				t.Fatalf("score %v", got)
+			}
+			if back := finger.Compare(other, p); back != got {
+				t.Fatalf("score %v one way, %v the other", got, back)
+			}
+		}
+	})
+}
