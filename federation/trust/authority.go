@@ -213,7 +213,7 @@ func (a *Authority) inspect(token string, now time.Time) (statement, *NodeMetada
 	return s, m, nil
 }
 
-// heldLocked keeps jurisdictions, peer IDs and federation keys apart.
+// heldLocked keeps jurisdictions and peer IDs with those who hold them.
 func (a *Authority) heldLocked(e Enrolment) error {
 	for id, m := range a.members {
 		if id != e.Entity && (m.Jurisdiction == e.Jurisdiction || m.PeerID == e.PeerID) {

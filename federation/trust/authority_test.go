@@ -310,3 +310,23 @@ func TestAuthorityRefreshes(t *testing.T) {
 		t.Error("what was refreshed is not on disk")
 	}
 }
+
+// TestEnrolmentThatCannotBeStored: what is not durable is not a membership.
+func TestEnrolmentThatCannotBeStored(t *testing.T) {
+	dir, c := filepath.Join(t.TempDir(), "store"), &clock{epoch}
+	a := openAuthority(t, dir, c)
+	enroll(t, a, c, "KAZ")
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	token := configuration(t, idOf("KGZ"), nodeMetadata(t, "KGZ"), epoch)
+	if _, err := a.Enroll(token, trust.EnrollOptions{Jurisdiction: "KGZ"}); err == nil {
+		t.Error("enrolled")
+	}
+	if err := a.Remove(idOf("KAZ")); err == nil {
+		t.Error("removed")
+	}
+	if got := a.List(); len(got) != 1 || got[0].Entity != idOf("KAZ") {
+		t.Errorf("got %d members, want what is on disk", len(got))
+	}
+}

@@ -14,8 +14,10 @@
 //
 // What it does not do: metadata_policy, metadata_policy_crit, naming_constraints,
 // allowed_entity_types and critical extension claims are refused, never ignored;
-// Trust Marks are not evaluated; Entity Identifiers have no explicit-registration
-// or historical-keys endpoints; redirects to another host are not followed.
+// Trust Marks are not evaluated; explicit registration and historical keys are
+// absent; a list is read from Anchors only, so members below an Intermediate are
+// resolved when asked for by name and do not appear in a Directory; an endpoint on
+// another host than its Entity is refused, and so are redirects to one.
 //
 // Invariants:
 //   - a [Chain] exists only after every signature up to an Anchor key that came
