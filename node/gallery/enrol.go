@@ -203,11 +203,11 @@ func (g *Gallery) stageRecords(p pseudonym.Pseudonym, dek envelope.DEK, m *manif
 		if n := len(m.Records); n > 0 {
 			slot = m.Records[n-1].Slot + 1
 		}
-		sealed, err := dek.Seal(g.aad(p, t.Modality, t.Format, dek), t.Data)
+		sealed, err := dek.Seal(g.aad(p, t.Modality, t.Format, dek.Generation()), t.Data)
 		if err != nil {
 			return nil, fmt.Errorf("sealing record: %w", err)
 		}
-		m.Records = append(m.Records, recordInfo{Slot: slot, Modality: t.Modality, Format: t.Format, Position: t.Position, Digest: digest[:]})
+		m.Records = append(m.Records, recordInfo{Slot: slot, Modality: t.Modality, Format: t.Format, Position: t.Position, Digest: digest[:], KeyGen: dek.Generation()})
 		writes = append(writes, write{g.recordKey(p, slot), sealed})
 	}
 	return writes, nil
@@ -228,7 +228,7 @@ func (g *Gallery) sealKeyring(p pseudonym.Pseudonym, dek envelope.DEK, m manifes
 		return nil, fmt.Errorf("encoding record list: %w", err)
 	}
 	defer clear(plain)
-	sealed, err := dek.Seal(g.aad(p, "", manifestFormat, dek), plain)
+	sealed, err := dek.Seal(g.manifestAAD(p, dek), plain)
 	if err != nil {
 		return nil, fmt.Errorf("sealing record list: %w", err)
 	}

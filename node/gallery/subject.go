@@ -57,16 +57,23 @@ type recordInfo struct {
 	Format   string
 	Position uint8
 	Digest   []byte // SHA-256 of the record: an import that repeats it changes nothing
+	KeyGen   uint32 // key generation that the record's AAD names
 }
 
 const (
-	recordVersion  = 1
-	manifestFormat = "tamga-manifest-1"
+	recordVersion    = 1
+	manifestModality = "record-list"
+	manifestFormat   = "tamga-record-list-1"
 )
 
-func (g *Gallery) aad(p pseudonym.Pseudonym, modality, format string, dek envelope.DEK) envelope.AAD {
+func (g *Gallery) aad(p pseudonym.Pseudonym, modality, format string, generation uint32) envelope.AAD {
 	return envelope.AAD{Node: g.node, Pseudonym: p[:], Modality: modality, Format: format,
-		Version: recordVersion, KeyGeneration: dek.Generation()}
+		Version: recordVersion, KeyGeneration: generation}
+}
+
+// manifestAAD binds the record list to the generation its key is wrapped under now.
+func (g *Gallery) manifestAAD(p pseudonym.Pseudonym, dek envelope.DEK) envelope.AAD {
+	return g.aad(p, manifestModality, manifestFormat, dek.Generation())
 }
 
 // load opens a subject's key and record list. ErrUnknownSubject when there is none.
@@ -87,7 +94,7 @@ func (g *Gallery) load(txn *badger.Txn, p pseudonym.Pseudonym) (envelope.DEK, ma
 	if err != nil {
 		return none, manifest{}, fmt.Errorf("unwrapping subject key: %w: %v", ErrDamaged, err)
 	}
-	plain, err := dek.Open(g.aad(p, "", manifestFormat, dek), k.Sealed)
+	plain, err := dek.Open(g.manifestAAD(p, dek), k.Sealed)
 	if err != nil {
 		return none, manifest{}, fmt.Errorf("opening record list: %w: %v", ErrDamaged, err)
 	}
@@ -158,7 +165,7 @@ func (r References) Each(visit func(Template) error) error {
 			}
 			var plain []byte
 			err = item.Value(func(v []byte) error {
-				plain, err = r.dek.Open(r.g.aad(r.p, info.Modality, info.Format, r.dek), v)
+				plain, err = r.dek.Open(r.g.aad(r.p, info.Modality, info.Format, info.KeyGen), v)
 				return err
 			})
 			if err != nil {

@@ -1,0 +1,99 @@
+package node
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/federation/trust"
+)
+
+// openDirectory joins the sources of statements: HTTP for Trust Anchors, libp2p for
+// the Entity Configurations of nodes that were reached before.
+func (n *Node) openDirectory() (*trust.Directory, error) {
+	locations := make(map[trust.EntityID]string, len(n.cfg.Trust.Locations))
+	for id, base := range n.cfg.Trust.Locations {
+		locations[trust.EntityID(id)] = base
+	}
+	http, err := trust.NewHTTPSource(nil, n.anchors, locations)
+	if err != nil {
+		return nil, err
+	}
+	source := trust.PeerSource{
+		Source: http,
+		Exchange: func(ctx context.Context, peerID string, addrs []string, frame []byte) ([]byte, error) {
+			return n.host.Exchange(ctx, transport.PeerID(peerID), addrs, transport.ProtocolTrust, frame)
+		},
+		Locate: func(id trust.EntityID) (string, []string, bool) {
+			p, err := n.directory.Entity(id, n.now())
+			return p.PeerID, p.Addresses, err == nil && len(p.Addresses) > 0
+		},
+	}
+	return trust.NewDirectory(n.anchors, source, filepath.Join(n.cfg.DataDir, "trust.json"))
+}
+
+// Peer is the node of a country.
+func (n *Node) Peer(alpha3 string) (trust.Node, error) { return n.directory.Country(alpha3, n.now()) }
+
+// Members are the nodes of the federation as last refreshed, this one among them.
+func (n *Node) Members() []trust.Node { return n.directory.Members(n.now()) }
+
+// Status is what an operator sees of a node at a glance. It counts no one per person.
+type Status struct {
+	EntityID     string         `json:"entity_id"`
+	Jurisdiction string         `json:"jurisdiction"`
+	Name         string         `json:"name,omitempty"`
+	Environment  string         `json:"environment,omitempty"`
+	PeerID       string         `json:"peer_id"`
+	Addresses    []string       `json:"addresses"`
+	Started      time.Time      `json:"started"`
+	Law          LawStatus      `json:"law"`
+	Subjects     int64          `json:"subjects"`
+	Ledger       LedgerStatus   `json:"ledger"`
+	Members      []MemberStatus `json:"members"`
+}
+
+// LawStatus names the law in force at the node.
+type LawStatus struct {
+	Version   string   `json:"version"`
+	Confirmed bool     `json:"confirmed"`
+	Serves    []string `json:"serves"`
+}
+
+// LedgerStatus is the head of the node's ledger.
+type LedgerStatus struct {
+	Origin string `json:"origin"`
+	Size   uint64 `json:"size"`
+}
+
+// MemberStatus is what the node knows of another.
+type MemberStatus struct {
+	EntityID     string    `json:"entity_id"`
+	Jurisdiction string    `json:"jurisdiction"`
+	Expires      time.Time `json:"expires"`
+	Connected    bool      `json:"connected"`
+	Addresses    []string  `json:"addresses"`
+}
+
+// Status reports the node's state from memory.
+func (n *Node) Status() Status {
+	s := Status{
+		EntityID: n.cfg.EntityID, Jurisdiction: n.cfg.Jurisdiction, Name: n.cfg.Name, PeerID: string(n.keys.peerID),
+		Addresses: n.host.Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
+		Law:    LawStatus{Version: n.law.Version(), Confirmed: n.law.Confirmed(), Serves: n.law.Purposes("answer")},
+		Ledger: LedgerStatus{Origin: origin(n.cfg.EntityID), Size: n.ledger.Size()},
+	}
+	connected := make(map[string]bool)
+	for _, p := range n.host.Connected() {
+		connected[string(p)] = true
+	}
+	for _, m := range n.Members() {
+		if string(m.EntityID) == n.cfg.EntityID {
+			continue
+		}
+		s.Members = append(s.Members, MemberStatus{EntityID: string(m.EntityID), Jurisdiction: m.Jurisdiction,
+			Expires: m.ExpiresAt, Connected: connected[m.PeerID], Addresses: m.Addresses})
+	}
+	return s
+}

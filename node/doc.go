@@ -1,0 +1,22 @@
+// Package node is one country's running node: it joins trust, law, ledger,
+// gallery, matcher and transport, and holds nothing of its own but the wiring.
+//
+// Init makes a node's folder: keys, configuration, law, first Entity
+// Configuration. Open reads it back and starts listening; Run serves until its
+// context ends; Close releases everything. The command tamga and the demo use
+// the same three calls.
+//
+// Layout of the folder:
+//
+//	tamga.yaml                configuration
+//	law.cedar                 the country's law
+//	root.json                 root key under the passphrase (crypto/custody)
+//	keystore.json             every other secret, under the root key
+//	api-token                 bearer token for this machine's own clients, mode 0600
+//	trust-anchor.json         the Trust Anchor's public keys and location
+//	entity-configuration.jwt  hand this to the Trust Anchor
+//	data/                     gallery, ledger, trust cache
+//
+// Not here: what goes over the wire (federation/protocol), HTTP (node/api), and
+// any decision about a person (node/responder).
+package node

@@ -1,0 +1,233 @@
+package enrol
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"os"
+	"path/filepath"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+// Sink enrols a batch durably. gallery.Gallery does; so does a running node.
+type Sink interface {
+	Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
+}
+
+// Outcome is what happened to one record.
+type Outcome struct {
+	Place  string         `json:"place"`
+	Change gallery.Change `json:"result"`
+	Code   protocol.Code  `json:"code,omitempty"`
+	Rule   string         `json:"rule,omitempty"`
+}
+
+// Totals counts an import's records. Resumed ones were done by an earlier run.
+type Totals struct {
+	Records   int `json:"records"`
+	Created   int `json:"created"`
+	Updated   int `json:"updated"`
+	Unchanged int `json:"unchanged"`
+	Failed    int `json:"failed"`
+	Resumed   int `json:"resumed"`
+}
+
+// Options steer an Import. The zero value imports from the start and reports nothing.
+type Options struct {
+	Checkpoint string         // file that remembers how far an import came; empty: none
+	Report     func(Outcome)  // called for every record in order
+	Progress   func(done int) // called after every batch
+}
+
+// batchSize is how many records share a synced commit: enough that the disk's
+// latency does not count, few enough that a cut-off import repeats little.
+const batchSize = 256
+
+// Import enrols every record of src. Totals tell how far it came even on error.
+func Import(ctx context.Context, src Source, sink Sink, o Options) (Totals, error) {
+	im := &importer{sink: sink, o: o, trace: sha256.New()}
+	skip := 0
+	if o.Checkpoint != "" && src.Rewind {
+		var err error
+		if skip, err = resume(src, o.Checkpoint); err != nil {
+			return im.totals, err
+		}
+	}
+	for item, err := range src.Items() {
+		if err != nil {
+			return im.totals, errors.Join(err, im.flush(ctx))
+		}
+		im.totals.Records++
+		im.mark(item)
+		if im.totals.Records <= skip {
+			im.totals.Resumed++
+			continue
+		}
+		im.add(item)
+		if len(im.places) == batchSize {
+			if err := im.flush(ctx); err != nil {
+				return im.totals, err
+			}
+		}
+	}
+	if err := im.flush(ctx); err != nil {
+		return im.totals, err
+	}
+	if o.Checkpoint != "" {
+		if err := os.Remove(o.Checkpoint); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return im.totals, fmt.Errorf("removing checkpoint: %w", err)
+		}
+	}
+	return im.totals, nil
+}
+
+type importer struct {
+	sink   Sink
+	o      Options
+	trace  hash.Hash
+	totals Totals
+	batch  []gallery.Enrolment
+	places []Outcome // one for each record since the last flush; Failed ones are not in batch
+}
+
+func (im *importer) mark(item Item) {
+	sum := sha256.Sum256(item.Trace)
+	im.trace.Write(sum[:])
+}
+
+func (im *importer) add(item Item) {
+	e, err := item.Parse()
+	if err != nil {
+		im.places = append(im.places, failed(item.Place, err))
+		return
+	}
+	im.batch = append(im.batch, e)
+	im.places = append(im.places, Outcome{Place: item.Place})
+}
+
+func failed(place string, err error) Outcome {
+	o := Outcome{Place: place, Change: gallery.Failed, Code: protocol.CodeRecord, Rule: err.Error()}
+	if r, ok := errors.AsType[*RuleError](err); ok {
+		o.Code = r.Code
+	}
+	return o
+}
+
+// flush enrols the batch, reports every record of it in order, and moves the
+// checkpoint, in this order: a crash between the last two repeats records that
+// are then Unchanged.
+func (im *importer) flush(ctx context.Context) error {
+	if len(im.places) == 0 {
+		return nil
+	}
+	results, err := im.sink.Enrol(ctx, im.batch)
+	if err == nil && len(results) != len(im.batch) {
+		err = errors.New("the sink lost count")
+	}
+	if err != nil {
+		return fmt.Errorf("enrolling: %w", err)
+	}
+	next := 0
+	for _, o := range im.places {
+		if o.Change != gallery.Failed {
+			o.Change = results[next].Change
+			if o.Change == gallery.Failed {
+				o = failed(o.Place, results[next].Err)
+			}
+			next++
+		}
+		im.count(o)
+	}
+	for i := range im.batch {
+		for _, t := range im.batch[i].Templates {
+			clear(t.Data)
+		}
+	}
+	im.batch, im.places = im.batch[:0], im.places[:0]
+	if im.o.Progress != nil {
+		im.o.Progress(im.totals.Records)
+	}
+	return im.save()
+}
+
+func (im *importer) count(o Outcome) {
+	switch o.Change {
+	case gallery.Created:
+		im.totals.Created++
+	case gallery.Updated:
+		im.totals.Updated++
+	case gallery.Unchanged:
+		im.totals.Unchanged++
+	default:
+		im.totals.Failed++
+	}
+	if im.o.Report != nil {
+		im.o.Report(o)
+	}
+}
+
+// checkpoint says that the first Records records, whose traces hash to Trace, are
+// settled. It names no one.
+type checkpoint struct {
+	Records int    `json:"records"`
+	Trace   string `json:"trace"`
+}
+
+func (im *importer) save() error {
+	if im.o.Checkpoint == "" {
+		return nil
+	}
+	b, err := json.Marshal(checkpoint{im.totals.Records, hex.EncodeToString(im.trace.Sum(nil))})
+	if err != nil {
+		return fmt.Errorf("writing checkpoint: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(im.o.Checkpoint), 0o700); err != nil {
+		return fmt.Errorf("writing checkpoint: %w", err)
+	}
+	// Losing the checkpoint costs time and no data, so it is replaced, not synced.
+	tmp := im.o.Checkpoint + ".new"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return fmt.Errorf("writing checkpoint: %w", err)
+	}
+	if err := os.Rename(tmp, im.o.Checkpoint); err != nil {
+		return fmt.Errorf("writing checkpoint: %w", err)
+	}
+	return nil
+}
+
+// resume returns how many records of src an earlier run settled: none when there
+// is no checkpoint, or when the source is not the one it was made of.
+func resume(src Source, path string) (int, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading checkpoint: %w", err)
+	}
+	var c checkpoint
+	if json.Unmarshal(b, &c) != nil || c.Records <= 0 {
+		return 0, nil
+	}
+	probe := &importer{trace: sha256.New()}
+	n := 0
+	for item, err := range src.Items() {
+		if err != nil {
+			return 0, err
+		}
+		probe.mark(item)
+		if n++; n == c.Records {
+			break
+		}
+	}
+	if n != c.Records || hex.EncodeToString(probe.trace.Sum(nil)) != c.Trace {
+		return 0, nil
+	}
+	return c.Records, nil
+}

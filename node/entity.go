@@ -1,0 +1,49 @@
+package node
+
+import (
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/sealing"
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/responder"
+)
+
+// configurationLifetime is how long an Entity Configuration holds. A running node
+// signs a new one when half of it has passed; the rest is room for an outage.
+const configurationLifetime = 30 * 24 * time.Hour
+
+// entityConfiguration is what the node says about itself.
+func entityConfiguration(cfg config.Config, k keys, law *policy.Law, anchors []trust.Anchor, addresses []string) trust.EntityConfiguration {
+	hints := make([]trust.EntityID, len(anchors))
+	for i, a := range anchors {
+		hints[i] = a.EntityID
+	}
+	return trust.EntityConfiguration{
+		Entity:         trust.EntityID(cfg.EntityID),
+		AuthorityHints: hints,
+		Metadata: trust.Metadata{
+			FederationEntity: &trust.FederationEntityMetadata{OrganizationName: cfg.Name},
+			TamgaNode: &trust.NodeMetadata{
+				Jurisdiction: cfg.Jurisdiction,
+				PeerID:       string(k.peerID),
+				Addresses:    addresses,
+				Keys:         jose.NewKeySet(k.signing.Public()),
+				SealingKeys:  []sealing.PublicKey{k.sealing.Public()},
+				Modalities:   []string{responder.ModalityFinger, responder.ModalityFace},
+				Formats:      []string{exchange.FormatFinger2005, exchange.FormatEmbedding},
+				Purposes:     law.Purposes(policy.Answer),
+				Ledger:       &trust.LedgerMetadata{Origin: origin(cfg.EntityID), Keys: k.ledger.VerifierKeys()},
+				Revisions:    []string{protocol.Revision},
+			},
+		},
+	}
+}
+
+func newPublisher(k keys, c trust.EntityConfiguration, now func() time.Time) (*trust.Publisher, error) {
+	return trust.NewPublisher(trust.PublisherConfig{Key: k.federation, Configuration: c, Lifetime: configurationLifetime, Clock: now})
+}

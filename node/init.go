@@ -1,0 +1,209 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/config"
+)
+
+// Files of a node's folder.
+const (
+	ConfigFile              = "tamga.yaml"
+	TokenFile               = "api-token"
+	EntityConfigurationFile = "entity-configuration.jwt"
+
+	lawFile    = "law.cedar"
+	anchorFile = "trust-anchor.json"
+)
+
+func rootPath(dir string) string     { return filepath.Join(dir, "root.json") }
+func keystorePath(dir string) string { return filepath.Join(dir, "keystore.json") }
+
+// origin is the ledger origin of an entity: its identifier without the scheme, as
+// C2SP tlog-checkpoint recommends.
+func origin(entity string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(entity, "https://"), "/") + "/ledger"
+}
+
+// InitOptions describe the node to make. Law may be nil for the built-in law of
+// the jurisdiction; Advertise is needed when Listen is an unspecified address.
+type InitOptions struct {
+	Dir          string
+	EntityID     string
+	Jurisdiction string
+	Name         string
+	Listen       string // host:port for QUIC and TCP
+	Advertise    string // host:port that peers dial; empty: Listen
+	API          string // host:port
+	Federation   string // host:port of the Entity Configuration's HTTP endpoint; empty: none
+	Anchor       trust.Anchor
+	Law          []byte
+	Refresh      time.Duration // of the membership; 0: the default of node/config
+	Passphrase   []byte
+	Custody      custody.Params
+	Now          func() time.Time
+}
+
+// Initialised is what Init made.
+type Initialised struct {
+	EntityID            string `json:"entity_id"`
+	PeerID              string `json:"peer_id"`
+	Config              string `json:"config"`
+	EntityConfiguration string `json:"entity_configuration"`
+}
+
+// Init makes a node's folder. It refuses a folder that holds a node already and
+// leaves nothing behind that Open would accept when it fails half-way.
+func Init(o InitOptions) (Initialised, error) {
+	if _, err := os.Stat(filepath.Join(o.Dir, ConfigFile)); err == nil {
+		return Initialised{}, fmt.Errorf("making node: %w: %s holds a node already", os.ErrExist, o.Dir)
+	}
+	cfg, law, err := o.config()
+	if err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
+	k, err := o.makeKeys()
+	if err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
+	addresses := cfg.Listen.Advertise
+	if len(addresses) == 0 {
+		addresses = fixedPorts(cfg.Listen.LibP2P)
+	}
+	publisher, err := newPublisher(k, entityConfiguration(cfg, k, law, []trust.Anchor{o.Anchor}, addresses), o.Now)
+	if err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
+	token, err := publisher.Token()
+	if err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
+	anchor, err := json.MarshalIndent(o.Anchor, "", "  ")
+	if err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
+	// The configuration comes last: without it the folder is no node.
+	for _, f := range []struct {
+		name string
+		data []byte
+		mode os.FileMode
+	}{
+		{TokenFile, []byte(k.token + "\n"), 0o600},
+		{lawFile, o.Law, 0o644},
+		{anchorFile, append(anchor, '\n'), 0o644},
+		{EntityConfigurationFile, []byte(token + "\n"), 0o644},
+	} {
+		if err := os.WriteFile(filepath.Join(o.Dir, f.name), f.data, f.mode); err != nil {
+			return Initialised{}, fmt.Errorf("making node: %w", err)
+		}
+	}
+	if err := cfg.Write(filepath.Join(o.Dir, ConfigFile)); err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
+	return Initialised{EntityID: cfg.EntityID, PeerID: string(k.peerID),
+		Config: filepath.Join(o.Dir, ConfigFile), EntityConfiguration: filepath.Join(o.Dir, EntityConfigurationFile)}, nil
+}
+
+func (o InitOptions) makeKeys() (keys, error) {
+	root, err := custody.Create(rootPath(o.Dir), o.Passphrase, o.Custody)
+	if err != nil {
+		return keys{}, err
+	}
+	defer root.Wipe()
+	secrets := newSecrets()
+	defer func() {
+		for _, s := range secrets {
+			clear(s)
+		}
+	}()
+	if err := custody.CreateKeystore(keystorePath(o.Dir), root, secrets); err != nil {
+		return keys{}, err
+	}
+	return loadKeys(func(name string) ([]byte, error) { return append([]byte(nil), secrets[name]...), nil }, origin(o.EntityID))
+}
+
+// config is the configuration that o describes, checked by the rules that hold for
+// a file an operator wrote.
+func (o *InitOptions) config() (config.Config, *policy.Law, error) {
+	if o.Law == nil {
+		builtin, ok := policy.Builtin(o.Jurisdiction)
+		if !ok {
+			return config.Config{}, nil, fmt.Errorf("there is no built-in law for %q: give a law file", o.Jurisdiction)
+		}
+		o.Law = builtin
+	}
+	law, err := policy.Load(lawFile, o.Law)
+	if err != nil {
+		return config.Config{}, nil, err
+	}
+	var c config.Config
+	c.EntityID, c.Jurisdiction, c.Name = o.EntityID, o.Jurisdiction, o.Name
+	c.Listen.API, c.Listen.Federation = o.API, o.Federation
+	if c.Listen.LibP2P, err = multiaddrs(o.Listen); err != nil {
+		return config.Config{}, nil, err
+	}
+	if o.Advertise != "" {
+		if c.Listen.Advertise, err = multiaddrs(o.Advertise); err != nil {
+			return config.Config{}, nil, err
+		}
+	} else if host, _, _ := net.SplitHostPort(o.Listen); unspecified(host) {
+		return config.Config{}, nil, errors.New("listening on every address: say with --advertise host:port which one peers dial")
+	}
+	c.Trust.Anchors = []config.Anchor{{EntityID: string(o.Anchor.EntityID), KeysFile: anchorFile, Location: o.Anchor.Location}}
+	c.Trust.Refresh = o.Refresh
+	c.Policy.Law = lawFile
+	yaml, err := c.Marshal()
+	if err != nil {
+		return config.Config{}, nil, err
+	}
+	if c, err = config.Parse(filepath.Join(o.Dir, ConfigFile), yaml); err != nil {
+		return config.Config{}, nil, err
+	}
+	return c, law, nil
+}
+
+func unspecified(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsUnspecified()
+}
+
+// multiaddrs are the QUIC and TCP multiaddrs of host:port.
+func multiaddrs(hostport string) ([]string, error) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return nil, fmt.Errorf("reading address: want host:port")
+	}
+	base := "/dns/" + host
+	if a, err := netip.ParseAddr(host); err == nil {
+		base = "/ip4/" + host
+		if a.Is6() {
+			base = "/ip6/" + host
+		}
+	}
+	return []string{base + "/udp/" + port + "/quic-v1", base + "/tcp/" + port}, nil
+}
+
+// fixedPorts are the addresses that are known before the node listens.
+func fixedPorts(addrs []string) []string {
+	var out []string
+	for _, a := range addrs {
+		if !strings.Contains(a, "/udp/0/") && !strings.HasSuffix(a, "/tcp/0") {
+			out = append(out, a)
+		}
+	}
+	return out
+}

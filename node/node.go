@@ -1,0 +1,347 @@
+package node
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/sealing"
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/requester"
+	"github.com/tamga-id/tamga/node/responder"
+)
+
+// Overrides replace parts of a node. Conformance mutants and fault tests use them;
+// a real node has none.
+type Overrides struct {
+	Responder func(*responder.Config)                       // edits the responder's parts before it is made
+	Reply     func(reply []byte) []byte                     // edits replies to Queries on their way out
+	Protocols map[string]transport.Handler                  // further protocols to serve, for measurements
+	Exchanger func(requester.Exchanger) requester.Exchanger // wraps the way out of Queries
+	Now       func() time.Time
+}
+
+// Node is one country's running node. Open it, Run it, Close it.
+type Node struct {
+	// Immutable after Open.
+	cfg       config.Config
+	keys      keys
+	law       *policy.Law
+	anchors   []trust.Anchor
+	root      custody.Root
+	gallery   *gallery.Gallery
+	ledger    *ledger.Log
+	directory *trust.Directory
+	host      *transport.Host
+	requester *requester.Requester
+	log       *slog.Logger
+	now       func() time.Time
+	started   time.Time
+	api       net.Listener
+	public    net.Listener // nil when the configuration names none
+
+	publisher atomic.Pointer[trust.Publisher] // set once, when the addresses are known
+}
+
+// Open opens the node that Init made in the folder of the configuration file: keys,
+// gallery, ledger and trust cache, and starts listening to peers. On error nothing
+// is left open.
+func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.Logger, o Overrides) (_ *Node, err error) {
+	cfg, err := config.Load(configFile)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, log: log, now: o.Now}
+	if n.now == nil {
+		n.now = time.Now
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	if n.law, err = loadLaw(cfg.Policy.Law); err != nil {
+		return nil, err
+	}
+	if n.law.Jurisdiction() != cfg.Jurisdiction {
+		return nil, fmt.Errorf("opening node: the law file is of %s, the node of %s", n.law.Jurisdiction(), cfg.Jurisdiction)
+	}
+	if n.anchors, err = loadAnchors(cfg.Trust.Anchors); err != nil {
+		return nil, err
+	}
+	if n.root, n.keys, err = openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID)); err != nil {
+		return nil, err
+	}
+	if err = n.openStores(ctx); err != nil {
+		return nil, err
+	}
+	if err = n.listen(o); err != nil {
+		return nil, err
+	}
+	if err = n.publish(); err != nil {
+		return nil, err
+	}
+	n.started = n.now()
+	return n, nil
+}
+
+func (n *Node) openStores(ctx context.Context) (err error) {
+	if err := os.MkdirAll(n.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("opening node: %w", err)
+	}
+	if n.gallery, err = OpenGallery(n.cfg, n.root, n.keys); err != nil {
+		return err
+	}
+	n.ledger, err = ledger.Open(ctx, ledger.Config{Dir: LedgerDir(n.cfg), Signer: n.keys.ledger, Now: n.now})
+	return err
+}
+
+// LedgerDir is where the ledger of a node with configuration cfg lies.
+func LedgerDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "ledger") }
+
+// OpenGallery opens the gallery of a node whose keys are open.
+func OpenGallery(cfg config.Config, root custody.Root, k keys) (*gallery.Gallery, error) {
+	return gallery.Open(gallery.Config{Dir: filepath.Join(cfg.DataDir, "gallery"), Node: cfg.EntityID, Root: root, Pseudonyms: k.pseudonyms})
+}
+
+// listen starts the libp2p host and binds the HTTP listeners.
+func (n *Node) listen(o Overrides) (err error) {
+	handlers := map[string]transport.Handler{
+		transport.ProtocolTrust: func(_ context.Context, _ transport.PeerID, frame []byte) ([]byte, error) {
+			p := n.publisher.Load()
+			if p == nil {
+				return nil, errors.New("not ready")
+			}
+			return p.ServeFrame(frame), nil
+		},
+	}
+	for p, h := range o.Protocols {
+		handlers[p] = h
+	}
+	var answer atomic.Pointer[responder.Responder]
+	handlers[transport.ProtocolQuery] = func(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
+		reply, err := answer.Load().Handle(ctx, from, frame)
+		if o.Reply != nil && err == nil {
+			reply = o.Reply(reply)
+		}
+		return reply, err
+	}
+	if n.directory, err = n.openDirectory(); err != nil {
+		return err
+	}
+	cfg := responder.Config{
+		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.signing,
+		Sealing: []sealing.PrivateKey{n.keys.sealing}, Members: n.directory, Law: n.law, Gallery: n.gallery,
+		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Now: n.now, Logger: n.log,
+	}
+	if o.Responder != nil {
+		o.Responder(&cfg)
+	}
+	answer.Store(responder.New(cfg))
+	n.host, err = transport.New(transport.Config{
+		Seed: n.keys.libp2p, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: []byte{requester.OverloadedFrame},
+		Admit: func(p transport.PeerID) bool { _, ok := n.directory.Member(string(p), n.now()); return ok },
+	}, handlers)
+	if err != nil {
+		return err
+	}
+	var out requester.Exchanger = n.host
+	if o.Exchanger != nil {
+		out = o.Exchanger(out)
+	}
+	n.requester = requester.New(requester.Config{
+		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.signing,
+		Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log,
+	})
+	if n.api, err = net.Listen("tcp", n.cfg.Listen.API); err != nil {
+		return fmt.Errorf("opening API listener: %w", err)
+	}
+	if n.cfg.Listen.Federation != "" {
+		if n.public, err = net.Listen("tcp", n.cfg.Listen.Federation); err != nil {
+			return fmt.Errorf("opening federation listener: %w", err)
+		}
+	}
+	return nil
+}
+
+// publish makes the node's Entity Configuration with the addresses the host has now.
+func (n *Node) publish() error {
+	addresses := n.cfg.Listen.Advertise
+	if len(addresses) == 0 {
+		addresses = n.host.Addresses()
+	}
+	p, err := newPublisher(n.keys, entityConfiguration(n.cfg, n.keys, n.law, n.anchors, addresses), n.now)
+	if err != nil {
+		return err
+	}
+	n.publisher.Store(p)
+	return nil
+}
+
+// EntityConfiguration is the node's current Entity Configuration, signed.
+func (n *Node) EntityConfiguration() (string, error) { return n.publisher.Load().Token() }
+
+// Refresh asks the Trust Anchors who is a member now, and drops connections of
+// those who are no longer.
+func (n *Node) Refresh(ctx context.Context) error {
+	_, err := n.directory.Refresh(ctx, n.now())
+	n.host.Recheck()
+	return err
+}
+
+// Run serves until ctx ends. handler is the API; it is given the API listener.
+func (n *Node) Run(ctx context.Context, handler http.Handler) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.refreshing(ctx) })
+	g.Go(func() error { return serve(ctx, n.api, handler) })
+	if n.public != nil {
+		g.Go(func() error {
+			return serve(ctx, n.public, n.publisher.Load())
+		})
+	}
+	err := g.Wait()
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return err
+}
+
+// refreshing keeps membership current.
+func (n *Node) refreshing(ctx context.Context) error {
+	every := time.NewTicker(n.cfg.Trust.Refresh)
+	defer every.Stop()
+	for {
+		if err := n.Refresh(ctx); err != nil && ctx.Err() == nil {
+			n.log.WarnContext(ctx, "membership not refreshed", slog.String("cause", err.Error()))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-every.C:
+		}
+	}
+}
+
+// serve runs an HTTP server with limits until ctx ends.
+func serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	s := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+	stop := context.AfterFunc(ctx, func() {
+		quit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = s.Shutdown(quit)
+	})
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving HTTP: %w", err)
+	}
+	return nil
+}
+
+// Close releases everything Open took. It may be called after a failed Open.
+func (n *Node) Close() error {
+	var errs []error
+	for _, l := range []net.Listener{n.api, n.public} {
+		if l != nil {
+			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if n.host != nil {
+		errs = append(errs, n.host.Close())
+	}
+	if n.ledger != nil {
+		errs = append(errs, n.ledger.Close())
+	}
+	if n.gallery != nil {
+		errs = append(errs, n.gallery.Close())
+	}
+	n.root.Wipe()
+	return errors.Join(errs...)
+}
+
+// Verify asks another country's node. See requester.Requester.
+func (n *Node) Verify(ctx context.Context, req requester.Request) (requester.Result, error) {
+	return n.requester.Verify(ctx, req)
+}
+
+// Enrol stores subjects durably. See gallery.Gallery.
+func (n *Node) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
+	return n.gallery.Enrol(ctx, batch)
+}
+
+// Jurisdiction is the country whose register the node holds.
+func (n *Node) Jurisdiction() string { return n.cfg.Jurisdiction }
+
+// CheckToken reports, in constant time, whether token is the API token.
+func (n *Node) CheckToken(token string) bool {
+	return subtle.ConstantTimeCompare([]byte(token), []byte(n.keys.token)) == 1
+}
+
+// Officer is the pseudonym of an officer: the same for the same account, and
+// nothing that another node could resolve.
+func (n *Node) Officer(account string) string {
+	mac := hmac.New(sha256.New, n.keys.officers)
+	mac.Write([]byte("tamga/v1/officer\x00" + account))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+}
+
+func loadLaw(path string) (*policy.Law, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading law: %w", err)
+	}
+	return policy.Load(path, src)
+}
+
+func loadAnchors(configured []config.Anchor) ([]trust.Anchor, error) {
+	var out []trust.Anchor
+	for _, c := range configured {
+		b, err := os.ReadFile(c.KeysFile)
+		if err != nil {
+			return nil, fmt.Errorf("reading trust anchor: %w", err)
+		}
+		var a trust.Anchor
+		if err := json.Unmarshal(b, &a); err != nil {
+			return nil, fmt.Errorf("reading trust anchor: %s is not what `tamga anchor init` wrote", c.KeysFile)
+		}
+		if string(a.EntityID) != c.EntityID {
+			return nil, fmt.Errorf("reading trust anchor: %s is of another entity than the configuration says", c.KeysFile)
+		}
+		if c.Location != "" {
+			a.Location = c.Location
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// APIAddress is the host:port of the HTTP API.
+func (n *Node) APIAddress() string { return n.api.Addr().String() }
