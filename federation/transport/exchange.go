@@ -12,6 +12,10 @@ import (
 	"github.com/multiformats/go-multistream"
 )
 
+// suspectTimeout is how long a connection on which a reply was late has to open a stream before it is replaced: one
+// round trip, which a satellite makes in under a second.
+const suspectTimeout = 2 * time.Second
+
 // Exchange sends one frame to a peer and returns its reply, which belongs to the caller. addrs are multiaddrs with or
 // without /p2p/ suffix, tried only when no connection to the peer is open, QUIC before TCP and without any back-off.
 // Connections and streams are shared and reused. The request is repeated only when it certainly was not handled: when
@@ -123,7 +127,11 @@ func (l *lane) run(ctx context.Context, wire []byte, limit int) (reply []byte, s
 // open returns a fresh stream, over an open connection if there is one that works, else over a new one.
 func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string) (*lane, error) {
 	if c := h.liveConn(r); c != nil {
-		l, err := h.negotiate(ctx, r, c, name)
+		limit := h.cfg.DialTimeout
+		if r.isSuspect(c) {
+			limit = min(limit, suspectTimeout)
+		}
+		l, err := h.negotiate(ctx, r, c, name, limit)
 		if err == nil || ctx.Err() != nil || resetCode(err) != 0 && !untouched(err, 0) || final(err) {
 			return l, err
 		}
@@ -134,7 +142,7 @@ func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string)
 	if err != nil {
 		return nil, err
 	}
-	l, err := h.negotiate(ctx, r, c, name)
+	l, err := h.negotiate(ctx, r, c, name, h.cfg.DialTimeout)
 	if err == nil || ctx.Err() != nil || resetCode(err) != 0 || final(err) {
 		return l, err
 	}
@@ -153,8 +161,8 @@ func final(err error) bool {
 
 // negotiate opens a stream on the connection and agrees on the protocol before any request is written, so that a
 // failure here is always safe to repeat.
-func (h *Host) negotiate(ctx context.Context, r *remote, c network.Conn, name string) (*lane, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.cfg.DialTimeout)
+func (h *Host) negotiate(ctx context.Context, r *remote, c network.Conn, name string, limit time.Duration) (*lane, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	s, err := c.NewStream(ctx)
 	if err != nil {
@@ -177,7 +185,12 @@ func (h *Host) negotiate(ctx context.Context, r *remote, c network.Conn, name st
 		return nil, err
 	}
 	r.markProven(c)
-	return &lane{stream: s}, nil
+	l := &lane{stream: s, probes: 1}
+	if isQUIC(c.RemoteMultiaddr()) {
+		// quic-go looks at the deadline before it takes the end of a stream from its queue, and sees it on the next call.
+		l.probes = 2
+	}
+	return l, nil
 }
 
 // liveConn returns an open connection to the peer, in whichever direction it was made.

@@ -87,11 +87,16 @@ func TestNotAdmitted(t *testing.T) {
 			t.Error("a non-member's frame was handled")
 			return nil, nil
 		}
-		b := start(t, "b", without, map[string]transport.Handler{transport.ProtocolQuery: handled}, nil)
+		log := &logBook{}
+		b := start(t, "b", without, map[string]transport.Handler{transport.ProtocolQuery: handled},
+			func(c *transport.Config) { c.Logger = log.logger() })
 		a := start(t, "a", all, nil, nil)
 		_, err := a.Exchange(t.Context(), b.PeerID(), only(b, kind), transport.ProtocolQuery, []byte("hello"))
 		if !errors.Is(err, transport.ErrNotAdmitted) {
 			t.Fatalf("Exchange = %v, want ErrNotAdmitted", err)
+		}
+		if !strings.Contains(log.String(), "peer refused at handshake") || !strings.Contains(log.String(), string(a.PeerID())) {
+			t.Errorf("refusal is not logged:\n%s", log)
 		}
 		eventually(t, "connection gone", func() bool { return len(b.Connected()) == 0 })
 	})

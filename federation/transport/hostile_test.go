@@ -375,12 +375,13 @@ func rawAddrs(r *transport.Raw, kind string) []string {
 func TestOneReplyPerStreamResponder(t *testing.T) {
 	transports(t, func(t *testing.T, kind string) {
 		m := membership(t, "a", "raw")
-		closed := make(chan struct{}, 8)
+		answered, closed := make(chan struct{}), make(chan struct{})
 		raw := rawServer(t, m, func(s network.Stream) {
 			buf := make([]byte, 4+5)
 			if _, err := io.ReadFull(s, buf); err == nil {
 				_, _ = s.Write(buf)
 			}
+			<-answered // the end of the stream comes apart from the reply
 			_ = s.CloseWrite()
 			closed <- struct{}{}
 		})
@@ -390,6 +391,7 @@ func TestOneReplyPerStreamResponder(t *testing.T) {
 			if err != nil || !bytes.Equal(got, []byte("hello")) {
 				t.Fatalf("Exchange = %q, %v", got, err)
 			}
+			answered <- struct{}{}
 			<-closed
 			// An exchange on another protocol, refused, is a round trip after the close: it has arrived by then.
 			if _, err := a.Exchange(t.Context(), peerID(t, "raw"), nil, transport.ProtocolTrust, []byte("hello")); !errors.Is(err, transport.ErrUnsupported) {
@@ -397,4 +399,49 @@ func TestOneReplyPerStreamResponder(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A request that crosses the peer's giving the stream up is repeated when the peer's count of replies shows that the
+// request was the thing lost, and never when it was the reply.
+func TestGivenUpStream(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		code    network.StreamErrorCode
+		want    error
+		handled int
+	}{
+		{"request-lost", transport.CodeGivenUp + 1, nil, 2},
+		{"reply-lost", transport.CodeGivenUp + 2, transport.ErrInterrupted, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			transports(t, func(t *testing.T, kind string) {
+				m := membership(t, "a", "raw")
+				handled := make(chan struct{}, 8)
+				raw := rawServer(t, m, func(s network.Stream) {
+					buf := make([]byte, 4+5)
+					if _, err := io.ReadFull(s, buf); err == nil {
+						handled <- struct{}{}
+						_, _ = s.Write(buf)
+					}
+					if _, err := io.ReadFull(s, buf); err == nil {
+						_ = s.ResetWithError(row.code)
+					}
+				})
+				a := start(t, "a", m, nil, nil)
+				exchange := func() error {
+					_, err := a.Exchange(t.Context(), peerID(t, "raw"), rawAddrs(raw, kind), transport.ProtocolQuery, []byte("hello"))
+					return err
+				}
+				if err := exchange(); err != nil {
+					t.Fatal(err)
+				}
+				if err := exchange(); !errors.Is(err, row.want) {
+					t.Fatalf("Exchange = %v, want %v", err, row.want)
+				}
+				if len(handled) != row.handled {
+					t.Fatalf("%d requests handled, want %d", len(handled), row.handled)
+				}
+			})
+		})
+	}
 }

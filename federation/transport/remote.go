@@ -13,6 +13,7 @@ import (
 // lane is a stream that we opened and negotiated. It belongs to one exchange at a time, or to the pool.
 type lane struct {
 	stream network.Stream
+	probes int // reads it takes to see the end of the stream
 	reused bool
 	done   uint      // exchanges completed on it
 	idle   time.Time // since when it has been in the pool
@@ -29,9 +30,7 @@ func (l *lane) alive() bool {
 		return false
 	}
 	var b [1]byte
-	// Twice, because quic-go looks at the deadline before it takes an end of stream from its queue and sees it only
-	// on the next call.
-	for range 2 {
+	for range l.probes {
 		n, err := l.stream.Read(b[:])
 		var timeout interface{ Timeout() bool }
 		if n > 0 || err == nil || !(errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()) {
@@ -142,6 +141,12 @@ func (r *remote) markSuspect(c network.Conn) {
 	r.mu.Lock()
 	r.suspect = c
 	r.mu.Unlock()
+}
+
+func (r *remote) isSuspect(c network.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.suspect == c
 }
 
 func (r *remote) isProven(c network.Conn) bool {
