@@ -32,5 +32,5 @@
 //   - Errors name the rule and the place, never a value taken from a token.
 //
 // All types are immutable and safe for concurrent use. Sign is deterministic
-// (RFC 8032). Tokens of label v1 stay verifiable for as long as this package is.
+// (RFC 8032); its header and the thumbprint are wire format and do not change.
 package jose
