@@ -38,7 +38,7 @@ func newSample(outcomes []outcome, subjects int) *sample {
 
 // weigh returns the curve in which subject i was drawn drawn[i] times. A pair
 // of different subjects weighs as the product of their draws: two draws of one
-// subject give no non-mated comparison (as in R. M. Bolle, N. K. Ratha,
+// subject give no non-mated comparison (after R. M. Bolle, N. K. Ratha,
 // S. Pankanti, "Error analysis of pattern recognition systems - the subsets
 // bootstrap", CVIU 93(1), 2004). A nil drawn takes every subject once.
 func (s *sample) weigh(drawn []float64) curve {

@@ -54,7 +54,7 @@ var spatial = func() (table [spatialSamples + 1]float32) {
 }()
 
 // directional tabulates, for each difference of direction, the mass that a
-// normal distribution about it has in each section (equation 11).
+// normal distribution about it has in each section.
 var directional = func() (table [256][sections]float32) {
 	const width = 2 * math.Pi / sections
 	phi := func(t float64) float64 { return 0.5 * (1 + math.Erf(t/(sigmaD*math.Sqrt2))) }
@@ -165,7 +165,7 @@ var roots = func() (table [sections*side*side + 1]float32) {
 
 // similarity is the local similarity of two cylinders, 0 to 1: one less the
 // distance of the bit vectors over the sum of their lengths, on the cells
-// valid in both (equation 19 for bits).
+// valid in both.
 func similarity(a, b *cylinder) float32 {
 	const enough = minShared
 	shared := a.valid & b.valid

@@ -3,7 +3,7 @@ package finger
 import "math"
 
 // Relaxation: every pair is judged by how well its geometry agrees with that
-// of the other pairs (section IV-C of the cylinder-code paper). Unlike there, a
+// of the other pairs, after the cylinder-code paper. Unlike there, a
 // difference of distances is weighed against the distances themselves. The
 // figures were chosen on plateaus of the error rate over FVC2002 set B, two
 // extractors, so that error rates measured there flatter this package a little.
