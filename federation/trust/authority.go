@@ -83,8 +83,9 @@ type Authority struct {
 	publisher *Publisher
 	store     store
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	members map[EntityID]*member
+	loaded  time.Time // modification time of the folder when members were read
 }
 
 // member is an enrolment with its last resolve response. Guarded by Authority.mu.
@@ -121,17 +122,51 @@ func NewAuthority(cfg AuthorityConfig) (*Authority, error) {
 		return nil, fmt.Errorf("opening authority: %w", err)
 	}
 	a := &Authority{cfg: cfg, publisher: publisher, store: store{cfg.Dir, cfg.Key}, members: make(map[EntityID]*member)}
-	enrolments, err := a.store.load()
-	if err != nil {
+	if err := a.loadLocked(); err != nil {
 		return nil, fmt.Errorf("opening authority: %w", err)
 	}
+	return a, nil
+}
+
+// loadLocked reads the members from the folder. On error the members known so far
+// stay. Before New returns no lock is needed.
+func (a *Authority) loadLocked() error {
+	modified := a.store.modified()
+	enrolments, err := a.store.load()
+	if err != nil {
+		return err
+	}
+	before := a.members
+	a.members = make(map[EntityID]*member, len(enrolments))
 	for _, e := range enrolments {
 		if err := a.heldLocked(e); err != nil {
-			return nil, fmt.Errorf("opening authority: %q: %w", clip(string(e.Entity)), err)
+			a.members = before
+			return fmt.Errorf("%q: %w", clip(string(e.Entity)), err)
 		}
 		a.members[e.Entity] = &member{Enrolment: e}
 	}
-	return a, nil
+	a.loaded = modified
+	return nil
+}
+
+// settled is how old a change of the folder must be before its time alone proves
+// that nothing came after it: file systems count time in steps.
+const settled = 2 * time.Second
+
+// Reload notices what another process enrolled or removed: `tamga anchor enroll`
+// beside a running anchor. It costs one stat when nothing changed. On error the
+// members known so far stay.
+func (a *Authority) Reload() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	modified := a.store.modified()
+	if modified.Equal(a.loaded) && a.cfg.Clock().Sub(modified) > settled {
+		return nil
+	}
+	if err := a.loadLocked(); err != nil {
+		return fmt.Errorf("reloading authority: %w", err)
+	}
+	return nil
 }
 
 // Anchor is what nodes are given out of band.

@@ -32,6 +32,10 @@ func (a *Authority) Handler() http.Handler {
 		if !onlyGet(w, r) {
 			return
 		}
+		if err := a.Reload(); err != nil {
+			writeError(w, http.StatusInternalServerError, errorServer)
+			return
+		}
 		q, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
 			writeError(w, http.StatusBadRequest, errorInvalidRequest)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
 )
@@ -30,6 +31,16 @@ type store struct {
 func (s store) path(id EntityID) string {
 	sum := sha256.Sum256([]byte(enrolmentLabel + "\x00" + string(id)))
 	return filepath.Join(s.dir, hex.EncodeToString(sum[:])+enrolmentSuffix)
+}
+
+// modified is when a file was last added to the folder or removed; zero when the
+// folder cannot be read.
+func (s store) modified() time.Time {
+	info, err := os.Stat(s.dir)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 func (s store) load() ([]Enrolment, error) {
