@@ -143,6 +143,10 @@ func (a *Authority) loadLocked() error {
 			a.members = before
 			return fmt.Errorf("%q: %w", clip(string(e.Entity)), err)
 		}
+		if m := before[e.Entity]; m != nil && m.Configuration == e.Configuration && m.EnrolledAt.Equal(e.EnrolledAt) {
+			a.members[e.Entity] = m // and its resolve response
+			continue
+		}
 		a.members[e.Entity] = &member{Enrolment: e}
 	}
 	a.loaded = modified
