@@ -102,6 +102,10 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 		return nil, err
 	}
 	n.started = n.now()
+	// Local commands find the node by this file, whatever port it was given.
+	if err = os.WriteFile(AddressFile(cfg), []byte(n.APIAddress()+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("opening node: %w", err)
+	}
 	return n, nil
 }
 
@@ -109,18 +113,36 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if err := os.MkdirAll(n.cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("opening node: %w", err)
 	}
-	if n.gallery, err = OpenGallery(n.cfg, n.root, n.keys); err != nil {
+	if n.gallery, err = openGallery(n.cfg, n.root, n.keys); err != nil {
 		return err
 	}
 	n.ledger, err = ledger.Open(ctx, ledger.Config{Dir: LedgerDir(n.cfg), Signer: n.keys.ledger, Now: n.now})
 	return err
 }
 
+// AddressFile holds the host:port of a running node's API.
+func AddressFile(cfg config.Config) string { return filepath.Join(cfg.DataDir, "api-address") }
+
 // LedgerDir is where the ledger of a node with configuration cfg lies.
 func LedgerDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "ledger") }
 
-// OpenGallery opens the gallery of a node whose keys are open.
-func OpenGallery(cfg config.Config, root custody.Root, k keys) (*gallery.Gallery, error) {
+// OpenGallery opens the gallery of a node that is not running, for bulk enrolment.
+func OpenGallery(configFile string, passphrase []byte) (*gallery.Gallery, error) {
+	cfg, err := config.Load(configFile)
+	if err != nil {
+		return nil, err
+	}
+	root, k, err := openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID))
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("opening gallery: %w", err)
+	}
+	return openGallery(cfg, root, k)
+}
+
+func openGallery(cfg config.Config, root custody.Root, k keys) (*gallery.Gallery, error) {
 	return gallery.Open(gallery.Config{Dir: filepath.Join(cfg.DataDir, "gallery"), Node: cfg.EntityID, Root: root, Pseudonyms: k.pseudonyms})
 }
 

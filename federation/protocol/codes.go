@@ -27,6 +27,7 @@ const (
 	CodeNoReference       Code = "TMG-VER-0004"
 	CodeProbeQuality      Code = "TMG-VER-0005"
 	CodeNotComparable     Code = "TMG-VER-0006"
+	CodeUncalibrated      Code = "TMG-VER-0007"
 	CodeNotMember         Code = "TMG-TRU-0001"
 	CodeChainExpired      Code = "TMG-TRU-0002"
 	CodePeerMismatch      Code = "TMG-TRU-0003"
@@ -80,6 +81,7 @@ const (
 	CodeRecord          Code = "TMG-ENR-0002"
 	CodeTemplate        Code = "TMG-ENR-0003"
 	CodeConformance     Code = "TMG-CNF-0001"
+	CodeNotRunning      Code = "TMG-NET-0005"
 )
 
 // registry is the one table; Registry and Lookup read it.
@@ -95,6 +97,7 @@ func registry() []CodeEntry {
 		{CodeNoReference, Inconclusive, wire, "The person is enrolled, but not with this modality.", "Ask again with another modality."},
 		{CodeProbeQuality, Inconclusive, wire, "The probe does not carry enough detail to decide.", "Recapture, or use another finger or modality."},
 		{CodeNotComparable, Inconclusive, wire, "The probe and the reference were made by different models and cannot be compared.", "Capture with a template profile that the peer's metadata lists."},
+		{CodeUncalibrated, Inconclusive, wire, "The matcher cannot vouch for the false match rate that the law demands of this many probes.", "Send one probe of each modality."},
 		{CodeNotMember, Refused, wire, "The sender is not a member of the federation.", "Enrol the sender with the Trust Anchor, or stop using its keys."},
 		{CodeChainExpired, Refused, wire, "The sender's Trust Chain has expired.", "Renew the Subordinate Statement at the Trust Anchor."},
 		{CodePeerMismatch, Refused, wire, "The Query's issuer is not the peer that sent it.", "Send each Query from its issuer's own node."},
@@ -129,6 +132,7 @@ func registry() []CodeEntry {
 		{CodeTimeout, Unavailable, local, "The peer did not answer in time.", "This is not a \"no\". Try again."},
 		{CodeHandshake, Refused, local, "The peer closed the connection at the handshake: it does not know this node as a member.", "Check `tamga status` on both sides; enrol with the Trust Anchor."},
 		{CodeNoPeer, Unavailable, local, "No member of the federation answers for this country.", "This is not a \"no\". Check the country code; `tamga status` lists the members."},
+		{CodeNotRunning, "", local, "The own node does not answer.", "Start it with `tamga run --dir DIR`, or check --dir and --api."},
 		{CodeAnswerInvalid, Unavailable, local, "The peer's reply does not verify, so it says nothing.", "Report it to the peer's operator with the time of the Query."},
 		{CodeReceiptInvalid, Unavailable, local, "The peer's ledger receipt does not verify, so the reply is not accepted.", "Report it to the peer's operator and keep the reply as evidence."},
 		{CodeLedgerTampered, "", local, "The ledger on disk is not what was signed.", "Stop the node, keep the folder as evidence, compare with receipts that peers hold."},

@@ -14,8 +14,8 @@
 //	 "biometrics":[{"modality":"finger","format":"iso-19794-2-2005","data":"<base64>"},
 //	               {"modality":"face","format":"tamga-embedding-1","file":"faces/1.emb"}]}
 //
-// holder_key is the public key with which the person signs consents. A file is
-// named relative to the manifest's folder and may not lie outside it.
+// holder_key is the public key with which the person signs consents; holder_jkt, in
+// its place, is that key's RFC 7638 SHA-256 thumbprint. A file is named relative to the manifest's folder and may not lie outside it.
 package enrol
 
 import (
@@ -38,7 +38,17 @@ import (
 type Record struct {
 	Subject    Subject         `json:"subject"`
 	HolderKey  json.RawMessage `json:"holder_key,omitempty"`
+	HolderJKT  string          `json:"holder_jkt,omitempty"`
 	Biometrics []Biometric     `json:"biometrics"`
+}
+
+// RecordOf is the record that ParseRecord reads back as e.
+func RecordOf(e gallery.Enrolment) Record {
+	r := Record{Subject: Subject{Type: e.Subject.Type, Value: e.Subject.Value}, HolderJKT: e.Holder}
+	for _, t := range e.Templates {
+		r.Biometrics = append(r.Biometrics, Biometric{Modality: t.Modality, Format: t.Format, Data: base64.StdEncoding.EncodeToString(t.Data)})
+	}
+	return r
 }
 
 // Subject is an identifier within the node's own jurisdiction.
@@ -95,6 +105,13 @@ func (r Record) enrolment(jurisdiction string, files fs.FS) (gallery.Enrolment, 
 			return gallery.Enrolment{}, broken("holder_key", "is not an Ed25519 public JWK")
 		}
 		e.Holder = k.KeyID()
+	}
+	if r.HolderJKT != "" {
+		raw, err := base64.RawURLEncoding.Strict().DecodeString(r.HolderJKT)
+		if err != nil || len(raw) != 32 || e.Holder != "" {
+			return gallery.Enrolment{}, broken("holder_jkt", "is not a SHA-256 thumbprint in base64url, or stands beside holder_key")
+		}
+		e.Holder = r.HolderJKT
 	}
 	if len(r.Biometrics) == 0 || len(r.Biometrics) > gallery.MaxRecords {
 		return gallery.Enrolment{}, broken("biometrics", fmt.Sprintf("must hold 1 to %d templates", gallery.MaxRecords))

@@ -36,10 +36,12 @@ func rank(c protocol.Code) int {
 		return 2
 	case protocol.CodeProbeQuality:
 		return 3
-	case protocol.CodeNotMatched:
+	case protocol.CodeUncalibrated:
 		return 4
-	case protocol.CodeMatched:
+	case protocol.CodeNotMatched:
 		return 5
+	case protocol.CodeMatched:
+		return 6
 	}
 	return -1
 }
@@ -168,6 +170,9 @@ func (c comparable) compare(ref comparable, oneIn uint32) (protocol.Code, error)
 	}
 	code := protocol.CodeNoReference
 	threshold, err := finger.Threshold(oneIn * uint32(len(c.fingers)))
+	if errors.Is(err, finger.ErrUncalibrated) {
+		return protocol.CodeUncalibrated, nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -199,6 +204,9 @@ func compareFaces(probe, ref *face.Template, oneIn uint32) (protocol.Code, error
 	threshold, err := face.Threshold(probe.Model(), oneIn)
 	if errors.Is(err, face.ErrUnknownModel) {
 		return protocol.CodeNotComparable, nil
+	}
+	if errors.Is(err, face.ErrUncalibrated) {
+		return protocol.CodeUncalibrated, nil
 	}
 	if err != nil {
 		return "", err
