@@ -1,0 +1,97 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/requester"
+)
+
+// Node is what the API needs of a node. Every method is safe for concurrent use.
+type Node interface {
+	// Verify asks another country's node. An error is a *protocol.Fault with
+	// CodeRequest when the request cannot be put; all else is an outcome.
+	Verify(ctx context.Context, req requester.Request) (requester.Result, error)
+	// Enrol stores subjects; a result other than Failed is durable. With an error
+	// the results still say which enrolments stand.
+	Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
+	// VerifyLedger recomputes the node's ledger; an error that matches
+	// ledger.ErrTampered is a finding.
+	VerifyLedger(ctx context.Context) (ledger.Report, error)
+	// Officer is the pseudonym of an account of the caller's system.
+	Officer(account string) string
+	// Status reports the node's state from memory.
+	Status() node.Status
+	// Jurisdiction is the ISO 3166-1 alpha-3 code of the register the node holds.
+	Jurisdiction() string
+	// CheckToken compares in constant time.
+	CheckToken(token string) bool
+}
+
+var _ Node = (*node.Node)(nil)
+
+// Handler returns the API of n. It may be called more than once; handlers share
+// nothing but n.
+func Handler(n Node) http.Handler { return newGuard(n, time.Now) }
+
+// service holds the operations. It is immutable.
+type service struct {
+	node    Node
+	ledgers chan struct{} // room for one: recomputing a ledger reads all of it
+}
+
+// build registers every operation and returns the mux that serves them, with the
+// OpenAPI document and the shapes that problems are explained from.
+func build(n Node) (http.Handler, huma.API) {
+	mux := http.NewServeMux()
+	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
+	rules := &rulebook{registry: registry, bodies: make(map[string]*huma.Schema)}
+	format := huma.Format{Marshal: marshal, Unmarshal: unmarshal}
+	// No CreateHooks, SchemasPath or DocsPath: they add "$schema" members with a URL
+	// made from the Host header, and pages that load scripts from elsewhere.
+	api := humago.New(mux, huma.Config{
+		OpenAPI:       document(registry),
+		Formats:       map[string]huma.Format{"application/json": format, "json": format},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{rules.transform},
+	})
+	s := &service{node: n, ledgers: make(chan struct{}, 1)}
+	s.verification(api, rules)
+	s.enrolment(api)
+	s.ledgerVerification(api)
+	s.status(api)
+	s.live(api)
+	s.ready(api)
+	finish(registry)
+	return mux, api
+}
+
+// marshal writes v. A failing write is the caller's going away, which huma would
+// otherwise turn into a panic.
+func marshal(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, _ = w.Write(append(b, '\n'))
+	}
+	return err
+}
+
+// unmarshal decodes a body that [scan] accepted. huma calls it twice with the same
+// pooled bytes, last into the operation's own type; they are wiped then, as the pool
+// would keep a person's data for longer than the request.
+func unmarshal(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	if _, first := v.(*any); !first {
+		clear(data)
+	}
+	return err
+}

@@ -1,0 +1,176 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+)
+
+const (
+	documentPath = "/openapi.json"
+	schemaPrefix = "#/components/schemas/"
+	tokenScheme  = "token"
+)
+
+// document is the frame of the OpenAPI document.
+func document(registry huma.Registry) *huma.OpenAPI {
+	return &huma.OpenAPI{
+		OpenAPI: "3.1.0",
+		Info: &huma.Info{
+			Title:   "Tamga node API",
+			Version: "1.0.0",
+			Description: "The API of one country's node for the systems of that country. It answers on loopback only; put a gateway of " +
+				"your own in front of it to reach it from elsewhere. Errors are RFC 9457 problem details and never repeat a submitted value. " +
+				"Clients ignore members of responses that they do not know. This document is served at `" + documentPath + "`, without a token.",
+			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+		},
+		Servers: []*huma.Server{{URL: "/", Description: "The address listen.api of the node's configuration."}},
+		Tags: []*huma.Tag{
+			{Name: "Verifications", Description: "Asking other countries' nodes."},
+			{Name: "Enrolments", Description: "Filling the node's own gallery."},
+			{Name: "Operation", Description: "What an operator and a supervisor look at."},
+		},
+		Components: &huma.Components{
+			Schemas: registry,
+			SecuritySchemes: map[string]*huma.SecurityScheme{tokenScheme: {
+				Type: "http", Scheme: "bearer", Description: "The content of the node's api-token file.",
+			}},
+		},
+	}
+}
+
+// operation documents one operation. Its answers and problems follow from what the
+// guard does with its route.
+func operation(api huma.API, id, method, path, summary, description, tag string, example any) *huma.Operation {
+	op := &huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, Description: description, Tags: []string{tag},
+		// The guard has read the body, with a limit and a deadline of its own.
+		BodyReadTimeout: -1, MaxBodyBytes: -1,
+		Responses: map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
+			Description: "Done.",
+			Content:     map[string]*huma.MediaType{"application/json": {Example: plain(example)}},
+		}},
+	}
+	var rt route
+	for _, r := range routes() {
+		if r.method == method && r.path == path {
+			rt = r
+		}
+	}
+	if !rt.public {
+		op.Security = []map[string][]string{{tokenScheme: {}}}
+	}
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "")
+	for _, p := range problems(id, rt) {
+		op.Responses[strconv.Itoa(p.Status)] = &huma.Response{
+			Description: http.StatusText(p.Status) + ".",
+			Content:     map[string]*huma.MediaType{problemType: {Schema: schema, Example: plain(p)}},
+		}
+	}
+	return op
+}
+
+// problems are examples of all that an operation can end in besides 200.
+func problems(id string, rt route) []*problem {
+	list := []*problem{
+		newProblem(http.StatusForbidden, protocol.CodeRequest, "The request carries an Origin header: web pages of other origins may not call this API."),
+		newProblem(http.StatusMisdirectedRequest, protocol.CodeRequest, "The Host header must be localhost or a loopback address: this API answers on this machine only."),
+		invalid("", "takes no query parameters"),
+	}
+	if !rt.public {
+		list = append(list, newProblem(http.StatusUnauthorized, protocol.CodeUnauthenticated, ""))
+	}
+	if rt.content != "" {
+		list = append(list,
+			newProblem(http.StatusBadRequest, protocol.CodeRequest, "The body could not be read."),
+			newProblem(http.StatusRequestTimeout, protocol.CodeRequest, "The body did not arrive in time."),
+			newProblem(http.StatusConflict, protocol.CodeRequest, "The request with this Idempotency-Key is still being worked on."),
+			tooLarge(rt),
+			newProblem(http.StatusUnsupportedMediaType, protocol.CodeRequest, "The Content-Type must be "+rt.content+"."),
+			newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
+	}
+	switch id {
+	case "verify", "enrol", "verify-ledger":
+		list = append(list, newProblem(http.StatusInternalServerError, protocol.CodeInternal, ""))
+	}
+	switch id {
+	case "verify":
+		list = append(list, invalid("/subject/jurisdiction", "must be a string of 3 characters that matches ^[A-Z]{3}$"))
+	case "ready":
+		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeTrustUndetermined,
+			"No other member of the federation is known: every verification would end as unavailable."))
+	case "verify-ledger":
+		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller."))
+	}
+	return list
+}
+
+func requestBody(media string, example any) *huma.RequestBody {
+	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{media: {Example: plain(example)}}}
+}
+
+func replayHeader(op *huma.Operation) {
+	op.Responses["200"].Headers = map[string]*huma.Param{replayed: {
+		Description: "Present when the response was kept from an earlier request with the same Idempotency-Key.",
+		Schema:      &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}},
+	}}
+}
+
+// plain turns an example into the JSON values that it is sent as.
+func plain(v any) any {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("api: example cannot be encoded")
+	}
+	var out any
+	if err := json.Unmarshal(b, &out); err != nil {
+		panic("api: example cannot be decoded")
+	}
+	return out
+}
+
+// finish mends the schemas when all operations are there: huma adds its own error
+// type although nothing uses it, and closes responses to further members, which
+// would make every addition a breaking change.
+func finish(registry huma.Registry) {
+	schemas := registry.Map()
+	delete(schemas, "ErrorModel")
+	delete(schemas, "ErrorDetail")
+	for name, s := range schemas {
+		if !isRequest(name) {
+			s.AdditionalProperties = nil
+		}
+	}
+}
+
+func isRequest(schema string) bool {
+	switch schema {
+	case "VerificationRequest", "Subject", "Probe":
+		return true
+	}
+	return false
+}
+
+// export returns the document as it is served, and every member name that a request
+// body can have.
+func export(api huma.API) ([]byte, map[string]bool) {
+	doc, err := json.MarshalIndent(api.OpenAPI(), "", "  ")
+	if err != nil {
+		panic("api: OpenAPI document cannot be encoded")
+	}
+	known := make(map[string]bool)
+	for name, s := range api.OpenAPI().Components.Schemas.Map() {
+		if isRequest(name) {
+			for member := range s.Properties {
+				known[member] = member == strings.ToLower(member)
+			}
+		}
+	}
+	return append(doc, '\n'), known
+}

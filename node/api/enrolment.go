@@ -1,0 +1,148 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/enrol"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+// maxLines bounds the records of one call, so that one call is a few commits of the
+// gallery and ends within the server's time to answer.
+const maxLines = 256
+
+type enrolmentInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"8" maxLength:"128" doc:"Sending the same body again with the same key within 24 hours returns the first response. Enrolling twice is harmless without it."`
+	RawBody        []byte `contentType:"application/x-ndjson"`
+}
+
+type enrolmentOutput struct{ Body enrolmentReport }
+
+type enrolmentReport struct {
+	Created   int         `json:"created" minimum:"0" doc:"New subjects."`
+	Updated   int         `json:"updated" minimum:"0" doc:"Known subjects that got more records or a holder key."`
+	Unchanged int         `json:"unchanged" minimum:"0" doc:"Subjects of whom everything was there already."`
+	Failed    int         `json:"failed" minimum:"0" doc:"Lines that changed nothing."`
+	Results   []enrolment `json:"results" nullable:"false" doc:"One for each line that is not blank, in order."`
+}
+
+type enrolment struct {
+	Line   int    `json:"line" minimum:"1" doc:"The line in the request, from 1."`
+	Result string `json:"result" enum:"created,updated,unchanged,failed" doc:"What was done; all but failed is durable."`
+	Code   string `json:"code,omitempty" pattern:"^TMG-[A-Z]{3}-[0-9]{4}$" doc:"Why it failed."`
+	Member string `json:"member,omitempty" doc:"The member of the record that breaks the rule."`
+	Rule   string `json:"rule,omitempty" doc:"The rule it breaks, in words. Never what the record says."`
+}
+
+func (s *service) enrolment(api huma.API) {
+	op := operation(api, "enrol", http.MethodPost, "/v1/enrolments", "Enrol people into the own gallery",
+		"Each line is a manifest record as `tamga enrol` reads it: one JSON object with `subject` (`type`, `value`), optionally "+
+			"`holder_key` (the Ed25519 public JWK the person signs consents with) and `biometrics` (`modality`, `format`, `data` in base64). "+
+			"At most 256 lines of at most 196,608 bytes. A line that breaks a rule is reported and changes nothing; the others are enrolled.",
+		"Enrolments", enrolmentExample())
+	op.RequestBody = requestBody("application/x-ndjson", nil)
+	op.RequestBody.Required = true
+	replayHeader(op)
+	huma.Register(api, *op, s.enrol)
+	op.RequestBody.Content["application/x-ndjson"] = &huma.MediaType{
+		Schema:  &huma.Schema{Type: huma.TypeString, Description: "NDJSON: one manifest record a line."},
+		Example: enrolmentRequestExample,
+	}
+}
+
+func (s *service) enrol(ctx context.Context, in *enrolmentInput) (*enrolmentOutput, error) {
+	defer clear(in.RawBody) // huma's pool would keep it
+	var (
+		report enrolmentReport
+		batch  []gallery.Enrolment
+		places []int // of the batch, in report.Results
+	)
+	defer func() {
+		for _, e := range batch {
+			for _, t := range e.Templates {
+				clear(t.Data)
+			}
+		}
+	}()
+	report.Results = []enrolment{}
+	number := 0
+	for line := range bytes.SplitSeq(in.RawBody, []byte{'\n'}) {
+		number++
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
+		}
+		if len(report.Results) == maxLines {
+			return nil, invalid("", "must have at most 256 lines")
+		}
+		e, err := enrol.ParseRecord(line, s.node.Jurisdiction(), nil)
+		if err != nil {
+			report.Results = append(report.Results, failed(number, err))
+			continue
+		}
+		batch, places = append(batch, e), append(places, len(report.Results))
+		report.Results = append(report.Results, enrolment{Line: number})
+	}
+	if len(report.Results) == 0 {
+		return nil, invalid("", "must have at least one line that is not blank")
+	}
+	if len(batch) > 0 {
+		results, err := s.node.Enrol(ctx, batch)
+		if err != nil || len(results) != len(batch) {
+			return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal,
+				"Not every record was stored. Send the same lines again: those that were are then reported as unchanged.")
+		}
+		for i, r := range results {
+			report.Results[places[i]].settle(r)
+		}
+	}
+	report.count()
+	return &enrolmentOutput{Body: report}, nil
+}
+
+// settle says what the gallery did. A change that it does not know is a failure.
+func (e *enrolment) settle(r gallery.Result) {
+	switch r.Change {
+	case gallery.Created, gallery.Updated, gallery.Unchanged:
+		e.Result = string(r.Change)
+	default:
+		*e = failed(e.Line, r.Err)
+	}
+}
+
+func (r *enrolmentReport) count() {
+	for _, e := range r.Results {
+		switch gallery.Change(e.Result) {
+		case gallery.Created:
+			r.Created++
+		case gallery.Updated:
+			r.Updated++
+		case gallery.Unchanged:
+			r.Unchanged++
+		default:
+			r.Failed++
+		}
+	}
+}
+
+// failed reports a record by the rule it breaks. Rules of other packages are passed
+// on only where they are constants that name no value.
+func failed(line int, err error) enrolment {
+	e := enrolment{Line: line, Result: string(gallery.Failed), Code: string(protocol.CodeInternal), Rule: protocol.CodeInternal.Title()}
+	if r, ok := errors.AsType[*enrol.RuleError](err); ok {
+		e.Code, e.Member, e.Rule = string(r.Code), r.Member, r.Rule
+		return e
+	}
+	for _, rule := range []error{gallery.ErrHolderConflict, gallery.ErrTooMuch, gallery.ErrNothing} {
+		if errors.Is(err, rule) {
+			e.Code, e.Rule = string(protocol.CodeRecord), rule.Error()
+		}
+	}
+	return e
+}

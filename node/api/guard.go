@@ -1,0 +1,270 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+)
+
+// Limits before work.
+const (
+	maxVerificationBody = 2 << 20  // ten probes of 64 KiB in base64 and a consent need less than half
+	maxEnrolmentBody    = 16 << 20 // the manifest lines of one call
+	// bodyTimeout is for the whole body: callers are on this machine.
+	bodyTimeout = 15 * time.Second
+	// maxBodies bounds the bytes of all bodies that are being worked on. A body
+	// counts with its announced length, and with no less than minBody.
+	maxBodies = 64 << 20
+	minBody   = 64 << 10
+)
+
+// route is one address of the API. Paths are exact; no operation takes a query.
+type route struct {
+	method, path string
+	public       bool   // needs no token
+	content      string // media type of the body; empty when there is none
+	maxBody      int64
+	idempotent   bool          // honours Idempotency-Key
+	timeout      time.Duration // for the response; 0 is the server's
+}
+
+func routes() []route {
+	return []route{
+		{method: "POST", path: "/v1/verifications", content: "application/json", maxBody: maxVerificationBody, idempotent: true},
+		{method: "POST", path: "/v1/enrolments", content: "application/x-ndjson", maxBody: maxEnrolmentBody, idempotent: true},
+		// A long ledger takes minutes to recompute, and more than a server's usual
+		// time to answer.
+		{method: "POST", path: "/v1/ledger/verifications", timeout: 15 * time.Minute},
+		{method: "GET", path: "/v1/status"},
+		{method: "GET", path: "/livez", public: true},
+		{method: "GET", path: "/readyz", public: true},
+		{method: "GET", path: documentPath, public: true},
+	}
+}
+
+// guard is the way in: what it lets through has been authenticated, is of bounded
+// size and shape, and carries no header or query that it did not understand.
+type guard struct {
+	// Immutable after newGuard.
+	node     Node
+	next     http.Handler
+	routes   []route
+	document []byte
+	known    map[string]bool // member names of request bodies
+	now      func() time.Time
+	room     *semaphore.Weighted
+	memory   *memory
+}
+
+func newGuard(n Node, now func() time.Time) *guard {
+	next, api := build(n)
+	doc, known := export(api)
+	return &guard{node: n, next: next, routes: routes(), document: doc, known: known, now: now,
+		room: semaphore.NewWeighted(maxBodies), memory: newMemory()}
+}
+
+// ServeHTTP settles everything that needs no operation.
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	rt, p := g.admit(w, r)
+	if p != nil {
+		// Whatever body there is has not been read and will not be.
+		w.Header().Set("Connection", "close")
+		p.write(w)
+		return
+	}
+	if rt.path == documentPath {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(g.document)
+		return
+	}
+	size := min(max(r.ContentLength, minBody), rt.maxBody)
+	if r.ContentLength < 0 {
+		size = rt.maxBody
+	}
+	if !g.room.TryAcquire(size) {
+		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Connection", "close")
+		newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "").write(w)
+		return
+	}
+	defer g.room.Release(size)
+	body, p := g.read(w, r, rt)
+	defer clear(body)
+	if p != nil {
+		p.write(w)
+		return
+	}
+	inner := request(r, rt, body)
+	if key := inner.Header.Get(idempotencyKey); key != "" {
+		g.memory.serve(w, inner, body, g.next, g.now())
+		return
+	}
+	g.next.ServeHTTP(w, inner)
+}
+
+// admit checks the head of a request, cheapest and least telling first.
+func (g *guard) admit(w http.ResponseWriter, r *http.Request) (route, *problem) {
+	if !loopback(r.Host) {
+		return route{}, newProblem(http.StatusMisdirectedRequest, protocol.CodeRequest,
+			"The Host header must be localhost or a loopback address: this API answers on this machine only.")
+	}
+	if _, ok := r.Header["Origin"]; ok {
+		return route{}, newProblem(http.StatusForbidden, protocol.CodeRequest,
+			"The request carries an Origin header: web pages of other origins may not call this API.")
+	}
+	rt, p := g.route(w, r)
+	if p != nil {
+		return route{}, p
+	}
+	if !rt.public && !g.authentic(r.Header["Authorization"]) {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		return route{}, newProblem(http.StatusUnauthorized, protocol.CodeUnauthenticated, "")
+	}
+	if r.URL.RawQuery != "" {
+		return route{}, invalid("", "takes no query parameters")
+	}
+	if rt.content == "" {
+		if r.ContentLength != 0 {
+			return route{}, invalid("", "takes no body")
+		}
+		return rt, nil
+	}
+	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), rt.content) {
+		return route{}, newProblem(http.StatusUnsupportedMediaType, protocol.CodeRequest, "The Content-Type must be "+rt.content+".")
+	}
+	if r.ContentLength > rt.maxBody {
+		return route{}, tooLarge(rt)
+	}
+	if keys, ok := r.Header[idempotencyKey]; ok && rt.idempotent && (len(keys) != 1 || !validKey(keys[0])) {
+		return route{}, invalid("", "header "+idempotencyKey+" must be one value of 8 to 128 visible ASCII characters")
+	}
+	return rt, nil
+}
+
+// route finds the address. It compares the path as it was sent: nothing is cleaned,
+// so nothing is redirected.
+func (g *guard) route(w http.ResponseWriter, r *http.Request) (route, *problem) {
+	allowed := ""
+	for _, rt := range g.routes {
+		if rt.path != r.URL.EscapedPath() {
+			continue
+		}
+		if rt.method == r.Method {
+			return rt, nil
+		}
+		allowed = rt.method
+	}
+	if allowed == "" {
+		return route{}, newProblem(http.StatusNotFound, protocol.CodeNotFound, "")
+	}
+	w.Header().Set("Allow", allowed)
+	return route{}, newProblem(http.StatusMethodNotAllowed, protocol.CodeNotFound, "This address takes "+allowed+" only.")
+}
+
+func (g *guard) authentic(values []string) bool {
+	if len(values) != 1 {
+		return false
+	}
+	scheme, token, ok := strings.Cut(values[0], " ")
+	return ok && strings.EqualFold(scheme, "Bearer") && g.node.CheckToken(strings.TrimSpace(token))
+}
+
+// read reads the whole body, so that a slow caller holds no operation up, and scans
+// it when it is JSON.
+func (g *guard) read(w http.ResponseWriter, r *http.Request, rt route) ([]byte, *problem) {
+	rc := http.NewResponseController(w)
+	if rt.timeout > 0 {
+		_ = rc.SetWriteDeadline(time.Now().Add(rt.timeout))
+	}
+	if rt.content == "" {
+		// net/http watches the connection while an operation runs and cancels it when
+		// the deadline for reading passes; see below.
+		_ = rc.SetReadDeadline(time.Time{})
+		return nil, nil
+	}
+	// The deadlines are those of the connection, hence of the wall clock. Errors mean
+	// that there are none, as in tests without a connection.
+	_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rt.maxBody))
+	// Left in place, it would cancel the context of an operation that waits for a
+	// peer longer than the caller had for sending.
+	_ = rc.SetReadDeadline(time.Time{})
+	if err != nil {
+		w.Header().Set("Connection", "close")
+		clear(body)
+		return nil, unread(err, rt)
+	}
+	if len(body) == 0 {
+		return nil, invalid("", "must have a body")
+	}
+	if rt.content == "application/json" {
+		if v := scan(body, func(name string) bool { return g.known[name] }); v != nil {
+			return body, invalid(v.Pointer, v.Rule)
+		}
+	}
+	return body, nil
+}
+
+func unread(err error, rt route) *problem {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLarge(rt)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return newProblem(http.StatusRequestTimeout, protocol.CodeRequest, "The body did not arrive in time.")
+	}
+	return newProblem(http.StatusBadRequest, protocol.CodeRequest, "The body could not be read.")
+}
+
+func tooLarge(rt route) *problem {
+	return newProblem(http.StatusRequestEntityTooLarge, protocol.CodeRequest,
+		"The body is larger than "+strconv.FormatInt(rt.maxBody, 10)+" bytes.")
+}
+
+// request is what the operation sees: nothing but what was checked. Its context is
+// the caller's, so an operation ends when the caller goes away.
+func request(r *http.Request, rt route, body []byte) *http.Request {
+	h := http.Header{}
+	if rt.content != "" {
+		h.Set("Content-Type", rt.content)
+	}
+	if rt.idempotent && r.Header.Get(idempotencyKey) != "" {
+		h.Set(idempotencyKey, r.Header.Get(idempotencyKey))
+	}
+	inner := &http.Request{
+		Method: rt.method, URL: &url.URL{Path: rt.path}, Header: h, Host: "localhost",
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}
+	return inner.WithContext(r.Context())
+}
+
+// loopback reports whether a Host header names this machine. Any other name may
+// have been made to resolve here by a page that wants to be of our origin.
+func loopback(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		name = host[1 : len(host)-1]
+	}
+	if strings.EqualFold(name, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.Unmap().IsLoopback()
+}

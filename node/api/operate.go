@@ -1,0 +1,151 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node"
+)
+
+type statusOutput struct{ Body status }
+
+// status is node.Status as the API promises it; the two may grow apart.
+type status struct {
+	EntityID     string       `json:"entity_id" doc:"The node's Entity Identifier."`
+	Jurisdiction string       `json:"jurisdiction" doc:"Country of the node's register, ISO 3166-1 alpha-3."`
+	Name         string       `json:"name,omitempty" doc:"Name of the office that runs it."`
+	Environment  string       `json:"environment,omitempty" doc:"What it is run for, for instance production."`
+	PeerID       string       `json:"peer_id" doc:"Its libp2p peer ID."`
+	Addresses    []string     `json:"addresses" nullable:"false" doc:"Multiaddrs it listens on."`
+	Started      time.Time    `json:"started" doc:"When it was started."`
+	Law          lawStatus    `json:"law" doc:"The law it executes."`
+	Subjects     int64        `json:"subjects" minimum:"0" doc:"How many people are enrolled."`
+	Ledger       ledgerStatus `json:"ledger" doc:"Head of its ledger."`
+	Members      []member     `json:"members" nullable:"false" doc:"The other nodes of the federation, as last refreshed."`
+}
+
+type lawStatus struct {
+	Version   string   `json:"version" doc:"Version of the law file."`
+	Confirmed bool     `json:"confirmed" doc:"Whether the state has confirmed the file; a working translation is not."`
+	Serves    []string `json:"serves" nullable:"false" doc:"Purposes for which it may allow an answer."`
+}
+
+type ledgerStatus struct {
+	Origin string `json:"origin" doc:"Checkpoint origin."`
+	Size   uint64 `json:"size" doc:"Number of entries."`
+}
+
+type member struct {
+	EntityID     string    `json:"entity_id" doc:"Entity Identifier."`
+	Jurisdiction string    `json:"jurisdiction" doc:"Country of its register."`
+	Expires      time.Time `json:"expires" doc:"When its Trust Chain expires."`
+	Connected    bool      `json:"connected" doc:"Whether a connection is open now. One that is not says nothing: connections are made when asking."`
+	Addresses    []string  `json:"addresses" nullable:"false" doc:"Multiaddrs it announces."`
+}
+
+func (s *service) status(api huma.API) {
+	op := operation(api, "status", http.MethodGet, "/v1/status", "What the node is and sees",
+		"From memory, at a glance. It names no person.", "Operation", statusExample())
+	huma.Register(api, *op, func(context.Context, *struct{}) (*statusOutput, error) {
+		return &statusOutput{Body: newStatus(s.node.Status())}, nil
+	})
+}
+
+func newStatus(n node.Status) status {
+	out := status{
+		EntityID: n.EntityID, Jurisdiction: n.Jurisdiction, Name: n.Name, Environment: n.Environment, PeerID: n.PeerID,
+		Addresses: list(n.Addresses), Started: n.Started, Subjects: n.Subjects, Members: []member{},
+		Law:    lawStatus{Version: n.Law.Version, Confirmed: n.Law.Confirmed, Serves: list(n.Law.Serves)},
+		Ledger: ledgerStatus{Origin: n.Ledger.Origin, Size: n.Ledger.Size},
+	}
+	for _, m := range n.Members {
+		out.Members = append(out.Members, member{EntityID: m.EntityID, Jurisdiction: m.Jurisdiction,
+			Expires: m.Expires, Connected: m.Connected, Addresses: list(m.Addresses)})
+	}
+	return out
+}
+
+// list keeps null out of responses.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+type healthOutput struct{ Body health }
+
+type health struct {
+	OK bool `json:"ok" doc:"Always true: what is not is a problem."`
+}
+
+func (s *service) live(api huma.API) {
+	op := operation(api, "live", http.MethodGet, "/livez", "Whether the process runs", "Needs no token and says nothing about the node.",
+		"Operation", health{OK: true})
+	huma.Register(api, *op, func(context.Context, *struct{}) (*healthOutput, error) {
+		return &healthOutput{Body: health{OK: true}}, nil
+	})
+}
+
+func (s *service) ready(api huma.API) {
+	op := operation(api, "ready", http.MethodGet, "/readyz", "Whether the node can ask and answer",
+		"Ready once another member of the federation is known. Needs no token and says no more than that.", "Operation", health{OK: true})
+	huma.Register(api, *op, func(context.Context, *struct{}) (*healthOutput, error) {
+		if len(s.node.Status().Members) == 0 {
+			return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeTrustUndetermined,
+				"No other member of the federation is known: every verification would end as unavailable.")
+		}
+		return &healthOutput{Body: health{OK: true}}, nil
+	})
+}
+
+type ledgerOutput struct{ Body ledgerReport }
+
+type ledgerReport struct {
+	OK         bool    `json:"ok" doc:"Whether the entries on disk are those that were signed."`
+	Size       uint64  `json:"size" doc:"Number of entries that were read and hashed; 0 when not ok."`
+	Root       string  `json:"root,omitempty" doc:"Tree hash computed from them, base64; absent when not ok."`
+	FirstBad   *uint64 `json:"first_bad,omitempty" doc:"Index of the first bad entry; absent when ok, or when the damage cannot be pinned to one."`
+	RolledBack bool    `json:"rolled_back,omitempty" doc:"Set when entries that were acknowledged are gone from the end."`
+	Code       string  `json:"code,omitempty" pattern:"^TMG-[A-Z]{3}-[0-9]{4}$" doc:"The finding; absent when ok."`
+	Title      string  `json:"title,omitempty" doc:"What the code means, in one sentence."`
+	Next       string  `json:"next,omitempty" doc:"What to do now."`
+}
+
+func (s *service) ledgerVerification(api huma.API) {
+	op := operation(api, "verify-ledger", http.MethodPost, "/v1/ledger/verifications", "Recompute the node's ledger",
+		"Reads every entry, recomputes the tree and compares it with what was signed. One runs at a time; a long ledger takes minutes. "+
+			"A finding is data: the response is 200 with `ok` false.", "Operation", ledgerExample())
+	op.DefaultStatus = http.StatusOK
+	huma.Register(api, *op, s.verifyLedger)
+}
+
+func (s *service) verifyLedger(ctx context.Context, _ *struct{}) (*ledgerOutput, error) {
+	select {
+	case s.ledgers <- struct{}{}:
+		defer func() { <-s.ledgers }()
+	default:
+		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller.")
+	}
+	r, err := s.node.VerifyLedger(ctx)
+	if err == nil {
+		return &ledgerOutput{Body: ledgerReport{OK: true, Size: r.Size, Root: base64.StdEncoding.EncodeToString(r.Root[:])}}, nil
+	}
+	if !errors.Is(err, ledger.ErrTampered) {
+		return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "The ledger could not be read to its end.")
+	}
+	e, _ := protocol.Lookup(protocol.CodeLedgerTampered)
+	body := ledgerReport{Code: string(e.Code), Title: e.Title, Next: e.Next, RolledBack: errors.Is(err, ledger.ErrRolledBack)}
+	if t, ok := errors.AsType[*ledger.TamperError](err); ok && t.Entry >= 0 {
+		at := uint64(t.Entry)
+		body.FirstBad = &at
+	}
+	return &ledgerOutput{Body: body}, nil
+}

@@ -1,0 +1,161 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/requester"
+)
+
+type verificationInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"8" maxLength:"128" doc:"Sending the same body again with the same key within 24 hours returns the first response and asks nobody. A new question needs a new key."`
+	Body           verificationRequest
+}
+
+type verificationRequest struct {
+	Subject    subject `json:"subject" doc:"The person the document says the traveller is."`
+	Probes     []probe `json:"probes" minItems:"1" maxItems:"10" nullable:"false" doc:"What was captured of the traveller."`
+	Purpose    string  `json:"purpose" enum:"border_control,visa_issuance,migration_registration,travel_check_in,law_enforcement,sandbox_test" doc:"Why it is asked."`
+	LegalBasis string  `json:"legal_basis" enum:"consent,legal_obligation,public_task,vital_interest" doc:"What makes it lawful."`
+	Consent    string  `json:"consent,omitempty" minLength:"1" maxLength:"8192" pattern:"^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]+$" doc:"The person's consent artefact, a compact JWS, when the law demands one."`
+	Officer    string  `json:"officer" minLength:"1" maxLength:"128" doc:"Account of the officer in your system. It does not leave the node and is not logged; peers and ledgers see a pseudonym."`
+}
+
+type subject struct {
+	Jurisdiction string `json:"jurisdiction" minLength:"3" maxLength:"3" pattern:"^[A-Z]{3}$" doc:"Country whose register is asked, ISO 3166-1 alpha-3."`
+	Type         string `json:"type" enum:"passport,national_number" doc:"What kind of number it is."`
+	Value        string `json:"value" minLength:"1" maxLength:"64" doc:"The number as printed, 1 to 32 of A-Z and 0-9; spaces, hyphens, underscores and full stops are ignored."`
+}
+
+type probe struct {
+	Modality string `json:"modality" enum:"finger,face" doc:"What was captured."`
+	Format   string `json:"format" minLength:"1" maxLength:"64" pattern:"^[a-z0-9._-]+$" doc:"Template profile of the data, one of the peer's formats."`
+	Position uint8  `json:"position,omitempty" maximum:"10" doc:"ISO/IEC 19794-2 finger position; 0 when unknown or not a finger."`
+	Quality  uint8  `json:"quality,omitempty" maximum:"100" doc:"Quality by the capture device, 1 to 100; 0 when not reported."`
+	Data     string `json:"data" minLength:"4" maxLength:"87384" encoding:"base64" doc:"The record, at most 65,536 bytes, in standard base64 with padding."`
+}
+
+type verificationOutput struct {
+	Outcome string `header:"Tamga-Outcome" doc:"The outcome again, for gateways and access logs."`
+	Body    verification
+}
+
+type verification struct {
+	Outcome   string    `json:"outcome" enum:"matched,not_matched,inconclusive,refused,unavailable" doc:"Only matched says that the traveller is the person. inconclusive and unavailable say nothing about the traveller; refused says that the law, the peer or the federation did not allow an answer."`
+	Code      string    `json:"code" pattern:"^TMG-[A-Z]{3}-[0-9]{4}$" doc:"The reason, a code from the registry."`
+	Title     string    `json:"title" doc:"What the code means, in one sentence."`
+	Next      string    `json:"next" doc:"What the officer or operator does now."`
+	Decision  *decision `json:"decision,omitempty" doc:"Under which rule it was decided; absent when nothing was."`
+	Peer      string    `json:"peer,omitempty" doc:"Entity Identifier of the node that was asked; absent when none was."`
+	QueryHash string    `json:"query_hash,omitempty" doc:"SHA-256 of the Query, base64url; absent when none was sent. Both ledgers hold it."`
+	Receipt   *receipt  `json:"receipt,omitempty" doc:"Proof that the peer's ledger holds this verdict; absent when the peer gave none."`
+	Evidence  string    `json:"evidence,omitempty" doc:"The peer's signed reply as received, a compact JWS; absent when there was none."`
+	Entry     uint64    `json:"entry,omitempty" minimum:"1" doc:"Index of the verdict in your own node's ledger; absent when nothing was sent."`
+	TookMS    int64     `json:"took_ms" doc:"How long it took, in milliseconds."`
+}
+
+type decision struct {
+	FMROneIn uint32     `json:"fmr_one_in,omitempty" minimum:"1" doc:"The false match rate (1:1) of the decision's threshold is one in this many; absent when nothing was compared."`
+	Policy   *policyRef `json:"policy,omitempty" doc:"The rule of law that decided."`
+}
+
+type policyRef struct {
+	Law     string `json:"law" doc:"Name of the law."`
+	Version string `json:"version" doc:"Version of its text in force."`
+	ID      string `json:"id" doc:"The policy within it."`
+	Article string `json:"article" doc:"The article that the policy executes."`
+}
+
+type receipt struct {
+	Index      uint64   `json:"index" doc:"Index of the leaf in the peer's ledger."`
+	Checkpoint []byte   `json:"checkpoint" doc:"Signed note of a tree that holds the leaf, base64."`
+	Proof      [][]byte `json:"proof" nullable:"false" doc:"RFC 6962 audit path, lowest sibling first, 32 bytes each, base64."`
+	Leaf       []byte   `json:"leaf" doc:"The leaf, base64."`
+}
+
+func (s *service) verification(api huma.API, rules *rulebook) {
+	op := operation(api, "verify", http.MethodPost, "/v1/verifications", "Ask another country's node about a traveller",
+		"Asks the node of the subject's country whether the traveller is the person. The response is 200 for every outcome: "+
+			"the outcome is data, and one that is not a verdict, such as `unavailable`, says so in `outcome` and never reads as a \"no\".",
+		"Verifications", verificationExample())
+	op.RequestBody = requestBody("application/json", verificationRequestExample())
+	replayHeader(op)
+	op.DefaultStatus = http.StatusOK
+	huma.Register(api, *op, s.verify)
+	rules.bodies[op.OperationID] = rules.resolve(op.RequestBody.Content["application/json"].Schema)
+}
+
+func (s *service) verify(ctx context.Context, in *verificationInput) (*verificationOutput, error) {
+	q, p := question(in.Body)
+	defer q.Wipe()
+	if p != nil {
+		return nil, p
+	}
+	res, err := s.node.Verify(ctx, requester.Request{
+		Question: q, Purpose: in.Body.Purpose, LegalBasis: in.Body.LegalBasis, Officer: s.node.Officer(in.Body.Officer),
+	})
+	if err != nil {
+		if protocol.CodeOf(err) == protocol.CodeRequest {
+			return nil, newProblem(http.StatusUnprocessableEntity, protocol.CodeRequest, "The request cannot be put as a Query.")
+		}
+		return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "")
+	}
+	body := answer(res)
+	return &verificationOutput{Outcome: body.Outcome, Body: body}, nil
+}
+
+// question is what b asks, or the rule of the schema that only decoding can check.
+func question(b verificationRequest) (protocol.Question, *problem) {
+	id, err := pseudonym.Identifier{Jurisdiction: b.Subject.Jurisdiction, Type: b.Subject.Type, Value: b.Subject.Value}.Normalize()
+	if err != nil {
+		return protocol.Question{}, invalid("/subject/value", "must be 1 to 32 of A-Z and 0-9; spaces, hyphens, underscores and full stops are ignored")
+	}
+	q := protocol.Question{Subject: id, Consent: b.Consent}
+	for i, p := range b.Probes {
+		data, err := base64.StdEncoding.Strict().DecodeString(p.Data)
+		if err != nil || len(data) == 0 || len(data) > protocol.MaxProbeSize {
+			return q, invalid("/probes/"+strconv.Itoa(i)+"/data", "must be 1 to 65536 bytes in standard base64 with padding")
+		}
+		q.Probes = append(q.Probes, protocol.Probe{Modality: p.Modality, Format: p.Format, Position: p.Position, Quality: p.Quality, Data: data})
+	}
+	return q, nil
+}
+
+// answer renders a result. An outcome that does not belong to its code is not
+// passed on: it must never read as an answer.
+func answer(res requester.Result) verification {
+	e, ok := protocol.Lookup(res.Code)
+	if !ok || !res.Outcome.Valid() || e.Outcome != res.Outcome {
+		e, _ = protocol.Lookup(protocol.CodeInternal)
+	}
+	v := verification{
+		Outcome: string(e.Outcome), Code: string(e.Code), Title: e.Title, Next: e.Next,
+		Peer: string(res.Peer), Evidence: res.Reply, Entry: res.Entry, TookMS: res.Took.Milliseconds(),
+	}
+	if res.Query != (protocol.Hash{}) {
+		v.QueryHash = res.Query.String()
+	}
+	if d := (decision{FMROneIn: res.FMROneIn, Policy: reference(res.Policy)}); d != (decision{}) {
+		v.Decision = &d
+	}
+	if len(res.Receipt.Checkpoint) > 0 {
+		v.Receipt = &receipt{Index: res.Receipt.Index, Checkpoint: res.Receipt.Checkpoint, Proof: res.Receipt.Proof, Leaf: res.Receipt.Leaf}
+		if v.Receipt.Proof == nil {
+			v.Receipt.Proof = [][]byte{}
+		}
+	}
+	return v
+}
+
+func reference(p protocol.PolicyRef) *policyRef {
+	if p == (protocol.PolicyRef{}) {
+		return nil
+	}
+	return &policyRef{Law: p.Law, Version: p.Version, ID: p.ID, Article: p.Article}
+}
