@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/fb"
@@ -38,11 +39,10 @@ func (s storeFiles) clean() bool { return len(s.wals) == 0 && !s.torn }
 // every block of every table, otherwise only what Badger reads on opening.
 func examine(ctx context.Context, dir string, deep bool) (storeFiles, error) {
 	var s storeFiles
-	mems, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	mems, err := list(dir, ".mem")
 	if err != nil {
 		return s, fmt.Errorf("examining store: %w", err)
 	}
-	sort.Strings(mems)
 	for _, path := range mems {
 		w, err := scanWAL(path)
 		if err != nil {
@@ -70,14 +70,31 @@ func examine(ctx context.Context, dir string, deep bool) (storeFiles, error) {
 	return s, nil
 }
 
+// list returns the files in dir whose names end so, in order; none when dir does
+// not exist. It takes dir literally, which filepath.Glob would not.
+func list(dir, suffix string) ([]string, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var paths []string
+	for _, f := range files {
+		if strings.HasSuffix(f.Name(), suffix) {
+			paths = append(paths, filepath.Join(dir, f.Name()))
+		}
+	}
+	return paths, nil
+}
+
 func (s *storeFiles) readManifest(dir string) (m badger.Manifest, err error) {
 	path := filepath.Join(dir, badger.ManifestFilename)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		if ssts, _ := filepath.Glob(filepath.Join(dir, "*.sst")); len(ssts)+len(s.wals) > 0 {
+		tables, err := list(dir, ".sst")
+		if err == nil && len(tables)+len(s.wals) > 0 {
 			return m, tampered("manifest", "missing")
 		}
-		return m, nil
+		return m, err
 	}
 	if err != nil {
 		return m, fmt.Errorf("reading manifest: %w", err)

@@ -12,8 +12,8 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 )
 
-// scratchPattern names the folder in which Open rehearses a replay.
-const scratchPattern = "replay-*"
+// scratchSuffix marks the folder in which Open rehearses a replay.
+const scratchSuffix = ".replay"
 
 // snapshot lays the examined store out in the empty folder scratch so that
 // Badger can open it read-only without touching the original: tables, which are
@@ -58,7 +58,7 @@ func copyFile(path, dir string, limit int64) error {
 // withSnapshot opens a read-only snapshot below parent (the system's temporary
 // folder when empty) and removes it afterwards.
 func withSnapshot(parent string, files storeFiles, f func(*badger.Txn) error) (err error) {
-	scratch, err := os.MkdirTemp(parent, scratchPattern)
+	scratch, err := os.MkdirTemp(parent, "*"+scratchSuffix)
 	if err != nil {
 		return fmt.Errorf("making scratch folder: %w", err)
 	}
@@ -85,9 +85,9 @@ func rehearse(ctx context.Context, dir, store string, v Verifier, known Checkpoi
 		}
 		return nil
 	}
-	left, err := filepath.Glob(filepath.Join(dir, scratchPattern))
+	left, err := list(dir, scratchSuffix)
 	if err != nil {
-		return err
+		return fmt.Errorf("removing scratch folder: %w", err)
 	}
 	for _, path := range left { // of a rehearsal that was killed
 		if err := os.RemoveAll(path); err != nil {
@@ -137,15 +137,17 @@ func checkReplay(ctx context.Context, txn *badger.Txn, files storeFiles, v Verif
 	return err
 }
 
-// tidy removes what could only hurt on the way up: the value log and its
-// statistics, in which nothing of ours is kept, and the ends of write-ahead logs
-// that replay does not use but Badger would allocate memory for.
+// tidy removes what could only hurt on the way up: value log, its statistics and
+// key registry, which Badger makes anew and in which nothing of ours is kept, and
+// the ends of write-ahead logs that replay does not use but Badger would allocate
+// memory for.
 func tidy(store string, files storeFiles) error {
-	junk, err := filepath.Glob(filepath.Join(store, "*.vlog"))
+	junk, err := list(store, ".vlog")
 	if err != nil {
-		return err
+		return fmt.Errorf("tidying store: %w", err)
 	}
-	for _, path := range append(junk, filepath.Join(store, "DISCARD")) {
+	junk = append(junk, filepath.Join(store, "DISCARD"), filepath.Join(store, badger.KeyRegistryFileName))
+	for _, path := range junk {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("tidying store: %w", err)
 		}
