@@ -367,3 +367,8 @@ func loadAnchors(configured []config.Anchor) ([]trust.Anchor, error) {
 
 // APIAddress is the host:port of the HTTP API.
 func (n *Node) APIAddress() string { return n.api.Addr().String() }
+
+// Exchange sends one frame to a peer over the node's own transport, for measurements.
+func (n *Node) Exchange(ctx context.Context, to trust.Node, protocol string, frame []byte) ([]byte, error) {
+	return n.host.Exchange(ctx, transport.PeerID(to.PeerID), to.Addresses, protocol, frame)
+}

@@ -27,6 +27,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
@@ -257,7 +258,7 @@ func (f *Federation) Close() error {
 
 // Enrol enrols the first n people of a population with face, one finger and
 // consent key.
-func Enrol(ctx context.Context, nd *node.Node, pop *synth.Population, n int) error {
+func Enrol(ctx context.Context, to enrol.Sink, pop *synth.Population, n int) error {
 	const batch = 250
 	for start := 0; start < n; start += batch {
 		var es []gallery.Enrolment
@@ -268,7 +269,7 @@ func Enrol(ctx context.Context, nd *node.Node, pop *synth.Population, n int) err
 			}
 			es = append(es, e)
 		}
-		results, err := nd.Enrol(ctx, es)
+		results, err := to.Enrol(ctx, es)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
+)
+
+// Files of a Trust Anchor's folder.
+const (
+	anchorPublic   = "trust-anchor.json"
+	anchorSettings = "anchor.json"
+	anchorRoot     = "root.json"
+	anchorKeystore = "keystore.json"
+	anchorMembers  = "members"
+	anchorSecret   = "federation-key"
+)
+
+// anchorFile is what `tamga anchor init` decided.
+type anchorFile struct {
+	EntityID string `json:"entity_id"`
+	Name     string `json:"name"`
+	Listen   string `json:"listen"`
+}
+
+func (a *app) anchorCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "anchor",
+		Short: "Be the Trust Anchor of a region",
+		Long: `The Trust Anchor says who is a member: it signs a Subordinate Statement about each
+node and serves it. It sees no query and holds no biometrics.`,
+		Example: `  tamga anchor init --dir anchor --entity-id https://anchor.example --passphrase-file pass.txt
+  tamga anchor enroll --dir anchor --jurisdiction KAZ --passphrase-file pass.txt kaz/entity-configuration.jwt
+  tamga anchor run --dir anchor --passphrase-file pass.txt`,
+	}
+	c.AddCommand(a.anchorInit(), a.anchorEnroll(), a.anchorRun())
+	return c
+}
+
+func (a *app) anchorInit() *cobra.Command {
+	var dir, passphraseFile, location string
+	var s anchorFile
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Make a Trust Anchor: key, settings, and the public file that nodes need",
+		Long: `Makes the folder of a Trust Anchor and writes trust-anchor.json: its Entity Identifier, its
+public keys and where its statements are served. Hand that file to every node over a
+way you trust; it decides whom the node believes.`,
+		Example: `  tamga anchor init --dir anchor --entity-id https://anchor.example --listen 127.0.0.1:7400 --passphrase-file pass.txt`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if dir == "" || s.EntityID == "" {
+				return usage("--dir and --entity-id are needed")
+			}
+			return a.makeAnchor(dir, s, location, passphraseFile)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&dir, "dir", "", "folder to make (required)")
+	f.StringVar(&s.EntityID, "entity-id", "", "Entity Identifier, an https URL (required)")
+	f.StringVar(&s.Name, "name", "Trust Anchor", "organisation")
+	f.StringVar(&s.Listen, "listen", "", "host:port to serve statements on (default 127.0.0.1:7400, or the next free port)")
+	f.StringVar(&location, "location", "", "base URL where nodes reach it (default: http://LISTEN when that is loopback, else the entity identifier)")
+	f.StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the anchor's key, - for standard input")
+	return c
+}
+
+func (a *app) makeAnchor(dir string, s anchorFile, location, passphraseFile string) error {
+	id, err := trust.ParseEntityID(s.EntityID)
+	if err != nil {
+		return usage("--entity-id: %v", err)
+	}
+	if s.Listen == "" {
+		s.Listen = freePort("127.0.0.1", 7400)
+	}
+	host, _, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		return usage("--listen takes host:port")
+	}
+	if ip := net.ParseIP(host); location == "" && (host == "localhost" || ip.IsLoopback()) {
+		location = "http://" + s.Listen
+	}
+	pass, err := a.passphrase(passphraseFile, "Passphrase for the anchor's key")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making trust anchor: %w", err)
+	}
+	root, err := custody.Create(filepath.Join(dir, anchorRoot), pass, custody.DefaultParams())
+	if errors.Is(err, os.ErrExist) {
+		return &failure{exit: exitFailure, err: fmt.Errorf("making trust anchor: %s holds one already", dir), hint: "use another --dir; nothing was changed"}
+	}
+	if err != nil {
+		return fmt.Errorf("making trust anchor: %w", err)
+	}
+	defer root.Wipe()
+	key, err := jose.GenerateKey()
+	if err != nil {
+		return fmt.Errorf("making trust anchor: %w", err)
+	}
+	if err := custody.CreateKeystore(filepath.Join(dir, anchorKeystore), root, map[string][]byte{anchorSecret: key.Seed()}); err != nil {
+		return fmt.Errorf("making trust anchor: %w", err)
+	}
+	public := trust.Anchor{EntityID: id, Keys: jose.NewKeySet(key.Public()), Location: location}
+	if err := writeJSON(filepath.Join(dir, anchorPublic), public); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(dir, anchorSettings), s); err != nil {
+		return err
+	}
+	a.say("hint: tamga anchor run --dir %s, and hand %s to every node", dir, filepath.Join(dir, anchorPublic))
+	return a.emit(map[string]string{"entity_id": s.EntityID, "trust_anchor": filepath.Join(dir, anchorPublic), "listen": s.Listen, "key_id": key.Public().KeyID()},
+		[][2]string{{"entity", s.EntityID}, {"key", key.Public().KeyID()}, {"serves on", s.Listen}, {"for nodes", filepath.Join(dir, anchorPublic)}})
+}
+
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
+		return fmt.Errorf("writing file: %w", err)
+	}
+	return nil
+}
+
+// openAnchor opens the anchor of dir with its key.
+func (a *app) openAnchor(dir, passphraseFile string) (*trust.Authority, anchorFile, error) {
+	var s anchorFile
+	if dir == "" {
+		return nil, s, usage("--dir is needed: the folder that `tamga anchor init` made")
+	}
+	b, err := os.ReadFile(filepath.Join(dir, anchorSettings))
+	if err != nil {
+		return nil, s, fmt.Errorf("opening trust anchor: %w", err)
+	}
+	if err := jose.DecodeClaims(b, &s); err != nil {
+		return nil, s, fmt.Errorf("opening trust anchor: %s is not what `tamga anchor init` wrote", anchorSettings)
+	}
+	pass, err := a.passphrase(passphraseFile, "Passphrase of the anchor's key")
+	if err != nil {
+		return nil, s, err
+	}
+	root, err := custody.Open(filepath.Join(dir, anchorRoot), pass)
+	if err != nil {
+		return nil, s, fmt.Errorf("opening trust anchor: %w", err)
+	}
+	defer root.Wipe()
+	store, err := custody.OpenKeystore(filepath.Join(dir, anchorKeystore), root)
+	if err != nil {
+		return nil, s, fmt.Errorf("opening trust anchor: %w", err)
+	}
+	seed, err := store.Secret(anchorSecret)
+	if err != nil {
+		return nil, s, fmt.Errorf("opening trust anchor: %w", err)
+	}
+	key, err := jose.NewPrivateKey(seed)
+	clear(seed)
+	if err != nil {
+		return nil, s, fmt.Errorf("opening trust anchor: %w", err)
+	}
+	authority, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: trust.EntityID(s.EntityID), Key: key,
+		Dir: filepath.Join(dir, anchorMembers), OrganizationName: s.Name, Clock: time.Now})
+	return authority, s, err
+}
+
+func (a *app) anchorEnroll() *cobra.Command {
+	var dir, passphraseFile string
+	var o trust.EnrollOptions
+	c := &cobra.Command{
+		Use:   "enroll ENTITY-CONFIGURATION",
+		Short: "Make a node a member, or renew its membership",
+		Long: `Reads the Entity Configuration that tamga init wrote, checks it, and pins its country and
+peer ID: no other member can claim either. Say with --jurisdiction which country you
+have established the node to act for. A running anchor serves the member at once.`,
+		Example: `  tamga anchor enroll --dir anchor --jurisdiction KAZ --passphrase-file pass.txt kaz/entity-configuration.jwt`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			token, err := os.ReadFile(args[0])
+			if err != nil {
+				return fmt.Errorf("reading entity configuration: %w", err)
+			}
+			if o.Jurisdiction == "" {
+				return usage("--jurisdiction is needed: the country you have established the node to act for")
+			}
+			authority, _, err := a.openAnchor(dir, passphraseFile)
+			if err != nil {
+				return err
+			}
+			e, err := authority.Enroll(strings.TrimSpace(string(token)), o)
+			if err != nil {
+				return &failure{exit: exitIntegrity, err: err, hint: "compare with what the node's operator sent; nothing was changed"}
+			}
+			return a.emit(map[string]any{"entity_id": e.Entity, "jurisdiction": e.Jurisdiction, "peer_id": e.PeerID, "enrolled_at": e.EnrolledAt},
+				[][2]string{{"member", string(e.Entity)}, {"country", e.Jurisdiction}, {"peer id", e.PeerID}})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&dir, "dir", "", "the anchor's folder (required)")
+	f.StringVar(&o.Jurisdiction, "jurisdiction", "", "ISO 3166-1 alpha-3 code (required)")
+	f.DurationVar(&o.Lifetime, "lifetime", 0, "lifetime of each statement about the member (default 24h)")
+	f.StringVar(&o.Location, "location", "", "base URL where the node serves its Entity Configuration, to fetch it anew")
+	f.StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
+	return c
+}
+
+func (a *app) anchorRun() *cobra.Command {
+	var dir, passphraseFile string
+	c := &cobra.Command{
+		Use:     "run",
+		Short:   "Serve statements until Ctrl-C",
+		Long:    `Serves the anchor's Entity Configuration and its fetch, list and resolve endpoints (OpenID Federation 1.0).`,
+		Example: `  tamga anchor run --dir anchor --passphrase-file pass.txt`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			authority, s, err := a.openAnchor(dir, passphraseFile)
+			if err != nil {
+				return err
+			}
+			return a.serveAnchor(c.Context(), authority, s)
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the anchor's folder (required)")
+	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
+	return c
+}
+
+func (a *app) serveAnchor(ctx context.Context, authority *trust.Authority, s anchorFile) error {
+	l, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return fmt.Errorf("serving statements: %w", err)
+	}
+	server := &http.Server{Handler: authority.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	a.say("serving %s on http://%s, %d members", s.EntityID, l.Addr(), len(authority.List()))
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving statements: %w", err)
+	}
+	return nil
+}

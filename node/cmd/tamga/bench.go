@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/demo"
+	"github.com/tamga-id/tamga/node/requester"
+)
+
+type benchFlags struct {
+	people   int
+	inFlight []int
+	duration time.Duration
+	modality string
+}
+
+func (a *app) benchCommand() *cobra.Command {
+	var b benchFlags
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure signed verifications between two processes on this machine",
+		Long: `Starts a second process with a second country's node and asks it, the whole way: own law,
+own ledger, seal, sign, libp2p, the responder's checks, gallery, matching, its ledger,
+signed answer, receipt. In the same run it measures an echo of the same bytes over the
+same transport, and bare fsyncs on the same disk. Read the ratios: absolute figures
+depend on the machine and on what else it does.`,
+		Example: `  tamga bench
+  tamga bench --people 100000 --in-flight 1,16,64 --duration 10s -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.bench(c.Context(), b) },
+	}
+	f := c.Flags()
+	f.IntVar(&b.people, "people", 1000, "subjects in the responder's gallery")
+	f.IntSliceVar(&b.inFlight, "in-flight", []int{1, 16, 64}, "numbers of verifications in flight")
+	f.DurationVar(&b.duration, "duration", 6*time.Second, "time for each row, in three rounds")
+	f.StringVar(&b.modality, "modality", "face", "face or finger")
+	responder := &cobra.Command{Use: "responder DIR", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return a.benchResponder(c.Context(), args[0]) }}
+	c.AddCommand(responder)
+	return c
+}
+
+// protocolEcho is spoken only between the two processes of a bench.
+const protocolEcho = "/tamga/bench/echo/1"
+
+// benchResponder is the second process: a whole node that also echoes. It says on
+// stdout when it is ready, with its Entity Configuration, and ends with its stdin.
+func (a *app) benchResponder(ctx context.Context, dir string) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	n, err := node.Open(ctx, filepath.Join(dir, node.ConfigFile), []byte(demo.Passphrase), slog.New(slog.DiscardHandler),
+		node.Overrides{Protocols: map[string]transport.Handler{protocolEcho: echo}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
+	token, err := n.EntityConfiguration()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.out, token)
+	go func() { // ends with the process: stdin closes when the parent does
+		_, _ = io.Copy(io.Discard, a.in)
+		cancel()
+	}()
+	return n.Run(ctx, http.NotFoundHandler())
+}
+
+// echo replies with as many bytes as the first four of the frame ask for.
+func echo(_ context.Context, _ transport.PeerID, frame []byte) ([]byte, error) {
+	if len(frame) < 4 {
+		return frame, nil
+	}
+	want := int(frame[0])<<24 | int(frame[1])<<16 | int(frame[2])<<8 | int(frame[3])
+	if want < 1 || want > transport.MaxFrame {
+		return nil, errors.New("echo of an impossible size")
+	}
+	return make([]byte, want), nil
+}
+
+// pair is the two processes and the anchor between them.
+type pair struct {
+	asker *node.Node
+	peer  trust.Node
+	pop   *synth.Population
+	tap   *tap
+	close func() error
+}
+
+func (a *app) bench(ctx context.Context, b benchFlags) error {
+	if b.people < 1 || b.people > 10_000_000 || b.duration < time.Second || (b.modality != "face" && b.modality != "finger") {
+		return usage("--people takes 1 to 10000000, --duration at least 1s, --modality face or finger")
+	}
+	dir, remove, err := demo.TempDir()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	a.say("preparing two nodes, %d people", b.people)
+	p, err := startPair(ctx, dir, b.people)
+	if err != nil {
+		return err
+	}
+	report, err := a.measure(ctx, b, p, dir)
+	if err := errors.Join(err, p.close()); err != nil {
+		return err
+	}
+	return a.emit(report, report.rows())
+}
+
+// startPair makes an anchor in this process, a responder in another, and the asker here.
+func startPair(ctx context.Context, dir string, people int) (_ *pair, err error) {
+	var closers []func() error
+	closeAll := func() error {
+		var errs []error
+		for i := len(closers) - 1; i >= 0; i-- {
+			errs = append(errs, closers[i]())
+		}
+		return errors.Join(errs...)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll())
+		}
+	}()
+	authority, anchor, stop, err := benchAnchor(dir)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, stop)
+	p := &pair{pop: synth.New(demo.Seed, "KGZ"), tap: &tap{}, close: closeAll}
+	for _, code := range []string{"KAZ", "KGZ"} {
+		_, err := node.Init(node.InitOptions{Dir: filepath.Join(dir, code), EntityID: demo.EntityID(code), Jurisdiction: code, Name: code,
+			Listen: "127.0.0.1:0", API: "127.0.0.1:0", Anchor: anchor, Refresh: time.Second,
+			Passphrase: []byte(demo.Passphrase), Custody: custody.TestParams(), Now: time.Now})
+		if err != nil {
+			return nil, err
+		}
+	}
+	g, err := node.OpenGallery(filepath.Join(dir, "KGZ", node.ConfigFile), []byte(demo.Passphrase))
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(demo.Enrol(ctx, g, p.pop, people), g.Close()); err != nil {
+		return nil, err
+	}
+	token, stopChild, err := startResponder(ctx, filepath.Join(dir, "KGZ"))
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, stopChild)
+	if p.asker, err = node.Open(ctx, filepath.Join(dir, "KAZ", node.ConfigFile), []byte(demo.Passphrase), slog.New(slog.DiscardHandler), node.Overrides{
+		Exchanger: func(x requester.Exchanger) requester.Exchanger { p.tap.under = x; return p.tap },
+	}); err != nil {
+		return nil, err
+	}
+	closers = append(closers, p.asker.Close)
+	own, err := p.asker.EntityConfiguration()
+	if err != nil {
+		return nil, err
+	}
+	for code, t := range map[string]string{"KAZ": own, "KGZ": token} {
+		if _, err := authority.Enroll(t, trust.EnrollOptions{Jurisdiction: code}); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.asker.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	if p.peer, err = p.asker.Peer("KGZ"); err != nil {
+		return nil, err
+	}
+	return p, p.ready(ctx)
+}
+
+// ready waits until the other process has heard of this one.
+func (p *pair) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		if _, err := p.asker.Exchange(ctx, p.peer, protocolEcho, []byte{0, 0, 0, 1}); err == nil {
+			return nil
+		} else if ctx.Err() != nil {
+			return fmt.Errorf("waiting for the responder: %w", err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func benchAnchor(dir string) (*trust.Authority, trust.Anchor, func() error, error) {
+	key, err := jose.GenerateKey()
+	if err != nil {
+		return nil, trust.Anchor{}, nil, err
+	}
+	authority, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: "https://anchor.sandbox.tamga.example", Key: key,
+		Dir: filepath.Join(dir, "anchor"), Clock: time.Now})
+	if err != nil {
+		return nil, trust.Anchor{}, nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, trust.Anchor{}, nil, err
+	}
+	s := &http.Server{Handler: authority.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan error, 1) // holds the server's one last word
+	go func() { done <- s.Serve(l) }()
+	anchor := authority.Anchor()
+	anchor.Location = "http://" + l.Addr().String()
+	return authority, anchor, func() error {
+		err := s.Close()
+		<-done
+		return err
+	}, nil
+}
+
+// startResponder runs this program again as the other country.
+func startResponder(ctx context.Context, dir string) (token string, stop func() error, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, fmt.Errorf("finding this program: %w", err)
+	}
+	c := exec.CommandContext(ctx, self, "bench", "responder", dir)
+	c.Stderr = os.Stderr
+	in, err := c.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := c.Start(); err != nil {
+		return "", nil, fmt.Errorf("starting responder: %w", err)
+	}
+	stop = func() error {
+		_ = in.Close()
+		return c.Wait()
+	}
+	line, err := bufio.NewReaderSize(out, 64<<10).ReadString('\n')
+	if err != nil {
+		return "", nil, errors.Join(fmt.Errorf("waiting for responder: %w", err), stop())
+	}
+	return strings.TrimSpace(line), stop, nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+// Exit codes; `tamga help exit-codes` prints exitTable.
+const (
+	exitOK           = 0
+	exitFailure      = 1
+	exitUsage        = 2
+	exitConfig       = 3
+	exitRefused      = 5
+	exitUnauthorised = 6
+	exitUnreachable  = 7
+	exitSealed       = 8
+	exitIntegrity    = 9
+	exitNotMatched   = 10
+	exitInconclusive = 11
+	exitConformance  = 20
+	exitInterrupted  = 130
+)
+
+const exitTable = `Exit codes of every tamga command:
+
+   0  done; for verify: matched
+   1  failure
+   2  usage: the command line is not complete or not understood
+   3  the configuration is not valid
+   5  refused by law, policy or protocol
+   6  not authorised
+   7  peer or node unreachable: could not tell, not a "no"
+   8  sealed: the root key could not be opened
+   9  integrity failure: ledger, signature or trust
+  10  not matched
+  11  inconclusive: could not tell
+  20  the conformance target failed required cases
+ 130  interrupted
+`
+
+// failure is an error with the exit code and the code from the registry that an
+// operator can look up. hint names the next command, when there is a better one
+// than the registry's.
+type failure struct {
+	exit int
+	code protocol.Code
+	err  error
+	hint string
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// verdict is a failure without an error text: the result was printed already and
+// only the exit code is left to say.
+type verdict struct{ exit int }
+
+func (verdict) Error() string { return "" }
+
+func usage(format string, args ...any) error {
+	return &failure{exit: exitUsage, code: protocol.CodeUsage, err: fmt.Errorf(format, args...)}
+}
+
+func usageOf(c *cobra.Command, err error) error {
+	return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err, hint: "see `" + c.CommandPath() + " --help`"}
+}
+
+// exit prints err for a person and returns the process's exit code.
+func (a *app) exit(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if v, ok := errors.AsType[verdict](err); ok {
+		return v.exit
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(a.err, "interrupted")
+		return exitInterrupted
+	}
+	f := classify(err)
+	if f.code == "" {
+		fmt.Fprintf(a.err, "error: %v\n", f.err)
+	} else {
+		fmt.Fprintf(a.err, "error %s: %s\n", f.code, f.code.Title())
+		fmt.Fprintf(a.err, "  why: %s\n", strings.ReplaceAll(f.err.Error(), "\n", "\n       "))
+	}
+	hint := f.hint
+	if e, ok := protocol.Lookup(f.code); ok && hint == "" {
+		hint = e.Next
+	}
+	if hint != "" {
+		fmt.Fprintf(a.err, "hint: %s\n", hint)
+	}
+	return f.exit
+}
+
+// classify gives an error of a package its exit code and registry code.
+func classify(err error) *failure {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f
+	}
+	if _, ok := errors.AsType[*config.Errors](err); ok {
+		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err}
+	}
+	if f, ok := errors.AsType[*protocol.Fault](err); ok {
+		return &failure{exit: exitOf(f.Code.Outcome()), code: f.Code, err: err}
+	}
+	switch {
+	case errors.Is(err, custody.ErrPassphrase), errors.Is(err, custody.ErrRoot):
+		return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err}
+	case errors.Is(err, ledger.ErrTampered):
+		return &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: err}
+	case errors.Is(err, gallery.ErrLocked), errors.Is(err, ledger.ErrLocked):
+		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err}
+	case errors.Is(err, gallery.ErrDamaged):
+		return &failure{exit: exitIntegrity, code: protocol.CodeStoreDamaged, err: err}
+	case errors.Is(err, os.ErrNotExist):
+		return &failure{exit: exitFailure, err: err, hint: "check the path; --dir names the folder that `tamga init` or `tamga anchor init` made"}
+	case strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "unknown flag"):
+		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err}
+	}
+	return &failure{exit: exitFailure, err: err}
+}
+
+// exitOf is the exit code of a verification's outcome.
+func exitOf(o protocol.Outcome) int {
+	switch o {
+	case protocol.Matched:
+		return exitOK
+	case protocol.NotMatched:
+		return exitNotMatched
+	case protocol.Inconclusive:
+		return exitInconclusive
+	case protocol.Refused:
+		return exitRefused
+	}
+	return exitUnreachable
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+)
+
+// helpCommand explains commands, codes and topics.
+func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command | exit-codes | codes | TMG-...]",
+		Short: "Explain a command, an exit code or a TMG code",
+		Example: `  tamga help enrol import
+  tamga help exit-codes
+  tamga help codes
+  tamga help TMG-VER-0003`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return root.Help()
+			case args[0] == "exit-codes":
+				fmt.Fprint(a.out, exitTable)
+				return nil
+			case args[0] == "codes":
+				for _, e := range protocol.Registry() {
+					fmt.Fprintf(a.out, "%s  %-12s  %s\n", e.Code, e.Outcome, e.Title)
+				}
+				return nil
+			case strings.HasPrefix(strings.ToUpper(args[0]), "TMG-"):
+				return a.explain(protocol.Code(strings.ToUpper(args[0])))
+			}
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usage("there is no help on %q", strings.Join(args, " "))
+			}
+			return c.Help()
+		},
+	}
+}
+
+func (a *app) explain(c protocol.Code) error {
+	e, ok := protocol.Lookup(c)
+	if !ok {
+		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: fmt.Errorf("there is no code %q", string(c)), hint: "`tamga help codes` lists them"}
+	}
+	outcome := string(e.Outcome)
+	if outcome == "" {
+		outcome = "(not about a verification)"
+	}
+	return a.emit(map[string]string{"code": string(e.Code), "outcome": string(e.Outcome), "title": e.Title, "next": e.Next},
+		[][2]string{{"code", string(e.Code)}, {"outcome", outcome}, {"means", e.Title}, {"now", e.Next}})
+}

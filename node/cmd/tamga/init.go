@@ -1,0 +1,127 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node"
+)
+
+func (a *app) initCommand() *cobra.Command {
+	var o node.InitOptions
+	var anchorFile, lawFile, passphraseFile string
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Make a node: keys, configuration, Entity Configuration",
+		Long: `Makes a node's folder: root key under a passphrase, every other key under the root,
+tamga.yaml, the country's law, and the first Entity Configuration, which you hand to
+the Trust Anchor. Nothing is sent anywhere.`,
+		Example: `  tamga init --dir kaz --entity-id https://node.gov.example --jurisdiction KAZ \
+    --name "Identity Agency" --anchor trust-anchor.json --passphrase-file pass.txt
+  tamga init --dir kgz --entity-id https://kgz.example --jurisdiction KGZ --name KGZ \
+    --anchor trust-anchor.json --listen 127.0.0.1:7450 --api 127.0.0.1:7453 --passphrase-file -`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.init(o, anchorFile, lawFile, passphraseFile) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.Dir, "dir", "", "folder to make the node in (required)")
+	f.StringVar(&o.EntityID, "entity-id", "", "the node's Entity Identifier, an https URL (required)")
+	f.StringVar(&o.Jurisdiction, "jurisdiction", "", "ISO 3166-1 alpha-3 code of the country (required)")
+	f.StringVar(&o.Name, "name", "", "organisation, shown to peers and auditors (default: the entity identifier)")
+	f.StringVar(&anchorFile, "anchor", "", "trust-anchor.json that `tamga anchor init` wrote (required)")
+	f.StringVar(&lawFile, "law", "", "law file in Cedar (default: the built-in working text of the jurisdiction)")
+	f.StringVar(&o.Listen, "listen", "", "host:port for peers, QUIC and TCP (default 127.0.0.1:7440, or the next free port)")
+	f.StringVar(&o.Advertise, "advertise", "", "host:port that peers dial, when it is not the one listened on")
+	f.StringVar(&o.API, "api", "", "host:port of the HTTP API (default 127.0.0.1:7443, or the next free port)")
+	f.StringVar(&o.Federation, "federation", "", "host:port serving /.well-known/openid-federation (default: none)")
+	f.DurationVar(&o.Refresh, "refresh", 0, "how often membership is refreshed (default 1m)")
+	f.StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the root key, - for standard input")
+	return c
+}
+
+func (a *app) init(o node.InitOptions, anchorFile, lawFile, passphraseFile string) error {
+	var missing []string
+	for _, f := range [][2]string{{o.Dir, "--dir"}, {o.EntityID, "--entity-id"}, {o.Jurisdiction, "--jurisdiction"}, {anchorFile, "--anchor"}} {
+		if f[0] == "" {
+			missing = append(missing, f[1])
+		}
+	}
+	if len(missing) > 0 {
+		return usage("missing %s", strings.Join(missing, ", "))
+	}
+	var err error
+	if o.Anchor, err = readAnchor(anchorFile); err != nil {
+		return err
+	}
+	if lawFile != "" {
+		if o.Law, err = os.ReadFile(lawFile); err != nil {
+			return fmt.Errorf("reading law: %w", err)
+		}
+	}
+	if o.Name == "" {
+		o.Name = o.EntityID
+	}
+	if o.Listen == "" {
+		o.Listen = freePort("127.0.0.1", 7440)
+	}
+	if o.API == "" {
+		o.API = freePort("127.0.0.1", 7443)
+	}
+	if o.Passphrase, err = a.passphrase(passphraseFile, "Passphrase for the new root key"); err != nil {
+		return err
+	}
+	o.Custody, o.Now = custody.DefaultParams(), time.Now
+	made, err := node.Init(o)
+	if errors.Is(err, os.ErrExist) {
+		return &failure{exit: exitFailure, err: err, hint: "use another --dir; nothing was changed"}
+	}
+	if err != nil {
+		return err
+	}
+	a.say("The passphrase opens everything this node will ever hold. There is no way around losing it.")
+	a.say("hint: hand %s to the Trust Anchor: tamga anchor enroll --dir ANCHOR --jurisdiction %s %s", made.EntityConfiguration, o.Jurisdiction, made.EntityConfiguration)
+	return a.emit(made, [][2]string{{"entity", made.EntityID}, {"peer id", made.PeerID}, {"config", made.Config},
+		{"peers dial", o.Listen}, {"API", "http://" + o.API}, {"entity configuration", made.EntityConfiguration}})
+}
+
+func readAnchor(file string) (trust.Anchor, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return trust.Anchor{}, fmt.Errorf("reading trust anchor: %w", err)
+	}
+	var anchor trust.Anchor
+	if err := json.Unmarshal(b, &anchor); err != nil || anchor.EntityID == "" || anchor.Keys.Len() == 0 {
+		return trust.Anchor{}, &failure{exit: exitConfig, code: "TMG-CFG-0001", err: fmt.Errorf("reading trust anchor: %s is not what `tamga anchor init` wrote", file)}
+	}
+	return anchor, nil
+}
+
+// freePort is host with the first of a hundred ports from start on which this
+// machine listens to nothing, TCP and UDP.
+func freePort(host string, start int) string {
+	for p := start; p < start+100; p++ {
+		at := net.JoinHostPort(host, strconv.Itoa(p))
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		u, err := net.ListenPacket("udp", at)
+		if err != nil {
+			continue
+		}
+		_ = u.Close()
+		return at
+	}
+	return net.JoinHostPort(host, strconv.Itoa(start))
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/config"
+)
+
+func (a *app) ledgerCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "ledger",
+		Short:   "Look after the node's transparency log",
+		Long:    `The ledger holds one entry for every question asked or answered, in a Merkle tree whose head is signed.`,
+		Example: `  tamga ledger verify --dir kaz`,
+	}
+	c.AddCommand(a.ledgerVerify())
+	return c
+}
+
+func (a *app) ledgerVerify() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "verify",
+		Short: "Recompute the ledger and compare it with what was signed",
+		Long: `Reads every entry, recomputes every hash and compares them with the signed checkpoint. One
+changed byte, a missing entry or a ledger that was rolled back gives exit code 9. It
+needs no passphrase: the public keys come from the node's Entity Configuration. A
+running node is asked to verify its own ledger; stop it for the audit of the files.`,
+		Example: `  tamga ledger verify --dir kaz
+  tamga ledger verify --dir kaz -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.verifyLedger(c.Context(), dir) },
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
+	return c
+}
+
+// audited is the command's JSON result.
+type audited struct {
+	OK   bool   `json:"ok"`
+	Size uint64 `json:"size"`
+	Root string `json:"root"`
+	By   string `json:"by"`
+}
+
+func (a *app) verifyLedger(ctx context.Context, dir string) error {
+	if dir == "" {
+		return usage("--dir is needed: the folder that `tamga init` made")
+	}
+	cfg, err := config.Load(filepath.Join(dir, node.ConfigFile))
+	if err != nil {
+		return err
+	}
+	v, err := ledgerVerifier(dir)
+	if err != nil {
+		return err
+	}
+	progress := func(done, total uint64) {
+		if terminal(a.err) {
+			fmt.Fprintf(a.err, "\rverifying: %d of %d", done, total)
+		}
+	}
+	r, err := ledger.Verify(ctx, node.LedgerDir(cfg), v, progress)
+	switch {
+	case err == nil:
+		return a.sound(audited{OK: true, Size: r.Size, Root: hex.EncodeToString(r.Root[:]), By: "files"})
+	case strings.Contains(err.Error(), ledger.ErrLocked.Error()):
+		return a.askLedger(ctx, dir)
+	}
+	return err
+}
+
+// askLedger lets the running node verify itself.
+func (a *app) askLedger(ctx context.Context, dir string) error {
+	cl, err := nodeFlags{dir: dir}.client()
+	if err != nil {
+		return err
+	}
+	var r audited
+	if err := cl.call(ctx, http.MethodPost, "/v1/ledger/verifications", "", nil, &r); err != nil {
+		return err
+	}
+	if !r.OK {
+		return &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: fmt.Errorf("the running node's ledger does not hash to its signed root")}
+	}
+	r.By = "running node"
+	return a.sound(r)
+}
+
+func (a *app) sound(r audited) error {
+	return a.emit(r, [][2]string{{"ledger", "sound"}, {"entries", fmt.Sprint(r.Size)}, {"root", r.Root}, {"verified by", r.By}})
+}
+
+// ledgerVerifier takes the ledger's public keys from the Entity Configuration that
+// `tamga init` wrote: what peers were given.
+func ledgerVerifier(dir string) (ledger.Verifier, error) {
+	token, err := os.ReadFile(filepath.Join(dir, node.EntityConfigurationFile))
+	if err != nil {
+		return ledger.Verifier{}, fmt.Errorf("reading entity configuration: %w", err)
+	}
+	s, err := trust.ParseStatement(strings.TrimSpace(string(token)))
+	if err != nil {
+		return ledger.Verifier{}, fmt.Errorf("reading entity configuration: %w", err)
+	}
+	m, err := s.Metadata()
+	if err != nil || m.TamgaNode == nil || m.TamgaNode.Ledger == nil {
+		return ledger.Verifier{}, fmt.Errorf("reading entity configuration: it names no ledger")
+	}
+	return ledger.NewVerifier(m.TamgaNode.Ledger.Origin, m.TamgaNode.Ledger.Keys)
+}

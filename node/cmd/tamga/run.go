@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/api"
+	"github.com/tamga-id/tamga/node/config"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var dir, passphraseFile string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run a node until Ctrl-C",
+		Long: `Opens the root key, the gallery and the ledger, listens to the other members, and serves
+the HTTP API. Events go to stderr as JSON, one a line, without personal data.`,
+		Example: `  tamga run --dir kaz --passphrase-file pass.txt
+  systemd-creds decrypt pass.cred - | tamga run --dir kaz --passphrase-file -`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.run(c.Context(), dir, passphraseFile) },
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
+	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
+	return c
+}
+
+func (a *app) run(ctx context.Context, dir, passphraseFile string) (err error) {
+	if dir == "" {
+		return usage("--dir is needed: the folder that `tamga init` made")
+	}
+	file := filepath.Join(dir, node.ConfigFile)
+	cfg, err := config.Load(file)
+	if err != nil {
+		return err
+	}
+	pass, err := a.passphrase(passphraseFile, "Passphrase of the root key")
+	if err != nil {
+		return err
+	}
+	var level slog.Level
+	if cfg.Log.Level != "" {
+		if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
+			return fmt.Errorf("reading log level: %w", err)
+		}
+	}
+	log := slog.New(slog.NewJSONHandler(a.err, &slog.HandlerOptions{Level: level}))
+	n, err := node.Open(ctx, file, pass, log, node.Overrides{})
+	clear(pass)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
+	a.say("running %s; API http://%s; peers %s", cfg.EntityID, n.APIAddress(), strings.Join(n.Status().Addresses, " "))
+	return n.Run(ctx, api.Handler(n))
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var nf nodeFlags
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show a running node: members, law, ledger",
+		Long:  `Asks a running node for its state. Exit code 7 when it does not answer.`,
+		Example: `  tamga status --dir kaz
+  tamga status --api http://127.0.0.1:7443 --token-file api-token -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := nf.client()
+			if err != nil {
+				return err
+			}
+			var s node.Status
+			if err := cl.call(c.Context(), http.MethodGet, "/v1/status", "", nil, &s); err != nil {
+				return err
+			}
+			return a.emit(s, statusRows(s))
+		},
+	}
+	nf.add(c.Flags())
+	return c
+}
+
+func statusRows(s node.Status) [][2]string {
+	confirmed := "working text, not confirmed by counsel"
+	if s.Law.Confirmed {
+		confirmed = "confirmed"
+	}
+	rows := [][2]string{
+		{"entity", s.EntityID}, {"country", s.Jurisdiction}, {"peer id", s.PeerID}, {"addresses", strings.Join(s.Addresses, " ")},
+		{"running since", s.Started.Format(time.RFC3339)},
+		{"law", s.Law.Version + " (" + confirmed + "), serves " + strings.Join(s.Law.Serves, ", ")},
+		{"subjects", fmt.Sprint(s.Subjects)}, {"ledger", fmt.Sprintf("%s, %d entries", s.Ledger.Origin, s.Ledger.Size)},
+	}
+	if len(s.Members) == 0 {
+		rows = append(rows, [2]string{"members", "none known: is the Trust Anchor reachable, and this node enrolled?"})
+	}
+	for _, m := range s.Members {
+		state := "not connected"
+		if m.Connected {
+			state = "connected"
+		}
+		rows = append(rows, [2]string{"member " + m.Jurisdiction, fmt.Sprintf("%s, %s, until %s", m.EntityID, state, m.Expires.UTC().Format(time.RFC3339))})
+	}
+	return rows
+}

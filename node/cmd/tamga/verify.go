@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/node/responder"
+)
+
+type verifyFlags struct {
+	node                                  nodeFlags
+	subject, purpose, basis, consent, who string
+	probes                                []string
+	timeout                               time.Duration
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var v verifyFlags
+	c := &cobra.Command{
+		Use:   "verify",
+		Short: "Ask another country: is this traveller who the document says?",
+		Long: `Sends subject and probe through your own running node to the node of the subject's
+country and prints the verified verdict. The exit code is the outcome: 0 matched,
+10 not matched, 11 inconclusive, 5 refused, 7 unavailable, which is not a "no".`,
+		Example: `  tamga verify --dir kaz --subject KGZ:passport:SYNA1B2C3 --probe face.emb \
+    --purpose border_control --legal-basis public_task
+  echo KGZ:national_number:SYNKGZ0000000001 | tamga verify --dir kaz --subject - \
+    --probe finger.iso --purpose visa_issuance --legal-basis consent --consent consent.jwt -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.verify(c.Context(), v) },
+	}
+	f := c.Flags()
+	v.node.add(f)
+	f.StringVar(&v.subject, "subject", "", "COUNTRY:TYPE:VALUE, type passport or national_number; - reads it from standard input (required)")
+	f.StringSliceVar(&v.probes, "probe", nil, "file with an ISO/IEC 19794-2 record or a face embedding; may be repeated (required)")
+	f.StringVar(&v.purpose, "purpose", "", "why you ask, for instance border_control (required)")
+	f.StringVar(&v.basis, "legal-basis", "", "on what basis, for instance public_task (required)")
+	f.StringVar(&v.consent, "consent", "", "file with the person's consent artefact")
+	f.StringVar(&v.who, "officer", "", "account of the officer who asks; leaves this node as a pseudonym only (default: the login name)")
+	f.DurationVar(&v.timeout, "timeout", 30*time.Second, "how long to wait")
+	return c
+}
+
+// verification is the API's request; its field names are the API's.
+type verification struct {
+	Subject    map[string]string `json:"subject"`
+	Probes     []probe           `json:"probes"`
+	Purpose    string            `json:"purpose"`
+	LegalBasis string            `json:"legal_basis"`
+	Consent    string            `json:"consent,omitempty"`
+	Officer    string            `json:"officer"`
+}
+
+type probe struct {
+	Modality string `json:"modality"`
+	Format   string `json:"format"`
+	Data     []byte `json:"data"`
+}
+
+// verified is what a table shows of the API's response.
+type verified struct {
+	Outcome  protocol.Outcome `json:"outcome"`
+	Code     protocol.Code    `json:"code"`
+	Peer     string           `json:"peer"`
+	Decision struct {
+		FMROneIn uint32 `json:"fmr_one_in"`
+		Policy   struct {
+			Law     string `json:"law"`
+			Version string `json:"version"`
+			ID      string `json:"id"`
+			Article string `json:"article"`
+		} `json:"policy"`
+	} `json:"decision"`
+	Receipt *struct {
+		Index uint64 `json:"index"`
+	} `json:"receipt"`
+	TookMS int64 `json:"took_ms"`
+}
+
+func (a *app) verify(ctx context.Context, v verifyFlags) error {
+	ctx, cancel := context.WithTimeout(ctx, v.timeout)
+	defer cancel()
+	req, err := a.verification(v)
+	if err != nil {
+		return err
+	}
+	cl, err := v.node.client()
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(req)
+	if err != nil {
+		return fmt.Errorf("encoding request: %w", err)
+	}
+	var raw json.RawMessage
+	if err := cl.call(ctx, http.MethodPost, "/v1/verifications", "application/json", body, &raw); err != nil {
+		return err
+	}
+	var out verified
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return fmt.Errorf("reading node's reply: %w", err)
+	}
+	if err := a.emit(raw, out.rows()); err != nil {
+		return err
+	}
+	if out.Outcome.Accepted() {
+		return nil
+	}
+	return verdict{exitOf(out.Outcome)}
+}
+
+func (v verified) rows() [][2]string {
+	rows := [][2]string{{"outcome", strings.ToUpper(strings.ReplaceAll(string(v.Outcome), "_", " "))}, {"code", string(v.Code)}, {"means", v.Code.Title()}}
+	if e, ok := protocol.Lookup(v.Code); ok {
+		rows = append(rows, [2]string{"now", e.Next})
+	}
+	if v.Peer != "" {
+		rows = append(rows, [2]string{"asked", v.Peer})
+	}
+	if v.Decision.FMROneIn > 0 {
+		rows = append(rows, [2]string{"decided at", fmt.Sprintf("FMR 1/%d", v.Decision.FMROneIn)})
+	}
+	if p := v.Decision.Policy; p.ID != "" {
+		rows = append(rows, [2]string{"policy", fmt.Sprintf("%s, %s, %s (version %s)", p.ID, p.Article, p.Law, p.Version)})
+	}
+	if v.Receipt != nil {
+		rows = append(rows, [2]string{"receipt", fmt.Sprintf("entry %d of the peer's ledger, verified", v.Receipt.Index)})
+	}
+	return append(rows, [2]string{"took", fmt.Sprintf("%d ms", v.TookMS)})
+}
+
+func (a *app) verification(v verifyFlags) (verification, error) {
+	var none verification
+	if v.subject == "-" {
+		line, err := readPassphrase(a.in)
+		if err != nil {
+			return none, usage("no subject on standard input")
+		}
+		v.subject = string(line)
+	}
+	parts := strings.SplitN(v.subject, ":", 3)
+	if len(parts) != 3 {
+		return none, usage("--subject takes COUNTRY:TYPE:VALUE")
+	}
+	if len(v.probes) == 0 || v.purpose == "" || v.basis == "" {
+		return none, usage("--probe, --purpose and --legal-basis are needed")
+	}
+	req := verification{Subject: map[string]string{"jurisdiction": parts[0], "type": parts[1], "value": parts[2]},
+		Purpose: v.purpose, LegalBasis: v.basis, Officer: v.who}
+	if req.Officer == "" {
+		req.Officer = "unknown"
+		if u, err := user.Current(); err == nil {
+			req.Officer = u.Username
+		}
+	}
+	for _, name := range v.probes {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return none, fmt.Errorf("reading probe: %w", err)
+		}
+		p, err := recognise(b)
+		if err != nil {
+			return none, err
+		}
+		req.Probes = append(req.Probes, p)
+	}
+	if v.consent != "" {
+		b, err := os.ReadFile(v.consent)
+		if err != nil {
+			return none, fmt.Errorf("reading consent: %w", err)
+		}
+		req.Consent = strings.TrimSpace(string(b))
+	}
+	return req, nil
+}
+
+// recognise tells a record's format by its first bytes.
+func recognise(b []byte) (probe, error) {
+	switch {
+	case bytes.HasPrefix(b, []byte("FMR\x00")):
+		return probe{responder.ModalityFinger, exchange.FormatFinger2005, b}, nil
+	case bytes.HasPrefix(b, []byte("TEMB")):
+		return probe{responder.ModalityFace, exchange.FormatEmbedding, b}, nil
+	}
+	return probe{}, &failure{exit: exitUsage, code: protocol.CodeProbe, err: fmt.Errorf("reading probe: neither an ISO/IEC 19794-2 record nor an embedding container")}
+}
