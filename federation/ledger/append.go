@@ -205,12 +205,8 @@ func (l *Log) commitNext() {
 
 // commit makes b durable and then visible. The caller has the turn.
 func (l *Log) commit(b *batch) error {
-	free, err := freeBytes(l.dir)
-	if err != nil {
-		return fmt.Errorf("asking for free disk space: %w", err)
-	}
-	if free < reserveBytes {
-		return fmt.Errorf("%d bytes free, %d are kept in reserve: %w", free, uint64(reserveBytes), ErrNoSpace)
+	if err := checkSpace(l.dir); err != nil {
+		return err
 	}
 	old := l.head.Load()
 	next, err := l.prepare(b, old)

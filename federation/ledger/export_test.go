@@ -60,14 +60,3 @@ func (l *Log) TakeBatch() (done func()) {
 }
 
 var testTime = time.Unix(1_790_000_000, 0)
-
-// ScanWAL returns where replay of a write-ahead log would end.
-func ScanWAL(path string) (int64, error) {
-	w, err := scanWAL(path)
-	return w.end, err
-}
-
-// CheckTable checks every block of a table file.
-func CheckTable(path string) error {
-	return guard("table", func() error { return checkTable(path, true) })
-}

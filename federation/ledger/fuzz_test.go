@@ -2,9 +2,6 @@ package ledger_test
 
 import (
 	"bytes"
-	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,48 +71,6 @@ func FuzzVerifierKey(f *testing.F) {
 		v, err := ledger.NewVerifier(testOrigin, []string{key})
 		if err != nil && v.Origin() != "" {
 			t.Error("error with a result")
-		}
-	})
-}
-
-// FuzzStoreFile reads damaged store files before Badger would: no panic, and no
-// end beyond the file.
-func FuzzStoreFile(f *testing.F) {
-	dir := f.TempDir()
-	l := openLog(f, dir)
-	fill(f, l, 3)
-	seeds := 0
-	for _, pattern := range []string{"store/*.mem", "store/*.sst"} {
-		if pattern == "store/*.sst" {
-			closeLog(f, l)
-		}
-		for _, path := range find(f, dir, pattern) {
-			b, err := os.ReadFile(path)
-			if err != nil {
-				f.Fatal(err)
-			}
-			b = bytes.TrimRight(b[:min(len(b), 16<<10)], "\x00")
-			f.Add(b)
-			seeds++
-		}
-	}
-	if seeds == 0 {
-		f.Fatal("no seeds")
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(t.TempDir(), "000001.sst")
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		end, err := ledger.ScanWAL(path)
-		if err == nil && end > max(20, int64(len(b))) {
-			t.Errorf("write-ahead log of %d bytes ends at %d", len(b), end)
-		}
-		if err != nil && !errors.Is(err, ledger.ErrTampered) {
-			t.Errorf("write-ahead log: %v, want ErrTampered", err)
-		}
-		if err := ledger.CheckTable(path); err != nil && !errors.Is(err, ledger.ErrTampered) {
-			t.Errorf("table: %v, want ErrTampered", err)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
+	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
 )
 
 // Config says where a log is and who signs it. All three fields are required.
@@ -77,7 +78,7 @@ type head struct {
 // O(log n), and after a crash also whatever the write-ahead logs hold, that the
 // store agrees with its signed checkpoint and with the one kept beside it; use
 // [Verify] to check everything. Errors: [ErrLocked], [ErrTampered],
-// [ErrRolledBack], [ErrOrigin] and [ErrKey]. Whoever opens a log closes it.
+// [ErrRolledBack], [ErrOrigin], [ErrKey] and [ErrNoSpace]. Whoever opens a log closes it.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("opening ledger: %w", err)
@@ -104,9 +105,21 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	return l, nil
 }
 
+// lockDir takes the folder for this use alone.
+func lockDir(dir string) (*os.File, error) {
+	f, err := disk.Lock(dir)
+	if errors.Is(err, disk.ErrInUse) {
+		return nil, ErrLocked
+	}
+	return f, err
+}
+
 // open does Open's work under the lock. Badger is let at the files only after
 // it is sure that its repairs will lose nothing that was acknowledged.
 func (l *Log) open(ctx context.Context) error {
+	if err := checkSpace(l.dir); err != nil {
+		return err
+	}
 	path := filepath.Join(l.dir, slotFile)
 	known, err := l.remembered(path)
 	if err != nil {
@@ -179,7 +192,7 @@ func (l *Log) create(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.settle(signed), s.Close(), syncDir(l.dir), syncDir(filepath.Dir(l.dir))); err != nil {
+	if err := errors.Join(s.settle(signed), s.Close(), disk.SyncDir(l.dir), disk.SyncDir(filepath.Dir(l.dir))); err != nil {
 		return err
 	}
 	return nil

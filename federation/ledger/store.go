@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"runtime/debug"
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+	"github.com/tamga-id/tamga/federation/ledger/internal/badgerfile"
+	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
 	"github.com/transparency-dev/merkle/compact"
 )
 
@@ -49,23 +48,43 @@ func storeOptions(dir string) badger.Options {
 		WithLogger(nil)
 }
 
-// guard runs f and turns a panic of the store, and a memory fault in a mapped
-// file, into damage found in part. It cannot see other goroutines.
-func guard(part string, f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = tampered(part, "reading it stopped with %.200q", fmt.Sprint(r))
-		}
-	}()
-	return f()
+// checkSpace refuses to write where reserveBytes are not free.
+func checkSpace(dir string) error {
+	free, err := disk.Free(dir)
+	if err != nil {
+		return fmt.Errorf("asking for free disk space: %w", err)
+	}
+	if free < reserveBytes {
+		return fmt.Errorf("%d bytes free, %d are kept in reserve: %w", free, uint64(reserveBytes), ErrNoSpace)
+	}
+	return nil
 }
 
-// openStore opens a store whose files were checked before.
+// guard runs f and turns a panic of the store into damage found in part.
+func guard(part string, f func() error) error {
+	return asTampered(badgerfile.Guard(part, f))
+}
+
+// asTampered gives damage its public type.
+func asTampered(err error) error {
+	if d, ok := errors.AsType[*badgerfile.Damage](err); ok {
+		return tampered(d.Part, "%s", d.Rule)
+	}
+	return err
+}
+
+// examine looks at the store's files before Badger does.
+func examine(ctx context.Context, dir string, deep bool) (badgerfile.Store, error) {
+	s, err := badgerfile.Examine(ctx, dir, deep, entryIndex)
+	return s, asTampered(err)
+}
+
+// openStore opens a store whose files were examined before, so that an error is
+// rather the system's (permissions, descriptors, memory) than damage.
 func openStore(opts badger.Options) (db *badger.DB, err error) {
 	err = guard("store", func() error {
 		if db, err = badger.Open(opts); err != nil {
-			return tampered("store", "%v", err)
+			return fmt.Errorf("opening store: %v", err)
 		}
 		return nil
 	})
@@ -145,13 +164,4 @@ func storedCheckpoint(txn *badger.Txn, v Verifier) (Checkpoint, []byte, error) {
 		return Checkpoint{}, nil, tampered("stored checkpoint", "%v", err)
 	}
 	return c, raw, nil
-}
-
-// syncDir makes renames and creations in dir durable.
-func syncDir(dir string) error {
-	f, err := os.Open(filepath.Clean(dir))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

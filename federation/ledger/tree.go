@@ -33,6 +33,14 @@ func keyEntry(index uint64, kind byte) []byte {
 	return append(k, kind)
 }
 
+// entryIndex is the index in the key of an entry's record.
+func entryIndex(key []byte) (uint64, bool) {
+	if len(key) != 10 || key[0] != 'e' {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(key[1:9]), true
+}
+
 // hashesOf is how many tree nodes entry index completes: its leaf hash and one
 // for every trailing one bit of the index.
 func hashesOf(index uint64) int { return 1 + bits.TrailingZeros64(^index) }

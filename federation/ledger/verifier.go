@@ -1,17 +1,15 @@
 package ledger
 
 import (
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/cloudflare/circl/sign/mldsa/mldsa44"
+	"github.com/tamga-id/tamga/federation/ledger/internal/notekey"
 	fmtlog "github.com/transparency-dev/formats/log"
 	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/note"
@@ -51,7 +49,7 @@ type Verifier struct {
 // log named origin signs. Keys are C2SP vkey strings of type Ed25519 (0x01) or
 // ML-DSA-44 (0x06), their name equal to origin; publish and require both.
 func NewVerifier(origin string, vkeys []string) (Verifier, error) {
-	if err := checkOrigin(origin); err != nil {
+	if err := notekey.CheckName(origin); err != nil {
 		return Verifier{}, err
 	}
 	if len(vkeys) == 0 || len(vkeys) > maxKeys {
@@ -61,18 +59,18 @@ func NewVerifier(origin string, vkeys []string) (Verifier, error) {
 	list := make([]note.Verifier, 0, len(vkeys))
 	seen := make(map[uint32]bool)
 	for i, s := range vkeys {
-		k, err := parseVKey(origin, s)
+		k, err := notekey.Parse(origin, s)
 		if err != nil {
 			return Verifier{}, fmt.Errorf("making ledger verifier: key %d: %w", i, err)
 		}
-		if seen[k.id] {
+		if seen[k.KeyHash()] {
 			return Verifier{}, fmt.Errorf("making ledger verifier: key %d repeats a key ID", i)
 		}
-		seen[k.id] = true
-		if k.timed && v.timed == 0 {
-			v.timed = k.id
+		seen[k.KeyHash()] = true
+		if k.Timed() && v.timed == 0 {
+			v.timed = k.KeyHash()
 		}
-		list, v.ids = append(list, k), append(v.ids, k.id)
+		list, v.ids = append(list, k), append(v.ids, k.KeyHash())
 	}
 	v.known = note.VerifierList(list...)
 	return v, nil
@@ -146,60 +144,4 @@ func (v Verifier) parseText(text string) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("verifying checkpoint: root of an empty tree: %w", ErrMalformed)
 	}
 	return Checkpoint{Size: c.Size, Root: root}, nil
-}
-
-// noteKey is one public key as x/mod/sumdb/note wants to see it.
-type noteKey struct {
-	name   string
-	id     uint32
-	timed  bool
-	verify func(msg, sig []byte) bool
-}
-
-var _ note.Verifier = noteKey{}
-
-func (k noteKey) Name() string                { return k.name }
-func (k noteKey) KeyHash() uint32             { return k.id }
-func (k noteKey) Verify(msg, sig []byte) bool { return k.verify(msg, sig) }
-
-// parseVKey accepts exactly the text that vkey prints for name.
-func parseVKey(name, s string) (noteKey, error) {
-	rest, ok := strings.CutPrefix(s, name+"+")
-	if !ok {
-		return noteKey{}, errors.New("name differs from the origin")
-	}
-	hexID, b64, _ := strings.Cut(rest, "+")
-	typed, err := base64.StdEncoding.Strict().DecodeString(b64)
-	if err != nil || len(typed) < 2 {
-		return noteKey{}, errors.New("malformed public key")
-	}
-	id, err := strconv.ParseUint(hexID, 16, 32)
-	if err != nil || uint32(id) != keyID(name, typed) || vkey(name, typed) != s {
-		return noteKey{}, errors.New("key ID does not match the public key")
-	}
-	k := noteKey{name: name, id: uint32(id)}
-	switch pub := typed[1:]; {
-	case typed[0] == algEd25519 && len(pub) == ed25519.PublicKeySize:
-		k.verify = func(msg, sig []byte) bool { return ed25519.Verify(pub, msg, sig) }
-	case typed[0] == algMLDSA44 && len(pub) == mldsa44.PublicKeySize:
-		var pk mldsa44.PublicKey
-		pk.Unpack((*[mldsa44.PublicKeySize]byte)(pub))
-		k.timed, k.verify = true, func(msg, sig []byte) bool { return verifyMLDSA(&pk, name, msg, sig) }
-	default:
-		return noteKey{}, fmt.Errorf("key type %#02x with %d bytes is not supported", typed[0], len(pub))
-	}
-	return k, nil
-}
-
-// verifyMLDSA checks timestamp || signature over the tree that text describes.
-func verifyMLDSA(pk *mldsa44.PublicKey, cosigner string, text, sig []byte) bool {
-	var c fmtlog.Checkpoint
-	if _, err := c.Unmarshal(text); err != nil || len(c.Hash) != sha256.Size || len(c.Origin) > maxOrigin {
-		return false
-	}
-	if len(sig) != timestampSize+mldsa44.SignatureSize {
-		return false
-	}
-	msg := cosigned(cosigner, binary.BigEndian.Uint64(sig), c.Origin, c.Size, c.Hash)
-	return mldsa44.Verify(pk, msg, nil, sig[timestampSize:])
 }

@@ -65,11 +65,11 @@ func verify(ctx context.Context, dir string, v Verifier, progress func(done, tot
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Root: known.best.Root, Time: known.best.Time, Tables: len(files.tables), Clean: files.clean()}
+	r := Report{Root: known.best.Root, Time: known.best.Time, Tables: len(files.Tables), Clean: files.Clean()}
 	if r.Clean && known.invalid > 0 {
 		return Report{}, tampered("checkpoint file", "one slot is damaged although the log was closed in order")
 	}
-	if files.manifest == "" {
+	if files.Manifest == "" {
 		if known.best.Size > 0 {
 			return Report{}, rolledBack(0, known.best.Size)
 		}

@@ -1,4 +1,4 @@
-package ledger
+package badgerfile
 
 import (
 	"bufio"
@@ -29,17 +29,26 @@ const (
 	maxWALKey = 1 << 16
 )
 
-// walState is what one write-ahead log holds.
-type walState struct {
-	path  string
-	end   int64  // where the last whole transaction ends
-	size  int64  // length of the file
-	first uint64 // lowest entry index in it, MaxUint64 when none
+// IndexFunc gives a user's key its place in the order in which records were
+// written; false for keys that have none.
+type IndexFunc func(key []byte) (uint64, bool)
+
+// Log is what one write-ahead log holds.
+type Log struct {
+	// Path is where it is.
+	Path string
+	// End is where the last whole transaction ends; Size the length of the file.
+	End, Size int64
+	// First is the lowest index of a record in it, MaxUint64 when there is none.
+	First uint64
 }
 
-// scanWAL finds the last whole transaction the way Badger would.
-func scanWAL(path string) (walState, error) {
-	w := walState{path: path, end: walHeader, first: math.MaxUint64}
+// empty reports whether there is nothing to replay.
+func (w Log) empty() bool { return w.End <= walHeader }
+
+// scanLog finds the last whole transaction the way Badger would.
+func scanLog(path string, index IndexFunc) (Log, error) {
+	w := Log{Path: path, End: walHeader, First: math.MaxUint64}
 	f, err := os.Open(path)
 	if err != nil {
 		return w, fmt.Errorf("reading write-ahead log: %w", err)
@@ -49,26 +58,26 @@ func scanWAL(path string) (walState, error) {
 	if err != nil {
 		return w, fmt.Errorf("reading write-ahead log: %w", err)
 	}
-	w.size = info.Size()
-	if w.size < walHeader {
+	w.Size = info.Size()
+	if w.Size < walHeader {
 		return w, nil // a file that was being created
 	}
-	r := &walReader{in: bufio.NewReaderSize(f, 64<<10), left: w.size}
+	r := &walReader{in: bufio.NewReaderSize(f, 64<<10), left: w.Size, index: index}
 	var header [walHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return w, fmt.Errorf("reading write-ahead log: %w", err)
 	}
 	if binary.BigEndian.Uint64(header[:8]) != 0 {
-		return w, tampered("write-ahead log", "header asks for an encryption key")
+		return w, damaged("write-ahead log", "header asks for an encryption key")
 	}
 	w.replay(r)
 	return w, nil
 }
 
-// replay advances w.end over whole transactions until something does not fit.
-func (w *walState) replay(r *walReader) {
+// replay advances w.End over whole transactions until something does not fit.
+func (w *Log) replay(r *walReader) {
 	var txn uint64
-	first := w.first
+	first := w.First
 	for {
 		rec, ok := r.record()
 		if !ok {
@@ -87,13 +96,13 @@ func (w *walState) replay(r *walReader) {
 			if v, err := strconv.ParseUint(string(rec.value), 10, 64); err != nil || v != txn {
 				return
 			}
-			txn, w.end, w.first = 0, r.read, first
+			txn, w.End, w.First = 0, r.read, first
 		default:
 			if txn != 0 {
 				return
 			}
 			first = min(first, rec.index)
-			w.end, w.first = r.read, first
+			w.End, w.First = r.read, first
 		}
 	}
 }
@@ -101,7 +110,7 @@ func (w *walState) replay(r *walReader) {
 type walRecord struct {
 	meta    byte
 	version uint64
-	index   uint64 // entry index, MaxUint64 for other keys
+	index   uint64 // MaxUint64 for keys without one
 	value   []byte // of end markers only
 }
 
@@ -111,6 +120,8 @@ type walReader struct {
 	read int64
 	left int64
 	crc  uint32
+
+	index IndexFunc
 }
 
 func (r *walReader) Read(p []byte) (int, error) {
@@ -169,8 +180,8 @@ func (r *walReader) fields() (walRecord, error) {
 	// Badger appends the bitwise complement of the version to the user's key.
 	if key := body[:klen]; len(key) >= 8 {
 		rec.version = math.MaxUint64 - binary.BigEndian.Uint64(key[len(key)-8:])
-		if user := key[:len(key)-8]; len(user) == 10 && user[0] == 'e' {
-			rec.index = binary.BigEndian.Uint64(user[1:9])
+		if i, ok := r.index(key[:len(key)-8]); ok {
+			rec.index = i
 		}
 	}
 	return rec, nil

@@ -1,4 +1,4 @@
-package ledger
+package badgerfile
 
 import (
 	"bytes"
@@ -20,49 +20,50 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Badger ends the process (log.Fatalf, or a panic in a goroutine of its own) on
-// some kinds of damage, and ignores a table whose checksum is wrong. So its files
-// are examined before it sees them.
-
-// storeFiles is what an examination found.
-type storeFiles struct {
-	manifest string // empty for a store that was being created
-	torn     bool   // the manifest ends within a record
-	tables   []string
-	wals     []walState
+// Store is what an examination found.
+type Store struct {
+	// Manifest is its path, empty for a store that was being created.
+	Manifest string
+	// Torn is set when the manifest ends within a record.
+	Torn bool
+	// Tables are the paths of the table files that the manifest names.
+	Tables []string
+	// Logs are the write-ahead logs, oldest first.
+	Logs []Log
 }
 
-// clean reports whether the store was closed in an orderly way.
-func (s storeFiles) clean() bool { return len(s.wals) == 0 && !s.torn }
+// Clean reports whether the store was closed in an orderly way.
+func (s Store) Clean() bool { return len(s.Logs) == 0 && !s.Torn }
 
-// examine checks manifest, tables and write-ahead logs below dir; deep checks
-// every block of every table, otherwise only what Badger reads on opening.
-func examine(ctx context.Context, dir string, deep bool) (storeFiles, error) {
-	var s storeFiles
-	mems, err := list(dir, ".mem")
+// Examine checks manifest, tables and write-ahead logs below dir; deep checks
+// every block of every table, otherwise only what Badger reads on opening. index
+// orders the user's keys for [Log.First]. Damage is a *[Damage].
+func Examine(ctx context.Context, dir string, deep bool, index IndexFunc) (Store, error) {
+	var s Store
+	mems, err := List(dir, ".mem")
 	if err != nil {
 		return s, fmt.Errorf("examining store: %w", err)
 	}
 	for _, path := range mems {
-		w, err := scanWAL(path)
+		w, err := scanLog(path, index)
 		if err != nil {
 			return s, err
 		}
-		s.wals = append(s.wals, w)
+		s.Logs = append(s.Logs, w)
 	}
 	m, err := s.readManifest(dir)
 	if err != nil {
 		return s, err
 	}
 	for id := range m.Tables {
-		s.tables = append(s.tables, filepath.Join(dir, table.IDToFilename(id)))
+		s.Tables = append(s.Tables, filepath.Join(dir, table.IDToFilename(id)))
 	}
-	sort.Strings(s.tables)
-	for _, path := range s.tables {
+	sort.Strings(s.Tables)
+	for _, path := range s.Tables {
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
-		err := guard("table "+filepath.Base(path), func() error { return checkTable(path, deep) })
+		err := Guard("table "+filepath.Base(path), func() error { return CheckTable(path, deep) })
 		if err != nil {
 			return s, err
 		}
@@ -70,9 +71,9 @@ func examine(ctx context.Context, dir string, deep bool) (storeFiles, error) {
 	return s, nil
 }
 
-// list returns the files in dir whose names end so, in order; none when dir does
+// List returns the files in dir whose names end so, in order; none when dir does
 // not exist. It takes dir literally, which filepath.Glob would not.
-func list(dir, suffix string) ([]string, error) {
+func List(dir, suffix string) ([]string, error) {
 	files, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -86,13 +87,13 @@ func list(dir, suffix string) ([]string, error) {
 	return paths, nil
 }
 
-func (s *storeFiles) readManifest(dir string) (m badger.Manifest, err error) {
+func (s *Store) readManifest(dir string) (m badger.Manifest, err error) {
 	path := filepath.Join(dir, badger.ManifestFilename)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		tables, err := list(dir, ".sst")
-		if err == nil && len(tables)+len(s.wals) > 0 {
-			return m, tampered("manifest", "missing")
+		tables, err := List(dir, ".sst")
+		if err == nil && len(tables)+len(s.Logs) > 0 {
+			return m, damaged("manifest", "missing")
 		}
 		return m, err
 	}
@@ -100,14 +101,14 @@ func (s *storeFiles) readManifest(dir string) (m badger.Manifest, err error) {
 		return m, fmt.Errorf("reading manifest: %w", err)
 	}
 	defer f.Close()
-	s.manifest = path
-	err = guard("manifest", func() error {
+	s.Manifest = path
+	err = Guard("manifest", func() error {
 		var end int64
-		if m, end, err = badger.ReplayManifestFile(f, 0, storeOptions(dir)); err != nil {
-			return tampered("manifest", "%v", err)
+		if m, end, err = badger.ReplayManifestFile(f, 0, badger.DefaultOptions(dir).WithLogger(nil)); err != nil {
+			return damaged("manifest", "%v", err)
 		}
 		info, err := f.Stat()
-		s.torn = err != nil || info.Size() != end
+		s.Torn = err != nil || info.Size() != end
 		return nil
 	})
 	return m, err
@@ -116,16 +117,16 @@ func (s *storeFiles) readManifest(dir string) (m badger.Manifest, err error) {
 // maxChecksum bounds the protobuf of an algorithm number and a 64-bit sum.
 const maxChecksum = 32
 
-// checkTable checks a table file against its own checksums. Its layout is
+// CheckTable checks a table file against its own checksums. Its layout is
 //
 //	block* index indexLength(4) checksum checksumLength(4)
 //
 // with the checksum over the index, a flatbuffer that locates the blocks.
-func checkTable(path string, deep bool) error {
+func CheckTable(path string, deep bool) error {
 	part := "table " + filepath.Base(path)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return tampered(part, "missing")
+		return damaged(part, "missing")
 	}
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", part, err)
@@ -137,19 +138,19 @@ func checkTable(path string, deep bool) error {
 	}
 	end, sum, err := readChecksum(f, info.Size())
 	if err != nil {
-		return tampered(part, "footer: %v", err)
+		return damaged(part, "footer: %v", err)
 	}
 	raw, start, err := readSized(f, end, info.Size())
 	if err != nil {
-		return tampered(part, "index: %v", err)
+		return damaged(part, "index: %v", err)
 	}
 	if err := verifySum(raw, sum); err != nil {
-		return tampered(part, "index: %v", err)
+		return damaged(part, "index: %v", err)
 	}
 	index := fb.GetRootAsTableIndex(raw, 0)
 	first := 0
 	if n := index.OffsetsLength(); n == 0 {
-		return tampered(part, "index: no blocks")
+		return damaged(part, "index: no blocks")
 	} else if !deep {
 		first = n - 1
 	}
@@ -157,7 +158,7 @@ func checkTable(path string, deep bool) error {
 		var at fb.BlockOffset
 		index.Offsets(&at, i)
 		if err := checkBlock(f, int64(at.Offset()), int64(at.Len()), start); err != nil {
-			return tampered(part, "block %d: %v", i, err)
+			return damaged(part, "block %d: %v", i, err)
 		}
 	}
 	return nil

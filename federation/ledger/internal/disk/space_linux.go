@@ -1,9 +1,9 @@
-package ledger
+package disk
 
 import "syscall"
 
-// freeBytes returns what an unprivileged process can still write below dir.
-func freeBytes(dir string) (uint64, error) {
+// Free returns what an unprivileged process can still write below dir.
+func Free(dir string) (uint64, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return 0, err

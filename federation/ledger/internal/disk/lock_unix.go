@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
 
-package ledger
+package disk
 
 import (
 	"errors"
@@ -9,20 +9,20 @@ import (
 	"syscall"
 )
 
-// lockDir takes the folder for this use alone, until the file is closed. The
+// Lock takes the folder for this use alone, until the file is closed. The
 // lock is on the folder itself, so that taking it changes nothing in it, and is
 // gone with the process that held it.
-func lockDir(dir string) (*os.File, error) {
+func Lock(dir string) (*os.File, error) {
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("locking ledger folder: %w", err)
+		return nil, fmt.Errorf("locking folder: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("locking ledger folder: %w", ErrLocked)
+			return nil, fmt.Errorf("locking folder: %w", ErrInUse)
 		}
-		return nil, fmt.Errorf("locking ledger folder: %w", err)
+		return nil, fmt.Errorf("locking folder: %w", err)
 	}
 	return f, nil
 }

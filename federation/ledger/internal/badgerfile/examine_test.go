@@ -1,0 +1,109 @@
+package badgerfile_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	badger "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+	"github.com/tamga-id/tamga/federation/ledger/internal/badgerfile"
+)
+
+// store writes a few records and returns the bytes of a write-ahead log, before
+// the store is closed, and of a table and the manifest, after.
+func store(t testing.TB) (mem, table, manifest []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	db, err := badger.Open(badger.DefaultOptions(dir).WithCompression(options.None).WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range byte(3) {
+		if err := db.Update(func(txn *badger.Txn) error { return txn.Set([]byte{'k', i}, bytes.Repeat([]byte{i}, 90)) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mem = bytes.TrimRight(read(t, dir, ".mem"), "\x00")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return mem, read(t, dir, ".sst"), read(t, dir, badger.ManifestFilename)
+}
+
+func read(t testing.TB, dir, suffix string) []byte {
+	t.Helper()
+	paths, err := badgerfile.List(dir, suffix)
+	if err != nil || len(paths) != 1 {
+		t.Fatalf("%v, %v; want one file", paths, err)
+	}
+	b, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func place(t testing.TB, dir, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// order gives the records of store their place.
+func order(key []byte) (uint64, bool) { return uint64(key[1]), key[0] == 'k' }
+
+// TestScanEnds cuts a log everywhere: replay ends at the last whole transaction.
+func TestScanEnds(t *testing.T) {
+	mem, _, manifest := store(t)
+	dir := t.TempDir()
+	place(t, dir, badger.ManifestFilename, manifest[:8]) // no tables
+	ends := make(map[int64]bool)
+	for n := range len(mem) + 1 {
+		place(t, dir, "00001.mem", mem[:n])
+		s, err := badgerfile.Examine(context.Background(), dir, true, order)
+		if err != nil || len(s.Logs) != 1 || s.Clean() {
+			t.Fatalf("cut at %d: %+v, %v", n, s, err)
+		}
+		w := s.Logs[0]
+		if w.Size != int64(n) || w.End > max(20, w.Size) {
+			t.Errorf("cut at %d: %+v", n, w)
+		}
+		if (w.First == 0) != (w.End > 20) {
+			t.Errorf("cut at %d: first %d with end %d", n, w.First, w.End)
+		}
+		ends[w.End] = true
+	}
+	if len(ends) != 4 || !ends[int64(len(mem))] {
+		t.Errorf("ends %v, want the header and three transactions", ends)
+	}
+}
+
+// FuzzExamine reads damaged files before Badger would: no panic, no end beyond
+// the file, and nothing but damage reported.
+func FuzzExamine(f *testing.F) {
+	mem, table, manifest := store(f)
+	f.Add(mem, table, manifest)
+	f.Add(mem[:40], table[40:], manifest[:12])
+	f.Add([]byte{}, []byte{}, []byte{})
+	f.Fuzz(func(t *testing.T, mem, table, manifest []byte) {
+		dir := t.TempDir()
+		place(t, dir, "00001.mem", mem)
+		place(t, dir, "000001.sst", table)
+		place(t, dir, badger.ManifestFilename, manifest)
+		safe := func(key []byte) (uint64, bool) { return 0, len(key) > 3 }
+		s, err := badgerfile.Examine(t.Context(), dir, true, safe)
+		if _, ok := errors.AsType[*badgerfile.Damage](err); err != nil && !ok {
+			t.Errorf("%v, want damage", err)
+		}
+		for _, w := range s.Logs {
+			if w.End > max(20, int64(len(mem))) {
+				t.Errorf("log of %d bytes ends at %d", len(mem), w.End)
+			}
+		}
+	})
+}
