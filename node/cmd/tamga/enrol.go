@@ -70,7 +70,7 @@ extension and trailing impression number, unless --pattern says otherwise.`,
 	f := c.Flags()
 	f.StringVar(&i.node.dir, "dir", "", "the node's folder (required)")
 	f.StringVar(&i.passphraseFile, "passphrase-file", "", "file with the passphrase, when the node is not running; - for standard input")
-	f.StringVar(&i.folder.Pattern, "pattern", "", `regular expression with (?P<subject>...) over file names (default `+"`"+enrol.DefaultPattern+"`)")
+	f.StringVar(&i.folder.Pattern, "pattern", "", "regular expression with a group (?P<subject>...) over file names (default "+enrol.DefaultPattern+")")
 	f.StringVar(&i.folder.Glob, "glob", "", "which files of a folder (default *.iso)")
 	f.StringVar(&i.folder.IDType, "id-type", pseudonym.IDNationalNumber, "identifier type of a folder's subjects")
 	f.BoolVar(&i.quiet, "quiet", false, "only totals and bad records")

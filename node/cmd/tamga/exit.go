@@ -122,16 +122,29 @@ func classify(err error) *failure {
 		return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err}
 	case errors.Is(err, ledger.ErrTampered):
 		return &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: err}
+	case errors.Is(err, ledger.ErrNoSpace):
+		return &failure{exit: exitFailure, code: protocol.CodeLedgerUnavailable, err: err, hint: "free disk space; nothing was lost"}
 	case errors.Is(err, gallery.ErrLocked), errors.Is(err, ledger.ErrLocked):
 		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err}
 	case errors.Is(err, gallery.ErrDamaged):
 		return &failure{exit: exitIntegrity, code: protocol.CodeStoreDamaged, err: err}
 	case errors.Is(err, os.ErrNotExist):
 		return &failure{exit: exitFailure, err: err, hint: "check the path; --dir names the folder that `tamga init` or `tamga anchor init` made"}
-	case strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "unknown flag"):
+	case cobraUsage(err):
 		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err}
 	}
 	return &failure{exit: exitFailure, err: err}
+}
+
+// cobraUsage recognises the errors that cobra gives no type: a wrong command or a
+// wrong number of arguments.
+func cobraUsage(err error) bool {
+	for _, prefix := range []string{"unknown command", "accepts ", "requires at least"} {
+		if strings.HasPrefix(err.Error(), prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // exitOf is the exit code of a verification's outcome.

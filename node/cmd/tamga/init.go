@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,9 +42,9 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	f.StringVar(&o.Name, "name", "", "organisation, shown to peers and auditors (default: the entity identifier)")
 	f.StringVar(&anchorFile, "anchor", "", "trust-anchor.json that `tamga anchor init` wrote (required)")
 	f.StringVar(&lawFile, "law", "", "law file in Cedar (default: the built-in working text of the jurisdiction)")
-	f.StringVar(&o.Listen, "listen", "", "host:port for peers, QUIC and TCP (default 127.0.0.1:7440, or the next free port)")
+	f.StringVar(&o.Listen, "listen", "", "host:port for peers, QUIC and TCP (default 127.0.0.1 and a port of the node's own)")
 	f.StringVar(&o.Advertise, "advertise", "", "host:port that peers dial, when it is not the one listened on")
-	f.StringVar(&o.API, "api", "", "host:port of the HTTP API (default 127.0.0.1:7443, or the next free port)")
+	f.StringVar(&o.API, "api", "", "host:port of the HTTP API (default 127.0.0.1 and a port of the node's own)")
 	f.StringVar(&o.Federation, "federation", "", "host:port serving /.well-known/openid-federation (default: none)")
 	f.DurationVar(&o.Refresh, "refresh", 0, "how often membership is refreshed (default 1m)")
 	f.StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the root key, - for standard input")
@@ -72,10 +74,10 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, passphraseFile strin
 		o.Name = o.EntityID
 	}
 	if o.Listen == "" {
-		o.Listen = freePort("127.0.0.1", 7440)
+		o.Listen = freePort("127.0.0.1", usualPort(o.EntityID))
 	}
 	if o.API == "" {
-		o.API = freePort("127.0.0.1", 7443)
+		o.API = freePort("127.0.0.1", usualPort(o.EntityID)+1)
 	}
 	if o.Passphrase, err = a.passphrase(passphraseFile, "Passphrase for the new root key"); err != nil {
 		return err
@@ -104,6 +106,13 @@ func readAnchor(file string) (trust.Anchor, error) {
 		return trust.Anchor{}, &failure{exit: exitConfig, code: "TMG-CFG-0001", err: fmt.Errorf("reading trust anchor: %s is not what `tamga anchor init` wrote", file)}
 	}
 	return anchor, nil
+}
+
+// usualPort differs from node to node, so that several can be made on one machine
+// before any of them runs.
+func usualPort(entityID string) int {
+	sum := sha256.Sum256([]byte(entityID))
+	return 20000 + 2*(int(binary.BigEndian.Uint16(sum[:]))%5000)
 }
 
 // freePort is host with the first of a hundred ports from start on which this

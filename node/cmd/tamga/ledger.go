@@ -2,7 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -75,8 +76,8 @@ func (a *app) verifyLedger(ctx context.Context, dir string) error {
 	r, err := ledger.Verify(ctx, node.LedgerDir(cfg), v, progress)
 	switch {
 	case err == nil:
-		return a.sound(audited{OK: true, Size: r.Size, Root: hex.EncodeToString(r.Root[:]), By: "files"})
-	case strings.Contains(err.Error(), ledger.ErrLocked.Error()):
+		return a.sound(audited{OK: true, Size: r.Size, Root: base64.StdEncoding.EncodeToString(r.Root[:]), By: "files"})
+	case errors.Is(err, ledger.ErrLocked):
 		return a.askLedger(ctx, dir)
 	}
 	return err

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tamga": main})
+}
+
+// shared is the folder of real data, or "" when it is absent.
+func shared() string {
+	dir := os.Getenv("TAMGA_SHARED")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "..", "shared")
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(abs, "data")); err != nil {
+		return ""
+	}
+	return abs
+}
+
+// TestScripts runs every command as an operator would: separate processes, their
+// output and their exit codes.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("SHARED", shared())
+			e.Setenv("HOME", e.WorkDir)
+			for _, name := range []string{"ANCHOR", "P1", "P2", "P3", "P4"} {
+				port, err := unusedPort()
+				if err != nil {
+					return err
+				}
+				e.Setenv(name, "127.0.0.1:"+port)
+			}
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "shared" {
+				return false, errors.New("unknown condition")
+			}
+			if shared() == "" && os.Getenv("CI") == "true" {
+				return false, errors.New("the shared data are absent, and under CI they must not be")
+			}
+			return shared() != "", nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"members": waitForMembers,
+			"exits":   exits,
+			"json":    jsonField,
+		},
+	})
+}
+
+func unusedPort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, errors.Join(err, l.Close())
+}
+
+// waitForMembers: members DIR N waits until the node in DIR runs and knows N others.
+func waitForMembers(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: members DIR N")
+	}
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		c := exec.Command("tamga", "status", "--dir", ts.MkAbs(args[0]), "-o", "json")
+		c.Env = []string{"PATH=" + ts.Getenv("PATH")}
+		out, err := c.Output()
+		var s struct{ Members []struct{} }
+		if err == nil && json.Unmarshal(out, &s) == nil && len(s.Members) == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not know %d others: %v %s", args[0], want, err, out)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// exits: exits CODE COMMAND... demands an exit code. Output goes to the files
+// stdout and stderr for later lines to look at.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	c := exec.Command(args[1], args[2:]...)
+	c.Dir = ts.MkAbs(".")
+	c.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
+	out, err := os.Create(ts.MkAbs("stdout.txt"))
+	ts.Check(err)
+	defer out.Close()
+	errs, err := os.Create(ts.MkAbs("stderr.txt"))
+	ts.Check(err)
+	defer errs.Close()
+	c.Stdout, c.Stderr = out, errs
+	err = c.Run()
+	got := 0
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = e.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("running %s: %v", args[1], err)
+	}
+	if got != want {
+		b, _ := os.ReadFile(ts.MkAbs("stderr.txt"))
+		ts.Fatalf("exit code %d, want %d\n%s", got, want, b)
+	}
+}
+
+// jsonField: json FILE KEY REGEXP looks at one top-level member of a JSON object.
+func jsonField(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: json FILE KEY REGEXP")
+	}
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(ts.ReadFile(args[0])), &m); err != nil {
+		ts.Fatalf("%s is not one JSON object: %v", args[0], err)
+	}
+	v, ok := m[args[1]]
+	if match := ok && regexp.MustCompile(args[2]).Match(v); match == neg {
+		ts.Fatalf("%s is %s, matched against %s", args[1], v, args[2])
+	}
+}
