@@ -25,8 +25,8 @@ func document(registry huma.Registry) *huma.OpenAPI {
 		Info: &huma.Info{
 			Title:   "Tamga node API",
 			Version: "1.0.0",
-			Description: "The API of one country's node for the systems of that country. It answers on loopback only; put a gateway of " +
-				"your own in front of it to reach it from elsewhere. Errors are RFC 9457 problem details and never repeat a submitted value. " +
+			Description: "The API of one country's node for the systems of that country. It answers on loopback only; a gateway of " +
+				"your own that reaches it from elsewhere sends it `Host: localhost` and no `Origin`. Errors are RFC 9457 problem details and never repeat a submitted value. " +
 				"Clients ignore members of responses that they do not know. This document is served at `" + documentPath + "`, without a token.",
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 		},

@@ -18,7 +18,7 @@ import (
 const maxLines = 256
 
 type enrolmentInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" minLength:"8" maxLength:"128" doc:"Sending the same body again with the same key within 24 hours returns the first response. Enrolling twice is harmless without it."`
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"8" maxLength:"128" pattern:"^[!-~]*$" doc:"Sending the same body again with the same key within 24 hours returns the first response. Enrolling twice is harmless without it."`
 	RawBody        []byte `contentType:"application/x-ndjson"`
 }
 

@@ -32,7 +32,7 @@ func verificationExample() verification {
 	return answer(requester.Result{
 		Verdict: protocol.Verdict{
 			Outcome: protocol.Matched, Code: protocol.CodeMatched, FMROneIn: 100_000,
-			Policy: protocol.PolicyRef{Law: "KGZ", Version: "2025-08-01", ID: "answer-border-control", Article: "art. 15"},
+			Policy: protocol.PolicyRef{Law: "Example law", Version: "1", ID: "answer-border-control", Article: "Article 1"},
 		},
 		Peer:  "https://node.kgz.example",
 		Query: protocol.HashQuery([]byte("example")),

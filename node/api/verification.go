@@ -14,7 +14,7 @@ import (
 )
 
 type verificationInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" minLength:"8" maxLength:"128" doc:"Sending the same body again with the same key within 24 hours returns the first response and asks nobody. A new question needs a new key."`
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"8" maxLength:"128" pattern:"^[!-~]*$" doc:"Sending the same body again with the same key within 24 hours returns the first response and asks nobody. A new question needs a new key."`
 	Body           verificationRequest
 }
 

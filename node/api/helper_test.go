@@ -1,0 +1,152 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/api"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/requester"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	token     = "fixture-token-0123456789abcdef"
+	record    = "Rk1SACAyMAAAAAA2AAABAAEsAMUAxQEAAgBQBEAoADIAAEBNAE89AEByAGx6AEA2AIm3AAAA"
+	asking    = `{"subject":{"jurisdiction":"KGZ","type":"passport","value":"AC 1234567"},"probes":[{"modality":"finger","format":"iso-19794-2-2005","position":2,"quality":80,"data":"` + record + `"}],"purpose":"border_control","legal_basis":"public_task","officer":"a.serikova"}`
+	enrolling = `{"subject":{"type":"national_number","value":"900101300123"},"biometrics":[{"modality":"finger","format":"iso-19794-2-2005","data":"` + record + `"}]}`
+)
+
+// fake is a node that does as it is told. Its fields are set before it is served.
+type fake struct {
+	verify func(context.Context, requester.Request) (requester.Result, error)
+	enrol  func(context.Context, []gallery.Enrolment) ([]gallery.Result, error)
+	audit  func(context.Context) (ledger.Report, error)
+	status node.Status
+
+	mu      sync.Mutex
+	asked   int
+	enroled int
+}
+
+func (f *fake) Verify(ctx context.Context, r requester.Request) (requester.Result, error) {
+	f.mu.Lock()
+	f.asked++
+	f.mu.Unlock()
+	if f.verify == nil {
+		return requester.Result{Verdict: protocol.Verdict{Outcome: protocol.Matched, Code: protocol.CodeMatched, FMROneIn: 1000}}, nil
+	}
+	return f.verify(ctx, r)
+}
+
+func (f *fake) Enrol(ctx context.Context, b []gallery.Enrolment) ([]gallery.Result, error) {
+	f.mu.Lock()
+	f.enroled += len(b)
+	f.mu.Unlock()
+	if f.enrol != nil {
+		return f.enrol(ctx, b)
+	}
+	out := make([]gallery.Result, len(b))
+	for i := range out {
+		out[i].Change = gallery.Created
+	}
+	return out, nil
+}
+
+func (f *fake) VerifyLedger(ctx context.Context) (ledger.Report, error) {
+	if f.audit == nil {
+		return ledger.Report{Size: 3, Root: [32]byte{1}}, nil
+	}
+	return f.audit(ctx)
+}
+
+func (*fake) Officer(string) string      { return "pseudonym-0001" }
+func (f *fake) Status() node.Status      { return f.status }
+func (*fake) Jurisdiction() string       { return "KAZ" }
+func (*fake) CheckToken(got string) bool { return got == token }
+
+var _ api.Node = (*fake)(nil)
+
+// newRequest is a request that the guard lets through.
+func newRequest(method, path, body string) *http.Request {
+	var r io.Reader
+	if body != "" {
+		r = strings.NewReader(body)
+	}
+	req := httptest.NewRequest(method, path, r)
+	req.Host = "127.0.0.1:8440"
+	req.Header.Set("Authorization", "Bearer "+token)
+	switch path {
+	case "/v1/verifications":
+		req.Header.Set("Content-Type", "application/json")
+	case "/v1/enrolments":
+		req.Header.Set("Content-Type", "application/x-ndjson")
+	}
+	return req
+}
+
+// send returns the response and its body, and checks what every response has.
+func send(t testing.TB, h http.Handler, r *http.Request) (*http.Response, map[string]any) {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	res := rec.Result()
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Access-Control-Allow-Origin": ""} {
+		if got := res.Header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	var body map[string]any
+	if err := json.Unmarshal(rec.Body.Bytes(), &body); err != nil {
+		t.Fatalf("status %d: body is not JSON: %v", res.StatusCode, err)
+	}
+	if bytes.Contains(rec.Body.Bytes(), []byte("$schema")) {
+		t.Error("the body has a $schema member")
+	}
+	problem := res.Header.Get("Content-Type") == "application/problem+json"
+	if problem != (res.StatusCode != http.StatusOK) {
+		t.Errorf("status %d has Content-Type %q", res.StatusCode, res.Header.Get("Content-Type"))
+	}
+	if problem {
+		checkProblem(t, res, body)
+	}
+	return res, body
+}
+
+func checkProblem(t testing.TB, res *http.Response, body map[string]any) {
+	t.Helper()
+	code, _ := body["code"].(string)
+	e, ok := protocol.Lookup(protocol.Code(code))
+	if !ok || body["title"] != e.Title || body["next"] != e.Next || body["type"] != "urn:tamga:problem:"+code {
+		t.Errorf("problem does not follow from its code: %v", body)
+	}
+	if body["status"] != float64(res.StatusCode) {
+		t.Errorf("status member is %v, status %d", body["status"], res.StatusCode)
+	}
+}
+
+// violation is the first entry of errors.
+func violation(body map[string]any) (pointer, rule string) {
+	list, _ := body["errors"].([]any)
+	if len(list) == 0 {
+		return "none", "none"
+	}
+	v := list[0].(map[string]any)
+	return v["pointer"].(string), v["rule"].(string)
+}
+
+func at(t time.Time) func() time.Time { return func() time.Time { return t } }
