@@ -22,7 +22,7 @@ func packageComment(t *testing.T, file string) bool {
 
 // TestLinks: a map that points nowhere is worse than none.
 func TestLinks(t *testing.T) {
-	out, err := exec.Command("git", "ls-files", "*.md").Output()
+	out, err := exec.Command("git", "ls-files", "-co", "--exclude-standard", "*.md").Output()
 	if err != nil {
 		t.Skip("not a git checkout: no list of documents to look at")
 	}

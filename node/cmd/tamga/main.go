@@ -79,7 +79,7 @@ the gallery of the country that holds them.`,
 			root.AddCommand(c)
 		}
 	}
-	add("start", a.demoCommand(), a.initCommand(), a.runCommand(), a.statusCommand())
+	add("start", a.demoCommand(), a.sandboxCommand(), a.initCommand(), a.runCommand(), a.statusCommand())
 	add("ask", a.verifyCommand())
 	add("people", a.enrolCommand())
 	add("federation", a.anchorCommand())
