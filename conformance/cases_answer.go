@@ -1,0 +1,208 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"sync"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+)
+
+// answerCases look at the replies themselves.
+func answerCases() []Case {
+	return []Case{
+		{ID: "TMG-CONF-A-001", Title: "an Answer is bound to the bytes of its Query, sealed, complete and nothing more",
+			Requirements: []string{"TMG-A-001", "TMG-A-002", "TMG-A-003", "TMG-A-004", "TMG-A-005"},
+			steps:        answers(func(*session, *draft) error { return nil }, protocol.CodeMatched)},
+		{ID: "TMG-CONF-A-002", Title: "a Refusal is signed, bound to its frame, complete and nothing more", Negative: true,
+			Requirements: []string{"TMG-A-002", "TMG-A-007"}, steps: refuses(claim("aud", "https://elsewhere.example"), protocol.CodeAudience)},
+		{ID: "TMG-CONF-A-003", Title: "the same question asked twice is answered twice, each Answer bound to its own Query",
+			Requirements: []string{"TMG-A-002", "TMG-A-008", "TMG-P-004"}, steps: twice,
+			Hint: "A reply must never be taken from a cache."},
+		{ID: "TMG-CONF-L-001", Title: "a replayed Query gets a ledger entry of its own", Negative: true,
+			Requirements: []string{"TMG-R-005", "TMG-R-006", "TMG-R-012", "TMG-L-002"}, steps: ownEntry,
+			Hint: "Every frame that passed TMG-R-004 ends in an entry, refused ones too."},
+		{ID: "TMG-CONF-L-002", Title: "Queries that arrive together get different entries", Requirements: []string{"TMG-R-005", "TMG-R-012", "TMG-L-002"},
+			steps: together},
+		{ID: "TMG-CONF-X-001", Title: "no reply shows identifiers or probes of the test subjects", Negative: true,
+			Requirements: []string{"TMG-A-005", "TMG-A-007", "TMG-L-003"}, steps: canary,
+			Hint: "Look for an error text or a debug member that repeats the request."},
+	}
+}
+
+func twice(ctx context.Context, s *session) error {
+	p, err := s.person()
+	if err != nil {
+		return err
+	}
+	probe, err := s.probe(p, s.modality())
+	if err != nil {
+		return err
+	}
+	for range 2 {
+		d, err := s.draft(p, s.Target.open(), probe)
+		if err != nil {
+			return err
+		}
+		if _, err := s.answered(ctx, d, protocol.CodeMatched); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replay sends a good Query and then its frame once more.
+func (s *session) replay(ctx context.Context) (first, second reply, err error) {
+	d, err := s.mated(s.Target.open())
+	if err != nil {
+		return first, second, err
+	}
+	q, err := d.build(s.Now())
+	if err != nil {
+		return first, second, err
+	}
+	if first, err = s.send(ctx, q); err != nil {
+		return first, second, err
+	}
+	if err = first.is(true, protocol.CodeMatched); err != nil {
+		return first, second, err
+	}
+	second, err = s.send(ctx, q)
+	return first, second, err
+}
+
+func ownEntry(ctx context.Context, s *session) error {
+	first, second, err := s.replay(ctx)
+	if err != nil {
+		return err
+	}
+	if err := second.is(true, protocol.CodeReplay); err != nil {
+		return err
+	}
+	if second.receipt.Receipt.Index <= first.receipt.Receipt.Index {
+		return &finding{"a receipt with a later index for the replay (TMG-R-005)", "the same or an earlier index"}
+	}
+	return nil
+}
+
+// inParallel is how many Queries are sent at once: fewer than any node's limits.
+const inParallel = 4
+
+// parallel sends frames at the same time and reads the replies.
+func (s *session) parallel(ctx context.Context, queries []sent) ([]reply, error) {
+	replies, errs := make([]reply, len(queries)), make([]error, len(queries))
+	var wg sync.WaitGroup
+	for i, q := range queries {
+		wg.Go(func() { replies[i], errs[i] = s.send(ctx, q) })
+	}
+	wg.Wait()
+	return replies, errors.Join(errs...)
+}
+
+func together(ctx context.Context, s *session) error {
+	queries := make([]sent, inParallel)
+	for i := range queries {
+		d, err := s.mated(s.Target.open())
+		if err != nil {
+			return err
+		}
+		if queries[i], err = d.build(s.Now()); err != nil {
+			return err
+		}
+	}
+	replies, err := s.parallel(ctx, queries)
+	if err != nil {
+		return err
+	}
+	seen := make(map[uint64]bool)
+	for _, r := range replies {
+		if err := r.is(true, protocol.CodeMatched); err != nil {
+			return err
+		}
+		if seen[r.receipt.Receipt.Index] {
+			return &finding{"an entry for each Query (TMG-R-005)", "one entry for two"}
+		}
+		seen[r.receipt.Receipt.Index] = true
+	}
+	return nil
+}
+
+// canary asks in several ways about one person and searches everything that comes
+// back, sealed parts included, for what would name that person.
+func canary(ctx context.Context, s *session) error {
+	p, err := s.person()
+	if err != nil {
+		return err
+	}
+	for _, f := range []fault{
+		func(*session, *draft) error { return nil },
+		claim("purpose", "no_such_purpose"),
+		claim("aud", "https://elsewhere.example"),
+		func(_ *session, d *draft) error { d.content[keyProbes] = []any{}; return nil },
+		func(_ *session, d *draft) error { d.probe(0)[keyFormat] = "no-such-format"; return nil },
+		func(_ *session, d *draft) error { record := d.probe(0)[keyRecord].([]byte); record[0] ^= 1; return nil },
+	} {
+		probe, err := s.probe(p, s.modality())
+		if err != nil {
+			return err
+		}
+		marks := [][]byte{[]byte(p.Identifier.Value), bytes.Clone(probe.Data[len(probe.Data)/2:][:24])}
+		for _, m := range p.Marks {
+			marks = append(marks, []byte(m))
+		}
+		d, err := s.draft(p, s.Target.open(), probe)
+		if err != nil {
+			return err
+		}
+		if err := f(s, d); err != nil {
+			return err
+		}
+		r, _, err := s.exchange(ctx, d)
+		if shows(r, marks) {
+			return &finding{"replies that name no person (TMG-A-005)", "one that repeats an identifier or a probe of the Query"}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shows searches every layer of a reply for marks, as they are, in hexadecimal and in
+// base64 at any alignment.
+func shows(r reply, marks [][]byte) bool {
+	for _, layer := range [][]byte{r.frame, r.header, r.payload, r.plain} {
+		upper := bytes.ToUpper(layer)
+		for _, m := range marks {
+			if len(m) < 6 {
+				continue // found by chance
+			}
+			if bytes.Contains(upper, bytes.ToUpper(m)) || bytes.Contains(upper, bytes.ToUpper([]byte(hex.EncodeToString(m)))) {
+				return true
+			}
+			for shift := range 3 {
+				if containsBase64(layer, m, shift) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// containsBase64 looks for m behind shift unknown bytes. Characters that those bytes
+// or the ones behind m take part in are left out.
+func containsBase64(layer, m []byte, shift int) bool {
+	text := base64.RawStdEncoding.EncodeToString(append(make([]byte, shift), m...))
+	from := (shift*8 + 5) / 6
+	to := (shift + len(m)) * 8 / 6
+	core := text[from:to]
+	return bytes.Contains(layer, []byte(core)) || bytes.Contains(layer, urlAlphabet([]byte(core)))
+}
+
+func urlAlphabet(b []byte) []byte {
+	return bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("+"), []byte("-")), []byte("/"), []byte("_"))
+}

@@ -1,0 +1,82 @@
+package conformance
+
+import (
+	"context"
+	"slices"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+)
+
+// Registries of PROTOCOL.md section 9.
+var (
+	purposes   = [...]string{"border_control", "visa_issuance", "migration_registration", "travel_check_in", "law_enforcement", "sandbox_test"}
+	legalBases = [...]string{"consent", "legal_obligation", "public_task", "vital_interest"}
+)
+
+// lawCases ask what the target's law does not allow, TMG-R-007 and TMG-R-008.
+func lawCases() []Case {
+	return []Case{
+		{ID: "TMG-CONF-R-010", Title: "a purpose that no law knows is refused, with policy and article", Negative: true, Requirements: []string{"TMG-R-007"},
+			Hint: "Default is deny; the refusal names the act and article that say so.", steps: unlawful(claim("purpose", "no_such_purpose"))},
+		{ID: "TMG-CONF-R-011", Title: "a legal basis that no law knows is refused, with policy and article", Negative: true, Requirements: []string{"TMG-R-007"},
+			Hint: "Default is deny; the refusal names the act and article that say so.", steps: unlawful(claim("legal_basis", "no_such_basis"))},
+		{ID: "TMG-CONF-R-012", Title: "purposes that the metadata does not list are refused on every legal basis", Negative: true,
+			Requirements: []string{"TMG-R-007", "TMG-E-001"}, steps: unlisted, Hint: "Metadata and law disagree."},
+		{ID: "TMG-CONF-R-013", Title: "law decides before the seal is opened", Negative: true, Requirements: []string{"TMG-R-007"},
+			Hint: "What the law does not allow must not be opened.",
+			steps: unlawful(func(s *session, d *draft) error {
+				d.claims["purpose"], d.sealed = "no_such_purpose", flipped(s)
+				return nil
+			})},
+		{ID: "TMG-CONF-R-014", Title: "an operation that the protocol does not define is not performed", Negative: true,
+			Requirements: []string{"TMG-R-007", "TMG-R-008"},
+			steps:        answers(claim("operation", "no_such_operation"), protocol.CodeLaw, protocol.CodeOperation)},
+	}
+}
+
+func unlawful(f fault) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		d, err := s.mated(s.Target.open())
+		if err != nil {
+			return err
+		}
+		if err := f(s, d); err != nil {
+			return err
+		}
+		return s.lawRefuses(ctx, d)
+	}
+}
+
+func (s *session) lawRefuses(ctx context.Context, d *draft) error {
+	r, err := s.answered(ctx, d, protocol.CodeLaw)
+	if err != nil {
+		return err
+	}
+	if r.policy.Law == "" || r.policy.ID == "" || r.policy.Article == "" {
+		return &finding{"law, policy and article of the refusal (TMG-R-007)", "a refusal without"}
+	}
+	return nil
+}
+
+func unlisted(ctx context.Context, s *session) error {
+	tried := false
+	for _, purpose := range purposes {
+		if slices.Contains(s.Target.Purposes, purpose) {
+			continue
+		}
+		for _, basis := range legalBases {
+			d, err := s.mated(Ground{purpose, basis})
+			if err != nil {
+				return err
+			}
+			if err := s.lawRefuses(ctx, d); err != nil {
+				return err
+			}
+			tried = true
+		}
+	}
+	if !tried {
+		return &skip{"the target's metadata lists every purpose of the registry"}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package conformance
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/tamga-id/tamga/crypto/jose"
+)
+
+// symmetric signs with HMAC and takes the issuer's public key for the secret: the
+// confusion of RFC 8725 section 2.1.
+func symmetric(s *session, d *draft) error {
+	secret := s.Tester.Signing.Public().Bytes()
+	d.header["alg"] = "HS256"
+	d.sign = func(input []byte) []byte {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write(input)
+		return mac.Sum(nil)
+	}
+	return nil
+}
+
+// unknownKey signs with a key that no metadata carries, under its own kid.
+func unknownKey(_ *session, d *draft) error {
+	k, err := jose.GenerateKey()
+	if err != nil {
+		return fmt.Errorf("making key: %w", err)
+	}
+	d.key, d.header["kid"] = k, k.Public().KeyID()
+	return nil
+}
+
+// embedded is unknownKey with the public half in the header.
+func embedded(s *session, d *draft) error {
+	if err := unknownKey(s, d); err != nil {
+		return err
+	}
+	d.header["jwk"] = d.key.Public()
+	return nil
+}
+
+// flippedSignature damages one bit of the signature that the seed chooses. The last
+// byte stays whole, so that the base64url is canonical whatever the bit.
+func flippedSignature(s *session, d *draft) error {
+	at, bit := s.rng.IntN(32), byte(1)<<s.rng.IntN(8)
+	d.token = func(t string) string {
+		cut := len(t) - 86 // 64 bytes in base64url
+		sig, err := b64.DecodeString(t[cut:])
+		if err != nil {
+			return t + "."
+		}
+		sig[at] ^= bit
+		return t[:cut] + b64.EncodeToString(sig)
+	}
+	return nil
+}
+
+// flipped damages one bit of b that the seed chooses.
+func flipped(s *session) func([]byte) []byte {
+	return func(b []byte) []byte {
+		b[s.rng.IntN(len(b))] ^= 1 << s.rng.IntN(8)
+		return b
+	}
+}

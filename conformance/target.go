@@ -1,0 +1,82 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/sealing"
+	"github.com/tamga-id/tamga/federation/protocol"
+)
+
+// Exchanger carries one frame of /tamga/query/1 to the target and returns its reply.
+// Exchange returns when ctx ends; an error means that there was no reply.
+type Exchanger interface {
+	Exchange(ctx context.Context, frame []byte) ([]byte, error)
+}
+
+// Ground is a purpose with a legal basis.
+type Ground struct{ Purpose, LegalBasis string }
+
+// Target is what the tester knows of the node under test from its Trust Chain.
+type Target struct {
+	Entity       string            // Entity Identifier
+	Jurisdiction string            // ISO 3166-1 alpha-3
+	Peer         protocol.Peer     // keys and ledger that its replies must verify under
+	SealingKey   sealing.PublicKey // the first of its metadata
+	Modalities   []string          // of its metadata
+	Purposes     []string          // of its metadata
+	Open         Ground            // answered without consent; zero: border_control, public_task
+}
+
+// Tester is the member of the federation that asks.
+type Tester struct {
+	Entity       string
+	Jurisdiction string
+	Signing      jose.PrivateKey
+	Exchanger    Exchanger
+
+	// Stranger is a connection whose peer ID no Trust Chain names; its Exchange must
+	// fail. Nil: that case is skipped.
+	Stranger Exchanger
+	// Raw writes the bytes it is given to a fresh stream as they are, without a
+	// length in front. Nil: cases about framing are skipped.
+	Raw Exchanger
+	// Other is a second member, in whose name the tester sends Queries that the
+	// target must refuse. Zero: the target's own name is used.
+	Other Member
+}
+
+// Member is another Entity of the federation with the key that signs its Queries.
+type Member struct {
+	Entity  string
+	Signing jose.PrivateKey
+}
+
+func (t Target) open() Ground {
+	if t.Open == (Ground{}) {
+		return Ground{"border_control", "public_task"}
+	}
+	return t.Open
+}
+
+// check reports what is missing; nothing was sent then.
+func (o Options) check() error {
+	var errs []error
+	need := func(ok bool, what string) {
+		if !ok {
+			errs = append(errs, errors.New(what+" is missing"))
+		}
+	}
+	need(o.Now != nil, "Now")
+	need(o.Target.Entity != "" && o.Target.Jurisdiction != "", "the target's Entity Identifier or jurisdiction")
+	need(o.Target.Peer.Entity == o.Target.Entity && o.Target.Peer.Keys.Len() > 0, "the target's signing key")
+	need(!o.Target.SealingKey.IsZero(), "the target's sealing key")
+	need(o.Tester.Entity != "" && !o.Tester.Signing.IsZero(), "the tester's Entity Identifier or signing key")
+	need(o.Tester.Exchanger != nil, "the tester's connection")
+	need(o.Subjects != nil, "Subjects")
+	if o.Subjects != nil && o.Subjects.Count() < 2 {
+		errs = append(errs, errors.New("at least two enrolled test subjects are needed"))
+	}
+	return errors.Join(errs...)
+}
