@@ -109,10 +109,10 @@ func (c Config) withDefaults() (Config, []ma.Multiaddr, error) {
 	span("HandlerTimeout", &c.HandlerTimeout, 20*time.Second)
 	span("DrainTimeout", &c.DrainTimeout, 5*time.Second)
 	if c.Admit == nil {
-		faults = append(faults, errors.New("Admit is nil"))
+		faults = append(faults, errors.New("no Admit function"))
 	}
 	if len(c.Overloaded) > c.MaxFrame {
-		faults = append(faults, errors.New("Overloaded is longer than MaxFrame"))
+		faults = append(faults, errors.New("the overload frame is longer than MaxFrame"))
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))
@@ -121,7 +121,7 @@ func (c Config) withDefaults() (Config, []ma.Multiaddr, error) {
 	for _, s := range c.Listen {
 		a, err := parseAddr(s)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("Listen %q: %w", s, err))
+			faults = append(faults, fmt.Errorf("listen address %q: %w", s, err))
 			continue
 		}
 		listen = append(listen, a)

@@ -150,7 +150,7 @@ func readFile(files fs.FS, name string) ([]byte, error) {
 		return nil, errors.New("cannot be used here: send data")
 	}
 	if !fs.ValidPath(name) {
-		return nil, errors.New("must be a path below the manifest's folder, with / and without ..")
+		return nil, errors.New("must be a path below the manifest's folder, with / and no parent folders")
 	}
 	f, err := files.Open(name)
 	if err != nil {
