@@ -50,7 +50,9 @@ func document(registry huma.Registry) *huma.OpenAPI {
 func operation(api huma.API, id, method, path, summary, description, tag string, example any) *huma.Operation {
 	op := &huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Description: description, Tags: []string{tag},
-		// The guard has read the body, with a limit and a deadline of its own.
+		// The guard has read the body, with a limit and a deadline of its own. A deadline
+		// that huma sets now would stay, and end the context of an operation that waits
+		// for a peer for longer.
 		BodyReadTimeout: -1, MaxBodyBytes: -1,
 		Responses: map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
 			Description: "Done.",

@@ -239,3 +239,24 @@ func toJSON(t testing.TB, v any) string {
 	}
 	return string(b)
 }
+
+// TestVocabulary: the words of the schema are those of PROTOCOL.md.
+func TestVocabulary(t *testing.T) {
+	text, err := os.ReadFile("../../federation/protocol/PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas := newValidator(t).schemas
+	for _, at := range [][2]string{{"VerificationRequest", "purpose"}, {"VerificationRequest", "legal_basis"}, {"Subject", "type"},
+		{"Probe", "modality"}, {"Verification", "outcome"}} {
+		words := list(schemas[at[0]].(map[string]any)["properties"].(map[string]any)[at[1]].(map[string]any)["enum"])
+		if len(words) == 0 {
+			t.Errorf("%v has no words", at)
+		}
+		for _, w := range words {
+			if !bytes.Contains(text, []byte("`"+w.(string)+"`")) {
+				t.Errorf("%v: PROTOCOL.md does not have %q", at, w)
+			}
+		}
+	}
+}

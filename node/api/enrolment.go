@@ -58,52 +58,64 @@ func (s *service) enrolment(api huma.API) {
 
 func (s *service) enrol(ctx context.Context, in *enrolmentInput) (*enrolmentOutput, error) {
 	defer clear(in.RawBody) // huma's pool would keep it
-	var (
-		report enrolmentReport
-		batch  []gallery.Enrolment
-		places []int // of the batch, in report.Results
-	)
-	defer func() {
-		for _, e := range batch {
-			for _, t := range e.Templates {
-				clear(t.Data)
-			}
+	m, p := parse(in.RawBody, s.node.Jurisdiction())
+	defer m.wipe()
+	if p != nil {
+		return nil, p
+	}
+	if len(m.batch) > 0 {
+		results, err := s.node.Enrol(ctx, m.batch)
+		if err != nil || len(results) != len(m.batch) {
+			return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal,
+				"Not every record was stored. Send the same lines again: those that were are then reported as unchanged.")
 		}
-	}()
-	report.Results = []enrolment{}
+		for i, r := range results {
+			m.report.Results[m.places[i]].settle(r)
+		}
+	}
+	m.report.count()
+	return &enrolmentOutput{Body: m.report}, nil
+}
+
+// manifest is a request on its way: what of it can be enrolled, and the report.
+type manifest struct {
+	report enrolmentReport
+	batch  []gallery.Enrolment
+	places []int // of each of batch in report.Results
+}
+
+func parse(body []byte, jurisdiction string) (*manifest, *problem) {
+	m := &manifest{report: enrolmentReport{Results: []enrolment{}}}
 	number := 0
-	for line := range bytes.SplitSeq(in.RawBody, []byte{'\n'}) {
+	for line := range bytes.SplitSeq(body, []byte{'\n'}) {
 		number++
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 {
 			continue
 		}
-		if len(report.Results) == maxLines {
-			return nil, invalid("", "must have at most 256 lines")
+		if len(m.report.Results) == maxLines {
+			return m, invalid("", "must have at most 256 lines")
 		}
-		e, err := enrol.ParseRecord(line, s.node.Jurisdiction(), nil)
+		e, err := enrol.ParseRecord(line, jurisdiction, nil)
 		if err != nil {
-			report.Results = append(report.Results, failed(number, err))
+			m.report.Results = append(m.report.Results, failed(number, err))
 			continue
 		}
-		batch, places = append(batch, e), append(places, len(report.Results))
-		report.Results = append(report.Results, enrolment{Line: number})
+		m.batch, m.places = append(m.batch, e), append(m.places, len(m.report.Results))
+		m.report.Results = append(m.report.Results, enrolment{Line: number})
 	}
-	if len(report.Results) == 0 {
-		return nil, invalid("", "must have at least one line that is not blank")
+	if len(m.report.Results) == 0 {
+		return m, invalid("", "must have at least one line that is not blank")
 	}
-	if len(batch) > 0 {
-		results, err := s.node.Enrol(ctx, batch)
-		if err != nil || len(results) != len(batch) {
-			return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal,
-				"Not every record was stored. Send the same lines again: those that were are then reported as unchanged.")
+	return m, nil
+}
+
+func (m *manifest) wipe() {
+	for _, e := range m.batch {
+		for _, t := range e.Templates {
+			clear(t.Data)
 		}
-		for i, r := range results {
-			report.Results[places[i]].settle(r)
-		}
 	}
-	report.count()
-	return &enrolmentOutput{Body: report}, nil
 }
 
 // settle says what the gallery did. A change that it does not know is a failure.

@@ -192,18 +192,13 @@ func (g *guard) read(w http.ResponseWriter, r *http.Request, rt route) ([]byte, 
 		_ = rc.SetWriteDeadline(time.Now().Add(rt.timeout))
 	}
 	if rt.content == "" {
-		// net/http watches the connection while an operation runs and cancels it when
-		// the deadline for reading passes; see below.
-		_ = rc.SetReadDeadline(time.Time{})
 		return nil, nil
 	}
 	// The deadlines are those of the connection, hence of the wall clock. Errors mean
-	// that there are none, as in tests without a connection.
+	// that there are none, as in tests without a connection. net/http lifts this one
+	// at the end of the body.
 	_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rt.maxBody))
-	// Left in place, it would cancel the context of an operation that waits for a
-	// peer longer than the caller had for sending.
-	_ = rc.SetReadDeadline(time.Time{})
 	if err != nil {
 		w.Header().Set("Connection", "close")
 		clear(body)
