@@ -99,3 +99,28 @@ func openKeys(dir string, passphrase []byte, origin string) (custody.Root, keys,
 	k, err := loadKeys(store.Secret, origin)
 	return root, k, err
 }
+
+// Seeds are the secrets with which a member asks: what a conformance laboratory
+// needs of the node folder that it was enrolled with.
+type Seeds struct{ Federation, Signing, Sealing, Transport, Ledger, LedgerPQ []byte }
+
+// OpenSeeds reads them from the folder of a node that is not running.
+func OpenSeeds(dir string, passphrase []byte) (Seeds, error) {
+	root, err := custody.Open(rootPath(dir), passphrase)
+	if err != nil {
+		return Seeds{}, fmt.Errorf("opening root key: %w", err)
+	}
+	defer root.Wipe()
+	store, err := custody.OpenKeystore(keystorePath(dir), root)
+	if err != nil {
+		return Seeds{}, fmt.Errorf("opening keystore: %w", err)
+	}
+	var s Seeds
+	for name, to := range map[string]*[]byte{secretFederation: &s.Federation, secretSigning: &s.Signing, secretSealing: &s.Sealing,
+		secretLibP2P: &s.Transport, secretLedger: &s.Ledger, secretLedgerPQ: &s.LedgerPQ} {
+		if *to, err = store.Secret(name); err != nil {
+			return Seeds{}, fmt.Errorf("opening keystore: %w", err)
+		}
+	}
+	return s, nil
+}
