@@ -12,15 +12,14 @@ import (
 // The JUnit XML that continuous integration systems read; there is no normative
 // schema, this is the common part of Ant's, Jenkins' and GitLab's.
 type junitSuites struct {
-	XMLName  xml.Name `xml:"testsuites"`
-	Tests    int      `xml:"tests,attr"`
-	Failures int      `xml:"failures,attr"`
-	Errors   int      `xml:"errors,attr"`
-	Suites   []junitSuite
+	XMLName  xml.Name     `xml:"testsuites"`
+	Tests    int          `xml:"tests,attr"`
+	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr"`
+	Suites   []junitSuite `xml:"testsuite"`
 }
 
 type junitSuite struct {
-	XMLName    xml.Name        `xml:"testsuite"`
 	Name       string          `xml:"name,attr"`
 	Tests      int             `xml:"tests,attr"`
 	Failures   int             `xml:"failures,attr"`
@@ -29,7 +28,7 @@ type junitSuite struct {
 	Time       string          `xml:"time,attr"`
 	Timestamp  string          `xml:"timestamp,attr"`
 	Properties []junitProperty `xml:"properties>property"`
-	Cases      []junitCase
+	Cases      []junitCase     `xml:"testcase"`
 }
 
 type junitProperty struct {
@@ -38,7 +37,6 @@ type junitProperty struct {
 }
 
 type junitCase struct {
-	XMLName xml.Name     `xml:"testcase"`
 	Class   string       `xml:"classname,attr"`
 	Name    string       `xml:"name,attr"`
 	Time    string       `xml:"time,attr"`

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"slices"
 	"time"
@@ -98,8 +99,9 @@ func (s *session) read(q sent, frame []byte) (reply, *finding) {
 		KeyID     string `json:"kid"`
 		Type      string `json:"typ"`
 	}
+	var first *finding
 	if err := jose.DecodeClaims(r.header, &header); err != nil {
-		return r, &finding{"a header of exactly alg, kid and typ (TMG-Q-001)", "other members"}
+		first = &finding{"a header of exactly alg, kid and typ (TMG-Q-001)", "other members"}
 	}
 	r.answer = token.Type() == protocol.TypeAnswer
 	if !r.answer && token.Type() != protocol.TypeRefusal {
@@ -108,10 +110,22 @@ func (s *session) read(q sent, frame []byte) (reply, *finding) {
 	if r.payload, err = jose.Verify(string(frame), token.Type(), s.Target.Peer.Keys); err != nil {
 		return r, &finding{"a signature by a current key of the target (TMG-A-001)", "a signature that does not verify"}
 	}
+	next := s.readRefusal
 	if r.answer {
-		return s.readAnswer(q, r)
+		next = s.readAnswer
 	}
-	return s.readRefusal(q, r)
+	r, f := next(q, r)
+	return r, cmp.Or(first, f)
+}
+
+// claims decodes a payload that must have the members of v and no others. With others
+// it is read all the same: a stray member is a finding, not a reason to see nothing.
+func claims(payload []byte, v any, members string) *finding {
+	if jose.DecodeClaims(payload, v) == nil {
+		return nil
+	}
+	_ = jose.DecodeOpenClaims(payload, v) // what is missing then fails the binding
+	return &finding{"exactly the claims " + members, "other claims"}
 }
 
 // bound checks what Answer and Refusal have in common.
@@ -128,9 +142,7 @@ func (s *session) bound(q sent, r *reply, issuer, hash string, iat int64) *findi
 
 func (s *session) readRefusal(q sent, r reply) (reply, *finding) {
 	var c refusalClaims
-	if err := jose.DecodeClaims(r.payload, &c); err != nil {
-		return r, &finding{"exactly the claims iss, iat, query_hash, outcome and code (TMG-A-007)", "other claims"}
-	}
+	first := claims(r.payload, &c, "iss, iat, query_hash, outcome and code (TMG-A-007)")
 	r.outcome, r.code = protocol.Outcome(c.Outcome), protocol.Code(c.Code)
 	if f := s.bound(q, &r, c.Issuer, c.QueryHash, c.IssuedAt); f != nil {
 		return r, f
@@ -139,14 +151,12 @@ func (s *session) readRefusal(q sent, r reply) (reply, *finding) {
 	if r.outcome != protocol.Refused && r.outcome != protocol.Unavailable {
 		return r, &finding{"a Refusal that is refused or unavailable (TMG-A-007)", "another outcome"}
 	}
-	return r, s.verdict(r)
+	return r, cmp.Or(first, s.verdict(r))
 }
 
 func (s *session) readAnswer(q sent, r reply) (reply, *finding) {
 	var c answerClaims
-	if err := jose.DecodeClaims(r.payload, &c); err != nil {
-		return r, &finding{"exactly the claims iss, aud, iat, query_hash and sealed (section 4)", "other claims"}
-	}
+	first := claims(r.payload, &c, "iss, aud, iat, query_hash and sealed (section 4)")
 	if f := s.bound(q, &r, c.Issuer, c.QueryHash, c.IssuedAt); f != nil {
 		return r, f
 	}
@@ -173,7 +183,7 @@ func (s *session) readAnswer(q sent, r reply) (reply, *finding) {
 	r.policy = protocol.PolicyRef{Law: w.Policy.Law, Version: w.Policy.Version, ID: w.Policy.ID, Article: w.Policy.Article}
 	r.receipt.Receipt.Checkpoint, r.receipt.Receipt.Index = w.Receipt.Checkpoint, w.Receipt.Index
 	r.receipt.Receipt.Proof, r.receipt.Receipt.Leaf = w.Receipt.Proof, w.Receipt.Leaf
-	if f := s.verdict(r); f != nil {
+	if f := cmp.Or(first, s.verdict(r)); f != nil {
 		return r, f
 	}
 	return r, s.recorded(q, r)
