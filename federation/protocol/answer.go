@@ -114,7 +114,7 @@ func (q Query) Answer(v Verdict, r ledger.Receipt, sign jose.PrivateKey, now tim
 
 // Refuse signs a reply in clear to a frame of which nothing could be trusted, or
 // for which there is no durable ledger entry (TMG-A-007). It says no more than a
-// code.
+// code; a requester accepts those of TMG-A-007 alone.
 func Refuse(self string, h Hash, c Code, sign jose.PrivateKey, now time.Time) ([]byte, error) {
 	o := c.Outcome()
 	if o != Refused {
@@ -223,6 +223,9 @@ func (p *Pending) refusal(token string, from Peer, now time.Time) (Answer, error
 	v := Verdict{Outcome: Outcome(w.Outcome), Code: Code(w.Code)}
 	if v.Outcome != Refused && v.Outcome != Unavailable {
 		return Answer{}, fault(CodeAnswerInvalid, "a refusal carries a verdict")
+	}
+	if !v.Code.inClear() {
+		return Answer{}, fault(CodeAnswerInvalid, "a refusal without receipt carries a code that demands one")
 	}
 	if err := v.check(); err != nil {
 		return Answer{}, &Fault{CodeAnswerInvalid, err}

@@ -10,14 +10,15 @@ import (
 
 var errNotDeterministic = errors.New("encoding is not deterministic")
 
-// codec is deterministic CBOR, RFC 8949 section 4.2.1, both ways.
-var codec = sync.OnceValues(func() (cbor.EncMode, cbor.DecMode) {
+// codec is deterministic CBOR, RFC 8949 section 4.2.1, both ways. The encoder writes
+// to buffers of ours: the library's own are pooled and never wiped.
+var codec = sync.OnceValues(func() (cbor.UserBufferEncMode, cbor.DecMode) {
 	enc, err := cbor.EncOptions{
 		Sort:          cbor.SortBytewiseLexical,
 		IndefLength:   cbor.IndefLengthForbidden,
 		TagsMd:        cbor.TagsForbidden,
 		NilContainers: cbor.NilContainerAsEmpty,
-	}.EncMode()
+	}.UserBufferEncMode()
 	if err != nil {
 		panic("protocol: CBOR encoding options: " + err.Error())
 	}
@@ -37,23 +38,39 @@ var codec = sync.OnceValues(func() (cbor.EncMode, cbor.DecMode) {
 	return enc, dec
 })
 
-func encodeCBOR(v any) ([]byte, error) {
+func encodeCBOR(v any) ([]byte, error) { return encodeSized(v, 512) }
+
+// encodeSized encodes without leaving a second copy behind, if size is enough.
+func encodeSized(v any, size int) ([]byte, error) {
 	enc, _ := codec()
-	return enc.Marshal(v)
+	buf := bytes.NewBuffer(make([]byte, 0, size))
+	if err := enc.MarshalToBuffer(v, buf); err != nil {
+		clear(buf.Bytes())
+		return nil, err
+	}
+	return buf.Bytes(), nil
 }
 
 // decodeCBOR accepts only the one deterministic encoding of a value, so that two
 // implementations can never disagree on what was hashed or sealed. The library's
-// error is dropped: it may quote the data.
+// error is dropped: it may quote the data. A refused value that can be wiped is.
 func decodeCBOR[T any](b []byte) (T, error) {
 	var v, zero T
 	_, dec := codec()
-	if err := dec.Unmarshal(b, &v); err != nil {
-		return zero, errors.New("not the CBOR map that PROTOCOL.md defines")
+	refuse := func(err error) (T, error) {
+		if w, ok := any(&v).(interface{ wipe() }); ok {
+			w.wipe()
+		}
+		return zero, err
 	}
-	again, err := encodeCBOR(v)
-	if err != nil || !bytes.Equal(again, b) {
-		return zero, errNotDeterministic
+	if err := dec.Unmarshal(b, &v); err != nil {
+		return refuse(errors.New("not the CBOR map that PROTOCOL.md defines"))
+	}
+	again, err := encodeSized(v, len(b)+64)
+	same := err == nil && bytes.Equal(again, b)
+	clear(again)
+	if !same {
+		return refuse(errNotDeterministic)
 	}
 	return v, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // Code names one cause from the closed registry. It is the same on the wire, in
@@ -117,7 +118,7 @@ func registry() []CodeEntry {
 		{CodeModality, Refused, wire, "The node does not serve this modality or format.", "Use a modality listed in the peer's metadata."},
 		{CodeJurisdiction, Refused, wire, "The identifier belongs to another country's register.", "Ask the node of the issuing country."},
 		{CodeLaw, Refused, wire, "The responder's law does not allow this Query.", "Read the named policy and article; another purpose or legal basis may apply."},
-		{CodeOwnLaw, Refused, local, "Your own law does not allow this Query.", "Read the named policy and article; nothing was sent."},
+		{CodeOwnLaw, Refused, local, "Your own law does not allow this Query.", "Read the named policy and article; nothing was sent, the attempt is in the ledger."},
 		{CodeConsentMissing, Refused, wire, "The law demands the person's consent and none was sent.", "Ask the person to consent, or use a legal basis that needs none."},
 		{CodeConsentInvalid, Refused, wire, "The consent artefact is not well-formed or its signature does not verify.", "Ask the person to consent again."},
 		{CodeConsentHolder, Refused, wire, "The consent was not given by the person enrolled under this identifier.", "Check that document and consent belong to one person."},
@@ -130,7 +131,7 @@ func registry() []CodeEntry {
 		{CodeInternal, Unavailable, wire, "The node failed to answer.", "Ask again; if it persists, tell the responder's operator the time of the Query."},
 		{CodeUnreachable, Unavailable, local, "The peer did not answer on any address.", "This is not a \"no\". Try again; `tamga status` shows the peer's addresses."},
 		{CodeTimeout, Unavailable, local, "The peer did not answer in time.", "This is not a \"no\". Try again."},
-		{CodeHandshake, Refused, local, "The peer closed the connection at the handshake: it does not know this node as a member.", "Check `tamga status` on both sides; enrol with the Trust Anchor."},
+		{CodeHandshake, Unavailable, local, "The peer closed the connection at the handshake: it does not know this node as a member.", "This is not a \"no\". Check `tamga status` on both sides; enrol with the Trust Anchor."},
 		{CodeNoPeer, Unavailable, local, "No member of the federation answers for this country.", "This is not a \"no\". Check the country code; `tamga status` lists the members."},
 		{CodeNotRunning, "", local, "The own node does not answer.", "Start it with `tamga run --dir DIR`, or check --dir and --api."},
 		{CodeAnswerInvalid, Unavailable, local, "The peer's reply does not verify, so it says nothing.", "Report it to the peer's operator with the time of the Query."},
@@ -151,6 +152,15 @@ func registry() []CodeEntry {
 	}
 }
 
+// entries is the registry by code, made once: every reply looks its code up.
+var entries = sync.OnceValue(func() map[Code]CodeEntry {
+	m := make(map[Code]CodeEntry)
+	for _, e := range registry() {
+		m[e.Code] = e
+	}
+	return m
+})
+
 // Registry returns every code, sorted.
 func Registry() []CodeEntry {
 	r := registry()
@@ -165,12 +175,20 @@ func Registry() []CodeEntry {
 
 // Lookup returns the entry of c.
 func Lookup(c Code) (CodeEntry, bool) {
-	for _, e := range registry() {
-		if e.Code == c {
-			return e, true
-		}
+	e, ok := entries()[c]
+	return e, ok
+}
+
+// inClear reports whether a Refusal may carry c (TMG-A-007): a code of what comes
+// before anything is recorded, or one that says why nothing could be.
+func (c Code) inClear() bool {
+	switch c {
+	case CodeMalformed, CodeRevision, CodeNotMember, CodeChainExpired, CodeTrustUndetermined, CodePeerMismatch,
+		CodeSignature, CodeAudience, CodeExpired, CodeLifetime,
+		CodeOverloaded, CodeLedgerUnavailable, CodeInternal:
+		return true
 	}
-	return CodeEntry{}, false
+	return false
 }
 
 // Outcome is the outcome that c stands for. A code that the registry does not

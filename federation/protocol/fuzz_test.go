@@ -83,7 +83,7 @@ func FuzzFrames(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	refusal, err := Refuse("a", p.Hash, CodeReplay, sign, at)
+	refusal, err := Refuse("a", p.Hash, CodeExpired, sign, at)
 	if err != nil {
 		f.Fatal(err)
 	}

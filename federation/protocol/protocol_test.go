@@ -296,7 +296,7 @@ func TestReplyFaults(t *testing.T) {
 	p, other := ask(t, a, h), ask(t, a, h)
 	q := verified(t, a, p)
 	good := answered(t, h, q, v)
-	refusal, err := protocol.Refuse(holder, p.Hash, protocol.CodeReplay, h.sign, now)
+	refusal, err := protocol.Refuse(holder, p.Hash, protocol.CodeExpired, h.sign, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,6 +353,35 @@ func TestReplyFaults(t *testing.T) {
 				t.Fatalf("a refused reply still says %q", ans.Outcome)
 			}
 		})
+	}
+}
+
+// TestRefusalCodes: what must be in a ledger is not accepted without a receipt, so
+// that a responder cannot answer off the record.
+func TestRefusalCodes(t *testing.T) {
+	a, h := newSide(t, "ka"), newSide(t, "gz")
+	p := ask(t, a, h)
+	clear := map[protocol.Code]bool{
+		protocol.CodeMalformed: true, protocol.CodeRevision: true, protocol.CodeNotMember: true, protocol.CodeChainExpired: true,
+		protocol.CodeTrustUndetermined: true, protocol.CodePeerMismatch: true, protocol.CodeSignature: true,
+		protocol.CodeAudience: true, protocol.CodeExpired: true, protocol.CodeLifetime: true,
+		protocol.CodeOverloaded: true, protocol.CodeLedgerUnavailable: true, protocol.CodeInternal: true,
+	}
+	for _, e := range protocol.Registry() {
+		frame, err := protocol.Refuse(holder, p.Hash, e.Code, h.sign, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := p.Reply(frame, peer(h), now)
+		if clear[e.Code] {
+			if err != nil || got.Code != e.Code || got.Outcome != e.Outcome || got.Signed {
+				t.Errorf("%s: got %+v, %v", e.Code, got.Verdict, err)
+			}
+			continue
+		}
+		if err == nil || protocol.CodeOf(err) != protocol.CodeAnswerInvalid || got.Outcome != "" {
+			t.Errorf("%s was accepted without a receipt", e.Code)
+		}
 	}
 }
 

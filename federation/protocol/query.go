@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -188,21 +189,29 @@ func (w wireQuery) syntax() error {
 	if jti, err := b64.DecodeString(w.ID); err != nil || len(jti) != 16 {
 		return fmt.Errorf("claim jti is not 16 bytes in base64url")
 	}
-	switch {
-	case len(w.Issuer) == 0 || len(w.Issuer) > 2048:
-		return fmt.Errorf("claim iss is not an Entity Identifier")
-	case len(w.Audience) == 0 || len(w.Audience) > 2048:
-		return fmt.Errorf("claim aud is not an Entity Identifier")
-	case !token(w.Purpose, 64):
-		return fmt.Errorf("claim purpose is not a name")
-	case !token(w.LegalBasis, 64):
-		return fmt.Errorf("claim legal_basis is not a name")
-	case !token(w.Operation, 32):
-		return fmt.Errorf("claim operation is not a name")
-	case !handle(w.Officer, 64):
-		return fmt.Errorf("claim officer is not a pseudonym")
-	case !handle(w.SealKey, 64):
+	if !handle(w.SealKey, 64) {
 		return fmt.Errorf("claim seal_kid is not a key identifier")
+	}
+	return Envelope{Issuer: w.Issuer, Audience: w.Audience, Purpose: w.Purpose, LegalBasis: w.LegalBasis,
+		Operation: w.Operation, Officer: w.Officer}.Check()
+}
+
+// Check enforces the form of the names in e, which goes into ledgers as it stands;
+// times and ID are not looked at. The error names the claim, never its value.
+func (e Envelope) Check() error {
+	switch {
+	case len(e.Issuer) == 0 || len(e.Issuer) > 2048:
+		return errors.New("claim iss is not an Entity Identifier")
+	case len(e.Audience) == 0 || len(e.Audience) > 2048:
+		return errors.New("claim aud is not an Entity Identifier")
+	case !token(e.Purpose, 64):
+		return errors.New("claim purpose is not a name")
+	case !token(e.LegalBasis, 64):
+		return errors.New("claim legal_basis is not a name")
+	case !token(e.Operation, 32):
+		return errors.New("claim operation is not a name")
+	case !handle(e.Officer, 64):
+		return errors.New("claim officer is not a pseudonym")
 	}
 	return nil
 }

@@ -69,6 +69,13 @@ type wireQuestion struct {
 	Consent string      `cbor:"3,keyasint,omitempty"`
 }
 
+// wipe overwrites the records.
+func (w *wireQuestion) wipe() {
+	for _, p := range w.Probes {
+		clear(p.Data)
+	}
+}
+
 type wireSubject struct {
 	Jurisdiction string `cbor:"1,keyasint"`
 	Type         string `cbor:"2,keyasint"`
@@ -99,7 +106,11 @@ func (q Question) marshal() ([]byte, error) {
 	if err := w.check(); err != nil {
 		return nil, err
 	}
-	return encodeCBOR(w)
+	size := 1024 + len(w.Consent)
+	for _, p := range w.Probes {
+		size += len(p.Data) + 256
+	}
+	return encodeSized(w, size)
 }
 
 // check enforces TMG-Q-012 to TMG-Q-014.
@@ -131,11 +142,13 @@ func parseQuestion(b []byte) (Question, error) {
 		return Question{}, fmt.Errorf("decoding sealed part: %w", err)
 	}
 	if err := w.check(); err != nil {
+		w.wipe()
 		return Question{}, fmt.Errorf("checking sealed part: %w", err)
 	}
 	given := pseudonym.Identifier{Jurisdiction: w.Subject.Jurisdiction, Type: w.Subject.Type, Value: w.Subject.Value}
 	id, err := given.Normalize()
 	if err != nil || id != given {
+		w.wipe()
 		return Question{}, errors.New("checking sealed part: the subject is not a normalised identifier")
 	}
 	q := Question{Subject: id, Consent: w.Consent}

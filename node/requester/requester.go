@@ -1,12 +1,14 @@
 // Package requester asks another country's node about a traveller: own law first,
 // then the peer from the trust directory, the intent in the own ledger, the Query,
-// and the reply verified to the last receipt before anything is believed.
+// and the reply verified to the last receipt before anything is believed
+// (federation/protocol/PROTOCOL.md section 6).
 //
 // New, then [Requester.Verify]. The package does not listen and has no users: who
 // the officer is was settled by its caller.
 //
-// Invariants: nothing is sent before the intent is durable; a peer that does not
-// answer, or whose reply does not verify, is Unavailable and never a "no".
+// Invariants: nothing is sent before the intent is durable; an attempt that own law
+// forbids leaves an entry, too; a peer that does not answer, or whose reply does not
+// verify, is Unavailable and never a "no".
 package requester
 
 import (
@@ -78,7 +80,7 @@ type Result struct {
 	Query   protocol.Hash  // zero when nothing was sent
 	Receipt ledger.Receipt // the responder's; zero unless the reply was an Answer
 	Reply   string         // the responder's signed reply, evidence; empty when there was none
-	Entry   uint64         // index of the verdict in the own ledger
+	Entry   uint64         // index of the verdict, or of the refusal by own law, in the own ledger
 	Took    time.Duration
 }
 
@@ -90,7 +92,8 @@ const OverloadedFrame = 0x15
 const exchangeTimeout = 10 * time.Second
 
 // Verify asks and returns what came of it. Only a Request that cannot be put as a
-// Query gives an error (a *protocol.Fault); all else is an outcome.
+// Query gives an error (a *protocol.Fault), and then nothing is recorded; all else
+// is an outcome. The Question stays the caller's to wipe.
 func (r *Requester) Verify(ctx context.Context, req Request) (Result, error) {
 	begin := r.cfg.Now()
 	id, err := req.Question.Subject.Normalize()
@@ -117,56 +120,98 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 	if err != nil {
 		return result(undirected(err)), nil
 	}
+	e := protocol.Envelope{
+		Issuer: string(r.cfg.Self), Audience: string(peer.EntityID), Purpose: req.Purpose, LegalBasis: req.LegalBasis,
+		Operation: protocol.OperationVerify, Officer: req.Officer,
+	}
+	// Before law: what breaks the form of a Query must not get into a ledger either.
+	if err := e.Check(); err != nil {
+		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
+	}
 	d := r.cfg.Law.Decide(policy.Request{
-		Direction: "ask", Requester: string(r.cfg.Self), Responder: string(peer.EntityID),
+		Direction: policy.Ask, Requester: e.Issuer, Responder: e.Audience,
 		RequesterCountry: r.cfg.Country, ResponderCountry: peer.Jurisdiction,
-		Purpose: req.Purpose, LegalBasis: req.LegalBasis, Operation: protocol.OperationVerify,
+		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation,
 	})
 	own := protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article}
-	if !d.Allowed {
-		res := result(protocol.CodeOwnLaw)
-		res.Policy = own
-		return res, nil
+	if c := unlawful(d, req.Question); c != "" {
+		return r.decline(ctx, e, c, own), nil
 	}
 	if len(peer.SealingKeys) == 0 {
 		return result(protocol.CodeTrustUndetermined), nil
 	}
-	p, err := protocol.Ask(protocol.Envelope{
-		Issuer: string(r.cfg.Self), Audience: string(peer.EntityID), Purpose: req.Purpose, LegalBasis: req.LegalBasis,
-		Operation: protocol.OperationVerify, Officer: req.Officer,
-	}, req.Question, peer.SealingKeys[0], r.cfg.Signing, now)
+	p, err := protocol.Ask(e, req.Question, peer.SealingKeys[0], r.cfg.Signing, now)
 	if err != nil {
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}
 	return r.send(ctx, p, peer, own), nil
 }
 
+// unlawful is the code under which own law forbids the question, empty when it does
+// not. Whose consent it is only the responder can tell; that there is none, we can.
+func unlawful(d policy.Decision, q protocol.Question) protocol.Code {
+	if !d.Allowed {
+		return protocol.CodeOwnLaw
+	}
+	for _, p := range q.Probes {
+		if !d.AllowsModality(p.Modality) {
+			return protocol.CodeOwnLaw
+		}
+	}
+	if d.ConsentRequired && q.Consent == "" {
+		return protocol.CodeConsentMissing
+	}
+	return ""
+}
+
+// decline records an attempt that own law forbids (TMG-P-001). Nothing is sent, so
+// only this entry shows that an officer tried; it carries no Query hash.
+func (r *Requester) decline(ctx context.Context, e protocol.Envelope, c protocol.Code, own protocol.PolicyRef) Result {
+	res := result(c)
+	res.Policy = own
+	entry, err := r.record(context.WithoutCancel(ctx), protocol.LeafVerdict, e, protocol.Hash{}, res.Verdict)
+	if err != nil {
+		return result(protocol.CodeLedgerUnavailable)
+	}
+	res.Entry = entry
+	return res
+}
+
 // send records the intent, exchanges the frame, and records what came of it.
 func (r *Requester) send(ctx context.Context, p *protocol.Pending, peer trust.Node, own protocol.PolicyRef) Result {
-	if _, err := r.record(ctx, protocol.LeafIntent, p, protocol.Verdict{Policy: own}); err != nil {
+	if ctx.Err() != nil {
+		return result(protocol.CodeTimeout)
+	}
+	// Both entries are made even when the caller goes away meanwhile: the peer's
+	// ledger may have its side, and every intent of ours has its verdict.
+	lasting := context.WithoutCancel(ctx)
+	if _, err := r.record(lasting, protocol.LeafIntent, p.Envelope, p.Hash, protocol.Verdict{Policy: own}); err != nil {
 		return result(protocol.CodeLedgerUnavailable)
 	}
 	res := r.exchange(ctx, p, peer)
 	res.Peer, res.Query = peer.EntityID, p.Hash
-	// The verdict is recorded even when the caller has gone away: the peer's ledger
-	// has its side, and ours must not lack it.
-	receipt, err := r.record(context.WithoutCancel(ctx), protocol.LeafVerdict, p, res.Verdict)
+	entry, err := r.record(lasting, protocol.LeafVerdict, p.Envelope, p.Hash, res.Verdict)
 	if err != nil {
-		r.cfg.Logger.ErrorContext(ctx, "verdict not recorded", slog.String("peer", string(peer.EntityID)))
 		lost := result(protocol.CodeLedgerUnavailable)
 		lost.Peer, lost.Query, lost.Reply = res.Peer, res.Query, res.Reply
 		return lost
 	}
-	res.Entry = receipt.Index
+	res.Entry = entry
 	return res
 }
 
-func (r *Requester) record(ctx context.Context, k protocol.LeafKind, p *protocol.Pending, v protocol.Verdict) (ledger.Receipt, error) {
-	leaf, err := protocol.NewLeaf(k, p.Envelope, p.Hash, v, r.cfg.Now()).Marshal()
-	if err != nil {
-		return ledger.Receipt{}, err
+// record appends an entry durably and returns its index.
+func (r *Requester) record(ctx context.Context, k protocol.LeafKind, e protocol.Envelope, h protocol.Hash, v protocol.Verdict) (uint64, error) {
+	leaf, err := protocol.NewLeaf(k, e, h, v, r.cfg.Now()).Marshal()
+	if err == nil {
+		var receipt ledger.Receipt
+		if receipt, err = r.cfg.Ledger.Append(ctx, leaf); err == nil {
+			return receipt.Index, nil
+		}
 	}
-	return r.cfg.Ledger.Append(ctx, leaf)
+	r.cfg.Logger.ErrorContext(ctx, "not recorded", slog.String("kind", string(k)), slog.String("peer", e.Audience),
+		slog.String("cause", err.Error()))
+	return 0, err
 }
 
 func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trust.Node) Result {
@@ -207,6 +252,8 @@ func undirected(err error) protocol.Code {
 	return protocol.CodeTrustUndetermined
 }
 
+// unreached is the code of a failed exchange. All are unavailable: none is signed
+// by anybody.
 func unreached(err error) protocol.Code {
 	switch {
 	case errors.Is(err, transport.ErrNotAdmitted):
@@ -215,8 +262,10 @@ func unreached(err error) protocol.Code {
 		return protocol.CodeOverloaded
 	case errors.Is(err, transport.ErrUnreachable):
 		return protocol.CodeUnreachable // a dial that timed out is no late answer
-	case errors.Is(err, transport.ErrTimeout):
-		return protocol.CodeTimeout
+	case errors.Is(err, transport.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return protocol.CodeTimeout // ours to wait ended, or the caller's
+	case errors.Is(err, transport.ErrTooLarge), errors.Is(err, transport.ErrMalformed):
+		return protocol.CodeAnswerInvalid // there was a reply, and it is no frame
 	}
 	return protocol.CodeUnreachable
 }

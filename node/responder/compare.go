@@ -2,217 +2,178 @@ package responder
 
 import (
 	"errors"
+	"math"
+	"slices"
 
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
-// Modalities that a node compares.
-const (
-	ModalityFinger = "finger"
-	ModalityFace   = "face"
-)
-
 // decision gathers what the comparisons said. One match is enough; without one, a
 // comparison that could be made is worth more than reasons why others could not.
-type decision struct {
-	code     protocol.Code
-	compared bool
-}
+type decision struct{ code protocol.Code }
 
 func undecided() *decision { return &decision{code: protocol.CodeSubjectUnknown} }
 
 // rank orders codes from what says least to what decides.
 func rank(c protocol.Code) int {
-	switch c {
-	case protocol.CodeSubjectUnknown:
-		return 0
-	case protocol.CodeNoReference:
-		return 1
-	case protocol.CodeNotComparable:
-		return 2
-	case protocol.CodeProbeQuality:
-		return 3
-	case protocol.CodeUncalibrated:
-		return 4
-	case protocol.CodeNotMatched:
-		return 5
-	case protocol.CodeMatched:
-		return 6
-	}
-	return -1
+	return slices.Index([]protocol.Code{
+		protocol.CodeSubjectUnknown, protocol.CodeNoReference, protocol.CodeNotComparable, protocol.CodeProbeQuality,
+		protocol.CodeUncalibrated, protocol.CodeNotMatched, protocol.CodeMatched,
+	}, c)
 }
 
 func (d *decision) note(c protocol.Code) {
-	if c == protocol.CodeNotMatched || c == protocol.CodeMatched {
-		d.compared = true
-	}
 	if rank(c) > rank(d.code) {
 		d.code = c
 	}
 }
 
-// add compares every probe of one modality with the subject's references.
-func (d *decision) add(probes []protocol.Probe, modality string, refs gallery.References, oneIn uint32) error {
+// add compares the probes of one modality with the subject's references in it, at a
+// false match rate of 1/oneIn for all of them together.
+func (d *decision) add(modality string, probes []*sample, refs gallery.References, oneIn uint32) error {
 	if !refs.Known {
-		d.note(protocol.CodeSubjectUnknown)
 		return nil
 	}
+	d.note(protocol.CodeNoReference)
 	if refs.Len() == 0 {
-		d.note(protocol.CodeNoReference)
 		return nil
 	}
-	var prepared []comparable
-	defer func() {
-		for _, p := range prepared {
-			p.wipe()
-		}
-	}()
+	references, err := decodeReferences(refs)
+	defer wipe(references)
+	if err != nil {
+		return err
+	}
+	var pairs []pair
 	for _, p := range probes {
-		if p.Modality != modality {
-			continue
-		}
-		c, err := prepare(p.Modality, p.Format, p.Data)
-		if errors.Is(err, errQuality) {
+		switch {
+		case p.modality != modality:
+		case p.poor():
 			d.note(protocol.CodeProbeQuality)
-			continue
+		default:
+			pairs = append(pairs, d.pairs(p, references)...)
 		}
+	}
+	pairs, err = calibrate(pairs, oneIn)
+	if err != nil {
+		return err
+	}
+	for _, p := range pairs {
+		code, err := p.compare()
 		if err != nil {
 			return err
 		}
-		prepared = append(prepared, c)
+		if d.note(code); code == protocol.CodeMatched {
+			return nil
+		}
 	}
-	// Several probes are several chances for an impostor: each must be decided at
-	// a rate so much stricter that together they stay within the law's.
-	strict := oneIn * uint32(max(len(prepared), 1))
-	return refs.Each(func(t gallery.Template) error {
-		ref, err := prepare(t.Modality, t.Format, t.Data)
-		if err != nil {
-			return err
-		}
-		defer ref.wipe()
-		for _, p := range prepared {
-			code, err := p.compare(ref, strict)
-			if err != nil {
-				return err
-			}
-			d.note(code)
-		}
-		return nil
-	})
+	return nil
 }
 
-var errQuality = errors.New("preparing probe: too little detail")
-
-// comparable is one decoded record ready for comparison with others of its modality.
-type comparable struct {
-	face    *face.Template
-	fingers []*finger.Template
-	at      []uint8 // positions of fingers
+// pair is a comparison to be made.
+type pair struct {
+	probe, reference *sample
+	spare            bool // the reference is a further one of the same face or finger
+	calibrated       bool
+	limit            float64 // least score that is a match, when calibrated
 }
 
-func (c comparable) wipe() {
-	if c.face != nil {
-		c.face.Wipe()
-	}
-	for _, f := range c.fingers {
-		f.Wipe()
-	}
-}
-
-// prepare decodes a record. It is where a probe, or a reference, is seen in clear.
-func prepare(modality, format string, data []byte) (comparable, error) {
-	switch {
-	case modality == ModalityFace && format == exchange.FormatEmbedding:
-		t, err := exchange.DecodeEmbedding(data)
-		if err != nil {
-			return comparable{}, &protocol.Fault{Code: protocol.CodeProbe, Err: err}
-		}
-		return comparable{face: t}, nil
-	case modality == ModalityFinger && format == exchange.FormatFinger2005:
-		return prepareFingers(data)
-	}
-	return comparable{}, &protocol.Fault{Code: protocol.CodeModality}
-}
-
-func prepareFingers(data []byte) (comparable, error) {
-	samples, err := exchange.DecodeFinger(data)
-	if err != nil {
-		return comparable{}, &protocol.Fault{Code: protocol.CodeProbe, Err: err}
-	}
-	var c comparable
-	for _, s := range samples {
-		t, err := finger.Prepare(s)
-		clear(s.Minutiae)
-		if errors.Is(err, finger.ErrTooFewMinutiae) {
-			continue
-		}
-		if err != nil {
-			c.wipe()
-			return comparable{}, &protocol.Fault{Code: protocol.CodeProbe, Err: err}
-		}
-		c.fingers, c.at = append(c.fingers, t), append(c.at, s.Position)
-	}
-	if len(c.fingers) == 0 {
-		return comparable{}, errQuality
-	}
-	return c, nil
-}
-
-// compare decides at a false match rate of 1/oneIn. Fingers whose positions are
-// both known and differ are not compared.
-func (c comparable) compare(ref comparable, oneIn uint32) (protocol.Code, error) {
-	if c.face != nil {
-		return compareFaces(c.face, ref.face, oneIn)
-	}
-	code := protocol.CodeNoReference
-	threshold, err := finger.Threshold(oneIn * uint32(len(c.fingers)))
-	if errors.Is(err, finger.ErrUncalibrated) {
-		return protocol.CodeUncalibrated, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	for i, p := range c.fingers {
-		for j, r := range ref.fingers {
-			if c.at[i] != 0 && ref.at[j] != 0 && c.at[i] != ref.at[j] {
+// pairs lists what p can be compared with. Fingers whose positions are both known
+// and differ are not compared, nor are faces of different models, nor of a model
+// for which there is no threshold.
+func (d *decision) pairs(p *sample, references []*sample) []pair {
+	var out []pair
+	var had [256]bool // by position of the reference
+	for _, r := range references {
+		at := r.view.Position
+		spare := had[at]
+		switch {
+		case p.face != nil:
+			_, known := face.Lookup(p.face.Model())
+			if !known || r.face.Model() != p.face.Model() || r.face.Dims() != p.face.Dims() {
+				d.note(protocol.CodeNotComparable)
 				continue
 			}
-			if finger.Compare(p, r) >= threshold {
-				return protocol.CodeMatched, nil
-			}
-			code = protocol.CodeNotMatched
+		case r.poor():
+			continue
+		case at == 0:
+			spare = false // of unknown fingers none stands for another
+		case p.view.Position != 0 && p.view.Position != at:
+			continue
 		}
+		had[at] = true
+		out = append(out, pair{probe: p, reference: r, spare: spare})
 	}
-	return code, nil
+	return out
 }
 
-func compareFaces(probe, ref *face.Template, oneIn uint32) (protocol.Code, error) {
-	if ref == nil {
-		return protocol.CodeNoReference, nil
+// calibrate gives every pair the threshold it is decided at. Each is one more chance
+// for an impostor, so each is held to the law's rate divided by their number. Where
+// the matcher is not calibrated that far, one reference of each face or finger has
+// to do.
+func calibrate(pairs []pair, oneIn uint32) ([]pair, error) {
+	ok, err := setLimits(pairs, oneIn)
+	if err != nil || ok {
+		return pairs, err
 	}
-	score, err := face.Compare(probe, ref)
-	if errors.Is(err, face.ErrModelMismatch) {
-		return protocol.CodeNotComparable, nil
+	pairs = slices.DeleteFunc(pairs, func(p pair) bool { return p.spare })
+	_, err = setLimits(pairs, oneIn)
+	return pairs, err
+}
+
+// setLimits reports whether every pair could be calibrated.
+func setLimits(pairs []pair, oneIn uint32) (bool, error) {
+	all := true
+	strict := uint32(min(uint64(oneIn)*uint64(len(pairs)), math.MaxUint32))
+	for i := range pairs {
+		p := &pairs[i]
+		var err error
+		if p.probe.face != nil {
+			p.limit, err = face.Threshold(p.probe.face.Model(), strict)
+		} else {
+			p.limit, err = finger.Threshold(strict)
+		}
+		uncalibrated := errors.Is(err, face.ErrUncalibrated) || errors.Is(err, finger.ErrUncalibrated)
+		if err != nil && !uncalibrated {
+			return false, err
+		}
+		p.calibrated = !uncalibrated
+		all = all && p.calibrated
 	}
-	if err != nil {
-		return "", err
-	}
-	threshold, err := face.Threshold(probe.Model(), oneIn)
-	if errors.Is(err, face.ErrUnknownModel) {
-		return protocol.CodeNotComparable, nil
-	}
-	if errors.Is(err, face.ErrUncalibrated) {
+	return all, nil
+}
+
+var errScore = errors.New("comparing: the score is not a number")
+
+func (p pair) compare() (protocol.Code, error) {
+	if !p.calibrated {
 		return protocol.CodeUncalibrated, nil
 	}
-	if err != nil {
+	score, err := p.score()
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if score >= threshold {
+	case math.IsNaN(score):
+		return "", errScore
+	case score >= p.limit:
 		return protocol.CodeMatched, nil
 	}
 	return protocol.CodeNotMatched, nil
+}
+
+func (p pair) score() (float64, error) {
+	if p.probe.face != nil {
+		return face.Compare(p.probe.face, p.reference.face)
+	}
+	probe, err := p.probe.template()
+	if err != nil {
+		return 0, err
+	}
+	reference, err := p.reference.template()
+	if err != nil {
+		return 0, err
+	}
+	return finger.Compare(probe, reference), nil
 }

@@ -5,8 +5,9 @@
 // and does not fetch: trust, law, gallery and ledger are handed to it.
 //
 // Invariants: nothing unauthenticated costs more than a parse and a signature
-// check; no Answer leaves without a durable ledger entry; a probe is seen in
-// clear by [compare] alone, and wiped.
+// check; no Answer leaves without a durable ledger entry; what a failure or a panic
+// leaves undecided is unavailable and never a "no"; probes and references are
+// decoded by one function, and wiped when the Query is decided.
 package responder
 
 import (
@@ -15,7 +16,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/crypto/sealing"
@@ -48,7 +48,7 @@ type Ledger interface {
 }
 
 // Replay remembers identifiers of Queries for as long as they could be replayed. Fresh reports true
-// once for each (issuer, jti); it reports an error when it cannot remember more.
+// once for each (issuer, jti); it reports an error when it cannot remember more, or cannot tell.
 type Replay interface {
 	Fresh(issuer, jti string, now time.Time) (bool, error)
 }
@@ -70,6 +70,7 @@ type Config struct {
 
 // Responder answers Queries. It is safe for concurrent use.
 type Responder struct {
+	// Immutable after New.
 	cfg     Config
 	sealing map[string]sealing.PrivateKey
 	started time.Time
@@ -95,13 +96,9 @@ func (r *Responder) Handle(ctx context.Context, from transport.PeerID, frame []b
 	if err != nil {
 		return r.refuse(ctx, protocol.HashQuery(frame), err)
 	}
-	v, err := r.judge(ctx, q, asker, begin)
+	v, err := r.judge(ctx, q, asker)
 	if err != nil {
-		v.Code = protocol.CodeOf(err)
-		v.Outcome = v.Code.Outcome()
-		if v.Code == protocol.CodeInternal {
-			r.cfg.Logger.ErrorContext(ctx, "verification failed", slog.String("requester", q.Issuer), slog.String("error", err.Error()))
-		}
+		v = r.undecided(ctx, q, v.Policy, err)
 	}
 	leaf, err := protocol.NewLeaf(protocol.LeafAnswer, q.Envelope, q.Hash, v, r.cfg.Now()).Marshal()
 	if err != nil {
@@ -125,13 +122,35 @@ func logged(c protocol.Code) protocol.Code {
 	return c
 }
 
+// undecided is the verdict on a Query that ended in cause: its code, the rule of law
+// where that was reached, and no rate. A cause without a code that a peer may be
+// told is the node's own failure.
+func (r *Responder) undecided(ctx context.Context, q protocol.Query, p protocol.PolicyRef, cause error) protocol.Verdict {
+	c := protocol.CodeOf(cause)
+	if e, ok := protocol.Lookup(c); !ok || !e.Wire {
+		c = protocol.CodeInternal
+	}
+	if c.Outcome() == protocol.Unavailable {
+		r.cfg.Logger.ErrorContext(ctx, "verification failed", slog.String("requester", q.Issuer), slog.String("error", cause.Error()))
+	}
+	return protocol.Verdict{Outcome: c.Outcome(), Code: c, Policy: p}
+}
+
+// refuse is the reply when there is no ledger entry: before a Query is
+// authenticated, or because the entry could not be made.
 func (r *Responder) refuse(ctx context.Context, h protocol.Hash, cause error) ([]byte, error) {
 	c := protocol.CodeOf(cause)
-	r.cfg.Logger.WarnContext(ctx, "query refused", slog.String("code", string(c)), slog.String("query", h.String()))
+	if c.Outcome() == protocol.Unavailable {
+		r.cfg.Logger.ErrorContext(ctx, "query not answered", slog.String("code", string(c)), slog.String("query", h.String()),
+			slog.String("error", cause.Error()))
+	} else {
+		r.cfg.Logger.WarnContext(ctx, "query refused", slog.String("code", string(c)), slog.String("query", h.String()))
+	}
 	return protocol.Refuse(string(r.cfg.Self), h, c, r.cfg.Signing, r.cfg.Now())
 }
 
-// authenticate is steps 3 to 5: syntax, membership, sender, signature, times.
+// authenticate is TMG-R-001 to TMG-R-004: syntax, membership, sender, signature,
+// audience, times.
 func (r *Responder) authenticate(from transport.PeerID, frame []byte, now time.Time) (protocol.Query, trust.Node, error) {
 	var none protocol.Query
 	u, err := protocol.ParseQuery(frame)
@@ -151,123 +170,4 @@ func (r *Responder) authenticate(from transport.PeerID, frame []byte, now time.T
 	}
 	q, err := u.Verify(asker.SigningKeys, string(r.cfg.Self), now)
 	return q, asker, err
-}
-
-// judge is steps 6 to 11: replay, law, seal, consent, gallery, comparison.
-func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Node, now time.Time) (protocol.Verdict, error) {
-	var v protocol.Verdict
-	if q.IssuedAt.Before(r.started) {
-		return v, &protocol.Fault{Code: protocol.CodeRestarted}
-	}
-	fresh, err := r.cfg.Replay.Fresh(q.Issuer, q.ID, now)
-	if err != nil {
-		return v, &protocol.Fault{Code: protocol.CodeOverloaded, Err: err}
-	}
-	if !fresh {
-		return v, &protocol.Fault{Code: protocol.CodeReplay}
-	}
-	d := r.cfg.Law.Decide(policy.Request{
-		Direction: "answer", Requester: q.Issuer, Responder: q.Audience,
-		RequesterCountry: asker.Jurisdiction, ResponderCountry: r.cfg.Country,
-		Purpose: q.Purpose, LegalBasis: q.LegalBasis, Operation: q.Operation,
-	})
-	v.Policy = protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article}
-	if !d.Allowed {
-		return v, &protocol.Fault{Code: protocol.CodeLaw}
-	}
-	if q.Operation != protocol.OperationVerify {
-		return v, &protocol.Fault{Code: protocol.CodeOperation}
-	}
-	key, ok := r.sealing[q.SealKey]
-	if !ok {
-		return v, &protocol.Fault{Code: protocol.CodeSeal}
-	}
-	question, err := q.Open(key)
-	if err != nil {
-		return v, err
-	}
-	defer question.Wipe()
-	if question.Subject.Jurisdiction != r.cfg.Country {
-		return v, &protocol.Fault{Code: protocol.CodeJurisdiction}
-	}
-	return r.verify(ctx, q, question, d, v)
-}
-
-// verify checks consent and compares, modality by modality.
-func (r *Responder) verify(_ context.Context, q protocol.Query, question protocol.Question, d policy.Decision, v protocol.Verdict) (protocol.Verdict, error) {
-	decision := undecided()
-	for _, modality := range modalities(question.Probes) {
-		if !d.AllowsModality(modality) {
-			return v, &protocol.Fault{Code: protocol.CodeLaw}
-		}
-		refs, err := r.cfg.Gallery.References(question.Subject, modality)
-		if err != nil {
-			return v, err
-		}
-		err = r.consent(q, question.Consent, modality, refs, d)
-		if err == nil {
-			err = decision.add(question.Probes, modality, refs, d.FMROneIn)
-		}
-		refs.Close()
-		if err != nil {
-			return v, err
-		}
-	}
-	v.Code = decision.code
-	v.Outcome = v.Code.Outcome()
-	if decision.compared {
-		v.FMROneIn = d.FMROneIn
-	}
-	return v, nil
-}
-
-// consent checks the consent artefact when the law demands one. A subject who is
-// not enrolled is refused like one whose consent it is not: otherwise a
-// self-made consent would tell who is in the register.
-func (r *Responder) consent(q protocol.Query, artefact, modality string, refs gallery.References, d policy.Decision) error {
-	if !d.ConsentRequired {
-		return nil
-	}
-	if artefact == "" {
-		return &protocol.Fault{Code: protocol.CodeConsentMissing}
-	}
-	_, err := consent.Verify(artefact, consent.Expectation{
-		HolderThumbprint: refs.Holder, Requester: q.Issuer, Controller: q.Audience,
-		Purpose: q.Purpose, Modality: modality, Now: r.cfg.Now(),
-	})
-	if err != nil {
-		return &protocol.Fault{Code: consentCode(err), Err: err}
-	}
-	if !refs.Known || refs.Holder == "" {
-		return &protocol.Fault{Code: protocol.CodeConsentHolder}
-	}
-	return nil
-}
-
-func consentCode(err error) protocol.Code {
-	switch {
-	case errors.Is(err, consent.ErrHolder):
-		return protocol.CodeConsentHolder
-	case errors.Is(err, consent.ErrPurpose):
-		return protocol.CodeConsentPurpose
-	case errors.Is(err, consent.ErrAudience), errors.Is(err, consent.ErrController):
-		return protocol.CodeConsentAudience
-	case errors.Is(err, consent.ErrExpired), errors.Is(err, consent.ErrNotYet):
-		return protocol.CodeConsentExpired
-	case errors.Is(err, consent.ErrModality):
-		return protocol.CodeConsentModality
-	}
-	return protocol.CodeConsentInvalid
-}
-
-func modalities(probes []protocol.Probe) []string {
-	var out []string
-	seen := map[string]bool{}
-	for _, p := range probes {
-		if !seen[p.Modality] {
-			seen[p.Modality] = true
-			out = append(out, p.Modality)
-		}
-	}
-	return out
 }

@@ -1,0 +1,212 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+// judge is TMG-R-006 to TMG-R-011: replay, law, seal, content, consent, comparison.
+// With an error the verdict holds the policy alone, if law was reached. A panic in
+// a decoder or a matcher is the failure of one Query, which is recorded like any.
+func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Node) (v protocol.Verdict, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			// Not the panic's value, which may quote the probe.
+			err = fmt.Errorf("judging query: panic of type %T at %s", p, panicSite())
+		}
+	}()
+	if err := r.await(ctx, q.IssuedAt); err != nil {
+		return v, err
+	}
+	now := r.cfg.Now()
+	if q.IssuedAt.Before(r.started) {
+		return v, &protocol.Fault{Code: protocol.CodeRestarted}
+	}
+	fresh, err := r.cfg.Replay.Fresh(q.Issuer, q.ID, now)
+	if err != nil {
+		return v, &protocol.Fault{Code: protocol.CodeOverloaded, Err: err}
+	}
+	if !fresh {
+		return v, &protocol.Fault{Code: protocol.CodeReplay}
+	}
+	d := r.cfg.Law.Decide(policy.Request{
+		Direction: policy.Answer, Requester: q.Issuer, Responder: q.Audience,
+		RequesterCountry: asker.Jurisdiction, ResponderCountry: r.cfg.Country,
+		Purpose: q.Purpose, LegalBasis: q.LegalBasis, Operation: q.Operation,
+	})
+	v.Policy = protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article}
+	if !d.Allowed {
+		return v, &protocol.Fault{Code: protocol.CodeLaw}
+	}
+	if q.Operation != protocol.OperationVerify {
+		return v, &protocol.Fault{Code: protocol.CodeOperation}
+	}
+	code, err := r.open(q, d, now)
+	if err != nil {
+		return v, err
+	}
+	v.Code, v.Outcome = code, code.Outcome()
+	if v.Outcome == protocol.Matched || v.Outcome == protocol.NotMatched {
+		v.FMROneIn = d.FMROneIn
+	}
+	return v, nil
+}
+
+// await returns when a Query issued in this node's future is due, at most
+// protocol.MaxSkew later. Were it handled before, a restart could forget it while
+// CodeRestarted, which goes by the time of issue, does not catch it.
+func (r *Responder) await(ctx context.Context, issued time.Time) error {
+	early := issued.Sub(r.cfg.Now())
+	if early <= 0 {
+		return nil
+	}
+	due := time.NewTimer(early)
+	defer due.Stop()
+	select {
+	case <-due.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the time of issue: %w", ctx.Err())
+	}
+}
+
+// open is TMG-R-008 to TMG-R-011, all that happens with the Question in clear.
+func (r *Responder) open(q protocol.Query, d policy.Decision, now time.Time) (protocol.Code, error) {
+	key, ok := r.sealing[q.SealKey]
+	if !ok {
+		return "", &protocol.Fault{Code: protocol.CodeSeal}
+	}
+	question, err := q.Open(key)
+	if err != nil {
+		return "", err
+	}
+	defer question.Wipe()
+	if question.Subject.Jurisdiction != r.cfg.Country {
+		return "", &protocol.Fault{Code: protocol.CodeJurisdiction}
+	}
+	wanted := modalities(question.Probes)
+	if err := admissible(question, wanted, d); err != nil {
+		return "", err
+	}
+	probes, err := decodeProbes(question.Probes)
+	defer wipe(probes)
+	if err != nil {
+		return "", err
+	}
+	var found []gallery.References
+	defer func() {
+		for _, refs := range found {
+			refs.Close()
+		}
+	}()
+	for _, m := range wanted {
+		refs, err := r.cfg.Gallery.References(question.Subject, m)
+		if err != nil {
+			return "", err
+		}
+		found = append(found, refs)
+		if err := consented(q, question.Consent, m, refs, d, now); err != nil {
+			return "", err
+		}
+	}
+	decision := undecided()
+	for i, m := range wanted {
+		if err := decision.add(m, probes, found[i], d.FMROneIn); err != nil {
+			return "", err
+		}
+	}
+	return decision.code, nil
+}
+
+// modalities lists those of the probes, each once, in order.
+func modalities(probes []protocol.Probe) []string {
+	var out []string
+	for _, p := range probes {
+		if !slices.Contains(out, p.Modality) {
+			out = append(out, p.Modality)
+		}
+	}
+	return out
+}
+
+// admissible settles what needs neither gallery nor decoder: whether the node serves
+// the probes, whether law allows every modality, whether there is a consent at all.
+func admissible(question protocol.Question, wanted []string, d policy.Decision) error {
+	for _, p := range question.Probes {
+		if !serves(p.Modality, p.Format) {
+			return &protocol.Fault{Code: protocol.CodeModality}
+		}
+	}
+	for _, m := range wanted {
+		if !d.AllowsModality(m) {
+			return &protocol.Fault{Code: protocol.CodeLaw}
+		}
+	}
+	if d.ConsentRequired && question.Consent == "" {
+		return &protocol.Fault{Code: protocol.CodeConsentMissing}
+	}
+	return nil
+}
+
+// consented checks the consent artefact when the law demands one. A subject who is
+// not enrolled is refused like one whose consent it is not: otherwise a
+// self-made consent would tell who is in the register.
+func consented(q protocol.Query, artefact, modality string, refs gallery.References, d policy.Decision, now time.Time) error {
+	if !d.ConsentRequired {
+		return nil
+	}
+	_, err := consent.Verify(artefact, consent.Expectation{
+		HolderThumbprint: refs.Holder, Requester: q.Issuer, Controller: q.Audience,
+		Purpose: q.Purpose, Modality: modality, Now: now,
+	})
+	if err != nil {
+		return &protocol.Fault{Code: consentCode(err), Err: err}
+	}
+	if !refs.Known || refs.Holder == "" {
+		return &protocol.Fault{Code: protocol.CodeConsentHolder}
+	}
+	return nil
+}
+
+func consentCode(err error) protocol.Code {
+	switch {
+	case errors.Is(err, consent.ErrHolder):
+		return protocol.CodeConsentHolder
+	case errors.Is(err, consent.ErrPurpose):
+		return protocol.CodeConsentPurpose
+	case errors.Is(err, consent.ErrAudience), errors.Is(err, consent.ErrController):
+		return protocol.CodeConsentAudience
+	case errors.Is(err, consent.ErrExpired), errors.Is(err, consent.ErrNotYet):
+		return protocol.CodeConsentExpired
+	case errors.Is(err, consent.ErrModality):
+		return protocol.CodeConsentModality
+	}
+	return protocol.CodeConsentInvalid
+}
+
+// panicSite names the function and line that panicked. It must be called from the
+// deferred function itself.
+func panicSite() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	for {
+		f, more := frames.Next()
+		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", f.Function, f.Line)
+		}
+		if !more {
+			return "unknown"
+		}
+	}
+}
