@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
-	"github.com/fxamacker/cbor/v2"
 
-	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 )
 
@@ -38,41 +37,70 @@ var (
 	ErrNothing        = errors.New("the enrolment carries no record")
 )
 
-// maxCommit bounds one transaction well below Badger's limit of 15 % of a
-// memtable; maxSubject keeps any one subject inside it.
+// errNotReached is the result of what a batch that ended early left undone.
+var errNotReached = errors.New("not reached")
+
 const (
+	// maxCommit bounds one transaction well below Badger's limit of 15 % of a
+	// memtable, and maxSubject keeps any one Enrolment inside it.
 	maxCommit  = 1 << 20
 	maxSubject = 512 << 10
+	// maxKeyring is more than the list of MaxRecords records takes, each with its
+	// digest and names of the length that envelope allows.
+	maxKeyring = MaxRecords*320 + 1024
+	// maxCall bounds how many Enrolments are prepared before they are committed,
+	// and by that how long others wait for the turn.
+	maxCall = 256
 )
 
-// Enrol stores a batch in as few synced commits as it fits into; a result other
-// than Failed stands on disk. An Enrolment that breaks a rule changes nothing and
-// the others are stored. When the disk fails, err is not nil and the results say
-// which enrolments stand: those of earlier commits.
+// Enrol stores a batch in as few synced commits as it fits into, and concurrent
+// calls share them; a result other than Failed stands on disk. An Enrolment that
+// breaks a rule, or whose subject is damaged, changes nothing and the others are
+// stored. The error is not nil when a subject is damaged, the store fails or ctx
+// ends; the results then say which enrolments stand. The caller keeps the batch
+// and must not change it before Enrol returns.
 func (g *Gallery) Enrol(ctx context.Context, batch []Enrolment) ([]Result, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	results := make([]Result, len(batch))
 	for i := range results {
-		results[i] = Result{Change: Failed, Err: errors.New("not reached")}
+		results[i] = Result{Failed, errNotReached}
 	}
 	for start := 0; start < len(batch); {
-		if err := ctx.Err(); err != nil {
+		c, err := g.prepare(ctx, batch[start:])
+		if err != nil {
 			return results, fmt.Errorf("enrolling: %w", err)
 		}
-		end, size := start, 0
-		for end < len(batch) && (end == start || size+batch[end].size() <= maxCommit) {
-			size += batch[end].size()
-			end++
-		}
-		if err := g.commit(batch[start:end], results[start:end]); err != nil {
+		c.results = results[start : start+len(c.jobs)]
+		if err := g.await(ctx, c); err != nil {
 			return results, fmt.Errorf("enrolling: %w", err)
 		}
-		start = end
+		start += len(c.jobs)
 	}
 	return results, nil
 }
 
+// prepare does for the head of a batch what needs no turn; above all the pseudonyms,
+// which cost more than everything else.
+func (g *Gallery) prepare(ctx context.Context, batch []Enrolment) (*call, error) {
+	c := &call{done: make(chan struct{})}
+	for _, e := range batch {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		size := e.size()
+		if n := len(c.jobs); n == maxCall || n > 0 && c.size+size > maxCommit {
+			break
+		}
+		j := job{e: e, err: e.check()}
+		if j.err == nil {
+			j.p, j.err = g.pseudonyms.Pseudonym(e.Subject)
+			c.size += size
+		}
+		c.jobs = append(c.jobs, j)
+	}
+	return c, nil
+}
+
+// size estimates what storing e writes.
 func (e Enrolment) size() int {
 	n := 512
 	for _, t := range e.Templates {
@@ -81,82 +109,11 @@ func (e Enrolment) size() int {
 	return n
 }
 
-// commit stores one transaction's worth. Results are written only after the sync.
-func (g *Gallery) commit(batch []Enrolment, results []Result) error {
-	txn := g.db.NewTransaction(true)
-	defer txn.Discard()
-	staged := make([]Result, len(batch))
-	var created int64
-	for i, e := range batch {
-		change, writes, err := g.stage(txn, e)
-		if errors.Is(err, ErrDamaged) {
-			return err
-		}
-		if err != nil {
-			staged[i] = Result{Failed, err}
-			continue
-		}
-		for _, w := range writes {
-			if err := txn.Set(w.key, w.value); err != nil {
-				return fmt.Errorf("staging subject: %v", err)
-			}
-		}
-		staged[i] = Result{Change: change}
-		if change == Created {
-			created++
-		}
-	}
-	if err := txn.Commit(); err != nil {
-		return fmt.Errorf("committing: %v", err)
-	}
-	copy(results, staged)
-	g.subjects.Add(created)
-	return nil
-}
-
-type write struct{ key, value []byte }
-
-// stage works out what enrolling e writes, or the rule it breaks. It reads through
-// txn, so that a subject may occur twice in a batch.
-func (g *Gallery) stage(txn *badger.Txn, e Enrolment) (Change, []write, error) {
-	if err := e.check(); err != nil {
-		return Failed, nil, err
-	}
-	p, err := g.pseudonyms.Pseudonym(e.Subject)
-	if err != nil {
-		return Failed, nil, err
-	}
-	dek, m, wrapped, change, err := g.loadOrMake(txn, p)
-	if err != nil {
-		return Failed, nil, err
-	}
-	defer dek.Wipe()
-	if e.Holder != "" && m.Holder != "" && e.Holder != m.Holder {
-		return Failed, nil, ErrHolderConflict
-	}
-	fresh := change == Created
-	if m.Holder == "" && e.Holder != "" {
-		m.Holder, fresh = e.Holder, true
-	}
-	writes, err := g.stageRecords(p, dek, &m, e.Templates)
-	if err != nil {
-		return Failed, nil, err
-	}
-	if !fresh && len(writes) == 0 {
-		return Unchanged, nil, nil
-	}
-	k, err := g.sealKeyring(p, dek, m, wrapped)
-	if err != nil {
-		return Failed, nil, err
-	}
-	return change, append(writes, write{keyringKey(p), k}), nil
-}
-
 func (e Enrolment) check() error {
 	if len(e.Templates) == 0 {
 		return ErrNothing
 	}
-	if len(e.Templates) > MaxRecords || e.size() > maxSubject {
+	if len(e.Templates) > MaxRecords || e.size() > maxSubject || len(e.Holder) > maxHolder {
 		return ErrTooMuch
 	}
 	for _, t := range e.Templates {
@@ -167,70 +124,93 @@ func (e Enrolment) check() error {
 	return nil
 }
 
-func (g *Gallery) loadOrMake(txn *badger.Txn, p pseudonym.Pseudonym) (envelope.DEK, manifest, []byte, Change, error) {
-	dek, m, err := g.load(txn, p)
+// staged is what enrolling one job writes.
+type staged struct {
+	change   Change
+	replaces uint32 // number of the commit whose keyring is replaced, 0 for none
+	writes   []write
+}
+
+type write struct{ key, value []byte }
+
+// stage works out what a job writes, or the rule it breaks. It reads through txn,
+// so that a subject may occur several times in a commit.
+func (g *Gallery) stage(txn *badger.Txn, commit uint32, j *job) (staged, error) {
+	s, change, err := g.loadOrMake(txn, j.p)
+	if err != nil {
+		return staged{}, err
+	}
+	defer s.dek.Wipe()
+	if j.e.Holder != "" && s.list.Holder != "" && j.e.Holder != s.list.Holder {
+		return staged{}, ErrHolderConflict
+	}
+	fresh := change == Created
+	if s.list.Holder == "" && j.e.Holder != "" {
+		s.list.Holder, fresh = j.e.Holder, true
+	}
+	writes, err := g.stageRecords(&s, j.e.Templates)
+	if err != nil {
+		return staged{}, err
+	}
+	if !fresh && len(writes) == 0 {
+		return staged{change: Unchanged}, nil
+	}
+	k, err := g.sealKeyring(s, commit)
+	if err != nil {
+		return staged{}, err
+	}
+	stamp := binary.BigEndian.AppendUint32(nil, commit)
+	writes = append(writes, write{keyringKey(s.p), k}, write{stampKey(s.p), stamp})
+	return staged{change, s.stamp, writes}, nil
+}
+
+func (g *Gallery) loadOrMake(txn *badger.Txn, p pseudonym.Pseudonym) (subject, Change, error) {
+	s, err := g.load(txn, p)
 	if err == nil {
-		item, err := txn.Get(keyringKey(p))
-		if err != nil {
-			return dek, m, nil, Failed, fmt.Errorf("reading keyring: %w", ErrDamaged)
-		}
-		var k keyring
-		err = item.Value(func(v []byte) error { return cbor.Unmarshal(v, &k) })
-		return dek, m, k.DEK, Updated, err
+		return s, Updated, nil
 	}
 	if !errors.Is(err, ErrUnknownSubject) {
-		return dek, m, nil, Failed, err
+		return subject{}, Failed, err
 	}
 	dek, wrapped, err := g.ring.NewDEK(p[:])
 	if err != nil {
-		return dek, m, nil, Failed, fmt.Errorf("making subject key: %w", err)
+		return subject{}, Failed, fmt.Errorf("making subject key: %w", err)
 	}
-	return dek, manifest{}, wrapped, Created, nil
+	return subject{p: p, dek: dek, wrapped: wrapped}, Created, nil
 }
 
-// stageRecords seals the templates that m does not list yet and lists them.
-func (g *Gallery) stageRecords(p pseudonym.Pseudonym, dek envelope.DEK, m *manifest, ts []Template) ([]write, error) {
+// stageRecords seals the templates that the list does not name yet and adds them to it.
+func (g *Gallery) stageRecords(s *subject, ts []Template) ([]write, error) {
 	var writes []write
 	for _, t := range ts {
 		digest := sha256.Sum256(t.Data)
-		if m.has(t, digest[:]) {
+		if s.list.has(t, digest[:]) {
 			continue
 		}
-		if len(m.Records) == MaxRecords {
+		if len(s.list.Records) == MaxRecords {
 			return nil, ErrTooMuch
 		}
 		slot := uint32(0)
-		if n := len(m.Records); n > 0 {
-			slot = m.Records[n-1].Slot + 1
+		if n := len(s.list.Records); n > 0 {
+			slot = s.list.Records[n-1].Slot + 1
 		}
-		sealed, err := dek.Seal(g.aad(p, t.Modality, t.Format, dek.Generation()), t.Data)
+		info := recordInfo{Slot: slot, Modality: t.Modality, Format: t.Format, Position: t.Position,
+			Digest: digest[:], KeyGen: s.dek.Generation()}
+		sealed, err := s.dek.Seal(g.recordAAD(s.p, info), t.Data)
 		if err != nil {
 			return nil, fmt.Errorf("sealing record: %w", err)
 		}
-		m.Records = append(m.Records, recordInfo{Slot: slot, Modality: t.Modality, Format: t.Format, Position: t.Position, Digest: digest[:], KeyGen: dek.Generation()})
-		writes = append(writes, write{g.recordKey(p, slot), sealed})
+		s.list.Records = append(s.list.Records, info)
+		writes = append(writes, write{g.recordKey(s.p, slot), sealed})
 	}
 	return writes, nil
 }
 
-func (m *manifest) has(t Template, digest []byte) bool {
+func (m *recordList) has(t Template, digest []byte) bool {
 	for _, r := range m.Records {
 		if r.Modality == t.Modality && r.Format == t.Format && r.Position == t.Position && bytes.Equal(r.Digest, digest) {
 			return true
 		}
 	}
 	return false
-}
-
-func (g *Gallery) sealKeyring(p pseudonym.Pseudonym, dek envelope.DEK, m manifest, wrapped []byte) ([]byte, error) {
-	plain, err := cbor.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("encoding record list: %w", err)
-	}
-	defer clear(plain)
-	sealed, err := dek.Seal(g.manifestAAD(p, dek), plain)
-	if err != nil {
-		return nil, fmt.Errorf("sealing record list: %w", err)
-	}
-	return cbor.Marshal(keyring{DEK: wrapped, Sealed: sealed})
 }

@@ -9,21 +9,38 @@
 //
 // Layout of the store, one key family each:
 //
-//	'm' name                        node binding and format version, sealed
+//	'm' "tally"                     what the store adds up to, authenticated
+//	'v' pseudonym (32 bytes)        number of the commit that wrote the keyring
 //	'k' pseudonym (32 bytes)        keyring: wrapped key, then the sealed list of records
 //	'r' HMAC(pseudonym, slot) (32)  one sealed record
 //
-// Record keys cannot be tied to a subject, or counted per subject, without the
-// root key. Invariants: a result is returned only after its batch is synced to
-// disk; a batch is in the store whole or not at all; no error names a person.
+// and beside it the file "tally" with the last commit's.
+//
+// Invariants:
+//
+//   - a result is returned only after the commit that holds it is synced to disk,
+//     and a commit is in the store whole or not at all;
+//   - record keys cannot be tied to a subject, or counted per subject, without the
+//     root key, and without the pseudonym key nobody can test who is enrolled;
+//   - a record is returned only as the record, at the place, that its subject's
+//     list names; everything else is [ErrDamaged];
+//   - a folder opens only under the node, root key and pseudonym key that made it,
+//     and only if no acknowledged enrolment is missing from it;
+//   - no error and no printed value names a person.
+//
+// It does not notice that the whole folder was put back to an earlier state. It
+// keeps no disk space in reserve: Badger writes through memory maps, so a full disk
+// ends the process; what was acknowledged stays. It does not collect Badger's value
+// log, where only longer record lists that were since rewritten leave garbage.
 package gallery
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,7 +57,8 @@ import (
 var (
 	ErrUnknownSubject = errors.New("no subject is enrolled under this identifier")
 	ErrLocked         = errors.New("the gallery folder is in use by another process")
-	ErrDamaged        = errors.New("the gallery does not open under this node's keys")
+	ErrDamaged        = errors.New("the gallery is damaged, or not of this node and its keys")
+	ErrClosed         = errors.New("the gallery is closed")
 )
 
 // Limits per subject.
@@ -51,10 +69,27 @@ const (
 
 // Config says where a gallery is and under which keys. Every field is required.
 type Config struct {
-	Dir        string // folder of the store, created when absent
+	Dir        string // folder of the store, created when absent; nothing else may be kept in it
 	Node       string // Entity Identifier; bound into every record
 	Root       custody.Root
-	Pseudonyms pseudonym.Key
+	Pseudonyms pseudonym.Key // another key than the folder was made with is refused
+}
+
+func (c Config) check() error {
+	var errs []error
+	if c.Dir == "" {
+		errs = append(errs, errors.New("no folder given"))
+	}
+	if c.Node == "" {
+		errs = append(errs, errors.New("no entity identifier given"))
+	}
+	if !c.Root.Usable() {
+		errs = append(errs, errors.New("no root key given"))
+	}
+	if c.Pseudonyms.IsZero() {
+		errs = append(errs, errors.New("no pseudonym key given"))
+	}
+	return errors.Join(errs...)
 }
 
 // Gallery is an open store. It is safe for concurrent use; Close it.
@@ -65,59 +100,108 @@ type Gallery struct {
 	ring       *envelope.Ring
 	index      [32]byte
 	pseudonyms pseudonym.Key
+	tallies    tallyKey
 
+	queue    queue
 	subjects atomic.Int64
 
-	// mu serialises read-modify-write of subjects; readers do not take it.
-	mu sync.Mutex
+	// turn has room for one: who sent into it may commit and owns what follows
+	// until it receives again.
+	turn   chan struct{}
+	tally  tally
+	beside *tallyFile
+	failed error // why nothing can be committed any more
+
+	// life is held for reading while the store is read, so that Close cannot
+	// unmap files under a reader.
+	life   sync.RWMutex
+	closed bool
 }
 
 // Open opens or makes the gallery in cfg.Dir. A folder that another process has
-// open gives ErrLocked, one of other keys or another node ErrDamaged.
+// open gives [ErrLocked]; one of another node or other keys, or one that lacks
+// anything that was acknowledged, [ErrDamaged].
 func Open(cfg Config) (*Gallery, error) {
-	ring, err := envelope.NewRing(cfg.Root, 1)
+	g, err := open(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("opening gallery: %w", err)
 	}
-	db, err := badger.Open(storeOptions(cfg.Dir))
-	if err != nil {
-		if strings.Contains(err.Error(), "Cannot acquire directory lock") {
-			return nil, fmt.Errorf("opening gallery: %w", ErrLocked)
-		}
-		return nil, fmt.Errorf("opening gallery: %w: %v", ErrDamaged, err)
-	}
-	g := &Gallery{db: db, node: cfg.Node, ring: ring, index: cfg.Root.Derive("tamga/v1/gallery-index"), pseudonyms: cfg.Pseudonyms}
-	if err := g.bind(); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	n, err := g.count()
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	g.subjects.Store(n)
 	return g, nil
 }
 
-// storeOptions keep Badger small and honest: every commit synced, checksums
-// verified, no compression of what is ciphertext anyway.
+func open(cfg Config) (*Gallery, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	ring, err := envelope.NewRing(cfg.Root, 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	db, err := openStore(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	index := cfg.Root.Derive("tamga/v1/gallery-index")
+	g := &Gallery{
+		db: db, node: cfg.Node, ring: ring, index: index, pseudonyms: cfg.Pseudonyms,
+		tallies: newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
+		turn:    make(chan struct{}, 1),
+	}
+	if err := g.start(cfg.Dir); err != nil {
+		return nil, errors.Join(err, guard(db.Close))
+	}
+	return g, nil
+}
+
+func openStore(dir string) (db *badger.DB, err error) {
+	err = guard(func() (err error) {
+		db, err = badger.Open(storeOptions(dir))
+		return err
+	})
+	switch {
+	case err == nil || errors.Is(err, ErrDamaged):
+		return db, err
+	case strings.Contains(err.Error(), "Cannot acquire directory lock"):
+		return nil, ErrLocked
+	}
+	return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+}
+
+// storeOptions keep Badger small and honest: every commit synced, every block
+// checked when read, no compression of what is ciphertext anyway, and larger values
+// in the value log, which keeps memory and start-up small.
 func storeOptions(dir string) badger.Options {
 	return badger.DefaultOptions(dir).
 		WithSyncWrites(true).
 		WithLogger(nil).
+		WithMetricsEnabled(false).
 		WithCompression(options.None).
-		WithChecksumVerificationMode(options.OnTableAndBlockRead).
+		WithBlockCacheSize(0).
+		WithChecksumVerificationMode(options.OnBlockRead).
 		WithMemTableSize(16 << 20).
 		WithValueThreshold(1 << 10).
 		WithValueLogFileSize(64 << 20).
-		WithBlockCacheSize(16 << 20).
 		WithNumMemtables(2).
 		WithNumCompactors(2).
 		WithDetectConflicts(false)
 }
 
-// Close releases the folder.
+// Close waits for the commit under way, refuses those that wait, and releases the
+// folder. A second Close returns [ErrClosed].
 func (g *Gallery) Close() error {
-	if err := g.db.Close(); err != nil {
+	if !g.queue.close() {
+		return ErrClosed
+	}
+	g.turn <- struct{}{}
+	defer func() { <-g.turn }()
+	g.failed = ErrClosed // what still waits in the queue learns it from here
+	g.life.Lock()
+	defer g.life.Unlock()
+	g.closed = true
+	if err := errors.Join(guard(g.db.Close), g.beside.close()); err != nil {
 		return fmt.Errorf("closing gallery: %w", err)
 	}
 	return nil
@@ -126,53 +210,30 @@ func (g *Gallery) Close() error {
 // Subjects is how many subjects are enrolled.
 func (g *Gallery) Subjects() int64 { return g.subjects.Load() }
 
-// bind writes, or checks, a sealed marker that ties the folder to this node and
-// these keys, so that a wrong root is noticed at start and not at the first query.
-func (g *Gallery) bind() error {
-	var marker [32]byte
-	mac := hmac.New(sha256.New, g.index[:])
-	mac.Write([]byte("tamga/v1/gallery-binding\x00" + g.node))
-	mac.Sum(marker[:0])
-	return g.db.Update(func(txn *badger.Txn) error {
-		item, err := txn.Get([]byte("mbinding"))
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			return txn.Set([]byte("mbinding"), marker[:])
-		}
-		if err != nil {
-			return fmt.Errorf("opening gallery: %w: %v", ErrDamaged, err)
-		}
-		return item.Value(func(v []byte) error {
-			if !hmac.Equal(v, marker[:]) {
-				return fmt.Errorf("opening gallery: %w", ErrDamaged)
-			}
-			return nil
-		})
-	})
-}
-
-func (g *Gallery) count() (int64, error) {
-	var n int64
-	err := g.db.View(func(txn *badger.Txn) error {
-		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte("k")})
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			n++
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("counting subjects: %v", err)
+// view runs f in a read transaction. What f returns must not depend on the store.
+func (g *Gallery) view(f func(*badger.Txn) error) error {
+	g.life.RLock()
+	defer g.life.RUnlock()
+	if g.closed {
+		return ErrClosed
 	}
-	return n, nil
+	return guard(func() error { return g.db.View(f) })
 }
 
-func keyringKey(p pseudonym.Pseudonym) []byte { return append([]byte("k"), p[:]...) }
-
-// recordKey hides which subject a record belongs to from who has no root key.
-func (g *Gallery) recordKey(p pseudonym.Pseudonym, slot uint32) []byte {
-	mac := hmac.New(sha256.New, g.index[:])
-	mac.Write([]byte("tamga/v1/gallery-record\x00"))
-	mac.Write(p[:])
-	mac.Write(binary.BigEndian.AppendUint32(nil, slot))
-	return mac.Sum([]byte("r"))
+// guard turns a panic of the store, or a fault in a file that it has mapped, into
+// damage. Badger takes its files' word for lengths.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: the store stopped with a %T", ErrDamaged, r)
+		}
+	}()
+	return f()
 }
+
+// Format prints a constant whatever the verb.
+func (*Gallery) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "gallery(redacted)") }
+
+// LogValue is a constant.
+func (*Gallery) LogValue() slog.Value { return slog.StringValue("gallery(redacted)") }

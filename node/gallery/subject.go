@@ -1,6 +1,9 @@
 package gallery
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,12 +17,12 @@ import (
 )
 
 // Template is one biometric reference as it was imported: a validated record of
-// the format it names.
+// the format it names. It is data in clear; String and LogValue keep it out of logs.
 type Template struct {
-	Modality string
-	Format   string
+	Modality string // at most 64 bytes
+	Format   string // at most 128 bytes
 	Position uint8
-	Data     []byte
+	Data     []byte // 1 to MaxRecordSize bytes
 }
 
 // Enrolment is what is known of one subject. Holder is the RFC 7638 thumbprint of
@@ -30,21 +33,47 @@ type Enrolment struct {
 	Templates []Template
 }
 
+// maxHolder bounds Enrolment.Holder; a thumbprint has 43 bytes.
+const maxHolder = 128
+
+const redactedTemplate = "template(redacted)"
+
+// String is a constant.
+func (Template) String() string { return redactedTemplate }
+
+// GoString is a constant.
+func (Template) GoString() string { return redactedTemplate }
+
+// LogValue is a constant.
+func (Template) LogValue() slog.Value { return slog.StringValue(redactedTemplate) }
+
 // Format prints a constant whatever the verb.
 func (Enrolment) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "enrolment(redacted)") }
 
 // LogValue is a constant.
 func (Enrolment) LogValue() slog.Value { return slog.StringValue("enrolment(redacted)") }
 
+// subject is one subject with its keyring open.
+type subject struct {
+	p       pseudonym.Pseudonym
+	stamp   uint32 // number of the commit that wrote the keyring, 0 for a new subject
+	dek     envelope.DEK
+	wrapped []byte
+	list    recordList
+}
+
 // keyring is the stored entry of one subject: its key, wrapped, and under that
-// key the list of its records.
+// key the list of its records. The number of the commit that wrote it is kept in an
+// entry of its own and is the version in the list's AAD. So an older keyring does
+// not open, and Badger losing one of the two entries is damage, not an unknown
+// subject.
 type keyring struct {
 	_      struct{} `cbor:",toarray"`
 	DEK    []byte
 	Sealed []byte
 }
 
-type manifest struct {
+type recordList struct {
 	_       struct{} `cbor:",toarray"`
 	Holder  string
 	Records []recordInfo
@@ -56,134 +85,116 @@ type recordInfo struct {
 	Modality string
 	Format   string
 	Position uint8
-	Digest   []byte // SHA-256 of the record: an import that repeats it changes nothing
+	Digest   []byte // SHA-256 of the record: shows a repeated import, and that the record is the one at this slot
 	KeyGen   uint32 // key generation that the record's AAD names
 }
 
 const (
-	recordVersion    = 1
-	manifestModality = "record-list"
-	manifestFormat   = "tamga-record-list-1"
+	recordVersion = 1
+	listModality  = "record-list"
+	listFormat    = "tamga-record-list-1"
+	stampSize     = 4
 )
 
-func (g *Gallery) aad(p pseudonym.Pseudonym, modality, format string, generation uint32) envelope.AAD {
-	return envelope.AAD{Node: g.node, Pseudonym: p[:], Modality: modality, Format: format,
-		Version: recordVersion, KeyGeneration: generation}
+func keyringKey(p pseudonym.Pseudonym) []byte { return append([]byte("k"), p[:]...) }
+
+func stampKey(p pseudonym.Pseudonym) []byte { return append([]byte("v"), p[:]...) }
+
+// recordKey hides which subject a record belongs to from who has no root key.
+func (g *Gallery) recordKey(p pseudonym.Pseudonym, slot uint32) []byte {
+	mac := hmac.New(sha256.New, g.index[:])
+	mac.Write([]byte("tamga/v1/gallery-record\x00"))
+	mac.Write(p[:])
+	mac.Write(binary.BigEndian.AppendUint32(nil, slot))
+	return mac.Sum([]byte("r"))
 }
 
-// manifestAAD binds the record list to the generation its key is wrapped under now.
-func (g *Gallery) manifestAAD(p pseudonym.Pseudonym, dek envelope.DEK) envelope.AAD {
-	return g.aad(p, manifestModality, manifestFormat, dek.Generation())
+func (g *Gallery) recordAAD(p pseudonym.Pseudonym, r recordInfo) envelope.AAD {
+	return envelope.AAD{Node: g.node, Pseudonym: p[:], Modality: r.Modality, Format: r.Format,
+		Version: recordVersion, KeyGeneration: r.KeyGen}
 }
 
-// load opens a subject's key and record list. ErrUnknownSubject when there is none.
-func (g *Gallery) load(txn *badger.Txn, p pseudonym.Pseudonym) (envelope.DEK, manifest, error) {
-	var none envelope.DEK
-	item, err := txn.Get(keyringKey(p))
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return none, manifest{}, ErrUnknownSubject
+// listAAD binds the record list to the generation its key is wrapped under now,
+// and to the commit that wrote it.
+func (g *Gallery) listAAD(p pseudonym.Pseudonym, dek envelope.DEK, commit uint32) envelope.AAD {
+	return envelope.AAD{Node: g.node, Pseudonym: p[:], Modality: listModality, Format: listFormat,
+		Version: commit, KeyGeneration: dek.Generation()}
+}
+
+func stampOf(item *badger.Item) (stamp uint32, err error) {
+	err = item.Value(func(v []byte) error {
+		if len(v) != stampSize {
+			return ErrDamaged
+		}
+		stamp = binary.BigEndian.Uint32(v)
+		return nil
+	})
+	return stamp, err
+}
+
+// lookUp finds the two entries of a subject: [ErrUnknownSubject] when there is
+// neither.
+func lookUp(txn *badger.Txn, p pseudonym.Pseudonym) (stamp uint32, k keyring, err error) {
+	vItem, vErr := txn.Get(stampKey(p))
+	kItem, kErr := txn.Get(keyringKey(p))
+	if errors.Is(vErr, badger.ErrKeyNotFound) && errors.Is(kErr, badger.ErrKeyNotFound) {
+		return 0, keyring{}, ErrUnknownSubject
+	}
+	if err := errors.Join(vErr, kErr); err != nil {
+		return 0, keyring{}, err
+	}
+	if stamp, err = stampOf(vItem); err != nil {
+		return 0, keyring{}, err
+	}
+	err = kItem.Value(func(v []byte) error { return cbor.Unmarshal(v, &k) })
+	return stamp, k, err
+}
+
+// load opens a subject's key and record list. [ErrUnknownSubject] when there is
+// none; the caller wipes the key otherwise.
+func (g *Gallery) load(txn *badger.Txn, p pseudonym.Pseudonym) (subject, error) {
+	stamp, k, err := lookUp(txn, p)
+	if errors.Is(err, ErrUnknownSubject) {
+		return subject{}, err
 	}
 	if err != nil {
-		return none, manifest{}, fmt.Errorf("reading keyring: %w: %v", ErrDamaged, err)
-	}
-	var k keyring
-	if err := item.Value(func(v []byte) error { return cbor.Unmarshal(v, &k) }); err != nil {
-		return none, manifest{}, fmt.Errorf("reading keyring: %w", ErrDamaged)
+		return subject{}, damaged("reading keyring", err)
 	}
 	dek, err := g.ring.UnwrapDEK(p[:], k.DEK)
 	if err != nil {
-		return none, manifest{}, fmt.Errorf("unwrapping subject key: %w: %v", ErrDamaged, err)
+		return subject{}, damaged("unwrapping subject key", err)
 	}
-	plain, err := dek.Open(g.manifestAAD(p, dek), k.Sealed)
+	s := subject{p: p, stamp: stamp, dek: dek, wrapped: k.DEK}
+	if err := g.openList(&s, k.Sealed); err != nil {
+		dek.Wipe()
+		return subject{}, damaged("opening record list", err)
+	}
+	return s, nil
+}
+
+func (g *Gallery) openList(s *subject, sealed []byte) error {
+	plain, err := s.dek.Open(g.listAAD(s.p, s.dek, s.stamp), sealed)
 	if err != nil {
-		return none, manifest{}, fmt.Errorf("opening record list: %w: %v", ErrDamaged, err)
+		return err
 	}
 	defer clear(plain)
-	var m manifest
-	if err := cbor.Unmarshal(plain, &m); err != nil {
-		return none, manifest{}, fmt.Errorf("opening record list: %w", ErrDamaged)
-	}
-	return dek, m, nil
+	return cbor.Unmarshal(plain, &s.list)
 }
 
-// References is what the gallery holds of one subject in one modality. Its
-// records are opened one at a time by Each and wiped afterwards.
-type References struct {
-	Holder   string
-	Known    bool // whether the subject is enrolled at all
-	g        *Gallery
-	p        pseudonym.Pseudonym
-	modality string
-	dek      envelope.DEK
-	records  []recordInfo
-}
-
-// Len is how many records there are.
-func (r References) Len() int { return len(r.records) }
-
-// References looks a subject up. An identifier under which no one is enrolled
-// gives References with Known false and no error.
-func (g *Gallery) References(id pseudonym.Identifier, modality string) (References, error) {
-	p, err := g.pseudonyms.Pseudonym(id)
+// sealKeyring is the entry of s as the numbered commit writes it.
+func (g *Gallery) sealKeyring(s subject, commit uint32) ([]byte, error) {
+	plain, err := cbor.Marshal(s.list)
 	if err != nil {
-		return References{}, fmt.Errorf("looking up subject: %w", err)
+		return nil, fmt.Errorf("encoding record list: %w", err)
 	}
-	r := References{g: g, p: p, modality: modality}
-	err = g.db.View(func(txn *badger.Txn) error {
-		dek, m, err := g.load(txn, p)
-		if err != nil {
-			return err
-		}
-		r.Known, r.Holder, r.dek = true, m.Holder, dek
-		for _, info := range m.Records {
-			if info.Modality == modality {
-				r.records = append(r.records, info)
-			}
-		}
-		return nil
-	})
-	if errors.Is(err, ErrUnknownSubject) {
-		return r, nil
-	}
+	defer clear(plain)
+	sealed, err := s.dek.Seal(g.listAAD(s.p, s.dek, commit), plain)
 	if err != nil {
-		return References{}, fmt.Errorf("looking up subject: %w", err)
+		return nil, fmt.Errorf("sealing record list: %w", err)
 	}
-	return r, nil
-}
-
-// Each opens the records one by one and calls visit with each in clear; the bytes
-// are wiped when visit returns and must not be kept. It stops at the first error.
-func (r References) Each(visit func(Template) error) error {
-	if !r.Known {
-		return nil
+	b, err := cbor.Marshal(keyring{DEK: s.wrapped, Sealed: sealed})
+	if err != nil {
+		return nil, fmt.Errorf("encoding keyring: %w", err)
 	}
-	return r.g.db.View(func(txn *badger.Txn) error {
-		for _, info := range r.records {
-			item, err := txn.Get(r.g.recordKey(r.p, info.Slot))
-			if err != nil {
-				return fmt.Errorf("reading record: %w: %v", ErrDamaged, err)
-			}
-			var plain []byte
-			err = item.Value(func(v []byte) error {
-				plain, err = r.dek.Open(r.g.aad(r.p, info.Modality, info.Format, info.KeyGen), v)
-				return err
-			})
-			if err != nil {
-				return fmt.Errorf("opening record: %w: %v", ErrDamaged, err)
-			}
-			err = visit(Template{Modality: info.Modality, Format: info.Format, Position: info.Position, Data: plain})
-			clear(plain)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Close forgets the subject's key.
-func (r References) Close() {
-	if r.Known {
-		r.dek.Wipe()
-	}
+	return b, nil
 }

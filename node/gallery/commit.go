@@ -1,0 +1,249 @@
+package gallery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+)
+
+// Group commit without a goroutine of its own, as in federation/ledger: every
+// caller joins the queue and waits for whichever comes first, its call being done
+// or the turn to commit. Whoever gets the turn commits, with one sync, what is
+// at the head of the queue. A lone caller gets the turn at once; while it
+// writes, the others gather.
+
+// call is what one Enrol wants committed at once. The results and err are written
+// before done is closed and read after.
+type call struct {
+	jobs    []job
+	size    int
+	results []Result // of the jobs
+	err     error
+	done    chan struct{}
+}
+
+// job is an Enrolment with what was worked out before the turn.
+type job struct {
+	e   Enrolment
+	p   pseudonym.Pseudonym
+	err error // the rule it breaks
+}
+
+func (c *call) isDone() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// queue is the calls not yet taken, oldest first.
+type queue struct {
+	mu     sync.Mutex
+	calls  []*call
+	closed bool
+}
+
+func (q *queue) join(c *call) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	q.calls = append(q.calls, c)
+	return nil
+}
+
+// take removes as many calls as one commit should hold, at least one of those
+// that wait.
+func (q *queue) take() []*call {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n, size := 0, 0
+	for n < len(q.calls) && (n == 0 || size+q.calls[n].size <= maxCommit) {
+		size += q.calls[n].size
+		n++
+	}
+	taken := q.calls[:n:n]
+	q.calls = q.calls[n:]
+	return taken
+}
+
+// withdraw reports whether c could still be kept out of a commit.
+func (q *queue) withdraw(c *call) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, waiting := range q.calls {
+		if waiting == c {
+			q.calls = append(q.calls[:i:i], q.calls[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// close reports whether it was open.
+func (q *queue) close() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	was := !q.closed
+	q.closed = true
+	return was
+}
+
+// await returns when c is committed, leading commits whenever it gets the turn.
+// When ctx ends first c is withdrawn, or, if its commit is under way, awaited.
+func (g *Gallery) await(ctx context.Context, c *call) error {
+	if err := g.queue.join(c); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-c.done:
+			return c.err
+		case g.turn <- struct{}{}:
+			if !c.isDone() {
+				g.lead()
+			}
+			<-g.turn
+		case <-ctx.Done():
+			if g.queue.withdraw(c) {
+				return ctx.Err()
+			}
+			<-c.done
+			return c.err
+		}
+	}
+}
+
+// lead commits what is at the head of the queue. The caller has the turn.
+func (g *Gallery) lead() {
+	calls := g.queue.take()
+	defer func() {
+		for _, c := range calls {
+			close(c.done)
+		}
+	}()
+	err := g.failed
+	if err == nil {
+		err = guard(func() error { return g.commit(calls) })
+	}
+	if err == nil {
+		return
+	}
+	for _, c := range calls {
+		c.err = errors.Join(c.err, err)
+	}
+}
+
+// commit stores the calls' jobs in one transaction, or several when they prove
+// larger than their estimate. The caller has the turn.
+func (g *Gallery) commit(calls []*call) error {
+	b := g.begin()
+	defer func() { b.txn.Discard() }()
+	for _, c := range calls {
+		for i := range c.jobs {
+			if b.size > 0 && b.size+c.jobs[i].e.size()+maxKeyring > maxCommit {
+				if err := g.finish(b); err != nil {
+					return err
+				}
+				b.txn.Discard()
+				b = g.begin()
+			}
+			r, err := b.add(g, &c.jobs[i])
+			if err != nil {
+				return err
+			}
+			if errors.Is(r.Err, ErrDamaged) {
+				c.err = r.Err
+			}
+			b.settled = append(b.settled, settled{&c.results[i], r})
+		}
+	}
+	return g.finish(b)
+}
+
+// bundle is one transaction in the making.
+type bundle struct {
+	txn     *badger.Txn
+	tally   tally // once it is committed
+	size    int
+	settled []settled
+}
+
+// settled is a result to be published once it stands.
+type settled struct {
+	at *Result
+	is Result
+}
+
+func (g *Gallery) begin() *bundle {
+	b := &bundle{txn: g.db.NewTransaction(true), tally: g.tally}
+	b.tally.commit++
+	return b
+}
+
+// add stages one job. The error is the store's; the job's own is in the Result.
+func (b *bundle) add(g *Gallery, j *job) (Result, error) {
+	if j.err != nil {
+		return Result{Failed, j.err}, nil
+	}
+	s, err := g.stage(b.txn, b.tally.commit, j)
+	if err != nil {
+		return Result{Failed, err}, nil
+	}
+	for _, w := range s.writes {
+		if err := b.txn.Set(w.key, w.value); err != nil {
+			return Result{}, fmt.Errorf("staging subject: %v", err)
+		}
+		b.size += len(w.key) + len(w.value)
+	}
+	if len(s.writes) > 0 {
+		b.tally.sum += uint64(b.tally.commit) - uint64(s.replaces)
+	}
+	if s.change == Created {
+		b.tally.subjects++
+	}
+	return Result{Change: s.change}, nil
+}
+
+// finish makes a bundle durable, then counts it, then publishes its results.
+func (g *Gallery) finish(b *bundle) error {
+	if b.size > 0 {
+		if err := g.write(b); err != nil {
+			return err
+		}
+	}
+	for _, s := range b.settled {
+		*s.at = s.is
+	}
+	return nil
+}
+
+func (g *Gallery) write(b *bundle) error {
+	if b.tally.commit == math.MaxUint32 {
+		return errors.New("committing: commit numbers are used up")
+	}
+	if err := b.txn.Set(keyTally(), g.tallies.seal(b.tally)); err != nil {
+		return fmt.Errorf("staging tally: %v", err)
+	}
+	if err := guard(b.txn.Commit); err != nil {
+		// Whether it reached the disk is unknown, so the next tally would be a guess.
+		g.failed = fmt.Errorf("committing: %v; reopen the gallery", err)
+		return g.failed
+	}
+	g.tally = b.tally
+	g.subjects.Store(int64(b.tally.subjects))
+	if err := g.beside.write(b.tally); err != nil {
+		// This commit is durable; the next would not be protected.
+		g.failed = err
+	}
+	return nil
+}

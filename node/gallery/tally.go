@@ -1,0 +1,241 @@
+package gallery
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+)
+
+// Badger repairs a damaged write-ahead log by forgetting what follows the damage,
+// and reads a damaged table as if the keys in it did not exist. Either would turn
+// an enrolled subject into an unknown one, which is a wrong verdict. Hence the
+// tally: written by every commit into the store, where it shows a hole, and
+// after the commit into a file beside it, which shows a lost end.
+
+// tally is what the store adds up to after a commit. It holds no more than who
+// has the folder can count.
+type tally struct {
+	commit   uint32 // number of the commit, from 1
+	subjects uint64
+	sum      uint64 // of the numbers of the commits that wrote the keyrings, modulo 2^64
+}
+
+const (
+	tallyPlain = 4 + 8 + 8
+	tallySize  = tallyPlain + sha256.Size
+	tallyName  = "tally"
+	// tallyStep keeps the two slots of the file in different disk sectors.
+	tallyStep = 4096
+)
+
+// keyTally is where the store keeps it.
+func keyTally() []byte { return []byte("m" + tallyName) }
+
+// tallyKey authenticates tallies, and by that binds the folder to a node and its
+// keys: a wrong one is noticed at start and not as an unknown subject.
+type tallyKey [32]byte
+
+func newTallyKey(index [32]byte, node string, p pseudonym.PublicKey) (k tallyKey) {
+	mac := hmac.New(sha256.New, index[:])
+	mac.Write([]byte("tamga/v1/gallery-tally\x00"))
+	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(node))))
+	mac.Write([]byte(node))
+	mac.Write(p.Bytes())
+	mac.Sum(k[:0])
+	return k
+}
+
+// seal encodes t as commit (4) || subjects (8) || sum (8) || HMAC-SHA256 (32), all
+// integers big endian.
+func (k tallyKey) seal(t tally) []byte {
+	b := make([]byte, 0, tallySize)
+	b = binary.BigEndian.AppendUint32(b, t.commit)
+	b = binary.BigEndian.AppendUint64(b, t.subjects)
+	b = binary.BigEndian.AppendUint64(b, t.sum)
+	mac := hmac.New(sha256.New, k[:])
+	mac.Write(b)
+	return mac.Sum(b)
+}
+
+func (k tallyKey) open(b []byte) (tally, bool) {
+	if len(b) != tallySize {
+		return tally{}, false
+	}
+	t := tally{
+		commit:   binary.BigEndian.Uint32(b),
+		subjects: binary.BigEndian.Uint64(b[4:]),
+		sum:      binary.BigEndian.Uint64(b[12:]),
+	}
+	return t, hmac.Equal(k.seal(t), b)
+}
+
+// start checks the opened store against its tally and the file beside it, or
+// makes both sides of a new gallery.
+func (g *Gallery) start(dir string) error {
+	beside, known, err := openTallyFile(dir, g.tallies)
+	if err != nil {
+		return err
+	}
+	if err := g.startFrom(beside, known); err != nil {
+		return errors.Join(err, beside.close())
+	}
+	return nil
+}
+
+func (g *Gallery) startFrom(beside *tallyFile, known tally) error {
+	stored, counted, err := g.recount()
+	switch {
+	case err != nil:
+		return err
+	case stored != counted:
+		return fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
+	case stored.commit < known.commit, stored.commit == known.commit && stored != known:
+		return fmt.Errorf("%w: the store lacks commits that were acknowledged", ErrDamaged)
+	}
+	if beside.fresh {
+		if stored.commit > 0 {
+			return fmt.Errorf("%w: the file %q is missing", ErrDamaged, tallyName)
+		}
+		if err := beside.create(); err != nil {
+			return err
+		}
+	}
+	g.tally, g.beside = stored, beside
+	g.subjects.Store(int64(stored.subjects))
+	return nil
+}
+
+// recount reads the tally in the store and works out what it should be. A store
+// without one must be empty.
+func (g *Gallery) recount() (stored, counted tally, err error) {
+	err = g.view(func(txn *badger.Txn) error {
+		if stored, err = g.storedTally(txn); err != nil {
+			return damaged("reading tally", err)
+		}
+		counted.commit = stored.commit
+		// Iterators stop at damage without saying so; the count then falls short.
+		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte("v")})
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			stamp, err := stampOf(it.Item())
+			if err != nil {
+				return damaged("counting subjects", err)
+			}
+			counted.subjects++
+			counted.sum += uint64(stamp)
+		}
+		return nil
+	})
+	return stored, counted, err
+}
+
+func (g *Gallery) storedTally(txn *badger.Txn) (t tally, err error) {
+	item, err := txn.Get(keyTally())
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return tally{}, nil
+	}
+	if err != nil {
+		return tally{}, err
+	}
+	err = item.Value(func(v []byte) error {
+		var ok bool
+		if t, ok = g.tallies.open(v); !ok {
+			return ErrDamaged
+		}
+		return nil
+	})
+	return t, err
+}
+
+// damaged is what an error of the store comes to where the store must not fail.
+func damaged(doing string, err error) error {
+	if errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return fmt.Errorf("%s: %w: %v", doing, ErrDamaged, err)
+}
+
+// tallyFile keeps the last two tallies in two slots, written in turn, so that a
+// torn write spoils one and leaves the other. It is written after the store's
+// commit and not synced: the page cache outlives the process, and after a power cut
+// the file is behind the store, never ahead of it.
+type tallyFile struct {
+	file  *os.File
+	key   tallyKey
+	fresh bool // the file was not there, or was never written
+	next  int  // slot to write next
+}
+
+// openTallyFile opens the file under the store's lock. A file without a valid
+// slot is of other keys, or damaged.
+func openTallyFile(dir string, key tallyKey) (*tallyFile, tally, error) {
+	f, err := os.OpenFile(filepath.Join(dir, tallyName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, tally{}, err
+	}
+	t := &tallyFile{file: f, key: key}
+	best, err := t.read()
+	if err != nil {
+		return nil, tally{}, errors.Join(err, f.Close())
+	}
+	return t, best, nil
+}
+
+func (t *tallyFile) read() (best tally, err error) {
+	b, err := io.ReadAll(io.LimitReader(t.file, 2*tallyStep))
+	if err != nil {
+		return tally{}, fmt.Errorf("reading file %q: %w", tallyName, err)
+	}
+	if len(b) == 0 {
+		t.fresh = true
+		return tally{}, nil
+	}
+	valid := false
+	for slot := range 2 {
+		if len(b) < slot*tallyStep+tallySize {
+			break
+		}
+		one, ok := t.key.open(b[slot*tallyStep:][:tallySize])
+		if ok && (!valid || one.commit > best.commit) {
+			best, valid, t.next = one, true, 1-slot
+		}
+	}
+	if !valid {
+		return tally{}, fmt.Errorf("%w: the file %q does not hold", ErrDamaged, tallyName)
+	}
+	return best, nil
+}
+
+// create makes the file of a new gallery durable before anything is enrolled, so
+// that a store without it is always damage.
+func (t *tallyFile) create() error {
+	for range 2 {
+		if err := t.write(tally{}); err != nil {
+			return err
+		}
+	}
+	dir, err := os.Open(filepath.Dir(t.file.Name()))
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.file.Sync(), dir.Sync(), dir.Close())
+}
+
+func (t *tallyFile) write(now tally) error {
+	if _, err := t.file.WriteAt(t.key.seal(now), int64(t.next)*tallyStep); err != nil {
+		return fmt.Errorf("writing file %q: %w", tallyName, err)
+	}
+	t.next = 1 - t.next
+	return nil
+}
+
+func (t *tallyFile) close() error { return errors.Join(t.file.Sync(), t.file.Close()) }
