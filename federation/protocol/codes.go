@@ -76,6 +76,13 @@ const (
 	CodeRequest         Code = "TMG-API-0001"
 	CodeUnauthenticated Code = "TMG-API-0002"
 	CodeNotFound        Code = "TMG-API-0003"
+	CodeForeign         Code = "TMG-API-0004"
+	CodeMethod          Code = "TMG-API-0005"
+	CodeMediaType       Code = "TMG-API-0006"
+	CodeTooLarge        Code = "TMG-API-0007"
+	CodeNotInTime       Code = "TMG-API-0008"
+	CodeIdempotency     Code = "TMG-API-0009"
+	CodeNotReady        Code = "TMG-API-0010"
 	CodeStoreLocked     Code = "TMG-STO-0001"
 	CodeStoreDamaged    Code = "TMG-STO-0002"
 	CodeManifest        Code = "TMG-ENR-0001"
@@ -143,6 +150,13 @@ func registry() []CodeEntry {
 		{CodeRequest, "", local, "The request does not satisfy the API's schema.", "See the pointers in errors; the OpenAPI document is at /openapi.json."},
 		{CodeUnauthenticated, "", local, "The request carries no valid API token.", "Send the token from the node's api-token file as a Bearer token."},
 		{CodeNotFound, "", local, "There is nothing at this address.", "The OpenAPI document is at /openapi.json."},
+		{CodeForeign, "", local, "The API answers this machine's own programs only.", "Call it by a loopback name from a program, not from a web page of another origin."},
+		{CodeMethod, "", local, "This address does not take this method.", "See the Allow header, and the OpenAPI document at /openapi.json."},
+		{CodeMediaType, "", local, "The body is not of the media type that this address takes.", "Set Content-Type as the OpenAPI document says."},
+		{CodeTooLarge, "", local, "The body is larger than this address takes.", "Send less at once."},
+		{CodeNotInTime, "", local, "The body did not arrive, whole and in time.", "Send it again."},
+		{CodeIdempotency, "", local, "The Idempotency-Key belongs to another request, or to one still being worked on.", "Wait, or use a new key for a new request."},
+		{CodeNotReady, "", local, "The node knows no other member yet.", "Check that the Trust Anchor can be reached and has enrolled this node; `tamga status` shows the members."},
 		{CodeStoreLocked, "", local, "The data folder is in use by another process.", "Stop the other process, or let the running node do it."},
 		{CodeStoreDamaged, "", local, "The store on disk is damaged or does not belong to this node's keys.", "Do not delete anything; restore from backup or ask for help."},
 		{CodeManifest, "", local, "The manifest cannot be read.", "Check the path and the format; nothing was enrolled."},

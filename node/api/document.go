@@ -81,8 +81,8 @@ func operation(api huma.API, id, method, path, summary, description, tag string,
 // problems are examples of all that an operation can end in besides 200.
 func problems(id string, rt route) []*problem {
 	list := []*problem{
-		newProblem(http.StatusForbidden, protocol.CodeRequest, "The request carries an Origin header: web pages of other origins may not call this API."),
-		newProblem(http.StatusMisdirectedRequest, protocol.CodeRequest, "The Host header must be localhost or a loopback address: this API answers on this machine only."),
+		newProblem(http.StatusForbidden, protocol.CodeForeign, "The request carries an Origin header: web pages of other origins may not call this API."),
+		newProblem(http.StatusMisdirectedRequest, protocol.CodeForeign, "The Host header must be localhost or a loopback address: this API answers on this machine only."),
 		invalid("", "takes no query parameters"),
 	}
 	if !rt.public {
@@ -90,11 +90,11 @@ func problems(id string, rt route) []*problem {
 	}
 	if rt.content != "" {
 		list = append(list,
-			newProblem(http.StatusBadRequest, protocol.CodeRequest, "The body could not be read."),
-			newProblem(http.StatusRequestTimeout, protocol.CodeRequest, "The body did not arrive in time."),
-			newProblem(http.StatusConflict, protocol.CodeRequest, "The request with this Idempotency-Key is still being worked on."),
+			newProblem(http.StatusBadRequest, protocol.CodeNotInTime, "The body could not be read."),
+			newProblem(http.StatusRequestTimeout, protocol.CodeNotInTime, "The body did not arrive in time."),
+			newProblem(http.StatusConflict, protocol.CodeIdempotency, "The request with this Idempotency-Key is still being worked on."),
 			tooLarge(rt),
-			newProblem(http.StatusUnsupportedMediaType, protocol.CodeRequest, "The Content-Type must be "+rt.content+"."),
+			newProblem(http.StatusUnsupportedMediaType, protocol.CodeMediaType, "The Content-Type must be "+rt.content+"."),
 			newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
@@ -105,7 +105,7 @@ func problems(id string, rt route) []*problem {
 	case "verify":
 		list = append(list, invalid("/subject/jurisdiction", "must be a string of 3 characters that matches ^[A-Z]{3}$"))
 	case "ready":
-		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeTrustUndetermined,
+		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeNotReady,
 			"No other member of the federation is known: every verification would end as unavailable."))
 	case "verify-ledger":
 		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller."))

@@ -120,11 +120,11 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // admit checks the head of a request, cheapest and least telling first.
 func (g *guard) admit(w http.ResponseWriter, r *http.Request) (route, *problem) {
 	if !loopback(r.Host) {
-		return route{}, newProblem(http.StatusMisdirectedRequest, protocol.CodeRequest,
+		return route{}, newProblem(http.StatusMisdirectedRequest, protocol.CodeForeign,
 			"The Host header must be localhost or a loopback address: this API answers on this machine only.")
 	}
 	if _, ok := r.Header["Origin"]; ok {
-		return route{}, newProblem(http.StatusForbidden, protocol.CodeRequest,
+		return route{}, newProblem(http.StatusForbidden, protocol.CodeForeign,
 			"The request carries an Origin header: web pages of other origins may not call this API.")
 	}
 	rt, p := g.route(w, r)
@@ -145,7 +145,7 @@ func (g *guard) admit(w http.ResponseWriter, r *http.Request) (route, *problem) 
 		return rt, nil
 	}
 	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), rt.content) {
-		return route{}, newProblem(http.StatusUnsupportedMediaType, protocol.CodeRequest, "The Content-Type must be "+rt.content+".")
+		return route{}, newProblem(http.StatusUnsupportedMediaType, protocol.CodeMediaType, "The Content-Type must be "+rt.content+".")
 	}
 	if r.ContentLength > rt.maxBody {
 		return route{}, tooLarge(rt)
@@ -173,7 +173,7 @@ func (g *guard) route(w http.ResponseWriter, r *http.Request) (route, *problem) 
 		return route{}, newProblem(http.StatusNotFound, protocol.CodeNotFound, "")
 	}
 	w.Header().Set("Allow", allowed)
-	return route{}, newProblem(http.StatusMethodNotAllowed, protocol.CodeNotFound, "This address takes "+allowed+" only.")
+	return route{}, newProblem(http.StatusMethodNotAllowed, protocol.CodeMethod, "This address takes "+allowed+" only.")
 }
 
 func (g *guard) authentic(values []string) bool {
@@ -220,13 +220,13 @@ func unread(err error, rt route) *problem {
 		return tooLarge(rt)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		return newProblem(http.StatusRequestTimeout, protocol.CodeRequest, "The body did not arrive in time.")
+		return newProblem(http.StatusRequestTimeout, protocol.CodeNotInTime, "The body did not arrive in time.")
 	}
-	return newProblem(http.StatusBadRequest, protocol.CodeRequest, "The body could not be read.")
+	return newProblem(http.StatusBadRequest, protocol.CodeNotInTime, "The body could not be read.")
 }
 
 func tooLarge(rt route) *problem {
-	return newProblem(http.StatusRequestEntityTooLarge, protocol.CodeRequest,
+	return newProblem(http.StatusRequestEntityTooLarge, protocol.CodeTooLarge,
 		"The body is larger than "+strconv.FormatInt(rt.maxBody, 10)+" bytes.")
 }
 

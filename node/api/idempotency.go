@@ -78,11 +78,11 @@ func (m *memory) serve(w http.ResponseWriter, r *http.Request, body []byte, next
 	switch {
 	case old == nil:
 	case old.body != sum:
-		newProblem(http.StatusUnprocessableEntity, protocol.CodeRequest,
+		newProblem(http.StatusUnprocessableEntity, protocol.CodeIdempotency,
 			"This Idempotency-Key was used with another body: a new request needs a new key.").write(w)
 		return
 	case old.status == 0:
-		newProblem(http.StatusConflict, protocol.CodeRequest,
+		newProblem(http.StatusConflict, protocol.CodeIdempotency,
 			"The request with this Idempotency-Key is still being worked on.").write(w)
 		return
 	default:

@@ -99,7 +99,7 @@ func (s *service) ready(api huma.API) {
 		"Ready once another member of the federation is known. Needs no token and says no more than that.", "Operation", health{OK: true})
 	huma.Register(api, *op, func(context.Context, *struct{}) (*healthOutput, error) {
 		if len(s.node.Status().Members) == 0 {
-			return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeTrustUndetermined,
+			return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeNotReady,
 				"No other member of the federation is known: every verification would end as unavailable.")
 		}
 		return &healthOutput{Body: health{OK: true}}, nil
