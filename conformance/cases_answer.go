@@ -83,7 +83,7 @@ func ownEntry(ctx context.Context, s *session) error {
 		return err
 	}
 	if second.receipt.Receipt.Index <= first.receipt.Receipt.Index {
-		return &finding{"a receipt with a later index for the replay (TMG-R-005)", "the same or an earlier index"}
+		return &finding{"TMG-R-005", "a receipt with a later index for the replay", "the same or an earlier index"}
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func together(ctx context.Context, s *session) error {
 			return err
 		}
 		if seen[r.receipt.Receipt.Index] {
-			return &finding{"an entry for each Query (TMG-R-005)", "one entry for two"}
+			return &finding{"TMG-R-005", "an entry for each Query", "one entry for two"}
 		}
 		seen[r.receipt.Receipt.Index] = true
 	}
@@ -162,7 +162,7 @@ func canary(ctx context.Context, s *session) error {
 		}
 		r, _, err := s.exchange(ctx, d)
 		if shows(r, marks) {
-			return &finding{"replies that name no person (TMG-A-005)", "one that repeats an identifier or a probe of the Query"}
+			return &finding{"TMG-A-005", "replies that name no person", "one that repeats an identifier or a probe of the Query"}
 		}
 		if err != nil {
 			return err

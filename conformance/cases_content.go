@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"strings"
 
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -54,6 +55,8 @@ func contentCases() []Case {
 		{ID: "TMG-CONF-S-044", Title: "a modality that is not served is refused", Negative: true, Requirements: []string{"TMG-Q-015"},
 			Hint:  "The law may name the modalities it allows; then the refusal may be the law's.",
 			steps: answers(func(_ *session, d *draft) error { d.probe(0)[keyModality] = "no-such-modality"; return nil }, protocol.CodeModality, protocol.CodeLaw)},
+		{ID: "TMG-CONF-S-045", Title: "a record that does not parse is refused whoever it is about", Negative: true, Requirements: []string{"TMG-Q-015"},
+			Hint: "Look at the records before the register: otherwise a broken record tells who is in it.", steps: garbageOfUnknown},
 	}
 }
 
@@ -77,6 +80,22 @@ func foreign(s *session, d *draft) error {
 		d.subject()[1] = "KGZ"
 	}
 	return nil
+}
+
+func garbageOfUnknown(ctx context.Context, s *session) error {
+	p, err := s.stranger()
+	if err != nil {
+		return err
+	}
+	d, err := s.about(p, s.Target.open())
+	if err != nil {
+		return err
+	}
+	if err := garbage(s, d); err != nil {
+		return err
+	}
+	_, err = s.answered(ctx, d, protocol.CodeProbe)
+	return err
 }
 
 func garbage(_ *session, d *draft) error {

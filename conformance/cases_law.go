@@ -53,7 +53,7 @@ func (s *session) lawRefuses(ctx context.Context, d *draft) error {
 		return err
 	}
 	if r.policy.Law == "" || r.policy.ID == "" || r.policy.Article == "" {
-		return &finding{"law, policy and article of the refusal (TMG-R-007)", "a refusal without"}
+		return &finding{"TMG-R-007", "law, policy and article of the refusal", "a refusal without"}
 	}
 	return nil
 }

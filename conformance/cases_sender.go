@@ -29,7 +29,7 @@ func timeCases() []Case {
 			}, protocol.CodeAudience)},
 		times("TMG-CONF-Q-043", "an expired Query is refused", "TMG-Q-008", -120, -60, protocol.CodeExpired),
 		times("TMG-CONF-Q-044", "a lifetime of 61 s is refused", "TMG-Q-007", 0, 61, protocol.CodeLifetime),
-		times("TMG-CONF-Q-045", "a Query from the future is refused", "TMG-Q-007", 20, 60, protocol.CodeLifetime),
+		times("TMG-CONF-Q-045", "a Query from the future is refused", "TMG-Q-007", 12, 60, protocol.CodeLifetime),
 		times("TMG-CONF-Q-046", "an expiry that is not after the issue is refused", "TMG-Q-007", 0, 0, protocol.CodeLifetime),
 		times("TMG-CONF-Q-047", "a Query of an hour is refused", "TMG-Q-007", -10, 3600, protocol.CodeLifetime),
 	}
@@ -116,7 +116,7 @@ func race(ctx context.Context, s *session) error {
 		}
 	}
 	if answered != 1 {
-		return &finding{"one of the frames answered and the others refused " + string(protocol.CodeReplay), "another number answered"}
+		return &finding{"TMG-R-006", "one of the frames answered and the others refused " + string(protocol.CodeReplay), "another number answered"}
 	}
 	return nil
 }

@@ -35,9 +35,9 @@ func strangerRefused(ctx context.Context, s *session) error {
 	_, err = s.Tester.Stranger.Exchange(ctx, q.frame)
 	switch {
 	case err == nil:
-		return &finding{"a connection closed at the handshake (TMG-T-002)", "a reply to a stranger"}
+		return &finding{"TMG-T-002", "a connection closed at the handshake", "a reply to a stranger"}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &finding{"a connection closed at the handshake (TMG-T-002)", "a stranger who was left waiting"}
+		return &finding{"TMG-T-002", "a connection closed at the handshake", "a stranger who was left waiting"}
 	}
 	return nil
 }
@@ -50,7 +50,7 @@ func announces(length uint32) func(context.Context, *session) error {
 		}
 		b := binary.BigEndian.AppendUint32(nil, length)
 		if _, err := s.Tester.Raw.Exchange(ctx, append(b, make([]byte, length)...)); err == nil {
-			return &finding{"a stream that is reset (TMG-T-003)", "a reply"}
+			return &finding{"TMG-T-003", "a stream that is reset", "a reply"}
 		}
 		return nil
 	}

@@ -82,7 +82,7 @@ func (r Report) WriteJUnit(w io.Writer) error {
 func (c CaseResult) junit(class string) junitCase {
 	j := junitCase{Class: class, Name: c.ID + " " + c.Title, Time: seconds(c.DurationMS)}
 	detail := &junitDetail{Message: c.Got, Type: string(c.Result), Text: strings.Join([]string{
-		"expected: " + c.Expected, "got: " + c.Got, "hint: " + c.Hint, "requirements: " + list(c.Requirements)}, "\n")}
+		"expected: " + c.Expected, "got: " + c.Got, "hint: " + c.Hint, "breaks: " + list(c.Broken), "requirements: " + list(c.Requirements)}, "\n")}
 	switch c.Result {
 	case Pass:
 	case Fail:

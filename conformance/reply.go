@@ -16,6 +16,8 @@ import (
 // busyFrame is the one-byte reply of a node at its limit (TMG-T-006).
 const busyFrame = 0x15
 
+func busy(frame []byte) bool { return len(frame) == 1 && frame[0] == busyFrame }
+
 // maxSkew is how far the clocks of target and tester may be apart.
 const maxSkew = 5 * time.Second
 
@@ -84,15 +86,15 @@ type sealedAnswer struct {
 // read together with the first thing that is wrong.
 func (s *session) read(q sent, frame []byte) (reply, *finding) {
 	r := reply{frame: frame}
-	if len(frame) == 1 && frame[0] == busyFrame {
-		return r, &finding{"a reply", "the node is at its limit (TMG-T-006)"}
+	if busy(frame) {
+		return r, &finding{"", aReply, "the frame of a node at its limit (TMG-T-006)"}
 	}
 	token, err := jose.Parse(string(frame))
 	if err != nil {
-		return r, &finding{"a compact JWS (section 4)", "something else"}
+		return r, &finding{"", "a compact JWS (section 4)", "something else"}
 	}
 	if r.header, err = b64.DecodeString(string(frame[:bytes.IndexByte(frame, '.')])); err != nil {
-		return r, &finding{"a compact JWS (section 4)", "something else"}
+		return r, &finding{"", "a compact JWS (section 4)", "something else"}
 	}
 	var header struct {
 		Algorithm string `json:"alg"`
@@ -101,14 +103,14 @@ func (s *session) read(q sent, frame []byte) (reply, *finding) {
 	}
 	var first *finding
 	if err := jose.DecodeClaims(r.header, &header); err != nil {
-		first = &finding{"a header of exactly alg, kid and typ (TMG-Q-001)", "other members"}
+		first = &finding{"TMG-Q-001", "a header of exactly alg, kid and typ", "other members"}
 	}
 	r.answer = token.Type() == protocol.TypeAnswer
 	if !r.answer && token.Type() != protocol.TypeRefusal {
-		return r, &finding{"typ of an Answer or Refusal (section 4)", "another typ"}
+		return r, &finding{"", "typ of an Answer or Refusal (section 4)", "another typ"}
 	}
 	if r.payload, err = jose.Verify(string(frame), token.Type(), s.Target.Peer.Keys); err != nil {
-		return r, &finding{"a signature by a current key of the target (TMG-A-001)", "a signature that does not verify"}
+		return r, &finding{"TMG-A-001", "a signature by a current key of the target", "a signature that does not verify"}
 	}
 	next := s.readRefusal
 	if r.answer {
@@ -120,12 +122,12 @@ func (s *session) read(q sent, frame []byte) (reply, *finding) {
 
 // claims decodes a payload that must have the members of v and no others. With others
 // it is read all the same: a stray member is a finding, not a reason to see nothing.
-func claims(payload []byte, v any, members string) *finding {
+func claims(payload []byte, v any, rule, members string) *finding {
 	if jose.DecodeClaims(payload, v) == nil {
 		return nil
 	}
 	_ = jose.DecodeOpenClaims(payload, v) // what is missing then fails the binding
-	return &finding{"exactly the claims " + members, "other claims"}
+	return &finding{rule, "exactly the claims " + members, "other claims"}
 }
 
 // bound checks what Answer and Refusal have in common.
@@ -133,50 +135,50 @@ func (s *session) bound(q sent, r *reply, issuer, hash string, iat int64) *findi
 	r.iat = time.Unix(iat, 0)
 	switch {
 	case issuer != s.Target.Entity:
-		return &finding{"iss naming the target (TMG-A-001)", "another Entity Identifier"}
+		return &finding{"TMG-A-001", "iss naming the target", "another Entity Identifier"}
 	case hash != b64.EncodeToString(q.hash[:]):
-		return &finding{"query_hash of the frame that was sent (TMG-A-002)", "the hash of something else"}
+		return &finding{"TMG-A-002", "query_hash of the frame that was sent", "the hash of something else"}
 	}
 	return nil
 }
 
 func (s *session) readRefusal(q sent, r reply) (reply, *finding) {
 	var c refusalClaims
-	first := claims(r.payload, &c, "iss, iat, query_hash, outcome and code (TMG-A-007)")
+	first := claims(r.payload, &c, "TMG-A-007", "iss, iat, query_hash, outcome and code")
 	r.outcome, r.code = protocol.Outcome(c.Outcome), protocol.Code(c.Code)
 	if f := s.bound(q, &r, c.Issuer, c.QueryHash, c.IssuedAt); f != nil {
 		return r, f
 	}
 	r.opened = true
 	if r.outcome != protocol.Refused && r.outcome != protocol.Unavailable {
-		return r, &finding{"a Refusal that is refused or unavailable (TMG-A-007)", "another outcome"}
+		return r, &finding{"TMG-A-007", "a Refusal that is refused or unavailable", "another outcome"}
 	}
 	return r, cmp.Or(first, s.verdict(r))
 }
 
 func (s *session) readAnswer(q sent, r reply) (reply, *finding) {
 	var c answerClaims
-	first := claims(r.payload, &c, "iss, aud, iat, query_hash and sealed (section 4)")
+	first := claims(r.payload, &c, "", "iss, aud, iat, query_hash and sealed (section 4)")
 	if f := s.bound(q, &r, c.Issuer, c.QueryHash, c.IssuedAt); f != nil {
 		return r, f
 	}
 	if c.Audience != q.claims["iss"] {
-		return r, &finding{"aud naming the requester (TMG-A-001)", "another Entity Identifier"}
+		return r, &finding{"TMG-A-001", "aud naming the requester", "another Entity Identifier"}
 	}
 	aad, err := hashed("tamga/v1/answer-aad", c.Issuer, c.Audience, c.IssuedAt, c.QueryHash)
 	if err != nil {
-		return r, &finding{"claims that can be bound (TMG-A-004)", "others"}
+		return r, &finding{"TMG-A-004", "claims that can be bound", "others"}
 	}
 	sealed, err := b64.Strict().DecodeString(c.Sealed)
 	if err != nil {
-		return r, &finding{"sealed in base64url (section 4)", "another encoding"}
+		return r, &finding{"", "sealed in base64url (section 4)", "another encoding"}
 	}
 	if r.plain, err = q.reply.Open([]byte("tamga/v1/answer"), aad, sealed); err != nil {
-		return r, &finding{"a verdict sealed to the Query's reply_key (TMG-A-003, TMG-A-004)", "one that does not open"}
+		return r, &finding{"TMG-A-003 TMG-A-004", "a verdict sealed to the Query's reply_key", "one that does not open"}
 	}
 	w, ok := decodeAnswer(r.plain)
 	if !ok {
-		return r, &finding{"the deterministic CBOR map sealed-answer and nothing else in it (TMG-A-005)", "another encoding"}
+		return r, &finding{"TMG-A-005", "the deterministic CBOR map sealed-answer and nothing else in it", "another encoding"}
 	}
 	r.opened = true
 	r.outcome, r.code, r.rate = protocol.Outcome(*w.Outcome), protocol.Code(*w.Code), *w.Rate
@@ -212,11 +214,11 @@ func (s *session) verdict(r reply) *finding {
 	decided := r.outcome == protocol.Matched || r.outcome == protocol.NotMatched
 	switch {
 	case !ok || !e.Wire:
-		return &finding{"a code of the registry that may go over the wire (section 9)", r.said()}
+		return &finding{"", "a code of the registry that may go over the wire (section 9)", r.said()}
 	case e.Outcome != r.outcome:
-		return &finding{"the outcome that the registry gives for " + string(r.code) + " (TMG-A-006)", "another outcome"}
+		return &finding{"TMG-A-006", "the outcome that the registry gives for " + string(r.code), "another outcome"}
 	case decided && r.rate == 0:
-		return &finding{"a false match rate with the decision (TMG-A-006)", "none"}
+		return &finding{"TMG-A-006", "a false match rate with the decision", "none"}
 	}
 	return nil
 }
@@ -225,7 +227,7 @@ func (s *session) verdict(r reply) *finding {
 func (s *session) recorded(q sent, r reply) *finding {
 	leaf, err := protocol.ParseLeaf(r.receipt.Receipt.Leaf)
 	if err != nil {
-		return &finding{"a receipt with a leaf of section 7 (TMG-L-003)", "something else"}
+		return &finding{"TMG-L-003", "a receipt with a leaf as the CDDL of section 7 has it", "something else"}
 	}
 	is := func(claim, value string) bool { return q.claims[claim] == value }
 	same := is("iss", leaf.Requester) && is("aud", leaf.Responder) && is("purpose", leaf.Purpose) &&
@@ -233,19 +235,19 @@ func (s *session) recorded(q sent, r reply) *finding {
 	verdict := protocol.Verdict{Outcome: r.outcome, Code: r.code, FMROneIn: r.rate, Policy: r.policy}
 	switch {
 	case leaf.Kind != protocol.LeafAnswer:
-		return &finding{`a leaf of kind "answer" (TMG-L-003)`, "another kind"}
+		return &finding{"TMG-A-008 TMG-L-003", `a leaf of kind "answer"`, "another kind"}
 	case leaf.Query != protocol.Hash(q.hash):
-		return &finding{"a receipt about this Query (TMG-A-008)", "a receipt about another"}
+		return &finding{"TMG-A-008", "a receipt about this Query", "a receipt about another"}
 	case !same:
-		return &finding{"a leaf that repeats the Query's parties, purpose, legal basis, operation and officer (TMG-A-008)", "another leaf"}
+		return &finding{"TMG-A-008", "a leaf that repeats the Query's parties, purpose, legal basis, operation and officer", "another leaf"}
 	case leaf.Verdict != verdict:
-		return &finding{"a leaf that repeats outcome, code, rate and policy of the Answer (TMG-A-008)", "another verdict"}
+		return &finding{"TMG-A-008", "a leaf that repeats outcome, code, rate and policy of the Answer", "another verdict"}
 	case s.Target.Peer.Ledger.Receipt(r.receipt.Receipt) != nil:
-		return &finding{"a receipt that verifies under the target's ledger keys (TMG-L-002)", "one that does not"}
+		return &finding{"TMG-L-002", "a receipt that verifies under the target's ledger keys", "one that does not"}
 	case len(r.receipt.Receipt.Leaf) > 65_535:
-		return &finding{"a leaf of at most 65,535 bytes (TMG-L-004)", "a longer one"}
+		return &finding{"TMG-L-004", "a leaf of at most 65,535 bytes", "a longer one"}
 	case slices.ContainsFunc(r.receipt.Receipt.Proof, func(h []byte) bool { return len(h) != sha256.Size }):
-		return &finding{"hashes of 32 bytes in the proof (section 4)", "others"}
+		return &finding{"", "hashes of 32 bytes in the proof (section 4)", "others"}
 	}
 	return nil
 }

@@ -54,6 +54,7 @@ type CaseResult struct {
 	Requirements []string `json:"requirements"`
 	Negative     bool     `json:"negative"`
 	Result       Result   `json:"result"`
+	Broken       []string `json:"broken,omitempty"` // the requirements that a FAIL speaks against
 	Expected     string   `json:"expected,omitempty"`
 	Got          string   `json:"got,omitempty"` // or the reason of a SKIP
 	Hint         string   `json:"hint,omitempty"`
@@ -155,7 +156,7 @@ func (p *printer) problem(c CaseResult, seed uint64) {
 		}
 	}
 	if c.Result == Fail {
-		p.line("     %-9s %s", "shows:", list(c.Requirements))
+		p.line("     %-9s %s", "breaks:", list(c.Broken))
 		p.line("     %-9s only %s, seed %d", "again:", c.ID, seed)
 	}
 }

@@ -87,14 +87,17 @@ func (s *session) exchange(ctx context.Context, d *draft) (reply, sent, error) {
 func (s *session) send(ctx context.Context, q sent) (reply, error) {
 	frame, err := s.Tester.Exchanger.Exchange(ctx, q.frame)
 	if err != nil {
-		return reply{}, &finding{aReply, "none"}
+		return reply{}, &finding{"", aReply, "none"}
+	}
+	if busy(frame) {
+		return reply{}, &configError{aReply, "the frame of a node at its limit (TMG-T-006)", "Run the suite while the target has little else to do."}
 	}
 	r, f := s.read(q, frame)
 	if f != nil {
 		return r, f
 	}
 	if d := r.iat.Sub(q.at); d < -maxSkew || r.iat.Sub(s.Now()) > maxSkew {
-		return r, &finding{"iat of the reply at the time of the exchange (section 4)", "another time"}
+		return r, &finding{"", "iat of the reply at the time of the exchange (section 4)", "another time"}
 	}
 	return r, nil
 }
@@ -123,7 +126,7 @@ func (r reply) is(answer bool, codes ...protocol.Code) error {
 	if r.answer == answer && slices.Contains(codes, r.code) {
 		return nil
 	}
-	return &finding{expected(answer, codes), r.said()}
+	return &finding{"", expected(answer, codes), r.said()}
 }
 
 func expected(answer bool, codes []protocol.Code) string {

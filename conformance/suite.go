@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -25,7 +26,7 @@ type Case struct {
 // Cases are all cases, in the order in which they run.
 func Cases() []Case {
 	return slices.Concat(verdictCases(), answerCases(), syntaxCases(), headerCases(), timeCases(), senderCases(),
-		lawCases(), sealCases(), contentCases(), consentCases(), transportCases())
+		lawCases(), sealCases(), contentCases(), consentCases(), trustCases(), transportCases())
 }
 
 // Options say what to examine, as whom, and how much of it.
@@ -140,6 +141,11 @@ func (r *CaseResult) judge(err, stopped error) {
 		r.Result, r.Got = HarnessError, "the run was stopped"
 	case errors.As(err, &f):
 		r.Result, r.Expected, r.Got, r.Hint = Fail, f.expected, f.got, r.hint
+		if r.Broken = strings.Fields(f.rules); len(r.Broken) == 0 {
+			r.Broken = r.Requirements
+		} else {
+			r.Hint = ""
+		}
 	case errors.As(err, &s):
 		r.Result, r.Got = Skip, s.reason
 	case errors.As(err, &cfg):
@@ -149,8 +155,10 @@ func (r *CaseResult) judge(err, stopped error) {
 	}
 }
 
-// finding is what the target did wrong. It holds no subject data.
-type finding struct{ expected, got string }
+// finding is what the target did wrong: which requirements it broke, separated by
+// spaces (none: those of the case), what was expected and what came. It holds no
+// subject data.
+type finding struct{ rules, expected, got string }
 
 func (f *finding) Error() string { return "expected " + f.expected + ", got " + f.got }
 

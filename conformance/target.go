@@ -42,6 +42,9 @@ type Tester struct {
 	// Raw writes the bytes it is given to a fresh stream as they are, without a
 	// length in front. Nil: cases about framing are skipped.
 	Raw Exchanger
+	// Trust carries one frame of /tamga/trust/1 to the target. Nil: cases about what
+	// the target says of itself are skipped.
+	Trust Exchanger
 	// Other is a second member, in whose name the tester sends Queries that the
 	// target must refuse. Zero: the target's own name is used.
 	Other Member

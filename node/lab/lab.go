@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
@@ -69,9 +70,12 @@ type Lab struct {
 
 // Join makes the lab a member and shows, through its own Trust Chain, that it is one.
 // On error nothing is left open.
-func Join(ctx context.Context, cfg Config) (_ *Lab, err error) {
+func Join(ctx context.Context, cfg Config) (joined *Lab, err error) {
 	if cfg.Now == nil || cfg.EntityID == "" || cfg.Anchor.EntityID == "" {
 		return nil, errors.New("joining as a laboratory: Now, EntityID or Anchor is missing")
+	}
+	if _, err := trust.ParseEntityID(string(cfg.EntityID)); err != nil {
+		return nil, fmt.Errorf("joining as a laboratory: %w", err)
 	}
 	if cfg.Jurisdiction == "" {
 		cfg.Jurisdiction = Jurisdiction
@@ -85,38 +89,43 @@ func Join(ctx context.Context, cfg Config) (_ *Lab, err error) {
 	l := &Lab{EntityID: cfg.EntityID, Jurisdiction: cfg.Jurisdiction, now: cfg.Now}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("joining as a laboratory: %w", err), l.Close())
+			joined, err = nil, errors.Join(fmt.Errorf("joining as a laboratory: %w", err), l.Close())
 		}
 	}()
 	if l.Signing, err = jose.NewPrivateKey(cfg.Keys.Signing); err != nil {
 		return nil, err
 	}
-	configuration, err := cfg.configuration(l.Signing)
-	if err != nil {
-		return nil, err
-	}
 	if cfg.Enrol != nil {
+		configuration, err := cfg.configuration(l.Signing)
+		if err != nil {
+			return nil, err
+		}
 		if err := cfg.Enrol(ctx, configuration); err != nil {
 			return nil, err
 		}
 	}
+	return l, l.open(ctx, cfg)
+}
+
+// open opens the lab's connections and finds out who is a member.
+func (l *Lab) open(ctx context.Context, cfg Config) error {
 	source, err := trust.NewHTTPSource(nil, []trust.Anchor{cfg.Anchor}, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if l.directory, err = trust.NewDirectory([]trust.Anchor{cfg.Anchor}, source, ""); err != nil {
-		return nil, err
+		return err
 	}
 	if l.host, err = newHost(cfg.Keys.Transport, cfg.Logger); err != nil {
-		return nil, err
+		return err
 	}
 	if l.stranger, err = newHost(NewKeys().Transport, cfg.Logger); err != nil {
-		return nil, err
+		return err
 	}
 	if err := l.Refresh(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	return l, l.isMember()
+	return l.isMember()
 }
 
 // isMember shows that the Trust Anchor vouches for the keys that the lab uses.
@@ -154,7 +163,7 @@ func (c Config) configuration(signing jose.PrivateKey) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	origin := string(c.EntityID)[len("https://"):] + "/ledger"
+	origin := strings.TrimSuffix(strings.TrimPrefix(string(c.EntityID), "https://"), "/") + "/ledger"
 	signer, err := ledger.NewSigner(origin, c.Keys.Ledger, c.Keys.LedgerPQ)
 	if err != nil {
 		return "", err

@@ -15,6 +15,7 @@ type Target struct {
 	trust.Node
 	Peer     protocol.Peer // what its replies verify under
 	Line     Line          // as the lab
+	Trust    Line          // as the lab, for /tamga/trust/1
 	Stranger Line          // under a peer ID that no Trust Chain names
 }
 
@@ -43,20 +44,22 @@ func (l *Lab) target(n trust.Node) (Target, error) {
 	}
 	return Target{
 		Node: n, Peer: protocol.Peer{Entity: string(n.EntityID), Keys: n.SigningKeys, Ledger: v},
-		Line:     Line{l.host, transport.PeerID(n.PeerID), n.Addresses},
-		Stranger: Line{l.stranger, transport.PeerID(n.PeerID), n.Addresses},
+		Line:     Line{l.host, transport.PeerID(n.PeerID), n.Addresses, transport.ProtocolQuery},
+		Trust:    Line{l.host, transport.PeerID(n.PeerID), n.Addresses, transport.ProtocolTrust},
+		Stranger: Line{l.stranger, transport.PeerID(n.PeerID), n.Addresses, transport.ProtocolQuery},
 	}, nil
 }
 
-// Line carries Queries to one target.
+// Line carries the frames of one protocol to one target.
 type Line struct {
-	host  *transport.Host
-	to    transport.PeerID
-	addrs []string
+	host     *transport.Host
+	to       transport.PeerID
+	addrs    []string
+	protocol string
 }
 
-// Exchange sends one frame of /tamga/query/1 and returns the reply. The errors are
+// Exchange sends one frame and returns the reply. The errors are
 // those of transport.Host.Exchange.
 func (l Line) Exchange(ctx context.Context, frame []byte) ([]byte, error) {
-	return l.host.Exchange(ctx, l.to, l.addrs, transport.ProtocolQuery, frame)
+	return l.host.Exchange(ctx, l.to, l.addrs, l.protocol, frame)
 }

@@ -28,8 +28,6 @@ func deciding() []Mutant {
 			edits(func(c *responder.Config) {
 				c.Law = edited{c.Law, func(d *policy.Decision) { d.PolicyID, d.Article = "", "" }}
 			})},
-		{"lax", "decides at a false match rate of 1 in 2", []string{"TMG-R-011"},
-			edits(func(c *responder.Config) { c.Law = edited{c.Law, func(d *policy.Decision) { d.FMROneIn = 2 }} })},
 		{"answers-strangers", "takes an issuer whom it does not know for the member it saw last", []string{"TMG-R-002"},
 			edits(func(c *responder.Config) { c.Members = &credulous{Members: c.Members, unknown: true} })},
 		{"ignores-sender", "answers a member's Query whoever sends it", []string{"TMG-R-003"},

@@ -25,8 +25,8 @@ func replying() []Mutant {
 	}
 }
 
-// freshReplies is how many replies the stale mutant gives as they are, so that it is
-// found by cases and not already by the preflight.
+// freshReplies is how many replies the stale mutant gives as they are: more than the
+// preflight asks for, so that it is found by cases.
 const freshReplies = 6
 
 // stale breaks TMG-A-002 and TMG-A-001: a cache that lags by one reply.
