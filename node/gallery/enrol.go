@@ -83,12 +83,12 @@ func (g *Gallery) Enrol(ctx context.Context, batch []Enrolment) ([]Result, error
 func (g *Gallery) prepare(ctx context.Context, batch []Enrolment) (*call, error) {
 	c := &call{done: make(chan struct{})}
 	for _, e := range batch {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		size := e.size()
 		if n := len(c.jobs); n == maxCall || n > 0 && c.size+size > maxCommit {
 			break
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
 		j := job{e: e, err: e.check()}
 		if j.err == nil {

@@ -1,0 +1,67 @@
+package gallery
+
+import (
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+)
+
+// What the tests need to see from outside the package.
+var StoreOptions = storeOptions
+
+const (
+	MaxCommit  = maxCommit
+	MaxCall    = maxCall
+	MaxSubject = maxSubject
+	MaxHolder  = maxHolder
+	MaxKeyring = maxKeyring
+	TallyName  = tallyName
+	TallyStep  = tallyStep
+	TallySize  = tallySize
+)
+
+// DB lets a test edit the store under an open gallery.
+func (g *Gallery) DB() *badger.DB { return g.db }
+
+// KeyTally is the key of the stored tally.
+func KeyTally() []byte { return keyTally() }
+
+// Keys are the store's keys of a subject: its stamp, its keyring and its records
+// by slot.
+func (g *Gallery) Keys(id pseudonym.Identifier) (stamp, keyring []byte, record func(slot uint32) []byte) {
+	p, err := g.pseudonyms.Pseudonym(id)
+	if err != nil {
+		panic(err)
+	}
+	return stampKey(p), keyringKey(p), func(slot uint32) []byte { return g.recordKey(p, slot) }
+}
+
+// HoldTurn keeps every commit waiting until the returned function is called.
+func (g *Gallery) HoldTurn() (release func()) {
+	g.turn <- struct{}{}
+	return func() { <-g.turn }
+}
+
+// Waiting is how many calls nobody has taken yet.
+func (g *Gallery) Waiting() int {
+	g.queue.mu.Lock()
+	defer g.queue.mu.Unlock()
+	return len(g.queue.calls)
+}
+
+// Closing reports whether Close has begun.
+func (g *Gallery) Closing() bool {
+	g.queue.mu.Lock()
+	defer g.queue.mu.Unlock()
+	return g.queue.closed
+}
+
+// Commits is the number of the last commit. The caller sees to it that none is
+// under way.
+func (g *Gallery) Commits() uint32 { return g.tally.commit }
+
+// SetCommits makes the next commit's number one more than n.
+func (g *Gallery) SetCommits(n uint32) { g.tally.commit = n }
+
+// LoseFile closes the tally file under the gallery, so that writing it fails.
+func (g *Gallery) LoseFile() { g.beside.file.Close() }
