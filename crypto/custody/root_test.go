@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/internal/redacttest"
 )
 
 var rootBytes = []byte("\x81\x92\xa3KLMNOPQRSTUVWXYZ0123456789!?+")[:custody.RootSize]
@@ -91,12 +92,12 @@ func TestRootConcurrency(t *testing.T) {
 }
 
 func TestRedaction(t *testing.T) {
-	checkRedacted(t, newRoot(t), rootBytes)
+	redacttest.Check(t, newRoot(t), rootBytes)
 	secret := []byte("\x9a\xbcKEYSTORE")
 	path := keystoreFile(t, newRoot(t), map[string][]byte{"one": secret})
 	k, err := custody.OpenKeystore(path, newRoot(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkRedacted(t, k, secret)
+	redacttest.Check(t, k, secret)
 }

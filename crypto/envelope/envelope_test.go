@@ -12,6 +12,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
+	"github.com/tamga-id/tamga/crypto/internal/redacttest"
 )
 
 var (
@@ -226,9 +227,9 @@ func TestNewDEKRefusesPseudonym(t *testing.T) {
 func TestRedaction(t *testing.T) {
 	r := testRing(t, 0x9c, 1)
 	d, _ := newDEK(t, r, alice)
-	checkRedacted(t, d, envelope.DEKBytes(d))
-	checkRedacted(t, *r, envelope.RingBytes(r))
-	checkRedacted(t, r, envelope.RingBytes(r))
+	redacttest.Check(t, d, envelope.DEKBytes(d))
+	redacttest.Check(t, *r, envelope.RingBytes(r))
+	redacttest.Check(t, r, envelope.RingBytes(r))
 }
 
 // FuzzUnwrap damages a DEK wrapped in this process: wrapping is random, and

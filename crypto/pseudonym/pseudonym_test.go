@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tamga-id/tamga/crypto/internal/redacttest"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 )
 
@@ -226,16 +227,16 @@ func TestRedaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkRedacted(t, k, seed)
+	redacttest.Check(t, k, seed)
 	b, _, err := pseudonym.Blind(k.Public(), passport("N98765432"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkRedacted(t, b, []byte("N98765432"))
+	redacttest.Check(t, b, []byte("N98765432"))
 	// Plain data: fmt calls no methods on unexported fields, as documented.
-	checkRedacted(t, passport("N98765432"), []byte("N98765432"), "hidden")
+	redacttest.Check(t, passport("N98765432"), []byte("N98765432"), "hidden")
 	p := compute(t, k, passport("N98765432"))
-	checkRedacted(t, p, p[:], "hidden")
+	redacttest.Check(t, p, p[:], "hidden")
 }
 
 func TestKeyConcurrency(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/tamga-id/tamga/crypto/internal/redacttest"
 	"github.com/tamga-id/tamga/crypto/sealing"
 )
 
@@ -189,7 +190,7 @@ func TestPrivateKeyRedaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkRedacted(t, k, seed)
+	redacttest.Check(t, k, seed)
 }
 
 func TestPrivateKey(t *testing.T) {
