@@ -3,11 +3,10 @@ package conformance
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"sync"
 
+	"github.com/tamga-id/tamga/conformance/internal/wire"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
 
@@ -60,14 +59,14 @@ func (s *session) replay(ctx context.Context) (first, second reply, err error) {
 	if err != nil {
 		return first, second, err
 	}
-	q, err := d.build(s.Now())
+	q, err := d.Build(s.Now())
 	if err != nil {
 		return first, second, err
 	}
 	if first, err = s.send(ctx, q); err != nil {
 		return first, second, err
 	}
-	if err = first.is(true, protocol.CodeMatched); err != nil {
+	if err = is(first, true, protocol.CodeMatched); err != nil {
 		return first, second, err
 	}
 	second, err = s.send(ctx, q)
@@ -79,11 +78,11 @@ func ownEntry(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := second.is(true, protocol.CodeReplay); err != nil {
+	if err := is(second, true, protocol.CodeReplay); err != nil {
 		return err
 	}
-	if second.receipt.Receipt.Index <= first.receipt.Receipt.Index {
-		return &finding{"TMG-R-005", "a receipt with a later index for the replay", "the same or an earlier index"}
+	if second.Receipt.Receipt.Index <= first.Receipt.Receipt.Index {
+		return broke("TMG-R-005", "a receipt with a later index for the replay", "the same or an earlier index")
 	}
 	return nil
 }
@@ -109,7 +108,7 @@ func together(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		if queries[i], err = d.build(s.Now()); err != nil {
+		if queries[i], err = d.Build(s.Now()); err != nil {
 			return err
 		}
 	}
@@ -119,13 +118,13 @@ func together(ctx context.Context, s *session) error {
 	}
 	seen := make(map[uint64]bool)
 	for _, r := range replies {
-		if err := r.is(true, protocol.CodeMatched); err != nil {
+		if err := is(r, true, protocol.CodeMatched); err != nil {
 			return err
 		}
-		if seen[r.receipt.Receipt.Index] {
-			return &finding{"TMG-R-005", "an entry for each Query", "one entry for two"}
+		if seen[r.Receipt.Receipt.Index] {
+			return broke("TMG-R-005", "an entry for each Query", "one entry for two")
 		}
-		seen[r.receipt.Receipt.Index] = true
+		seen[r.Receipt.Receipt.Index] = true
 	}
 	return nil
 }
@@ -141,9 +140,13 @@ func canary(ctx context.Context, s *session) error {
 		func(*session, *draft) error { return nil },
 		claim("purpose", "no_such_purpose"),
 		claim("aud", "https://elsewhere.example"),
-		func(_ *session, d *draft) error { d.content[keyProbes] = []any{}; return nil },
-		func(_ *session, d *draft) error { d.probe(0)[keyFormat] = "no-such-format"; return nil },
-		func(_ *session, d *draft) error { record := d.probe(0)[keyRecord].([]byte); record[0] ^= 1; return nil },
+		func(_ *session, d *draft) error { d.Content[wire.KeyProbes] = []any{}; return nil },
+		func(_ *session, d *draft) error { d.Probe(0)[wire.KeyFormat] = "no-such-format"; return nil },
+		func(_ *session, d *draft) error {
+			record := d.Probe(0)[wire.KeyRecord].([]byte)
+			record[0] ^= 1
+			return nil
+		},
 	} {
 		probe, err := s.probe(p, s.modality())
 		if err != nil {
@@ -161,48 +164,12 @@ func canary(ctx context.Context, s *session) error {
 			return err
 		}
 		r, _, err := s.exchange(ctx, d)
-		if shows(r, marks) {
-			return &finding{"TMG-A-005", "replies that name no person", "one that repeats an identifier or a probe of the Query"}
+		if r.Shows(marks) {
+			return broke("TMG-A-005", "replies that name no person", "one that repeats an identifier or a probe of the Query")
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// shows searches every layer of a reply for marks, as they are, in hexadecimal and in
-// base64 at any alignment.
-func shows(r reply, marks [][]byte) bool {
-	for _, layer := range [][]byte{r.frame, r.header, r.payload, r.plain} {
-		upper := bytes.ToUpper(layer)
-		for _, m := range marks {
-			if len(m) < 6 {
-				continue // found by chance
-			}
-			if bytes.Contains(upper, bytes.ToUpper(m)) || bytes.Contains(upper, bytes.ToUpper([]byte(hex.EncodeToString(m)))) {
-				return true
-			}
-			for shift := range 3 {
-				if containsBase64(layer, m, shift) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// containsBase64 looks for m behind shift unknown bytes. Characters that those bytes
-// or the ones behind m take part in are left out.
-func containsBase64(layer, m []byte, shift int) bool {
-	text := base64.RawStdEncoding.EncodeToString(append(make([]byte, shift), m...))
-	from := (shift*8 + 5) / 6
-	to := (shift + len(m)) * 8 / 6
-	core := text[from:to]
-	return bytes.Contains(layer, []byte(core)) || bytes.Contains(layer, urlAlphabet([]byte(core)))
-}
-
-func urlAlphabet(b []byte) []byte {
-	return bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("+"), []byte("-")), []byte("/"), []byte("_"))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tamga-id/tamga/conformance/internal/wire"
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -60,7 +61,7 @@ func (s *session) ground(ctx context.Context) (Ground, reply, error) {
 		if err != nil {
 			return Ground{}, reply{}, err
 		}
-		if r.code != protocol.CodeLaw {
+		if r.Code != protocol.CodeLaw {
 			return g, r, nil
 		}
 	}
@@ -72,7 +73,7 @@ func noConsent(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return r.is(true, protocol.CodeConsentMissing)
+	return is(r, true, protocol.CodeConsentMissing)
 }
 
 // withConsent asks with the person's consent, after edit, as issued, after damage.
@@ -115,7 +116,7 @@ func (s *session) consented(ctx context.Context, p, giver Subject, edit func(*se
 	if err != nil {
 		return err
 	}
-	c := consent.Consent{ID: d.claims["jti"].(string), Requester: s.Tester.Entity, Controller: s.Target.Entity, Purpose: g.Purpose,
+	c := consent.Consent{ID: d.Claims["jti"].(string), Requester: s.Tester.Entity, Controller: s.Target.Entity, Purpose: g.Purpose,
 		Modalities: []string{s.modality()}, IssuedAt: s.Now(), ExpiresAt: s.Now().Add(time.Hour)}
 	if edit != nil {
 		edit(s, &c)
@@ -127,7 +128,7 @@ func (s *session) consented(ctx context.Context, p, giver Subject, edit func(*se
 	if damage != nil {
 		token = damage(token)
 	}
-	d.content[keyConsent] = token
+	d.Content[wire.KeyConsent] = token
 	_, err = s.answered(ctx, d, want)
 	return err
 }

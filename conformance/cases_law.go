@@ -25,7 +25,7 @@ func lawCases() []Case {
 		{ID: "TMG-CONF-R-013", Title: "law decides before the seal is opened", Negative: true, Requirements: []string{"TMG-R-007"},
 			Hint: "What the law does not allow must not be opened.",
 			steps: unlawful(func(s *session, d *draft) error {
-				d.claims["purpose"], d.sealed = "no_such_purpose", flipped(s)
+				d.Claims["purpose"], d.Sealed = "no_such_purpose", flipped(s)
 				return nil
 			})},
 		{ID: "TMG-CONF-R-014", Title: "an operation that the protocol does not define is not performed", Negative: true,
@@ -52,8 +52,8 @@ func (s *session) lawRefuses(ctx context.Context, d *draft) error {
 	if err != nil {
 		return err
 	}
-	if r.policy.Law == "" || r.policy.ID == "" || r.policy.Article == "" {
-		return &finding{"TMG-R-007", "law, policy and article of the refusal", "a refusal without"}
+	if r.Policy.Law == "" || r.Policy.ID == "" || r.Policy.Article == "" {
+		return broke("TMG-R-007", "law, policy and article of the refusal", "a refusal without")
 	}
 	return nil
 }

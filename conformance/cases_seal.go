@@ -14,7 +14,7 @@ func sealCases() []Case {
 			Hint: "The seal must open under the named key, info and the AAD of the claims as received."}
 	}
 	late := func(name string, value any) fault {
-		return func(_ *session, d *draft) error { d.late = func(c map[string]any) { c[name] = value }; return nil }
+		return func(_ *session, d *draft) error { d.Late = func(c map[string]any) { c[name] = value }; return nil }
 	}
 	return []Case{
 		broken("TMG-CONF-S-001", "a Query sealed to another key is refused", otherKey),
@@ -22,18 +22,18 @@ func sealCases() []Case {
 			if err := otherKey(s, d); err != nil {
 				return err
 			}
-			d.claims["seal_kid"] = d.to.KeyID()
+			d.Claims["seal_kid"] = d.To.KeyID()
 			return nil
 		}),
-		broken("TMG-CONF-S-003", "a sealed part with a flipped bit is refused", func(s *session, d *draft) error { d.sealed = flipped(s); return nil }),
+		broken("TMG-CONF-S-003", "a sealed part with a flipped bit is refused", func(s *session, d *draft) error { d.Sealed = flipped(s); return nil }),
 		broken("TMG-CONF-S-004", "a sealed part that is cut off is refused", func(s *session, d *draft) error {
-			d.sealed = func(b []byte) []byte { return b[:1120+s.rng.IntN(8)] }
+			d.Sealed = func(b []byte) []byte { return b[:1120+s.rng.IntN(8)] }
 			return nil
 		}),
-		broken("TMG-CONF-S-005", "a sealed part of another context is refused", func(_ *session, d *draft) error { d.info = "tamga/v1/answer"; return nil }),
+		broken("TMG-CONF-S-005", "a sealed part of another context is refused", func(_ *session, d *draft) error { d.Info = "tamga/v1/answer"; return nil }),
 		broken("TMG-CONF-S-006", "an officer changed under the seal is refused", late("officer", "another")),
 		broken("TMG-CONF-S-007", "an expiry changed under the seal is refused", func(_ *session, d *draft) error {
-			d.late = func(c map[string]any) { c["exp"] = c["exp"].(int64) - 1 }
+			d.Late = func(c map[string]any) { c["exp"] = c["exp"].(int64) - 1 }
 			return nil
 		}),
 		broken("TMG-CONF-S-008", "a legal basis changed under the seal is refused", otherBasis),
@@ -42,8 +42,8 @@ func sealCases() []Case {
 			if err != nil {
 				return fmt.Errorf("making key: %w", err)
 			}
-			d.reply = k
-			d.late = func(c map[string]any) { c["reply_key"] = b64.EncodeToString(k.Public().Bytes()) }
+			d.Reply = k
+			d.Late = func(c map[string]any) { c["reply_key"] = b64.EncodeToString(k.Public().Bytes()) }
 			return nil
 		}),
 	}
@@ -55,15 +55,15 @@ func otherKey(_ *session, d *draft) error {
 	if err != nil {
 		return fmt.Errorf("making key: %w", err)
 	}
-	d.to = k.Public()
+	d.To = k.Public()
 	return nil
 }
 
 // otherBasis moves a sealed part from a basis under which it was not sealed to the
 // one that the law allows.
 func otherBasis(_ *session, d *draft) error {
-	basis := d.claims["legal_basis"]
-	d.claims["legal_basis"] = "vital_interest"
-	d.late = func(c map[string]any) { c["legal_basis"] = basis }
+	basis := d.Claims["legal_basis"]
+	d.Claims["legal_basis"] = "vital_interest"
+	d.Late = func(c map[string]any) { c["legal_basis"] = basis }
 	return nil
 }

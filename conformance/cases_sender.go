@@ -13,7 +13,7 @@ func timeCases() []Case {
 		return Case{ID: id, Title: title, Negative: true, Requirements: []string{requirement, "TMG-R-004"}, Hint: "Check the node's clock and its bounds.",
 			steps: refuses(func(s *session, d *draft) error {
 				now := s.Now().Unix()
-				d.claims["iat"], d.claims["exp"] = now+iat, now+exp
+				d.Claims["iat"], d.Claims["exp"] = now+iat, now+exp
 				return nil
 			}, code)}
 	}
@@ -21,10 +21,10 @@ func timeCases() []Case {
 		{ID: "TMG-CONF-Q-040", Title: "a Query meant for another node is refused", Negative: true, Requirements: []string{"TMG-Q-006", "TMG-R-004"},
 			steps: refuses(claim("aud", "https://elsewhere.example"), protocol.CodeAudience)},
 		{ID: "TMG-CONF-Q-041", Title: "an audience that differs by a slash is another node", Negative: true, Requirements: []string{"TMG-Q-006"},
-			steps: refuses(func(s *session, d *draft) error { d.claims["aud"] = s.Target.Entity + "/"; return nil }, protocol.CodeAudience)},
+			steps: refuses(func(s *session, d *draft) error { d.Claims["aud"] = s.Target.Entity + "/"; return nil }, protocol.CodeAudience)},
 		{ID: "TMG-CONF-Q-042", Title: "an audience that differs in case is another node", Negative: true, Requirements: []string{"TMG-Q-006"},
 			steps: refuses(func(s *session, d *draft) error {
-				d.claims["aud"] = "https://" + strings.ToUpper(strings.TrimPrefix(s.Target.Entity, "https://"))
+				d.Claims["aud"] = "https://" + strings.ToUpper(strings.TrimPrefix(s.Target.Entity, "https://"))
 				return nil
 			}, protocol.CodeAudience)},
 		times("TMG-CONF-Q-043", "an expired Query is refused", "TMG-Q-008", -120, -60, protocol.CodeExpired),
@@ -56,11 +56,11 @@ func senderCases() []Case {
 // inOtherName signs in the name of another member, or of the target when there is none.
 func inOtherName(s *session, d *draft) error {
 	if s.Tester.Other.Entity == "" {
-		d.claims["iss"] = s.Target.Entity
+		d.Claims["iss"] = s.Target.Entity
 		return nil
 	}
-	d.claims["iss"], d.key = s.Tester.Other.Entity, s.Tester.Other.Signing
-	d.header["kid"] = d.key.Public().KeyID()
+	d.Claims["iss"], d.Key = s.Tester.Other.Entity, s.Tester.Other.Signing
+	d.Header["kid"] = d.Key.Public().KeyID()
 	return nil
 }
 
@@ -69,7 +69,7 @@ func replayed(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return second.is(true, protocol.CodeReplay)
+	return is(second, true, protocol.CodeReplay)
 }
 
 func sameID(ctx context.Context, s *session) error {
@@ -84,7 +84,7 @@ func sameID(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	second.claims["jti"], second.claims["officer"] = first.claims["jti"], "another"
+	second.Claims["jti"], second.Claims["officer"] = first.Claims["jti"], "another"
 	_, err = s.answered(ctx, second, protocol.CodeReplay)
 	return err
 }
@@ -94,7 +94,7 @@ func race(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	q, err := d.build(s.Now())
+	q, err := d.Build(s.Now())
 	if err != nil {
 		return err
 	}
@@ -108,15 +108,15 @@ func race(ctx context.Context, s *session) error {
 	}
 	answered := 0
 	for _, r := range replies {
-		if err := r.is(true, protocol.CodeMatched, protocol.CodeReplay); err != nil {
+		if err := is(r, true, protocol.CodeMatched, protocol.CodeReplay); err != nil {
 			return err
 		}
-		if r.code == protocol.CodeMatched {
+		if r.Code == protocol.CodeMatched {
 			answered++
 		}
 	}
 	if answered != 1 {
-		return &finding{"TMG-R-006", "one of the frames answered and the others refused " + string(protocol.CodeReplay), "another number answered"}
+		return broke("TMG-R-006", "one of the frames answered and the others refused "+string(protocol.CodeReplay), "another number answered")
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func syntaxCases() []Case {
 			steps: refuses(f, protocol.CodeMalformed), Hint: "Decode the payload strictly: exact names, once each, and nothing behind."}
 	}
 	payload := func(edit func([]byte) []byte) fault {
-		return func(_ *session, d *draft) error { d.payload = edit; return nil }
+		return func(_ *session, d *draft) error { d.Payload = edit; return nil }
 	}
 	return []Case{
 		{ID: "TMG-CONF-Q-001", Title: "a frame that is no JWS is refused", Negative: true, Requirements: []string{"TMG-Q-002", "TMG-R-001", "TMG-A-007"},
@@ -33,18 +33,18 @@ func syntaxCases() []Case {
 			return append([]byte(`{"rev":"1",`), b[1:]...)
 		})),
 		malformed("TMG-CONF-Q-005", "a claim with a name in other case makes a Query malformed", func(_ *session, d *draft) error {
-			d.late = func(c map[string]any) { c["Officer"] = c["officer"]; delete(c, "officer") }
+			d.Late = func(c map[string]any) { c["Officer"] = c["officer"]; delete(c, "officer") }
 			return nil
 		}),
 		malformed("TMG-CONF-Q-006", "a missing claim makes a Query malformed", func(_ *session, d *draft) error {
-			d.late = func(c map[string]any) { delete(c, "officer") }
+			d.Late = func(c map[string]any) { delete(c, "officer") }
 			return nil
 		}),
 		malformed("TMG-CONF-Q-007", "bytes behind the JSON object make a Query malformed", payload(func(b []byte) []byte {
 			return append(bytes.Clone(b), "{}"...)
 		})),
 		malformed("TMG-CONF-Q-008", "an audience in an array makes a Query malformed", func(s *session, d *draft) error {
-			d.late = func(c map[string]any) { c["aud"] = []string{s.Target.Entity} }
+			d.Late = func(c map[string]any) { c["aud"] = []string{s.Target.Entity} }
 			return nil
 		}),
 		malformed("TMG-CONF-Q-009", "a jti of 8 bytes makes a Query malformed", claim("jti", b64.EncodeToString(make([]byte, 8)))),
@@ -57,11 +57,11 @@ func syntaxCases() []Case {
 		malformed("TMG-CONF-Q-012", "an officer who is no pseudonym makes a Query malformed", claim("officer", "A. B. Officer")),
 		malformed("TMG-CONF-Q-013", "a reply_key that is no key makes a Query malformed", claim("reply_key", b64.EncodeToString(make([]byte, 1200)))),
 		malformed("TMG-CONF-Q-014", "padding in base64url makes a Query malformed", func(_ *session, d *draft) error {
-			d.late = func(c map[string]any) { c["sealed"] = c["sealed"].(string) + "=" }
+			d.Late = func(c map[string]any) { c["sealed"] = c["sealed"].(string) + "=" }
 			return nil
 		}),
 		{ID: "TMG-CONF-Q-015", Title: "a line end behind the JWS is refused", Negative: true, Requirements: []string{"TMG-Q-002", "TMG-R-001"},
-			steps: refuses(func(_ *session, d *draft) error { d.token = func(t string) string { return t + "\n" }; return nil }, protocol.CodeMalformed)},
+			steps: refuses(func(_ *session, d *draft) error { d.Token = func(t string) string { return t + "\n" }; return nil }, protocol.CodeMalformed)},
 		{ID: "TMG-CONF-Q-016", Title: "revision 2 is refused as such", Negative: true, Requirements: []string{"TMG-Q-003", "TMG-R-001"},
 			steps: refuses(claim("rev", "2"), protocol.CodeRevision)},
 		{ID: "TMG-CONF-Q-017", Title: "a Query with members in another order is answered", Requirements: []string{"TMG-Q-002", "TMG-A-002"},
@@ -74,11 +74,11 @@ func syntaxCases() []Case {
 func raw(frame func(*session) []byte) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
 		f := frame(s)
-		r, err := s.send(ctx, sent{frame: f, hash: sha256.Sum256(f), claims: map[string]any{}, at: s.Now()})
+		r, err := s.send(ctx, sent{Frame: f, Hash: sha256.Sum256(f), Claims: map[string]any{}, At: s.Now()})
 		if err != nil {
 			return err
 		}
-		return r.is(false, protocol.CodeMalformed)
+		return is(r, false, protocol.CodeMalformed)
 	}
 }
 
@@ -98,29 +98,29 @@ func headerCases() []Case {
 			steps: refuses(f, protocol.CodeMalformed, protocol.CodeSignature)}
 	}
 	set := func(member string, value any) fault {
-		return func(_ *session, d *draft) error { d.header[member] = value; return nil }
+		return func(_ *session, d *draft) error { d.Header[member] = value; return nil }
 	}
 	return []Case{
 		header("TMG-CONF-Q-020", "another typ is refused", set("typ", protocol.TypeAnswer)),
-		header("TMG-CONF-Q-021", "a missing typ is refused", func(_ *session, d *draft) error { delete(d.header, "typ"); return nil }),
+		header("TMG-CONF-Q-021", "a missing typ is refused", func(_ *session, d *draft) error { delete(d.Header, "typ"); return nil }),
 		header("TMG-CONF-Q-022", "crit is refused", func(_ *session, d *draft) error {
-			maps.Copy(d.header, map[string]any{"crit": []string{"exp"}, "exp": 1})
+			maps.Copy(d.Header, map[string]any{"crit": []string{"exp"}, "exp": 1})
 			return nil
 		}),
 		header("TMG-CONF-Q-023", "alg none is refused", func(_ *session, d *draft) error {
-			d.header["alg"] = "none"
-			d.sign = func([]byte) []byte { return nil }
+			d.Header["alg"] = "none"
+			d.Sign = func([]byte) []byte { return nil }
 			return nil
 		}),
 		header("TMG-CONF-Q-024", "alg HS256 under the public key is refused", symmetric),
 		header("TMG-CONF-Q-025", "a signature under another algorithm's name is refused", set("alg", "ES256")),
-		header("TMG-CONF-Q-026", "a missing kid is refused", func(_ *session, d *draft) error { delete(d.header, "kid"); return nil }),
+		header("TMG-CONF-Q-026", "a missing kid is refused", func(_ *session, d *draft) error { delete(d.Header, "kid"); return nil }),
 		header("TMG-CONF-Q-027", "a key that the header brings along is refused", embedded),
 		{ID: "TMG-CONF-Q-028", Title: "a changed signature is refused", Negative: true, Requirements: []string{"TMG-Q-005"}, Hint: hint,
 			steps: refuses(flippedSignature, protocol.CodeSignature)},
 		{ID: "TMG-CONF-Q-029", Title: "a claim changed after signing is refused", Negative: true, Requirements: []string{"TMG-Q-005"}, Hint: hint,
 			steps: refuses(func(_ *session, d *draft) error {
-				d.token = func(t string) string {
+				d.Token = func(t string) string {
 					parts := strings.SplitN(t, ".", 3)
 					payload, _ := b64.DecodeString(parts[1])
 					payload = bytes.Replace(payload, []byte(`"conformance"`), []byte(`"conformancy"`), 1)
@@ -135,7 +135,7 @@ func headerCases() []Case {
 				if err := unknownKey(s, d); err != nil {
 					return err
 				}
-				d.header["kid"] = s.Tester.Signing.Public().KeyID()
+				d.Header["kid"] = s.Tester.Signing.Public().KeyID()
 				return nil
 			}, protocol.CodeSignature)},
 		{ID: "TMG-CONF-Q-032", Title: "alg EdDSA, the older name, is answered", Requirements: []string{"TMG-Q-001"},

@@ -28,16 +28,16 @@ func strangerRefused(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	q, err := d.build(s.Now())
+	q, err := d.Build(s.Now())
 	if err != nil {
 		return err
 	}
-	_, err = s.Tester.Stranger.Exchange(ctx, q.frame)
+	_, err = s.Tester.Stranger.Exchange(ctx, q.Frame)
 	switch {
 	case err == nil:
-		return &finding{"TMG-T-002", "a connection closed at the handshake", "a reply to a stranger"}
+		return broke("TMG-T-002", "a connection closed at the handshake", "a reply to a stranger")
 	case errors.Is(err, context.DeadlineExceeded):
-		return &finding{"TMG-T-002", "a connection closed at the handshake", "a stranger who was left waiting"}
+		return broke("TMG-T-002", "a connection closed at the handshake", "a stranger who was left waiting")
 	}
 	return nil
 }
@@ -50,7 +50,7 @@ func announces(length uint32) func(context.Context, *session) error {
 		}
 		b := binary.BigEndian.AppendUint32(nil, length)
 		if _, err := s.Tester.Raw.Exchange(ctx, append(b, make([]byte, length)...)); err == nil {
-			return &finding{"TMG-T-003", "a stream that is reset", "a reply"}
+			return broke("TMG-T-003", "a stream that is reset", "a reply")
 		}
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/tamga-id/tamga/conformance/internal/wire"
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
@@ -42,7 +43,7 @@ func (s *session) ask(ctx context.Context, request any, edit func([]byte) []byte
 	if s.Tester.Trust == nil {
 		return r, &skip{"the tester has no line for /tamga/trust/1"}
 	}
-	frame, err := deterministic(request)
+	frame, err := wire.Deterministic(request)
 	if err != nil {
 		return r, err
 	}
@@ -51,17 +52,17 @@ func (s *session) ask(ctx context.Context, request any, edit func([]byte) []byte
 	}
 	raw, err := s.Tester.Trust.Exchange(ctx, frame)
 	if err != nil {
-		return r, &finding{"", "status " + want, "no reply"}
+		return r, broke("", "status "+want, "no reply")
 	}
 	mode, err := cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField}.DecMode()
 	if err != nil {
 		return r, err
 	}
 	if err := mode.Unmarshal(raw, &r); err != nil {
-		return r, &finding{"", "the CBOR map of a status and at most a token", "something else"}
+		return r, broke("", "the CBOR map of a status and at most a token", "something else")
 	}
 	if r.Status != want || (want == "ok") != (r.Token != nil) {
-		return r, &finding{"", "status " + want, "another status, or a token where none belongs"}
+		return r, broke("", "status "+want, "another status, or a token where none belongs")
 	}
 	return r, nil
 }
@@ -82,25 +83,25 @@ func configuration(ctx context.Context, s *session) error {
 	}
 	statement, err := trust.ParseStatement(*r.Token)
 	if err != nil {
-		return &finding{"TMG-E-006", "an Entity Configuration", "something else"}
+		return broke("TMG-E-006", "an Entity Configuration", "something else")
 	}
 	m, err := statement.Metadata()
 	if err != nil || m.TamgaNode == nil || !statement.IsConfiguration() || string(statement.Subject()) != s.Target.Entity {
-		return &finding{"TMG-E-001", "the target's own statement with metadata of type tamga_node", "another statement"}
+		return broke("TMG-E-001", "the target's own statement with metadata of type tamga_node", "another statement")
 	}
 	n := m.TamgaNode
 	switch {
 	case n.Jurisdiction != s.Target.Jurisdiction || n.PeerID == "" || n.Ledger == nil || len(n.SealingKeys) == 0:
-		return &finding{"TMG-E-001", "jurisdiction, peer_id, sealing_keys and ledger", "one missing or of another node"}
+		return broke("TMG-E-001", "jurisdiction, peer_id, sealing_keys and ledger", "one missing or of another node")
 	case !slices.Contains(n.Revisions, Revision):
-		return &finding{"TMG-E-001", "revision 1 among the revisions", "others"}
+		return broke("TMG-E-001", "revision 1 among the revisions", "others")
 	case len(statement.AuthorityHints()) == 0:
-		return &finding{"TMG-E-001", "authority_hints that name a superior", "none"}
+		return broke("TMG-E-001", "authority_hints that name a superior", "none")
 	}
 	for _, k := range s.Target.Peer.Keys.Keys() {
 		if _, ok := n.Keys.Key(k.KeyID()); ok {
 			return nil
 		}
 	}
-	return &finding{"TMG-E-001", "a signing key that the Trust Chain knows", "others"}
+	return broke("TMG-E-001", "a signing key that the Trust Chain knows", "others")
 }

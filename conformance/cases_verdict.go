@@ -2,9 +2,8 @@ package conformance
 
 import (
 	"context"
-	"encoding/binary"
-	"math"
 
+	"github.com/tamga-id/tamga/conformance/internal/wire"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
@@ -26,10 +25,10 @@ func verdictCases() []Case {
 			Requirements: []string{"TMG-Q-012", "TMG-R-010"}, steps: unknown(pseudonym.IDNationalNumber),
 			Hint: "The gallery must be looked up by jurisdiction, type and value together."},
 		{ID: "TMG-CONF-V-007", Title: "a finger with one minutia is too poor to decide on", Negative: true, Requirements: []string{"TMG-R-010"},
-			steps: withRecord(modalityFinger, func() []byte { return poorFinger(FingerPosition) }, protocol.CodeProbeQuality),
+			steps: withRecord(modalityFinger, func() []byte { return wire.PoorFinger(FingerPosition) }, protocol.CodeProbeQuality),
 			Hint:  "A probe that cannot be decided on is inconclusive, never not_matched."},
 		{ID: "TMG-CONF-V-008", Title: "a face of another model is not compared", Negative: true, Requirements: []string{"TMG-R-010"},
-			steps: withRecord(modalityFace, foreignFace, protocol.CodeNotComparable),
+			steps: withRecord(modalityFace, wire.ForeignFace, protocol.CodeNotComparable),
 			Hint:  "Scores across models mean nothing; the answer is inconclusive, never not_matched."},
 		{ID: "TMG-CONF-V-009", Title: "a mated probe among two is matched", Requirements: []string{"TMG-R-011"}, steps: oneOfTwo,
 			Hint: "One match of one probe is enough, decided at the rate divided by the number of probes."},
@@ -101,7 +100,7 @@ func unknown(idType string) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
-		d.subject()[2] = idType
+		d.Subject()[2] = idType
 		_, err = s.answered(ctx, d, protocol.CodeSubjectUnknown)
 		return err
 	}
@@ -147,30 +146,4 @@ func oneOfTwo(ctx context.Context, s *session) error {
 	}
 	_, err = s.answered(ctx, d, protocol.CodeMatched, protocol.CodeUncalibrated)
 	return err
-}
-
-// poorFinger is an ISO/IEC 19794-2:2005 record of one view with one minutia:
-// header of 24 bytes, view header of 4, minutia of 6, length of extended data.
-func poorFinger(position byte) []byte {
-	b := []byte("FMR\x00 20\x00")
-	b = binary.BigEndian.AppendUint32(b, 36)
-	for _, v := range []uint16{0, 300, 400, 197, 197} { // capture equipment, width, height, resolution per cm
-		b = binary.BigEndian.AppendUint16(b, v)
-	}
-	b = append(b, 1, 0)                                 // views, reserved
-	b = append(b, position, 0, 80, 1)                   // view 0, live-scan plain, quality, minutiae
-	b = append(b, 0x40|100>>8, 100, 150>>8, 150, 0, 80) // ending at (100, 150), angle 0, quality
-	return append(b, 0, 0)
-}
-
-// foreignFace is a face of a model that nobody enrolled with, in tamga-embedding-1.
-func foreignFace() []byte {
-	const model, dims = "conformance-no-such-model-1", 128
-	b := append([]byte("TEMB\x01\x01"), byte(len(model)))
-	b = append(b, model...)
-	b = binary.LittleEndian.AppendUint16(b, dims)
-	for i := range dims {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(i%7)-3))
-	}
-	return b
 }

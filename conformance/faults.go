@@ -3,17 +3,20 @@ package conformance
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 
 	"github.com/tamga-id/tamga/crypto/jose"
 )
 
+var b64 = base64.RawURLEncoding
+
 // symmetric signs with HMAC and takes the issuer's public key for the secret: the
 // confusion of RFC 8725 section 2.1.
 func symmetric(s *session, d *draft) error {
 	secret := s.Tester.Signing.Public().Bytes()
-	d.header["alg"] = "HS256"
-	d.sign = func(input []byte) []byte {
+	d.Header["alg"] = "HS256"
+	d.Sign = func(input []byte) []byte {
 		mac := hmac.New(sha256.New, secret)
 		mac.Write(input)
 		return mac.Sum(nil)
@@ -27,7 +30,7 @@ func unknownKey(_ *session, d *draft) error {
 	if err != nil {
 		return fmt.Errorf("making key: %w", err)
 	}
-	d.key, d.header["kid"] = k, k.Public().KeyID()
+	d.Key, d.Header["kid"] = k, k.Public().KeyID()
 	return nil
 }
 
@@ -36,7 +39,7 @@ func embedded(s *session, d *draft) error {
 	if err := unknownKey(s, d); err != nil {
 		return err
 	}
-	d.header["jwk"] = d.key.Public()
+	d.Header["jwk"] = d.Key.Public()
 	return nil
 }
 
@@ -44,7 +47,7 @@ func embedded(s *session, d *draft) error {
 // byte stays whole, so that the base64url is canonical whatever the bit.
 func flippedSignature(s *session, d *draft) error {
 	at, bit := s.rng.IntN(32), byte(1)<<s.rng.IntN(8)
-	d.token = func(t string) string {
+	d.Token = func(t string) string {
 		cut := len(t) - 86 // 64 bytes in base64url
 		sig, err := b64.DecodeString(t[cut:])
 		if err != nil {

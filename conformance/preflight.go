@@ -44,7 +44,7 @@ func ready(ctx context.Context, s *session) error {
 	}
 	r, err := s.probeTarget(ctx)
 	for range restartTries - 1 {
-		if err != nil || r.code != protocol.CodeRestarted {
+		if err != nil || r.Code != protocol.CodeRestarted {
 			break
 		}
 		timer := time.NewTimer(restartWait)
@@ -59,10 +59,10 @@ func ready(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if r.code != protocol.CodeMatched {
-		return &configError{"matched " + string(protocol.CodeMatched), r.said(), remedy(r.code)}
+	if r.Code != protocol.CodeMatched {
+		return &configError{"matched " + string(protocol.CodeMatched), r.Said(), remedy(r.Code)}
 	}
-	if d := r.iat.Sub(s.Now()).Abs(); d > maxSkew {
+	if d := r.IssuedAt.Sub(s.Now()).Abs(); d > maxSkew {
 		return &configError{"clocks within 5 s of one another", "clocks further apart", "Set the clocks of tester and target."}
 	}
 	return nil
@@ -77,18 +77,18 @@ func (s *session) probeTarget(ctx context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	q, err := d.build(s.Now())
+	q, err := d.Build(s.Now())
 	if err != nil {
 		return reply{}, err
 	}
-	frame, err := s.Tester.Exchanger.Exchange(ctx, q.frame)
+	frame, err := s.Tester.Exchanger.Exchange(ctx, q.Frame)
 	if err != nil {
 		return reply{}, &configError{"a reply", "none: " + err.Error(),
 			"Check the target's addresses, and that both sides have refreshed their members since the tester was enrolled."}
 	}
 	r, f := s.read(q, frame)
-	if f != nil && !r.opened {
-		return r, &configError{f.expected, f.got, "Resolve the target from its Trust Chain again; if that does not help, it does not speak the protocol."}
+	if f != nil && !r.Opened {
+		return r, &configError{f.Expected, f.Got, "Resolve the target from its Trust Chain again; if that does not help, it does not speak the protocol."}
 	}
 	return r, nil
 }

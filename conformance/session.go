@@ -7,9 +7,27 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/tamga-id/tamga/conformance/internal/wire"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
+
+// The words of package wire, in which cases are written.
+type (
+	draft   = wire.Draft
+	sent    = wire.Sent
+	reply   = wire.Reply
+	finding = wire.Finding
+)
+
+// broke is a finding about the requirements that rules names.
+func broke(rules, expected, got string) *finding {
+	return &finding{Rules: rules, Expected: expected, Got: got}
+}
+
+// maxSkew is how far the clocks of target and tester may be apart.
+const maxSkew = 5 * time.Second
 
 // session is what the steps of one case work with.
 type session struct {
@@ -55,6 +73,17 @@ func (s *session) modality() string {
 	return modalityFinger
 }
 
+// draft is a Query about p with the probes, on ground g, that nothing is wrong with.
+func (s *session) draft(p Subject, g Ground, probes ...protocol.Probe) (*draft, error) {
+	return wire.New(wire.Parties{Issuer: s.Tester.Entity, Audience: s.Target.Entity, Signing: s.Tester.Signing, To: s.Target.SealingKey},
+		g.Purpose, g.LegalBasis, p.Identifier, probes, s.Now())
+}
+
+// read judges a reply of the target.
+func (s *session) read(q sent, frame []byte) (reply, *finding) {
+	return wire.Reader{Peer: s.Target.Peer}.Read(q, frame)
+}
+
 // mated is a Query that must be answered with matched.
 func (s *session) mated(g Ground) (*draft, error) {
 	p, err := s.person()
@@ -76,7 +105,7 @@ func (s *session) about(p Subject, g Ground) (*draft, error) {
 // exchange sends d and reads the reply. No reply is a finding: the target was
 // reachable in the preflight.
 func (s *session) exchange(ctx context.Context, d *draft) (reply, sent, error) {
-	q, err := d.build(s.Now())
+	q, err := d.Build(s.Now())
 	if err != nil {
 		return reply{}, sent{}, err
 	}
@@ -85,19 +114,19 @@ func (s *session) exchange(ctx context.Context, d *draft) (reply, sent, error) {
 }
 
 func (s *session) send(ctx context.Context, q sent) (reply, error) {
-	frame, err := s.Tester.Exchanger.Exchange(ctx, q.frame)
+	frame, err := s.Tester.Exchanger.Exchange(ctx, q.Frame)
 	if err != nil {
-		return reply{}, &finding{"", aReply, "none"}
+		return reply{}, broke("", aReply, "none")
 	}
-	if busy(frame) {
+	if wire.Busy(frame) {
 		return reply{}, &configError{aReply, "the frame of a node at its limit (TMG-T-006)", "Run the suite while the target has little else to do."}
 	}
 	r, f := s.read(q, frame)
 	if f != nil {
 		return r, f
 	}
-	if d := r.iat.Sub(q.at); d < -maxSkew || r.iat.Sub(s.Now()) > maxSkew {
-		return r, &finding{"", "iat of the reply at the time of the exchange (section 4)", "another time"}
+	if d := r.IssuedAt.Sub(q.At); d < -maxSkew || r.IssuedAt.Sub(s.Now()) > maxSkew {
+		return r, broke("", "iat of the reply at the time of the exchange (section 4)", "another time")
 	}
 	return r, nil
 }
@@ -112,21 +141,21 @@ func (s *session) answered(ctx context.Context, d *draft, codes ...protocol.Code
 
 func (s *session) demand(ctx context.Context, d *draft, answer bool, codes []protocol.Code) (reply, error) {
 	r, _, err := s.exchange(ctx, d)
-	if f, ok := errors.AsType[*finding](err); ok && f.expected == aReply {
-		f.expected = expected(answer, codes)
+	if f, ok := errors.AsType[*finding](err); ok && f.Expected == aReply {
+		f.Expected = expected(answer, codes)
 	}
 	if err != nil {
 		return r, err
 	}
-	return r, r.is(answer, codes...)
+	return r, is(r, answer, codes...)
 }
 
 // is demands the kind and one of the codes.
-func (r reply) is(answer bool, codes ...protocol.Code) error {
-	if r.answer == answer && slices.Contains(codes, r.code) {
+func is(r reply, answer bool, codes ...protocol.Code) error {
+	if r.Answer == answer && slices.Contains(codes, r.Code) {
 		return nil
 	}
-	return &finding{"", expected(answer, codes), r.said()}
+	return broke("", expected(answer, codes), r.Said())
 }
 
 func expected(answer bool, codes []protocol.Code) string {
@@ -172,5 +201,5 @@ func faulty(f fault, answer bool, codes []protocol.Code) func(context.Context, *
 // claim is the fault that a claim has another value, in a Query that is otherwise
 // sealed and signed over that value.
 func claim(name string, value any) fault {
-	return func(_ *session, d *draft) error { d.claims[name] = value; return nil }
+	return func(_ *session, d *draft) error { d.Claims[name] = value; return nil }
 }

@@ -9,6 +9,24 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tamga-id/tamga/conformance/report"
+)
+
+// What an examination found; see package report.
+type (
+	Report     = report.Report
+	CaseResult = report.Case
+	Result     = report.Result
+)
+
+// The results of a case.
+const (
+	Pass         = report.Pass
+	Fail         = report.Fail
+	Skip         = report.Skip
+	ConfigError  = report.ConfigError
+	HarnessError = report.HarnessError
 )
 
 // Case is one thing that a node must do. It is data: the steps are bound to a session
@@ -58,7 +76,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	r := newReport(o)
+	r := Report{Schema: report.Schema, SuiteVersion: Version, Revision: Revision, Target: o.Target.Entity, Tester: o.Tester.Entity,
+		Started: o.Now().UTC().Truncate(time.Second), Seed: o.Seed, Preflight: []CaseResult{}, Cases: []CaseResult{}}
 	r.Preflight = o.run(ctx, preflight())
 	ready := !slices.ContainsFunc(r.Preflight, func(c CaseResult) bool { return c.Result != Pass })
 	if ready {
@@ -70,7 +89,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			r.Cases = append(r.Cases, res)
 		}
 	}
-	r.finish(o.Now())
+	r.Finish(o.Now())
 	return r, nil
 }
 
@@ -103,8 +122,8 @@ func (o Options) run(ctx context.Context, cases []Case) []CaseResult {
 	var out []CaseResult
 	for _, c := range cases {
 		begin := o.Now()
-		res := c.result()
-		res.judge(o.one(ctx, c), ctx.Err())
+		err := o.one(ctx, c)
+		res := c.judge(err, ctx.Err())
 		res.DurationMS = o.Now().Sub(begin).Milliseconds()
 		out = append(out, res)
 		if o.Progress != nil {
@@ -126,11 +145,12 @@ func (o Options) one(ctx context.Context, c Case) error {
 }
 
 func (c Case) result() CaseResult {
-	return CaseResult{ID: c.ID, Title: c.Title, Requirements: c.Requirements, Negative: c.Negative, hint: c.Hint}
+	return CaseResult{ID: c.ID, Title: c.Title, Requirements: c.Requirements, Negative: c.Negative}
 }
 
 // judge turns what the steps returned into a result.
-func (r *CaseResult) judge(err, stopped error) {
+func (c Case) judge(err, stopped error) CaseResult {
+	r := c.result()
 	var f *finding
 	var s *skip
 	var cfg *configError
@@ -140,11 +160,9 @@ func (r *CaseResult) judge(err, stopped error) {
 	case stopped != nil:
 		r.Result, r.Got = HarnessError, "the run was stopped"
 	case errors.As(err, &f):
-		r.Result, r.Expected, r.Got, r.Hint = Fail, f.expected, f.got, r.hint
-		if r.Broken = strings.Fields(f.rules); len(r.Broken) == 0 {
-			r.Broken = r.Requirements
-		} else {
-			r.Hint = ""
+		r.Result, r.Expected, r.Got, r.Broken = Fail, f.Expected, f.Got, strings.Fields(f.Rules)
+		if len(r.Broken) == 0 {
+			r.Broken, r.Hint = c.Requirements, c.Hint
 		}
 	case errors.As(err, &s):
 		r.Result, r.Got = Skip, s.reason
@@ -153,14 +171,8 @@ func (r *CaseResult) judge(err, stopped error) {
 	default:
 		r.Result, r.Got = HarnessError, err.Error()
 	}
+	return r
 }
-
-// finding is what the target did wrong: which requirements it broke, separated by
-// spaces (none: those of the case), what was expected and what came. It holds no
-// subject data.
-type finding struct{ rules, expected, got string }
-
-func (f *finding) Error() string { return "expected " + f.expected + ", got " + f.got }
 
 // skip says why a case does not apply to this target or tester.
 type skip struct{ reason string }

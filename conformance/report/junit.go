@@ -1,4 +1,4 @@
-package conformance
+package report
 
 import (
 	"encoding/xml"
@@ -79,7 +79,7 @@ func (r Report) WriteJUnit(w io.Writer) error {
 	return nil
 }
 
-func (c CaseResult) junit(class string) junitCase {
+func (c Case) junit(class string) junitCase {
 	j := junitCase{Class: class, Name: c.ID + " " + c.Title, Time: seconds(c.DurationMS)}
 	detail := &junitDetail{Message: c.Got, Type: string(c.Result), Text: strings.Join([]string{
 		"expected: " + c.Expected, "got: " + c.Got, "hint: " + c.Hint, "breaks: " + list(c.Broken), "requirements: " + list(c.Requirements)}, "\n")}

@@ -1,9 +1,14 @@
-package conformance
+// Package report is what an examination by package conformance found, and how it is
+// written: JSON whose form is stable within [Schema], JUnit XML and text.
+//
+// A [Report] holds no subject data. The zero Report passes nothing.
+package report
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -24,17 +29,17 @@ const Schema = "tamga-conformance-report/1"
 
 // Report is what an examination found. Its JSON form is stable within Schema.
 type Report struct {
-	Schema       string       `json:"schema"`
-	SuiteVersion string       `json:"suite_version"`
-	Revision     string       `json:"protocol_revision"`
-	Target       string       `json:"target"`
-	Tester       string       `json:"tester"`
-	Started      time.Time    `json:"started"`
-	DurationMS   int64        `json:"duration_ms"`
-	Seed         uint64       `json:"seed"`
-	Totals       Totals       `json:"totals"`
-	Preflight    []CaseResult `json:"preflight"`
-	Cases        []CaseResult `json:"cases"`
+	Schema       string    `json:"schema"`
+	SuiteVersion string    `json:"suite_version"`
+	Revision     string    `json:"protocol_revision"`
+	Target       string    `json:"target"`
+	Tester       string    `json:"tester"`
+	Started      time.Time `json:"started"`
+	DurationMS   int64     `json:"duration_ms"`
+	Seed         uint64    `json:"seed"`
+	Totals       Totals    `json:"totals"`
+	Preflight    []Case    `json:"preflight"`
+	Cases        []Case    `json:"cases"`
 }
 
 // Totals counts results, those of the preflight only where it failed.
@@ -47,8 +52,8 @@ type Totals struct {
 	HarnessError int `json:"harness_error"`
 }
 
-// CaseResult is what one case found.
-type CaseResult struct {
+// Case is what one case found.
+type Case struct {
 	ID           string   `json:"id"`
 	Title        string   `json:"title"`
 	Requirements []string `json:"requirements"`
@@ -59,8 +64,6 @@ type CaseResult struct {
 	Got          string   `json:"got,omitempty"` // or the reason of a SKIP
 	Hint         string   `json:"hint,omitempty"`
 	DurationMS   int64    `json:"duration_ms"`
-
-	hint string // of the case, shown when it fails
 }
 
 // OK reports whether the target passed: something was shown and nothing spoke against it.
@@ -69,12 +72,8 @@ func (r Report) OK() bool {
 	return t.Pass > 0 && t.Fail == 0 && t.ConfigError == 0 && t.HarnessError == 0
 }
 
-func newReport(o Options) Report {
-	return Report{Schema: Schema, SuiteVersion: Version, Revision: Revision, Target: o.Target.Entity, Tester: o.Tester.Entity,
-		Started: o.Now().UTC().Truncate(time.Second), Seed: o.Seed, Preflight: []CaseResult{}, Cases: []CaseResult{}}
-}
-
-func (r *Report) finish(now time.Time) {
+// Finish counts the results and takes the time.
+func (r *Report) Finish(now time.Time) {
 	r.DurationMS = now.Sub(r.Started).Milliseconds()
 	r.Totals.Cases = len(r.Cases)
 	for _, c := range r.Cases {
@@ -97,7 +96,7 @@ func (t *Totals) count(r Result) {
 		t.Skip++
 	case ConfigError:
 		t.ConfigError++
-	case HarnessError:
+	default: // and whatever is no result at all
 		t.HarnessError++
 	}
 }
@@ -118,13 +117,14 @@ func (r Report) WriteText(w io.Writer) error {
 	p := printer{w: w}
 	p.line("tamga conformance suite %s, protocol revision %s, seed %d", r.SuiteVersion, r.Revision, r.Seed)
 	p.line("target %s, tester %s", r.Target, r.Tester)
-	for _, part := range [][]CaseResult{r.Preflight, r.Cases} {
+	for _, part := range [][]Case{r.Preflight, r.Cases} {
 		for _, c := range part {
 			p.problem(c, r.Seed)
 		}
 	}
+	ready := !slices.ContainsFunc(r.Preflight, func(c Case) bool { return c.Result != Pass })
 	for _, c := range r.Cases {
-		if c.Result == Skip && r.Preflight[len(r.Preflight)-1].Result == Pass {
+		if c.Result == Skip && ready { // otherwise all are, for the reason above
 			p.line("SKIP %s %s: %s", c.ID, c.Title, c.Got)
 		}
 	}
@@ -145,7 +145,7 @@ func (p *printer) line(format string, args ...any) {
 	}
 }
 
-func (p *printer) problem(c CaseResult, seed uint64) {
+func (p *printer) problem(c Case, seed uint64) {
 	if c.Result == Pass || c.Result == Skip {
 		return
 	}
