@@ -166,22 +166,28 @@ func ParseQuery(frame []byte) (UnverifiedQuery, error) {
 	if t.Type() != TypeQuery {
 		return UnverifiedQuery{hash: u.hash}, fault(CodeMalformed, "typ is not %s", TypeQuery)
 	}
-	var rev struct {
-		Revision string `json:"rev"`
-	}
-	if err := jose.DecodeOpenClaims(t.Payload(), &rev); err != nil {
-		return UnverifiedQuery{hash: u.hash}, &Fault{CodeMalformed, err}
-	}
-	if rev.Revision != Revision {
-		return UnverifiedQuery{hash: u.hash}, fault(CodeRevision, "rev is not %s", Revision)
-	}
 	if err := jose.DecodeClaims(t.Payload(), &u.claimed); err != nil {
+		if otherRevision(t.Payload()) {
+			return UnverifiedQuery{hash: u.hash}, fault(CodeRevision, "rev is not %s", Revision)
+		}
 		return UnverifiedQuery{hash: u.hash}, &Fault{CodeMalformed, err}
+	}
+	if u.claimed.Revision != Revision {
+		return UnverifiedQuery{hash: u.hash}, fault(CodeRevision, "rev is not %s", Revision)
 	}
 	if err := u.claimed.syntax(); err != nil {
 		return UnverifiedQuery{hash: u.hash}, &Fault{CodeMalformed, err}
 	}
 	return u, nil
+}
+
+// otherRevision reports whether claims that are not ours are those of another
+// revision: its claims may be others, but it says which one it is.
+func otherRevision(payload []byte) bool {
+	var rev struct {
+		Revision string `json:"rev"`
+	}
+	return jose.DecodeOpenClaims(payload, &rev) == nil && rev.Revision != Revision
 }
 
 // syntax enforces TMG-Q-004: the form of each claim, before any trust.
