@@ -241,7 +241,7 @@ func (g *Gallery) write(b *bundle) error {
 	}
 	g.tally = b.tally
 	g.subjects.Store(int64(b.tally.subjects))
-	if err := g.beside.write(b.tally); err != nil {
+	if err := g.beside.write(g.tallies, b.tally); err != nil {
 		// This commit is durable; the next would not be protected.
 		g.failed = err
 	}

@@ -140,20 +140,38 @@ func open(cfg Config) (*Gallery, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	db, err := openStore(cfg.Dir)
-	if err != nil {
-		return nil, err
-	}
 	index := cfg.Root.Derive("tamga/v1/gallery-index")
 	g := &Gallery{
-		db: db, node: cfg.Node, ring: ring, index: index, pseudonyms: cfg.Pseudonyms,
+		node: cfg.Node, ring: ring, index: index, pseudonyms: cfg.Pseudonyms,
 		tallies: newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
 		turn:    make(chan struct{}, 1),
 	}
-	if err := g.start(cfg.Dir); err != nil {
-		return nil, errors.Join(err, guard(db.Close))
+	if g.beside, err = openTallyFile(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if err := g.openLocked(cfg.Dir); err != nil {
+		return nil, errors.Join(err, g.beside.Close())
 	}
 	return g, nil
+}
+
+// openLocked does Open's work once the folder is ours alone. Nothing that other
+// keys made is touched.
+func (g *Gallery) openLocked(dir string) error {
+	known, err := g.beside.read(g.tallies)
+	if err != nil {
+		return err
+	}
+	if err := checkTables(dir); err != nil {
+		return err
+	}
+	if g.db, err = openStore(dir); err != nil {
+		return err
+	}
+	if err := g.start(known); err != nil {
+		return errors.Join(err, guard(g.db.Close))
+	}
+	return nil
 }
 
 func openStore(dir string) (db *badger.DB, err error) {
@@ -201,7 +219,7 @@ func (g *Gallery) Close() error {
 	g.life.Lock()
 	defer g.life.Unlock()
 	g.closed = true
-	if err := errors.Join(guard(g.db.Close), g.beside.close()); err != nil {
+	if err := errors.Join(guard(g.db.Close), g.beside.Close()); err != nil {
 		return fmt.Errorf("closing gallery: %w", err)
 	}
 	return nil

@@ -78,20 +78,9 @@ func (k tallyKey) open(b []byte) (tally, bool) {
 	return t, hmac.Equal(k.seal(t), b)
 }
 
-// start checks the opened store against its tally and the file beside it, or
-// makes both sides of a new gallery.
-func (g *Gallery) start(dir string) error {
-	beside, known, err := openTallyFile(dir, g.tallies)
-	if err != nil {
-		return err
-	}
-	if err := g.startFrom(beside, known); err != nil {
-		return errors.Join(err, beside.close())
-	}
-	return nil
-}
-
-func (g *Gallery) startFrom(beside *tallyFile, known tally) error {
+// start checks the opened store against its tally and the one beside it, or makes
+// both of a new gallery.
+func (g *Gallery) start(known tally) error {
 	stored, counted, err := g.recount()
 	switch {
 	case err != nil:
@@ -101,15 +90,15 @@ func (g *Gallery) startFrom(beside *tallyFile, known tally) error {
 	case stored.commit < known.commit, stored.commit == known.commit && stored != known:
 		return fmt.Errorf("%w: the store lacks commits that were acknowledged", ErrDamaged)
 	}
-	if beside.fresh {
+	if g.beside.fresh {
 		if stored.commit > 0 {
 			return fmt.Errorf("%w: the file %q is missing", ErrDamaged, tallyName)
 		}
-		if err := beside.create(); err != nil {
+		if err := g.beside.create(g.tallies); err != nil {
 			return err
 		}
 	}
-	g.tally, g.beside = stored, beside
+	g.tally = stored
 	g.subjects.Store(int64(stored.subjects))
 	return nil
 }
@@ -167,30 +156,28 @@ func damaged(doing string, err error) error {
 // tallyFile keeps the last two tallies in two slots, written in turn, so that a
 // torn write spoils one and leaves the other. It is written after the store's
 // commit and not synced: the page cache outlives the process, and after a power cut
-// the file is behind the store, never ahead of it.
+// the file is behind the store, never ahead of it. It also carries the folder's lock.
 type tallyFile struct {
 	file  *os.File
-	key   tallyKey
 	fresh bool // the file was not there, or was never written
 	next  int  // slot to write next
 }
 
-// openTallyFile opens the file under the store's lock. A file without a valid
-// slot is of other keys, or damaged.
-func openTallyFile(dir string, key tallyKey) (*tallyFile, tally, error) {
+// openTallyFile opens the file, new ones too, and with it takes the folder.
+func openTallyFile(dir string) (*tallyFile, error) {
 	f, err := os.OpenFile(filepath.Join(dir, tallyName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, tally{}, err
+		return nil, err
 	}
-	t := &tallyFile{file: f, key: key}
-	best, err := t.read()
-	if err != nil {
-		return nil, tally{}, errors.Join(err, f.Close())
+	if err := lock(f); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	return t, best, nil
+	return &tallyFile{file: f}, nil
 }
 
-func (t *tallyFile) read() (best tally, err error) {
+// read returns the latest tally. A file without a valid one is of other keys, or
+// damaged.
+func (t *tallyFile) read(k tallyKey) (latest tally, err error) {
 	b, err := io.ReadAll(io.LimitReader(t.file, 2*tallyStep))
 	if err != nil {
 		return tally{}, fmt.Errorf("reading file %q: %w", tallyName, err)
@@ -204,22 +191,22 @@ func (t *tallyFile) read() (best tally, err error) {
 		if len(b) < slot*tallyStep+tallySize {
 			break
 		}
-		one, ok := t.key.open(b[slot*tallyStep:][:tallySize])
-		if ok && (!valid || one.commit > best.commit) {
-			best, valid, t.next = one, true, 1-slot
+		one, ok := k.open(b[slot*tallyStep:][:tallySize])
+		if ok && (!valid || one.commit > latest.commit) {
+			latest, valid, t.next = one, true, 1-slot
 		}
 	}
 	if !valid {
 		return tally{}, fmt.Errorf("%w: the file %q does not hold", ErrDamaged, tallyName)
 	}
-	return best, nil
+	return latest, nil
 }
 
 // create makes the file of a new gallery durable before anything is enrolled, so
 // that a store without it is always damage.
-func (t *tallyFile) create() error {
+func (t *tallyFile) create(k tallyKey) error {
 	for range 2 {
-		if err := t.write(tally{}); err != nil {
+		if err := t.write(k, tally{}); err != nil {
 			return err
 		}
 	}
@@ -230,12 +217,15 @@ func (t *tallyFile) create() error {
 	return errors.Join(t.file.Sync(), dir.Sync(), dir.Close())
 }
 
-func (t *tallyFile) write(now tally) error {
-	if _, err := t.file.WriteAt(t.key.seal(now), int64(t.next)*tallyStep); err != nil {
+func (t *tallyFile) write(k tallyKey, now tally) error {
+	if _, err := t.file.WriteAt(k.seal(now), int64(t.next)*tallyStep); err != nil {
 		return fmt.Errorf("writing file %q: %w", tallyName, err)
 	}
 	t.next = 1 - t.next
 	return nil
 }
 
-func (t *tallyFile) close() error { return errors.Join(t.file.Sync(), t.file.Close()) }
+var _ io.Closer = (*tallyFile)(nil)
+
+// Close syncs the file and gives the folder back.
+func (t *tallyFile) Close() error { return errors.Join(t.file.Sync(), t.file.Close()) }
