@@ -59,7 +59,7 @@ func ExampleDecodeClaims() {
 	fmt.Println(err)
 	fmt.Printf("%q\n", claims.Issuer)
 	// Output:
-	// decoding claims: malformed: JSON offset 6: member "ISS" differs from a known one in case only
+	// decoding claims: malformed: JSON offset 6: a member differs from "iss" in case only
 	// ""
 }
 

@@ -7,7 +7,8 @@
 // [Object] and [Array] check a text and hand out its members or elements raw.
 // Nothing is decoded but names and, by [String], strings; after a check,
 // encoding/json can be let loose on the text. Errors are [*Error]; their text has
-// no values, only member names. Cost is linear in the length of the text.
+// no values, and only member names that the target type has: any other name is the
+// sender's, and may be a person's number. Cost is linear in the length of the text.
 package strictjson
 
 import (
@@ -152,7 +153,7 @@ func (s *scanner) object(t reflect.Type, depth int, visit func(name, value []byt
 			return err
 		}
 		if !seen.add(name) {
-			return s.fail("duplicate member " + Quote(name))
+			return s.fail("duplicate member" + shape.known(name))
 		}
 		member, err := s.member(shape, name)
 		if err != nil {
@@ -234,11 +235,11 @@ func (s *scanner) member(shape shape, name []byte) (reflect.Type, error) {
 	// encoding/json would fill a field from a name that differs in case alone.
 	for _, f := range shape.fields {
 		if strings.EqualFold(f.name, string(name)) {
-			return nil, s.fail("member " + Quote(name) + " differs from a known one in case only")
+			return nil, s.fail("a member differs from " + Quote(f.name) + " in case only")
 		}
 	}
 	if s.strict {
-		return nil, s.fail("unknown member " + Quote(name))
+		return nil, s.fail("unknown member")
 	}
 	return nil, nil
 }
@@ -270,7 +271,7 @@ func String(raw []byte) (string, bool) {
 	return text, json.Unmarshal(raw, &text) == nil
 }
 
-// Quote makes a peer's member name fit to be shown.
+// Quote makes a name fit to be shown.
 func Quote[T ~string | ~[]byte](name T) string {
 	const longest = 32
 	if len(name) > longest {

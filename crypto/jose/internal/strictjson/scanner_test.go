@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -42,10 +43,26 @@ func TestArrayVisits(t *testing.T) {
 }
 
 func TestErrorSaysWhere(t *testing.T) {
-	err := strictjson.Object([]byte(`{"a":{"b":1,"b":2}}`), nil, false, nil)
-	var fault *strictjson.Error
-	if !errors.As(err, &fault) || fault.Offset != 15 || fault.Rule != `duplicate member "b"` {
-		t.Errorf("error %v", err)
+	type known struct {
+		A struct {
+			B int `json:"b"`
+		} `json:"a"`
+	}
+	for text, want := range map[string]strictjson.Error{
+		`{"a":{"b":1,"b":2}}`: {Offset: 15, Rule: `duplicate member "b"`},
+		`{"a":{"B":1}}`:       {Offset: 9, Rule: `a member differs from "b" in case only`},
+		// Names that the type does not have are the sender's.
+		`{"SYN123":1}`:              {Offset: 9, Rule: "unknown member"},
+		`{"a":{},"a":{"SYN123":1}}`: {Offset: 11, Rule: `duplicate member "a"`},
+	} {
+		err := strictjson.Object([]byte(text), reflect.TypeFor[known](), true, nil)
+		if fault, ok := errors.AsType[*strictjson.Error](err); !ok || *fault != want {
+			t.Errorf("%s: error %v, want %v", text, err, &want)
+		}
+	}
+	err := strictjson.Object([]byte(`{"SYN123":1,"SYN123":2}`), nil, false, nil)
+	if err == nil || strings.Contains(err.Error(), "SYN") {
+		t.Errorf("error %v names the sender's member", err)
 	}
 	long := strings.Repeat("n", 1000)
 	err = strictjson.Object([]byte(`{"`+long+`":1,"`+long+`":1}`), nil, false, nil)

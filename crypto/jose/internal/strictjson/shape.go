@@ -39,6 +39,17 @@ func shapeOf(t reflect.Type) shape {
 	}
 }
 
+// known is the name, to follow a text, when the type has it; a sender's own name is
+// not repeated.
+func (s shape) known(name []byte) string {
+	for _, f := range s.fields {
+		if f.name == string(name) {
+			return " " + Quote(name)
+		}
+	}
+	return ""
+}
+
 func decodesItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
