@@ -59,10 +59,14 @@ type Config struct {
 }
 
 // Requester asks. It is safe for concurrent use.
-type Requester struct{ cfg Config }
+type Requester struct {
+	// Immutable after New.
+	cfg   Config
+	after func(time.Duration) <-chan time.Time // time.After, but in tests
+}
 
 // New returns a Requester.
-func New(cfg Config) *Requester { return &Requester{cfg: cfg} }
+func New(cfg Config) *Requester { return &Requester{cfg: cfg, after: time.After} }
 
 // Request is one question of an officer. The subject's jurisdiction is the country
 // that is asked.
@@ -106,7 +110,7 @@ func (r *Requester) Verify(ctx context.Context, req Request) (Result, error) {
 		// The peer has just started and cannot tell a replay from a new Query of
 		// this second. One new Query in the next second settles it.
 		select {
-		case <-time.After(time.Second):
+		case <-r.after(time.Second):
 			res, err = r.ask(ctx, req, r.cfg.Now())
 		case <-ctx.Done():
 		}
