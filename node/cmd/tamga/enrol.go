@@ -95,7 +95,7 @@ func (a *app) enrolPath(ctx context.Context, i importFlags, path string) (err er
 	}
 	src, err := openSource(path, cfg.Jurisdiction, i.folder)
 	if err != nil {
-		return &failure{exit: exitFailure, code: protocol.CodeManifest, err: err}
+		return &failure{exit: exitFailure, code: protocol.CodeManifest, err: fmt.Errorf("opening import: %w", nameless(err))}
 	}
 	sink, closeSink, err := a.openSink(ctx, i)
 	if err != nil {
@@ -128,7 +128,7 @@ func (a *app) enrolPath(ctx context.Context, i importFlags, path string) (err er
 func openSource(path, jurisdiction string, o enrol.FolderOptions) (enrol.Source, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return enrol.Source{}, fmt.Errorf("opening import: %w", err)
+		return enrol.Source{}, err
 	}
 	if info.IsDir() {
 		return enrol.Folder(path, jurisdiction, o)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
@@ -74,7 +76,39 @@ func usage(format string, args ...any) error {
 }
 
 func usageOf(c *cobra.Command, err error) error {
-	return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err, hint: "see `" + c.CommandPath() + " --help`"}
+	return &failure{exit: exitUsage, code: protocol.CodeUsage, err: flagSlip(err), hint: "see `" + c.CommandPath() + " --help`"}
+}
+
+// What was typed is not repeated, here and below: by one slip it is a document
+// number, and what a command says lands in tickets and journals.
+
+// flagSlip says what is wrong with a flag by the flag's own name and type.
+func flagSlip(err error) error {
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return fmt.Errorf("--%s takes a value of type %s", e.GetFlag().Name, e.GetFlag().Value.Type())
+	}
+	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return fmt.Errorf("--%s needs a value", e.GetFlag().Name)
+	}
+	return errors.New("there is a flag that the command does not have")
+}
+
+// argumentSlip keeps of cobra's `unknown command "X" for "tamga verify"` what
+// follows X: the command, and which ones are spelled like X.
+func argumentSlip(err error) error {
+	text := err.Error()
+	if at := strings.LastIndex(text, `" for "`); strings.HasPrefix(text, "unknown command") && at >= 0 {
+		return errors.New("unknown command or argument" + text[at+1:])
+	}
+	return err
+}
+
+// nameless drops the name of a file that could not be read.
+func nameless(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // exit prints err for a person and returns the process's exit code.
@@ -131,7 +165,7 @@ func classify(err error) *failure {
 	case errors.Is(err, os.ErrNotExist):
 		return &failure{exit: exitFailure, err: err, hint: "check the path; --dir names the folder that `tamga init` or `tamga anchor init` made"}
 	case cobraUsage(err):
-		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err}
+		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: argumentSlip(err)}
 	}
 	return &failure{exit: exitFailure, err: err}
 }

@@ -35,7 +35,7 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 			}
 			c, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return usage("there is no help on %q", strings.Join(args, " "))
+				return usage("there is no help on that")
 			}
 			return c.Help()
 		},

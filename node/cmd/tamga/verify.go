@@ -164,10 +164,10 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 			req.Officer = u.Username
 		}
 	}
-	for _, name := range v.probes {
+	for i, name := range v.probes {
 		b, err := os.ReadFile(name)
 		if err != nil {
-			return none, fmt.Errorf("reading probe: %w", err)
+			return none, fmt.Errorf("reading probe %d: %w", i+1, nameless(err))
 		}
 		p, err := recognise(b)
 		if err != nil {
@@ -178,7 +178,7 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 	if v.consent != "" {
 		b, err := os.ReadFile(v.consent)
 		if err != nil {
-			return none, fmt.Errorf("reading consent: %w", err)
+			return none, fmt.Errorf("reading consent: %w", nameless(err))
 		}
 		req.Consent = strings.TrimSpace(string(b))
 	}
