@@ -56,8 +56,7 @@ func (d *decision) add(modality string, probes []*sample, refs gallery.Reference
 			pairs = append(pairs, d.pairs(p, references)...)
 		}
 	}
-	pairs, err = calibrate(pairs, oneIn)
-	if err != nil {
+	if err := calibrate(pairs, oneIn); err != nil {
 		return err
 	}
 	for _, p := range pairs {
@@ -75,7 +74,7 @@ func (d *decision) add(modality string, probes []*sample, refs gallery.Reference
 // pair is a comparison to be made.
 type pair struct {
 	probe, reference *sample
-	spare            bool // the reference is a further one of the same face or finger
+	further          bool // the reference is not the first of its face or finger
 	calibrated       bool
 	limit            float64 // least score that is a match, when calibrated
 }
@@ -88,45 +87,48 @@ func (d *decision) pairs(p *sample, references []*sample) []pair {
 	var had [256]bool // by position of the reference
 	for _, r := range references {
 		at := r.view.Position
-		spare := had[at]
 		switch {
 		case p.face != nil:
 			_, known := face.Lookup(p.face.Model())
-			if !known || r.face.Model() != p.face.Model() || r.face.Dims() != p.face.Dims() {
+			if !known || r.face.Model() != p.face.Model() {
 				d.note(protocol.CodeNotComparable)
 				continue
 			}
 		case r.poor():
 			continue
-		case at == 0:
-			spare = false // of unknown fingers none stands for another
-		case p.view.Position != 0 && p.view.Position != at:
+		case p.view.Position != 0 && at != 0 && p.view.Position != at:
 			continue
 		}
+		out = append(out, pair{probe: p, reference: r, further: had[at]})
 		had[at] = true
-		out = append(out, pair{probe: p, reference: r, spare: spare})
 	}
 	return out
 }
 
 // calibrate gives every pair the threshold it is decided at. Each is one more chance
 // for an impostor, so each is held to the law's rate divided by their number. Where
-// the matcher is not calibrated that far, one reference of each face or finger has
-// to do.
-func calibrate(pairs []pair, oneIn uint32) ([]pair, error) {
-	ok, err := setLimits(pairs, oneIn)
+// the matcher is not calibrated that far, the references of one face, those of one
+// known finger, and those of unknown fingers count as one each (TMG-R-011).
+func calibrate(pairs []pair, oneIn uint32) error {
+	ok, err := setLimits(pairs, oneIn, len(pairs))
 	if err != nil || ok {
-		return pairs, err
+		return err
 	}
-	pairs = slices.DeleteFunc(pairs, func(p pair) bool { return p.spare })
-	_, err = setLimits(pairs, oneIn)
-	return pairs, err
+	chances := 0
+	for _, p := range pairs {
+		if !p.further {
+			chances++
+		}
+	}
+	_, err = setLimits(pairs, oneIn, chances)
+	return err
 }
 
-// setLimits reports whether every pair could be calibrated.
-func setLimits(pairs []pair, oneIn uint32) (bool, error) {
+// setLimits sets the thresholds at a rate of 1/oneIn divided by chances. It reports
+// whether every pair has one.
+func setLimits(pairs []pair, oneIn uint32, chances int) (bool, error) {
 	all := true
-	strict := uint32(min(uint64(oneIn)*uint64(len(pairs)), math.MaxUint32))
+	strict := uint32(min(uint64(oneIn)*uint64(chances), math.MaxUint32))
 	for i := range pairs {
 		p := &pairs[i]
 		var err error

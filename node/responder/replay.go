@@ -85,7 +85,7 @@ func (m *ReplayMemory) shareLocked(issuer string, now time.Time) *seen {
 		m.issuers[issuer] = s
 	case now.Sub(s.rotated) > replayGeneration:
 		// What is dropped was seen before current began.
-		m.forgetLocked(s.previous, s.rotated)
+		m.forgetLocked(s.rotated)
 		s.previous, s.current, s.rotated = s.current, make(map[jtiKey]struct{}), now
 		m.sweepLocked(now)
 	}
@@ -97,16 +97,15 @@ func (m *ReplayMemory) shareLocked(issuer string, now time.Time) *seen {
 func (m *ReplayMemory) sweepLocked(now time.Time) {
 	for name, s := range m.issuers {
 		if now.Sub(s.rotated) > 2*replayGeneration {
-			m.forgetLocked(s.previous, s.rotated)
-			m.forgetLocked(s.current, s.rotated.Add(replayGeneration))
+			m.forgetLocked(s.rotated.Add(replayGeneration))
 			delete(m.issuers, name)
 		}
 	}
 }
 
 // forgetLocked notes that Queries seen before the given time are dropped.
-func (m *ReplayMemory) forgetLocked(dropped map[jtiKey]struct{}, before time.Time) {
-	if len(dropped) > 0 && before.After(m.forgotten) {
+func (m *ReplayMemory) forgetLocked(before time.Time) {
+	if before.After(m.forgotten) {
 		m.forgotten = before
 	}
 }

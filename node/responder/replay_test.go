@@ -1,7 +1,6 @@
 package responder_test
 
 import (
-	"errors"
 	"runtime"
 	"strconv"
 	"sync"
@@ -66,25 +65,6 @@ func TestReplayClockBack(t *testing.T) {
 	}
 	if fresh, err := check("2", 400*time.Second); !fresh || err != nil {
 		t.Fatal("no way back to service", fresh, err)
-	}
-}
-
-// TestReplayMonotonic: the memory goes by the wall clock, by which Queries expire,
-// and not by a monotonic reading that differs from it.
-func TestReplayMonotonic(t *testing.T) {
-	var m responder.ReplayMemory
-	real := time.Now() // has a monotonic reading
-	if fresh, _ := m.Fresh("a", "1", real); !fresh {
-		t.Fatal("not fresh")
-	}
-	for i := range 3 {
-		if fresh, err := m.Fresh("a", "x"+strconv.Itoa(i), real.Add(time.Duration(i+1)*90*time.Second)); !fresh || err != nil {
-			t.Fatal(fresh, err)
-		}
-	}
-	back := real.Add(270 * time.Second).Round(0).Add(-240 * time.Second)
-	if fresh, err := m.Fresh("a", "1", back); fresh || err == nil {
-		t.Fatalf("fresh %t, %v", fresh, err)
 	}
 }
 
@@ -205,14 +185,4 @@ func heap() int64 {
 	runtime.GC()
 	runtime.ReadMemStats(&s)
 	return int64(s.HeapAlloc)
-}
-
-// TestReplayErrors keep their text free of identifiers.
-func TestReplayErrors(t *testing.T) {
-	w := newWorld().withLedger(t)
-	w.replay.err = errors.New("remembering query: the issuer's share is full")
-	_, q := traveller()
-	if a := w.send(t, q); a.Code != protocol.CodeOverloaded || a.Outcome != protocol.Unavailable {
-		t.Errorf("got %+v", a.Verdict)
-	}
 }

@@ -252,3 +252,19 @@ func TestPanics(t *testing.T) {
 		})
 	}
 }
+
+// TestLocalCodes: a code that is the node's own business is not sent, even if a
+// collaborator's error carries it.
+func TestLocalCodes(t *testing.T) {
+	for _, e := range protocol.Registry() {
+		if e.Wire {
+			continue
+		}
+		w := newWorld()
+		w.gallery.err = &protocol.Fault{Code: e.Code, Err: errors.New("disk")}
+		_, q := traveller()
+		if c := w.code(t, t.Context(), q.pending(t)); c != protocol.CodeInternal {
+			t.Errorf("%s: recorded %s", e.Code, c)
+		}
+	}
+}
