@@ -15,8 +15,12 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
-// Sink enrols a batch durably. gallery.Gallery does; so does a running node.
+// Sink enrols. gallery.Gallery does; so does a running node.
 type Sink interface {
+	// Enrol stores a batch and returns one result for each enrolment, in order. What
+	// is not Failed is durable. A result's Err is a rule that may be reported: it
+	// names nobody. Any error ends the import; what the batch stored all the same
+	// must be Unchanged when it is sent again. The batch is the caller's.
 	Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
 }
 
@@ -28,7 +32,8 @@ type Outcome struct {
 	Rule   string         `json:"rule,omitempty"`
 }
 
-// Totals counts an import's records. Resumed ones were done by an earlier run.
+// Totals counts an import's records, those of a batch that was not acknowledged
+// excepted. Resumed ones were done by an earlier run, whatever came of them then.
 type Totals struct {
 	Records   int `json:"records"`
 	Created   int `json:"created"`
@@ -50,12 +55,14 @@ type Options struct {
 const batchSize = 256
 
 // Import enrols every record of src. Totals tell how far it came even on error.
+// When ctx ends it stops before the next record.
 func Import(ctx context.Context, src Source, sink Sink, o Options) (Totals, error) {
 	im := &importer{sink: sink, o: o, trace: sha256.New()}
+	defer im.drop()
 	skip := 0
 	if o.Checkpoint != "" && src.Rewind {
 		var err error
-		if skip, err = resume(src, o.Checkpoint); err != nil {
+		if skip, err = resume(ctx, src, o.Checkpoint); err != nil {
 			return im.totals, err
 		}
 	}
@@ -63,17 +70,11 @@ func Import(ctx context.Context, src Source, sink Sink, o Options) (Totals, erro
 		if err != nil {
 			return im.totals, errors.Join(err, im.flush(ctx))
 		}
-		im.totals.Records++
-		im.mark(item)
-		if im.totals.Records <= skip {
-			im.totals.Resumed++
-			continue
+		if err := ctx.Err(); err != nil {
+			return im.totals, fmt.Errorf("importing: %w", err)
 		}
-		im.add(item)
-		if len(im.places) == batchSize {
-			if err := im.flush(ctx); err != nil {
-				return im.totals, err
-			}
+		if err := im.take(ctx, item, skip); err != nil {
+			return im.totals, err
 		}
 	}
 	if err := im.flush(ctx); err != nil {
@@ -91,9 +92,27 @@ type importer struct {
 	sink   Sink
 	o      Options
 	trace  hash.Hash
-	totals Totals
+	read   int    // records so far, those in batch too
+	totals Totals // of what is settled
 	batch  []gallery.Enrolment
 	places []Outcome // one for each record since the last flush; Failed ones are not in batch
+}
+
+// take adds a record to the batch, and enrols the batch when it is full. The first
+// records, skip of them, are settled already.
+func (im *importer) take(ctx context.Context, item Item, skip int) error {
+	im.read++
+	im.mark(item)
+	if im.read <= skip {
+		im.totals.Records++
+		im.totals.Resumed++
+		return nil
+	}
+	im.add(item)
+	if len(im.places) < batchSize {
+		return nil
+	}
+	return im.flush(ctx)
 }
 
 func (im *importer) mark(item Item) {
@@ -112,7 +131,10 @@ func (im *importer) add(item Item) {
 }
 
 func failed(place string, err error) Outcome {
-	o := Outcome{Place: place, Change: gallery.Failed, Code: protocol.CodeRecord, Rule: err.Error()}
+	o := Outcome{Place: place, Change: gallery.Failed, Code: protocol.CodeRecord, Rule: "was refused"}
+	if err != nil {
+		o.Rule = err.Error()
+	}
 	if r, ok := errors.AsType[*RuleError](err); ok {
 		o.Code = r.Code
 	}
@@ -136,27 +158,38 @@ func (im *importer) flush(ctx context.Context) error {
 	next := 0
 	for _, o := range im.places {
 		if o.Change != gallery.Failed {
-			o.Change = results[next].Change
-			if o.Change == gallery.Failed {
-				o = failed(o.Place, results[next].Err)
-			}
+			o = settled(o.Place, results[next])
 			next++
 		}
 		im.count(o)
 	}
-	for i := range im.batch {
-		for _, t := range im.batch[i].Templates {
-			clear(t.Data)
-		}
-	}
-	im.batch, im.places = im.batch[:0], im.places[:0]
+	im.drop()
 	if im.o.Progress != nil {
 		im.o.Progress(im.totals.Records)
 	}
 	return im.save()
 }
 
+// settled is what the sink says of a record. A change that it cannot have made is a
+// failure.
+func settled(place string, r gallery.Result) Outcome {
+	switch r.Change {
+	case gallery.Created, gallery.Updated, gallery.Unchanged:
+		return Outcome{Place: place, Change: r.Change}
+	}
+	return failed(place, r.Err)
+}
+
+// drop wipes and forgets the batch.
+func (im *importer) drop() {
+	for _, e := range im.batch {
+		wipe(e)
+	}
+	im.batch, im.places = im.batch[:0], im.places[:0]
+}
+
 func (im *importer) count(o Outcome) {
+	im.totals.Records++
 	switch o.Change {
 	case gallery.Created:
 		im.totals.Created++
@@ -203,7 +236,7 @@ func (im *importer) save() error {
 
 // resume returns how many records of src an earlier run settled: none when there
 // is no checkpoint, or when the source is not the one it was made of.
-func resume(src Source, path string) (int, error) {
+func resume(ctx context.Context, src Source, path string) (int, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
@@ -218,8 +251,11 @@ func resume(src Source, path string) (int, error) {
 	probe := &importer{trace: sha256.New()}
 	n := 0
 	for item, err := range src.Items() {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
-			return 0, err
+			return 0, fmt.Errorf("looking where to resume: %w", err)
 		}
 		probe.mark(item)
 		if n++; n == c.Records {

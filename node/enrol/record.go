@@ -15,7 +15,15 @@
 //	               {"modality":"face","format":"tamga-embedding-1","file":"faces/1.emb"}]}
 //
 // holder_key is the public key with which the person signs consents; holder_jkt, in
-// its place, is that key's RFC 7638 SHA-256 thumbprint. A file is named relative to the manifest's folder and may not lie outside it.
+// its place, is that key's RFC 7638 SHA-256 thumbprint. A file is named relative to
+// the manifest's folder and may not lie outside it.
+//
+// Invariants:
+//
+//   - no error, outcome or checkpoint says what a record contains; a file's name may
+//     be an identifier and is not said either;
+//   - records are parsed, enrolled and reported in the order of the source;
+//   - every record is enrolled, or reported with the rule it breaks; none is skipped.
 package enrol
 
 import (
@@ -25,6 +33,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
@@ -85,11 +94,19 @@ func ParseRecord(line []byte, jurisdiction string, files fs.FS) (gallery.Enrolme
 	var r Record
 	if err := jose.DecodeClaims(line, &r); err != nil {
 		if errors.Is(err, jose.ErrTooLarge) {
-			return gallery.Enrolment{}, broken("line", "is longer than 196,608 bytes: put templates into files")
+			return gallery.Enrolment{}, tooLong()
 		}
 		return gallery.Enrolment{}, broken("line", "is not one JSON object with exactly the members of a manifest record")
 	}
 	return r.enrolment(jurisdiction, files)
+}
+
+// thumbprintLen is the length of 32 bytes in base64url; a longer text that decodes to
+// 32 bytes holds line breaks.
+const thumbprintLen = 43
+
+func tooLong() error {
+	return broken("line", "is longer than 196,608 bytes: put templates into files")
 }
 
 func (r Record) enrolment(jurisdiction string, files fs.FS) (gallery.Enrolment, error) {
@@ -108,7 +125,7 @@ func (r Record) enrolment(jurisdiction string, files fs.FS) (gallery.Enrolment, 
 	}
 	if r.HolderJKT != "" {
 		raw, err := base64.RawURLEncoding.Strict().DecodeString(r.HolderJKT)
-		if err != nil || len(raw) != 32 || e.Holder != "" {
+		if err != nil || len(raw) != 32 || len(r.HolderJKT) != thumbprintLen || e.Holder != "" {
 			return gallery.Enrolment{}, broken("holder_jkt", "is not a SHA-256 thumbprint in base64url, or stands beside holder_key")
 		}
 		e.Holder = r.HolderJKT
@@ -119,11 +136,19 @@ func (r Record) enrolment(jurisdiction string, files fs.FS) (gallery.Enrolment, 
 	for i, b := range r.Biometrics {
 		t, err := b.template(fmt.Sprintf("biometrics[%d]", i), files)
 		if err != nil {
+			wipe(e)
 			return gallery.Enrolment{}, err
 		}
 		e.Templates = append(e.Templates, t)
 	}
 	return e, nil
+}
+
+// wipe clears the templates of an enrolment that is done with.
+func wipe(e gallery.Enrolment) {
+	for _, t := range e.Templates {
+		clear(t.Data)
+	}
 }
 
 func (b Biometric) template(at string, files fs.FS) (gallery.Template, error) {
@@ -133,7 +158,8 @@ func (b Biometric) template(at string, files fs.FS) (gallery.Template, error) {
 		return gallery.Template{}, broken(at, "must have data or file, not both")
 	case b.Data != "":
 		var err error
-		if data, err = base64.StdEncoding.Strict().DecodeString(b.Data); err != nil {
+		// The decoder skips line breaks; the standard has none.
+		if data, err = base64.StdEncoding.Strict().DecodeString(b.Data); err != nil || strings.ContainsAny(b.Data, "\r\n") {
 			return gallery.Template{}, broken(at+".data", "is not standard base64")
 		}
 	default:
@@ -151,6 +177,12 @@ func readFile(files fs.FS, name string) ([]byte, error) {
 	}
 	if !fs.ValidPath(name) {
 		return nil, errors.New("must be a path below the manifest's folder, with / and no parent folders")
+	}
+	// Asked first, because opening a named pipe waits for a writer.
+	if info, err := fs.Stat(files, name); err != nil {
+		return nil, errors.New("is not there, or lies outside the folder")
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a regular file")
 	}
 	f, err := files.Open(name)
 	if err != nil {
@@ -176,7 +208,7 @@ func NewTemplate(at, modality, format string, data []byte) (gallery.Template, er
 	case modality == "finger" && format == exchange.FormatFinger2005:
 		t.Position, err = checkFinger(data)
 	case modality == "face" && format == exchange.FormatEmbedding:
-		_, err = exchange.DecodeEmbedding(data)
+		err = checkFace(data)
 	default:
 		return gallery.Template{}, broken(at, "modality and format are not a pair that this node compares")
 	}
@@ -199,6 +231,14 @@ func checkFinger(data []byte) (uint8, error) {
 		t.Wipe()
 	}
 	return samples[0].Position, nil
+}
+
+func checkFace(data []byte) error {
+	t, err := exchange.DecodeEmbedding(data)
+	if err == nil {
+		t.Wipe()
+	}
+	return err
 }
 
 // rule is what a decoder's error says about the format; those errors name offsets

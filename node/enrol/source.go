@@ -3,7 +3,6 @@ package enrol
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,81 +10,88 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
 
 	"github.com/tamga-id/tamga/crypto/jose"
-	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
 // Item is one record of a Source: where it stands, bytes that identify it for
-// resuming, and how to parse it.
+// resuming, and how to parse it. It is good until the next one is asked for.
 type Item struct {
-	Place string // "line 12" or "file left.iso"
+	Place string // "line 12", or "file 3" of a folder in the order of names
 	Trace []byte
 	Parse func() (gallery.Enrolment, error)
 }
 
-// Source is a sequence of records. Items may be called again when Rewind is true.
+// Source is a sequence of records. Items may be called again when Rewind is true,
+// and only once otherwise. An error that it yields is its last.
 type Source struct {
 	Total  int // records, or 0 when not known
 	Rewind bool
 	Items  func() iter.Seq2[Item, error]
 }
 
-// Manifest reads NDJSON from a file, or from r when path is empty.
+// Manifest reads NDJSON from a file, or from r when path is empty. Of r, and of a
+// path that is a pipe, nothing is known beforehand; r's records cannot name files.
 func Manifest(path string, r io.Reader, jurisdiction string) (Source, error) {
 	if path == "" {
 		return Source{Items: func() iter.Seq2[Item, error] { return lines(r, jurisdiction, nil) }}, nil
 	}
-	total, err := countLines(path)
+	info, err := os.Stat(path)
 	if err != nil {
 		return Source{}, fmt.Errorf("reading manifest: %w", err)
 	}
-	root, err := os.OpenRoot(filepath.Dir(path))
-	if err != nil {
-		return Source{}, fmt.Errorf("reading manifest: %w", err)
+	if info.IsDir() {
+		return Source{}, errors.New("reading manifest: it is a folder")
 	}
-	return Source{Total: total, Rewind: true, Items: func() iter.Seq2[Item, error] {
-		return func(yield func(Item, error) bool) {
-			f, err := os.Open(path)
-			if err != nil {
-				yield(Item{}, fmt.Errorf("reading manifest: %w", err))
-				return
-			}
-			defer f.Close()
-			lines(f, jurisdiction, root.FS())(yield)
+	s := Source{Rewind: info.Mode().IsRegular(), Items: func() iter.Seq2[Item, error] { return fileLines(path, jurisdiction) }}
+	if s.Rewind {
+		if s.Total, err = countRecords(path); err != nil {
+			return Source{}, fmt.Errorf("reading manifest: %w", err)
 		}
-	}}, nil
+	}
+	return s, nil
 }
 
-func countLines(path string) (int, error) {
+// countRecords counts the lines that lines yields.
+func countRecords(path string) (n int, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
-	n, last := 0, byte('\n')
-	buf := make([]byte, 64<<10)
+	br := bufio.NewReaderSize(f, 64<<10)
 	for {
-		k, err := f.Read(buf)
-		n += bytes.Count(buf[:k], []byte{'\n'})
-		if k > 0 {
-			last = buf[k-1]
+		l, err := readLine(br)
+		if !l.blank() {
+			n++
 		}
 		if errors.Is(err, io.EOF) {
-			break
+			return n, nil
 		}
 		if err != nil {
 			return 0, err
 		}
 	}
-	if last != '\n' {
-		n++
+}
+
+// fileLines are the lines of a manifest whose records may name files beside it.
+func fileLines(path, jurisdiction string) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		f, err := os.Open(path)
+		if err != nil {
+			yield(Item{}, fmt.Errorf("reading manifest: %w", err))
+			return
+		}
+		defer f.Close()
+		root, err := os.OpenRoot(filepath.Dir(path))
+		if err != nil {
+			yield(Item{}, fmt.Errorf("reading manifest: %w", err))
+			return
+		}
+		defer root.Close()
+		lines(f, jurisdiction, root.FS())(yield)
 	}
-	return n, nil
 }
 
 // lines yields one Item a line, blank lines excepted. A line over the limit is one
@@ -94,108 +100,53 @@ func lines(r io.Reader, jurisdiction string, files fs.FS) iter.Seq2[Item, error]
 	return func(yield func(Item, error) bool) {
 		br := bufio.NewReaderSize(r, 64<<10)
 		for n := 1; ; n++ {
-			line, err := readLine(br)
-			if len(bytes.TrimSpace(line)) > 0 {
-				item := Item{Place: fmt.Sprintf("line %d", n), Trace: line,
-					Parse: func() (gallery.Enrolment, error) { return ParseRecord(bytes.TrimSpace(line), jurisdiction, files) }}
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil {
+			l, err := readLine(br)
+			if err != nil && !errors.Is(err, io.EOF) {
+				// What was read of the line may look like a record and not be it.
 				yield(Item{}, fmt.Errorf("reading manifest: line %d: %w", n, err))
 				return
 			}
-		}
-	}
-}
-
-// readLine returns a line, cut off one byte past the limit so that parsing it
-// says that it is too long.
-func readLine(br *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := br.ReadSlice('\n')
-		if room := jose.MaxTokenSize + 1 - len(line); room > 0 {
-			line = append(line, part[:min(room, len(part))]...)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return line, err
-		}
-	}
-}
-
-// DefaultPattern takes the subject from a file name by dropping the extension and
-// one trailing impression number: alice_1.iso and alice_2.iso are of "alice".
-const DefaultPattern = `^(?P<subject>.+?)(?:_\d+)?$`
-
-// FolderOptions say how files of a folder become records.
-type FolderOptions struct {
-	Pattern string // regular expression over the name without extension, group "subject"; DefaultPattern when empty
-	Glob    string // only files whose name matches; all *.iso when empty
-	IDType  string // identifier type of the subjects
-}
-
-// Folder reads a folder of ISO/IEC 19794-2:2005 templates, one file a record.
-func Folder(dir, jurisdiction string, o FolderOptions) (Source, error) {
-	if o.Pattern == "" {
-		o.Pattern = DefaultPattern
-	}
-	if o.Glob == "" {
-		o.Glob = "*.iso"
-	}
-	re, err := regexp.Compile(o.Pattern)
-	if err != nil {
-		return Source{}, fmt.Errorf("reading pattern: %w", err)
-	}
-	group := re.SubexpIndex("subject")
-	if group < 0 {
-		return Source{}, errors.New("reading pattern: it has no group (?P<subject>...)")
-	}
-	names, err := filepath.Glob(filepath.Join(dir, o.Glob))
-	if err != nil {
-		return Source{}, fmt.Errorf("reading folder: %w", err)
-	}
-	if len(names) == 0 {
-		return Source{}, fmt.Errorf("reading folder: no file matches %q", o.Glob)
-	}
-	slices.Sort(names)
-	return Source{Total: len(names), Rewind: true, Items: func() iter.Seq2[Item, error] {
-		return func(yield func(Item, error) bool) {
-			for n, name := range names {
-				info, err := os.Stat(name)
-				if err != nil {
-					yield(Item{}, fmt.Errorf("reading folder: %w", err))
-					return
-				}
-				if !info.Mode().IsRegular() {
-					continue
-				}
-				trace := binary.BigEndian.AppendUint64([]byte(filepath.Base(name)+"\x00"), uint64(info.Size()))
-				trace = binary.BigEndian.AppendUint64(trace, uint64(info.ModTime().UnixNano()))
-				item := Item{Place: fmt.Sprintf("file %d", n+1), Trace: trace, Parse: func() (gallery.Enrolment, error) {
-					return parseFile(name, jurisdiction, o.IDType, re, group)
-				}}
+			if !l.blank() {
+				item := Item{Place: fmt.Sprintf("line %d", n), Trace: l.text,
+					Parse: func() (gallery.Enrolment, error) { return l.parse(jurisdiction, files) }}
 				if !yield(item, nil) {
 					return
 				}
 			}
+			if err != nil {
+				return
+			}
 		}
-	}}, nil
+	}
 }
 
-// parseFile enrols one template file. Its name may be an identifier, so errors
-// and places carry the file's number in the sorted folder and not its name.
-func parseFile(name, jurisdiction, idType string, re *regexp.Regexp, group int) (gallery.Enrolment, error) {
-	base := strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
-	m := re.FindStringSubmatch(base)
-	if m == nil {
-		return gallery.Enrolment{}, broken("file name", "does not match the pattern")
+// line is a line of a manifest without the white space around it.
+type line struct {
+	text []byte
+	long bool // text is only its head
+}
+
+func (l line) blank() bool { return len(l.text) == 0 && !l.long }
+
+func (l line) parse(jurisdiction string, files fs.FS) (gallery.Enrolment, error) {
+	if l.long {
+		return gallery.Enrolment{}, tooLong()
 	}
-	r := Record{Subject: Subject{Type: idType, Value: m[group]},
-		Biometrics: []Biometric{{Modality: "finger", Format: exchange.FormatFinger2005, File: filepath.Base(name)}}}
-	return r.enrolment(jurisdiction, os.DirFS(filepath.Dir(name)))
+	return ParseRecord(l.text, jurisdiction, files)
+}
+
+// maxLine is a record of the greatest length with CR LF behind it.
+const maxLine = jose.MaxTokenSize + 2
+
+// readLine reads a line, of one over the limit only the head into memory.
+func readLine(br *bufio.Reader) (l line, err error) {
+	for {
+		part, err := br.ReadSlice('\n')
+		room := maxLine - len(l.text)
+		l.text, l.long = append(l.text, part[:min(room, len(part))]...), l.long || len(part) > room
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			l.text = bytes.Trim(l.text, " \t\r\n") // the white space of RFC 8259
+			return l, err
+		}
+	}
 }

@@ -1,0 +1,448 @@
+package enrol_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/enrol"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+// batch is how many records Import enrols at once.
+const batch = 256
+
+// interleaved has a bad line after every three good ones and a repeat at the end.
+func interleaved(n int) (text string, want enrol.Totals) {
+	var b strings.Builder
+	for i := range n {
+		if i%4 == 3 {
+			b.WriteString("{\"CANARY\":1}\n")
+			want.Failed++
+			continue
+		}
+		b.WriteString(manyLines(i, i+1))
+		want.Created++
+	}
+	b.WriteString(manyLines(0, 1))
+	want.Unchanged++
+	want.Records = n + 1
+	return b.String(), want
+}
+
+func TestImportOrder(t *testing.T) {
+	for _, n := range []int{0, 1, 4, batch - 1, batch, batch + 1, 3 * batch} {
+		text, want := interleaved(n)
+		if n == 0 {
+			text, want = "", enrol.Totals{}
+		}
+		s := &sink{}
+		outcomes, totals, err := run(t, manifest(t, write(t, "people.ndjson", text)), s, "")
+		if err != nil || totals != want {
+			t.Errorf("%d: %+v, %v; want %+v", n, totals, err, want)
+		}
+		for i, o := range outcomes {
+			bad := i%4 == 3 && i < n
+			if o.Place != fmt.Sprintf("line %d", i+1) || bad != (o.Change == gallery.Failed) || bad != (o.Code == protocol.CodeRecord) || bad != (o.Rule != "") {
+				t.Fatalf("%d: outcome %d is %+v", n, i, o)
+			}
+			if strings.Contains(fmt.Sprint(o), "CANARY") {
+				t.Errorf("an outcome says what the record contains: %v", o)
+			}
+		}
+		if slices.Max(append(s.sizes, 0)) > batch {
+			t.Errorf("batches of %v", s.sizes)
+		}
+		var order []string
+		for i := range n {
+			if i%4 != 3 {
+				order = append(order, people.Person(i).PassportNumber)
+			}
+		}
+		if n > 0 {
+			order = append(order, people.Person(0).PassportNumber)
+		}
+		if !slices.Equal(s.order, order) {
+			t.Errorf("%d: the sink was given another order", n)
+		}
+	}
+}
+
+// TestImportOnlyBad gives the sink nothing to do.
+func TestImportOnlyBad(t *testing.T) {
+	s := &sink{}
+	_, totals, err := run(t, manifest(t, write(t, "people.ndjson", strings.Repeat("x\n", batch+5))), s, "")
+	if err != nil || totals != (enrol.Totals{Records: batch + 5, Failed: batch + 5}) {
+		t.Errorf("%+v, %v", totals, err)
+	}
+	for _, n := range s.sizes {
+		if n != 0 {
+			t.Errorf("batches of %v", s.sizes)
+		}
+	}
+}
+
+// TestImportSinkRules passes on what the sink says of single records.
+func TestImportSinkRules(t *testing.T) {
+	s := &sink{results: func(r []gallery.Result) []gallery.Result {
+		r[1] = gallery.Result{Change: gallery.Failed, Err: gallery.ErrHolderConflict}
+		r[2] = gallery.Result{Change: gallery.Failed}
+		r[3] = gallery.Result{}
+		r[4] = gallery.Result{Change: "enrolled", Err: errors.New("odd")}
+		r[5] = gallery.Result{Change: gallery.Failed, Err: &enrol.RuleError{Code: protocol.CodeTemplate, Member: "m", Rule: "r"}}
+		return r
+	}}
+	outcomes, totals, err := run(t, manifest(t, write(t, "people.ndjson", manyLines(0, 7))), s, "")
+	if err != nil || totals != (enrol.Totals{Records: 7, Created: 2, Failed: 5}) {
+		t.Errorf("%+v, %v", totals, err)
+	}
+	want := []enrol.Outcome{
+		{Place: "line 1", Change: gallery.Created},
+		{Place: "line 2", Change: gallery.Failed, Code: protocol.CodeRecord, Rule: gallery.ErrHolderConflict.Error()},
+		{Place: "line 3", Change: gallery.Failed, Code: protocol.CodeRecord, Rule: "was refused"},
+		{Place: "line 4", Change: gallery.Failed, Code: protocol.CodeRecord, Rule: "was refused"},
+		{Place: "line 5", Change: gallery.Failed, Code: protocol.CodeRecord, Rule: "odd"},
+		{Place: "line 6", Change: gallery.Failed, Code: protocol.CodeTemplate, Rule: "m: r"},
+		{Place: "line 7", Change: gallery.Created},
+	}
+	if !slices.Equal(outcomes, want) {
+		t.Errorf("got %+v", outcomes)
+	}
+}
+
+// TestImportSinkCount has a sink that returns another number of results: nothing is
+// counted or reported, and the checkpoint stays.
+func TestImportSinkCount(t *testing.T) {
+	for name, edit := range map[string]func([]gallery.Result) []gallery.Result{
+		"fewer": func(r []gallery.Result) []gallery.Result { return r[1:] },
+		"more":  func(r []gallery.Result) []gallery.Result { return append(r, gallery.Result{Change: gallery.Created}) },
+		"none":  func([]gallery.Result) []gallery.Result { return nil },
+	} {
+		checkpoint := filepath.Join(t.TempDir(), "checkpoint")
+		outcomes, totals, err := run(t, manifest(t, write(t, "people.ndjson", manyLines(0, 5))), &sink{results: edit}, checkpoint)
+		if err == nil || len(outcomes) != 0 || totals != (enrol.Totals{}) {
+			t.Errorf("%s: %+v, %v", name, totals, err)
+		}
+		if _, err := os.Stat(checkpoint); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: a checkpoint was written: %v", name, err)
+		}
+	}
+}
+
+// TestImportResume fails at batch k, before and after it took effect, and runs again.
+func TestImportResume(t *testing.T) {
+	const n = 3*batch + 50
+	text, whole := interleaved(n)
+	path := write(t, "people.ndjson", text)
+	for k := 1; k <= 4; k++ {
+		for _, after := range []bool{false, true} {
+			checkpoint := filepath.Join(t.TempDir(), "imports", "checkpoint")
+			s := &sink{failAt: k, after: after}
+			first, totals, err := run(t, manifest(t, path), s, checkpoint)
+			if !errors.Is(err, errSink) || totals.Records != (k-1)*batch || len(first) != totals.Records {
+				t.Fatalf("batch %d: %+v, %v", k, totals, err)
+			}
+			_, err = os.Stat(checkpoint)
+			if (err == nil) != (k > 1) {
+				t.Fatalf("batch %d: checkpoint %v", k, err)
+			}
+			s.failAt = 0
+			second, again, err := run(t, manifest(t, path), s, checkpoint)
+			if err != nil || again.Resumed != totals.Records || again.Records != whole.Records {
+				t.Fatalf("batch %d, again: %+v, %v", k, again, err)
+			}
+			if len(second) == 0 || second[0].Place != fmt.Sprintf("line %d", totals.Records+1) {
+				t.Fatalf("batch %d: went on at the wrong place", k)
+			}
+			// What took effect without being acknowledged is unchanged the second time.
+			repeats := whole.Unchanged
+			if after {
+				repeats = again.Unchanged
+			}
+			if totals.Created+again.Created+again.Unchanged != whole.Created+whole.Unchanged || again.Unchanged < repeats ||
+				totals.Failed+again.Failed != whole.Failed || len(s.holds) != whole.Created {
+				t.Errorf("batch %d: %+v and %+v, want together %+v", k, totals, again, whole)
+			}
+			if _, err := os.Stat(checkpoint); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("batch %d: the checkpoint outlived the import: %v", k, err)
+			}
+		}
+	}
+}
+
+// interrupted leaves the checkpoint of an import that failed at its third batch.
+func interrupted(t *testing.T, src enrol.Source) (checkpoint string) {
+	t.Helper()
+	checkpoint = filepath.Join(t.TempDir(), "checkpoint")
+	if _, _, err := run(t, src, &sink{failAt: 3}, checkpoint); !errors.Is(err, errSink) {
+		t.Fatal(err)
+	}
+	return checkpoint
+}
+
+// TestImportLostCheckpoint is a crash between the commit and the checkpoint.
+func TestImportLostCheckpoint(t *testing.T) {
+	path := write(t, "people.ndjson", manyLines(0, 2*batch))
+	s := &sink{}
+	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
+	// The folder in the checkpoint's place makes replacing it fail after batch 1.
+	if err := os.MkdirAll(filepath.Join(checkpoint+".new", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, totals, err := run(t, manifest(t, path), s, checkpoint)
+	if err == nil || totals.Created != batch || s.calls != 1 {
+		t.Fatalf("%+v, %v after %d batches", totals, err, s.calls)
+	}
+	if err := os.RemoveAll(checkpoint + ".new"); err != nil {
+		t.Fatal(err)
+	}
+	_, totals, err = run(t, manifest(t, path), s, checkpoint)
+	if err != nil || totals != (enrol.Totals{Records: 2 * batch, Unchanged: batch, Created: batch}) {
+		t.Errorf("again: %+v, %v", totals, err)
+	}
+}
+
+// TestImportChanged changes the source between two runs: it is imported from the start.
+func TestImportChanged(t *testing.T) {
+	text := manyLines(0, 3*batch)
+	tests := map[string]struct {
+		text    string
+		resumed int
+	}{
+		"same":            {text, 2 * batch},
+		"grown":           {text + manyLines(3*batch, 3*batch+5), 2 * batch},
+		"changed-later":   {manyLines(0, 2*batch) + manyLines(5000, 5000+batch), 2 * batch},
+		"changed-first":   {manyLines(9000, 9001) + text[len(manyLines(0, 1)):], 0},
+		"changed-last":    {manyLines(0, 2*batch-1) + manyLines(9000, 9001) + manyLines(2*batch, 3*batch), 0},
+		"shifted":         {manyLines(9000, 9001) + text, 0},
+		"swapped":         {manyLines(1, 2) + manyLines(0, 1) + manyLines(2, 3*batch), 0},
+		"shorter":         {manyLines(0, batch), 0},
+		"exactly-settled": {manyLines(0, 2*batch), 2 * batch},
+		"empty":           {"", 0},
+		"more-space":      {"\n\n" + strings.ReplaceAll(text, "\n", "\r\n"), 2 * batch},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, "people.ndjson", text)
+			checkpoint := interrupted(t, manifest(t, path))
+			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := &sink{}
+			_, totals, err := run(t, manifest(t, path), s, checkpoint)
+			want := strings.Count(strings.TrimSpace(tt.text), "\n")
+			if tt.text != "" {
+				want++
+			}
+			if err != nil || totals.Resumed != tt.resumed || totals.Records != want {
+				t.Errorf("%+v, %v; want %d of %d resumed", totals, err, tt.resumed, want)
+			}
+		})
+	}
+}
+
+func TestImportFolderChanged(t *testing.T) {
+	var names []string
+	for i := range 2*batch + 1 {
+		names = append(names, fmt.Sprintf("P%04d.iso", i))
+	}
+	o := enrol.FolderOptions{IDType: pseudonym.IDPassport}
+	folder := func(dir, jurisdiction string, o enrol.FolderOptions) enrol.Source {
+		src, err := enrol.Folder(dir, jurisdiction, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return src
+	}
+	tests := map[string]struct {
+		edit    func(dir string, o *enrol.FolderOptions, jurisdiction *string) error
+		resumed int
+	}{
+		"same": {func(string, *enrol.FolderOptions, *string) error { return nil }, 2 * batch},
+		"id-type": {func(_ string, o *enrol.FolderOptions, _ *string) error {
+			o.IDType = pseudonym.IDNationalNumber
+			return nil
+		}, 0},
+		"pattern": {func(_ string, o *enrol.FolderOptions, _ *string) error { o.Pattern = `^(?P<subject>.*)$`; return nil }, 0},
+		"country": {func(_ string, _ *enrol.FolderOptions, j *string) error { *j = "UZB"; return nil }, 0},
+		"touched": {func(dir string, _ *enrol.FolderOptions, _ *string) error {
+			return os.Chtimes(filepath.Join(dir, names[3]), time.Time{}, time.Unix(1, 0))
+		}, 0},
+		"removed": {func(dir string, _ *enrol.FolderOptions, _ *string) error {
+			return os.Remove(filepath.Join(dir, names[3]))
+		}, 0},
+		"renamed": {func(dir string, _ *enrol.FolderOptions, _ *string) error {
+			return os.Rename(filepath.Join(dir, names[3]), filepath.Join(dir, "P0003X.iso"))
+		}, 0},
+		"last-removed": {func(dir string, _ *enrol.FolderOptions, _ *string) error {
+			return os.Remove(filepath.Join(dir, names[len(names)-1]))
+		}, 2 * batch},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			template := people.Person(0).FingerReference(2)
+			for _, n := range names {
+				if err := os.WriteFile(filepath.Join(dir, n), template, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			checkpoint := interrupted(t, folder(dir, "KAZ", o))
+			changed, jurisdiction := o, "KAZ"
+			if err := tt.edit(dir, &changed, &jurisdiction); err != nil {
+				t.Fatal(err)
+			}
+			_, totals, err := run(t, folder(dir, jurisdiction, changed), &sink{}, checkpoint)
+			if err != nil || totals.Resumed != tt.resumed {
+				t.Errorf("%+v, %v; want %d resumed", totals, err, tt.resumed)
+			}
+		})
+	}
+}
+
+// TestImportCheckpointGarbage: what is no checkpoint is no checkpoint.
+func TestImportCheckpointGarbage(t *testing.T) {
+	path := write(t, "people.ndjson", manyLines(0, 5))
+	for _, garbage := range []string{
+		"", "x", "null", "[]", `{}`, `{"records":3}`, `{"records":3,"trace":""}`, `{"records":-1,"trace":""}`,
+		`{"records":0,"trace":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}`,
+		`{"records":99,"trace":"00"}`, `{"records":1e99,"trace":"00"}`, "\x00\xff",
+	} {
+		checkpoint := write(t, "checkpoint", garbage)
+		_, totals, err := run(t, manifest(t, path), &sink{}, checkpoint)
+		if err != nil || totals != (enrol.Totals{Records: 5, Created: 5}) {
+			t.Errorf("%q: %+v, %v", garbage, totals, err)
+		}
+		if _, err := os.Stat(checkpoint); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%q: outlived the import", garbage)
+		}
+	}
+	if _, _, err := run(t, manifest(t, path), &sink{}, t.TempDir()); err == nil {
+		t.Error("a folder was taken for a checkpoint")
+	}
+}
+
+// TestImportCheckpointContent: a checkpoint names no one and holds nothing of a record.
+func TestImportCheckpointContent(t *testing.T) {
+	b, err := os.ReadFile(interrupted(t, manifest(t, write(t, "people.ndjson", manyLines(0, 3*batch)))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c map[string]any
+	if err := json.Unmarshal(b, &c); err != nil || len(c) != 2 || c["records"] != float64(2*batch) || len(c["trace"].(string)) != 64 {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// TestImportStream cannot resume what cannot be read again.
+func TestImportStream(t *testing.T) {
+	text := manyLines(0, 3*batch)
+	checkpoint := interrupted(t, manifest(t, write(t, "people.ndjson", text)))
+	src, err := enrol.Manifest("", strings.NewReader(text), "KAZ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, totals, err := run(t, src, &sink{}, checkpoint)
+	if err != nil || totals != (enrol.Totals{Records: 3 * batch, Created: 3 * batch}) {
+		t.Errorf("%+v, %v", totals, err)
+	}
+}
+
+// TestImportSourceFails enrols what came before the failure.
+func TestImportSourceFails(t *testing.T) {
+	path := write(t, "people.ndjson", manyLines(0, batch+7))
+	whole := manifest(t, path)
+	broken := errors.New("cable pulled")
+	src := enrol.Source{Rewind: true, Items: func() iter.Seq2[enrol.Item, error] {
+		return func(yield func(enrol.Item, error) bool) {
+			for item := range whole.Items() {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			yield(enrol.Item{}, broken)
+		}
+	}}
+	s := &sink{}
+	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
+	_, totals, err := run(t, src, s, checkpoint)
+	if !errors.Is(err, broken) || totals.Created != batch+7 {
+		t.Errorf("%+v, %v", totals, err)
+	}
+	_, totals, err = run(t, whole, s, checkpoint)
+	if err != nil || totals.Resumed != batch+7 {
+		t.Errorf("again: %+v, %v", totals, err)
+	}
+	s = &sink{failAt: 1}
+	if _, totals, err = run(t, src, s, ""); !errors.Is(err, errSink) || totals.Records != 0 {
+		t.Errorf("with a failing sink: %+v, %v", totals, err)
+	}
+}
+
+func TestImportCancel(t *testing.T) {
+	src := manifest(t, write(t, "people.ndjson", manyLines(0, 3*batch)))
+	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &sink{} // which knows nothing of contexts
+	totals, err := enrol.Import(ctx, src, s, enrol.Options{Checkpoint: checkpoint, Progress: func(int) { cancel() }})
+	if !errors.Is(err, context.Canceled) || totals.Created != batch || s.calls != 1 {
+		t.Errorf("%+v, %v after %d batches", totals, err, s.calls)
+	}
+	if _, err := enrol.Import(ctx, src, s, enrol.Options{Checkpoint: checkpoint}); !errors.Is(err, context.Canceled) || s.calls != 1 {
+		t.Errorf("resuming: %v after %d batches", err, s.calls)
+	}
+	if _, totals, err := run(t, src, s, checkpoint); err != nil || totals.Resumed != batch || totals.Created != 2*batch {
+		t.Errorf("again: %+v, %v", totals, err)
+	}
+}
+
+func TestImportProgress(t *testing.T) {
+	var done []int
+	_, err := enrol.Import(t.Context(), manifest(t, write(t, "people.ndjson", manyLines(0, 2*batch+9))), &sink{},
+		enrol.Options{Progress: func(n int) { done = append(done, n) }})
+	if err != nil || !slices.Equal(done, []int{batch, 2 * batch, 2*batch + 9}) {
+		t.Errorf("%v, %v", done, err)
+	}
+}
+
+// TestImportWipes leaves no template of a batch behind, whether it was enrolled,
+// refused or never reached.
+func TestImportWipes(t *testing.T) {
+	for name, failAt := range map[string]int{"enrolled": 0, "failed": 1} {
+		var kept [][]byte
+		s := &keeper{sink: sink{failAt: failAt}, kept: &kept}
+		_, _, err := run(t, manifest(t, write(t, "people.ndjson", manyLines(0, 20))), s, "")
+		if (err != nil) != (failAt > 0) || len(kept) != 20 {
+			t.Fatalf("%s: %d templates, %v", name, len(kept), err)
+		}
+		for _, b := range kept {
+			if slices.Max(b) != 0 {
+				t.Fatalf("%s: a template was not wiped", name)
+			}
+		}
+	}
+}
+
+type keeper struct {
+	sink
+	kept *[][]byte
+}
+
+func (k *keeper) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
+	for _, e := range batch {
+		for _, t := range e.Templates {
+			*k.kept = append(*k.kept, t.Data)
+		}
+	}
+	return k.sink.Enrol(ctx, batch)
+}
