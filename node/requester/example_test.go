@@ -19,10 +19,10 @@ func Example() {
 	}
 	fmt.Println(result.Outcome, result.Code, result.Outcome.Accepted())
 	for _, leaf := range w.leaves {
-		fmt.Println(leaf.Kind, leaf.Code)
+		fmt.Printf("%s %q\n", leaf.Kind, leaf.Code)
 	}
 	// Output:
 	// unavailable TMG-NET-0001 false
-	// intent
-	// verdict TMG-NET-0001
+	// intent ""
+	// verdict "TMG-NET-0001"
 }

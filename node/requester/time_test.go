@@ -38,7 +38,9 @@ func TestRetry(t *testing.T) {
 				fired <- now
 				return fired
 			})
+			var issued []time.Time
 			w.peer = func(_ context.Context, a asked) ([]byte, error) {
+				issued = append(issued, a.q.IssuedAt)
 				return w.answer(a, verdict(c.replies[len(w.sent)-1])), nil
 			}
 			res, err := w.Verify(t.Context(), request())
@@ -50,6 +52,9 @@ func TestRetry(t *testing.T) {
 			}
 			if w.leaves[0].Query == w.leaves[2].Query || res.Query != w.leaves[3].Query {
 				t.Error("the second Query is the first, or the result is not about it")
+			}
+			if issued[1] != issued[0].Add(time.Second) {
+				t.Errorf("issued at %v", issued)
 			}
 			if res.Took != time.Second {
 				t.Errorf("took %v", res.Took)

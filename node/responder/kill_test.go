@@ -104,7 +104,13 @@ func (d *doom) Write(b []byte) (int, error) { d.step("log"); return len(b), nil 
 type process struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
-	out *bufio.Scanner
+	out *bufio.Reader
+}
+
+// reply is the next line that the child wrote whole.
+func (p process) reply() (string, bool) {
+	line, err := p.out.ReadString('\n')
+	return strings.TrimSuffix(line, "\n"), err == nil
 }
 
 func startChild(t *testing.T, dir string, at int) process {
@@ -123,9 +129,7 @@ func startChild(t *testing.T, dir string, at int) process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s := bufio.NewScanner(out)
-	s.Buffer(nil, 1<<20)
-	return process{cmd, in, s}
+	return process{cmd, in, bufio.NewReader(out)}
 }
 
 func (p process) send(q *protocol.Pending) {
@@ -183,10 +187,7 @@ func TestKillBetweenSteps(t *testing.T) {
 		c := startChild(t, dir, at)
 		c.send(p)
 		_ = c.in.Close()
-		var reply string
-		for c.out.Scan() {
-			reply = c.out.Text()
-		}
+		reply, _ := c.reply()
 		killed := c.killed(t)
 		held := leaves(t, dir)[p.Hash]
 		if reply != "" {
@@ -266,14 +267,18 @@ func TestKillUnderLoad(t *testing.T) {
 		})
 		want := 1 + random.IntN(60)
 		var replies []string
-		for len(replies) < want && c.out.Scan() {
-			replies = append(replies, c.out.Text())
+		for len(replies) < want {
+			r, ok := c.reply()
+			if !ok {
+				t.Fatal("the child ended by itself")
+			}
+			replies = append(replies, r)
 		}
 		if err := c.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		for c.out.Scan() { // what it had written before it died
-			replies = append(replies, c.out.Text())
+		for r, ok := c.reply(); ok; r, ok = c.reply() { // what it had written before it died
+			replies = append(replies, r)
 		}
 		feeding.Wait()
 		c.killed(t)
