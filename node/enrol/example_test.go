@@ -45,7 +45,9 @@ func Example() {
 		return
 	}
 	totals, err := enrol.Import(context.Background(), src, g, enrol.Options{
-		Report: func(o enrol.Outcome) { fmt.Println(strings.TrimSpace(fmt.Sprint(o.Place, ": ", o.Change, " ", o.Rule))) },
+		Report: func(o enrol.Outcome) {
+			fmt.Println(strings.TrimSpace(fmt.Sprint(o.Place, ": ", o.Change, " ", o.Rule)))
+		},
 	})
 	fmt.Println(totals.Created, totals.Failed, err)
 	// Output:
