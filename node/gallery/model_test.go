@@ -100,7 +100,7 @@ func TestModel(t *testing.T) {
 				}
 			},
 			"reopen": func(rt *rapid.T) {
-				if rapid.IntRange(0, 49).Draw(rt, "patience") > 0 {
+				if rapid.IntRange(0, 199).Draw(rt, "patience") > 0 {
 					rt.Skip("reopening is slow")
 				}
 				closeGallery(t, g)
