@@ -63,6 +63,7 @@ const (
 
 // Codes that a node gives its own side.
 const (
+	CodeWeakDecision    Code = "TMG-LAW-0003"
 	CodeUnreachable     Code = "TMG-NET-0001"
 	CodeTimeout         Code = "TMG-NET-0002"
 	CodeHandshake       Code = "TMG-NET-0003"
@@ -136,6 +137,7 @@ func registry() []CodeEntry {
 		{CodeOverloaded, Unavailable, wire, "The node is at its limit of work.", "Wait a few seconds and ask again."},
 		{CodeLedgerUnavailable, Unavailable, wire, "The node cannot write its ledger, so it must not answer.", "The responder's operator: check the disk. The requester: ask again later."},
 		{CodeInternal, Unavailable, wire, "The node failed to answer.", "Ask again; if it persists, tell the responder's operator the time of the Query."},
+		{CodeWeakDecision, Inconclusive, local, "The peer decided at a weaker false match rate than your own law demands.", "Use another modality or second-line inspection; the agencies must agree on a rate."},
 		{CodeUnreachable, Unavailable, local, "The peer did not answer on any address.", "This is not a \"no\". Try again; `tamga status` shows the peer's addresses."},
 		{CodeTimeout, Unavailable, local, "The peer did not answer in time.", "This is not a \"no\". Try again."},
 		{CodeHandshake, Unavailable, local, "The peer closed the connection at the handshake: it does not know this node as a member.", "This is not a \"no\". Check `tamga status` on both sides; enrol with the Trust Anchor."},

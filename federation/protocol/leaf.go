@@ -14,6 +14,9 @@ const (
 	LeafIntent  LeafKind = "intent"  // requester, before it sends
 	LeafAnswer  LeafKind = "answer"  // responder, before it answers
 	LeafVerdict LeafKind = "verdict" // requester, what came back
+
+	// LeafEnrolment is a batch enrolled into the own gallery; it concerns no Query.
+	LeafEnrolment LeafKind = "enrolment"
 )
 
 // Leaf is one ledger entry: who asked whom, why, under which law and what came
@@ -83,7 +86,7 @@ func ParseLeaf(b []byte) (Leaf, error) {
 		return Leaf{}, errors.New("decoding ledger leaf: unknown version or bad hash")
 	}
 	switch LeafKind(w.Kind) {
-	case LeafIntent, LeafAnswer, LeafVerdict:
+	case LeafIntent, LeafAnswer, LeafVerdict, LeafEnrolment:
 	default:
 		return Leaf{}, errors.New("decoding ledger leaf: unknown kind")
 	}

@@ -68,6 +68,23 @@ func TestReplayClockBack(t *testing.T) {
 	}
 }
 
+// TestReplaySilentMember: what a member left that has gone silent is dropped when
+// another's generation ends, and that is remembered, too.
+func TestReplaySilentMember(t *testing.T) {
+	var m responder.ReplayMemory
+	for _, step := range []struct {
+		issuer string
+		at     time.Duration
+	}{{"silent", 0}, {"silent", 70 * time.Second}, {"busy", 0}, {"busy", 200 * time.Second}} {
+		if fresh, err := m.Fresh(step.issuer, step.at.String(), start.Add(step.at)); !fresh || err != nil {
+			t.Fatal(fresh, err)
+		}
+	}
+	if fresh, err := m.Fresh("silent", "1m10s", start.Add(100*time.Second)); fresh || err == nil {
+		t.Fatalf("fresh %t, %v", fresh, err)
+	}
+}
+
 // TestReplayModel checks the memory against one that forgets nothing: within a
 // Query's reach nothing is fresh twice, and with a clock that runs forward
 // everything new is fresh.

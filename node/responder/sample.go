@@ -33,8 +33,8 @@ type sample struct {
 	ready *finger.Template
 }
 
-// poor reports that a sample has too little detail to be compared.
-func (s *sample) poor() bool { return s.face == nil && len(s.view.Minutiae) < finger.MinMinutiae }
+// poor reports that a sample has too little detail for a decision at a stated rate.
+func (s *sample) poor() bool { return s.face == nil && len(s.view.Minutiae) < finger.MinDecidable }
 
 func (s *sample) template() (*finger.Template, error) {
 	if s.ready == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
@@ -284,6 +285,8 @@ func TestConsent(t *testing.T) {
 			w.log, w.ledger.under, w.gallery.under = base.log, base.ledger.under, base.gallery.under
 			w.law.d.ConsentRequired = true
 			q := about(c.subject, faceProbe(c.subject.FaceProbe(1)))
+			q.env.IssuedAt = start.Add(-20 * time.Second) // consent is judged now, not then
+			q.env.ExpiresAt = q.env.IssuedAt.Add(time.Minute)
 			q.question.Consent = c.consent
 			a := w.send(t, q)
 			if a.Code != c.want || !a.Signed {

@@ -5,13 +5,19 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
+	"unsafe"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/face"
+	"github.com/tamga-id/tamga/matcher/synth"
 )
 
 // scan counts where in this process's memory mark lies, all of it that can be
@@ -82,6 +88,19 @@ func occurrences(b, inverted []byte) int {
 	}
 }
 
+// badContent is a sealed part with the probe in it that is refused: for a quality of
+// 101, or for a member that there is none of.
+func badContent(p protocol.Probe, unknown bool) []byte {
+	record := map[int]any{1: p.Modality, 2: p.Format, 3: []byte(p.Data), 5: 101}
+	if unknown {
+		delete(record, 5)
+		record[9] = 1
+	}
+	return must(must(cbor.CoreDetEncOptions().EncMode()).Marshal(map[int]any{
+		1: map[int]string{1: "KAZ", 2: "passport", 3: "SYN1"}, 2: []any{record},
+	}))
+}
+
 // TestProbeIsWiped answers Queries with one probe and then looks for that probe in
 // the whole of the process's memory. The one who asks is in the same process, so
 // this covers the sealing side as well.
@@ -97,43 +116,93 @@ func TestProbeIsWiped(t *testing.T) {
 		"refused":     {"finger", 60, protocol.CodeConsentHolder},
 		"trailing":    {"finger", 60, protocol.CodeProbe},
 		"no-decision": {"finger", 60, protocol.CodeInternal},
+		"bad-content": {"finger", 60, protocol.CodeSealedContent},
+		"bad-claim":   {"face", 60, protocol.CodeSealedContent},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// Without collection nothing overwrites what was forgotten.
-			defer debug.SetGCPercent(debug.SetGCPercent(-1))
 			w := newWorld().withGallery(t, enrolled(p, faceTemplate(p.FaceReference()), fingerTemplate(2, p.FingerReference(2))))
-			q := about(p, faceProbe(p.FaceProbe(41)))
-			if c.modality == "finger" {
-				q = about(p, fingerProbe(2, p.FingerProbe(2, 41)))
+			// A copy that the code leaves is left every time; one that the runtime makes
+			// of the test's own rubbish, when it moves a stack, is not.
+			var n int
+			for try := range 3 {
+				if n = w.left(t, p, c.modality, c.at, c.code, 41+try, name == "bad-claim"); n == 0 {
+					return
+				}
 			}
-			switch c.code {
-			case protocol.CodeConsentHolder:
-				w.law.d.ConsentRequired, q.question.Consent = true, consented(person(8), nil)
-			case protocol.CodeProbe:
-				q.question.Probes[0].Data = append(q.question.Probes[0].Data, 0)
-			case protocol.CodeInternal:
-				w.gallery.panic = "broken"
-			}
-			inverted := make([]byte, 24)
-			for i, b := range q.question.Probes[0].Data[c.at : c.at+24] {
-				inverted[i] = ^b
-			}
-			if scan(t, inverted) == 0 {
-				t.Fatal("the probe is not even found while it is there")
-			}
-			frame := q.pending(t).Frame
-			q.question.Wipe()
-			runtime.GC() // what synth left is not ours to answer for
-			left := scan(t, inverted)
-			if left != 0 {
-				t.Logf("%d copies before the Query is handled", left)
-			}
-			if got := w.code(t, t.Context(), &protocol.Pending{Frame: frame}); got != c.code {
-				t.Fatalf("got %s, want %s", got, c.code)
-			}
-			if n := scan(t, inverted); n > left {
-				t.Errorf("%d copies of the probe are left, %d before", n, left)
-			}
+			t.Errorf("%d more copies of the probe after the Query than before", n)
 		})
 	}
+}
+
+// left handles a Query with probe i of p and returns how many more copies of the
+// probe there are afterwards than before.
+func (w *world) left(t *testing.T, p synth.Person, modality string, at int, want protocol.Code, i int, unknown bool) int {
+	t.Helper()
+	// Without collection nothing overwrites what was forgotten.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	q := about(p, faceProbe(p.FaceProbe(i)))
+	if modality == "finger" {
+		q = about(p, fingerProbe(2, p.FingerProbe(2, i)))
+	}
+	switch want {
+	case protocol.CodeConsentHolder:
+		w.law.d.ConsentRequired, q.question.Consent = true, consented(person(8), nil)
+	case protocol.CodeProbe:
+		q.question.Probes[0].Data = append(q.question.Probes[0].Data, 0)
+	case protocol.CodeSealedContent:
+		q.claims = resealed(badContent(q.question.Probes[0], unknown))
+	case protocol.CodeInternal:
+		w.gallery.panic = "broken"
+	}
+	raw, ready := invert(q.question.Probes[0].Data[at:at+24]), invertDecoded(modality, q.question.Probes[0].Data)
+	if scan(t, raw) == 0 {
+		t.Fatal("the probe is not even found while it is there")
+	}
+	frame := q.pending(t).Frame
+	q.question.Wipe()
+	before := scan(t, raw) + scan(t, ready)
+	if got := w.code(t, t.Context(), &protocol.Pending{Frame: frame}); got != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+	return max(0, scan(t, raw)+scan(t, ready)-before)
+}
+
+func invert(b []byte) []byte {
+	out := make([]byte, len(b))
+	for i, c := range b {
+		out[i] = ^c
+	}
+	return out
+}
+
+// invertDecoded is part of what a probe is in memory once it is decoded: three
+// minutiae, or six values of the vector that was scaled to unit length.
+func invertDecoded(modality string, record []byte) []byte {
+	if modality == "finger" {
+		samples, err := exchange.DecodeFinger(record)
+		if err != nil { // the case with a trailing octet
+			samples = must(exchange.DecodeFinger(record[:len(record)-1]))
+		}
+		three := samples[0].Minutiae[4:7]
+		defer clear(samples[0].Minutiae)
+		return invert(unsafe.Slice((*byte)(unsafe.Pointer(&three[0])), 3*unsafe.Sizeof(three[0])))
+	}
+	e := must(exchange.ParseEmbedding(record))
+	values := make([]float64, 0, face.MaxDims)
+	for _, v := range e.Values {
+		values = append(values, float64(v))
+	}
+	for _, v := range e.Quantised {
+		values = append(values, float64(v))
+	}
+	var sum float64
+	for _, v := range values {
+		sum += v * v
+	}
+	six := make([]float32, 6)
+	for i := range six {
+		six[i] = float32(values[8+i] / math.Sqrt(sum))
+	}
+	defer clear(six)
+	return invert(unsafe.Slice((*byte)(unsafe.Pointer(&six[0])), 24))
 }
