@@ -40,7 +40,7 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"MATCHED", "entry 0 of the peer's ledger, verified", "member KGZ", "ledger       sound"} {
+	for _, want := range []string{"MATCHED", "of the peer's ledger, verified", "member KGZ", "ledger       sound"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the block did not print %q:\n%s", want, out)
 		}

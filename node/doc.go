@@ -12,7 +12,8 @@
 //	law.cedar                 the country's law
 //	root.json                 root key under the passphrase (crypto/custody)
 //	keystore.json             every other secret, under the root key
-//	api-token                 bearer token for this machine's own clients, mode 0600
+//	api-token                 bearer token of officers' systems on this machine: may ask
+//	enrol-token               bearer token of the operator: may enrol
 //	trust-anchor.json         the Trust Anchor's public keys and location
 //	entity-configuration.jwt  hand this to the Trust Anchor
 //	data/                     gallery, ledger, trust cache

@@ -69,6 +69,9 @@ func Init(o InitOptions) (Initialised, error) {
 	if _, err := os.Stat(filepath.Join(o.Dir, ConfigFile)); err == nil {
 		return Initialised{}, fmt.Errorf("making node: %w: %s holds a node already", os.ErrExist, o.Dir)
 	}
+	if _, err := trust.ParseEntityID(o.EntityID); err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
 	cfg, law, err := o.config()
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
@@ -103,11 +106,12 @@ func Init(o InitOptions) (Initialised, error) {
 		mode os.FileMode
 	}{
 		{TokenFile, []byte(k.token + "\n"), 0o600},
+		{EnrolTokenFile, []byte(k.enrolToken + "\n"), 0o600},
 		{lawFile, o.Law, 0o644},
 		{anchorFile, append(anchor, '\n'), 0o644},
 		{EntityConfigurationFile, []byte(token + "\n"), 0o644},
 	} {
-		if err := os.WriteFile(filepath.Join(o.Dir, f.name), f.data, f.mode); err != nil {
+		if err := writeNew(filepath.Join(o.Dir, f.name), f.data, f.mode); err != nil {
 			return Initialised{}, fmt.Errorf("making node: %w", err)
 		}
 	}
@@ -116,6 +120,16 @@ func Init(o InitOptions) (Initialised, error) {
 	}
 	return Initialised{EntityID: cfg.EntityID, PeerID: string(k.peerID),
 		Config: filepath.Join(o.Dir, ConfigFile), EntityConfiguration: filepath.Join(o.Dir, EntityConfigurationFile)}, nil
+}
+
+// writeNew never replaces a file and never follows what somebody put in its place.
+func writeNew(path string, data []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func (o InitOptions) makeKeys() (keys, error) {

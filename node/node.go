@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -110,14 +109,34 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 }
 
 func (n *Node) openStores(ctx context.Context) (err error) {
-	if err := os.MkdirAll(n.cfg.DataDir, 0o700); err != nil {
-		return fmt.Errorf("opening node: %w", err)
-	}
-	if n.gallery, err = openGallery(n.cfg, n.root, n.keys); err != nil {
-		return err
-	}
-	n.ledger, err = ledger.Open(ctx, ledger.Config{Dir: LedgerDir(n.cfg), Signer: n.keys.ledger, Now: n.now})
+	n.gallery, n.ledger, err = openStores(ctx, n.cfg, n.root, n.keys, n.now)
 	return err
+}
+
+func openStores(ctx context.Context, cfg config.Config, root custody.Root, k keys, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("opening node: %w", err)
+	}
+	g, err := gallery.Open(gallery.Config{Dir: filepath.Join(cfg.DataDir, "gallery"), Node: cfg.EntityID, Root: root, Pseudonyms: k.pseudonyms})
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := ledger.Open(ctx, ledger.Config{Dir: LedgerDir(cfg), Signer: k.ledger, Now: now})
+	if err != nil {
+		return nil, nil, errors.Join(err, g.Close())
+	}
+	return g, l, nil
+}
+
+func closeStores(g *gallery.Gallery, l *ledger.Log) error {
+	var errs []error
+	if l != nil {
+		errs = append(errs, l.Close())
+	}
+	if g != nil {
+		errs = append(errs, g.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // AddressFile holds the host:port of a running node's API.
@@ -125,26 +144,6 @@ func AddressFile(cfg config.Config) string { return filepath.Join(cfg.DataDir, "
 
 // LedgerDir is where the ledger of a node with configuration cfg lies.
 func LedgerDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "ledger") }
-
-// OpenGallery opens the gallery of a node that is not running, for bulk enrolment.
-func OpenGallery(configFile string, passphrase []byte) (*gallery.Gallery, error) {
-	cfg, err := config.Load(configFile)
-	if err != nil {
-		return nil, err
-	}
-	root, k, err := openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID))
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("opening gallery: %w", err)
-	}
-	return openGallery(cfg, root, k)
-}
-
-func openGallery(cfg config.Config, root custody.Root, k keys) (*gallery.Gallery, error) {
-	return gallery.Open(gallery.Config{Dir: filepath.Join(cfg.DataDir, "gallery"), Node: cfg.EntityID, Root: root, Pseudonyms: k.pseudonyms})
-}
 
 // listen starts the libp2p host and binds the HTTP listeners.
 func (n *Node) listen(o Overrides) (err error) {
@@ -299,12 +298,10 @@ func (n *Node) Close() error {
 	if n.host != nil {
 		errs = append(errs, n.host.Close())
 	}
-	if n.ledger != nil {
-		errs = append(errs, n.ledger.Close())
+	if n.publisher.Load() != nil {
+		_ = os.Remove(AddressFile(n.cfg))
 	}
-	if n.gallery != nil {
-		errs = append(errs, n.gallery.Close())
-	}
+	errs = append(errs, closeStores(n.gallery, n.ledger))
 	n.root.Wipe()
 	return errors.Join(errs...)
 }
@@ -314,18 +311,8 @@ func (n *Node) Verify(ctx context.Context, req requester.Request) (requester.Res
 	return n.requester.Verify(ctx, req)
 }
 
-// Enrol stores subjects durably. See gallery.Gallery.
-func (n *Node) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
-	return n.gallery.Enrol(ctx, batch)
-}
-
 // Jurisdiction is the country whose register the node holds.
 func (n *Node) Jurisdiction() string { return n.cfg.Jurisdiction }
-
-// CheckToken reports, in constant time, whether token is the API token.
-func (n *Node) CheckToken(token string) bool {
-	return subtle.ConstantTimeCompare([]byte(token), []byte(n.keys.token)) == 1
-}
 
 // Officer is the pseudonym of an officer: the same for the same account, and
 // nothing that another node could resolve.

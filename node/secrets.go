@@ -24,6 +24,7 @@ const (
 	secretLedger        = "ledger-ed25519"
 	secretLedgerPQ      = "ledger-mldsa44"
 	secretToken         = "api-token"
+	secretEnrolToken    = "enrol-token"
 	secretOfficers      = "officer-key"
 	keystoreSecretBytes = 32
 )
@@ -31,7 +32,7 @@ const (
 func newSecrets() map[string][]byte {
 	out := make(map[string][]byte)
 	for _, name := range []string{secretFederation, secretSigning, secretSealing, secretLibP2P, secretPseudonym,
-		secretLedger, secretLedgerPQ, secretToken, secretOfficers} {
+		secretLedger, secretLedgerPQ, secretToken, secretEnrolToken, secretOfficers} {
 		b := make([]byte, keystoreSecretBytes)
 		_, _ = rand.Read(b)
 		out[name] = b
@@ -50,6 +51,7 @@ type keys struct {
 	officers   []byte
 	peerID     transport.PeerID
 	token      string
+	enrolToken string
 }
 
 func loadKeys(secret func(string) ([]byte, error), origin string) (keys, error) {
@@ -83,6 +85,7 @@ func loadKeys(secret func(string) ([]byte, error), origin string) (keys, error) 
 	}
 	k.libp2p, k.officers = seeds[secretLibP2P], seeds[secretOfficers]
 	k.token = base64.RawURLEncoding.EncodeToString(seeds[secretToken])
+	k.enrolToken = base64.RawURLEncoding.EncodeToString(seeds[secretEnrolToken])
 	return k, nil
 }
 

@@ -55,6 +55,9 @@ func (u UnverifiedStatement) IssuedAt() time.Time { return u.s.iat }
 // ExpiresAt is the exp claim.
 func (u UnverifiedStatement) ExpiresAt() time.Time { return u.s.exp }
 
+// Keys are the federation keys that the statement gives its subject.
+func (u UnverifiedStatement) Keys() jose.KeySet { return u.s.keys }
+
 // AuthorityHints are the superiors an Entity Configuration names. The slice is the
 // caller's.
 func (u UnverifiedStatement) AuthorityHints() []EntityID { return slices.Clone(u.s.hints) }

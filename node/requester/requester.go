@@ -15,6 +15,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
@@ -63,6 +65,9 @@ type Requester struct {
 	// Immutable after New.
 	cfg   Config
 	after func(time.Duration) <-chan time.Time // time.After, but in tests
+
+	mu        sync.Mutex // guards verifiers
+	verifiers map[trust.EntityID]ledgerOf
 }
 
 // New returns a Requester.
@@ -148,7 +153,7 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 	if err != nil {
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}
-	return r.send(ctx, p, peer, own), nil
+	return r.send(ctx, p, peer, own, d.FMROneIn), nil
 }
 
 // unlawful is the code under which own law forbids the question, empty when it does
@@ -181,8 +186,9 @@ func (r *Requester) decline(ctx context.Context, e protocol.Envelope, c protocol
 	return res
 }
 
-// send records the intent, exchanges the frame, and records what came of it.
-func (r *Requester) send(ctx context.Context, p *protocol.Pending, peer trust.Node, own protocol.PolicyRef) Result {
+// send records the intent, exchanges the frame, and records what came of it. A
+// decision at a weaker rate than 1/oneIn, which own law demands, decides nothing.
+func (r *Requester) send(ctx context.Context, p *protocol.Pending, peer trust.Node, own protocol.PolicyRef, oneIn uint32) Result {
 	if ctx.Err() != nil {
 		return result(protocol.CodeTimeout)
 	}
@@ -193,6 +199,10 @@ func (r *Requester) send(ctx context.Context, p *protocol.Pending, peer trust.No
 		return result(protocol.CodeLedgerUnavailable)
 	}
 	res := r.exchange(ctx, p, peer)
+	if res.FMROneIn > 0 && res.FMROneIn < oneIn {
+		res.Code = protocol.CodeWeakDecision
+		res.Outcome = res.Code.Outcome()
+	}
 	res.Peer, res.Query = peer.EntityID, p.Hash
 	entry, err := r.record(lasting, protocol.LeafVerdict, p.Envelope, p.Hash, res.Verdict)
 	if err != nil {
@@ -231,7 +241,7 @@ func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trus
 	if len(frame) == 1 && frame[0] == OverloadedFrame {
 		return result(protocol.CodeOverloaded)
 	}
-	verifier, err := ledger.NewVerifier(peer.LedgerOrigin, peer.LedgerKeys)
+	verifier, err := r.verifier(peer)
 	if err != nil {
 		return result(protocol.CodeReceiptInvalid)
 	}
@@ -243,6 +253,32 @@ func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trus
 		return res
 	}
 	return Result{Verdict: a.Verdict, Receipt: a.Receipt, Reply: a.Token}
+}
+
+// verifier is what checks the peer's receipts. Parsing a ledger's keys costs more than
+// a signature, so what was parsed is kept until the peer's chain names others.
+func (r *Requester) verifier(peer trust.Node) (ledger.Verifier, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, ok := r.verifiers[peer.EntityID]
+	if ok && known.Origin() == peer.LedgerOrigin && slices.Equal(known.keys, peer.LedgerKeys) {
+		return known.Verifier, nil
+	}
+	v, err := ledger.NewVerifier(peer.LedgerOrigin, peer.LedgerKeys)
+	if err != nil {
+		return ledger.Verifier{}, err
+	}
+	if r.verifiers == nil {
+		r.verifiers = make(map[trust.EntityID]ledgerOf)
+	}
+	r.verifiers[peer.EntityID] = ledgerOf{v, peer.LedgerKeys}
+	return v, nil
+}
+
+// ledgerOf is a peer's verifier and the keys it was made of.
+type ledgerOf struct {
+	ledger.Verifier
+	keys []string
 }
 
 func result(c protocol.Code) Result {

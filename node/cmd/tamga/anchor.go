@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/jose"
@@ -44,9 +45,10 @@ func (a *app) anchorCommand() *cobra.Command {
 node and serves it. It sees no query and holds no biometrics.`,
 		Example: `  tamga anchor init --dir anchor --entity-id https://anchor.example --passphrase-file pass.txt
   tamga anchor enroll --dir anchor --jurisdiction KAZ --passphrase-file pass.txt kaz/entity-configuration.jwt
-  tamga anchor run --dir anchor --passphrase-file pass.txt`,
+  tamga anchor run --dir anchor --passphrase-file pass.txt
+  tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
 	}
-	c.AddCommand(a.anchorInit(), a.anchorEnroll(), a.anchorRun())
+	c.AddCommand(a.anchorInit(), a.anchorEnroll(), a.anchorRemove(), a.anchorRun())
 	return c
 }
 
@@ -218,6 +220,31 @@ have established the node to act for. A running anchor serves the member at once
 	return c
 }
 
+func (a *app) anchorRemove() *cobra.Command {
+	var dir, passphraseFile string
+	c := &cobra.Command{
+		Use:   "remove ENTITY-IDENTIFIER",
+		Short: "End a node's membership",
+		Long: `The anchor stops vouching for the node. Peers refuse it from their next refresh on, at the
+latest when the statement they hold runs out. A running anchor follows at once.`,
+		Example: `  tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			authority, _, err := a.openAnchor(dir, passphraseFile)
+			if err != nil {
+				return err
+			}
+			if err := authority.Remove(trust.EntityID(args[0])); err != nil {
+				return &failure{exit: exitFailure, err: err, hint: "nothing was changed"}
+			}
+			return a.emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the anchor's folder (required)")
+	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
+	return c
+}
+
 func (a *app) anchorRun() *cobra.Command {
 	var dir, passphraseFile string
 	c := &cobra.Command{
@@ -246,11 +273,30 @@ func (a *app) serveAnchor(ctx context.Context, authority *trust.Authority, s anc
 	}
 	server := &http.Server{Handler: authority.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	a.say("serving %s on http://%s, %d members", s.EntityID, l.Addr(), len(authority.List()))
+	g, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
-	a.say("serving %s on http://%s, %d members", s.EntityID, l.Addr(), len(authority.List()))
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving statements: %w", err)
-	}
-	return nil
+	g.Go(func() error {
+		err := authority.Run(ctx, refetchEvery, func(err error) {
+			if err != nil {
+				a.say("fetching members' Entity Configurations anew: %v", err)
+			}
+		})
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	})
+	g.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving statements: %w", err)
+		}
+		return nil
+	})
+	return g.Wait()
 }
+
+// refetchEvery is how often an anchor looks whether a member's Entity Configuration
+// nears its end and, where it was told a location, fetches it anew.
+const refetchEvery = 10 * time.Minute

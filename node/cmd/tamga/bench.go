@@ -157,7 +157,7 @@ func startPair(ctx context.Context, dir string, people int) (_ *pair, err error)
 			return nil, err
 		}
 	}
-	g, err := node.OpenGallery(filepath.Join(dir, "KGZ", node.ConfigFile), []byte(demo.Passphrase))
+	g, err := node.OpenRegistrar(ctx, filepath.Join(dir, "KGZ", node.ConfigFile), []byte(demo.Passphrase))
 	if err != nil {
 		return nil, err
 	}

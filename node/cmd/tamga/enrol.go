@@ -220,7 +220,7 @@ func (a *app) openSink(ctx context.Context, i importFlags) (enrol.Sink, func() e
 		return nil, none, err
 	}
 	defer clear(pass)
-	g, err := node.OpenGallery(filepath.Join(i.node.dir, node.ConfigFile), pass)
+	g, err := node.OpenRegistrar(ctx, filepath.Join(i.node.dir, node.ConfigFile), pass)
 	if err != nil {
 		return nil, none, err
 	}

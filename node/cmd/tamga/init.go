@@ -77,7 +77,7 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, passphraseFile strin
 		o.Listen = freePort("127.0.0.1", usualPort(o.EntityID))
 	}
 	if o.API == "" {
-		o.API = freePort("127.0.0.1", usualPort(o.EntityID)+1)
+		o.API = freePort("127.0.0.1", after(o.Listen))
 	}
 	if o.Passphrase, err = a.passphrase(passphraseFile, "Passphrase for the new root key"); err != nil {
 		return err
@@ -113,6 +113,16 @@ func readAnchor(file string) (trust.Anchor, error) {
 func usualPort(entityID string) int {
 	sum := sha256.Sum256([]byte(entityID))
 	return 20000 + 2*(int(binary.BigEndian.Uint16(sum[:]))%5000)
+}
+
+// after is the port that follows hostport's, which init does not hold open.
+func after(hostport string) int {
+	_, port, _ := net.SplitHostPort(hostport)
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return 7443
+	}
+	return n + 1
 }
 
 // freePort is host with the first of a hundred ports from start on which this

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -31,19 +32,22 @@ func (a *app) ledgerCommand() *cobra.Command {
 }
 
 func (a *app) ledgerVerify() *cobra.Command {
-	var dir string
+	var dir, configuration string
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Recompute the ledger and compare it with what was signed",
 		Long: `Reads every entry, recomputes every hash and compares them with the signed checkpoint. One
 changed byte, a missing entry or a ledger that was rolled back gives exit code 9. It
-needs no passphrase: the public keys come from the node's Entity Configuration. A
-running node is asked to verify its own ledger; stop it for the audit of the files.`,
+needs no passphrase. The public keys come from the Entity Configuration in the node's
+folder, which an insider could replace together with the ledger: an auditor brings the
+one that the Trust Anchor holds, with --entity-configuration. A running node is asked
+to verify its own ledger; stop it for the audit of the files.`,
 		Example: `  tamga ledger verify --dir kaz
-  tamga ledger verify --dir kaz -o json`,
+  tamga ledger verify --dir kaz --entity-configuration from-the-anchor.jwt -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.verifyLedger(c.Context(), dir) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.verifyLedger(c.Context(), dir, configuration) },
 	}
+	c.Flags().StringVar(&configuration, "entity-configuration", "", "the node's Entity Configuration from an independent source (default: the one in its folder)")
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
 	return c
 }
@@ -56,7 +60,7 @@ type audited struct {
 	By   string `json:"by"`
 }
 
-func (a *app) verifyLedger(ctx context.Context, dir string) error {
+func (a *app) verifyLedger(ctx context.Context, dir, configuration string) error {
 	if dir == "" {
 		return usage("--dir is needed: the folder that `tamga init` made")
 	}
@@ -64,7 +68,10 @@ func (a *app) verifyLedger(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	v, err := ledgerVerifier(dir)
+	if configuration == "" {
+		configuration = filepath.Join(dir, node.EntityConfigurationFile)
+	}
+	v, err := ledgerVerifier(configuration)
 	if err != nil {
 		return err
 	}
@@ -104,16 +111,20 @@ func (a *app) sound(r audited) error {
 	return a.emit(r, [][2]string{{"ledger", "sound"}, {"entries", fmt.Sprint(r.Size)}, {"root", r.Root}, {"verified by", r.By}})
 }
 
-// ledgerVerifier takes the ledger's public keys from the Entity Configuration that
-// `tamga init` wrote: what peers were given.
-func ledgerVerifier(dir string) (ledger.Verifier, error) {
-	token, err := os.ReadFile(filepath.Join(dir, node.EntityConfigurationFile))
+// ledgerVerifier takes the ledger's public keys from an Entity Configuration that its
+// own federation key has signed.
+func ledgerVerifier(file string) (ledger.Verifier, error) {
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return ledger.Verifier{}, fmt.Errorf("reading entity configuration: %w", err)
 	}
-	s, err := trust.ParseStatement(strings.TrimSpace(string(token)))
+	token := strings.TrimSpace(string(b))
+	s, err := trust.ParseStatement(token)
+	if err == nil {
+		_, err = jose.Verify(token, "entity-statement+jwt", s.Keys())
+	}
 	if err != nil {
-		return ledger.Verifier{}, fmt.Errorf("reading entity configuration: %w", err)
+		return ledger.Verifier{}, &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: fmt.Errorf("reading entity configuration: %w", err)}
 	}
 	m, err := s.Metadata()
 	if err != nil || m.TamgaNode == nil || m.TamgaNode.Ledger == nil {

@@ -1,0 +1,114 @@
+package node
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+// EnrolTokenFile holds the token of the operator, who may enrol; an officer's system
+// has TokenFile, and may only ask.
+const EnrolTokenFile = "enrol-token"
+
+// Enrol stores subjects durably, after saying so in the ledger: how many and when,
+// no more. Adding a face to somebody's record
+// is how an insider would make an impostor match, so it leaves a trace.
+func (n *Node) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
+	return enrolWitnessed(ctx, n.gallery, n.ledger, n.cfg.EntityID, n.now, n.log, batch)
+}
+
+// Registrar enrols into the gallery of a node that is not running.
+type Registrar struct {
+	gallery *gallery.Gallery
+	ledger  *ledger.Log
+	entity  string
+	now     func() time.Time
+}
+
+// OpenRegistrar opens gallery and ledger of the node that configFile describes.
+func OpenRegistrar(ctx context.Context, configFile string, passphrase []byte) (*Registrar, error) {
+	cfg, err := config.Load(configFile)
+	if err != nil {
+		return nil, err
+	}
+	root, k, err := openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID))
+	if err != nil {
+		return nil, err
+	}
+	r := &Registrar{entity: cfg.EntityID, now: time.Now}
+	if r.gallery, r.ledger, err = openStores(ctx, cfg, root, k, r.now); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Enrol does what Node.Enrol does.
+func (r *Registrar) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
+	return enrolWitnessed(ctx, r.gallery, r.ledger, r.entity, r.now, slog.New(slog.DiscardHandler), batch)
+}
+
+// Close releases both.
+func (r *Registrar) Close() error { return closeStores(r.gallery, r.ledger) }
+
+func enrolWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entity string, now func() time.Time, log *slog.Logger, batch []gallery.Enrolment) ([]gallery.Result, error) {
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	// The intent comes first: an enrolment without an entry must be impossible.
+	leaf, err := enrolmentLeaf(entity, batch, now())
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := l.Append(ctx, leaf)
+	if err != nil {
+		return nil, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
+	}
+	results, err := g.Enrol(ctx, batch)
+	log.InfoContext(ctx, "enrolment", slog.Int("subjects", len(batch)), slog.Uint64("entry", receipt.Index), slog.Bool("stored", err == nil))
+	return results, err
+}
+
+// enrolmentLeaf is the entry about a batch: how many records, under a random number,
+// so that nothing in it can be computed from a person.
+func enrolmentLeaf(entity string, batch []gallery.Enrolment, at time.Time) ([]byte, error) {
+	var number protocol.Hash
+	_, _ = rand.Read(number[:])
+	return protocol.NewLeaf(protocol.LeafEnrolment, protocol.Envelope{
+		Issuer: entity, Audience: entity, Purpose: "enrolment", LegalBasis: "legal_obligation", Operation: "enrol",
+		Officer: fmt.Sprintf("batch-of-%d", len(batch)),
+	}, number, protocol.Verdict{}, at).Marshal()
+}
+
+// CheckToken reports, in constant time, whether token is the API token, with which an
+// officer's system asks.
+func (n *Node) CheckToken(token string) bool {
+	return subtle.ConstantTimeCompare([]byte(token), []byte(n.keys.token)) == 1
+}
+
+// CheckEnrolToken reports, in constant time, whether token is the operator's.
+func (n *Node) CheckEnrolToken(token string) bool {
+	return subtle.ConstantTimeCompare([]byte(token), []byte(n.keys.enrolToken)) == 1
+}
+
+// Prove answers a client's challenge with what only the holder of each token can
+// compute, so that a client does not hand its token to whoever has taken the port.
+func (n *Node) Prove(challenge []byte) (api, enrol []byte) {
+	proof := func(token string) []byte {
+		mac := hmac.New(sha256.New, []byte(token))
+		mac.Write([]byte("tamga/v1/api-proof\x00"))
+		mac.Write(challenge)
+		return mac.Sum(nil)
+	}
+	return proof(n.keys.token), proof(n.keys.enrolToken)
+}
