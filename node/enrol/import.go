@@ -10,6 +10,7 @@ import (
 	"hash"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -33,7 +34,8 @@ type Outcome struct {
 }
 
 // Totals counts an import's records, those of a batch that was not acknowledged
-// excepted. Resumed ones were done by an earlier run, whatever came of them then.
+// excepted. Resumed ones were enrolled by an earlier run; those that failed then are
+// tried again.
 type Totals struct {
 	Records   int `json:"records"`
 	Created   int `json:"created"`
@@ -59,10 +61,10 @@ const batchSize = 256
 func Import(ctx context.Context, src Source, sink Sink, o Options) (Totals, error) {
 	im := &importer{sink: sink, o: o, trace: sha256.New()}
 	defer im.drop()
-	skip := 0
+	var before checkpoint
 	if o.Checkpoint != "" && src.Rewind {
 		var err error
-		if skip, err = resume(ctx, src, o.Checkpoint); err != nil {
+		if before, err = resume(ctx, src, o.Checkpoint); err != nil {
 			return im.totals, err
 		}
 	}
@@ -73,19 +75,25 @@ func Import(ctx context.Context, src Source, sink Sink, o Options) (Totals, erro
 		if err := ctx.Err(); err != nil {
 			return im.totals, fmt.Errorf("importing: %w", err)
 		}
-		if err := im.take(ctx, item, skip); err != nil {
+		if err := im.take(ctx, item, before); err != nil {
 			return im.totals, err
 		}
 	}
 	if err := im.flush(ctx); err != nil {
 		return im.totals, err
 	}
-	if o.Checkpoint != "" {
-		if err := os.Remove(o.Checkpoint); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return im.totals, fmt.Errorf("removing checkpoint: %w", err)
-		}
+	return im.totals, im.forget()
+}
+
+// forget removes the checkpoint.
+func (im *importer) forget() error {
+	if im.o.Checkpoint == "" {
+		return nil
 	}
-	return im.totals, nil
+	if err := os.Remove(im.o.Checkpoint); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("removing checkpoint: %w", err)
+	}
+	return nil
 }
 
 type importer struct {
@@ -94,16 +102,23 @@ type importer struct {
 	trace  hash.Hash
 	read   int    // records so far, those in batch too
 	totals Totals // of what is settled
+	failed []int  // which records failed, counted from 1
 	batch  []gallery.Enrolment
-	places []Outcome // one for each record since the last flush; Failed ones are not in batch
+	places []place // one for each record since the last flush; Failed ones are not in batch
 }
 
-// take adds a record to the batch, and enrols the batch when it is full. The first
-// records, skip of them, are settled already.
-func (im *importer) take(ctx context.Context, item Item, skip int) error {
+// place is where a record of the batch stands.
+type place struct {
+	Outcome
+	number int // counted from 1
+}
+
+// take adds a record to the batch, and enrols the batch when it is full. What an
+// earlier run settled is not looked at again.
+func (im *importer) take(ctx context.Context, item Item, before checkpoint) error {
 	im.read++
 	im.mark(item)
-	if im.read <= skip {
+	if im.read <= before.Records && !slices.Contains(before.Failed, im.read) {
 		im.totals.Records++
 		im.totals.Resumed++
 		return nil
@@ -123,11 +138,11 @@ func (im *importer) mark(item Item) {
 func (im *importer) add(item Item) {
 	e, err := item.Parse()
 	if err != nil {
-		im.places = append(im.places, failed(item.Place, err))
+		im.places = append(im.places, place{failed(item.Place, err), im.read})
 		return
 	}
 	im.batch = append(im.batch, e)
-	im.places = append(im.places, Outcome{Place: item.Place})
+	im.places = append(im.places, place{Outcome{Place: item.Place}, im.read})
 }
 
 func failed(place string, err error) Outcome {
@@ -156,12 +171,15 @@ func (im *importer) flush(ctx context.Context) error {
 		return fmt.Errorf("enrolling: %w", err)
 	}
 	next := 0
-	for _, o := range im.places {
-		if o.Change != gallery.Failed {
-			o = settled(o.Place, results[next])
+	for _, p := range im.places {
+		if p.Change != gallery.Failed {
+			p.Outcome = settled(p.Place, results[next])
 			next++
 		}
-		im.count(o)
+		if p.Change == gallery.Failed {
+			im.failed = append(im.failed, p.number)
+		}
+		im.count(p.Outcome)
 	}
 	im.drop()
 	if im.o.Progress != nil {
@@ -209,14 +227,22 @@ func (im *importer) count(o Outcome) {
 // settled. It names no one.
 type checkpoint struct {
 	Records int    `json:"records"`
+	Failed  []int  `json:"failed,omitempty"` // those of them to try again, counted from 1
 	Trace   string `json:"trace"`
 }
+
+// maxRetries bounds a checkpoint. An import with more failures than that starts over,
+// which costs time and changes nothing.
+const maxRetries = 10_000
 
 func (im *importer) save() error {
 	if im.o.Checkpoint == "" {
 		return nil
 	}
-	b, err := json.Marshal(checkpoint{im.totals.Records, hex.EncodeToString(im.trace.Sum(nil))})
+	if len(im.failed) > maxRetries {
+		return im.forget()
+	}
+	b, err := json.Marshal(checkpoint{im.read, im.failed, hex.EncodeToString(im.trace.Sum(nil))})
 	if err != nil {
 		return fmt.Errorf("writing checkpoint: %w", err)
 	}
@@ -234,19 +260,19 @@ func (im *importer) save() error {
 	return nil
 }
 
-// resume returns how many records of src an earlier run settled: none when there
-// is no checkpoint, or when the source is not the one it was made of.
-func resume(ctx context.Context, src Source, path string) (int, error) {
+// resume returns what an earlier run settled of src: nothing when there is no
+// checkpoint, or when the source is not the one it was made of.
+func resume(ctx context.Context, src Source, path string) (checkpoint, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
+		return checkpoint{}, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("reading checkpoint: %w", err)
+		return checkpoint{}, fmt.Errorf("reading checkpoint: %w", err)
 	}
 	var c checkpoint
-	if json.Unmarshal(b, &c) != nil || c.Records <= 0 {
-		return 0, nil
+	if json.Unmarshal(b, &c) != nil || c.Records <= 0 || len(c.Failed) > maxRetries {
+		return checkpoint{}, nil
 	}
 	probe := &importer{trace: sha256.New()}
 	n := 0
@@ -255,7 +281,7 @@ func resume(ctx context.Context, src Source, path string) (int, error) {
 			err = ctx.Err()
 		}
 		if err != nil {
-			return 0, fmt.Errorf("looking where to resume: %w", err)
+			return checkpoint{}, fmt.Errorf("looking where to resume: %w", err)
 		}
 		probe.mark(item)
 		if n++; n == c.Records {
@@ -263,7 +289,7 @@ func resume(ctx context.Context, src Source, path string) (int, error) {
 		}
 	}
 	if n != c.Records || hex.EncodeToString(probe.trace.Sum(nil)) != c.Trace {
-		return 0, nil
+		return checkpoint{}, nil
 	}
-	return c.Records, nil
+	return c, nil
 }
