@@ -56,7 +56,7 @@ type verification struct {
 	QueryHash string    `json:"query_hash,omitempty" doc:"SHA-256 of the Query, base64url; absent when none was sent. Both ledgers hold it."`
 	Receipt   *receipt  `json:"receipt,omitempty" doc:"Proof that the peer's ledger holds this verdict; absent when the peer gave none."`
 	Evidence  string    `json:"evidence,omitempty" doc:"The peer's signed reply as received, a compact JWS; absent when there was none."`
-	Entry     uint64    `json:"entry,omitempty" minimum:"1" doc:"Index of the verdict in your own node's ledger; absent when nothing was sent."`
+	Entry     uint64    `json:"entry,omitempty" minimum:"1" doc:"Index of the verdict, or of an attempt that your own law forbids, in your own node's ledger; absent when nothing was recorded."`
 	TookMS    int64     `json:"took_ms" doc:"How long it took, in milliseconds."`
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -235,6 +237,95 @@ func TestBadLedgerKeys(t *testing.T) {
 			t.Errorf("%s: got %+v, %v", name, res.Verdict, err)
 		}
 	}
+}
+
+// TestWeakDecision: a decision at a weaker rate than own law demands decides nothing;
+// it is on record as that.
+func TestWeakDecision(t *testing.T) {
+	own, foreign := books(t)
+	for _, c := range []struct {
+		code   protocol.Code
+		rate   uint32
+		want   protocol.Code
+		demand uint32
+	}{
+		{protocol.CodeMatched, 999, protocol.CodeWeakDecision, 1000},
+		{protocol.CodeNotMatched, 999, protocol.CodeWeakDecision, 1000},
+		{protocol.CodeMatched, 1, protocol.CodeWeakDecision, 1000},
+		{protocol.CodeMatched, 1000, protocol.CodeMatched, 1000},
+		{protocol.CodeMatched, 1001, protocol.CodeMatched, 1000},
+		{protocol.CodeSubjectUnknown, 0, protocol.CodeSubjectUnknown, 1000},
+		{protocol.CodeLaw, 0, protocol.CodeLaw, 1000},
+	} {
+		w := newWorld(own, foreign)
+		w.law.FMROneIn = c.demand
+		v := verdict(c.code)
+		v.FMROneIn = c.rate
+		w.peer = func(_ context.Context, a asked) ([]byte, error) { return w.answer(a, v), nil }
+		res, err := w.Verify(t.Context(), request())
+		if err != nil || res.Code != c.want || res.Outcome != c.want.Outcome() || res.FMROneIn != c.rate {
+			t.Errorf("%s at 1/%d: got %+v, %v", c.code, c.rate, res.Verdict, err)
+		}
+		w.entries(t, res)
+	}
+}
+
+// TestLedgerKeysChange: what is kept of a peer's ledger keys is not used for others.
+func TestLedgerKeysChange(t *testing.T) {
+	own, foreign := books(t)
+	w := newWorld(own, foreign)
+	for i, step := range []struct {
+		keys   []string
+		origin string
+		book   *ledger.Log
+		want   protocol.Code
+	}{
+		{signer(6).VerifierKeys(), origin, own, protocol.CodeMatched},
+		{signer(6).VerifierKeys(), origin, foreign, protocol.CodeReceiptInvalid},
+		{signer(8).VerifierKeys(), origin, own, protocol.CodeReceiptInvalid},
+		{signer(8).VerifierKeys(), origin, foreign, protocol.CodeMatched},
+		{signer(8).VerifierKeys(), "other.example/ledger", foreign, protocol.CodeReceiptInvalid},
+		{nil, origin, foreign, protocol.CodeReceiptInvalid},
+		{signer(6).VerifierKeys(), origin, own, protocol.CodeMatched},
+	} {
+		w.node.LedgerKeys, w.node.LedgerOrigin, w.book = step.keys, step.origin, step.book
+		if res, err := w.Verify(t.Context(), request()); err != nil || res.Code != step.want {
+			t.Errorf("step %d: got %s, %v; want %s", i, res.Code, err, step.want)
+		}
+	}
+}
+
+// TestConcurrent: many officers at once.
+func TestConcurrent(t *testing.T) {
+	w := newWorld()
+	r := requester.New(requester.Config{Self: self, Country: "UZB", Signing: selfSigning(), Directory: directoryOf(w.node), Law: lawOf(w.law),
+		Ledger: discard{}, Exchanger: silent{}, Now: func() time.Time { return start }, Logger: slog.New(slog.DiscardHandler)})
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			if res, err := r.Verify(t.Context(), request()); err != nil || res.Code != protocol.CodeAnswerInvalid {
+				t.Errorf("got %s, %v", res.Code, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+type (
+	directoryOf trust.Node
+	lawOf       policy.Decision
+	discard     struct{}
+	silent      struct{}
+)
+
+func (d directoryOf) Country(string, time.Time) (trust.Node, error) { return trust.Node(d), nil }
+func (l lawOf) Decide(policy.Request) policy.Decision               { return policy.Decision(l) }
+func (discard) Append(context.Context, []byte) (ledger.Receipt, error) {
+	return ledger.Receipt{}, nil
+}
+
+func (silent) Exchange(context.Context, transport.PeerID, []string, string, []byte) ([]byte, error) {
+	return []byte("no"), nil
 }
 
 // TestUnreached: every way an exchange can fail is unavailable, with its own code,

@@ -3,6 +3,7 @@ package responder
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
@@ -34,7 +35,22 @@ type sample struct {
 }
 
 // poor reports that a sample has too little detail for a decision at a stated rate.
-func (s *sample) poor() bool { return s.face == nil && len(s.view.Minutiae) < finger.MinDecidable }
+// Places count and not records: a fragment does not become a finger by repetition.
+func (s *sample) poor() bool {
+	if s.face != nil {
+		return false
+	}
+	places := make([][2]uint16, 0, finger.MinDecidable)
+	defer clear(places)
+	for _, m := range s.view.Minutiae {
+		if at := [2]uint16{m.X, m.Y}; !slices.Contains(places, at) {
+			if places = append(places, at); len(places) == finger.MinDecidable {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 func (s *sample) template() (*finger.Template, error) {
 	if s.ready == nil {

@@ -49,6 +49,15 @@ func sparse(record []byte, n int) []byte {
 	return must(exchange.EncodeFinger(s))
 }
 
+// repeated is a finger record with n minutiae, each of them four times.
+func repeated(record []byte, n int) []byte {
+	s := must(exchange.DecodeFinger(record))
+	for i := range s {
+		s[i].Minutiae = slices.Repeat(s[i].Minutiae[:n], 4)
+	}
+	return must(exchange.EncodeFinger(s))
+}
+
 // embedding is a face of another model.
 func embedding(model string, dims int) []byte {
 	v := make([]float32, dims)
@@ -123,6 +132,10 @@ func verdictCases() []verdictCase {
 		{"no-rate", list(refFace), ask(face7), 0, protocol.CodeUncalibrated},
 
 		{"poor-finger", list(ref(2)), ask(placed(2, sparse(finger7.Data, 2))), 10000, protocol.CodeProbeQuality},
+		{"fragment", list(ref(2)), ask(placed(2, sparse(finger7.Data, finger.MinDecidable-1))), 10000, protocol.CodeProbeQuality},
+		{"least-finger-of-another", list(ref(2)), ask(placed(2, sparse(finger8.Data, finger.MinDecidable))), 10000, protocol.CodeNotMatched},
+		{"fragment-repeated", list(ref(2)), ask(placed(2, repeated(finger7.Data, finger.MinDecidable-1))), 10000, protocol.CodeProbeQuality},
+		{"fragment-enrolled", list(fingerTemplate(2, repeated(p.FingerReference(2), 8))), ask(finger7), 10000, protocol.CodeNoReference},
 		{"poor-finger-and-good", list(ref(2)), ask(placed(2, sparse(finger7.Data, 2)), finger7), 10000, protocol.CodeMatched},
 		{"poor-finger-and-another", list(ref(2)), ask(placed(2, sparse(finger7.Data, 2)), finger8), 10000, protocol.CodeNotMatched},
 		{"poor-reference", list(fingerTemplate(2, sparse(p.FingerReference(2), 2))), ask(finger7), 10000, protocol.CodeNoReference},

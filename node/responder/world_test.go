@@ -134,7 +134,9 @@ type law struct {
 func (l *law) Decide(r policy.Request) policy.Decision {
 	l.enter("law")
 	defer l.leave("law")
+	l.mu.Lock()
 	l.got = r
+	l.mu.Unlock()
 	if l.panic != nil {
 		panic(l.panic)
 	}
