@@ -33,8 +33,15 @@ type Node interface {
 	Status() node.Status
 	// Jurisdiction is the ISO 3166-1 alpha-3 code of the register the node holds.
 	Jurisdiction() string
-	// CheckToken compares in constant time.
+	// CheckToken compares with the API token, with which systems of officers ask, in
+	// constant time.
 	CheckToken(token string) bool
+	// CheckEnrolToken compares with the enrol token, which is the operator's, in
+	// constant time.
+	CheckEnrolToken(token string) bool
+	// Prove returns what only the holder of each token can compute: HMAC-SHA256 under
+	// the token of "tamga/v1/api-proof", a zero byte and challenge.
+	Prove(challenge []byte) (api, enrol []byte)
 }
 
 var _ Node = (*node.Node)(nil)

@@ -132,7 +132,7 @@ func marked(op operation) map[string]*http.Request {
 		out[at] = r
 		return r
 	}
-	for _, name := range []string{"Authorization", "Content-Type", "Accept", "Origin", "Idempotency-Key", "Cookie", "Prefer", "User-Agent",
+	for _, name := range []string{"Authorization", "Content-Type", "Accept", "Origin", "Idempotency-Key", "Tamga-Challenge", "Cookie", "Prefer", "User-Agent",
 		"Referer", "X-Forwarded-For", "X-Forwarded-Host", "X-Request-Id", "Traceparent", "Accept-Language", "Content-Encoding", "If-None-Match", "X-" + mark} {
 		request("header "+name).Header.Set(name, mark)
 		request("header "+name+" long").Header.Set(name, strings.Repeat(mark, 100))

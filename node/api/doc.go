@@ -16,6 +16,8 @@
 //     did not answer is "unavailable", never "not_matched".
 //   - Limits come before work: host, origin, address, token, size and shape of a
 //     request are settled in that order before an operation sees it.
+//   - Who may ask about people may not add to the gallery, and the other way round:
+//     the two tokens open different addresses.
 //   - No cookies and no CORS: a browser page of another origin cannot call it, and a
 //     name that resolves to loopback (DNS rebinding) is refused.
 //

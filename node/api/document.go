@@ -16,6 +16,7 @@ const (
 	documentPath = "/openapi.json"
 	schemaPrefix = "#/components/schemas/"
 	tokenScheme  = "token"
+	enrolScheme  = "enrol_token"
 )
 
 // document is the frame of the OpenAPI document.
@@ -38,9 +39,12 @@ func document(registry huma.Registry) *huma.OpenAPI {
 		},
 		Components: &huma.Components{
 			Schemas: registry,
-			SecuritySchemes: map[string]*huma.SecurityScheme{tokenScheme: {
-				Type: "http", Scheme: "bearer", Description: "The content of the node's api-token file.",
-			}},
+			SecuritySchemes: map[string]*huma.SecurityScheme{
+				tokenScheme: {Type: "http", Scheme: "bearer",
+					Description: "The API token, for systems of officers: the content of the node's api-token file. It may ask about people, and no more."},
+				enrolScheme: {Type: "http", Scheme: "bearer",
+					Description: "The operator's token: the content of the node's enrol-token file. It may enrol and audit, and not ask. Give it to no system of officers."},
+			},
 		},
 	}
 }
@@ -65,8 +69,11 @@ func operation(api huma.API, id, method, path, summary, description, tag string,
 			rt = r
 		}
 	}
-	if !rt.public {
-		op.Security = []map[string][]string{{tokenScheme: {}}}
+	if rt.who == officer || rt.who == local {
+		op.Security = append(op.Security, map[string][]string{tokenScheme: {}})
+	}
+	if rt.who == operator || rt.who == local {
+		op.Security = append(op.Security, map[string][]string{enrolScheme: {}})
 	}
 	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "")
 	for _, p := range problems(id, rt) {
@@ -85,8 +92,11 @@ func problems(id string, rt route) []*problem {
 		newProblem(http.StatusMisdirectedRequest, protocol.CodeForeign, "The Host header must be localhost or a loopback address: this API answers on this machine only."),
 		invalid("", "takes no query parameters"),
 	}
-	if !rt.public {
+	if rt.who != anyone {
 		list = append(list, newProblem(http.StatusUnauthorized, protocol.CodeUnauthenticated, ""))
+	}
+	if rt.who == officer || rt.who == operator {
+		list = append(list, forbidden(rt.who))
 	}
 	if rt.content != "" {
 		list = append(list,

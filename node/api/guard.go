@@ -34,24 +34,35 @@ const (
 // route is one address of the API. Paths are exact; no operation takes a query.
 type route struct {
 	method, path string
-	public       bool   // needs no token
+	who          role
+	challenge    bool   // answers Tamga-Challenge
 	content      string // media type of the body; empty when there is none
 	maxBody      int64
 	idempotent   bool          // honours Idempotency-Key
 	timeout      time.Duration // for the response; 0 is the server's
 }
 
+// role says whose token opens an address.
+type role uint8
+
+const (
+	officer  role = iota // the API token: a system of officers, which may ask about people
+	operator             // the enrol token: who fills the gallery, and audits
+	local                // either token
+	anyone               // no token
+)
+
 func routes() []route {
 	return []route{
 		{method: "POST", path: "/v1/verifications", content: "application/json", maxBody: maxVerificationBody, idempotent: true},
-		{method: "POST", path: "/v1/enrolments", content: "application/x-ndjson", maxBody: maxEnrolmentBody, idempotent: true},
+		{method: "POST", path: "/v1/enrolments", content: "application/x-ndjson", who: operator, maxBody: maxEnrolmentBody, idempotent: true},
 		// A long ledger takes minutes to recompute, and more than a server's usual
 		// time to answer.
-		{method: "POST", path: "/v1/ledger/verifications", timeout: 15 * time.Minute},
-		{method: "GET", path: "/v1/status"},
-		{method: "GET", path: "/livez", public: true},
-		{method: "GET", path: "/readyz", public: true},
-		{method: "GET", path: documentPath, public: true},
+		{method: "POST", path: "/v1/ledger/verifications", who: operator, timeout: 15 * time.Minute},
+		{method: "GET", path: "/v1/status", who: local},
+		{method: "GET", path: "/livez", who: anyone, challenge: true},
+		{method: "GET", path: "/readyz", who: anyone},
+		{method: "GET", path: documentPath, who: anyone},
 	}
 }
 
@@ -131,12 +142,14 @@ func (g *guard) admit(w http.ResponseWriter, r *http.Request) (route, *problem) 
 	if p != nil {
 		return route{}, p
 	}
-	if !rt.public && !g.authentic(r.Header["Authorization"]) {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		return route{}, newProblem(http.StatusUnauthorized, protocol.CodeUnauthenticated, "")
+	if p := g.authorise(w, r, rt.who); p != nil {
+		return route{}, p
 	}
 	if r.URL.RawQuery != "" {
 		return route{}, invalid("", "takes no query parameters")
+	}
+	if values, ok := r.Header[challengeHeader]; ok && rt.challenge && (len(values) != 1 || decodeChallenge(values[0]) == nil) {
+		return route{}, invalid("", "header "+challengeHeader+" must be one value of 32 bytes in base64url without padding")
 	}
 	if rt.content == "" {
 		if r.ContentLength != 0 {
@@ -176,12 +189,41 @@ func (g *guard) route(w http.ResponseWriter, r *http.Request) (route, *problem) 
 	return route{}, newProblem(http.StatusMethodNotAllowed, protocol.CodeMethod, "This address takes "+allowed+" only.")
 }
 
-func (g *guard) authentic(values []string) bool {
+// authorise demands the token of a role. A token of the other role is known and has
+// no right here, which is another problem than none.
+func (g *guard) authorise(w http.ResponseWriter, r *http.Request, who role) *problem {
+	if who == anyone {
+		return nil
+	}
+	asks, enrols := g.tokens(r.Header["Authorization"])
+	switch {
+	case !asks && !enrols:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		return newProblem(http.StatusUnauthorized, protocol.CodeUnauthenticated, "")
+	case who == operator && !enrols, who == officer && !asks:
+		return forbidden(who)
+	}
+	return nil
+}
+
+func forbidden(who role) *problem {
+	detail := "This address takes the API token, of the api-token file: the operator's enrol token may not ask about people."
+	if who == operator {
+		detail = "This address takes the operator's token, of the enrol-token file: the API token may only ask."
+	}
+	return newProblem(http.StatusForbidden, protocol.CodeUnauthenticated, detail)
+}
+
+// tokens says which of the node's two tokens a request carries.
+func (g *guard) tokens(values []string) (api, enrol bool) {
 	if len(values) != 1 {
-		return false
+		return false, false
 	}
 	scheme, token, ok := strings.Cut(values[0], " ")
-	return ok && strings.EqualFold(scheme, "Bearer") && g.node.CheckToken(strings.TrimSpace(token))
+	if token = strings.TrimSpace(token); !ok || token == "" || !strings.EqualFold(scheme, "Bearer") {
+		return false, false
+	}
+	return g.node.CheckToken(token), g.node.CheckEnrolToken(token)
 }
 
 // read reads the whole body, so that a slow caller holds no operation up, and scans
@@ -231,7 +273,8 @@ func tooLarge(rt route) *problem {
 }
 
 // request is what the operation sees: nothing but what was checked. Its context is
-// the caller's, so an operation ends when the caller goes away.
+// the caller's, so an operation ends when the caller goes away; with an
+// Idempotency-Key [memory.serve] lets it finish.
 func request(r *http.Request, rt route, body []byte) *http.Request {
 	h := http.Header{}
 	if rt.content != "" {
@@ -239,6 +282,9 @@ func request(r *http.Request, rt route, body []byte) *http.Request {
 	}
 	if rt.idempotent && r.Header.Get(idempotencyKey) != "" {
 		h.Set(idempotencyKey, r.Header.Get(idempotencyKey))
+	}
+	if rt.challenge && r.Header.Get(challengeHeader) != "" {
+		h.Set(challengeHeader, r.Header.Get(challengeHeader))
 	}
 	inner := &http.Request{
 		Method: rt.method, URL: &url.URL{Path: rt.path}, Header: h, Host: "localhost",

@@ -1,12 +1,16 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -105,6 +109,76 @@ func TestPublic(t *testing.T) {
 		res, _ := send(t, api.Handler(&fake{}), r)
 		if (res.StatusCode == http.StatusUnauthorized) == public[op.method+" "+op.path] {
 			t.Errorf("%s %s without a token: status %d", op.method, op.path, res.StatusCode)
+		}
+	}
+}
+
+// TestRoles: each token opens its own addresses, and the other's is known and refused.
+func TestRoles(t *testing.T) {
+	type want struct{ officer, operator int }
+	for path, c := range map[string]struct {
+		method, body string
+		want
+	}{
+		"/v1/verifications":        {"POST", asking, want{200, 403}},
+		"/v1/enrolments":           {"POST", enrolling, want{403, 200}},
+		"/v1/ledger/verifications": {"POST", "", want{403, 200}},
+		"/v1/status":               {"GET", "", want{200, 200}},
+	} {
+		for bearer, status := range map[string]int{token: c.officer, operators: c.operator, "": 401, "x": 401} {
+			n := &fake{}
+			r := newRequest(c.method, path, c.body)
+			r.Header.Set("Authorization", "Bearer "+bearer)
+			res, body := send(t, api.Handler(n), r)
+			if res.StatusCode != status || status != 200 && body["code"] != "TMG-API-0002" {
+				t.Errorf("%s with %q: %d %v, want %d", path, bearer, res.StatusCode, body["code"], status)
+			}
+			if detail, _ := body["detail"].(string); status == 403 && !strings.Contains(detail, "-token file") {
+				t.Errorf("%s: the problem does not say which token it takes: %q", path, detail)
+			}
+			if status != 200 && (n.asked != 0 || n.enroled != 0) {
+				t.Errorf("%s with %q: the node was asked", path, bearer)
+			}
+		}
+	}
+}
+
+// TestProof: a challenge of 32 bytes is answered, on /livez alone and without a token.
+func TestProof(t *testing.T) {
+	encode := base64.RawURLEncoding.EncodeToString
+	challenge := bytes.Repeat([]byte{0xfb}, 32)
+	for name, c := range map[string]struct {
+		path   string
+		values []string
+		status int
+	}{
+		"good":         {"/livez", []string{encode(challenge)}, 200},
+		"none":         {"/livez", nil, 200},
+		"elsewhere":    {"/readyz", []string{encode(challenge)}, 200},
+		"empty":        {"/livez", []string{""}, 422},
+		"short":        {"/livez", []string{encode(challenge[1:])}, 422},
+		"long":         {"/livez", []string{encode(append(challenge, 0))}, 422},
+		"padded":       {"/livez", []string{encode(challenge) + "="}, 422},
+		"broken":       {"/livez", []string{encode(challenge) + "\n"}, 422},
+		"standard":     {"/livez", []string{base64.RawStdEncoding.EncodeToString(challenge)}, 422},
+		"trailing-bit": {"/livez", []string{strings.Repeat("_", 43)}, 422},
+		"two":          {"/livez", []string{encode(challenge), encode(challenge)}, 422},
+	} {
+		r := newRequest("GET", c.path, "")
+		r.Header.Del("Authorization")
+		if c.values != nil {
+			r.Header["Tamga-Challenge"] = c.values
+		}
+		res, body := send(t, api.Handler(&fake{status: node.Status{Members: []node.MemberStatus{{}}}}), r)
+		if res.StatusCode != c.status {
+			t.Errorf("%s: %d %v, want %d", name, res.StatusCode, body, c.status)
+		}
+		want := []string{"", ""}
+		if name == "good" {
+			want = []string{encode(append([]byte("api proof of "), challenge...)), encode(append([]byte("enrol proof of "), challenge...))}
+		}
+		if got := []string{res.Header.Get("Tamga-Proof"), res.Header.Get("Tamga-Enrol-Proof")}; !slices.Equal(got, want) {
+			t.Errorf("%s: proofs %q, want %q", name, got, want)
 		}
 	}
 }

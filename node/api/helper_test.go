@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	token     = "fixture-token-0123456789abcdef"
+	operators = "fixture-enrol-token-0123456789ab"
 	record    = "Rk1SACAyMAAAAAA2AAABAAEsAMUAxQEAAgBQBEAoADIAAEBNAE89AEByAGx6AEA2AIm3AAAA"
 	asking    = `{"subject":{"jurisdiction":"KGZ","type":"passport","value":"AC 1234567"},"probes":[{"modality":"finger","format":"iso-19794-2-2005","position":2,"quality":80,"data":"` + record + `"}],"purpose":"border_control","legal_basis":"public_task","officer":"a.serikova"}`
 	enrolling = `{"subject":{"type":"national_number","value":"900101300123"},"biometrics":[{"modality":"finger","format":"iso-19794-2-2005","data":"` + record + `"}]}`
@@ -79,6 +80,12 @@ func (f *fake) Status() node.Status      { return f.status }
 func (*fake) Jurisdiction() string       { return "KAZ" }
 func (*fake) CheckToken(got string) bool { return got == token }
 
+func (*fake) CheckEnrolToken(got string) bool { return got == operators }
+
+func (*fake) Prove(challenge []byte) (api, enrol []byte) {
+	return append([]byte("api proof of "), challenge...), append([]byte("enrol proof of "), challenge...)
+}
+
 var _ api.Node = (*fake)(nil)
 
 // newRequest is a request that the guard lets through.
@@ -95,6 +102,9 @@ func newRequest(method, path, body string) *http.Request {
 		req.Header.Set("Content-Type", "application/json")
 	case "/v1/enrolments":
 		req.Header.Set("Content-Type", "application/x-ndjson")
+		req.Header.Set("Authorization", "Bearer "+operators)
+	case "/v1/ledger/verifications":
+		req.Header.Set("Authorization", "Bearer "+operators)
 	}
 	return req
 }

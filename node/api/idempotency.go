@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -19,10 +20,15 @@ const (
 	keepFor  = 24 * time.Hour
 	maxKept  = 4096     // responses
 	keepSize = 32 << 20 // bytes of them
+
+	// keyedTimeout bounds an operation that no longer ends with its caller. Each has
+	// shorter limits of its own; this one frees the key when they fail.
+	keyedTimeout = 2 * time.Minute
 )
 
 // memory remembers the successful responses of requests with an Idempotency-Key, so
 // that a caller whose connection broke can send again without asking a peer twice.
+// Only what will still be true is kept: that a peer did not answer is not.
 // It does not outlive the process. Keys and bodies are held as HMACs under a key of
 // this process: a plain hash of a small identifier is personal data.
 type memory struct {
@@ -92,7 +98,11 @@ func (m *memory) serve(w http.ResponseWriter, r *http.Request, body []byte, next
 	}
 	rec := &recorder{header: http.Header{}}
 	defer func() { m.end(key, rec) }() // also when next panics: nothing is kept then
-	next.ServeHTTP(rec, r)
+	// A caller who goes away will be back for the response: cut short, the operation
+	// would leave none.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), keyedTimeout)
+	defer cancel()
+	next.ServeHTTP(rec, r.WithContext(context.WithValue(ctx, recorderKey{}, rec)))
 	rec.done = true
 	(&kept{status: rec.status, header: rec.header, payload: rec.payload.Bytes()}).write(w)
 }
@@ -113,12 +123,12 @@ func (m *memory) begin(key, body digest, now time.Time) *kept {
 	return nil
 }
 
-// end keeps a 200 and forgets any other response: a request that failed may be
-// sent again with its key.
+// end keeps a 200 that is not passing and forgets any other response: a request that
+// failed may be sent again with its key.
 func (m *memory) end(key digest, rec *recorder) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !rec.done || rec.status != http.StatusOK || rec.payload.Len() > keepSize {
+	if !rec.done || rec.passing || rec.status != http.StatusOK || rec.payload.Len() > keepSize {
 		delete(m.kept, key)
 		return
 	}
@@ -152,6 +162,17 @@ type recorder struct {
 	status  int
 	payload bytes.Buffer
 	done    bool
+	passing bool
+}
+
+type recorderKey struct{}
+
+// passing says that the response to the request of ctx, although a 200, may be another
+// one next time, so that it is not kept.
+func passing(ctx context.Context) {
+	if rec, ok := ctx.Value(recorderKey{}).(*recorder); ok {
+		rec.passing = true
+	}
 }
 
 func (r *recorder) Header() http.Header { return r.header }

@@ -13,8 +13,11 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/api"
+	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/requester"
 )
+
+var matched = requester.Result{Verdict: protocol.Verdict{Outcome: protocol.Matched, Code: protocol.CodeMatched}}
 
 func keyed(key, body string) *http.Request {
 	r := newRequest("POST", "/v1/verifications", body)
@@ -74,7 +77,7 @@ func TestFailuresAreNotKept(t *testing.T) {
 		if fail {
 			return requester.Result{}, errors.New("no")
 		}
-		return requester.Result{}, nil
+		return matched, nil
 	}}
 	h := api.Handler(n)
 	if res, _ := send(t, h, keyed("key-0001", asking)); res.StatusCode != 500 {
@@ -86,6 +89,45 @@ func TestFailuresAreNotKept(t *testing.T) {
 	fail = false
 	if res, _ := send(t, h, keyed("key-0001", asking)); res.StatusCode != 200 || res.Header.Get("Idempotent-Replayed") != "" {
 		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
+// TestPassingIsNotKept: every outcome is kept but unavailable, which may be another
+// one a second later, and an enrolment that failed inside.
+func TestPassingIsNotKept(t *testing.T) {
+	for _, e := range protocol.Registry() {
+		if e.Outcome == "" {
+			continue
+		}
+		n := &fake{verify: func(context.Context, requester.Request) (requester.Result, error) {
+			return requester.Result{Verdict: protocol.Verdict{Outcome: e.Outcome, Code: e.Code}}, nil
+		}}
+		h := api.Handler(n)
+		send(t, h, keyed("key-0001", asking))
+		res, _ := send(t, h, keyed("key-0001", asking))
+		if kept := res.Header.Get("Idempotent-Replayed") == "true"; kept != (e.Outcome != protocol.Unavailable) || kept != (n.asked == 1) {
+			t.Errorf("%s, %s: kept %v, asked %d times", e.Code, e.Outcome, kept, n.asked)
+		}
+	}
+	for name, c := range map[string]struct {
+		result gallery.Result
+		kept   bool
+	}{
+		"inner": {gallery.Result{Change: gallery.Failed, Err: errors.New("disk")}, false},
+		"rule":  {gallery.Result{Change: gallery.Failed, Err: gallery.ErrTooMuch}, true},
+	} {
+		h := api.Handler(&fake{enrol: func(context.Context, []gallery.Enrolment) ([]gallery.Result, error) {
+			return []gallery.Result{c.result}, nil
+		}})
+		var last *http.Response
+		for range 2 {
+			r := newRequest("POST", "/v1/enrolments", enrolling)
+			r.Header.Set("Idempotency-Key", "key-0001")
+			last, _ = send(t, h, r)
+		}
+		if kept := last.Header.Get("Idempotent-Replayed") == "true"; kept != c.kept {
+			t.Errorf("enrolment, %s: kept %v", name, kept)
+		}
 	}
 }
 
@@ -107,7 +149,7 @@ func TestInFlight(t *testing.T) {
 	n := &fake{verify: func(context.Context, requester.Request) (requester.Result, error) {
 		close(started)
 		<-release
-		return requester.Result{}, nil
+		return matched, nil
 	}}
 	h := api.Handler(n)
 	done := make(chan int)

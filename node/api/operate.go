@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -52,7 +53,7 @@ type member struct {
 
 func (s *service) status(api huma.API) {
 	op := operation(api, "status", http.MethodGet, "/v1/status", "What the node is and sees",
-		"From memory, at a glance. It names no person.", "Operation", statusExample())
+		"From memory, at a glance. It names no person. Takes either token.", "Operation", statusExample())
 	huma.Register(api, *op, func(context.Context, *struct{}) (*statusOutput, error) {
 		return &statusOutput{Body: newStatus(s.node.Status())}, nil
 	})
@@ -86,12 +87,43 @@ type health struct {
 	OK bool `json:"ok" doc:"Always true: what is not is a problem."`
 }
 
+// challengeHeader carries a challenge, in the spelling of net/http.
+const challengeHeader = "Tamga-Challenge"
+
+type liveInput struct {
+	Challenge string `header:"Tamga-Challenge" minLength:"43" maxLength:"43" pattern:"^[A-Za-z0-9_-]*$" doc:"32 fresh random bytes, base64url without padding. Asks the node to prove that it knows its tokens."`
+}
+
+type liveOutput struct {
+	Proof      string `header:"Tamga-Proof" doc:"HMAC-SHA256 with the API token as key, over the text tamga/v1/api-proof, a zero byte and the 32 bytes of the challenge; base64url without padding. Absent without a challenge."`
+	EnrolProof string `header:"Tamga-Enrol-Proof" doc:"The same with the operator's token as key."`
+	Body       health
+}
+
 func (s *service) live(api huma.API) {
-	op := operation(api, "live", http.MethodGet, "/livez", "Whether the process runs", "Needs no token and says nothing about the node.",
+	op := operation(api, "live", http.MethodGet, "/livez", "Whether the process runs, and is the node",
+		"Needs no token and says nothing about the node. Any program of this machine can take the port of a node that is stopped: "+
+			"a client that first sends `Tamga-Challenge`, and sends its token and people's data only to who answered with the right proof, "+
+			"on the same connection, gives neither away.",
 		"Operation", health{OK: true})
-	huma.Register(api, *op, func(context.Context, *struct{}) (*healthOutput, error) {
-		return &healthOutput{Body: health{OK: true}}, nil
+	huma.Register(api, *op, func(_ context.Context, in *liveInput) (*liveOutput, error) {
+		out := &liveOutput{Body: health{OK: true}}
+		if challenge := decodeChallenge(in.Challenge); challenge != nil {
+			own, enrol := s.node.Prove(challenge)
+			out.Proof, out.EnrolProof = base64.RawURLEncoding.EncodeToString(own), base64.RawURLEncoding.EncodeToString(enrol)
+		}
+		return out, nil
 	})
+}
+
+// decodeChallenge returns the bytes of a challenge, nil for any other text. One length
+// only, so that a proof can be of nothing else.
+func decodeChallenge(text string) []byte {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) != sha256.Size || len(text) != base64.RawURLEncoding.EncodedLen(sha256.Size) {
+		return nil
+	}
+	return b
 }
 
 func (s *service) ready(api huma.API) {
@@ -121,7 +153,7 @@ type ledgerReport struct {
 
 func (s *service) ledgerVerification(api huma.API) {
 	op := operation(api, "verify-ledger", http.MethodPost, "/v1/ledger/verifications", "Recompute the node's ledger",
-		"Reads every entry, recomputes the tree and compares it with what was signed. One runs at a time; a long ledger takes minutes. "+
+		"Reads every entry, recomputes the tree and compares it with what was signed. Needs the operator's token. One runs at a time; a long ledger takes minutes. "+
 			"A finding is data: the response is 200 with `ok` false.", "Operation", ledgerExample())
 	op.DefaultStatus = http.StatusOK
 	huma.Register(api, *op, s.verifyLedger)

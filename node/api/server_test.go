@@ -39,9 +39,11 @@ func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // serve runs a server with the limits that a node gives it, and returns a connection.
-func serve(t *testing.T, n api.Node) net.Conn {
+func serve(t *testing.T, n api.Node) net.Conn { return serveHandler(t, api.Handler(n)) }
+
+func serveHandler(t *testing.T, h http.Handler) net.Conn {
 	l := &pipes{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
-	s := &http.Server{Handler: api.Handler(n), ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
+	s := &http.Server{Handler: h, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
 		ErrorLog: log.New(io.Discard, "", 0)}
 	ended := make(chan struct{})
 	go func() {
@@ -125,6 +127,38 @@ func TestCallerGoesAway(t *testing.T) {
 		_ = c.Close()
 		if err := <-told; !errors.Is(err, context.Canceled) {
 			t.Errorf("told %v", err)
+		}
+	})
+}
+
+// TestKeyedCallerGoesAway: with a key the question is put to its end, and the caller
+// who comes back gets what came of it.
+func TestKeyedCallerGoesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &fake{verify: func(ctx context.Context, _ requester.Request) (requester.Result, error) {
+			if _, ok := ctx.Deadline(); !ok {
+				t.Error("the operation could last for ever")
+			}
+			select {
+			case <-time.After(5 * time.Second):
+				return matched, nil
+			case <-ctx.Done():
+				return requester.Result{}, ctx.Err()
+			}
+		}}
+		h := api.Handler(n)
+		c := serveHandler(t, h)
+		write(t, c, head+"360\r\nIdempotency-Key: key-0001\r\n\r\n"+asking+strings.Repeat(" ", 360-len(asking)))
+		time.Sleep(time.Second)
+		_ = c.Close()
+		body := asking + strings.Repeat(" ", 360-len(asking))
+		if res, _ := send(t, h, keyed("key-0001", body)); res.StatusCode != http.StatusConflict {
+			t.Errorf("at once: status %d, want 409", res.StatusCode)
+		}
+		time.Sleep(5 * time.Second)
+		res, got := send(t, h, keyed("key-0001", body))
+		if res.Header.Get("Idempotent-Replayed") != "true" || got["outcome"] != "matched" || n.asked != 1 {
+			t.Errorf("later: replayed %q, %v, asked %d times", res.Header.Get("Idempotent-Replayed"), got["outcome"], n.asked)
 		}
 	})
 }

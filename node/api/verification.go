@@ -14,7 +14,7 @@ import (
 )
 
 type verificationInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" minLength:"8" maxLength:"128" pattern:"^[!-~]*$" doc:"Sending the same body again with the same key within 24 hours returns the first response and asks nobody. A new question needs a new key."`
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"8" maxLength:"128" pattern:"^[!-~]*$" doc:"Sending the same body again with the same key within 24 hours returns the first response and asks nobody, unless that was unavailable: then it is asked again. With a key the question is put to its end even when you go away. A new question needs a new key."`
 	Body           verificationRequest
 }
 
@@ -56,7 +56,7 @@ type verification struct {
 	QueryHash string    `json:"query_hash,omitempty" doc:"SHA-256 of the Query, base64url; absent when none was sent. Both ledgers hold it."`
 	Receipt   *receipt  `json:"receipt,omitempty" doc:"Proof that the peer's ledger holds this verdict; absent when the peer gave none."`
 	Evidence  string    `json:"evidence,omitempty" doc:"The peer's signed reply as received, a compact JWS; absent when there was none."`
-	Entry     uint64    `json:"entry,omitempty" minimum:"1" doc:"Index of the verdict, or of an attempt that your own law forbids, in your own node's ledger; absent when nothing was recorded."`
+	Entry     *uint64   `json:"entry,omitempty" minimum:"0" doc:"Index of the verdict, or of an attempt that your own law forbids, in your own node's ledger; absent when nothing was recorded."`
 	TookMS    int64     `json:"took_ms" doc:"How long it took, in milliseconds."`
 }
 
@@ -107,6 +107,9 @@ func (s *service) verify(ctx context.Context, in *verificationInput) (*verificat
 		return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "")
 	}
 	body := answer(res)
+	if body.Outcome == string(protocol.Unavailable) {
+		passing(ctx)
+	}
 	return &verificationOutput{Outcome: body.Outcome, Body: body}, nil
 }
 
@@ -136,7 +139,12 @@ func answer(res requester.Result) verification {
 	}
 	v := verification{
 		Outcome: string(e.Outcome), Code: string(e.Code), Title: e.Title, Next: e.Next,
-		Peer: string(res.Peer), Evidence: res.Reply, Entry: res.Entry, TookMS: res.Took.Milliseconds(),
+		Peer: string(res.Peer), Evidence: res.Reply, TookMS: res.Took.Milliseconds(),
+	}
+	// The verdict on a Query has the entry of its intent before it, so only a refusal
+	// by own law, of which nothing is sent, can be the ledger's first entry.
+	if res.Entry > 0 || e.Outcome == protocol.Refused && res.Query == (protocol.Hash{}) {
+		v.Entry = &res.Entry
 	}
 	if res.Query != (protocol.Hash{}) {
 		v.QueryHash = res.Query.String()

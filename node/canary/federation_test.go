@@ -261,7 +261,6 @@ func (s *stage) startUZB() {
 		s.t.Fatal("the configuration names no log level to raise")
 	}
 	s.must(os.WriteFile(file, debug, 0o600))
-	s.must(os.Remove(filepath.Join(s.uzbDir, "data", "api-address"))) // of the earlier run
 	s.uzb = s.spawn("tamga run", "run", "--dir", s.uzbDir, "--passphrase-file", filepath.Join(s.input, "passphrase"))
 	var st node.Status
 	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {

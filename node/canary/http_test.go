@@ -21,21 +21,27 @@ import (
 )
 
 // target is a node's HTTP API.
-type target struct{ base, token string }
+type target struct{ base, token, enrolToken string }
 
 func (s *stage) targetOf(dir string) target {
 	address, err := os.ReadFile(filepath.Join(dir, "data", "api-address"))
 	s.must(err)
 	token, err := os.ReadFile(filepath.Join(dir, "api-token"))
 	s.must(err)
-	return target{"http://" + strings.TrimSpace(string(address)), strings.TrimSpace(string(token))}
+	enrolToken, err := os.ReadFile(filepath.Join(dir, "enrol-token"))
+	s.must(err)
+	return target{"http://" + strings.TrimSpace(string(address)), strings.TrimSpace(string(token)), strings.TrimSpace(string(enrolToken))}
 }
 
 func (s *stage) request(to target, method, path, media string, body []byte) *http.Request {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.ctx, method, to.base+path, bytes.NewReader(body))
 	s.must(err)
-	r.Header.Set("Authorization", "Bearer "+to.token)
+	token := to.token
+	if path == "/v1/enrolments" || path == "/v1/ledger/verifications" {
+		token = to.enrolToken
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
 	if media != "" {
 		r.Header.Set("Content-Type", media)
 	}
@@ -134,7 +140,7 @@ func (s *stage) malformedHTTP() {
 	for _, path := range []string{"/v1/verifications", "/v1/enrolments", "/v1/ledger/verifications", "/v1/status", "/livez", "/readyz", "/openapi.json", "/"} {
 		s.surroundings(kaz, path, verification, texts)
 	}
-	s.rawHTTP(strings.TrimPrefix(kaz.base, "http://"), kaz.token, texts)
+	s.rawHTTP(kaz, texts)
 	s.anchorHTTP(texts)
 }
 
@@ -159,7 +165,7 @@ func (s *stage) surroundings(to target, path string, body []byte, texts []string
 		send("path above", method, "/"+m+path, same)
 		send("path escaped", method, path+"%2f"+url.PathEscape(escaped([]byte(m), "%%%02x")), same)
 		send("method", m, path, same)
-		for _, header := range []string{"Authorization", "Accept", "Idempotency-Key", "Cookie", "Origin", "X-Request-Id", "Traceparent", "Content-Encoding", "X-" + m} {
+		for _, header := range []string{"Authorization", "Accept", "Idempotency-Key", "Tamga-Challenge", "Cookie", "Origin", "X-Request-Id", "Traceparent", "Content-Encoding", "X-" + m} {
 			send("header", method, path, func(r *http.Request) { r.Header.Set(header, m) })
 		}
 		send("token", method, path, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+m) })
@@ -215,8 +221,8 @@ func distort(tree any, values []any, texts []string, render func()) {
 }
 
 // rawHTTP writes what no HTTP client lets one write.
-func (s *stage) rawHTTP(address, token string, texts []string) {
-	m := texts[0]
+func (s *stage) rawHTTP(to target, texts []string) {
+	m, token := texts[0], to.token
 	const host = "Host: localhost\r\n"
 	for _, head := range []string{
 		m + "\r\n\r\n",
@@ -230,10 +236,10 @@ func (s *stage) rawHTTP(address, token string, texts []string) {
 		"POST /v1/verifications HTTP/1.1\r\n" + host + "Authorization: Bearer " + token + "\r\nContent-Type: application/json\r\nContent-Length: " + m + "\r\n\r\n",
 		"POST /v1/verifications HTTP/1.1\r\n" + host + "Authorization: Bearer " + token + "\r\nContent-Type: application/json\r\nTransfer-Encoding: " + m + "\r\n\r\n",
 		"POST /v1/verifications HTTP/1.1\r\n" + host + "Authorization: Bearer " + token + "\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + m + "\r\n" + m + "\r\n",
-		"POST /v1/enrolments HTTP/1.1\r\n" + host + "Authorization: Bearer " + token + "\r\nContent-Type: application/x-ndjson\r\nExpect: " + m + "\r\nContent-Length: 4\r\n\r\n" + m,
+		"POST /v1/enrolments HTTP/1.1\r\n" + host + "Authorization: Bearer " + to.enrolToken + "\r\nContent-Type: application/x-ndjson\r\nExpect: " + m + "\r\nContent-Length: 4\r\n\r\n" + m,
 		"\x16\x03\x01" + m + "\r\n\r\n",
 	} {
-		s.out.add(onHTTP, "malformed HTTP", s.raw(address, head))
+		s.out.add(onHTTP, "malformed HTTP", s.raw(strings.TrimPrefix(to.base, "http://"), head))
 	}
 }
 

@@ -3,10 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -23,6 +28,7 @@ import (
 // nodeFlags say which running node a command talks to.
 type nodeFlags struct {
 	dir, api, tokenFile string
+	operator            bool // with the operator's token of dir, not the officers'
 }
 
 func (n *nodeFlags) add(f *pflag.FlagSet) {
@@ -31,37 +37,68 @@ func (n *nodeFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&n.tokenFile, "token-file", "", "file with the API token, when there is no --dir")
 }
 
-// client calls a running node's API.
+// client calls a running node's API. Token and people's data go to the node only: any
+// program of this machine could have taken its port while it was stopped, so every
+// call first has whoever answers prove that it knows the token, and then uses the
+// connection that this was proved on. It is not safe for concurrent use.
 type client struct {
 	base, token string
 	http        *http.Client
 }
 
-const maxReply = 16 << 20
+const (
+	maxReply = 16 << 20
+	// proofTimeout is for the proof, which a node gives without looking anything up.
+	proofTimeout = 10 * time.Second
+)
+
+func newClient(base, token string) *client {
+	return &client{base: strings.TrimRight(base, "/"), token: token, http: &http.Client{
+		Timeout: 2 * time.Minute,
+		// One connection, and no proxy between.
+		Transport:     &http.Transport{DialContext: dial, MaxConnsPerHost: 1, IdleConnTimeout: time.Minute},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// proving marks the context of a request for proof, which alone may open a connection.
+type proving struct{}
+
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if ctx.Value(proving{}) == nil {
+		return nil, errors.New("the connection was lost")
+	}
+	return (&net.Dialer{Timeout: proofTimeout}).DialContext(ctx, network, address)
+}
 
 func (n nodeFlags) client() (*client, error) {
-	c := &client{base: strings.TrimRight(n.api, "/"), http: &http.Client{Timeout: 2 * time.Minute}}
-	token := n.tokenFile
+	base, token := n.api, n.tokenFile
 	if n.dir != "" {
 		cfg, err := config.Load(filepath.Join(n.dir, node.ConfigFile))
 		if err != nil {
 			return nil, err
 		}
-		if c.base == "" {
-			c.base = "http://" + address(cfg)
+		if base == "" {
+			base = "http://" + address(cfg)
+		}
+		if token == "" && n.operator {
+			token = filepath.Join(n.dir, node.EnrolTokenFile)
 		}
 		if token == "" {
 			token = filepath.Join(n.dir, node.TokenFile)
 		}
 	}
-	if c.base == "" || token == "" {
+	if base == "" || token == "" {
 		return nil, usage("say which node: --dir, or --api and --token-file")
 	}
 	b, err := os.ReadFile(token)
 	if err != nil {
 		return nil, fmt.Errorf("reading API token: %w", err)
 	}
-	c.token = strings.TrimSpace(string(b))
+	c := newClient(base, strings.TrimSpace(string(b)))
+	if c.token == "" {
+		return nil, errors.New("reading API token: the file is empty")
+	}
 	return c, nil
 }
 
@@ -77,6 +114,9 @@ var errNotRunning = errors.New("the node does not answer")
 
 // call sends body, when there is one, and decodes the reply into out.
 func (c *client) call(ctx context.Context, method, path, contentType string, body []byte, out any) error {
+	if err := c.prove(ctx); err != nil {
+		return err
+	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("calling node: %w", err)
@@ -87,10 +127,7 @@ func (c *client) call(ctx context.Context, method, path, contentType string, bod
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return &failure{exit: exitUnreachable, code: protocol.CodeNotRunning, err: fmt.Errorf("calling node: %w at %s", errNotRunning, c.base)}
+		return c.silent(ctx)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
@@ -104,6 +141,50 @@ func (c *client) call(ctx context.Context, method, path, contentType string, bod
 		return fmt.Errorf("reading node's reply: %w", err)
 	}
 	return nil
+}
+
+// prove demands of whoever answers that it knows the token, without saying it.
+func (c *client) prove(ctx context.Context) error {
+	var challenge [sha256.Size]byte
+	_, _ = rand.Read(challenge[:]) // crypto/rand does not fail, it ends the process
+	brief, cancel := context.WithTimeout(context.WithValue(ctx, proving{}, true), proofTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(brief, http.MethodGet, c.base+"/livez", nil)
+	if err != nil {
+		return fmt.Errorf("calling node: %w", err)
+	}
+	req.Header.Set("Tamga-Challenge", base64.RawURLEncoding.EncodeToString(challenge[:]))
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.silent(ctx)
+	}
+	// To its end, so that the connection is there for the call.
+	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxReply))
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return c.silent(ctx)
+	}
+	mac := hmac.New(sha256.New, []byte(c.token))
+	mac.Write([]byte("tamga/v1/api-proof\x00"))
+	mac.Write(challenge[:])
+	want := mac.Sum(nil)
+	for _, header := range []string{"Tamga-Proof", "Tamga-Enrol-Proof"} { // the node cannot know which token is meant
+		got, err := base64.RawURLEncoding.DecodeString(resp.Header.Get(header))
+		if err == nil && hmac.Equal(got, want) {
+			return nil
+		}
+	}
+	c.http.CloseIdleConnections()
+	return &failure{exit: exitUnreachable, code: protocol.CodeNotRunning,
+		err:  fmt.Errorf("calling node: something else answers at %s, or a node with another token; nothing was sent to it", c.base),
+		hint: "find out which program listens there before you start the node; check --dir, --api and --token-file"}
+}
+
+// silent is the error of a call that got no reply.
+func (c *client) silent(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &failure{exit: exitUnreachable, code: protocol.CodeNotRunning, err: fmt.Errorf("calling node: %w at %s", errNotRunning, c.base)}
 }
 
 // problem turns an RFC 9457 problem into what the command says.

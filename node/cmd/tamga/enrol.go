@@ -203,6 +203,7 @@ func (a *app) totals(r imported) error {
 // openSink is the running node, or its gallery when it is not running.
 func (a *app) openSink(ctx context.Context, i importFlags) (enrol.Sink, func() error, error) {
 	none := func() error { return nil }
+	i.node.operator = true
 	cl, err := i.node.client()
 	if err != nil {
 		return nil, none, err

@@ -92,7 +92,7 @@ func (a *app) verifyLedger(ctx context.Context, dir, configuration string) error
 
 // askLedger lets the running node verify itself.
 func (a *app) askLedger(ctx context.Context, dir string) error {
-	cl, err := nodeFlags{dir: dir}.client()
+	cl, err := nodeFlags{dir: dir, operator: true}.client()
 	if err != nil {
 		return err
 	}
