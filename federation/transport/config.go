@@ -62,7 +62,8 @@ type Config struct {
 	// MaxStreamsPeer bounds streams opened by one peer; half as many are the most exchanges we run with one peer at
 	// once, the rest wait. Default 128; at least 8, at most 256 (the QUIC stream limit).
 	MaxStreamsPeer int
-	// MaxConns bounds connections in each direction. Default 128.
+	// MaxConns bounds connections in each direction; at most half of the inbound ones may be without a proven peer.
+	// As many again are kept for addresses named to Favour when these are taken. Default 128.
 	MaxConns int
 }
 

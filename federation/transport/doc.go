@@ -3,7 +3,7 @@
 // section 5 of the design: the protocol IDs /tamga/{query,trust,ledger,witness}/1 over multistream-select 1.0.
 //
 // Start with [New], which listens and serves; ask a peer with [Host.Exchange]; stop with [Host.Close]. After a change
-// of membership call [Host.Recheck].
+// of membership call [Host.Recheck] and [Host.Favour].
 //
 // # Wire
 //
@@ -34,6 +34,8 @@
 // # Invariants
 //
 //   - A peer that Config.Admit does not name never gets a stream: it is refused when the handshake has told who it is.
+//   - Strangers' handshakes take at most half of the inbound connections, over TCP at most a quarter; members at
+//     addresses named to [Host.Favour] have room of their own, and our own dials need none of it.
 //   - Admit is asked again for every stream and every frame, in both directions.
 //   - Every wait has a deadline and every length a bound: memory, streams, connections and handlers per peer too.
 //   - A frame is answered at most once; a request is written at most once, except as above.

@@ -81,7 +81,11 @@ func NewRaw(cfg Config, serve func(network.Stream)) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger})
+	lim, err := newLimits(cfg)
+	if err != nil {
+		return nil, err
+	}
+	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger}, lim)
 	if err != nil {
 		return nil, errors.Join(err, closeAll(closers))
 	}
@@ -91,3 +95,13 @@ func NewRaw(cfg Config, serve func(network.Stream)) (*Raw, error) {
 
 // Close ends the raw peer.
 func (r *Raw) Close() error { return errors.Join(r.Swarm.Close(), closeAll(r.closers)) }
+
+// Limits exposes the resource manager of a host.
+func Limits(h *Host) network.ResourceManager { return h.limits }
+
+// Pending counts inbound connections whose peer is not known yet.
+func Pending(h *Host) int {
+	h.limits.mu.Lock()
+	defer h.limits.mu.Unlock()
+	return h.limits.pending
+}

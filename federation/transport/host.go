@@ -32,6 +32,7 @@ type Host struct {
 	gate     gate
 	log      *slog.Logger
 	swarm    *swarm.Swarm
+	limits   *limits
 	closers  []io.Closer
 	listen   []ma.Multiaddr // bound, not expanded to interfaces
 	handlers map[string]Handler
@@ -82,7 +83,11 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 		mux.AddHandler(protocol.ID(id), nil)
 	}
 	g := gate{admit: cfg.Admit, log: cfg.Logger}
-	sw, closers, err := newSwarm(cfg, key, g)
+	lim, err := newLimits(cfg)
+	if err != nil {
+		return nil, err
+	}
+	sw, closers, err := newSwarm(cfg, key, g, lim)
 	if err != nil {
 		closeAll(closers)
 		return nil, err
@@ -91,7 +96,7 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 	// A host has no caller whose context it could live in, as http.Server has none; its own ends at Close.
 	base, cancel := context.WithCancel(context.Background())
 	h := &Host{
-		cfg: cfg, name: name, gate: g, log: cfg.Logger, swarm: sw, closers: closers, handlers: cloneHandlers(handlers),
+		cfg: cfg, name: name, gate: g, log: cfg.Logger, swarm: sw, limits: lim, closers: closers, handlers: cloneHandlers(handlers),
 		mux: mux, running: newLimiter(cfg.MaxHandlers, cfg.MaxHandlersPeer), cancel: cancel,
 		detach: func(d time.Duration) (context.Context, context.CancelFunc) { return context.WithTimeout(base, d) },
 		quiet:  make(chan struct{}), serving: map[*served]struct{}{}, remotes: map[PeerID]*remote{},

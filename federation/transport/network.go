@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -16,7 +15,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
-	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/net/upgrader"
@@ -32,30 +30,30 @@ import (
 // that TCP is used only where UDP is blocked.
 const tcpDelay = 250 * time.Millisecond
 
+// acceptTimeout is how long an accepted TCP connection has to prove who it is: three round trips, which two satellites
+// in a row make in time. QUIC's own limit is 5 s of silence.
+const acceptTimeout = 3 * time.Second
+
 // maxStreamWindow is how far a yamux receive window may grow: four of the largest frames. A peer that never reads can
 // make us hold no more than that for a stream.
 const maxStreamWindow = 4 * MaxFrame
 
 // newSwarm builds the libp2p network with QUIC and TCP+Noise+yamux and nothing else. closers are to be called in
 // order after the swarm is closed; they are also returned with an error.
-func newSwarm(cfg Config, key crypto.PrivKey, g gate) (_ *swarm.Swarm, closers []io.Closer, _ error) {
+func newSwarm(cfg Config, key crypto.PrivKey, g gate, limits *limits) (_ *swarm.Swarm, closers []io.Closer, _ error) {
+	closers = []io.Closer{limits}
 	id, err := peer.IDFromPrivateKey(key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("deriving peer id: %v", err)
+		return nil, closers, fmt.Errorf("deriving peer id: %v", err)
 	}
 	book, err := pstoremem.NewPeerstore()
 	if err != nil {
-		return nil, nil, fmt.Errorf("creating peer store: %v", err)
+		return nil, closers, fmt.Errorf("creating peer store: %v", err)
 	}
-	closers = append(closers, book)
+	closers = append([]io.Closer{book}, closers...)
 	if err := errors.Join(book.AddPrivKey(id, key), book.AddPubKey(id, key.GetPublic())); err != nil {
 		return nil, closers, fmt.Errorf("storing identity: %v", err)
 	}
-	limits, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(resourceLimits(cfg)), rcmgr.WithMetricsDisabled())
-	if err != nil {
-		return nil, closers, fmt.Errorf("creating resource manager: %v", err)
-	}
-	closers = append(closers, limits)
 	reuse, err := newQUIC(cfg.Seed, limits)
 	if err != nil {
 		return nil, closers, err
@@ -89,7 +87,7 @@ func addTransports(cfg Config, sw *swarm.Swarm, key crypto.PrivKey, reuse *quicr
 	if err != nil {
 		return fmt.Errorf("creating Noise transport: %v", err)
 	}
-	up, err := upgrader.New([]sec.SecureTransport{security}, muxers, nil, limits, g, upgrader.WithAcceptTimeout(cfg.DialTimeout))
+	up, err := upgrader.New([]sec.SecureTransport{security}, muxers, nil, limits, g, upgrader.WithAcceptTimeout(min(cfg.DialTimeout, acceptTimeout)))
 	if err != nil {
 		return fmt.Errorf("creating upgrader: %v", err)
 	}
@@ -119,7 +117,7 @@ func newQUIC(seed []byte, limits network.ResourceManager) (*quicreuse.ConnManage
 		quicreuse.ConnContext(func(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
 			return scopeConn(ctx, info, limits)
 		}),
-		quicreuse.VerifySourceAddress(func(a net.Addr) bool { return limits.VerifySourceAddress(a) }))
+		quicreuse.VerifySourceAddress(limits.VerifySourceAddress))
 	if err != nil {
 		return nil, fmt.Errorf("creating QUIC sockets: %v", err)
 	}
@@ -139,32 +137,6 @@ func scopeConn(ctx context.Context, info *quic.ClientInfo, limits network.Resour
 	ctx = network.WithConnManagementScope(ctx, scope)
 	context.AfterFunc(ctx, scope.Done)
 	return ctx, nil
-}
-
-// resourceLimits scales libp2p's limits to one small node. Every figure not named is unlimited because a narrower
-// scope already bounds it.
-func resourceLimits(cfg Config) rcmgr.ConcreteLimitConfig {
-	const (
-		systemMemory    = 256 << 20
-		peerMemory      = 64 << 20
-		transientMemory = 64 << 20
-		connMemory      = 32 << 20 // QUIC may grow a connection's window to 15 MiB
-		connsPeer       = 8        // both ends may dial at once, over two transports, and reconnect before the old ends
-		busyPeers       = 16       // peers that use all their streams at once
-	)
-	peer, conns := rcmgr.LimitVal(cfg.MaxStreamsPeer), rcmgr.LimitVal(cfg.MaxConns)
-	partial := rcmgr.PartialLimitConfig{
-		System: rcmgr.ResourceLimits{StreamsInbound: busyPeers * peer, StreamsOutbound: busyPeers * peer,
-			Streams: 2 * busyPeers * peer, ConnsInbound: conns, ConnsOutbound: conns, Conns: 2 * conns,
-			FD: 2 * conns, Memory: systemMemory},
-		Transient: rcmgr.ResourceLimits{StreamsInbound: 4 * peer, StreamsOutbound: 4 * peer, Streams: 8 * peer,
-			ConnsInbound: conns, ConnsOutbound: conns, Conns: conns, FD: conns, Memory: transientMemory},
-		PeerDefault: rcmgr.ResourceLimits{StreamsInbound: peer, StreamsOutbound: peer, Streams: 2 * peer,
-			ConnsInbound: connsPeer, ConnsOutbound: connsPeer, Conns: 2 * connsPeer, FD: 2 * connsPeer, Memory: peerMemory},
-		Conn:   rcmgr.ResourceLimits{Conns: 1, ConnsInbound: 1, ConnsOutbound: 1, FD: 1, Memory: connMemory},
-		Stream: rcmgr.ResourceLimits{Streams: 1, StreamsInbound: 1, StreamsOutbound: 1, Memory: 16 << 20},
-	}
-	return partial.Build(rcmgr.InfiniteLimits)
 }
 
 // rankAddrs dials QUIC addresses at once and TCP ones after tcpDelay.
