@@ -88,11 +88,10 @@ type Authority struct {
 	loaded  time.Time // modification time of the folder when members were read
 }
 
-// member is an enrolment with its last resolve response. Guarded by Authority.mu.
+// member is an enrolment with its last resolve responses. Guarded by Authority.mu.
 type member struct {
 	Enrolment
-	response      string
-	responseUntil time.Time
+	responses map[string]response // by selection of Entity Types
 }
 
 // NewAuthority opens the authority whose enrolments are in cfg.Dir. A file there
@@ -144,7 +143,7 @@ func (a *Authority) loadLocked() error {
 			return fmt.Errorf("%q: %w", clip(string(e.Entity)), err)
 		}
 		if m := before[e.Entity]; m != nil && m.Configuration == e.Configuration && m.EnrolledAt.Equal(e.EnrolledAt) {
-			a.members[e.Entity] = m // and its resolve response
+			a.members[e.Entity] = m // and its resolve responses
 			continue
 		}
 		a.members[e.Entity] = &member{Enrolment: e}

@@ -15,8 +15,8 @@ const (
 	pathList    = "/list"
 	pathResolve = "/resolve"
 
-	// responseLife is how long one resolve response is handed out again. It bounds
-	// the signatures that unauthenticated requests can cause.
+	// responseLife is how long one resolve response is handed out again. With
+	// selection it bounds the signatures that unauthenticated requests can cause.
 	responseLife = 30 * time.Second
 )
 
@@ -134,35 +134,73 @@ func (a *Authority) serveResolve(w http.ResponseWriter, q url.Values) {
 	}
 }
 
+// response is what is answered about a member until its time ends: a token or an
+// error code.
+type response struct {
+	token, code string
+	until       time.Time
+}
+
+// selection reduces entity_type parameters to what they can select here: nothing
+// asked is everything (nil); Entity Types that this federation does not know select
+// nothing, and do not tell requests apart. There are therefore only five selections,
+// whatever is asked.
+func selection(asked []string) []string {
+	if len(asked) == 0 {
+		return nil
+	}
+	types := []string{}
+	for _, t := range []string{typeFederation, typeNode} {
+		if slices.Contains(asked, t) {
+			types = append(types, t)
+		}
+	}
+	return types
+}
+
 // resolve returns a resolve response about a member or the error code instead.
-func (a *Authority) resolve(id EntityID, types []string) (string, string) {
+func (a *Authority) resolve(id EntityID, asked []string) (string, string) {
 	now := a.cfg.Clock()
+	types := selection(asked)
+	key := "*"
+	if types != nil {
+		key = strings.Join(types, " ")
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	m, ok := a.members[id]
 	if !ok {
 		return "", errorNotFound
 	}
-	if len(types) == 0 && now.Before(m.responseUntil) {
-		return m.response, ""
+	r, ok := m.responses[key]
+	if !ok || !now.Before(r.until) {
+		r = a.respond(m.Enrolment, types, now)
+		if m.responses == nil {
+			m.responses = map[string]response{}
+		}
+		m.responses[key] = r
 	}
-	c, err := a.chain(m.Enrolment, now)
+	return r.token, r.code
+}
+
+// respond makes a resolve response; an error is a response too, since finding it
+// costs as many signatures.
+func (a *Authority) respond(e Enrolment, types []string, now time.Time) response {
+	r := response{until: now.Add(responseLife)}
+	c, err := a.chain(e, now)
 	if err != nil {
 		// The stored configuration ran out: the node is a member that nobody can
 		// verify at the moment.
-		return "", errorInvalidTrustChain
+		r.code = errorInvalidTrustChain
+		return r
 	}
-	token, err := signResolve(a.cfg.Key, a.cfg.EntityID, c, types, now)
-	if err != nil {
-		return "", errorServer
+	if c.ExpiresAt.Before(r.until) {
+		r.until = c.ExpiresAt
 	}
-	if len(types) == 0 {
-		m.response, m.responseUntil = token, now.Add(responseLife)
-		if c.ExpiresAt.Before(m.responseUntil) {
-			m.responseUntil = c.ExpiresAt
-		}
+	if r.token, err = signResolve(a.cfg.Key, a.cfg.EntityID, c, types, now); err != nil {
+		r.code = errorServer
 	}
-	return token, ""
+	return r
 }
 
 // chain builds and verifies the chain of a member as any node would.

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -259,6 +261,58 @@ func TestResolveResponse(t *testing.T) {
 	}
 	if c.now = epoch.Add(30 * time.Second); get() == first {
 		t.Error("a response is handed out for ever")
+	}
+}
+
+// TestResolveSelects: an Entity Type in the request limits the metadata, and no
+// choice of them makes the authority sign again within the life of a response.
+func TestResolveSelects(t *testing.T) {
+	c := &clock{epoch}
+	a := openAuthority(t, t.TempDir(), c)
+	enroll(t, a, c, "KAZ")
+	get := func(types ...string) string {
+		t.Helper()
+		w := httptest.NewRecorder()
+		q := url.Values{"sub": {string(idOf("KAZ"))}, "trust_anchor": {anchorID}, "entity_type": types}
+		a.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/resolve?"+q.Encode(), nil))
+		if w.Code != 200 {
+			t.Fatalf("%q: got %d %s", types, w.Code, w.Body)
+		}
+		return w.Body.String()
+	}
+	for _, tc := range []struct {
+		name  string
+		types []string
+		want  []string // Entity Types in the response
+		same  []string // request that the same response answers
+	}{
+		{"all", nil, []string{"tamga_node"}, nil},
+		{"node", []string{"tamga_node"}, []string{"tamga_node"}, []string{"tamga_node", "tamga_node"}},
+		{"node-and-unknown", []string{"x", "tamga_node"}, []string{"tamga_node"}, []string{"tamga_node"}},
+		{"both", []string{"tamga_node", "federation_entity"}, []string{"tamga_node"}, []string{"federation_entity", "tamga_node"}},
+		{"entity", []string{"federation_entity"}, nil, []string{"federation_entity", "openid_provider"}},
+		{"unknown", []string{"x"}, nil, []string{"y", "z"}},
+		{"empty", []string{""}, nil, []string{"x"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c.now = epoch
+			token := get(tc.types...)
+			payload, err := jose.Verify(token, "resolve-response+jwt", a.Anchor().Keys)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r struct{ Metadata map[string]any }
+			if err := json.Unmarshal(payload, &r); err != nil {
+				t.Fatal(err)
+			}
+			if got := slices.Sorted(maps.Keys(r.Metadata)); !slices.Equal(got, tc.want) || r.Metadata == nil {
+				t.Errorf("got Entity Types %q, want %q", got, tc.want)
+			}
+			// Signatures are deterministic: only a later iat shows a new one.
+			if c.now = epoch.Add(29 * time.Second); get(tc.same...) != token {
+				t.Error("signed anew for the same selection")
+			}
+		})
 	}
 }
 

@@ -21,11 +21,11 @@ type resolveResponse struct {
 	TrustChain []string    `json:"trust_chain"`
 }
 
-// signResolve states what a verified chain resolves to. types, when not empty,
-// limits the metadata to these Entity Types.
+// signResolve states what a verified chain resolves to. types, when not nil, limits
+// the metadata to these Entity Types.
 func signResolve(key jose.PrivateKey, resolver EntityID, c Chain, types []string, now time.Time) (string, error) {
 	metadata := c.resolved
-	if len(types) > 0 {
+	if types != nil {
 		metadata = rawMetadata{}
 		for _, t := range types {
 			if p, ok := c.resolved[t]; ok {
