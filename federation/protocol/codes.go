@@ -150,7 +150,7 @@ func registry() []CodeEntry {
 		{CodeCustody, "", local, "The root key could not be opened.", "Check the passphrase and that the key file belongs to this node."},
 		{CodeUsage, "", local, "The command line is not complete.", "See the command's --help."},
 		{CodeRequest, "", local, "The request does not satisfy the API's schema.", "See the pointers in errors; the OpenAPI document is at /openapi.json."},
-		{CodeUnauthenticated, "", local, "The request carries no valid API token.", "Send the token from the node's api-token file as a Bearer token."},
+		{CodeUnauthenticated, "", local, "The request carries no token that allows it.", "Send the token of the node's api-token file to ask, of its enrol-token file to enrol, as a Bearer token."},
 		{CodeNotFound, "", local, "There is nothing at this address.", "The OpenAPI document is at /openapi.json."},
 		{CodeForeign, "", local, "The API answers this machine's own programs only.", "Call it by a loopback name from a program, not from a web page of another origin."},
 		{CodeMethod, "", local, "This address does not take this method.", "See the Allow header, and the OpenAPI document at /openapi.json."},
