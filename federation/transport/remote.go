@@ -30,7 +30,10 @@ func (l *lane) alive() bool {
 		return false
 	}
 	var b [1]byte
-	for range l.probes {
+	for i := range l.probes {
+		if i > 0 && l.stream.SetReadDeadline(time.Now().Add(20*time.Microsecond)) != nil {
+			return false
+		}
 		n, err := l.stream.Read(b[:])
 		var timeout interface{ Timeout() bool }
 		if n > 0 || err == nil || !(errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()) {

@@ -88,4 +88,3 @@ func renderings(b []byte) []string {
 		list("%d", " "), list("%d", ","), list("%d", ", "), list("%02x", " "), list("%#x", ", "), list("%#02x", ", "), list("%o", " "), list("%b", " "), list("%U", " "),
 	}
 }
-
