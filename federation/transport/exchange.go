@@ -185,12 +185,7 @@ func (h *Host) negotiate(ctx context.Context, r *remote, c network.Conn, name st
 		return nil, err
 	}
 	r.markProven(c)
-	l := &lane{stream: s, probes: 1}
-	if isQUIC(c.RemoteMultiaddr()) {
-		// quic-go looks at the deadline before it takes the end of a stream from its queue, and sees it on the next call.
-		l.probes = 2
-	}
-	return l, nil
+	return &lane{stream: s, quic: isQUIC(c.RemoteMultiaddr())}, nil
 }
 
 // liveConn returns an open connection to the peer, in whichever direction it was made.

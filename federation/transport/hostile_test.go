@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -394,6 +395,37 @@ func TestOneReplyPerStreamResponder(t *testing.T) {
 			answered <- struct{}{}
 			<-closed
 			// An exchange on another protocol, refused, is a round trip after the close: it has arrived by then.
+			if _, err := a.Exchange(t.Context(), peerID(t, "raw"), nil, transport.ProtocolTrust, []byte("hello")); !errors.Is(err, transport.ErrUnsupported) {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// A reply that nobody asked for must not be taken for the next one.
+func TestUnsolicitedReply(t *testing.T) {
+	transports(t, func(t *testing.T, kind string) {
+		m := membership(t, "a", "raw")
+		answered, strayed := make(chan struct{}), make(chan struct{})
+		raw := rawServer(t, m, func(s network.Stream) {
+			buf := make([]byte, 4+5)
+			if _, err := io.ReadFull(s, buf); err == nil {
+				_, _ = s.Write(buf)
+			}
+			<-answered
+			_, _ = s.Write(transport.AppendFrame(nil, []byte("stray")))
+			strayed <- struct{}{}
+		})
+		a := start(t, "a", m, nil, nil)
+		for i := range 20 {
+			want := fmt.Sprintf("no %02d", i)
+			got, err := a.Exchange(t.Context(), peerID(t, "raw"), rawAddrs(raw, kind), transport.ProtocolQuery, []byte(want))
+			if err != nil || string(got) != want {
+				t.Fatalf("Exchange = %q, %v, want %q", got, err, want)
+			}
+			answered <- struct{}{}
+			<-strayed
+			// As above: a round trip later it has arrived.
 			if _, err := a.Exchange(t.Context(), peerID(t, "raw"), nil, transport.ProtocolTrust, []byte("hello")); !errors.Is(err, transport.ErrUnsupported) {
 				t.Fatal(err)
 			}
