@@ -100,6 +100,7 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 	if err = n.publish(); err != nil {
 		return nil, err
 	}
+	n.favour() // those of the trust cache, before the first refresh
 	n.started = n.now()
 	// Local commands find the node by this file, whatever port it was given.
 	if err = os.WriteFile(AddressFile(cfg), []byte(n.APIAddress()+"\n"), 0o600); err != nil {
@@ -227,7 +228,19 @@ func (n *Node) EntityConfiguration() (string, error) { return n.publisher.Load()
 func (n *Node) Refresh(ctx context.Context) error {
 	_, err := n.directory.Refresh(ctx, n.now())
 	n.host.Recheck()
+	n.favour()
 	return err
+}
+
+// favour keeps room for members' connections, so that strangers cannot take it.
+func (n *Node) favour() {
+	members := make(map[transport.PeerID][]string)
+	for _, m := range n.Members() {
+		if string(m.EntityID) != n.cfg.EntityID {
+			members[transport.PeerID(m.PeerID)] = m.Addresses
+		}
+	}
+	n.host.Favour(members)
 }
 
 // Run serves until ctx ends. handler is the API; it is given the API listener.
