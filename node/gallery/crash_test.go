@@ -103,7 +103,7 @@ func enrolUntilKilled(t *testing.T, dir string, acked map[string]bool) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChildEnrols$")
 	child.Env = append(os.Environ(), childDir+"="+dir)
-	var stderr bytes.Buffer
+	var stderr, said bytes.Buffer
 	child.Stderr = &stderr
 	out, err := child.StdoutPipe()
 	if err != nil {
@@ -122,12 +122,15 @@ func enrolUntilKilled(t *testing.T, dir string, acked map[string]bool) {
 				kill = time.AfterFunc(rand.N(150*time.Millisecond), func() { _ = child.Process.Kill() })
 			}
 		}
+		if !strings.HasPrefix(line, "ack ") {
+			said.WriteString(line) // what a failing test says
+		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
 	}
-	_ = child.Wait() // killed
+	ended := child.Wait()
 	if count == 0 || kill.Stop() {
-		t.Fatalf("the child stopped by itself after %d: %s", count, stderr.Bytes())
+		t.Fatalf("the child stopped by itself after %d: %v\n%s%s", count, ended, said.Bytes(), stderr.Bytes())
 	}
 }

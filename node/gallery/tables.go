@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/pb"
+	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
 	"google.golang.org/protobuf/proto"
 )
@@ -17,14 +20,21 @@ const maxChecksum = 32
 
 // checkTables looks at the ends of Badger's tables before Badger does, because it
 // opens them in goroutines of its own and there ends the process over a bad one.
-// The caller has the folder's lock.
+// A table that the MANIFEST does not list was being written when the process died;
+// Badger deletes it, and its content is still in the logs. The caller has the
+// folder's lock.
 func checkTables(dir string) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
+	listed, err := listedTables(dir)
+	if err != nil {
+		return fmt.Errorf("%w: MANIFEST: %v", ErrDamaged, err)
+	}
 	for _, file := range files {
-		if filepath.Ext(file.Name()) != ".sst" {
+		id, ok := table.ParseFileID(file.Name())
+		if !ok || !listed(id) {
 			continue
 		}
 		f, err := os.Open(filepath.Join(dir, file.Name()))
@@ -36,6 +46,23 @@ func checkTables(dir string) error {
 		}
 	}
 	return nil
+}
+
+// listedTables tells which tables the MANIFEST lists. Without a MANIFEST every table
+// counts: Badger makes it before the first one, and would delete them all.
+func listedTables(dir string) (func(id uint64) bool, error) {
+	f, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
+	if errors.Is(err, fs.ErrNotExist) {
+		return func(uint64) bool { return true }, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := badger.ReplayManifestFile(f, 0, storeOptions(dir))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return func(id uint64) bool { _, ok := m.Tables[id]; return ok }, nil
 }
 
 // checkTable checks the end of a table, which locates everything else in it:
