@@ -13,9 +13,10 @@ import (
 	"github.com/tamga-id/tamga/node/responder"
 )
 
-// configurationLifetime is how long an Entity Configuration holds. A running node
-// signs a new one when half of it has passed; the rest is room for an outage.
-const configurationLifetime = 30 * 24 * time.Hour
+// configurationLifetime is how long an Entity Configuration holds. Who is a member is
+// decided by the anchor's statements, which hold for a day; this only says how often
+// an anchor that was told no location must be handed a new one.
+const configurationLifetime = 366 * 24 * time.Hour
 
 // entityConfiguration is what the node says about itself.
 func entityConfiguration(cfg config.Config, k keys, law *policy.Law, anchors []trust.Anchor, addresses []string) trust.EntityConfiguration {

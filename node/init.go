@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,7 +80,8 @@ func Init(o InitOptions) (Initialised, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
-	k, err := o.makeKeys()
+	k, root, err := o.makeKeys()
+	defer root.Wipe()
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
@@ -115,6 +117,13 @@ func Init(o InitOptions) (Initialised, error) {
 			return Initialised{}, fmt.Errorf("making node: %w", err)
 		}
 	}
+	g, l, err := makeStores(context.Background(), cfg, root, k, o.Now)
+	if err == nil {
+		err = closeStores(g, l)
+	}
+	if err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
 	if err := cfg.Write(filepath.Join(o.Dir, ConfigFile)); err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
@@ -132,12 +141,12 @@ func writeNew(path string, data []byte, mode os.FileMode) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-func (o InitOptions) makeKeys() (keys, error) {
+// makeKeys makes the node's keys. The caller wipes the root.
+func (o InitOptions) makeKeys() (keys, custody.Root, error) {
 	root, err := custody.Create(rootPath(o.Dir), o.Passphrase, o.Custody)
 	if err != nil {
-		return keys{}, err
+		return keys{}, custody.Root{}, err
 	}
-	defer root.Wipe()
 	secrets := newSecrets()
 	defer func() {
 		for _, s := range secrets {
@@ -145,9 +154,10 @@ func (o InitOptions) makeKeys() (keys, error) {
 		}
 	}()
 	if err := custody.CreateKeystore(keystorePath(o.Dir), root, secrets); err != nil {
-		return keys{}, err
+		return keys{}, root, err
 	}
-	return loadKeys(func(name string) ([]byte, error) { return append([]byte(nil), secrets[name]...), nil }, origin(o.EntityID))
+	k, err := loadKeys(func(name string) ([]byte, error) { return append([]byte(nil), secrets[name]...), nil }, origin(o.EntityID))
+	return k, root, err
 }
 
 // config is the configuration that o describes, checked by the rules that hold for

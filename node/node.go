@@ -100,6 +100,12 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 	if err = n.publish(); err != nil {
 		return nil, err
 	}
+	if token, tokenErr := n.EntityConfiguration(); tokenErr == nil {
+		// The one to hand to the anchor when addresses changed or the last one ages.
+		if err = replace(filepath.Join(filepath.Dir(configFile), EntityConfigurationFile), []byte(token+"\n")); err != nil {
+			return nil, err
+		}
+	}
 	n.favour() // those of the trust cache, before the first refresh
 	n.started = n.now()
 	// Local commands find the node by this file, whatever port it was given.
@@ -114,11 +120,38 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	return err
 }
 
+// replace writes a file beside its place and moves it there.
+func replace(path string, data []byte) error {
+	if err := os.WriteFile(path+".new", data, 0o644); err != nil {
+		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
+// errStoreMissing refuses to begin anew what Init made once: a deleted ledger would
+// start over at entry 0, a deleted gallery would know nobody, and both would look sound.
+var errStoreMissing = errors.New("gallery or ledger is missing from the data folder; put it back from where it went, or make a new node")
+
 func openStores(ctx context.Context, cfg config.Config, root custody.Root, k keys, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
+	for _, dir := range []string{galleryDir(cfg), LedgerDir(cfg)} {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, nil, fmt.Errorf("opening node: %w: %w", gallery.ErrDamaged, errStoreMissing)
+		}
+	}
+	return makeStores(ctx, cfg, root, k, now)
+}
+
+func galleryDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "gallery") }
+
+// makeStores opens the stores, and makes them where there are none.
+func makeStores(ctx context.Context, cfg config.Config, root custody.Root, k keys, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("opening node: %w", err)
 	}
-	g, err := gallery.Open(gallery.Config{Dir: filepath.Join(cfg.DataDir, "gallery"), Node: cfg.EntityID, Root: root, Pseudonyms: k.pseudonyms})
+	g, err := gallery.Open(gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: root, Pseudonyms: k.pseudonyms})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -226,7 +259,13 @@ func (n *Node) EntityConfiguration() (string, error) { return n.publisher.Load()
 // Refresh asks the Trust Anchors who is a member now, and drops connections of
 // those who are no longer.
 func (n *Node) Refresh(ctx context.Context) error {
-	_, err := n.directory.Refresh(ctx, n.now())
+	report, err := n.directory.Refresh(ctx, n.now())
+	for id, cause := range report.Failures {
+		n.log.WarnContext(ctx, "member not refreshed", slog.String("entity", string(id)), slog.String("cause", cause.Error()))
+	}
+	for _, id := range report.Dropped {
+		n.log.WarnContext(ctx, "no longer a member", slog.String("entity", string(id)))
+	}
 	n.host.Recheck()
 	n.favour()
 	return err

@@ -21,6 +21,7 @@ import (
 // world is an authority behind HTTP that can be switched off, and what a node has
 // to know about it.
 type world struct {
+	replaced atomic.Pointer[trust.Authority] // answers in the authority's place
 	*trust.Authority
 	clock   *clock
 	anchors []trust.Anchor
@@ -38,6 +39,10 @@ func newWorld(t *testing.T, countries ...string) *world {
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if _, blocked := w.blocked.Load(r.URL.Path + " " + r.URL.Query().Get("sub")); blocked || w.down.Load() {
 			http.Error(rw, "down", http.StatusServiceUnavailable)
+			return
+		}
+		if other := w.replaced.Load(); other != nil {
+			other.Handler().ServeHTTP(rw, r)
 			return
 		}
 		handler.ServeHTTP(rw, r)

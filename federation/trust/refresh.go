@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tamga-id/tamga/crypto/jose"
 )
 
 // refreshWorkers is how many members are resolved at a time: enough to hide a slow
@@ -53,7 +55,7 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (RefreshReport, 
 	var faults []error
 	var candidates []*entry
 	for _, a := range d.anchors {
-		ids, err := d.source.List(ctx, a.EntityID)
+		ids, err := d.list(ctx, a)
 		if err != nil {
 			faults = append(faults, err)
 			report.Unreachable = append(report.Unreachable, a.EntityID)
@@ -76,6 +78,20 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (RefreshReport, 
 		return report, fmt.Errorf("refreshing directory: %w", err)
 	}
 	return report, nil
+}
+
+// list asks an Anchor for its members, after it has shown that it is the Anchor whose
+// keys came from out of band: the list is not signed, and whoever answers in the
+// Anchor's place would otherwise expel everybody.
+func (d *Directory) list(ctx context.Context, a Anchor) ([]EntityID, error) {
+	token, err := d.source.EntityConfiguration(ctx, a.EntityID)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := jose.Verify(token, statementType, a.Keys); err != nil {
+		return nil, fmt.Errorf("asking Trust Anchor %q: its Entity Configuration is not signed with its keys: %w", clip(string(a.EntityID)), err)
+	}
+	return d.source.List(ctx, a.EntityID)
 }
 
 // resolveAll resolves an Anchor's members, a few at a time, in a stable order.

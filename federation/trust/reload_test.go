@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"github.com/tamga-id/tamga/federation/trust"
 )
 
 // TestEnrolledByAnotherProcess: `tamga anchor enroll` beside a running anchor.
@@ -30,5 +32,24 @@ func TestEnrolledByAnotherProcess(t *testing.T) {
 	}
 	if got := fetch("KAZ"); got != http.StatusNotFound {
 		t.Fatalf("after removal elsewhere: status %d", got)
+	}
+}
+
+// TestAnotherAnchorAtTheLocation: whoever answers in the Anchor's place, with an empty
+// list, expels nobody.
+func TestAnotherAnchorAtTheLocation(t *testing.T) {
+	w := newWorld(t, "KAZ", "KGZ")
+	d := w.directory(t)
+	if _, err := d.Refresh(t.Context(), w.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	thief, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: anchorID, Key: keyOf(t, "thief"), Dir: t.TempDir(), Clock: w.clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.replaced.Store(thief)
+	report, err := d.Refresh(t.Context(), w.clock.Now())
+	if err == nil || len(report.Dropped) > 0 || len(d.Members(w.clock.Now())) != 2 {
+		t.Fatalf("%d members left, dropped %v, error %v", len(d.Members(w.clock.Now())), report.Dropped, err)
 	}
 }

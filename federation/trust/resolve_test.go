@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -16,7 +17,14 @@ import (
 // resolving is a source that lists one member and gives one resolve response.
 type resolving struct {
 	failing
-	token string
+	token, anchor string
+}
+
+func (r resolving) EntityConfiguration(_ context.Context, id trust.EntityID) (string, error) {
+	if id != anchorID {
+		return "", errDown
+	}
+	return r.anchor, nil
 }
 
 func (resolving) List(context.Context, trust.EntityID) ([]trust.EntityID, error) {
@@ -58,6 +66,11 @@ func TestResolveResponseRefused(t *testing.T) {
 	a := openAuthority(t, t.TempDir(), c)
 	enroll(t, a, c, "KAZ", "KGZ")
 	good := resolveAt(t, a, "KAZ")
+	own, err := trust.SignEntityConfiguration(keyOf(t, anchorID), trust.EntityConfiguration{
+		Entity: anchorID, IssuedAt: epoch, ExpiresAt: epoch.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	const typ = "resolve-response+jwt"
 	forge := func(key, typ string, changes map[string]any) string {
 		claims := payloadOf(t, good)
@@ -83,7 +96,7 @@ func TestResolveResponseRefused(t *testing.T) {
 		{"empty", "", "undetermined"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			d, err := trust.NewDirectory([]trust.Anchor{anchor(t)}, resolving{token: tc.token}, "")
+			d, err := trust.NewDirectory([]trust.Anchor{anchor(t)}, resolving{token: tc.token, anchor: own}, "")
 			if err != nil {
 				t.Fatal(err)
 			}

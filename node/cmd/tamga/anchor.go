@@ -40,6 +40,8 @@ type anchorFile struct {
 func (a *app) anchorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "anchor",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Be the Trust Anchor of a region",
 		Long: `The Trust Anchor says who is a member: it signs a Subordinate Statement about each
 node and serves it. It sees no query and holds no biometrics.`,

@@ -35,6 +35,8 @@ type conformFlags struct {
 func (a *app) conformCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "conform",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Examine any node against PROTOCOL.md",
 		Long: `The conformance suite asks a node from outside, as a member of its federation, one fault at
 a time, and reports which requirements of PROTOCOL.md it keeps.`,
@@ -126,6 +128,9 @@ func (a *app) conform(ctx context.Context, f conformFlags) (err error) {
 	r, err := conformance.Run(ctx, bench.options)
 	if err := errors.Join(err, bench.close()); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	if err := a.reports(r, f); err != nil {
 		return err

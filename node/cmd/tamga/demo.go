@@ -71,6 +71,9 @@ func (a *app) demo(ctx context.Context, once bool, people int) (err error) {
 	}()
 	fmt.Fprintf(story, "\n  An officer asks another country: \"is this traveller who the document says?\"\n\n")
 	r := demo.Play(ctx, f, story, begin)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if a.format != "table" {
 		if err := a.emit(r, nil); err != nil {
 			return err

@@ -34,6 +34,8 @@ type importFlags struct {
 func (a *app) enrolCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "enrol",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short:   "Enrol people",
 		Long:    `Brings people into the node's encrypted gallery.`,
 		Example: `  tamga enrol import --dir kaz --passphrase-file pass.txt people.ndjson`,

@@ -23,6 +23,8 @@ import (
 func (a *app) evaluateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "evaluate",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Measure the matcher's error rates on your own data",
 		Long: `Compares all mated and non-mated pairs of a data set and reports ISO/IEC 19795-1 error
 rates as fractions. Nothing leaves the machine and no score is printed per person.`,

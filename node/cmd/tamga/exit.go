@@ -123,6 +123,9 @@ func (a *app) exit(err error) int {
 		fmt.Fprintln(a.err, "interrupted")
 		return exitInterrupted
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = &failure{exit: exitUnreachable, code: protocol.CodeTimeout, err: errors.New("the time that --timeout allows is over; no outcome is known")}
+	}
 	f := classify(err)
 	if f.code == "" {
 		fmt.Fprintf(a.err, "error: %v\n", f.err)

@@ -40,7 +40,7 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	f.StringVar(&o.EntityID, "entity-id", "", "the node's Entity Identifier, an https URL (required)")
 	f.StringVar(&o.Jurisdiction, "jurisdiction", "", "ISO 3166-1 alpha-3 code of the country (required)")
 	f.StringVar(&o.Name, "name", "", "organisation, shown to peers and auditors (default: the entity identifier)")
-	f.StringVar(&anchorFile, "anchor", "", "trust-anchor.json that `tamga anchor init` wrote (required)")
+	f.StringVar(&anchorFile, "anchor", "", "trust-anchor.json that tamga anchor init wrote (required)")
 	f.StringVar(&lawFile, "law", "", "law file in Cedar (default: the built-in working text of the jurisdiction)")
 	f.StringVar(&o.Listen, "listen", "", "host:port for peers, QUIC and TCP (default 127.0.0.1 and a port of the node's own)")
 	f.StringVar(&o.Advertise, "advertise", "", "host:port that peers dial, when it is not the one listened on")

@@ -23,6 +23,8 @@ import (
 func (a *app) ledgerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "ledger",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short:   "Look after the node's transparency log",
 		Long:    `The ledger holds one entry for every question asked or answered, in a Merkle tree whose head is signed.`,
 		Example: `  tamga ledger verify --dir kaz`,
@@ -37,7 +39,9 @@ func (a *app) ledgerVerify() *cobra.Command {
 		Use:   "verify",
 		Short: "Recompute the ledger and compare it with what was signed",
 		Long: `Reads every entry, recomputes every hash and compares them with the signed checkpoint. One
-changed byte, a missing entry or a ledger that was rolled back gives exit code 9. It
+changed byte, a missing entry or entries cut off since the last signed head give exit
+code 9. A whole folder put back to an earlier state is sound in itself: compare its
+size with receipts that peers hold. It
 needs no passphrase. The public keys come from the Entity Configuration in the node's
 folder, which an insider could replace together with the ledger: an auditor brings the
 one that the Trust Anchor holds, with --entity-configuration. A running node is asked

@@ -19,6 +19,8 @@ import (
 func (a *app) sandboxCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "sandbox",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short:   "Make people who do not exist, for trials and integration",
 		Long:    `Synthetic people with documents, faces, fingers and consent keys. None of them exists.`,
 		Example: `  tamga sandbox identities --country KGZ --count 5 --out people`,

@@ -1,0 +1,5 @@
+//go:build !race
+
+package finger_test
+
+const raceDetector = false
