@@ -68,6 +68,7 @@ const (
 	CodeTimeout         Code = "TMG-NET-0002"
 	CodeHandshake       Code = "TMG-NET-0003"
 	CodeNoPeer          Code = "TMG-NET-0004"
+	CodeOwnCountry      Code = "TMG-NET-0006"
 	CodeAnswerInvalid   Code = "TMG-ANS-0001"
 	CodeReceiptInvalid  Code = "TMG-ANS-0002"
 	CodeLedgerTampered  Code = "TMG-LED-0002"
@@ -142,6 +143,7 @@ func registry() []CodeEntry {
 		{CodeTimeout, Unavailable, local, "The peer did not answer in time.", "This is not a \"no\". Try again."},
 		{CodeHandshake, Unavailable, local, "The peer closed the connection at the handshake: it does not know this node as a member.", "This is not a \"no\". Check `tamga status` on both sides; enrol with the Trust Anchor."},
 		{CodeNoPeer, Unavailable, local, "No member of the federation answers for this country.", "This is not a \"no\". Check the country code; `tamga status` lists the members."},
+		{CodeOwnCountry, Refused, local, "The identifier is of your own country's register; a node asks other countries only.", "Check the country in the subject; nothing was sent."},
 		{CodeNotRunning, "", local, "The own node does not answer.", "Start it with `tamga run --dir DIR`, or check --dir and --api."},
 		{CodeAnswerInvalid, Unavailable, local, "The peer's reply does not verify, so it says nothing.", "Report it to the peer's operator with the time of the Query."},
 		{CodeReceiptInvalid, Unavailable, local, "The peer's ledger receipt does not verify, so the reply is not accepted.", "Report it to the peer's operator and keep the reply as evidence."},

@@ -125,6 +125,9 @@ func (r *Requester) Verify(ctx context.Context, req Request) (Result, error) {
 }
 
 func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result, error) {
+	if req.Question.Subject.Jurisdiction == r.cfg.Country {
+		return result(protocol.CodeOwnCountry), nil
+	}
 	peer, err := r.cfg.Directory.Country(req.Question.Subject.Jurisdiction, now)
 	if err != nil {
 		return result(undirected(err)), nil
