@@ -109,17 +109,18 @@ func (r *Responder) Handle(ctx context.Context, from transport.PeerID, frame []b
 		return r.refuse(ctx, q.Hash, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err})
 	}
 	r.cfg.Logger.InfoContext(ctx, "query answered", slog.String("requester", q.Issuer), slog.String("purpose", q.Purpose),
-		slog.String("code", string(logged(v.Code))), slog.Uint64("entry", receipt.Index), slog.Duration("took", r.cfg.Now().Sub(begin)))
+		slog.String("code", logged(v.Code)), slog.Uint64("entry", receipt.Index), slog.Duration("took", r.cfg.Now().Sub(begin)))
 	return q.Answer(v, receipt, r.cfg.Signing, r.cfg.Now())
 }
 
-// logged keeps match results out of the operator's log: the ledger holds them,
-// and whoever reads logs must not learn who was recognised at which counter.
-func logged(c protocol.Code) protocol.Code {
-	if c == protocol.CodeNotMatched {
-		return protocol.CodeMatched
+// logged keeps match results out of the operator's log: the ledger holds them, and
+// whoever reads logs must not learn who was recognised at which counter. Both results
+// are therefore "decided"; every other code is logged as it is.
+func logged(c protocol.Code) string {
+	if c == protocol.CodeMatched || c == protocol.CodeNotMatched {
+		return "decided"
 	}
-	return c
+	return string(c)
 }
 
 // undecided is the verdict on a Query that ended in cause: its code, the rule of law
