@@ -130,7 +130,7 @@ func classify(ctx context.Context, doing string, err error) error {
 		}
 		return fmt.Errorf("%s: %w", doing, cause)
 	}
-	for _, known := range []error{ErrTooLarge, ErrMalformed, ErrUnsupported, ErrTimeout, ErrNotAdmitted, ErrUnreachable, ErrOverloaded} {
+	for _, known := range []error{ErrTooLarge, ErrMalformed, ErrUnsupported, ErrTimeout, ErrNotAdmitted, ErrUnreachable, ErrOverloaded, ErrClosed} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("%s: %w", doing, err)
 		}

@@ -83,7 +83,7 @@ func (h *Host) attempt(ctx context.Context, r *remote, addrs []string, name stri
 				return nil, err
 			}
 		}
-		reply, safe, err := l.run(ctx, wire, h.cfg.MaxFrame)
+		reply, safe, err := l.run(ctx, wire)
 		if err == nil {
 			if r.put(name, l) {
 				h.armJanitor()
@@ -98,30 +98,6 @@ func (h *Host) attempt(ctx context.Context, r *remote, addrs []string, name stri
 		}
 		l = nil
 	}
-}
-
-// run writes the request and reads the reply. On error the stream has been reset, and safe reports that the peer
-// cannot have handled the request.
-func (l *lane) run(ctx context.Context, wire []byte, limit int) (reply []byte, safe bool, err error) {
-	stop := context.AfterFunc(ctx, func() { _ = l.stream.Reset() })
-	n, err := l.stream.Write(wire)
-	safe = err != nil && n < len(wire)
-	if err == nil {
-		reply, err = readFrame(l.stream, limit, frameHooks{})
-		if untouched(err, l.done) {
-			safe, err = true, errUntouched
-		}
-	}
-	if !stop() && err == nil {
-		// The reply came as the context ended; the stream is gone, and the caller has stopped waiting.
-		reply, err = nil, ctx.Err()
-	}
-	if err != nil {
-		_ = l.stream.Reset()
-		return nil, safe, err
-	}
-	l.done++
-	return reply, false, nil
 }
 
 // open returns a fresh stream, over an open connection if there is one that works, else over a new one.
@@ -156,7 +132,7 @@ func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string)
 
 // final reports that another connection would not change the answer.
 func final(err error) bool {
-	return gated(err) || errors.Is(err, ErrUnsupported) || errors.Is(err, network.ErrResourceLimitExceeded)
+	return gated(err) || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrClosed) || errors.Is(err, network.ErrResourceLimitExceeded)
 }
 
 // negotiate opens a stream on the connection and agrees on the protocol before any request is written, so that a
@@ -185,7 +161,24 @@ func (h *Host) negotiate(ctx context.Context, r *remote, c network.Conn, name st
 		return nil, err
 	}
 	r.markProven(c)
-	return &lane{stream: s, quic: isQUIC(c.RemoteMultiaddr())}, nil
+	l := newLane(s)
+	l.ask() // nobody else knows it yet
+	if !h.read(l) {
+		_ = s.Reset()
+		return nil, ErrClosed
+	}
+	return l, nil
+}
+
+// read starts the lane's reader, which ends with the stream, unless the host has been closed.
+func (h *Host) read(l *lane) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.readers.Go(func() { l.read(h.cfg.MaxFrame) })
+	return true
 }
 
 // liveConn returns an open connection to the peer, in whichever direction it was made.

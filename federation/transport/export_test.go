@@ -37,6 +37,28 @@ func PooledStreams(h *Host, p PeerID) int {
 	return r.pooled
 }
 
+// UsableStreams counts the idle streams to a peer that can still carry a request, as far as has been heard.
+func UsableStreams(h *Host, p PeerID) (n int) {
+	h.mu.Lock()
+	r := h.remotes[p]
+	h.mu.Unlock()
+	if r == nil {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, lanes := range r.idle {
+		for _, l := range lanes {
+			l.mu.Lock()
+			if l.state == laneIdle {
+				n++
+			}
+			l.mu.Unlock()
+		}
+	}
+	return n
+}
+
 // Conns returns the raw connections with a peer, for tests that misbehave on them.
 func Conns(h *Host, p PeerID) []network.Conn {
 	id, err := decodePeerID(p)

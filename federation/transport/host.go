@@ -45,10 +45,13 @@ type Host struct {
 
 	// dials counts dial goroutines; they are started only while an exchange is counted in busy.
 	dials sync.WaitGroup
+	// readers counts the readers of lanes; they are started only while closed is false, and end with their streams.
+	readers sync.WaitGroup
 
 	// mu guards what follows. It is never held across I/O or a call of the caller's code.
 	mu       sync.Mutex
 	closing  bool
+	closed   bool          // Close has stopped waiting for what is under way
 	busy     int           // exchanges under way, asked by us or by peers
 	quiet    chan struct{} // closed once closing and busy is 0
 	serving  map[*served]struct{}
@@ -274,8 +277,12 @@ func (h *Host) Close() error {
 		errs := []error{h.Drain(ctx)}
 		stop()
 		h.cancel()
+		h.mu.Lock()
+		h.closed = true
+		h.mu.Unlock()
 		errs = append(errs, h.swarm.Close())
 		h.dials.Wait()
+		h.readers.Wait()
 		h.janitor.Stop()
 		h.mu.Lock()
 		remotes := h.remotes

@@ -1,64 +1,12 @@
 package transport
 
 import (
-	"errors"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
-
-// lane is a stream that we opened and negotiated. It belongs to one exchange at a time, or to the pool.
-type lane struct {
-	stream network.Stream
-	quic   bool // the stream is quic-go's
-	reused bool
-	done   uint      // exchanges completed on it
-	idle   time.Time // since when it has been in the pool
-}
-
-// alive finds out, without sending anything, whether a pooled stream is still open at the other end and holds nothing
-// to read. A stream the peer closed while it lay idle is the usual reason for a reused stream to fail, and after the
-// request is written it could no longer be told from a lost reply; a second reply that nobody asked for would be
-// taken for the next one.
-func (l *lane) alive() bool {
-	if l.stream.Conn().IsClosed() {
-		return false
-	}
-	if l.stream.SetReadDeadline(longPast()) != nil || !l.nothingToRead() {
-		return false
-	}
-	if l.quic && !l.nothingToReadQUIC() {
-		return false
-	}
-	return l.stream.SetReadDeadline(time.Time{}) == nil
-}
-
-// longPast is a deadline that makes reads return at once.
-func longPast() time.Time { return time.Unix(1, 0) }
-
-// nothingToRead reports that a read ran into the deadline.
-func (l *lane) nothingToRead() bool {
-	var b [1]byte
-	n, err := l.stream.Read(b[:])
-	var timeout interface{ Timeout() bool }
-	return n == 0 && (errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout())
-}
-
-// nothingToReadQUIC is for quic-go, which looks at the deadline before it looks at what has arrived: the deadline
-// must pass when the read has begun to wait. A timer that short would take a millisecond, a goroutine takes none.
-func (l *lane) nothingToReadQUIC() bool {
-	const atMost = time.Second
-	if l.stream.SetReadDeadline(time.Now().Add(atMost)) != nil {
-		return false
-	}
-	passed := make(chan error, 1)
-	go func() { passed <- l.stream.SetReadDeadline(longPast()) }()
-	nothing := l.nothingToRead()
-	return <-passed == nil && nothing
-}
 
 // remote is what we keep about a peer we ask.
 type remote struct {
@@ -67,7 +15,7 @@ type remote struct {
 	name  PeerID
 	slots chan struct{} // one token per exchange under way; capacity bounds them
 
-	// mu guards the rest; it is not held across I/O, except for probes of idle streams, which do not wait.
+	// mu guards the rest; it is not held across I/O.
 	mu      sync.Mutex
 	maxIdle int
 	idle    map[string][]*lane // by protocol, oldest first
@@ -98,7 +46,7 @@ func (r *remote) take(name string, oldest time.Time) *lane {
 		r.pooled--
 		doubtful := r.suspect != nil && r.suspect == l.stream.Conn()
 		r.mu.Unlock()
-		if !doubtful && l.idle.After(oldest) && l.alive() {
+		if !doubtful && l.idle.After(oldest) && l.ask() {
 			l.reused = true
 			return l
 		}

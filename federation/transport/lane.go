@@ -1,0 +1,129 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+)
+
+// errUnasked ends a stream on which the peer sent a reply that nobody asked for.
+var errUnasked = errors.New("peer sent a reply without a request")
+
+// lane is a stream that we opened and negotiated. One goroutine reads it for as long as it lives, so that a stream
+// which the peer gives up, or on which it sends a second reply, is known to be useless before the next request is
+// written to it: afterwards the first could not be told from a lost reply, and the second would be taken for the
+// reply to that request. Asking the stream at the moment of reuse is no substitute: quic-go looks at the deadline
+// of a read before it looks at what has arrived.
+type lane struct {
+	stream network.Stream
+
+	// These belong to the one exchange that has the lane, or to the pool.
+	reused bool
+	done   uint      // exchanges completed on it
+	idle   time.Time // since when it has been in the pool
+
+	replies chan reply // from the reader; capacity 1, so that it never waits for an exchange that has given up
+
+	// mu guards state.
+	mu    sync.Mutex
+	state laneState
+}
+
+// laneState is what the next byte from the peer would mean.
+type laneState int
+
+const (
+	laneIdle  laneState = iota // a fault: nothing has been asked
+	laneAsked                  // the beginning of a reply
+	laneGone                   // nothing any more: the reader has ended
+)
+
+// reply is what the reader makes of one frame.
+type reply struct {
+	frame []byte
+	err   error
+}
+
+func newLane(s network.Stream) *lane {
+	return &lane{stream: s, replies: make(chan reply, 1)}
+}
+
+// read delivers replies until the stream ends. It resets the stream before it returns.
+func (l *lane) read(limit int) {
+	for {
+		frame, err := readFrame(l.stream, limit, frameHooks{began: l.expected})
+		if err != nil {
+			_ = l.stream.Reset()
+		}
+		if l.deliver(reply{frame, err}); err != nil {
+			return
+		}
+	}
+}
+
+// expected refuses a reply before more than its length has been read, unless one is awaited.
+func (l *lane) expected() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state != laneAsked {
+		return errUnasked
+	}
+	return nil
+}
+
+// deliver hands the reply to the exchange that awaits it, if one does.
+func (l *lane) deliver(r reply) {
+	l.mu.Lock()
+	awaited := l.state == laneAsked
+	l.state = laneIdle
+	if r.err != nil {
+		l.state = laneGone
+	}
+	l.mu.Unlock()
+	if awaited {
+		l.replies <- r
+	}
+}
+
+// ask reserves the stream for one request and reports whether it can still carry it.
+func (l *lane) ask() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state != laneIdle || l.stream.Conn().IsClosed() {
+		return false
+	}
+	l.state = laneAsked
+	return true
+}
+
+// run writes the request, for which ask has been called, and awaits the reply. On error the stream has been reset,
+// and safe reports that the peer cannot have handled the request.
+func (l *lane) run(ctx context.Context, wire []byte) (frame []byte, safe bool, err error) {
+	stop := context.AfterFunc(ctx, func() { _ = l.stream.Reset() })
+	n, err := l.stream.Write(wire)
+	safe = err != nil && n < len(wire)
+	if err == nil {
+		select {
+		case r := <-l.replies:
+			frame, err = r.frame, r.err
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if untouched(err, l.done) {
+			safe, err = true, errUntouched
+		}
+	}
+	if !stop() && err == nil {
+		// The reply came as the context ended; the stream is gone, and the caller has stopped waiting.
+		frame, err = nil, ctx.Err()
+	}
+	if err != nil {
+		_ = l.stream.Reset()
+		return nil, safe, err
+	}
+	l.done++
+	return frame, false, nil
+}
