@@ -1,5 +1,7 @@
 package finger
 
+import "github.com/tamga-id/tamga/matcher/internal/mcc"
+
 // Choice of pairs from local similarities.
 const (
 	maxTurn  = 64   // delta_theta: pairs turned further than this are not tried, in 256ths
@@ -28,17 +30,13 @@ func (s *scratch) assign(a, b *prepared) {
 	s.candidates = s.candidates[:0]
 	for i := range a.cylinders {
 		ca := &a.cylinders[i]
-		if !ca.used {
-			continue
-		}
-		angle := a.points[i].angle
 		for j := range b.cylinders {
 			cb := &b.cylinders[j]
-			if !cb.used || angle-b.points[j].angle+maxTurn > 2*maxTurn {
+			if ca.Angle-cb.Angle+maxTurn > 2*maxTurn {
 				continue
 			}
-			if v := similarity(ca, cb); v >= minLocal {
-				s.candidates = append(s.candidates, candidate{uint8(i), uint8(j), uint16(v * (buckets - 1)), v})
+			if v := mcc.Similarity(ca, cb); v >= minLocal {
+				s.candidates = append(s.candidates, candidate{ca.Index, cb.Index, uint16(v * (buckets - 1)), v})
 			}
 		}
 	}

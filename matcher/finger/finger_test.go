@@ -270,3 +270,53 @@ func FuzzCompare(f *testing.F) {
 		}
 	})
 }
+
+// TestExamine checks what an officer is told against a finger of which a known
+// part is shown.
+func TestExamine(t *testing.T) {
+	whole := scattered(11, 60)
+	half := moved(whole, 20, 30, -10)
+	kept := half.Minutiae[:0]
+	for i, m := range whole.Minutiae {
+		if m.Y < 200 {
+			kept = append(kept, half.Minutiae[i])
+		}
+	}
+	half.Minutiae = kept
+	reference, probe := prepare(t, whole), prepare(t, half)
+	got := finger.Examine(probe, reference)
+	if score := finger.Compare(probe, reference); got.Score != score || score == 0 {
+		t.Errorf("Examine scores %v, Compare %v", got.Score, score)
+	}
+	if n := len(kept); got.Paired < n-1 || got.ProbeInOverlap != n || got.ReferenceInOverlap < got.Paired || got.ReferenceInOverlap > n+6 {
+		t.Errorf("half of a finger with %d minutiae: %+v", n, got)
+	}
+	if got.Overlap < 0.95 || got.Overlap > 1 {
+		t.Errorf("overlap %v of the smaller, want nearly 1", got.Overlap)
+	}
+	back := finger.Examine(reference, probe)
+	back.ProbeInOverlap, back.ReferenceInOverlap = back.ReferenceInOverlap, back.ProbeInOverlap
+	if back != got {
+		t.Errorf("exchanged %+v, want %+v", back, got)
+	}
+	if got := finger.Examine(nil, reference); got != (finger.Comparison{}) {
+		t.Errorf("nothing against a finger: %+v", got)
+	}
+}
+
+func TestRelaxedPrefersTheSameFinger(t *testing.T) {
+	same := scattered(12, 45)
+	reference := prepare(t, same)
+	mated := finger.Relaxed(prepare(t, moved(same, 12, 9, 4)), reference)
+	if back := finger.Relaxed(reference, prepare(t, moved(same, 12, 9, 4))); back != mated {
+		t.Errorf("%v one way, %v the other", mated, back)
+	}
+	for seed := range uint64(30) {
+		if got := finger.Relaxed(prepare(t, scattered(200+seed, 45)), reference); got >= mated || got < 0 {
+			t.Errorf("another finger: %v, the same %v", got, mated)
+		}
+	}
+	if got := finger.Relaxed(reference, &finger.Template{}); got != 0 {
+		t.Errorf("nothing: %v, want 0", got)
+	}
+}

@@ -96,6 +96,39 @@ func squaredDistance(a, b, v vec) float32 {
 	return px*px + py*py
 }
 
+// area is that of a convex polygon whose corners run counter-clockwise.
+func area(hull []vec) float32 {
+	var twice float32
+	for i := 2; i < len(hull); i++ {
+		twice += cross(hull[0], hull[i-1], hull[i])
+	}
+	return twice / 2
+}
+
+// intersect cuts the convex polygon b to what lies in the convex polygon a
+// (I. Sutherland, G. Hodgman, Comm. ACM 17(1), 1974). It works in the memory of
+// two slices, which it returns; the first is the result.
+func intersect(a, b, result, other []vec) ([]vec, []vec) {
+	result = append(result[:0], b...)
+	for i := range a {
+		from, to := a[i], a[(i+1)%len(a)]
+		other = other[:0]
+		for k := range result {
+			p, q := result[k], result[(k+1)%len(result)]
+			d, e := cross(from, to, p), cross(from, to, q)
+			if d >= 0 {
+				other = append(other, p)
+			}
+			if d >= 0 != (e >= 0) {
+				t := d / (d - e)
+				other = append(other, vec{p.x + t*(q.x-p.x), p.y + t*(q.y-p.y)})
+			}
+		}
+		result, other = other, result
+	}
+	return result, other
+}
+
 // digest mixes the points into 64 bits (FNV-1a). It is not a secret or a
 // fingerprint of a person beyond this process: it only orders two templates.
 func digest(points []point) uint64 {

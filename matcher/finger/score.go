@@ -23,6 +23,8 @@ type scratch struct {
 	tried          []motion
 	moved          []vec
 	hull           []vec
+	clipped        []vec
+	clipping       []vec
 	matches        []match
 }
 
@@ -37,26 +39,90 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // Bits are equal on one processor architecture; across architectures the last
 // digits may differ where the compiler fuses multiplication and addition.
 func Compare(probe, reference *Template) float64 {
+	return Examine(probe, reference).Score
+}
+
+// Comparison is what [Examine] found: the score, and what an officer needs to
+// know when it is not enough. The zero value says that nothing was found in
+// common. "Probe" and "reference" are the arguments in their order; all but the
+// score describe the best alignment found and are zero without one.
+type Comparison struct {
+	Score              float64 // as [Compare] returns it
+	Paired             int     // minutiae that the two have in common
+	ProbeInOverlap     int     // minutiae of the probe where the other finger was seen, too
+	ReferenceInOverlap int     // minutiae of the reference where the probe was
+	Overlap            float64 // area seen by both as a fraction of the smaller, 0 to 1
+}
+
+// Examine compares as [Compare] does, under the same guarantees, and says more
+// of what it found. With the arguments exchanged, the two counts are, too.
+func Examine(probe, reference *Template) Comparison {
 	a, b := probe.contents(), reference.contents()
-	if a == nil || b == nil || len(a.points) < MinMinutiae || len(b.points) < MinMinutiae {
-		return 0
+	if !usable(a, b) {
+		return Comparison{}
 	}
-	if len(a.points) > len(b.points) || len(a.points) == len(b.points) && a.order > b.order {
+	swapped := outOfOrder(a, b)
+	if swapped {
 		a, b = b, a
 	}
 	s := scratches.Get().(*scratch)
 	defer s.release()
-	return s.compare(a, b)
+	c := s.compare(a, b)
+	if swapped {
+		c.ProbeInOverlap, c.ReferenceInOverlap = c.ReferenceInOverlap, c.ProbeInOverlap
+	}
+	return c
 }
 
-func (s *scratch) compare(a, b *prepared) float64 {
+// Relaxed returns the score of the first two stages alone, local similarity
+// and relaxation, 0 to 1, under the guarantees of [Compare]: a cheap estimate
+// by which a 1:N search chooses whom to compare in full. It is not on the scale
+// of Compare and no threshold applies to it.
+func Relaxed(probe, reference *Template) float64 {
+	a, b := probe.contents(), reference.contents()
+	if !usable(a, b) {
+		return 0
+	}
+	if outOfOrder(a, b) {
+		a, b = b, a
+	}
+	s := scratches.Get().(*scratch)
+	defer s.release()
 	s.assign(a, b)
 	if len(s.pairs) < MinMinutiae {
 		return 0
 	}
 	s.relax(a, b)
+	return finite(float64(s.rank()))
+}
+
+func usable(a, b *prepared) bool {
+	return a != nil && b != nil && len(a.points) >= MinMinutiae && len(b.points) >= MinMinutiae
+}
+
+// outOfOrder reports whether a and b are to change places, so that every sum
+// is made in the same order whichever came first.
+func outOfOrder(a, b *prepared) bool {
+	return len(a.points) > len(b.points) || len(a.points) == len(b.points) && a.order > b.order
+}
+
+// finite is v, or 0 for what comes of coordinates so far apart that their
+// squares overflow.
+func finite(v float64) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	return v
+}
+
+func (s *scratch) compare(a, b *prepared) Comparison {
+	s.assign(a, b)
+	if len(s.pairs) < MinMinutiae {
+		return Comparison{}
+	}
+	s.relax(a, b)
 	relaxed := s.rank()
-	best := float32(0)
+	var best alignment
 	s.tried = s.tried[:0]
 	for _, t := range s.ranked {
 		if len(s.tried) == hypotheses {
@@ -67,13 +133,16 @@ func (s *scratch) compare(a, b *prepared) float64 {
 		if s.known(m, &b.points[p.b]) {
 			continue
 		}
-		best = max(best, s.evaluate(a, b, m))
+		if found := s.evaluate(a, b, m); found.value > best.value {
+			best = found
+		}
 	}
-	score := math.Sqrt(float64(relaxed)) * float64(best)
-	if math.IsNaN(score) || math.IsInf(score, 0) {
-		return 0 // coordinates so far apart that their squares overflow
+	c := Comparison{Score: finite(math.Sqrt(float64(relaxed)) * float64(best.value))}
+	if c.Score > 0 {
+		c.Paired, c.ProbeInOverlap, c.ReferenceInOverlap = best.paired, best.inA, best.inB
+		c.Overlap = s.sharedArea(a, b, best.motion)
 	}
-	return score
+	return c
 }
 
 // Number of best pairs whose mean vote is the relaxed score: minNP and maxNP
@@ -121,9 +190,17 @@ func (s *scratch) known(m motion, q *point) bool {
 	return false
 }
 
-// evaluate refines the motion m and returns q^2/sqrt(n_a n_b): the soft count
-// of matches against the minutiae that both fingers had a chance to show.
-func (s *scratch) evaluate(a, b *prepared, m motion) float32 {
+// alignment is what one motion of b onto a came to.
+type alignment struct {
+	motion
+	value    float32 // q^2/sqrt(n_a n_b)
+	paired   int
+	inA, inB int // minutiae of each in the overlap
+}
+
+// evaluate refines the motion m and weighs q, the soft count of matches,
+// against the minutiae that both fingers had a chance to show.
+func (s *scratch) evaluate(a, b *prepared, m motion) alignment {
 	q := s.pairUp(a, b, m)
 	for range refinements {
 		if len(s.matches) < 2 {
@@ -134,20 +211,17 @@ func (s *scratch) evaluate(a, b *prepared, m motion) float32 {
 	}
 	s.tried = append(s.tried, m)
 	if q == 0 {
-		return 0
+		return alignment{}
 	}
 	na, nb := s.overlap(a, b, m)
-	return q * q / float32(math.Sqrt(float64(na*nb)))
+	value := q * q / float32(math.Sqrt(float64(na*nb)))
+	return alignment{motion: m, value: value, paired: len(s.matches), inA: na, inB: nb}
 }
 
 // overlap counts the minutiae of each that lie within the other's hull. Those
 // matched are counted in any case.
-func (s *scratch) overlap(a, b *prepared, m motion) (na, nb float32) {
-	s.hull = s.hull[:0]
-	for _, v := range b.hull {
-		x, y := m.apply(v.x, v.y)
-		s.hull = append(s.hull, vec{x, y})
-	}
+func (s *scratch) overlap(a, b *prepared, m motion) (na, nb int) {
+	s.moveHull(b, m)
 	for i := range a.points {
 		if s.takenA[i] || within(s.hull, vec{a.points[i].x, a.points[i].y}, overlapMargin) {
 			na++
@@ -159,6 +233,27 @@ func (s *scratch) overlap(a, b *prepared, m motion) (na, nb float32) {
 		}
 	}
 	return na, nb
+}
+
+// moveHull fills s.hull with b's hull after m.
+func (s *scratch) moveHull(b *prepared, m motion) {
+	s.hull = s.hull[:0]
+	for _, v := range b.hull {
+		x, y := m.apply(v.x, v.y)
+		s.hull = append(s.hull, vec{x, y})
+	}
+}
+
+// sharedArea is the area that the hulls have in common after m, as a fraction
+// of the smaller hull; 0 when either has no area.
+func (s *scratch) sharedArea(a, b *prepared, m motion) float64 {
+	s.moveHull(b, m)
+	smaller := min(area(a.hull), area(s.hull))
+	if !(smaller > 0) {
+		return 0
+	}
+	s.clipped, s.clipping = intersect(a.hull, s.hull, s.clipped, s.clipping)
+	return min(1, finite(float64(area(s.clipped)/smaller)))
 }
 
 func (s *scratch) freeAll() {
@@ -192,6 +287,8 @@ func (s *scratch) wipe() {
 	clear(s.tried[:cap(s.tried)])
 	clear(s.moved[:cap(s.moved)])
 	clear(s.hull[:cap(s.hull)])
+	clear(s.clipped[:cap(s.clipped)])
+	clear(s.clipping[:cap(s.clipping)])
 	clear(s.matches[:cap(s.matches)])
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+
+	"github.com/tamga-id/tamga/matcher/internal/mcc"
 )
 
 // Limits on the minutiae of one view. Fewer than three fix no position;
@@ -54,7 +56,7 @@ type Template struct{ open func() *prepared }
 // duplicates, in pixels at 500 dpi with y upwards.
 type prepared struct {
 	points    []point
-	cylinders []cylinder
+	cylinders []mcc.Cylinder
 	hull      []vec
 	order     uint64 // digest by which Compare orders its two arguments
 }
@@ -107,6 +109,32 @@ func (Template) LogValue() slog.Value { return slog.StringValue("template(redact
 
 // Format keeps the contents out of anything printed, whatever the verb.
 func (Template) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "template(redacted)") }
+
+// Cylinders gives the packed cylinders of the minutiae that have one, for
+// matcher/search to copy; nil for a template that is nil, zero or wiped. They
+// belong to the template, are not to be written to, and are gone when it is
+// wiped.
+func (t *Template) Cylinders() []mcc.Cylinder {
+	p := t.contents()
+	if p == nil {
+		return nil
+	}
+	return p.cylinders
+}
+
+// hullMargin is how far outside the hull of the minutiae a place may lie for
+// the absence of minutiae there to mean something, in pixels: Omega of the
+// cylinder-code paper.
+const hullMargin = 50
+
+func buildCylinders(points []point, hull []vec) []mcc.Cylinder {
+	ms := make([]mcc.Minutia, len(points))
+	defer clear(ms)
+	for i, p := range points {
+		ms[i] = mcc.Minutia{X: p.x, Y: p.y, Cos: p.cos, Sin: p.sin, Angle: p.angle}
+	}
+	return mcc.Build(ms, func(x, y float32) bool { return within(hull, vec{x, y}, hullMargin) })
+}
 
 // contents returns what t holds, or nil.
 func (t *Template) contents() *prepared {
