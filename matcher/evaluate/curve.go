@@ -93,24 +93,27 @@ func (c curve) eer() float64 {
 	return fnmr
 }
 
-// fnmrAt returns the lowest FNMR among thresholds whose FMR is at most bound,
-// and the FMR there.
-func (c curve) fnmrAt(bound float64) (fnmr, fmr float64) {
-	if !c.complete() {
-		return 0, 0
-	}
-	above, below := 0.0, c.mated
-	// The slack keeps 1/100 of 100 comparisons at one in spite of rounding.
-	budget := bound*c.nonMated*(1+1e-12) + 1e-9
+// at returns, for the lowest threshold whose FMR is at most bound, the weights
+// of mated comparisons below it and of non-mated ones that it accepts.
+func (c curve) at(bound float64) (missed, matched, threshold float64) {
+	missed = c.mated
+	// When even the highest score is too many, nothing may be accepted.
+	threshold = min(math.MaxFloat64, math.Nextafter(c.steps[len(c.steps)-1].score, math.Inf(1)))
+	budget := c.budget(bound)
 	for i := len(c.steps) - 1; i >= 0; i-- {
-		if above+c.steps[i].nonMated > budget {
+		if matched+c.steps[i].nonMated > budget {
 			break
 		}
-		above += c.steps[i].nonMated
-		below -= c.steps[i].mated
+		matched += c.steps[i].nonMated
+		missed -= c.steps[i].mated
+		threshold = c.steps[i].score
 	}
-	return max(0, below) / c.mated, above / c.nonMated
+	return max(0, missed), matched, threshold
 }
+
+// budget is the weight of non-mated comparisons that may match at bound. The
+// slack keeps 1/100 of 100 comparisons at one in spite of rounding.
+func (c curve) budget(bound float64) float64 { return bound*c.nonMated*(1+1e-12) + 1e-9 }
 
 // det returns at most limit operating points by ascending threshold, spread
 // evenly over the path of the curve in FNMR and in the logarithm of FMR. The

@@ -3,7 +3,8 @@
 // trade-off, each with the number of comparisons behind it.
 //
 // Start with [Evaluate] for scores that are at hand, [Finger] for fingerprint
-// templates and [Face] for face embeddings; each returns a [Report], whose JSON
+// templates, [Face] for face embeddings, and [Trials] for scores with the
+// subjects they are of; each returns a [Report], whose JSON
 // form is what "tamga evaluate" prints.
 //
 // The package reads no files, knows no clock and draws no random numbers but
@@ -20,8 +21,8 @@
 //   - EER is where the line through neighbouring operating points crosses
 //     FMR = FNMR.
 //   - FNMR at an FMR of x is the lowest FNMR among thresholds whose FMR is at
-//     most x. Where x is less than one in the number of non-mated comparisons,
-//     that is the FNMR of the thresholds at which no false match was seen.
+//     most x. It is unmeasured where x is less than one in the number of
+//     non-mated comparisons; [Support] says how far a figure may be trusted.
 //   - A template that cannot be made ready is not dropped: it counts as a
 //     failure, and all its comparisons take the lowest score there is.
 package evaluate

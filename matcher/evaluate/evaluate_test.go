@@ -2,6 +2,7 @@ package evaluate_test
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -28,7 +29,7 @@ func TestEvaluateEqualErrorRate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := evaluate.Evaluate(evaluate.Scores{Mated: c.mated, NonMated: c.nonMated})
-			if !near(got.EER, c.want) {
+			if !near(float64(got.EER), c.want) {
 				t.Errorf("EER %v, want %v", got.EER, c.want)
 			}
 			if got.Mated != len(c.mated) || got.NonMated != len(c.nonMated) {
@@ -51,13 +52,21 @@ func TestEvaluateFNMRAtFMR(t *testing.T) {
 		s.Mated = append(s.Mated, 985.5+float64(i))
 	}
 	got := evaluate.Evaluate(s)
-	want := map[string]float64{
-		"0.01":   0.04, // 10 may match: from just above 989, below which 985.5 ... 988.5 lie
-		"0.001":  0.13, // 1 may match: just above 998, below which 985.5 ... 997.5 lie
-		"0.0001": 0.14, // none may match: just above 999
+	want := map[string]evaluate.Rate{
+		"1e-2": 0.04, // 10 may match: from just above 989, below which 985.5 ... 988.5 lie
+		"1e-3": 0.13, // 1 may match: just above 998, below which 985.5 ... 997.5 lie
+		"1e-4": evaluate.Unmeasured(), "1e-5": evaluate.Unmeasured(), "1e-6": evaluate.Unmeasured(),
 	}
 	if diff := cmp.Diff(want, got.FNMRAtFMR); diff != "" {
 		t.Error(diff)
+	}
+	for name, rate := range got.FNMRAtFMR {
+		if why := got.NotMeasurable[name]; (why == "") != rate.Measured() {
+			t.Errorf("FNMR at FMR %s is %v, with the reason %q", name, rate, why)
+		}
+	}
+	if want := map[string]evaluate.Support{"1e-2": evaluate.RuleOf3, "1e-3": evaluate.Indicative}; !maps.Equal(got.Support, want) {
+		t.Errorf("support %v, want %v", got.Support, want)
 	}
 }
 
@@ -68,8 +77,8 @@ func TestEvaluateTies(t *testing.T) {
 		s.NonMated = append(s.NonMated, 0)
 	}
 	got := evaluate.Evaluate(s)
-	if got.FNMRAtFMR["0.01"] != 0.5 {
-		t.Errorf("FNMR at FMR 0.01 is %v, want 0.5: the tie cannot be split", got.FNMRAtFMR["0.01"])
+	if got.FNMRAtFMR["1e-2"] != 0.5 {
+		t.Errorf("FNMR at FMR 0.01 is %v, want 0.5: the tie cannot be split", got.FNMRAtFMR["1e-2"])
 	}
 }
 
@@ -105,7 +114,7 @@ func TestEvaluateDET(t *testing.T) {
 		}
 	}
 	// Two normal distributions 4 apart cross at their middle: EER = Phi(-2).
-	if want := 0.02275; math.Abs(got.EER-want) > 0.004 {
+	if want := 0.02275; math.Abs(float64(got.EER)-want) > 0.004 {
 		t.Errorf("EER %v, want about %v", got.EER, want)
 	}
 }
@@ -115,7 +124,7 @@ func TestEvaluateWithoutScores(t *testing.T) {
 		"none": {}, "mated-only": {Mated: []float64{1}}, "non-mated-only": {NonMated: []float64{1}},
 	} {
 		got := evaluate.Evaluate(s)
-		if got.EER != 0 || got.DET != nil || got.Mated != len(s.Mated) || got.NonMated != len(s.NonMated) {
+		if got.EER.Measured() || len(got.DET) != 0 || got.Mated != len(s.Mated) || got.NonMated != len(s.NonMated) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -134,13 +143,54 @@ func TestEvaluateNotANumber(t *testing.T) {
 
 // TestReportNames pins the JSON contract.
 func TestReportNames(t *testing.T) {
-	raw, err := json.Marshal(evaluate.Evaluate(evaluate.Scores{Mated: []float64{2}, NonMated: []float64{1}}))
+	var s evaluate.Scores
+	for i := range 300 {
+		s.NonMated = append(s.NonMated, float64(i))
+	}
+	s.Mated = []float64{299.5, 301}
+	raw, err := json.Marshal(evaluate.Evaluate(s))
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"eer":0,"eer_ci95":[0,1],"fnmr_at_fmr":{"0.0001":0,"0.001":0,"0.01":0},` +
-		`"det":[{"fmr":1,"fnmr":0,"threshold":1},{"fmr":0,"fnmr":0,"threshold":2}],"mated":1,"non_mated":1,"failures":0}`
-	if string(raw) != want {
-		t.Errorf("got  %s\nwant %s", raw, want)
+	var got map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		"mated": "2", "non_mated": "300", "eer": "0", "failures": "0",
+		"fnmr_at_fmr": `{"1e-2":0,"1e-3":null,"1e-4":null,"1e-5":null,"1e-6":null}`,
+		"support":     `{"1e-2":"rule_of_3"}`,
+	} {
+		if string(got[key]) != want {
+			t.Errorf("%s is %s, want %s", key, got[key], want)
+		}
+	}
+	var back evaluate.Report
+	if err := json.Unmarshal(raw, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(evaluate.Evaluate(s), back); diff != "" {
+		t.Errorf("a report read back differs:\n%s", diff)
+	}
+}
+
+// TestTrials: a forgery is non-mated though the subject's name is on both sides.
+func TestTrials(t *testing.T) {
+	var trials []evaluate.Trial
+	for subject := range 10 {
+		for k := range 20 {
+			trials = append(trials,
+				evaluate.Trial{Score: 5 + float64(k), Probe: subject, Reference: subject},
+				evaluate.Trial{Score: float64(k) / 2, Probe: subject, Reference: subject, Forged: true},
+				evaluate.Trial{Score: -1, Probe: subject, Reference: (subject + 1) % 10})
+		}
+	}
+	got := evaluate.Trials("signature", trials)
+	if got.Mated != 200 || got.NonMated != 400 || got.Modality != "signature" || got.Sets == nil {
+		t.Errorf("%d mated, %d non-mated, %q", got.Mated, got.NonMated, got.Modality)
+	}
+	// All subjects are alike, so redrawing them moves only the share of forgeries.
+	if got.EERCI95[0] > got.EER || got.EERCI95[1] < got.EER || got.EERCI95[1]-got.EERCI95[0] > 0.05 || got.EER < 0.1 {
+		t.Errorf("EER %v in %v", got.EER, got.EERCI95)
 	}
 }

@@ -36,8 +36,8 @@ const (
 // the mated comparisons, with the FMR curve held fixed: non-mated pairs are so
 // many more that their part in the uncertainty is left out.
 //
-// Progress is called as in [Finger]. Errors are [ErrShape] and the context's.
-func Face(ctx context.Context, subjects []string, dims int, vectors []float32, progress func(done, total int)) (Report, error) {
+// Errors are [ErrShape] and the context's.
+func Face(ctx context.Context, subjects []string, dims int, vectors []float32, o Options) (Report, error) {
 	n := len(subjects)
 	if n > maxFaces || dims < 1 || len(vectors)/dims != n || len(vectors)%dims != 0 {
 		return Report{}, fmt.Errorf("comparing %d faces: %w", n, ErrShape)
@@ -52,10 +52,13 @@ func Face(ctx context.Context, subjects []string, dims int, vectors []float32, p
 		}
 		rows = append(rows, row{cost: cost, work: func(worker int) { f.compareRow(&f.tallies[worker], i, last) }})
 	}
-	if err := runRows(ctx, rows, progress); err != nil {
+	speed, err := o.measure(cost(rows), func() error { return runRows(ctx, rows, o.Progress) })
+	if err != nil {
 		return Report{}, fmt.Errorf("comparing faces: %w", err)
 	}
-	return f.report(), nil
+	r := f.report()
+	r.ComparisonsPerSecondPerCore = speed
+	return r, nil
 }
 
 // faces is the embeddings and what comparing them yields.
@@ -182,7 +185,10 @@ func (f *faces) report() Report {
 	})
 	c := faceCurve(nonMated, mated)
 	r := c.report()
-	r.EERCI95 = f.bootstrap(c, nonMated, mated)
+	r.Modality, r.Protocol, r.Sets = "face", "all pairs of a subject are mated, all others non-mated", []Report{}
+	if c.complete() {
+		r.EERCI95 = f.bootstrap(c, nonMated, mated)
+	}
 	for _, failed := range f.failed {
 		if failed {
 			r.Failures++
@@ -209,10 +215,7 @@ func faceCurve(nonMated []uint32, mated []mating) curve {
 
 // bootstrap redraws the subjects of the mated comparisons. Each replicate
 // walks up from the lowest score only as far as the crossing.
-func (f *faces) bootstrap(c curve, nonMated []uint32, mated []mating) [2]float64 {
-	if !c.complete() {
-		return [2]float64{}
-	}
+func (f *faces) bootstrap(c curve, nonMated []uint32, mated []mating) Interval {
 	fmr := make([]float32, cosineBins+1) // at thresholds just above bin-1
 	above := 0.0
 	for bin := cosineBins - 1; bin >= 0; bin-- {

@@ -33,20 +33,21 @@ type entry struct {
 // pairs of one finger, non-mated all pairs of two. Sets are never mixed. The
 // report has one of its own for each set.
 //
-// Progress, when not nil, is called with the comparisons made so far out of
-// all, never from two goroutines at once. Errors are [ErrName], a name that
-// occurs twice, and the context's.
-func Finger(ctx context.Context, templates []FingerTemplate, progress func(done, total int)) (Report, error) {
+// Errors are [ErrName], a name that occurs twice, and the context's.
+func Finger(ctx context.Context, templates []FingerTemplate, o Options) (Report, error) {
 	c, err := newCollection(templates)
 	if err != nil {
 		return Report{}, err
 	}
 	defer c.wipe()
-	outcomes, err := c.compareAll(ctx, progress)
+	outcomes, rows := c.plan()
+	speed, err := o.measure(cost(rows), func() error { return runRows(ctx, rows, o.Progress) })
 	if err != nil {
 		return Report{}, fmt.Errorf("comparing fingers: %w", err)
 	}
-	return c.report(outcomes), nil
+	r := c.report(outcomes)
+	r.ComparisonsPerSecondPerCore = speed
+	return r, nil
 }
 
 // collection is the templates by set, ready to compare.
@@ -116,10 +117,10 @@ func (c *collection) wipe() {
 	}
 }
 
-// compareAll returns the outcomes of each set.
-func (c *collection) compareAll(ctx context.Context, progress func(done, total int)) ([][]outcome, error) {
-	outcomes := make([][]outcome, len(c.sets))
-	var rows []row
+// plan returns where the outcomes of each set will be, and the work that puts
+// them there.
+func (c *collection) plan() (outcomes [][]outcome, rows []row) {
+	outcomes = make([][]outcome, len(c.sets))
 	for n, members := range c.members {
 		outcomes[n] = make([]outcome, len(members)*(len(members)-1)/2)
 		rest := outcomes[n]
@@ -129,7 +130,7 @@ func (c *collection) compareAll(ctx context.Context, progress func(done, total i
 			rest = rest[len(others):]
 		}
 	}
-	return outcomes, runRows(ctx, rows, progress)
+	return outcomes, rows
 }
 
 func compareRow(probe entry, others []entry, into []outcome) func(int) {
@@ -139,6 +140,8 @@ func compareRow(probe entry, others []entry, into []outcome) func(int) {
 		}
 	}
 }
+
+const fingerProtocol = "in each set, all impression pairs of a finger are mated and all pairs of different fingers non-mated"
 
 // report joins the sets' reports.
 func (c *collection) report(outcomes [][]outcome) Report {
@@ -153,27 +156,19 @@ func (c *collection) report(outcomes [][]outcome) Report {
 		people += c.subjects[n]
 		samples[n] = newSample(outcomes[n], c.subjects[n])
 	}
-	pooledSample := newSample(all, people)
-	pooled := pooledSample.weigh(nil).report()
-	_, pooled.EERCI95 = bootstrapMean([]*sample{pooledSample})
-	r := Report{
-		FNMRAtFMR: make(map[string]float64, len(bounds)), DET: pooled.DET,
-		Mated: pooled.Mated, NonMated: pooled.NonMated,
-		Sets: make(map[string]Report, len(c.sets)), Pooled: &pooled,
-	}
-	each, mean := bootstrapMean(samples)
-	r.EERCI95 = mean
+	sets := make([]Report, len(c.sets))
+	each, mean := bootstrap(samples)
+	failures := 0
 	for n, name := range c.sets {
-		s := samples[n].weigh(nil).report()
-		s.EERCI95 = each[n]
-		s.Failures = c.failures[n]
-		r.Failures += s.Failures
-		r.EER += s.EER / float64(len(c.sets))
-		for bound, rate := range s.FNMRAtFMR {
-			r.FNMRAtFMR[bound] += rate / float64(len(c.sets))
-		}
-		r.Sets[name] = s
+		s := samples[n].curve().report()
+		s.setIntervals(each[n])
+		s.Name, s.Failures = name, c.failures[n]
+		failures += s.Failures
+		sets[n] = s
 	}
-	pooled.Failures = r.Failures
+	pooled := newSample(all, people).report()
+	pooled.Failures = failures
+	r := meanOf(sets, pooled, mean)
+	r.Modality, r.Protocol = "finger", fingerProtocol
 	return r
 }

@@ -19,13 +19,18 @@ type row struct {
 	work func(worker int)
 }
 
-// runRows does every row once. It stops between rows when ctx ends and then
-// returns the context's error.
-func runRows(ctx context.Context, rows []row, progress func(done, total int)) error {
-	total := 0
+// cost is that of all rows.
+func cost(rows []row) (total int) {
 	for _, r := range rows {
 		total += r.cost
 	}
+	return total
+}
+
+// runRows does every row once. It stops between rows when ctx ends and then
+// returns the context's error.
+func runRows(ctx context.Context, rows []row, progress func(done, total int)) error {
+	total := cost(rows)
 	var next atomic.Int64
 	var reporting sync.Mutex // guards done, and keeps calls of progress apart
 	done := 0

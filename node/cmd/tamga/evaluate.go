@@ -45,7 +45,7 @@ pairs of different fingers non-mated. eer and fnmr_at_fmr are means over the set
 			if err != nil {
 				return err
 			}
-			r, err := evaluate.Finger(c.Context(), templates, a.counting())
+			r, err := evaluate.Finger(c.Context(), templates, a.evaluation())
 			return a.rates(r, err)
 		},
 	}
@@ -62,7 +62,7 @@ with the columns row, subject, sample. All pairs of a subject are mated, all oth
 			if err != nil {
 				return err
 			}
-			r, err := evaluate.Face(c.Context(), subjects, dims, vectors, a.counting())
+			r, err := evaluate.Face(c.Context(), subjects, dims, vectors, a.evaluation())
 			return a.rates(r, err)
 		},
 	}
@@ -84,6 +84,12 @@ func (a *app) counting() func(done, total int) {
 	}
 }
 
+// evaluation is what every evaluation is given.
+func (a *app) evaluation() evaluate.Options {
+	return evaluate.Options{Progress: a.counting(), CPUSeconds: cpuSeconds}
+}
+
+// rates prints a report.
 func (a *app) rates(r evaluate.Report, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -91,16 +97,25 @@ func (a *app) rates(r evaluate.Report, err error) error {
 	if err != nil {
 		return fmt.Errorf("evaluating: %w", err)
 	}
-	percent := func(f float64) string { return fmt.Sprintf("%.2f %%", 100*f) }
-	rows := [][2]string{{"EER", percent(r.EER)}}
+	rows := [][2]string{{"EER", percentage(r.EER)}}
 	for _, k := range slices.Sorted(maps.Keys(r.FNMRAtFMR)) {
-		rows = append(rows, [2]string{"FNMR at FMR " + k, percent(r.FNMRAtFMR[k])})
+		rows = append(rows, [2]string{"FNMR at FMR " + k, percentage(r.FNMRAtFMR[k])})
 	}
-	for _, k := range slices.Sorted(maps.Keys(r.Sets)) {
-		rows = append(rows, [2]string{"EER " + k, percent(r.Sets[k].EER)})
+	for _, s := range r.Sets {
+		rows = append(rows, [2]string{"EER " + s.Name, percentage(s.EER)})
 	}
 	rows = append(rows, [2]string{"mated, non-mated", fmt.Sprintf("%d, %d", r.Mated, r.NonMated)})
+	if r.ComparisonsPerSecondPerCore > 0 {
+		rows = append(rows, [2]string{"comparisons/s/core", fmt.Sprintf("%.0f", r.ComparisonsPerSecondPerCore)})
+	}
 	return a.emit(r, rows)
+}
+
+func percentage(r evaluate.Rate) string {
+	if !r.Measured() {
+		return "not measurable"
+	}
+	return fmt.Sprintf("%.2f %%", 100*float64(r))
 }
 
 func readFingers(dir string) ([]evaluate.FingerTemplate, error) {
