@@ -1,13 +1,13 @@
 // Package exchange reads and writes the formats in which biometric samples reach a node.
 //
-// Two formats are known: the finger minutiae record of ISO/IEC 19794-2:2005 (record format,
+// Two formats are read here: the finger minutiae record of ISO/IEC 19794-2:2005 (record format,
 // clause 7; [FormatFinger2005]) and a small container for face embeddings defined here
 // ([FormatEmbedding], see [Embedding.Encode]). Start with [DecodeFinger] or [DecodeEmbedding],
 // which give what packages finger and face take; use [ParseFinger] and [ParseEmbedding] where the
-// rest of the record is wanted too.
+// rest of the record is wanted too. [Detect] names the format of bytes, of which its sub-packages
+// read the others: one specification each, so that none grows past what one can review.
 //
-// It does not read the card formats or the later versions of 19794-2, images, or CBEFF headers,
-// and it does not compare.
+// It does not read the card formats of 19794-2 or images, and it does not compare.
 //
 // Invariants:
 //
@@ -25,16 +25,20 @@ import (
 	"strconv"
 )
 
-// Identifiers of the formats, as they travel in queries and in the gallery.
+// Identifiers of the formats. The first two travel in queries and stand in the gallery; of the
+// others package intake makes them.
 const (
-	FormatFinger2005 = "iso-19794-2-2005"
-	FormatEmbedding  = "tamga-embedding-1"
+	FormatFinger2005  = "iso-19794-2-2005"
+	FormatEmbedding   = "tamga-embedding-1"
+	FormatFinger2011  = "iso-19794-2-2011" // package finger2011
+	FormatFinger39794 = "iso-39794-2"      // recognised, not read
+	FormatCBEFF       = "iso-19785-3-bit"  // package cbeff: a header around one of the others
 )
 
 // FormatError says that bytes, or a value to encode, break a rule of a format. It never carries
 // content. Find it with errors.As.
 type FormatError struct {
-	Format string // FormatFinger2005 or FormatEmbedding
+	Format string // one of the identifiers above
 	Offset int    // octets from the start of the record to the field at fault
 	Rule   string // constant text
 }

@@ -21,7 +21,6 @@ const (
 	minutiaSize      = 6  // clause 7.4.2
 	maxViews         = 16 // the view number has four bits
 	maxMinutiae      = 255
-	maxExtended      = 1<<16 - 1
 	coordinateMask   = 1<<14 - 1
 	minResolution    = 98 // pixels per cm; clause 5.4 wants 250 dpi, which is 98.4
 )
@@ -63,9 +62,9 @@ func (FingerView) LogValue() slog.Value { return slog.StringValue(redacted) }
 // Format keeps the minutiae out of everything that package fmt prints.
 func (FingerView) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
 
-// DecodeFinger gives the views of a record in their order, ready for finger.Prepare. Capture
-// equipment, view numbers and extended data are checked and then dropped; [ParseFinger] keeps
-// them. The samples own their memory.
+// DecodeFinger gives the views of a record in their order, ready for finger.Prepare unless they
+// are absent. Capture equipment, view numbers and extended data are checked and then dropped;
+// [ParseFinger] keeps them. The samples own their memory.
 func DecodeFinger(b []byte) ([]finger.Sample, error) {
 	r, err := ParseFinger(b)
 	if err != nil {
@@ -76,7 +75,8 @@ func DecodeFinger(b []byte) ([]finger.Sample, error) {
 
 // EncodeFinger writes samples as one record. They must share image size and resolution, which
 // the format keeps once. Views of one position are numbered from 0 in the order given; no capture
-// equipment and no extended data are written.
+// equipment is written. The format has no field for why a finger is absent: its view has no
+// minutiae, and the reason stands in vendor-defined extended data, which other readers skip.
 func EncodeFinger(samples []finger.Sample) ([]byte, error) {
 	var r FingerRecord
 	var seen [256]uint8
@@ -90,10 +90,10 @@ func EncodeFinger(samples []finger.Sample) ([]byte, error) {
 		if s.Width != r.Width || s.Height != r.Height || s.ResX != r.ResX || s.ResY != r.ResY {
 			return nil, fault{offsetWidth, "views differ in image size or resolution"}.err(FormatFinger2005)
 		}
-		r.Views = append(r.Views, FingerView{
-			Position: s.Position, Number: seen[s.Position],
-			Impression: s.Impression, Quality: s.Quality, Minutiae: s.Minutiae,
-		})
+		if s.Absent > finger.UnableToPrint || s.Absent != finger.Present && len(s.Minutiae) > 0 {
+			return nil, fault{fingerHeaderSize, ruleAbsent}.err(FormatFinger2005)
+		}
+		r.Views = append(r.Views, viewOf(s, seen[s.Position]))
 		seen[s.Position]++
 	}
 	return r.Encode()
@@ -106,7 +106,7 @@ func (r FingerRecord) Samples() []finger.Sample {
 		out[i] = finger.Sample{
 			Position: v.Position, Impression: v.Impression, Quality: v.Quality,
 			Width: r.Width, Height: r.Height, ResX: r.ResX, ResY: r.ResY,
-			Minutiae: slices.Clone(v.Minutiae),
+			Minutiae: slices.Clone(v.Minutiae), Absent: v.absence(),
 		}
 	}
 	return out

@@ -1,8 +1,7 @@
 package exchange
 
 import (
-	"encoding/binary"
-
+	"github.com/tamga-id/tamga/matcher/exchange/internal/extended"
 	"github.com/tamga-id/tamga/matcher/finger"
 )
 
@@ -40,6 +39,7 @@ const (
 	ruleY             = "y outside the image"
 	ruleExtended      = "extended data blocks do not fill their area"
 	ruleTrailing      = "octets after the last view"
+	ruleAbsent        = "an absent finger has minutiae, or its reason is not known"
 )
 
 // headerFault finds the first rule that the fields common to all views break.
@@ -109,20 +109,41 @@ func (r FingerRecord) minutiaFault(m finger.Minutia, at int) fault {
 	return fault{}
 }
 
-// extendedFault walks the blocks of an extended data area whose length field stands at an offset.
+// extendedFault checks an extended data area whose length field stands at an offset.
 func extendedFault(ext []byte, at int) fault {
-	if len(ext) > maxExtended {
+	if len(ext) > extended.Max {
 		return fault{at, ruleExtended}
 	}
-	for at += 2; len(ext) > 0; {
-		if len(ext) < 4 {
-			return fault{at, ruleExtended}
-		}
-		n := int(binary.BigEndian.Uint16(ext[2:]))
-		if n < 4 || n > len(ext) {
-			return fault{at + 2, ruleExtended}
-		}
-		ext, at = ext[n:], at+n
+	if n, bad := extended.Fault(ext); bad {
+		return fault{at + 2 + n, ruleExtended}
 	}
 	return fault{}
+}
+
+// absence says why a view has no minutiae: as its extended data give it, or else as its quality
+// tells whether there was an impression.
+func (v FingerView) absence() finger.Absence {
+	if len(v.Minutiae) > 0 {
+		return finger.Present
+	}
+	if a, ok := extended.Absence(v.Extended); ok {
+		return a
+	}
+	if v.Quality > 0 {
+		return finger.NotExtracted
+	}
+	return finger.NotCaptured
+}
+
+// viewOf is the view of a sample under a view number.
+func viewOf(s finger.Sample, number uint8) FingerView {
+	v := FingerView{
+		Position: s.Position, Number: number,
+		Impression: s.Impression, Quality: s.Quality, Minutiae: s.Minutiae,
+	}
+	// A reason that the view tells by itself needs no block.
+	if s.Absent != finger.Present && s.Absent != v.absence() {
+		v.Extended = extended.AppendAbsence(nil, s.Absent)
+	}
+	return v
 }

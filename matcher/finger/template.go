@@ -42,6 +42,7 @@ type Sample struct {
 	Width, Height uint16 // of the image, in pixels; not used in comparison
 	ResX, ResY    uint16 // pixels per cm; 197 is 500 dpi, and 0 is taken as that
 	Minutiae      []Minutia
+	Absent        Absence // why there are no minutiae; Present when there is a finger
 }
 
 // Template is a sample made ready for comparison. It is immutable, safe for
