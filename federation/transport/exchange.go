@@ -162,7 +162,6 @@ func (h *Host) negotiate(ctx context.Context, r *remote, c network.Conn, name st
 	}
 	r.markProven(c)
 	l := newLane(s)
-	l.ask() // nobody else knows it yet
 	if !h.read(l) {
 		_ = s.Reset()
 		return nil, ErrClosed

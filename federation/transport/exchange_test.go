@@ -250,3 +250,31 @@ func TestTimeoutAndCancel(t *testing.T) {
 		ask(t, a, b, nil, "the connection still serves")
 	})
 }
+
+// What an exchange under way brings back to a peer that was forgotten meanwhile must not stay open: nobody would ever
+// give it up.
+func TestStreamOfForgottenPeerIsNotKept(t *testing.T) {
+	began, release := make(chan struct{}), make(chan struct{})
+	theirs, ours := membership(t, "a"), membership(t, "b")
+	b := start(t, "b", theirs, map[string]transport.Handler{transport.ProtocolQuery: func(_ context.Context, _ transport.PeerID, frame []byte) ([]byte, error) {
+		close(began)
+		<-release
+		return frame, nil
+	}}, nil)
+	a := start(t, "a", ours, nil, nil)
+	done := make(chan error, 1)
+	go func() {
+		_, err := a.Exchange(t.Context(), b.PeerID(), b.Addresses(), transport.ProtocolQuery, []byte("x"))
+		done <- err
+	}()
+	<-began
+	ours.suspend(b.PeerID())
+	if _, err := a.Exchange(t.Context(), b.PeerID(), b.Addresses(), transport.ProtocolQuery, []byte("y")); !errors.Is(err, transport.ErrNotAdmitted) {
+		t.Fatalf("Exchange with a suspended peer: %v", err)
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatalf("Exchange under way: %v", err)
+	}
+	eventually(t, "the stream is given up", func() bool { return transport.ServedStreams(b) == 0 })
+}

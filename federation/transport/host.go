@@ -201,7 +201,7 @@ func (h *Host) forget(name PeerID) {
 	delete(h.remotes, name)
 	h.mu.Unlock()
 	if r != nil {
-		r.dropIdle(time.Time{})
+		r.retire()
 	}
 }
 
@@ -289,7 +289,7 @@ func (h *Host) Close() error {
 		h.remotes = map[PeerID]*remote{}
 		h.mu.Unlock()
 		for _, r := range remotes {
-			r.dropIdle(time.Time{})
+			r.retire()
 		}
 		h.finished = errors.Join(append(errs, closeAll(h.closers))...)
 	})

@@ -47,8 +47,10 @@ type reply struct {
 	err   error
 }
 
+// newLane is a lane that already has its first request: nobody else knows it yet, and a connection that closes
+// meanwhile shows in the write.
 func newLane(s network.Stream) *lane {
-	return &lane{stream: s, replies: make(chan reply, 1)}
+	return &lane{stream: s, replies: make(chan reply, 1), state: laneAsked}
 }
 
 // read delivers replies until the stream ends. It resets the stream before it returns.
@@ -64,11 +66,13 @@ func (l *lane) read(limit int) {
 	}
 }
 
-// expected refuses a reply before more than its length has been read, unless one is awaited.
+// expected refuses a reply before more than its length has been read, unless one is awaited. The lane is gone from that
+// moment on: a request that it took before the reader has ended would be lost.
 func (l *lane) expected() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state != laneAsked {
+		l.state = laneGone
 		return errUnasked
 	}
 	return nil

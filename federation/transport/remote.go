@@ -70,6 +70,15 @@ func (r *remote) put(name string, l *lane) bool {
 	return kept
 }
 
+// retire resets every idle stream and keeps none from now on: nobody would give up those of a remote that the host has
+// forgotten.
+func (r *remote) retire() {
+	r.mu.Lock()
+	r.maxIdle = 0
+	r.mu.Unlock()
+	r.dropIdle(time.Time{})
+}
+
 // dropIdle resets the streams idle since before the given time, all of them for the zero time, and returns how many
 // are left.
 func (r *remote) dropIdle(before time.Time) int {
