@@ -1,0 +1,48 @@
+package exchange
+
+import "errors"
+
+// Format is one of the identifiers of formats, given by [Detect].
+type Format string
+
+// ErrUnknownFormat says that bytes begin like no format that this package or its sub-packages
+// know.
+var ErrUnknownFormat = errors.New("recognising format: the record begins like none that is known")
+
+// Detect names the format of bytes by how they begin. It says what to read them with and not that
+// they are well-formed. The error is [ErrUnknownFormat].
+//
+//	FormatFinger2005  "FMR" %x00 " 20" %x00
+//	FormatFinger2011  "FMR" %x00 "030" %x00
+//	FormatEmbedding   "TEMB"
+//	FormatCBEFF       %x7F60 / %x7F61 / %x63 ... %x7F61 ; template, group, EF.DG3
+//	FormatFinger39794 %x62 ... %xA0                     ; [APPLICATION 2], version block
+func Detect(b []byte) (Format, error) {
+	begins := func(s string) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }
+	switch {
+	case begins("FMR\x00 20\x00"):
+		return FormatFinger2005, nil
+	case begins("FMR\x00030\x00"):
+		return FormatFinger2011, nil
+	case begins(embeddingMagic):
+		return FormatEmbedding, nil
+	case begins("\x7f\x60"), begins("\x7f\x61"), within(b, 0x63, "\x7f\x61"):
+		return FormatCBEFF, nil
+	case within(b, 0x62, "\xa0"):
+		return FormatFinger39794, nil
+	}
+	return "", ErrUnknownFormat
+}
+
+// within tells whether b is an element of BER-TLV with a tag and a definite length whose contents
+// begin with s.
+func within(b []byte, tag byte, s string) bool {
+	if len(b) < 2 || b[0] != tag || b[1] == 0x80 || b[1] > 0x84 {
+		return false
+	}
+	at := 2
+	if b[1] > 0x80 {
+		at += int(b[1] & 0x7f)
+	}
+	return len(b) >= at+len(s) && string(b[at:at+len(s)]) == s
+}
