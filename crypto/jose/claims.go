@@ -34,13 +34,57 @@ func decodeClaims(payload []byte, v any, strict bool) error {
 		return fmt.Errorf("decoding claims: %w", ErrTooLarge)
 	}
 	if err := scanObject(payload, target.Type(), strict, nil); err != nil {
-		return fmt.Errorf("decoding claims: %w", err)
+		fault := &ClaimsError{err: fmt.Errorf("decoding claims: %w", err)}
+		if at, ok := errors.AsType[*strictjson.Error](err); ok {
+			fault.Offset, fault.Member, fault.Rule = at.Offset, at.Path, at.Rule
+		}
+		return fault
 	}
 	if err := json.Unmarshal(payload, v); err != nil {
+		t := target.Type()
 		target.SetZero()
-		return fmt.Errorf("decoding claims: %w: %s", ErrMalformed, claimFault(err))
+		fault := &ClaimsError{Rule: claimFault(err), err: fmt.Errorf("decoding claims: %w: %s", ErrMalformed, claimFault(err))}
+		if at, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			fault.Offset, fault.Member, fault.Rule = int(at.Offset), strictjson.Path(payload, t, int(at.Offset)), "must be "+jsonType(at.Type)
+		}
+		return fault
 	}
 	return nil
+}
+
+// ClaimsError says where a text breaks which rule, for those who show a fault to the
+// person who can mend it. Like its message it names no value, and no member that the
+// target type does not have: such a name is "?". It wraps ErrMalformed.
+type ClaimsError struct {
+	Offset int    // in bytes, where the fault was noticed; 0 when that is not known
+	Member string // path of the innermost member around it, such as "a.b[2]"; empty for the whole text
+	Rule   string
+	err    error
+}
+
+func (e *ClaimsError) Error() string { return e.err.Error() }
+
+// Unwrap returns an error that wraps ErrMalformed.
+func (e *ClaimsError) Unwrap() error { return e.err }
+
+// jsonType is what a Go type wants of a JSON text.
+func jsonType(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float32, reflect.Float64:
+		return "a number in range"
+	}
+	return "an integer in range"
 }
 
 // claimFault describes a decoding error without its text: encoding/json quotes

@@ -205,3 +205,38 @@ func TestDecodeClaimsPanics(t *testing.T) {
 		}()
 	}
 }
+
+// ClaimsError says where, and names nothing that the type does not have.
+func TestClaimsErrorSaysWhere(t *testing.T) {
+	type inner struct {
+		Name string `json:"name"`
+		Age  uint8  `json:"age"`
+	}
+	type known struct {
+		List []inner          `json:"list"`
+		Map  map[string]inner `json:"map"`
+		Key  jose.PublicKey   `json:"key"`
+		On   bool             `json:"on"`
+	}
+	for text, want := range map[string]jose.ClaimsError{
+		`{"list":[{},{"name":5}]}`:             {Offset: 21, Member: "list[1].name", Rule: "must be a string"},
+		`{"list":[{},{"age":300}]}`:            {Offset: 22, Member: "list[1].age", Rule: "must be an integer in range"},
+		`{"list":[{},["SECRET"]]}`:             {Offset: 13, Member: "list[1]", Rule: "must be an object"},
+		`{"list":{"name":["SECRET"]}}`:         {Offset: 9, Member: "list", Rule: "must be an array"},
+		`{"on":"SECRET"}`:                      {Offset: 14, Member: "on", Rule: "must be true or false"},
+		`{"map":{"SECRET":{"name":{}}}}`:       {Offset: 26, Member: "map.?.name", Rule: "must be a string"},
+		`{"map":{"SECRET":{"SECRET":{}}}}`:     {Offset: 26, Member: "map.?", Rule: "unknown member"},
+		`{"key":{"kty":"OKP","crv":"SECRET"}}`: {Rule: "a member was refused: no usable key"},
+		`{"list":[]} SECRET`:                   {Offset: 12, Rule: "data after the value"},
+	} {
+		var v known
+		err := jose.DecodeClaims([]byte(text), &v)
+		got, ok := errors.AsType[*jose.ClaimsError](err)
+		if !ok || got.Offset != want.Offset || got.Member != want.Member || got.Rule != want.Rule {
+			t.Errorf("%s: %+v, want %+v", text, got, want)
+		}
+		if !errors.Is(err, jose.ErrMalformed) || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%s: error %v", text, err)
+		}
+	}
+}

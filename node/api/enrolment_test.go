@@ -46,10 +46,10 @@ func TestEnrolments(t *testing.T) {
 		"created": 1.0, "updated": 1.0, "unchanged": 1.0, "failed": 7.0,
 		"results": []any{
 			map[string]any{"line": 1.0, "result": "created"},
-			failed(3, "TMG-ENR-0002", "line", "is not one JSON object with exactly the members of a manifest record"),
+			failed(3, "TMG-ENR-0002", "line", "not a JSON object (noticed at byte 1)"),
 			map[string]any{"line": 4.0, "result": "unchanged"},
-			failed(5, "TMG-ENR-0002", "subject", "is not a passport or national_number of 1 to 32 letters A-Z and digits"),
-			failed(7, "TMG-ENR-0002", "biometrics[0]", "must have data or file, not both"),
+			failed(5, "TMG-ENR-0002", "subject.type", "must be passport or national_number"),
+			failed(7, "TMG-ENR-0002", "biometrics[0]", "has data and file: give one of them"),
 			body["results"].([]any)[5], // the words are the decoder's
 			failed(9, "TMG-ENR-0002", "", "the subject has another holder key"),
 			failed(10, "TMG-INT-0001", "", "The node failed to answer."),

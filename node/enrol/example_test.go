@@ -52,6 +52,6 @@ func Example() {
 	fmt.Println(totals.Created, totals.Failed, err)
 	// Output:
 	// line 1: created
-	// line 2: failed subject: is not a passport or national_number of 1 to 32 letters A-Z and digits
+	// line 2: failed subject.value: is missing
 	// 1 1 <nil>
 }

@@ -27,6 +27,7 @@
 package enrol
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -96,9 +97,23 @@ func ParseRecord(line []byte, jurisdiction string, files fs.FS) (gallery.Enrolme
 		if errors.Is(err, jose.ErrTooLarge) {
 			return gallery.Enrolment{}, tooLong()
 		}
-		return gallery.Enrolment{}, broken("line", "is not one JSON object with exactly the members of a manifest record")
+		return gallery.Enrolment{}, notRecord(err)
 	}
 	return r.enrolment(jurisdiction, files)
+}
+
+// notRecord says where a line is not one JSON object with exactly the members of a
+// Record. Members that a Record does not have are the file's own and stay unnamed.
+func notRecord(err error) error {
+	at, ok := errors.AsType[*jose.ClaimsError](err)
+	if !ok {
+		return broken("line", "is not a JSON object")
+	}
+	member, rule := at.Member, at.Rule
+	if member == "" {
+		member = "line"
+	}
+	return broken(member, fmt.Sprintf("%s (noticed at byte %d)", rule, at.Offset+1))
 }
 
 // thumbprintLen is the length of 32 bytes in base64url; a longer text that decodes to
@@ -111,24 +126,12 @@ func tooLong() error {
 
 func (r Record) enrolment(jurisdiction string, files fs.FS) (gallery.Enrolment, error) {
 	var e gallery.Enrolment
-	id, err := pseudonym.Identifier{Jurisdiction: jurisdiction, Type: r.Subject.Type, Value: r.Subject.Value}.Normalize()
-	if err != nil {
-		return e, broken("subject", "is not a passport or national_number of 1 to 32 letters A-Z and digits")
+	var err error
+	if e.Subject, err = r.Subject.identifier(jurisdiction); err != nil {
+		return gallery.Enrolment{}, err
 	}
-	e.Subject = id
-	if len(r.HolderKey) > 0 {
-		var k jose.PublicKey
-		if err := json.Unmarshal(r.HolderKey, &k); err != nil {
-			return gallery.Enrolment{}, broken("holder_key", "is not an Ed25519 public JWK")
-		}
-		e.Holder = k.KeyID()
-	}
-	if r.HolderJKT != "" {
-		raw, err := base64.RawURLEncoding.Strict().DecodeString(r.HolderJKT)
-		if err != nil || len(raw) != 32 || len(r.HolderJKT) != thumbprintLen || e.Holder != "" {
-			return gallery.Enrolment{}, broken("holder_jkt", "is not a SHA-256 thumbprint in base64url, or stands beside holder_key")
-		}
-		e.Holder = r.HolderJKT
+	if e.Holder, err = r.holder(); err != nil {
+		return gallery.Enrolment{}, err
 	}
 	if len(r.Biometrics) == 0 || len(r.Biometrics) > gallery.MaxRecords {
 		return gallery.Enrolment{}, broken("biometrics", fmt.Sprintf("must hold 1 to %d templates", gallery.MaxRecords))
@@ -144,6 +147,45 @@ func (r Record) enrolment(jurisdiction string, files fs.FS) (gallery.Enrolment, 
 	return e, nil
 }
 
+func (s Subject) identifier(jurisdiction string) (pseudonym.Identifier, error) {
+	switch s.Type {
+	case pseudonym.IDPassport, pseudonym.IDNationalNumber:
+	case "":
+		return pseudonym.Identifier{}, broken("subject.type", "is missing")
+	default:
+		return pseudonym.Identifier{}, broken("subject.type", "must be "+pseudonym.IDPassport+" or "+pseudonym.IDNationalNumber)
+	}
+	if s.Value == "" {
+		return pseudonym.Identifier{}, broken("subject.value", "is missing")
+	}
+	id, err := pseudonym.Identifier{Jurisdiction: jurisdiction, Type: s.Type, Value: s.Value}.Normalize()
+	if err != nil {
+		return pseudonym.Identifier{}, broken("subject.value", "must be 1 to 32 letters A-Z and digits; spaces, hyphens, underscores and full stops are ignored")
+	}
+	return id, nil
+}
+
+// holder is the thumbprint of the person's consent key, or empty.
+func (r Record) holder() (string, error) {
+	switch {
+	case len(r.HolderKey) > 0 && r.HolderJKT != "":
+		return "", broken("holder_jkt", "stands beside holder_key: give one of them")
+	case len(r.HolderKey) > 0:
+		var k jose.PublicKey
+		// Not json.Unmarshal, whose own faults quote what they found.
+		if err := k.UnmarshalJSON(r.HolderKey); err != nil {
+			return "", broken("holder_key", "is not an Ed25519 public JWK: "+err.Error())
+		}
+		return k.KeyID(), nil
+	case r.HolderJKT != "":
+		raw, err := base64.RawURLEncoding.Strict().DecodeString(r.HolderJKT)
+		if err != nil || len(raw) != sha256.Size || len(r.HolderJKT) != thumbprintLen {
+			return "", broken("holder_jkt", fmt.Sprintf("is not a SHA-256 thumbprint: %d characters of base64url", thumbprintLen))
+		}
+	}
+	return r.HolderJKT, nil
+}
+
 // wipe clears the templates of an enrolment that is done with.
 func wipe(e gallery.Enrolment) {
 	for _, t := range e.Templates {
@@ -154,13 +196,18 @@ func wipe(e gallery.Enrolment) {
 func (b Biometric) template(at string, files fs.FS) (gallery.Template, error) {
 	var data []byte
 	switch {
-	case (b.Data == "") == (b.File == ""):
-		return gallery.Template{}, broken(at, "must have data or file, not both")
+	case b.Data == "" && b.File == "":
+		return gallery.Template{}, broken(at, "has neither data nor file")
+	case b.Data != "" && b.File != "":
+		return gallery.Template{}, broken(at, "has data and file: give one of them")
 	case b.Data != "":
 		var err error
 		// The decoder skips line breaks; the standard has none.
-		if data, err = base64.StdEncoding.Strict().DecodeString(b.Data); err != nil || strings.ContainsAny(b.Data, "\r\n") {
-			return gallery.Template{}, broken(at+".data", "is not standard base64")
+		if fold := strings.IndexAny(b.Data, "\r\n"); fold >= 0 {
+			return gallery.Template{}, broken(at+".data", fmt.Sprintf("is not standard base64: line break at character %d", fold+1))
+		}
+		if data, err = base64.StdEncoding.Strict().DecodeString(b.Data); err != nil {
+			return gallery.Template{}, broken(at+".data", "is not standard base64"+where(err))
 		}
 	default:
 		var err error
@@ -169,6 +216,14 @@ func (b Biometric) template(at string, files fs.FS) (gallery.Template, error) {
 		}
 	}
 	return NewTemplate(at, b.Modality, b.Format, data)
+}
+
+// where is the place of a fault in base64.
+func where(err error) string {
+	if at, ok := errors.AsType[base64.CorruptInputError](err); ok {
+		return fmt.Sprintf(": character %d", int64(at)+1)
+	}
+	return ""
 }
 
 func readFile(files fs.FS, name string) ([]byte, error) {
@@ -210,12 +265,21 @@ func NewTemplate(at, modality, format string, data []byte) (gallery.Template, er
 	case modality == "face" && format == exchange.FormatEmbedding:
 		err = checkFace(data)
 	default:
-		return gallery.Template{}, broken(at, "modality and format are not a pair that this node compares")
+		return gallery.Template{}, unknownFormat(at, modality)
 	}
 	if err != nil {
 		return gallery.Template{}, &RuleError{protocol.CodeTemplate, at, rule(err)}
 	}
 	return t, nil
+}
+
+// unknownFormat says which of the two names is not one that this node compares.
+func unknownFormat(at, modality string) error {
+	want, ok := map[string]string{"finger": exchange.FormatFinger2005, "face": exchange.FormatEmbedding}[modality]
+	if !ok {
+		return broken(at+".modality", "must be finger or face")
+	}
+	return broken(at+".format", "must be "+want+" for "+modality)
 }
 
 func checkFinger(data []byte) (uint8, error) {

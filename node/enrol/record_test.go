@@ -83,72 +83,72 @@ func TestParseRecordFaults(t *testing.T) {
 	subject := func(m *members) *string { return &m.subject }
 	holder := func(m *members) *string { return &m.holder }
 	biometrics := func(m *members) *string { return &m.biometrics }
-	const notObject = "is not one JSON object"
 	tests := map[string]struct {
 		edit         func(*members)
 		member, rule string
 	}{
-		"unknown-member":    {set(holder, `"CANARY":1`), "line", notObject},
-		"unknown-inside":    {set(subject, `"subject":{"type":"passport","value":"CANARY1","CANARY":1}`), "line", notObject},
-		"unknown-biometric": {set(biometrics, `"biometrics":[{"modality":"finger","quality":1}]`), "line", notObject},
-		"duplicate-member":  {func(m *members) { m.holder = m.subject }, "line", notObject},
-		"duplicate-inside":  {set(subject, `"subject":{"type":"passport","value":"CANARY1","value":"CANARY2"}`), "line", notObject},
-		"wrong-case":        {func(m *members) { m.subject = strings.Replace(m.subject, "subject", "Subject", 1) }, "line", notObject},
-		"wrong-type":        {set(subject, `"subject":"CANARY"`), "line", notObject},
-		"number-as-value":   {set(subject, `"subject":{"type":"passport","value":123456789}`), "line", notObject},
-		"biometrics-object": {set(biometrics, `"biometrics":{}`), "line", notObject},
-		"two-objects":       {func(m *members) { m.biometrics += "}{" + m.biometrics }, "line", notObject},
-		"not-json":          {set(biometrics, `"biometrics":CANARY`), "line", notObject},
-		"not-utf8":          {set(holder, "\"holder_jkt\":\"\xff\""), "line", notObject},
+		"unknown-member":    {set(holder, `"CANARY":1`), "line", "unknown member (noticed at byte "},
+		"unknown-inside":    {set(subject, `"subject":{"type":"passport","value":"CANARY1","CANARY":1}`), "subject", "unknown member (noticed at byte "},
+		"unknown-biometric": {set(biometrics, `"biometrics":[{"modality":"finger","quality":1}]`), "biometrics[0]", "unknown member (noticed at byte "},
+		"duplicate-member":  {func(m *members) { m.holder = m.subject }, "line", `duplicate member "subject"`},
+		"duplicate-inside":  {set(subject, `"subject":{"type":"passport","value":"CANARY1","value":"CANARY2"}`), "subject", `duplicate member "value"`},
+		"wrong-case":        {func(m *members) { m.subject = strings.Replace(m.subject, "subject", "Subject", 1) }, "line", `a member differs from "subject" in case only`},
+		"wrong-type":        {set(subject, `"subject":"CANARY"`), "subject", "must be an object (noticed at byte "},
+		"number-as-value":   {set(subject, `"subject":{"type":"passport","value":123456789}`), "subject.value", "must be a string (noticed at byte "},
+		"number-as-data":    {set(biometrics, `"biometrics":[{"modality":"face"},{"modality":"finger","data":42424242}]`), "biometrics[1].data", "must be a string (noticed at byte "},
+		"biometrics-object": {set(biometrics, `"biometrics":{}`), "biometrics", "must be an array (noticed at byte "},
+		"two-objects":       {func(m *members) { m.biometrics += "}{" + m.biometrics }, "line", "data after the value (noticed at byte "},
+		"not-json":          {set(biometrics, `"biometrics":CANARY`), "biometrics", "not a JSON value (noticed at byte "},
+		"not-utf8":          {set(holder, "\"holder_jkt\":\"\xff\""), "line", "invalid UTF-8"},
 		"too-long":          {set(holder, `"holder_jkt":"`+strings.Repeat("C", 200<<10)+`"`), "line", "is longer than 196,608 bytes"},
 
-		"no-subject":      {set(subject, `"holder_jkt":""`), "subject", "is not a passport or national_number"},
-		"null-subject":    {set(subject, `"subject":null`), "subject", "is not a passport"},
-		"no-type":         {set(subject, `"subject":{"value":"CANARY1"}`), "subject", "is not a passport"},
-		"other-type":      {set(subject, `"subject":{"type":"CANARY","value":"CANARY1"}`), "subject", "is not a passport"},
-		"no-value":        {set(subject, `"subject":{"type":"passport"}`), "subject", "is not a passport"},
-		"long-value":      {set(subject, `"subject":{"type":"passport","value":"`+strings.Repeat("CANARY", 6)+`"}`), "subject", "is not a passport"},
-		"cyrillic-value":  {set(subject, `"subject":{"type":"passport","value":"САNARY"}`), "subject", "is not a passport"},
+		"no-subject":      {set(subject, `"holder_jkt":""`), "subject.type", "is missing"},
+		"null-subject":    {set(subject, `"subject":null`), "subject.type", "is missing"},
+		"no-type":         {set(subject, `"subject":{"value":"CANARY1"}`), "subject.type", "is missing"},
+		"other-type":      {set(subject, `"subject":{"type":"CANARY","value":"CANARY1"}`), "subject.type", "must be passport or national_number"},
+		"no-value":        {set(subject, `"subject":{"type":"passport"}`), "subject.value", "is missing"},
+		"long-value":      {set(subject, `"subject":{"type":"passport","value":"`+strings.Repeat("CANARY", 6)+`"}`), "subject.value", "must be 1 to 32 letters A-Z and digits"},
+		"cyrillic-value":  {set(subject, `"subject":{"type":"passport","value":"САNARY"}`), "subject.value", "must be 1 to 32 letters"},
 		"no-biometrics":   {set(biometrics, `"holder_jkt":""`), "biometrics", "must hold 1 to 64 templates"},
 		"null-biometrics": {set(biometrics, `"biometrics":null`), "biometrics", "must hold 1 to 64"},
 		"none":            {set(biometrics, `"biometrics":[]`), "biometrics", "must hold 1 to 64"},
 		"too-many":        {set(biometrics, `"biometrics":[`+strings.Repeat("{},", 64)+"{}]"), "biometrics", "must hold 1 to 64"},
 
-		"key-null":        {set(holder, `"holder_key":null`), "holder_key", "is not an Ed25519 public JWK"},
+		"key-null":        {set(holder, `"holder_key":null`), "holder_key", "is not an Ed25519 public JWK: "},
 		"key-string":      {set(holder, `"holder_key":"CANARY"`), "holder_key", "is not an Ed25519"},
-		"key-empty":       {set(holder, `"holder_key":{}`), "holder_key", "is not an Ed25519"},
-		"key-short":       {set(holder, `"holder_key":{"kty":"OKP","crv":"Ed25519","x":"AAAA"}`), "holder_key", "is not an Ed25519"},
-		"key-other-curve": {set(holder, `"holder_key":{"kty":"OKP","crv":"X25519","x":"`+strings.Repeat("A", 43)+`"}`), "holder_key", "is not an Ed25519"},
+		"key-empty":       {set(holder, `"holder_key":{}`), "holder_key", "no kty"},
+		"key-short":       {set(holder, `"holder_key":{"kty":"OKP","crv":"Ed25519","x":"AAAA"}`), "holder_key", "3 bytes instead of 32"},
+		"key-other-curve": {set(holder, `"holder_key":{"kty":"OKP","crv":"X25519","x":"`+strings.Repeat("A", 43)+`"}`), "holder_key", "not an Ed25519 verification key"},
 		"key-private": {func(m *members) {
 			m.holder = strings.Replace(m.holder, `{`, `{"d":"CANARY",`, 1)
-		}, "holder_key", "is not an Ed25519"},
+		}, "holder_key", "private members in a public JWK"},
 		"key-duplicate": {func(m *members) {
 			m.holder = strings.Replace(m.holder, `{`, `{"kty":"OKP",`, 1)
-		}, "line", notObject},
-		"key-and-jkt":   {func(m *members) { m.holder += `,"holder_jkt":"` + strings.Repeat("A", 43) + `"` }, "holder_jkt", "is not a SHA-256 thumbprint"},
+		}, "holder_key", "duplicate member"},
+		"key-and-jkt":   {func(m *members) { m.holder += `,"holder_jkt":"` + strings.Repeat("A", 43) + `"` }, "holder_jkt", "stands beside holder_key"},
 		"jkt-short":     {set(holder, `"holder_jkt":"CANARY"`), "holder_jkt", "is not a SHA-256 thumbprint"},
 		"jkt-long":      {set(holder, `"holder_jkt":"`+strings.Repeat("A", 44)+`"`), "holder_jkt", "is not a SHA-256 thumbprint"},
 		"jkt-broken":    {set(holder, `"holder_jkt":"\n`+strings.Repeat("A", 43)+`"`), "holder_jkt", "is not a SHA-256 thumbprint"},
 		"jkt-malleable": {set(holder, `"holder_jkt":"`+strings.Repeat("A", 42)+`B"`), "holder_jkt", "is not a SHA-256 thumbprint"},
 
-		"empty-biometric": {set(biometrics, `"biometrics":[{}]`), "biometrics[0]", "must have data or file, not both"},
+		"empty-biometric": {set(biometrics, `"biometrics":[{}]`), "biometrics[0]", "has neither data nor file"},
 		"both": {func(m *members) {
 			m.biometrics = strings.Replace(m.biometrics, `"data"`, `"file":"CANARY","data"`, 1)
-		}, "biometrics[0]", "must have data or file, not both"},
-		"bad-base64":      {one("face", exchange.FormatEmbedding, "data", "CANARY!"), "biometrics[0].data", "is not standard base64"},
+		}, "biometrics[0]", "has data and file"},
+		"bad-base64":      {one("face", exchange.FormatEmbedding, "data", "CANARY!"), "biometrics[0].data", "is not standard base64: character 7"},
 		"base64url":       {one("face", exchange.FormatEmbedding, "data", "CA-_"), "biometrics[0].data", "is not standard base64"},
 		"unpadded-base64": {one("face", exchange.FormatEmbedding, "data", "CANAR"), "biometrics[0].data", "is not standard base64"},
 		"loose-base64":    {one("face", exchange.FormatEmbedding, "data", "CANARY=="), "biometrics[0].data", "is not standard base64"},
-		"folded-base64":   {one("finger", exchange.FormatFinger2005, "data", b64(finger[:30])+"\n"+b64(finger[30:])), "biometrics[0].data", "is not standard base64"},
+		"folded-base64":   {one("finger", exchange.FormatFinger2005, "data", b64(finger[:30])+"\n"+b64(finger[30:])), "biometrics[0].data", "line break at character 41"},
 		"large-data":      {one("finger", exchange.FormatFinger2005, "data", b64(make([]byte, gallery.MaxRecordSize+1))), "biometrics[0]", "is larger than 65536 bytes"},
 		"second": {func(m *members) {
 			m.biometrics = `"biometrics":[` + biometric("finger", exchange.FormatFinger2005, "data", b64(finger)) + "," +
 				biometric("finger", exchange.FormatFinger2005, "data", "CANARY!") + "]"
 		}, "biometrics[1].data", "is not standard base64"},
 
-		"other-modality": {one("CANARY", exchange.FormatFinger2005, "data", b64(finger)), "biometrics[0]", "are not a pair that this node compares"},
-		"other-format":   {one("finger", "CANARY", "data", b64(finger)), "biometrics[0]", "are not a pair"},
-		"crossed":        {one("face", exchange.FormatFinger2005, "data", b64(finger)), "biometrics[0]", "are not a pair"},
+		"other-modality": {one("CANARY", exchange.FormatFinger2005, "data", b64(finger)), "biometrics[0].modality", "must be finger or face"},
+		"other-format":   {one("finger", "CANARY", "data", b64(finger)), "biometrics[0].format", "must be iso-19794-2-2005 for finger"},
+		"crossed":        {one("face", exchange.FormatFinger2005, "data", b64(finger)), "biometrics[0].format", "must be tamga-embedding-1 for face"},
 		"cut-template":   {one("finger", exchange.FormatFinger2005, "data", cut), "biometrics[0]", "iso-19794-2-2005: offset 8: "},
 		"other-template": {one("finger", exchange.FormatFinger2005, "data", b64(people.Person(0).FaceReference())), "biometrics[0]", "iso-19794-2-2005: offset 0: "},
 		"other-face":     {one("face", exchange.FormatEmbedding, "data", b64(finger)), "biometrics[0]", "tamga-embedding-1: offset 0: "},

@@ -6,16 +6,19 @@
 //
 // [Object] and [Array] check a text and hand out its members or elements raw.
 // Nothing is decoded but names and, by [String], strings; after a check,
-// encoding/json can be let loose on the text. Errors are [*Error]; their text has
-// no values, and only member names that the target type has: any other name is the
-// sender's, and may be a person's number. Cost is linear in the length of the text.
+// encoding/json can be let loose on the text, and [Path] names the member whose
+// value it did not like. Errors are [*Error]; their text has no values, and only
+// member names that the target type has: any other name is the sender's, and may be
+// a person's number. Cost is linear in the length of the text.
 package strictjson
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -31,16 +34,23 @@ const maxLinear = 16
 // Error is a text that was refused.
 type Error struct {
 	Offset int    // in bytes
+	Path   string // of the innermost value around the fault, such as "a.b[2]"; empty for the outermost
 	Rule   string // what was broken
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("JSON offset %d: %s", e.Offset, e.Rule) }
+func (e *Error) Error() string {
+	if e.Path != "" {
+		return fmt.Sprintf("JSON offset %d, in %s: %s", e.Offset, e.Path, e.Rule)
+	}
+	return fmt.Sprintf("JSON offset %d: %s", e.Offset, e.Rule)
+}
 
 // scanner walks one text.
 type scanner struct {
 	data   []byte
 	pos    int
 	strict bool // members that the target struct does not have are refused
+	sought int  // the value around this offset ends the walk, when it is not 0
 }
 
 // Object checks that data is exactly one JSON object. t, if not nil, is the
@@ -79,6 +89,34 @@ func Array(data []byte, visit func(value []byte) error) error {
 	return s.end()
 }
 
+// Path names the innermost value of data that begins before offset and does not end
+// before it, which is where encoding/json says that a value does not fit t. data has
+// passed [Object]. Members that t does not have are "?".
+func Path(data []byte, t reflect.Type, offset int) string {
+	s := &scanner{data: data, sought: offset}
+	s.space()
+	if s.peek() != '{' {
+		return ""
+	}
+	if found, ok := errors.AsType[*Error](s.object(t, 1, nil)); ok {
+		return found.Path
+	}
+	return ""
+}
+
+// within puts a fault inside the value that at names.
+func within(at string, err error) error {
+	fault, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+	case fault.Path == "" || fault.Path[0] == '[':
+		fault.Path = at + fault.Path
+	default:
+		fault.Path = at + "." + fault.Path
+	}
+	return err
+}
+
 func (s *scanner) fail(rule string) error {
 	return &Error{Offset: s.pos, Rule: rule}
 }
@@ -111,6 +149,17 @@ func (s *scanner) end() error {
 }
 
 func (s *scanner) value(t reflect.Type, depth int) error {
+	start := s.pos
+	if err := s.anyValue(t, depth); err != nil {
+		return err
+	}
+	if start < s.sought && s.sought <= s.pos {
+		return s.fail("found")
+	}
+	return nil
+}
+
+func (s *scanner) anyValue(t reflect.Type, depth int) error {
 	switch c := s.peek(); {
 	case c == '{':
 		return s.object(t, depth+1, nil)
@@ -167,7 +216,7 @@ func (s *scanner) object(t reflect.Type, depth int, visit func(name, value []byt
 		s.space()
 		start := s.pos
 		if err := s.value(member, depth); err != nil {
-			return err
+			return within(shape.step(name), err)
 		}
 		if visit != nil {
 			if err := visit(name, s.data[start:s.pos]); err != nil {
@@ -191,11 +240,11 @@ func (s *scanner) array(t reflect.Type, depth int, visit func(value []byte) erro
 		s.pos++
 		return nil
 	}
-	for {
+	for i := 0; ; i++ {
 		s.space()
 		start := s.pos
 		if err := s.value(element, depth); err != nil {
-			return err
+			return within("["+strconv.Itoa(i)+"]", err)
 		}
 		if visit != nil {
 			if err := visit(s.data[start:s.pos]); err != nil {

@@ -47,10 +47,16 @@ func TestErrorSaysWhere(t *testing.T) {
 		A struct {
 			B int `json:"b"`
 		} `json:"a"`
+		C []struct {
+			B any `json:"b"`
+		} `json:"c"`
 	}
 	for text, want := range map[string]strictjson.Error{
-		`{"a":{"b":1,"b":2}}`: {Offset: 15, Rule: `duplicate member "b"`},
-		`{"a":{"B":1}}`:       {Offset: 9, Rule: `a member differs from "b" in case only`},
+		`{"a":{"b":1,"b":2}}`:    {Offset: 15, Path: "a", Rule: `duplicate member "b"`},
+		`{"a":{"B":1}}`:          {Offset: 9, Path: "a", Rule: `a member differs from "b" in case only`},
+		`{"a":{"b":tru}}`:        {Offset: 10, Path: "a.b", Rule: "not a JSON value"},
+		`{"c":[{"b":1},{"b":}]}`: {Offset: 19, Path: "c[1].b", Rule: "not a JSON value"},
+		`{"c":[{"b":[1,[+]]}]}`:  {Offset: 15, Path: "c[0].b[1][0]", Rule: "not a JSON value"},
 		// Names that the type does not have are the sender's.
 		`{"SYN123":1}`:              {Offset: 9, Rule: "unknown member"},
 		`{"a":{},"a":{"SYN123":1}}`: {Offset: 11, Rule: `duplicate member "a"`},

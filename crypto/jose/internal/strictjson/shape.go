@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -42,12 +43,22 @@ func shapeOf(t reflect.Type) shape {
 // known is the name, to follow a text, when the type has it; a sender's own name is
 // not repeated.
 func (s shape) known(name []byte) string {
-	for _, f := range s.fields {
-		if f.name == string(name) {
-			return " " + Quote(name)
-		}
+	if !s.has(name) {
+		return ""
 	}
-	return ""
+	return " " + Quote(name)
+}
+
+// step is the name in a path.
+func (s shape) step(name []byte) string {
+	if !s.has(name) {
+		return "?"
+	}
+	return string(name)
+}
+
+func (s shape) has(name []byte) bool {
+	return slices.ContainsFunc(s.fields, func(f field) bool { return f.name == string(name) })
 }
 
 func decodesItself(t reflect.Type) bool {
