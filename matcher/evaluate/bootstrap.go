@@ -1,7 +1,7 @@
 package evaluate
 
 import (
-	"cmp"
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -9,122 +9,6 @@ import (
 
 // replicates of a bootstrap: enough that the 2.5 % tails rest on 25 each.
 const replicates = 1000
-
-// noSubject stands for the second subject of a comparison that is non-mated
-// although one subject's name is on both sides: a forgery.
-const noSubject = -1
-
-// outcome is one comparison with the subjects it was between, numbered within
-// its set. It is mated when both are the same.
-type outcome struct {
-	score float64
-	a, b  int32
-}
-
-func (o outcome) mated() bool { return o.a == o.b }
-
-// sample is one set's comparisons by descending score.
-type sample struct {
-	outcomes []outcome
-	subjects int
-}
-
-func newSample(outcomes []outcome, subjects int) *sample {
-	slices.SortFunc(outcomes, func(x, y outcome) int {
-		return cmp.Or(cmp.Compare(y.score, x.score), cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b))
-	})
-	return &sample{outcomes: outcomes, subjects: subjects}
-}
-
-// curve has every comparison once.
-func (s *sample) curve() curve {
-	steps := make([]step, 0, len(s.outcomes))
-	for _, o := range slices.Backward(s.outcomes) {
-		if n := len(steps); n == 0 || steps[n-1].score != o.score {
-			steps = append(steps, step{score: o.score})
-		}
-		if last := &steps[len(steps)-1]; o.mated() {
-			last.mated++
-		} else {
-			last.nonMated++
-		}
-	}
-	return newCurve(steps)
-}
-
-// report has the sample's figures with their intervals.
-func (s *sample) report() Report {
-	r := s.curve().report()
-	each, _ := bootstrap([]*sample{s})
-	r.setIntervals(each[0])
-	return r
-}
-
-// weights are the totals of a replicate.
-func (s *sample) weights(drawn []float64) (mated, nonMated float64) {
-	for _, o := range s.outcomes {
-		if w := o.weight(drawn); o.mated() {
-			mated += w
-		} else {
-			nonMated += w
-		}
-	}
-	return mated, nonMated
-}
-
-// weight of a comparison when subject i was drawn drawn[i] times. A pair of
-// different subjects weighs as the product of their draws: two draws of one
-// subject give no non-mated comparison (after R. M. Bolle, N. K. Ratha,
-// S. Pankanti, "Error analysis of pattern recognition systems - the subsets
-// bootstrap", CVIU 93(1), 2004).
-func (o outcome) weight(drawn []float64) float64 {
-	if o.a == o.b || o.b == noSubject {
-		return drawn[o.a]
-	}
-	return drawn[o.a] * drawn[o.b]
-}
-
-// figures are what a bootstrap has intervals of.
-type figures struct {
-	eer  float64
-	fnmr [len(bounds)]float64
-}
-
-// replicate computes the figures of a redrawn sample, walking down from the
-// highest score only as far as they need. ok is false when the draw left one
-// kind of comparison out.
-func (s *sample) replicate(drawn []float64) (f figures, ok bool) {
-	mated, nonMated := s.weights(drawn)
-	if mated == 0 || nonMated == 0 {
-		return f, false
-	}
-	c := curve{nonMated: nonMated}
-	strictest := len(bounds) - 1 // of the bounds still open
-	accepted, matched := 0.0, 0.0
-	fmr, fnmr := 0.0, 1.0
-	crossed := false
-	for i := 0; i < len(s.outcomes) && !(crossed && strictest < 0); {
-		score := s.outcomes[i].score
-		for ; i < len(s.outcomes) && s.outcomes[i].score == score; i++ {
-			if w := s.outcomes[i].weight(drawn); s.outcomes[i].mated() {
-				accepted += w
-			} else {
-				matched += w
-			}
-		}
-		for ; strictest >= 0 && matched > c.budget(bounds[strictest].fmr); strictest-- {
-			f.fnmr[strictest] = fnmr
-		}
-		nextFMR, nextFNMR := matched/nonMated, max(0, 1-accepted/mated)
-		if !crossed && nextFMR >= nextFNMR {
-			before, after := fnmr-fmr, nextFMR-nextFNMR
-			f.eer = fnmr + (nextFNMR-fnmr)*before/(before+after)
-			crossed = true
-		}
-		fmr, fnmr = nextFMR, nextFNMR
-	}
-	return f, true
-}
 
 // newDraws returns the source of a bootstrap's randomness, always the same:
 // two reports of one input are equal.
@@ -146,18 +30,25 @@ type intervals struct {
 
 // bootstrap returns, for each sample and for the mean over all of them, the
 // 95 % intervals under redrawing of subjects within each sample. Replicates
-// that leave a sample without one kind of comparison are passed over.
-func bootstrap(samples []*sample) (each []intervals, mean intervals) {
+// that leave a sample without one kind of comparison are passed over. The only
+// error is the context's.
+func bootstrap(ctx context.Context, samples ...*sample) (each []intervals, mean intervals, err error) {
 	r := newDraws()
 	all := make([][]figures, len(samples))
+	drawn := make([][]float64, len(samples))
+	for i, s := range samples {
+		drawn[i] = make([]float64, s.subjects)
+	}
 	means := make([]figures, 0, replicates)
 	for range replicates {
+		if err := ctx.Err(); err != nil {
+			return nil, mean, err
+		}
 		var sum figures
 		usable := true
 		for i, s := range samples {
-			drawn := make([]float64, s.subjects)
-			draw(r, drawn)
-			f, ok := s.replicate(drawn)
+			draw(r, drawn[i])
+			f, ok := s.replicate(drawn[i])
 			if !ok {
 				usable = false
 				continue
@@ -176,7 +67,7 @@ func bootstrap(samples []*sample) (each []intervals, mean intervals) {
 	for _, fs := range all {
 		each = append(each, intervalsOf(fs))
 	}
-	return each, intervalsOf(means)
+	return each, intervalsOf(means), nil
 }
 
 func intervalsOf(fs []figures) (in intervals) {

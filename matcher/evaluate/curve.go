@@ -99,9 +99,9 @@ func (c curve) at(bound float64) (missed, matched, threshold float64) {
 	missed = c.mated
 	// When even the highest score is too many, nothing may be accepted.
 	threshold = min(math.MaxFloat64, math.Nextafter(c.steps[len(c.steps)-1].score, math.Inf(1)))
-	budget := c.budget(bound)
+	allowed := budget(bound, c.nonMated)
 	for i := len(c.steps) - 1; i >= 0; i-- {
-		if matched+c.steps[i].nonMated > budget {
+		if matched+c.steps[i].nonMated > allowed {
 			break
 		}
 		matched += c.steps[i].nonMated
@@ -111,9 +111,9 @@ func (c curve) at(bound float64) (missed, matched, threshold float64) {
 	return max(0, missed), matched, threshold
 }
 
-// budget is the weight of non-mated comparisons that may match at bound. The
-// slack keeps 1/100 of 100 comparisons at one in spite of rounding.
-func (c curve) budget(bound float64) float64 { return bound*c.nonMated*(1+1e-12) + 1e-9 }
+// budget is the weight of non-mated comparisons, of all there are, that may
+// match at bound. The slack keeps 1/100 of 100 at one in spite of rounding.
+func budget(bound, nonMated float64) float64 { return bound*nonMated*(1+1e-12) + 1e-9 }
 
 // det returns at most limit operating points by ascending threshold, spread
 // evenly over the path of the curve in FNMR and in the logarithm of FMR. The

@@ -87,14 +87,15 @@ func TestFaceRepeats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const comparisons = 120*119/2 + 80*40 // all pairs, and 80 probes in a gallery of 40
 	last, calls := 0, 0
 	b, err := evaluate.Face(context.Background(), subjects, 16, vectors, evaluate.Options{Progress: func(done, total int) {
-		if done < last || total != 120*119/2 {
+		if done < last || total != comparisons {
 			t.Errorf("progress %d of %d after %d", done, total, last)
 		}
 		last, calls = done, calls+1
 	}})
-	if err != nil || last != 120*119/2 || calls == 0 {
+	if err != nil || last != comparisons || calls == 0 {
 		t.Fatalf("progress ended at %d: %v", last, err)
 	}
 	if diff := cmp.Diff(a, b); diff != "" {
@@ -119,7 +120,7 @@ func TestFaceCountsFailures(t *testing.T) {
 
 func TestFaceRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ subjects, dims, values int }{
-		"short": {3, 4, 11}, "long": {3, 4, 13}, "extra-row": {3, 4, 16}, "no-dims": {3, 0, 0}, "negative": {1, -1, 1}, "many": {1<<16 + 1, 1, 1<<16 + 1},
+		"short": {3, 4, 11}, "long": {3, 4, 13}, "extra-row": {3, 4, 16}, "no-dims": {3, 0, 0}, "negative": {1, -1, 1}, "many": {1<<20 + 1, 1, 1<<20 + 1},
 	} {
 		_, err := evaluate.Face(context.Background(), make([]string, c.subjects), c.dims, make([]float32, c.values), evaluate.Options{})
 		if !errors.Is(err, evaluate.ErrShape) {
@@ -131,6 +132,10 @@ func TestFaceRefuses(t *testing.T) {
 	subjects, vectors := inventedFaces(5, 2, 4)
 	if _, err := evaluate.Face(ctx, subjects, 4, vectors, evaluate.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+	// 12,000 captures of one subject are 72 million mated pairs.
+	if _, err := evaluate.Face(context.Background(), make([]string, 12_000), 1, make([]float32, 12_000), evaluate.Options{}); !errors.Is(err, evaluate.ErrSize) {
+		t.Errorf("too many mated pairs: %v, want ErrSize", err)
 	}
 	if got, err := evaluate.Face(context.Background(), nil, 4, nil, evaluate.Options{}); err != nil || got.Mated+got.NonMated != 0 {
 		t.Errorf("nothing to compare: %+v, %v", got, err)

@@ -1,10 +1,12 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tamga-id/tamga/matcher/finger"
@@ -18,81 +20,107 @@ type FingerTemplate struct {
 	// Name is SET_FINGER_IMPRESSION, such as fvc2002_DB1_B_101_3: the last
 	// two fields are the finger and the impression, all before them the set.
 	Name string
-	// Sample is the decoded view. Leave it zero for a file that could not be
-	// decoded, so that it is counted as a failure.
+	// Sample is the decoded view.
 	Sample finger.Sample
-}
-
-// entry is a template with the numbers of its set and of its finger therein.
-type entry struct {
-	set, subject int
-	template     *finger.Template
+	// Failed gives the reason, a short constant, why there is no Sample; such
+	// an impression is counted as a failure.
+	Failed string
 }
 
 // Finger compares every impression with every other of its set: mated are all
-// pairs of one finger, non-mated all pairs of two. Sets are never mixed. The
-// report has one of its own for each set.
+// pairs of one finger, non-mated all pairs of two. Sets are never mixed, but
+// for [Report.Identification], where the references of all are one gallery.
+// The report has one of its own for each set.
 //
 // Errors are [ErrName], a name that occurs twice, and the context's.
 func Finger(ctx context.Context, templates []FingerTemplate, o Options) (Report, error) {
-	c, err := newCollection(templates)
+	impressions, err := newImpressions(templates)
 	if err != nil {
 		return Report{}, err
 	}
-	defer c.wipe()
-	outcomes, rows := c.plan()
-	speed, err := o.measure(cost(rows), func() error { return runRows(ctx, rows, o.Progress) })
-	if err != nil {
-		return Report{}, fmt.Errorf("comparing fingers: %w", err)
+	fingers := ready(impressions)
+	defer wipe(fingers)
+	plan := Plan{
+		Modality: "finger",
+		Protocol: "in each set, all impression pairs of a finger are mated and all pairs of different fingers non-mated",
+		Captures: captures(impressions, fingers),
+		Compare:  comparing(fingers, fingers),
 	}
-	r := c.report(outcomes)
-	r.ComparisonsPerSecondPerCore = speed
-	return r, nil
+	return Pairs(ctx, plan, o)
 }
 
-// collection is the templates by set, ready to compare.
-type collection struct {
-	sets     []string
-	subjects []int // fingers in each set
-	failures []int // templates of each set that could not be prepared
-	members  [][]entry
+// FingerAgainst is [Finger] for probes from one extractor and references from
+// another, of the same impressions: every probe is compared with every
+// reference of its set but that of the same impression. Names that are not in
+// both are left out.
+func FingerAgainst(ctx context.Context, probes, references []FingerTemplate, o Options) (Report, error) {
+	a, err := newImpressions(probes)
+	if err != nil {
+		return Report{}, err
+	}
+	b, err := newImpressions(references)
+	if err != nil {
+		return Report{}, err
+	}
+	a, b = common(a, b)
+	fingers, against := ready(a), ready(b)
+	defer wipe(fingers)
+	defer wipe(against)
+	plan := Plan{
+		Modality: "finger",
+		Protocol: "probes and references are from two extractors: in each set, every probe is compared with every reference " +
+			"but that of the same impression; those of one finger are mated, all others non-mated",
+		Captures: captures(a, fingers),
+		Compare:  comparing(fingers, against),
+		BothWays: true,
+	}
+	for i, c := range captures(b, against) {
+		plan.Captures[i].Failed = cmp.Or(plan.Captures[i].Failed, c.Failed)
+	}
+	return Pairs(ctx, plan, o)
 }
 
-func newCollection(templates []FingerTemplate) (*collection, error) {
-	sorted := slices.Clone(templates)
-	slices.SortFunc(sorted, func(a, b FingerTemplate) int { return strings.Compare(a.Name, b.Name) })
-	c := &collection{}
-	sets, fingers := map[string]int{}, map[string]int{}
-	for i, t := range sorted {
+func comparing(probes, references []*finger.Template) func(i, from int, scores []float64) {
+	return func(i, from int, scores []float64) {
+		for k := range scores {
+			scores[k] = finger.Compare(probes[i], references[from+k])
+		}
+	}
+}
+
+// impression is a template with what its name says.
+type impression struct {
+	FingerTemplate
+	set, owner, number string
+}
+
+// newImpressions reads the names and puts impressions in their order.
+func newImpressions(templates []FingerTemplate) ([]impression, error) {
+	out := make([]impression, len(templates))
+	for i, t := range templates {
 		set, owner, err := splitName(t.Name)
 		if err != nil {
 			return nil, err
 		}
-		if i > 0 && sorted[i-1].Name == t.Name {
-			return nil, fmt.Errorf("reading template names: %.60q occurs twice", t.Name)
-		}
-		n, ok := sets[set]
-		if !ok {
-			n = len(c.sets)
-			sets[set] = n
-			c.sets = append(c.sets, set)
-			c.subjects = append(c.subjects, 0)
-			c.failures = append(c.failures, 0)
-			c.members = append(c.members, nil)
-		}
-		subject, ok := fingers[owner]
-		if !ok {
-			subject = c.subjects[n]
-			fingers[owner] = subject
-			c.subjects[n]++
-		}
-		template, err := finger.Prepare(t.Sample)
-		if err != nil {
-			c.failures[n]++ // compares to 0 as a nil template
-		}
-		c.members[n] = append(c.members[n], entry{n, subject, template})
+		out[i] = impression{t, set, owner, t.Name[len(owner)+1:]}
 	}
-	return c, nil
+	slices.SortFunc(out, compareImpressions)
+	for i := 1; i < len(out); i++ {
+		if out[i-1].Name == out[i].Name {
+			return nil, fmt.Errorf("reading template names: %.60q occurs twice", out[i].Name)
+		}
+	}
+	return out, nil
+}
+
+// compareImpressions puts impression 2 before impression 10.
+func compareImpressions(a, b impression) int {
+	x, errX := strconv.Atoi(a.number)
+	y, errY := strconv.Atoi(b.number)
+	if errX != nil || errY != nil {
+		x, y = 0, 0
+	}
+	return cmp.Or(cmp.Compare(a.set, b.set), cmp.Compare(a.owner, b.owner), cmp.Compare(x, y), cmp.Compare(a.Name, b.Name))
 }
 
 // splitName returns the set and the set with the finger.
@@ -109,66 +137,46 @@ func splitName(name string) (set, owner string, err error) {
 	return owner[:middle], owner, nil
 }
 
-func (c *collection) wipe() {
-	for _, members := range c.members {
-		for _, m := range members {
-			m.template.Wipe()
+// common keeps of both what the other has too.
+func common(a, b []impression) (x, y []impression) {
+	for i, k := 0, 0; i < len(a) && k < len(b); {
+		switch c := compareImpressions(a[i], b[k]); {
+		case c < 0:
+			i++
+		case c > 0:
+			k++
+		default:
+			x, y = append(x, a[i]), append(y, b[k])
+			i, k = i+1, k+1
 		}
+	}
+	return x, y
+}
+
+// ready prepares templates; one that cannot be stays nil.
+func ready(impressions []impression) []*finger.Template {
+	out := make([]*finger.Template, len(impressions))
+	for i, im := range impressions {
+		if im.Failed == "" {
+			out[i], _ = finger.Prepare(im.Sample)
+		}
+	}
+	return out
+}
+
+func wipe(templates []*finger.Template) {
+	for _, t := range templates {
+		t.Wipe()
 	}
 }
 
-// plan returns where the outcomes of each set will be, and the work that puts
-// them there.
-func (c *collection) plan() (outcomes [][]outcome, rows []row) {
-	outcomes = make([][]outcome, len(c.sets))
-	for n, members := range c.members {
-		outcomes[n] = make([]outcome, len(members)*(len(members)-1)/2)
-		rest := outcomes[n]
-		for i := range members {
-			others := members[i+1:]
-			rows = append(rows, row{cost: len(others), work: compareRow(members[i], others, rest[:len(others)])})
-			rest = rest[len(others):]
+func captures(impressions []impression, templates []*finger.Template) []Capture {
+	out := make([]Capture, len(impressions))
+	for i, im := range impressions {
+		out[i] = Capture{Set: im.set, Subject: im.owner, Failed: im.Failed}
+		if templates[i] == nil && im.Failed == "" {
+			out[i].Failed = "the matcher cannot prepare the template"
 		}
 	}
-	return outcomes, rows
-}
-
-func compareRow(probe entry, others []entry, into []outcome) func(int) {
-	return func(int) {
-		for k, o := range others {
-			into[k] = outcome{number(finger.Compare(probe.template, o.template)), int32(probe.subject), int32(o.subject)}
-		}
-	}
-}
-
-const fingerProtocol = "in each set, all impression pairs of a finger are mated and all pairs of different fingers non-mated"
-
-// report joins the sets' reports.
-func (c *collection) report(outcomes [][]outcome) Report {
-	samples := make([]*sample, len(c.sets))
-	var all []outcome
-	people := 0
-	for n := range c.sets {
-		offset := int32(people)
-		for _, o := range outcomes[n] {
-			all = append(all, outcome{o.score, o.a + offset, o.b + offset})
-		}
-		people += c.subjects[n]
-		samples[n] = newSample(outcomes[n], c.subjects[n])
-	}
-	sets := make([]Report, len(c.sets))
-	each, mean := bootstrap(samples)
-	failures := 0
-	for n, name := range c.sets {
-		s := samples[n].curve().report()
-		s.setIntervals(each[n])
-		s.Name, s.Failures = name, c.failures[n]
-		failures += s.Failures
-		sets[n] = s
-	}
-	pooled := newSample(all, people).report()
-	pooled.Failures = failures
-	r := meanOf(sets, pooled, mean)
-	r.Modality, r.Protocol = "finger", fingerProtocol
-	return r
+	return out
 }

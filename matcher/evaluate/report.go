@@ -118,6 +118,13 @@ type Report struct {
 	OperatingPoints []OperatingPoint `json:"operating_points,omitempty"`
 	// DET has at most 200 operating points by ascending threshold.
 	DET []Point `json:"det"`
+	// Acquisition counts samples and subjects; nil where they are not known.
+	Acquisition *Acquisition `json:"acquisition,omitempty"`
+	// Identification is about searches of a gallery; nil where none can be.
+	// With Sets, the one at the top searches the references of all sets.
+	Identification *Identification `json:"identification,omitempty"`
+	// Groups has differentials at the thresholds of all comparisons together.
+	Groups []Differential `json:"groups,omitempty"`
 	// Failures counts the templates that could not be made ready; their
 	// comparisons are among those counted, at the lowest score.
 	Failures int `json:"failures"`
@@ -141,6 +148,8 @@ type Options struct {
 	// used, for [Report.ComparisonsPerSecondPerCore]. The package itself has
 	// no clock.
 	CPUSeconds func() float64
+	// Groups divide the subjects: for fingers these are SET_FINGER.
+	Groups []Grouping
 }
 
 // measure does work that makes n comparisons and returns how many of them a
@@ -282,6 +291,7 @@ func meanOf(sets []Report, pooled Report, mean intervals) Report {
 	r := blank()
 	r.Sets, r.Pooled = sets, &pooled
 	r.Mated, r.NonMated, r.DET, r.Failures = pooled.Mated, pooled.NonMated, pooled.DET, pooled.Failures
+	r.Acquisition, r.Identification, r.Groups = pooled.Acquisition, pooled.Identification, pooled.Groups
 	if len(sets) == 0 {
 		r.Sets = []Report{}
 	}

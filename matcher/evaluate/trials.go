@@ -1,6 +1,9 @@
 package evaluate
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // Trial is one comparison that was made.
 type Trial struct {
@@ -15,22 +18,28 @@ type Trial struct {
 
 // Trials reports on comparisons between known subjects, with bootstrap
 // intervals over the subjects. Trials whose subjects differ are non-mated.
-// It panics when a number is negative or beyond 32 bits. Nothing is changed or
-// kept.
+// It panics when a number is negative or beyond 31 bits. Nothing is changed or
+// kept. Use [Pairs] where captures are all compared with each other: it needs
+// less memory and tells about identification and groups too.
 func Trials(modality string, trials []Trial) Report {
-	outcomes := make([]outcome, len(trials))
+	t := newTally(math.MaxInt32)
 	subjects := 0
-	for i, t := range trials {
-		if t.Probe < 0 || t.Reference < 0 || max(t.Probe, t.Reference) >= math.MaxInt32 {
+	for _, trial := range trials {
+		if trial.Probe < 0 || trial.Reference < 0 || max(trial.Probe, trial.Reference) >= math.MaxInt32 {
 			panic("evaluate: subject number out of range")
 		}
-		subjects = max(subjects, t.Probe+1, t.Reference+1)
-		outcomes[i] = outcome{number(t.Score), int32(t.Probe), int32(t.Reference)}
-		if t.Forged {
-			outcomes[i].a, outcomes[i].b = int32(t.Reference), noSubject
+		subjects = max(subjects, trial.Probe+1, trial.Reference+1)
+		o := outcome{number(trial.Score), int32(trial.Probe), int32(trial.Reference)}
+		if trial.Forged {
+			o.a, o.b = int32(trial.Reference), noSubject
 		}
+		t.add(o)
 	}
-	r := newSample(outcomes, subjects).report()
+	s := sampleOf(t, subjects, nil)
+	r := s.curve().report()
+	if each, _, err := bootstrap(context.Background(), s); err == nil {
+		r.setIntervals(each[0])
+	}
 	r.Modality = modality
 	r.Sets = []Report{}
 	return r
