@@ -28,9 +28,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
 
 	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/exchange/internal/calendar"
 )
 
 // Max is the size in octets above which input is refused unread: ten of the largest records that
@@ -59,12 +59,24 @@ type Header struct {
 	Version uint16 // of the patron header format; 0x0101 in Doc 9303
 	Type    uint32 // biometric type, one bit of 24; one of the Type constants where known
 	Subtype uint8  // which finger or eye; see Finger
-	Created time.Time
+	Created Time
 	// From and Until are the first and the last day of validity, both or none.
-	From, Until time.Time
+	From, Until Date
 	Creator     uint32 // product that made the record: organisation and product number
 	Owner       uint16 // organisation that defines the record's format
 	Format      uint16 // its number for the format, never zero
+}
+
+// Date is a day of the years 1 to 9999. The zero value is none.
+type Date struct {
+	Year       uint16
+	Month, Day uint8
+}
+
+// Time is a second of a day, in UTC. The zero value is none.
+type Time struct {
+	Date
+	Hour, Minute, Second uint8
 }
 
 // Template is one biometric record behind its header. It prints and logs as a constant.
@@ -83,19 +95,29 @@ func (Template) LogValue() slog.Value { return slog.StringValue(redacted) }
 // Format keeps the record out of everything that package fmt prints.
 func (Template) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
 
-// CheckValidity compares the validity period, if there is one, with the day of now in UTC. The
-// error is [ErrNotYetValid] or [ErrExpired].
-func (h Header) CheckValidity(now time.Time) error {
-	if h.From.IsZero() {
+// CheckValidity compares the validity period, if there is one, with a day, today's in UTC as a
+// rule. The error is [ErrNotYetValid] or [ErrExpired].
+func (h Header) CheckValidity(today Date) error {
+	switch {
+	case h.From == Date{}:
 		return nil
-	}
-	if now.Before(h.From) {
+	case today.number() < h.From.number():
 		return ErrNotYetValid
-	}
-	if !now.Before(h.Until.AddDate(0, 0, 1)) {
+	case today.number() > h.Until.number():
 		return ErrExpired
 	}
 	return nil
+}
+
+// number orders dates.
+func (d Date) number() int { return int(d.Year)<<16 | int(d.Month)<<8 | int(d.Day) }
+
+func (d Date) valid() bool {
+	return d.Year <= 9999 && calendar.Day(int(d.Year), int(d.Month), int(d.Day))
+}
+
+func (t Time) valid() bool {
+	return t.Date.valid() && calendar.Clock(int(t.Hour), int(t.Minute), int(t.Second))
 }
 
 // Finger is the finger position code of ISO/IEC 19794-2 that a subtype names, 0 when it names no
@@ -161,11 +183,9 @@ func (h Header) fault() string {
 		return ruleType
 	case !subtype(h.Subtype, h.Type):
 		return ruleSubtype
-	case !h.Created.IsZero() && !codable(h.Created):
+	case h.Created != Time{} && !h.Created.valid():
 		return ruleCreated
-	case h.From.IsZero() != h.Until.IsZero():
-		return ruleValidity
-	case !h.From.IsZero() && (!codable(h.From) || !codable(h.Until) || h.Until.Before(h.From) || !midnight(h.From) || !midnight(h.Until)):
+	case (h.From != Date{} || h.Until != Date{}) && (!h.From.valid() || !h.Until.valid() || h.Until.number() < h.From.number()):
 		return ruleValidity
 	case h.Owner == 0 || h.Format == 0:
 		return ruleFormat
@@ -178,9 +198,3 @@ func subtype(s uint8, kind uint32) bool {
 	_, ok := Finger(s)
 	return ok && (s < 4 || kind == 0 || kind == TypeFingerprint)
 }
-
-func codable(t time.Time) bool {
-	return t.Location() == time.UTC && t.Year() > 1 && t.Year() <= 9999 && t.Nanosecond() == 0
-}
-
-func midnight(t time.Time) bool { return t.Equal(t.Truncate(24 * time.Hour)) }

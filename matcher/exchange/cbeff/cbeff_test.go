@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -61,10 +60,10 @@ func octets(t testing.TB, annotated string) []byte {
 }
 
 func goldenTemplates() []cbeff.Template {
-	day := func(y, m, d int) time.Time { return time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC) }
 	return []cbeff.Template{{
-		Header: cbeff.Header{Version: 0x101, Type: cbeff.TypeFingerprint, Subtype: 9, Created: time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC),
-			From: day(2024, 2, 29), Until: day(2034, 2, 28), Creator: 0x1030001, Owner: cbeff.OwnerSC37, Format: 1},
+		Header: cbeff.Header{Version: 0x101, Type: cbeff.TypeFingerprint, Subtype: 9,
+			Created: cbeff.Time{Date: cbeff.Date{Year: 2024, Month: 2, Day: 29}, Hour: 23, Minute: 59, Second: 59},
+			From:    cbeff.Date{Year: 2024, Month: 2, Day: 29}, Until: cbeff.Date{Year: 2034, Month: 2, Day: 28}, Creator: 0x1030001, Owner: cbeff.OwnerSC37, Format: 1},
 		Data: []byte("FMR\x00"),
 	}, {
 		Header:      cbeff.Header{Type: cbeff.TypeFingerprint, Subtype: 10, Owner: cbeff.OwnerSC37, Format: 0x2a},
@@ -184,6 +183,7 @@ func TestParseRefuses(t *testing.T) {
 		"created-digit":        {put(25, 0x2a), 23, "creation time is not a time in binary coded decimals"},
 		"created-day":          {put(28, 0x30), 23, "creation time is not a time in binary coded decimals"},
 		"created-year":         {put(25, 0x00, 0x00), 23, "creation time is not a time in binary coded decimals"},
+		"created-zero":         {put(25, 0, 0, 0, 0, 0, 0, 0), 23, "creation time is not a time in binary coded decimals"},
 		"created-hour":         {put(29, 0x24), 23, "creation time is not a time in binary coded decimals"},
 		"validity-day":         {put(41, 0x31), 32, "validity period is not two days in binary coded decimals, the first not the later"},
 		"validity-order":       {put(38, 0x20, 0x23), 32, "validity period is not two days in binary coded decimals, the first not the later"},
@@ -215,10 +215,11 @@ func TestEncodeRefuses(t *testing.T) {
 		"two-types":   {func(t *cbeff.Template) { t.Header.Type = 3 }, "biometric type is not one type"},
 		"wide-type":   {func(t *cbeff.Template) { t.Header.Type = 1 << 24 }, "biometric type is not one type"},
 		"subtype":     {func(t *cbeff.Template) { t.Header.Subtype = 3 }, "biometric subtype is reserved"},
-		"zone":        {func(t *cbeff.Template) { t.Header.Created = t.Header.Created.In(time.FixedZone("", 3600)) }, "creation time is not a time in binary coded decimals"},
-		"nanoseconds": {func(t *cbeff.Template) { t.Header.Created = t.Header.Created.Add(1) }, "creation time is not a time in binary coded decimals"},
-		"until":       {func(t *cbeff.Template) { t.Header.Until = time.Time{} }, "validity period is not two days in binary coded decimals, the first not the later"},
-		"noon":        {func(t *cbeff.Template) { t.Header.Until = t.Header.Until.Add(time.Hour) }, "validity period is not two days in binary coded decimals, the first not the later"},
+		"created":     {func(t *cbeff.Template) { t.Header.Created.Second = 60 }, "creation time is not a time in binary coded decimals"},
+		"created-day": {func(t *cbeff.Template) { t.Header.Created.Day = 30 }, "creation time is not a time in binary coded decimals"},
+		"until":       {func(t *cbeff.Template) { t.Header.Until = cbeff.Date{} }, "validity period is not two days in binary coded decimals, the first not the later"},
+		"from":        {func(t *cbeff.Template) { t.Header.From = cbeff.Date{} }, "validity period is not two days in binary coded decimals, the first not the later"},
+		"far":         {func(t *cbeff.Template) { t.Header.Until.Year = 10000 }, "validity period is not two days in binary coded decimals, the first not the later"},
 		"owner":       {func(t *cbeff.Template) { t.Header.Owner = 0 }, "format owner or format type is missing"},
 		"format":      {func(t *cbeff.Template) { t.Header.Format = 0 }, "format owner or format type is missing"},
 		"data":        {func(t *cbeff.Template) { t.Data = nil }, "biometric data are missing"},
@@ -270,24 +271,20 @@ func TestFingers(t *testing.T) {
 func TestValidity(t *testing.T) {
 	h := goldenTemplates()[0].Header
 	for name, c := range map[string]struct {
-		now  string
-		want error
+		today cbeff.Date
+		want  error
 	}{
-		"before": {"2024-02-28T23:59:59Z", cbeff.ErrNotYetValid},
-		"first":  {"2024-02-29T00:00:00Z", nil},
-		"last":   {"2034-02-28T23:59:59Z", nil},
-		"after":  {"2034-03-01T00:00:00Z", cbeff.ErrExpired},
-		"zone":   {"2034-03-01T05:00:00+06:00", nil},
+		"before": {cbeff.Date{Year: 2024, Month: 2, Day: 28}, cbeff.ErrNotYetValid},
+		"first":  {cbeff.Date{Year: 2024, Month: 2, Day: 29}, nil},
+		"middle": {cbeff.Date{Year: 2030, Month: 12, Day: 31}, nil},
+		"last":   {cbeff.Date{Year: 2034, Month: 2, Day: 28}, nil},
+		"after":  {cbeff.Date{Year: 2034, Month: 3, Day: 1}, cbeff.ErrExpired},
 	} {
 		t.Run(name, func(t *testing.T) {
-			now, err := time.Parse(time.RFC3339, c.now)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := h.CheckValidity(now); !errors.Is(err, c.want) {
+			if err := h.CheckValidity(c.today); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
-			if err := (cbeff.Header{}).CheckValidity(now); err != nil {
+			if err := (cbeff.Header{}).CheckValidity(c.today); err != nil {
 				t.Errorf("no period: got %v", err)
 			}
 		})
@@ -323,7 +320,9 @@ func TestSpecimen(t *testing.T) {
 		lost := len(b) - outer - len(again)
 		if strings.Contains(name, "All") {
 			h := ts[0].Header
-			if h.Version != 0x101 || h.Type != cbeff.TypeFace || h.Creator != 0x1030001 || h.Created.IsZero() || h.From.IsZero() || lost != 3 {
+			created := cbeff.Time{Date: cbeff.Date{Year: 2124, Month: 1, Day: 5}, Hour: 11, Minute: 23, Second: 45}
+			if h.Version != 0x101 || h.Type != cbeff.TypeFace || h.Creator != 0x1030001 || h.Created != created ||
+				h.From != created.Date || h.Until != (cbeff.Date{Year: 2129, Month: 1, Day: 5}) || lost != 3 {
 				t.Errorf("%s: got %+v, %d octets fewer", name, h, lost)
 			}
 		} else if lost != 0 || !bytes.Equal(again, b[outer:]) {

@@ -1,9 +1,6 @@
 package cbeff
 
-import (
-	"encoding/binary"
-	"time"
-)
+import "encoding/binary"
 
 // Encode writes the template, in BER-TLV:
 //
@@ -78,11 +75,11 @@ func (h Header) elements() (out []byte) {
 	if h.Subtype != 0 {
 		out = element(out, tagSubtype, []byte{h.Subtype})
 	}
-	if !h.Created.IsZero() {
-		out = element(out, tagCreated, decimals(h.Created.Format("20060102150405")))
+	if c := h.Created; c != (Time{}) {
+		out = element(out, tagCreated, append(c.decimals(), decimal(c.Hour), decimal(c.Minute), decimal(c.Second)))
 	}
-	if !h.From.IsZero() {
-		out = element(out, tagValidity, decimals(h.From.Format(time.DateOnly)+h.Until.Format(time.DateOnly)))
+	if h.From != (Date{}) {
+		out = element(out, tagValidity, append(h.From.decimals(), h.Until.decimals()...))
 	}
 	if h.Creator != 0 {
 		out = element(out, tagCreator, binary.BigEndian.AppendUint32(nil, h.Creator))
@@ -92,22 +89,12 @@ func (h Header) elements() (out []byte) {
 	return out
 }
 
-// decimals packs the digits of s, of which there is an even number, two an octet.
-func decimals(s string) (out []byte) {
-	half := false
-	for i := range len(s) {
-		switch {
-		case s[i] == '-':
-		case half:
-			out[len(out)-1] |= s[i] - '0'
-			half = false
-		default:
-			out = append(out, (s[i]-'0')<<4)
-			half = true
-		}
-	}
-	return out
+func (d Date) decimals() []byte {
+	return []byte{decimal(uint8(d.Year / 100)), decimal(uint8(d.Year % 100)), decimal(d.Month), decimal(d.Day)}
 }
+
+// decimal is a number under 100 in binary coded decimals.
+func decimal(n uint8) byte { return n/10<<4 | n%10 }
 
 func element(out []byte, tag int, v []byte) []byte {
 	if tag > 0xff {

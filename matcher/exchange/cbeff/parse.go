@@ -1,7 +1,5 @@
 package cbeff
 
-import "time"
-
 // Tags of ISO/IEC 7816-11 and Doc 9303-10.
 const (
 	tagDG3           = 0x63
@@ -173,14 +171,13 @@ func (h *Header) set(tag int, v []byte, f *fault) bool {
 	case tagSubtype:
 		h.Subtype = uint8(number(v))
 	case tagCreated:
-		if h.Created, ok = moment(v); !ok {
+		if h.Created, ok = moment(v); !ok || !h.Created.valid() {
 			f.rule = ruleCreated
 		}
 	case tagValidity:
-		var ok2 bool
-		h.From, ok = moment(v[:4])
-		h.Until, ok2 = moment(v[4:])
-		if !ok || !ok2 {
+		from, ok1 := moment(v[:4])
+		until, ok2 := moment(v[4:])
+		if h.From, h.Until = from.Date, until.Date; !ok1 || !ok2 || !h.From.valid() {
 			f.rule = ruleValidity
 		}
 	case tagCreator:
@@ -225,17 +222,20 @@ func number(v []byte) (n uint32) {
 	return n
 }
 
-// moment reads a date, or date and time, in binary coded decimals.
-func moment(v []byte) (time.Time, bool) {
-	const layout = "20060102150405"
-	digits := make([]byte, 0, len(layout))
-	for _, o := range v {
-		digits = append(digits, '0'+o>>4, '0'+o&0xf)
+// moment reads a date, or date and time, in binary coded decimals. It reports false when there is
+// something else in them.
+func moment(v []byte) (t Time, ok bool) {
+	var parts [6]uint16 // year in two octets, the others in one
+	for i, o := range v {
+		if o>>4 > 9 || o&0xf > 9 {
+			return Time{}, false
+		}
+		at := max(0, i-1)
+		parts[at] = parts[at]*100 + uint16(o>>4)*10 + uint16(o&0xf)
 	}
-	// time.Parse refuses what is no digit and days that their month does not have. The year 1 has
-	// the zero time, which means "not given" here.
-	t, err := time.Parse(layout[:len(digits)], string(digits))
-	return t, err == nil && t.Year() > 1
+	t.Date = Date{parts[0], uint8(parts[1]), uint8(parts[2])}
+	t.Hour, t.Minute, t.Second = uint8(parts[3]), uint8(parts[4]), uint8(parts[5])
+	return t, true
 }
 
 // reader goes through the elements of an interval of b. tagAt is where the element that holds

@@ -1,8 +1,7 @@
 package finger2011
 
 import (
-	"time"
-
+	"github.com/tamga-id/tamga/matcher/exchange/internal/calendar"
 	"github.com/tamga-id/tamga/matcher/exchange/internal/extended"
 	"github.com/tamga-id/tamga/matcher/finger"
 )
@@ -125,12 +124,7 @@ func (c CaptureTime) valid() bool {
 			return false
 		}
 	}
-	if c.Given < 3 {
-		return true
-	}
-	// A day that its month does not have becomes one of the next month.
-	t := time.Date(int(c.Year), time.Month(c.Month), int(c.Day), 0, 0, 0, 0, time.UTC)
-	return t.Day() == int(c.Day)
+	return c.Given < 3 || calendar.Day(int(c.Year), int(c.Month), int(c.Day))
 }
 
 func (c CaptureTime) parts() [7]uint16 {

@@ -1,8 +1,6 @@
 package intake
 
 import (
-	"time"
-
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
 	"github.com/tamga-id/tamga/matcher/finger"
@@ -16,7 +14,7 @@ import (
 // 2005 has once, becomes the largest, so that every minutia lies within; impression types that
 // 2005 does not have become the nearest that it has. Capture time, device, certifications and
 // extended data are dropped. Views that differ in sampling rate, and more than 16, are refused.
-func Finger2005(b []byte, now time.Time) ([]byte, error) {
+func Finger2005(b []byte, today cbeff.Date) ([]byte, error) {
 	format, err := exchange.Detect(b)
 	switch {
 	case err != nil:
@@ -27,11 +25,11 @@ func Finger2005(b []byte, now time.Time) ([]byte, error) {
 		}
 		return b, nil
 	case format == exchange.FormatCBEFF:
-		if out, done, err := unwrapped(b, now); done {
+		if out, done, err := unwrapped(b, today); done {
 			return out, err
 		}
 	}
-	s, _, err := Fingers(b, now)
+	s, _, err := Fingers(b, today)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +42,8 @@ func Finger2005(b []byte, now time.Time) ([]byte, error) {
 
 // unwrapped gives the one record of 2005 behind a header, with everything that is in it. It is not
 // done when there are several, or one of another format.
-func unwrapped(b []byte, now time.Time) (out []byte, done bool, err error) {
-	ts, err := unwrap(b, now)
+func unwrapped(b []byte, today cbeff.Date) (out []byte, done bool, err error) {
+	ts, err := unwrap(b, today)
 	if err != nil {
 		return nil, true, err
 	}

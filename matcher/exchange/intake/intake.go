@@ -19,7 +19,6 @@ package intake
 
 import (
 	"errors"
-	"time"
 
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
@@ -45,9 +44,9 @@ const (
 	ruleSampling = "records or views differ in sampling rate"
 )
 
-// Fingers gives the samples of a record in their order, and the format that they were in. now is
-// for validity periods of CBEFF headers.
-func Fingers(b []byte, now time.Time) ([]finger.Sample, exchange.Format, error) {
+// Fingers gives the samples of a record in their order, and the format that they were in. today
+// is for validity periods of CBEFF headers.
+func Fingers(b []byte, today cbeff.Date) ([]finger.Sample, exchange.Format, error) {
 	format, err := exchange.Detect(b)
 	if err != nil {
 		return nil, "", err
@@ -56,7 +55,7 @@ func Fingers(b []byte, now time.Time) ([]finger.Sample, exchange.Format, error) 
 		s, err := samples(format, b)
 		return s, format, err
 	}
-	ts, err := unwrap(b, now)
+	ts, err := unwrap(b, today)
 	if err != nil {
 		return nil, format, err
 	}
@@ -86,7 +85,7 @@ func samples(format exchange.Format, b []byte) ([]finger.Sample, error) {
 }
 
 // unwrap parses headers and checks what they say by themselves.
-func unwrap(b []byte, now time.Time) ([]cbeff.Template, error) {
+func unwrap(b []byte, today cbeff.Date) ([]cbeff.Template, error) {
 	ts, err := cbeff.Parse(b)
 	if err != nil {
 		return nil, err
@@ -101,7 +100,7 @@ func unwrap(b []byte, now time.Time) ([]cbeff.Template, error) {
 		case t.Header.Owner != cbeff.OwnerSC37:
 			err = fault(ruleOwner)
 		default:
-			err = t.Header.CheckValidity(now)
+			err = t.Header.CheckValidity(today)
 		}
 		if err != nil {
 			wipeTemplates(ts)

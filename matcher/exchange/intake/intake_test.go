@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,7 +17,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/finger"
 )
 
-var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+var today = cbeff.Date{Year: 2026, Month: 11, Day: 25}
 
 // hand is samples of one image size: two impressions of a finger, and one that is missing.
 func hand() []finger.Sample {
@@ -72,14 +71,14 @@ func TestFingers(t *testing.T) {
 		"group":        {group, exchange.FormatCBEFF, hand()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, format, err := intake.Fingers(c.b, now)
+			got, format, err := intake.Fingers(c.b, today)
 			if err != nil || format != c.format {
 				t.Fatalf("got %q, %v", format, err)
 			}
 			if d := cmp.Diff(c.want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
-			b, err := intake.Finger2005(c.b, now)
+			b, err := intake.Finger2005(c.b, today)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,12 +97,12 @@ func TestPositionOfHeader(t *testing.T) {
 	r := must(exchange.ParseFinger(must(exchange.EncodeFinger(s))))
 	r.CaptureEquipment, r.Views[0].Extended = 0x8042, []byte{0, 2, 0, 5, 9}
 	b := wrapped(must(r.Encode()), cbeff.Header{Subtype: cbeff.Subtype(7)})
-	got, _, err := intake.Fingers(b, now)
+	got, _, err := intake.Fingers(b, today)
 	if err != nil || got[0].Position != 7 {
 		t.Errorf("got %v", err)
 	}
 	r.Views[0].Position = 7
-	if b, err = intake.Finger2005(b, now); err != nil || !bytes.Equal(b, must(r.Encode())) {
+	if b, err = intake.Finger2005(b, today); err != nil || !bytes.Equal(b, must(r.Encode())) {
 		t.Errorf("converted: %v: equipment or extended data are lost", err)
 	}
 }
@@ -113,11 +112,11 @@ func TestUnchanged(t *testing.T) {
 	r := must(exchange.ParseFinger(must(exchange.EncodeFinger(hand()))))
 	r.CaptureEquipment, r.Views[1].Number = 0x1234, 9
 	b := must(r.Encode())
-	got, err := intake.Finger2005(b, now)
+	got, err := intake.Finger2005(b, today)
 	if err != nil || &got[0] != &b[0] {
 		t.Errorf("bare: %v", err)
 	}
-	got, err = intake.Finger2005(wrapped(b, cbeff.Header{}), now)
+	got, err = intake.Finger2005(wrapped(b, cbeff.Header{}), today)
 	if err != nil || !bytes.Equal(got, b) {
 		t.Errorf("wrapped: %v", err)
 	}
@@ -129,19 +128,19 @@ func TestConvert(t *testing.T) {
 	s[0].Width, s[1].Height = 500, 450
 	for i, c := range []struct{ code, want uint8 }{{0, 0}, {8, 8}, {9, 1}, {24, 0}, {28, 0}, {29, 0}} {
 		s[0].Impression = c.code
-		got := must(exchange.DecodeFinger(must(intake.Finger2005(must(finger2011.Encode(s)), now))))
+		got := must(exchange.DecodeFinger(must(intake.Finger2005(must(finger2011.Encode(s)), today))))
 		if got[0].Impression != c.want || got[0].Width != 500 || got[2].Height != 450 {
 			t.Errorf("case %d: got %d, want %d", i, got[0].Impression, c.want)
 		}
 	}
 	s[1].ResY = 196
-	_, err := intake.Finger2005(must(finger2011.Encode(s)), now)
+	_, err := intake.Finger2005(must(finger2011.Encode(s)), today)
 	wantFormatError(t, err, exchange.FormatFinger2005, "records or views differ in sampling rate")
 	many := make([]finger.Sample, 17)
 	for i := range many {
 		many[i] = finger.Sample{Position: uint8(i % 10), Width: 1, Height: 1, ResX: 197, ResY: 197}
 	}
-	_, err = intake.Finger2005(must(finger2011.Encode(many)), now)
+	_, err = intake.Finger2005(must(finger2011.Encode(many)), today)
 	wantFormatError(t, err, exchange.FormatFinger2005, "number of views out of range")
 }
 
@@ -155,7 +154,7 @@ func wantFormatError(t *testing.T, err error, format, rule string) {
 
 func TestRefuses(t *testing.T) {
 	r := must(exchange.EncodeFinger(hand()[:1]))
-	day := now.Truncate(24 * time.Hour)
+	tomorrow, yesterday := cbeff.Date{Year: 2026, Month: 11, Day: 26}, cbeff.Date{Year: 2026, Month: 11, Day: 24}
 	face := append([]byte("TEMB\x01\x01\x01m\x40\x00"), bytes.Repeat([]byte{0, 0, 0x80, 0x3f}, 64)...)
 	const cb = exchange.FormatCBEFF
 	for name, c := range map[string]struct {
@@ -182,13 +181,13 @@ func TestRefuses(t *testing.T) {
 		"finger":         {wrapped(r, cbeff.Header{Subtype: cbeff.Subtype(3)}), nil, cb, "biometric subtype names another finger than the record"},
 		"hand":           {wrapped(r, cbeff.Header{Subtype: 2}), nil, cb, "biometric subtype names another finger than the record"},
 		"digit":          {wrapped(r, cbeff.Header{Subtype: 0b001_00}), nil, cb, "biometric subtype names another finger than the record"},
-		"early":          {wrapped(r, cbeff.Header{From: day.AddDate(0, 0, 1), Until: day.AddDate(1, 0, 0)}), cbeff.ErrNotYetValid, "", ""},
-		"late":           {wrapped(r, cbeff.Header{From: day.AddDate(-1, 0, 0), Until: day.AddDate(0, 0, -1)}), cbeff.ErrExpired, "", ""},
+		"early":          {wrapped(r, cbeff.Header{From: tomorrow, Until: tomorrow}), cbeff.ErrNotYetValid, "", ""},
+		"late":           {wrapped(r, cbeff.Header{From: yesterday, Until: yesterday}), cbeff.ErrExpired, "", ""},
 		"nested":         {wrapped(wrapped(r, cbeff.Header{}), cbeff.Header{}), nil, cb, "format type does not name the record's format"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _, err := intake.Fingers(c.b, now)
-			b, err2 := intake.Finger2005(c.b, now)
+			s, _, err := intake.Fingers(c.b, today)
+			b, err2 := intake.Finger2005(c.b, today)
 			if s != nil || b != nil {
 				t.Error("a result beside an error")
 			}
@@ -201,7 +200,7 @@ func TestRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := intake.Fingers(wrapped(r, cbeff.Header{From: day, Until: day}), now); err != nil {
+	if _, _, err := intake.Fingers(wrapped(r, cbeff.Header{From: today, Until: today}), today); err != nil {
 		t.Errorf("a record of today: %v", err)
 	}
 }
@@ -218,7 +217,7 @@ func TestWrap(t *testing.T) {
 		t.Errorf("several: got %+v", h)
 	}
 	r2011 := must(finger2011.Encode(hand()))
-	s, _, err := intake.Fingers(must(intake.Wrap(r2011, cbeff.Header{Format: 29})), now)
+	s, _, err := intake.Fingers(must(intake.Wrap(r2011, cbeff.Header{Format: 29})), today)
 	if d := cmp.Diff(hand(), s); err != nil || d != "" {
 		t.Errorf("2011: %v %s", err, d)
 	}
@@ -269,16 +268,16 @@ func TestExtractorRecords(t *testing.T) {
 		}
 		for i, name := range files {
 			want := must(os.ReadFile(name))
-			s, _, err := intake.Fingers(want, now)
+			s, _, err := intake.Fingers(want, today)
 			if err != nil {
 				t.Fatalf("%s, record %d: %v", set, i, err)
 			}
 			b := must(intake.Wrap(must(finger2011.Encode(s)), cbeff.Header{Format: 29}))
-			got, err := intake.Finger2005(b, now)
+			got, err := intake.Finger2005(b, today)
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s, record %d: changes on its way through 2011: %v", set, i, err)
 			}
-			got, err = intake.Finger2005(must(intake.Wrap(want, cbeff.Header{})), now)
+			got, err = intake.Finger2005(must(intake.Wrap(want, cbeff.Header{})), today)
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s, record %d: changes behind a header: %v", set, i, err)
 			}
@@ -294,11 +293,12 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	stored, err := intake.Finger2005(record, time.Now())
+	today := cbeff.Date{Year: 2026, Month: 11, Day: 25}
+	stored, err := intake.Finger2005(record, today)
 	if err != nil {
 		panic(err)
 	}
-	samples, format, err := intake.Fingers(stored, time.Now())
+	samples, format, err := intake.Fingers(stored, today)
 	if err != nil {
 		panic(err)
 	}
@@ -312,8 +312,8 @@ func FuzzFingers(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		want, _, err := intake.Fingers(b, now)
-		got, err2 := intake.Finger2005(b, now)
+		want, _, err := intake.Fingers(b, today)
+		got, err2 := intake.Finger2005(b, today)
 		if err != nil {
 			if err2 == nil {
 				t.Error("what gives no samples is converted")
