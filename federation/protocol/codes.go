@@ -29,6 +29,7 @@ const (
 	CodeProbeQuality      Code = "TMG-VER-0005"
 	CodeNotComparable     Code = "TMG-VER-0006"
 	CodeUncalibrated      Code = "TMG-VER-0007"
+	CodeDisagree          Code = "TMG-VER-0008"
 	CodeNotMember         Code = "TMG-TRU-0001"
 	CodeChainExpired      Code = "TMG-TRU-0002"
 	CodePeerMismatch      Code = "TMG-TRU-0003"
@@ -108,6 +109,7 @@ func registry() []CodeEntry {
 		{CodeProbeQuality, Inconclusive, wire, "The probe does not carry enough detail to decide.", "Recapture, or use another finger or modality."},
 		{CodeNotComparable, Inconclusive, wire, "The probe and the reference were made by different models, or by one for which the node has no threshold, and cannot be compared.", "Capture with a template profile that the peer's metadata lists."},
 		{CodeUncalibrated, Inconclusive, wire, "The matcher cannot vouch for the false match rate that the law demands of this many probes.", "Send one probe of each modality."},
+		{CodeDisagree, Inconclusive, wire, "One of the samples alone would match, but the others speak against it.", "Look at the person and the document; recapture all samples, then second-line inspection."},
 		{CodeNotMember, Refused, wire, "The sender is not a member of the federation.", "Enrol the sender with the Trust Anchor, or stop using its keys."},
 		{CodeChainExpired, Refused, wire, "The sender's Trust Chain has expired.", "Renew the Subordinate Statement at the Trust Anchor."},
 		{CodePeerMismatch, Refused, wire, "The Query's issuer is not the peer that sent it.", "Send each Query from its issuer's own node."},

@@ -11,6 +11,7 @@
 //     one source are not, so they count once, by the best of them, charged with their number (union bound).
 //   - A source of which nothing could be compared is missing: it is left out, it does not count as zero.
 //   - No decision is made at a false match rate that the calibrations do not support: [calibration.ErrUnsupported].
+//   - Several sources must on the whole speak for one person, however lax the rate: a sum below zero is no match.
 //   - Several sources may support a lower rate together than any alone. Of one source the decision is exactly that of
 //     [calibration.Calibration.Threshold].
 //
@@ -88,7 +89,7 @@ func Decide(sources []Source, fmrOneIn uint32) (Verdict, error) {
 	for _, s := range present {
 		sum += s.evidence()
 	}
-	return verdict(sum >= limit), nil
+	return verdict(sum >= max(limit, 0)), nil
 }
 
 func decideOne(s Source, fmrOneIn uint32) (Verdict, error) {

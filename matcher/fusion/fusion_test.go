@@ -163,6 +163,15 @@ func TestMissingIsNotZero(t *testing.T) {
 	}
 }
 
+// At a rate so lax that a weak sum would pass, what speaks against the person on the whole is still no match.
+func TestEvidenceMustSpeakForThePerson(t *testing.T) {
+	c := normal(t, 1, 4, 20_000)
+	against := fusion.Source{Calibration: c, Scores: []float64{1.5}}
+	if got := decide(t, 2, against, against); got == fusion.Matched {
+		t.Error("two sources that speak against the person matched")
+	}
+}
+
 func TestScoresThatAreNotNumbersNeverMatch(t *testing.T) {
 	c := normal(t, 1, 3, 20_000)
 	bad := fusion.Source{Calibration: c, Scores: []float64{math.NaN()}}

@@ -2,26 +2,31 @@ package responder
 
 import (
 	"errors"
-	"math"
 	"slices"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/finger"
+	"github.com/tamga-id/tamga/matcher/fusion"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
-// decision gathers what the comparisons said. One match is enough; without one, a
-// comparison that could be made is worth more than reasons why others could not.
-type decision struct{ code protocol.Code }
+// decision gathers the comparisons of one Query and decides on all of them together (TMG-R-011).
+type decision struct {
+	oneIn   uint32 // the law's false match rate
+	code    protocol.Code
+	sources []fusion.Source
+}
 
-func undecided() *decision { return &decision{code: protocol.CodeSubjectUnknown} }
+func undecided(oneIn uint32) *decision {
+	return &decision{oneIn: oneIn, code: protocol.CodeSubjectUnknown}
+}
 
-// rank orders codes from what says least to what decides.
+// rank orders the codes of what could not be compared from what says least.
 func rank(c protocol.Code) int {
 	return slices.Index([]protocol.Code{
 		protocol.CodeSubjectUnknown, protocol.CodeNoReference, protocol.CodeNotComparable, protocol.CodeProbeQuality,
-		protocol.CodeUncalibrated, protocol.CodeNotMatched, protocol.CodeMatched,
 	}, c)
 }
 
@@ -31,9 +36,8 @@ func (d *decision) note(c protocol.Code) {
 	}
 }
 
-// add compares the probes of one modality with the subject's references in it, at a
-// false match rate of 1/oneIn for all of them together.
-func (d *decision) add(modality string, probes []*sample, refs gallery.References, oneIn uint32) error {
+// add compares the probes of one modality with the subject's references in it.
+func (d *decision) add(modality string, probes []*sample, refs gallery.References) error {
 	if !refs.Known {
 		return nil
 	}
@@ -46,123 +50,102 @@ func (d *decision) add(modality string, probes []*sample, refs gallery.Reference
 	if err != nil {
 		return err
 	}
-	var pairs []pair
+	var usable []*sample
 	for _, p := range probes {
 		switch {
 		case p.modality != modality:
 		case p.poor():
 			d.note(protocol.CodeProbeQuality)
 		default:
-			pairs = append(pairs, d.pairs(p, references)...)
+			usable = append(usable, p)
 		}
 	}
-	if err := calibrate(pairs, oneIn); err != nil {
+	var found []source
+	if modality == ModalityFace {
+		found = d.faceSources(usable, references)
+	} else if found, err = d.fingerSources(usable, references); err != nil {
 		return err
 	}
-	for _, p := range pairs {
-		code, err := p.compare()
+	for _, s := range found {
+		scores, err := s.compare(d.oneIn)
 		if err != nil {
 			return err
 		}
-		if d.note(code); code == protocol.CodeMatched {
-			return nil
+		if len(scores.Scores) > 0 {
+			d.sources = append(d.sources, scores)
 		}
 	}
 	return nil
 }
 
-// pair is a comparison to be made.
-type pair struct {
-	probe, reference *sample
-	further          bool // the reference is not the first of its face or finger
-	calibrated       bool
-	limit            float64 // least score that is a match, when calibrated
-}
-
-// pairs lists what p can be compared with. Fingers whose positions are both known
-// and differ are not compared, nor are faces of different models, nor of a model
-// for which there is no threshold.
-func (d *decision) pairs(p *sample, references []*sample) []pair {
-	var out []pair
-	var had [256]bool // by position of the reference
-	for _, r := range references {
-		at := r.view.Position
-		switch {
-		case p.face != nil:
-			_, known := face.Lookup(p.face.Model())
-			if !known || r.face.Model() != p.face.Model() {
-				d.note(protocol.CodeNotComparable)
-				continue
-			}
-		case r.poor():
-			continue
-		case p.view.Position != 0 && at != 0 && p.view.Position != at:
-			continue
-		}
-		out = append(out, pair{probe: p, reference: r, further: had[at]})
-		had[at] = true
-	}
-	return out
-}
-
-// calibrate gives every pair the threshold it is decided at. Each is one more chance
-// for an impostor, so each is held to the law's rate divided by their number. Where
-// the matcher is not calibrated that far, the references of one face, those of one
-// known finger, and those of unknown fingers count as one each (TMG-R-011).
-func calibrate(pairs []pair, oneIn uint32) error {
-	ok, err := setLimits(pairs, oneIn, len(pairs))
-	if err != nil || ok {
-		return err
-	}
-	chances := 0
-	for _, p := range pairs {
-		if !p.further {
-			chances++
-		}
-	}
-	_, err = setLimits(pairs, oneIn, chances)
-	return err
-}
-
-// setLimits sets the thresholds at a rate of 1/oneIn divided by chances. It reports
-// whether every pair has one.
-func setLimits(pairs []pair, oneIn uint32, chances int) (bool, error) {
-	all := true
-	strict := uint32(min(uint64(oneIn)*uint64(chances), math.MaxUint32))
-	for i := range pairs {
-		p := &pairs[i]
-		var err error
-		if p.probe.face != nil {
-			p.limit, err = face.Threshold(p.probe.face.Model(), strict)
-		} else {
-			p.limit, err = finger.Threshold(strict)
-		}
-		uncalibrated := errors.Is(err, face.ErrUncalibrated) || errors.Is(err, finger.ErrUncalibrated)
-		if err != nil && !uncalibrated {
-			return false, err
-		}
-		p.calibrated = !uncalibrated
-		all = all && p.calibrated
-	}
-	return all, nil
-}
-
-var errScore = errors.New("comparing: the score is not a number")
-
-func (p pair) compare() (protocol.Code, error) {
-	if !p.calibrated {
-		return protocol.CodeUncalibrated, nil
-	}
-	score, err := p.score()
+// conclude is the verdict on everything added.
+func (d *decision) conclude() (protocol.Code, error) {
+	verdict, err := fusion.Decide(d.sources, d.oneIn)
 	switch {
+	case errors.Is(err, calibration.ErrUnsupported):
+		return protocol.CodeUncalibrated, nil
 	case err != nil:
 		return "", err
-	case math.IsNaN(score):
-		return "", errScore
-	case score >= p.limit:
+	case verdict == fusion.Matched:
 		return protocol.CodeMatched, nil
+	case verdict == fusion.Undecided:
+		return d.code, nil
+	case d.disagree():
+		return protocol.CodeDisagree, nil
 	}
 	return protocol.CodeNotMatched, nil
+}
+
+// disagree reports that one source alone would be a match, at a rate that counts how many were tried, though all
+// together are not: no "no", and a reason to look at the person.
+func (d *decision) disagree() bool {
+	for _, s := range d.sources {
+		strict := uint64(d.oneIn) * uint64(len(d.sources))
+		if strict > 1<<32-1 || len(d.sources) < 2 {
+			return false
+		}
+		if v, err := fusion.Decide([]fusion.Source{s}, uint32(strict)); err == nil && v == fusion.Matched {
+			return true
+		}
+	}
+	return false
+}
+
+// pair is a comparison to be made.
+type pair struct{ probe, reference *sample }
+
+// source is the comparisons of one face or one finger, or of fingers that cannot be told apart.
+type source struct {
+	calibration *calibration.Calibration
+	pairs       []pair
+	several     bool // of fingers that may differ: leaving one out may leave out the right one
+}
+
+// compare makes the comparisons. Each is a chance for an impostor as much as for the person, so of several references
+// of one finger or face only as many are compared as the calibration carries at the law's rate, the best first. Probes
+// are what the officer chose to send: none is left out.
+func (s source) compare(oneIn uint32) (fusion.Source, error) {
+	slices.SortStableFunc(s.pairs, func(a, b pair) int { return b.reference.worth() - a.reference.worth() })
+	made := map[*sample]int{}
+	for _, p := range s.pairs {
+		made[p.probe] = 0
+	}
+	most := len(s.pairs)
+	if !s.several {
+		most = max(1, fusion.Affordable(s.calibration, oneIn)/max(1, len(made)))
+	}
+	out := fusion.Source{Calibration: s.calibration}
+	for _, p := range s.pairs {
+		if made[p.probe]++; made[p.probe] > most {
+			continue
+		}
+		score, err := p.score()
+		if err != nil {
+			return fusion.Source{}, err
+		}
+		out.Scores = append(out.Scores, score)
+	}
+	return out, nil
 }
 
 func (p pair) score() (float64, error) {
@@ -178,4 +161,83 @@ func (p pair) score() (float64, error) {
 		return 0, err
 	}
 	return finger.Compare(probe, reference), nil
+}
+
+// faceSources is one source for each model in which both sides have a face. A person has one face, but two models
+// see it so differently that neither threshold covers the other's errors; the first model in the probes decides.
+func (d *decision) faceSources(probes, references []*sample) []source {
+	for _, first := range probes {
+		c, err := face.Calibration(first.face.Model())
+		if err != nil {
+			d.note(protocol.CodeNotComparable)
+			continue
+		}
+		s := source{calibration: c}
+		for _, p := range probes {
+			for _, r := range references {
+				if p.face.Model() == first.face.Model() && r.face.Model() == first.face.Model() && p.face.Dims() == r.face.Dims() {
+					s.pairs = append(s.pairs, pair{p, r})
+				}
+			}
+		}
+		if len(s.pairs) > 0 {
+			return []source{s}
+		}
+		d.note(protocol.CodeNotComparable)
+	}
+	return nil
+}
+
+// fingerSources is one source for each finger that both sides name. It is a single source for all fingers when one of
+// the samples does not say which finger it is, or when probes of different fingers are of one: evidence that may be
+// the same evidence must not be added up.
+func (d *decision) fingerSources(probes, references []*sample) ([]source, error) {
+	var out []source
+	together, err := d.oneFinger(probes, references)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range probes {
+		for _, r := range references {
+			if r.poor() || p.view.Position != 0 && r.view.Position != 0 && p.view.Position != r.view.Position {
+				continue
+			}
+			at := slices.IndexFunc(out, func(s source) bool { return together || s.pairs[0].probe.view.Position == p.view.Position })
+			if at < 0 {
+				at = len(out)
+				out = append(out, source{calibration: finger.Calibration(), several: together})
+			}
+			out[at].pairs = append(out[at].pairs, pair{p, r})
+		}
+	}
+	return out, nil
+}
+
+// samePlace is the rate at which two probes count as of one finger: lax, since a mistake only adds them to one source.
+const samePlace = 100
+
+func (d *decision) oneFinger(probes, references []*sample) (bool, error) {
+	unplaced := func(s *sample) bool { return s.view.Position == 0 }
+	if slices.ContainsFunc(probes, unplaced) || slices.ContainsFunc(references, unplaced) {
+		return true, nil
+	}
+	limit, err := finger.Threshold(samePlace)
+	if err != nil {
+		return true, nil // cannot be told: the cautious side
+	}
+	for i, p := range probes {
+		for _, q := range probes[i+1:] {
+			if p.view.Position == q.view.Position {
+				continue
+			}
+			score, err := pair{p, q}.score()
+			if err != nil {
+				return false, err
+			}
+			if score >= limit {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }

@@ -120,13 +120,13 @@ func (r *Responder) open(q protocol.Query, d policy.Decision, now time.Time) (pr
 			return "", err
 		}
 	}
-	decision := undecided()
+	decision := undecided(d.FMROneIn)
 	for i, m := range wanted {
-		if err := decision.add(m, probes, found[i], d.FMROneIn); err != nil {
+		if err := decision.add(m, probes, found[i]); err != nil {
 			return "", err
 		}
 	}
-	return decision.code, nil
+	return decision.conclude()
 }
 
 // modalities lists those of the probes, each once, in order.

@@ -52,6 +52,14 @@ func (s *sample) poor() bool {
 	return true
 }
 
+// worth orders samples of one finger or face by how much they tell: the reported quality, and then the minutiae.
+func (s *sample) worth() int {
+	if s.face != nil {
+		return 0
+	}
+	return int(s.view.Quality)<<8 + len(s.view.Minutiae)
+}
+
 func (s *sample) template() (*finger.Template, error) {
 	if s.ready == nil {
 		t, err := finger.Prepare(s.view)

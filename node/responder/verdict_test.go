@@ -103,7 +103,7 @@ func verdictCases() []verdictCase {
 		// A probe that does not say which finger it is has ten chances.
 		{"unplaced-of-ten", ten, ask(placed(0, unplaced(finger7.Data))), 10000, protocol.CodeUncalibrated},
 		{"unplaced-of-ten-at-1000", ten, ask(placed(0, unplaced(finger7.Data))), 1000, protocol.CodeMatched},
-		{"unplaced-of-ten-at-1001", ten, ask(placed(0, unplaced(finger7.Data))), 1001, protocol.CodeUncalibrated},
+		{"unplaced-of-ten-at-1601", ten, ask(placed(0, unplaced(finger7.Data))), 1601, protocol.CodeUncalibrated},
 		{"unplaced-of-one", list(ref(2)), ask(placed(0, unplaced(finger7.Data))), 10000, protocol.CodeMatched},
 		{"placed-by-the-question", ten, ask(placed(2, unplaced(finger7.Data))), 10000, protocol.CodeMatched},
 		{"misplaced-by-the-question", ten, ask(placed(3, unplaced(finger7.Data))), 10000, protocol.CodeNotMatched},
@@ -111,9 +111,9 @@ func verdictCases() []verdictCase {
 		{"unplaced-reference", list(fingerTemplate(0, unplaced(p.FingerReference(2)))), ask(finger7), 10000, protocol.CodeMatched},
 		{"reference-placed-by-the-gallery", list(fingerTemplate(7, unplaced(p.FingerReference(2)))), ask(finger7), 10000, protocol.CodeNoReference},
 		{"unplaced-references", list(fingerTemplate(0, unplaced(p.FingerReference(2))), fingerTemplate(0, unplaced(p.FingerReference(3)))),
-			ask(finger7), 10000, protocol.CodeMatched},
+			ask(finger7), 10000, protocol.CodeUncalibrated},
 
-		// Impressions of one finger count as one where the matcher cannot vouch for more.
+		// Of several impressions of one finger as many are compared as the matcher can vouch for.
 		{"two-impressions", list(ref(2), second), ask(finger7), 10000, protocol.CodeMatched},
 		{"two-impressions-of-another", list(ref(2), second), ask(finger8), 10000, protocol.CodeNotMatched},
 		{"two-impressions-at-5000", list(fingerTemplate(2, q.FingerReference(2)), ref(2)), ask(finger7), 5000, protocol.CodeMatched},
@@ -149,6 +149,15 @@ func verdictCases() []verdictCase {
 
 		{"finger-saves-face", list(refFace, ref(2)), ask(face8, finger7), 10000, protocol.CodeMatched},
 		{"face-saves-finger", list(refFace, ref(2)), ask(finger8, face7), 10000, protocol.CodeMatched},
+		// One finger of four alone would match, all together do not.
+		{"fingers-disagree", ten, ask(finger7, placed(3, q.FingerProbe(3, 1)), placed(4, q.FingerProbe(4, 1)), placed(5, q.FingerProbe(5, 1))),
+			1000, protocol.CodeDisagree},
+		{"two-fingers-add-up", ten, ask(finger7, placed(3, p.FingerProbe(3, 1))), 1_000_000, protocol.CodeMatched},
+		{"one-finger-does-not", ten, ask(finger7), 1_000_000, protocol.CodeUncalibrated},
+		// The same finger under two names is one piece of evidence.
+		{"one-finger-twice", list(ref(2), fingerTemplate(3, p.FingerReference(2))), ask(placed(2, unplaced(finger7.Data)), placed(3, unplaced(finger7.Data))),
+			1_000_000, protocol.CodeUncalibrated},
+		{"face-and-finger-add-up", list(refFace, ref(2)), ask(face7, finger7), 100_000_000, protocol.CodeMatched},
 		{"neither", list(refFace, ref(2)), ask(finger8, face8), 10000, protocol.CodeNotMatched},
 		{"face-and-poor-finger", list(refFace, ref(2)), ask(face8, placed(2, sparse(finger7.Data, 2))), 10000, protocol.CodeNotMatched},
 		{"no-face-and-poor-finger", list(ref(2)), ask(face7, placed(2, sparse(finger7.Data, 2))), 10000, protocol.CodeProbeQuality},

@@ -83,7 +83,7 @@ the gallery of the country that holds them.`,
 	add("ask", a.verifyCommand())
 	add("people", a.enrolCommand())
 	add("federation", a.anchorCommand())
-	add("check", a.ledgerCommand(), a.evaluateCommand(), a.conformCommand(), a.benchCommand())
+	add("check", a.ledgerCommand(), a.evaluateCommand(), a.calibrateCommand(), a.conformCommand(), a.benchCommand())
 	root.SetHelpCommand(a.helpCommand(root))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageOf(c, err) })
 	return root

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/matcher/calibration"
+	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/face"
+	"github.com/tamga-id/tamga/matcher/finger"
+	"github.com/tamga-id/tamga/matcher/synth"
+)
+
+// calibrating is the flags that every modality has.
+type calibrating struct {
+	data     []string
+	out, say string
+}
+
+func (a *app) calibrateCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "calibrate",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Short: "Make a calibration file: what comparison scores mean on your data",
+		Long: `Compares all pairs of a data set and writes a calibration: a JSON file that turns scores into
+log-likelihood ratios and says from which score on a comparison is a match at a false match
+rate. The file claims no rate that the comparisons do not support (rule of three). It holds
+aggregate figures only, nothing of a person.`,
+		Example: `  tamga calibrate finger --data secugen/ --data fingerjet/ --out finger.calibration.json
+  tamga calibrate face --model mobilefacenet-128 --data faces/ --out face.calibration.json`,
+	}
+	c.AddCommand(a.calibrateFinger(), a.calibrateFace())
+	return c
+}
+
+func (f *calibrating) add(c *cobra.Command, words string) *cobra.Command {
+	c.Args = cobra.NoArgs
+	c.Flags().StringArrayVar(&f.data, "data", nil, "folder of samples; repeat it for "+words)
+	c.Flags().StringVar(&f.out, "out", "", "file to write; - for stdout (required)")
+	c.Flags().StringVar(&f.say, "describe", "", "where the data came from, in words, for the file")
+	return c
+}
+
+func (f *calibrating) check(folders int) error {
+	switch {
+	case f.out == "":
+		return usage("--out is needed: the calibration file to write")
+	case len(f.data) == 0:
+		return usage("--data is needed: a folder of samples")
+	case len(f.data) > folders:
+		return usage("too many --data")
+	}
+	return nil
+}
+
+func (a *app) calibrateFinger() *cobra.Command {
+	var f calibrating
+	return f.add(&cobra.Command{
+		Use:   "finger",
+		Short: "Fingerprint templates: *.iso files named SET_FINGER_IMPRESSION.iso",
+		Long: `Each DIR holds the templates of one extractor, named as for "tamga evaluate finger". All pairs
+of different fingers are non-mated, across sets as well as within. With several folders the
+templates of each are compared with those of every other, too, and a threshold must hold in
+each of these groups.`,
+		Example: `  tamga calibrate finger --data secugen/ --data fingerjet/ --out finger.calibration.json`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.check(4); err != nil {
+				return err
+			}
+			return a.writeCalibration(c.Context(), &f, "finger", finger.Comparator, a.fingerGroups)
+		},
+	}, "each extractor")
+}
+
+func (a *app) calibrateFace() *cobra.Command {
+	var f calibrating
+	var model string
+	var people int
+	c := f.add(&cobra.Command{
+		Use:   "face",
+		Short: "Face embeddings: embeddingsN.f32 and embeddingsN.tsv",
+		Long: `DIR holds the embeddings of one model, as for "tamga evaluate face". --synthetic makes that
+many synthetic people instead, for the sandbox's own model.`,
+		Example: `  tamga calibrate face --model mobilefacenet-128 --data faces/ --out face.calibration.json
+  tamga calibrate face --synthetic 3000 --out synth.calibration.json`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			groups := func(ctx context.Context, data []string) ([]calibration.Scores, error) {
+				return a.faceGroup(ctx, model, data[0])
+			}
+			if people > 0 {
+				model, f.data = face.ModelSynth, []string{"synthetic people"}
+				groups = func(ctx context.Context, _ []string) ([]calibration.Scores, error) {
+					return a.syntheticFaces(ctx, people)
+				}
+			}
+			if err := f.check(1); err != nil {
+				return err
+			}
+			if model == "" || people < 0 || people > 20_000 {
+				return usage("--model is needed, the identifier that the embeddings carry; --synthetic takes up to 20000")
+			}
+			return a.writeCalibration(c.Context(), &f, "face", face.Comparator(model), groups)
+		},
+	}, "nothing else")
+	c.Flags().StringVar(&model, "model", "", "identifier of the model that computed the embeddings")
+	c.Flags().IntVar(&people, "synthetic", 0, "number of synthetic people to use instead of --data")
+	return c
+}
+
+// writeCalibration compares, fits and writes. An existing file is replaced whole or not at all.
+func (a *app) writeCalibration(ctx context.Context, f *calibrating, modality, comparator string, groups func(context.Context, []string) ([]calibration.Scores, error)) error {
+	scores, err := groups(ctx, f.data)
+	if err != nil {
+		return err
+	}
+	if f.say == "" {
+		names := make([]string, len(f.data))
+		for i, d := range f.data {
+			names[i] = filepath.Base(d)
+		}
+		f.say = strings.Join(names, ", ")
+	}
+	c, err := calibration.Fit(calibration.Input{Modality: modality, Comparator: comparator, Data: f.say, Groups: scores})
+	if err != nil {
+		return err
+	}
+	b, err := c.Encode()
+	if err != nil {
+		return err
+	}
+	if f.out == "-" {
+		_, err = a.out.Write(b)
+		return err
+	}
+	if err := os.WriteFile(f.out+".part", b, 0o644); err != nil {
+		return fmt.Errorf("writing calibration: %w", err)
+	}
+	if err := os.Rename(f.out+".part", f.out); err != nil {
+		return fmt.Errorf("writing calibration: %w", err)
+	}
+	least, greatest := c.Bounds()
+	rows := [][2]string{{"calibration", f.out}, {"comparator", comparator}, {"strictest rate", fmt.Sprintf("1 in %d", c.Strictest())},
+		{"log-likelihood ratios", fmt.Sprintf("%.1f to %.1f", least, greatest)}}
+	for _, g := range c.Groups() {
+		rows = append(rows, [2]string{g.Name, fmt.Sprintf("%d mated, %d non-mated, of %d", g.Mated, g.NonMated, g.Sources)})
+	}
+	return a.emit(struct {
+		File       string              `json:"file"`
+		Comparator string              `json:"comparator"`
+		Strictest  uint32              `json:"strictest_one_in"`
+		Groups     []calibration.Group `json:"groups"`
+	}{f.out, comparator, c.Strictest(), c.Groups()}, rows)
+}
+
+func (a *app) fingerGroups(ctx context.Context, folders []string) ([]calibration.Scores, error) {
+	items := make([][]calibration.Item[*finger.Template], len(folders))
+	for i, dir := range folders {
+		templates, err := readFingers(dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range templates {
+			at := strings.LastIndexByte(t.Name, '_')
+			if at <= 0 {
+				return nil, fmt.Errorf("reading template name %.60q: want SET_FINGER_IMPRESSION", t.Name)
+			}
+			p, err := finger.Prepare(t.Sample)
+			if err != nil {
+				continue // a failure to acquire is no comparison
+			}
+			defer p.Wipe()
+			items[i] = append(items[i], calibration.Item[*finger.Template]{Source: t.Name[:at], Capture: t.Name[at+1:], Template: p})
+		}
+	}
+	var out []calibration.Scores
+	for i := range items {
+		for j := i; j < len(items); j++ {
+			name, b := filepath.Base(folders[i]), items[j]
+			if i == j {
+				b = nil
+			} else {
+				name += " with " + filepath.Base(folders[j])
+			}
+			s, err := calibration.Collect(ctx, name, items[i], b, finger.Compare, a.counting())
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func (a *app) faceGroup(ctx context.Context, model, dir string) ([]calibration.Scores, error) {
+	subjects, dims, vectors, err := readFaces(dir)
+	if err != nil {
+		return nil, err
+	}
+	var items []calibration.Item[*face.Template]
+	for i, s := range subjects {
+		t, err := face.NewFloat(model, vectors[i*dims:(i+1)*dims])
+		if err != nil {
+			return nil, fmt.Errorf("reading embeddings: row %d: %w", i, err)
+		}
+		items = append(items, calibration.Item[*face.Template]{Source: s, Capture: fmt.Sprint(i), Template: t})
+	}
+	s, err := calibration.Collect(ctx, filepath.Base(dir), items, nil, cosine, a.counting())
+	return []calibration.Scores{s}, err
+}
+
+// syntheticFaces compares references with probes.
+func (a *app) syntheticFaces(ctx context.Context, people int) ([]calibration.Scores, error) {
+	population := synth.New(1, "KAZ")
+	var references, probes []calibration.Item[*face.Template]
+	for i := range people {
+		p := population.Person(i)
+		for n, record := range [][]byte{p.FaceReference(), p.FaceProbe(1), p.FaceProbe(2)} {
+			t, err := exchange.DecodeEmbedding(record)
+			if err != nil {
+				return nil, err
+			}
+			item := calibration.Item[*face.Template]{Source: fmt.Sprint(i), Capture: fmt.Sprint(n), Template: t}
+			if n == 0 {
+				references = append(references, item)
+			} else {
+				probes = append(probes, item)
+			}
+		}
+	}
+	s, err := calibration.Collect(ctx, "synthetic people", references, probes, cosine, a.counting())
+	return []calibration.Scores{s}, err
+}
+
+// cosine is for templates of one model, which always compare.
+func cosine(x, y *face.Template) float64 {
+	score, err := face.Compare(x, y)
+	if err != nil {
+		return -1
+	}
+	return score
+}
