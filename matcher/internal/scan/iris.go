@@ -57,6 +57,15 @@ func FullMask(mask []byte) bool {
 	return true
 }
 
+// Ones counts the bits set.
+func Ones(b []byte) int {
+	n := 0
+	for _, x := range b {
+		n += bits.OnesCount8(x)
+	}
+	return n
+}
+
 // Iris sets out[i] to the least Hamming distance, over the rotations of p, of
 // its code and that of row i, with no regard to masks.
 func (s *Set) Iris(out []uint16, rows []byte, p *Probe) {

@@ -1,0 +1,197 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/tamga-id/tamga/matcher/internal/scan"
+)
+
+// Layout of the codes of package search: 128 angles of 16 bits, angle by angle,
+// most significant bit first, and a mask of the same layout that has a 1 where
+// the code is usable.
+const (
+	IrisCodeBytes = scan.CodeBytes
+	// LeastIrisBits is the number of bits that must be usable in both codes for a
+	// comparison to count at all.
+	LeastIrisBits = 256
+)
+
+// Irises is an index of iris codes. It is safe for concurrent use. Make it with
+// [NewIrises]; the zero value panics.
+//
+// The score of a candidate is [IrisScore] at the best of 17 rotations, 8 steps of
+// the angle either way. Codes without masked bits are compared several times as
+// fast as others.
+type Irises struct {
+	engine[irisQueries, irisMemory]
+	table   *irisTable
+	compare stage[irisQueries, irisMemory] // bound once, so that a search allocates nothing
+}
+
+type irisQueries struct {
+	n      int
+	probes []scan.Probe
+}
+
+// irisMemory is what the loops count in a block.
+type irisMemory struct {
+	least  []uint16
+	counts []scan.Rotations
+}
+
+// NewIrises makes an empty index.
+func NewIrises(c Config) (*Irises, error) {
+	x := &Irises{table: newIrisTable()}
+	x.compare = x.compareIrises
+	return x, x.init(c, scan.IrisRow)
+}
+
+// Add enters a reference of a subject, which may have several. Code and mask
+// have [IrisCodeBytes] and are copied. The error is [ErrUnusable] when they
+// have not, or too few bits are usable, [ErrClosed], or [ErrMemory].
+func (x *Irises) Add(id ID, code, mask []byte) error {
+	if err := checkIris(code, mask); err != nil {
+		return fmt.Errorf("adding iris: %w", err)
+	}
+	return x.add(id, 1, !scan.FullMask(mask), func(row []byte) {
+		copy(row[:scan.CodeBytes], code)
+		copy(row[scan.CodeBytes:], mask)
+	})
+}
+
+func checkIris(code, mask []byte) error {
+	if len(code) != scan.CodeBytes || len(mask) != scan.CodeBytes || scan.Ones(mask) < LeastIrisBits {
+		return ErrUnusable
+	}
+	return nil
+}
+
+// Remove overwrites all references of a subject and returns how many there were.
+func (x *Irises) Remove(id ID) int {
+	return x.remove(id, func(row []byte) bool { return !scan.FullMask(row[scan.CodeBytes:]) })
+}
+
+// Search looks for an iris among all references. Errors and results are those
+// of [Faces.Search].
+func (x *Irises) Search(ctx context.Context, code, mask []byte, o Options, into *Result) error {
+	into.Wipe()
+	if err := checkIris(code, mask); err != nil {
+		return fmt.Errorf("searching: %w", err)
+	}
+	r, err := x.begin(1, o)
+	if err != nil {
+		return err
+	}
+	defer x.end(r)
+	q := &r.queries
+	if q.n = 1; len(q.probes) < q.n {
+		q.probes = make([]scan.Probe, q.n)
+	}
+	defer clear(q.probes)
+	q.probes[0].Set(code, mask)
+	r.over(ctx)
+	r.do(x.compare)
+	return r.gatherOne(into)
+}
+
+func (x *Irises) compareIrises(q *irisQueries, w *irisMemory, lists []best, g *segment, _, from, to int) {
+	rows := g.rows[from*x.stride : to*x.stride]
+	n := to - from
+	for i := range q.n {
+		if q.probes[i].Full && g.masked == 0 {
+			if w.least == nil {
+				w.least = make([]uint16, x.block)
+			}
+			scan.Best().Iris(w.least[:n], rows, &q.probes[i])
+			x.table.pickFull(&lists[i], w.least[:n], g.norms[from:to], g.ids[from:to])
+			continue
+		}
+		if w.counts == nil {
+			w.counts = make([]scan.Rotations, x.block)
+		}
+		scan.Best().IrisMasked(w.counts[:n], rows, &q.probes[i])
+		x.table.pickMasked(&lists[i], w.counts[:n], g.norms[from:to], g.ids[from:to])
+	}
+}
+
+// IrisScore is the score of two iris codes at one rotation, by the bits usable
+// in both and those of them that differ: 1 less twice the Hamming distance as
+// J. Daugman normalises it (IEEE Trans. SMC-B 37(5), 2007, eq. 4) for the number
+// of bits compared, HD' = 0.5-(0.5-HD)*sqrt(usable/911), so that a distance over few
+// bits counts for less. It is at most sqrt(2048/911), about 0 for two
+// different eyes, and minus infinity under [LeastIrisBits].
+func IrisScore(differing, usable int) float64 {
+	if usable < LeastIrisBits || usable > scan.CodeBits || differing < 0 || differing > usable {
+		return math.Inf(-1)
+	}
+	n := float64(usable)
+	// Products are rounded by the conversions, so that no processor fuses them with the difference.
+	return math.Sqrt(n/911) - float64(float64(differing)*float64(2/math.Sqrt(911*n)))
+}
+
+// irisTable holds the two terms of IrisScore by the number of usable bits.
+type irisTable struct{ most, each [scan.CodeBits + 1]float64 }
+
+func newIrisTable() *irisTable {
+	t := new(irisTable)
+	for n := range t.most {
+		t.most[n] = math.Inf(-1)
+		if n >= LeastIrisBits {
+			t.most[n] = IrisScore(0, n)
+			t.each[n] = float64(2 / math.Sqrt(911*float64(n)))
+		}
+	}
+	return t
+}
+
+func (t *irisTable) score(differing, usable int) float64 {
+	return t.most[usable] - float64(float64(differing)*t.each[usable])
+}
+
+// pickFull offers the rows near enough to enter the list.
+func (t *irisTable) pickFull(list *best, least []uint16, norms []float32, ids []ID) {
+	within := t.within(list.floor())
+	for i, d := range least {
+		if int(d) > within || norms[i] != norms[i] {
+			continue
+		}
+		if list.offer(ids[i], t.score(int(d), scan.CodeBits)) {
+			within = t.within(list.floor())
+		}
+	}
+}
+
+// within is the largest distance over all bits that scores at least floor, or -1.
+func (t *irisTable) within(floor float64) int {
+	lo, hi := -1, scan.CodeBits
+	for lo < hi {
+		mid := (lo + hi + 1) / 2
+		if t.score(mid, scan.CodeBits) >= floor {
+			lo = mid
+		} else {
+			hi = mid - 1
+		}
+	}
+	return lo
+}
+
+// pickMasked offers the rows whose best rotation may enter the list.
+func (t *irisTable) pickMasked(list *best, counts []scan.Rotations, norms []float32, ids []ID) {
+	floor := list.floor()
+	for i := range counts {
+		if norms[i] != norms[i] {
+			continue
+		}
+		c := &counts[i]
+		top := math.Inf(-1)
+		for turn := range scan.Turns {
+			top = max(top, t.score(int(c.Differing[turn]), int(c.Usable[turn])))
+		}
+		// Minus infinity is "could not tell" of one pair, and no score.
+		if top >= floor && !math.IsInf(top, -1) && list.offer(ids[i], top) {
+			floor = list.floor()
+		}
+	}
+}
