@@ -1,0 +1,59 @@
+package extract
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Bounds on an image. Smaller ones show too little of a finger, larger ones
+// are no single finger; both ends also bound the work on hostile input.
+const (
+	MinSide       = 100
+	MaxSide       = 4000
+	MinResolution = 250 // pixels per inch; ISO/IEC 19794-2:2005 clause 5.4 wants no less
+	MaxResolution = 1200
+)
+
+// Errors of an image's shape, to be tested for with errors.Is.
+var (
+	ErrSize       = errors.New("image side out of range")
+	ErrResolution = errors.New("resolution out of range")
+	ErrPixels     = errors.New("number of pixels is not width times height")
+)
+
+// Image is an 8-bit grey picture of one finger, ridges dark, rows from the
+// top, without padding. It is biometric data in clear; it prints and logs as
+// a constant. The zero value is refused.
+type Image struct {
+	Pix           []uint8
+	Width, Height int
+	DPI           int // pixels per inch, both ways
+}
+
+// LogValue keeps the picture out of logs.
+func (Image) LogValue() slog.Value { return slog.StringValue("finger image(redacted)") }
+
+// Format keeps the picture out of anything printed, whatever the verb.
+func (Image) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "finger image(redacted)") }
+
+func (m Image) check() error {
+	if err := checkShape(m.Width, m.Height, m.DPI); err != nil {
+		return err
+	}
+	if len(m.Pix) != m.Width*m.Height {
+		return fmt.Errorf("checking finger image: %w", ErrPixels)
+	}
+	return nil
+}
+
+func checkShape(width, height, dpi int) error {
+	switch {
+	case width < MinSide || width > MaxSide || height < MinSide || height > MaxSide:
+		return fmt.Errorf("checking finger image: %w: sides must be %d to %d pixels", ErrSize, MinSide, MaxSide)
+	case dpi < MinResolution || dpi > MaxResolution:
+		return fmt.Errorf("checking finger image: %w: must be %d to %d pixels per inch", ErrResolution, MinResolution, MaxResolution)
+	}
+	return nil
+}
