@@ -34,8 +34,8 @@ type folder struct {
 	names                     []string
 }
 
-// Folder reads a folder of ISO/IEC 19794-2:2005 templates, one file a record, in
-// the order of their names. What matches and is not a regular file, or is a link
+// Folder reads a folder of ISO/IEC 19794-2 templates, of 2005 or 2011, bare or behind
+// a CBEFF header, one file a record, in the order of their names. What matches and is not a regular file, or is a link
 // out of the folder, is a bad record.
 func Folder(dir, jurisdiction string, o FolderOptions) (Source, error) {
 	f, err := newFolder(dir, jurisdiction, o)
@@ -115,6 +115,6 @@ func (f *folder) parse(files fs.FS, name string) (gallery.Enrolment, error) {
 		return gallery.Enrolment{}, broken("file name", "does not match the pattern")
 	}
 	r := Record{Subject: Subject{Type: f.idType, Value: m[f.group]},
-		Biometrics: []Biometric{{Modality: "finger", Format: exchange.FormatFinger2005, File: name}}}
+		Biometrics: []Biometric{{Modality: "finger", Format: exchange.FormatFinger2005, File: name, detect: true}}}
 	return r.enrolment(f.jurisdiction, files)
 }

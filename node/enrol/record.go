@@ -14,6 +14,9 @@
 //	 "biometrics":[{"modality":"finger","format":"iso-19794-2-2005","data":"<base64>"},
 //	               {"modality":"face","format":"tamga-embedding-1","file":"faces/1.emb"}]}
 //
+// A finger may also be of format "iso-19794-2-2011" or, behind a CBEFF header,
+// "iso-19785-3-bit"; it is stored as a record of 2005.
+//
 // holder_key is the public key with which the person signs consents; holder_jkt, in
 // its place, is that key's RFC 7638 SHA-256 thumbprint. A file is named relative to
 // the manifest's folder and may not lie outside it.
@@ -35,11 +38,14 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
+	"github.com/tamga-id/tamga/matcher/exchange/intake"
 	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/node/gallery"
 )
@@ -73,6 +79,9 @@ type Biometric struct {
 	Format   string `json:"format"`
 	Data     string `json:"data,omitempty"`
 	File     string `json:"file,omitempty"`
+
+	// detect lets the record's first bytes decide on Format, which is kept where they do not.
+	detect bool
 }
 
 // RuleError says which rule of the format a record breaks and at which member. It
@@ -215,6 +224,9 @@ func (b Biometric) template(at string, files fs.FS) (gallery.Template, error) {
 			return gallery.Template{}, broken(at+".file", err.Error())
 		}
 	}
+	if f, err := exchange.Detect(data); b.detect && err == nil {
+		b.Format = string(f)
+	}
 	return NewTemplate(at, b.Modality, b.Format, data)
 }
 
@@ -252,7 +264,9 @@ func readFile(files fs.FS, name string) ([]byte, error) {
 }
 
 // NewTemplate checks data against the format it names and returns what the
-// gallery stores. at says where it stands, for the error.
+// gallery stores: finger records of other editions and behind CBEFF headers become
+// records of ISO/IEC 19794-2:2005, and data is wiped then. at says where it stands,
+// for the error.
 func NewTemplate(at, modality, format string, data []byte) (gallery.Template, error) {
 	t := gallery.Template{Modality: modality, Format: format, Data: data}
 	if len(data) > gallery.MaxRecordSize {
@@ -260,8 +274,9 @@ func NewTemplate(at, modality, format string, data []byte) (gallery.Template, er
 	}
 	var err error
 	switch {
-	case modality == "finger" && format == exchange.FormatFinger2005:
-		t.Position, err = checkFinger(data)
+	case modality == "finger" && readsFinger(format):
+		t.Format = exchange.FormatFinger2005
+		t.Data, t.Position, err = finger2005(format, data)
 	case modality == "face" && format == exchange.FormatEmbedding:
 		err = checkFace(data)
 	default:
@@ -282,19 +297,60 @@ func unknownFormat(at, modality string) error {
 	return broken(at+".format", "must be "+want+" for "+modality)
 }
 
-func checkFinger(data []byte) (uint8, error) {
+// readsFinger reports whether finger records of a format can be enrolled.
+func readsFinger(format string) bool {
+	return format == exchange.FormatFinger2005 || format == exchange.FormatFinger2011 || format == exchange.FormatCBEFF
+}
+
+// finger2005 makes the stored record of one in another format. One in the stored
+// format stays as it is.
+func finger2005(format string, data []byte) (out []byte, position uint8, err error) {
+	if format == exchange.FormatFinger2005 {
+		position, err = checkFinger(data)
+		return data, position, err
+	}
+	if f, err := exchange.Detect(data); err != nil || string(f) != format {
+		return nil, 0, &exchange.FormatError{Format: format, Rule: "record is of another format"}
+	}
+	defer clear(data)
+	year, month, day := time.Now().UTC().Date()
+	out, err = intake.Finger2005(data, cbeff.Date{Year: uint16(year), Month: uint8(month), Day: uint8(day)})
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(out) > gallery.MaxRecordSize {
+		return nil, 0, &exchange.FormatError{Format: format, Rule: "record is too large once converted"}
+	}
+	position, err = checkFinger(out)
+	return out, position, err
+}
+
+// errMissing says that a record's fingers are missing or could not be captured: a
+// finding about the person, and no fault of the record.
+var errMissing = errors.New("checking finger record: every finger in it is missing")
+
+// checkFinger gives the position of the first finger that there is. Missing ones are
+// kept in the record beside it.
+func checkFinger(data []byte) (position uint8, err error) {
 	samples, err := exchange.DecodeFinger(data)
 	if err != nil {
 		return 0, err
 	}
+	err = errMissing
 	for _, s := range samples {
-		t, err := finger.Prepare(s)
-		if err != nil {
-			return 0, err
+		if s.Absent != finger.Present {
+			continue
+		}
+		t, prepareErr := finger.Prepare(s)
+		if prepareErr != nil {
+			return 0, prepareErr
 		}
 		t.Wipe()
+		if err != nil {
+			position, err = s.Position, nil
+		}
 	}
-	return samples[0].Position, nil
+	return position, err
 }
 
 func checkFace(data []byte) error {
@@ -311,8 +367,17 @@ func rule(err error) string {
 	if f, ok := errors.AsType[*exchange.FormatError](err); ok {
 		return f.Error()
 	}
-	if errors.Is(err, finger.ErrTooFewMinutiae) {
+	switch {
+	case errors.Is(err, finger.ErrTooFewMinutiae):
 		return "has too few minutiae to be compared"
+	case errors.Is(err, errMissing):
+		return "says of each of its fingers that it is missing or was not captured: enrol another finger or a face"
+	case errors.Is(err, cbeff.ErrExpired), errors.Is(err, cbeff.ErrNotYetValid):
+		return "is not valid today, as its CBEFF header says"
+	case errors.Is(err, intake.ErrNotRead):
+		return "is of ISO/IEC 39794-2, which is not read: export it as 19794-2"
+	case errors.Is(err, intake.ErrNone):
+		return "is a CBEFF group without records: the document says that there are no fingerprints"
 	}
 	return "is not a valid template of this format"
 }

@@ -62,7 +62,11 @@ A manifest line: {"subject":{"type":"passport","value":"..."},
 the person's public consent key, a JWK.)
 
 In a folder every *.iso file is one record; its subject is the file name without
-extension and trailing impression number, unless --pattern says otherwise.`,
+extension and trailing impression number, unless --pattern says otherwise.
+
+Finger records may be of ISO/IEC 19794-2:2005 or 2011 (format "iso-19794-2-2011"),
+bare or behind a CBEFF header as in passports and cards ("iso-19785-3-bit"); they
+are stored as records of 2005. A finger that a record calls missing stays missing.`,
 		Example: `  tamga enrol import --dir kaz --passphrase-file pass.txt people.ndjson
   tamga enrol import --dir kaz --passphrase-file pass.txt templates/ --id-type national_number
   tamga enrol import --dir kaz -o ndjson people.ndjson > results.ndjson`,

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,6 +15,8 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
+	"github.com/tamga-id/tamga/matcher/exchange/intake"
 	"github.com/tamga-id/tamga/node/responder"
 )
 
@@ -43,7 +45,7 @@ country and prints the verified verdict. The exit code is the outcome: 0 matched
 	f := c.Flags()
 	v.node.add(f)
 	f.StringVar(&v.subject, "subject", "", "COUNTRY:TYPE:VALUE, type passport or national_number; - reads it from standard input (required)")
-	f.StringSliceVar(&v.probes, "probe", nil, "file with an ISO/IEC 19794-2 record or a face embedding; may be repeated (required)")
+	f.StringSliceVar(&v.probes, "probe", nil, "file with an ISO/IEC 19794-2 record of 2005 or 2011, also behind a CBEFF header, or a face embedding; may be repeated (required)")
 	f.StringVar(&v.purpose, "purpose", "", "why you ask, for instance border_control (required)")
 	f.StringVar(&v.basis, "legal-basis", "", "on what basis, for instance public_task (required)")
 	f.StringVar(&v.consent, "consent", "", "file with the person's consent artefact")
@@ -169,7 +171,7 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 		if err != nil {
 			return none, fmt.Errorf("reading probe %d: %w", i+1, nameless(err))
 		}
-		p, err := recognise(b)
+		p, err := recognise(b, time.Now())
 		if err != nil {
 			return none, err
 		}
@@ -185,13 +187,26 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 	return req, nil
 }
 
-// recognise tells a record's format by its first bytes.
-func recognise(b []byte) (probe, error) {
-	switch {
-	case bytes.HasPrefix(b, []byte("FMR\x00")):
+// recognise tells a record's format by its first bytes. Finger records that the
+// protocol does not know become ones that it knows.
+func recognise(b []byte, now time.Time) (probe, error) {
+	fail := func(err error) (probe, error) {
+		return probe{}, &failure{exit: exitUsage, code: protocol.CodeProbe, err: fmt.Errorf("reading probe: %w", err)}
+	}
+	format, err := exchange.Detect(b)
+	if err != nil {
+		return fail(errors.New("neither an ISO/IEC 19794-2 record, bare or behind a CBEFF header, nor an embedding container"))
+	}
+	switch format {
+	case exchange.FormatFinger2005:
 		return probe{responder.ModalityFinger, exchange.FormatFinger2005, b}, nil
-	case bytes.HasPrefix(b, []byte("TEMB")):
+	case exchange.FormatEmbedding:
 		return probe{responder.ModalityFace, exchange.FormatEmbedding, b}, nil
 	}
-	return probe{}, &failure{exit: exitUsage, code: protocol.CodeProbe, err: fmt.Errorf("reading probe: neither an ISO/IEC 19794-2 record nor an embedding container")}
+	year, month, day := now.UTC().Date()
+	b, err = intake.Finger2005(b, cbeff.Date{Year: uint16(year), Month: uint8(month), Day: uint8(day)})
+	if err != nil {
+		return fail(err)
+	}
+	return probe{responder.ModalityFinger, exchange.FormatFinger2005, b}, nil
 }

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
+	"github.com/tamga-id/tamga/matcher/exchange/finger2011"
+	"github.com/tamga-id/tamga/matcher/exchange/intake"
+	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/responder"
+)
+
+// TestRecognise: a probe goes out in a format of the protocol, whatever it is read as.
+func TestRecognise(t *testing.T) {
+	p := synth.New(1, "KAZ").Person(0)
+	now := time.Date(2030, 6, 15, 23, 0, 0, 0, time.UTC)
+	finger := p.FingerProbe(2, 1)
+	samples, err := exchange.DecodeFinger(finger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r2011, err := finger2011.Encode(samples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := cbeff.Date{Year: 2030, Month: 6, Day: 15}
+	valid, err := intake.Wrap(finger, cbeff.Header{From: day, Until: day})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		b    []byte
+		want probe
+	}{
+		"2005":  {finger, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"2011":  {r2011, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"cbeff": {valid, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"face":  {p.FaceProbe(1), probe{responder.ModalityFace, exchange.FormatEmbedding, p.FaceProbe(1)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := recognise(c.b, now)
+			if err != nil || got.Modality != c.want.Modality || got.Format != c.want.Format || !bytes.Equal(got.Data, c.want.Data) {
+				t.Errorf("got %s in %s, %v, or other bytes", got.Modality, got.Format, err)
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		b   []byte
+		now time.Time
+	}{
+		"nothing": {nil, now},
+		"picture": {[]byte("\x89PNG"), now},
+		"39794":   {[]byte{0x62, 2, 0xa0, 0}, now},
+		"cut":     {r2011[:40], now},
+		"expired": {valid, now.Add(time.Hour)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := recognise(c.b, c.now); err == nil || got.Data != nil {
+				t.Errorf("got %s in %s, want a refusal", got.Modality, got.Format)
+			}
+		})
+	}
+}
