@@ -8,13 +8,6 @@ import (
 	"github.com/tamga-id/tamga/matcher/calibration"
 )
 
-// MinDecidable is the least number of minutiae, on either side of a comparison, at
-// which the rates of [Threshold] hold. The templates behind the calibration have 13
-// and more, nearly all of them over 16; fragments of 5 to 8, cut out of them, were
-// seen to match foreign fingers ten to twenty times as often as a threshold says.
-// Whoever decides calls a comparison with fewer inconclusive.
-const MinDecidable = 16
-
 // Comparator is the name and version of what [Compare] computes. It changes whenever scores do, so that no calibration
 // outlives them.
 const Comparator = "minutia cylinder-code 1"

@@ -17,6 +17,8 @@ type decision struct {
 	oneIn   uint32 // the law's false match rate
 	code    protocol.Code
 	sources []fusion.Source
+	sure    bool          // something was compared that can say no
+	doubt   finger.Reason // the weightiest of what could not
 }
 
 func undecided(oneIn uint32) *decision {
@@ -67,7 +69,7 @@ func (d *decision) add(modality string, probes []*sample, refs gallery.Reference
 		return err
 	}
 	for _, s := range found {
-		scores, err := s.compare(d.oneIn)
+		scores, err := d.compare(s)
 		if err != nil {
 			return err
 		}
@@ -92,6 +94,10 @@ func (d *decision) conclude() (protocol.Code, error) {
 		return d.code, nil
 	case d.disagree():
 		return protocol.CodeDisagree, nil
+	case !d.sure && d.doubt == finger.SmallOverlap:
+		return protocol.CodeSmallOverlap, nil
+	case !d.sure && d.doubt == finger.PoorCapture:
+		return protocol.CodePoorCapture, nil
 	}
 	return protocol.CodeNotMatched, nil
 }
@@ -124,7 +130,7 @@ type source struct {
 // compare makes the comparisons. Each is a chance for an impostor as much as for the person, so of several references
 // of one finger or face only as many are compared as the calibration carries at the law's rate, the best first. Probes
 // are what the officer chose to send: none is left out.
-func (s source) compare(oneIn uint32) (fusion.Source, error) {
+func (d *decision) compare(s source) (fusion.Source, error) {
 	slices.SortStableFunc(s.pairs, func(a, b pair) int { return b.reference.worth() - a.reference.worth() })
 	made := map[*sample]int{}
 	for _, p := range s.pairs {
@@ -132,35 +138,40 @@ func (s source) compare(oneIn uint32) (fusion.Source, error) {
 	}
 	most := len(s.pairs)
 	if !s.several {
-		most = max(1, fusion.Affordable(s.calibration, oneIn)/max(1, len(made)))
+		most = max(1, fusion.Affordable(s.calibration, d.oneIn)/max(1, len(made)))
 	}
 	out := fusion.Source{Calibration: s.calibration}
 	for _, p := range s.pairs {
 		if made[p.probe]++; made[p.probe] > most {
 			continue
 		}
-		score, err := p.score()
+		score, doubt, err := p.compare()
 		if err != nil {
 			return fusion.Source{}, err
 		}
 		out.Scores = append(out.Scores, score)
+		d.sure = d.sure || doubt == finger.NoReason
+		d.doubt = max(d.doubt, doubt)
 	}
 	return out, nil
 }
 
-func (p pair) score() (float64, error) {
+// compare gives the score, and why the comparison cannot say no, should it not be a match.
+func (p pair) compare() (float64, finger.Reason, error) {
 	if p.probe.face != nil {
-		return face.Compare(p.probe.face, p.reference.face)
+		score, err := face.Compare(p.probe.face, p.reference.face)
+		return score, finger.NoReason, err
 	}
 	probe, err := p.probe.template()
 	if err != nil {
-		return 0, err
+		return 0, finger.NoReason, err
 	}
 	reference, err := p.reference.template()
 	if err != nil {
-		return 0, err
+		return 0, finger.NoReason, err
 	}
-	return finger.Compare(probe, reference), nil
+	c := finger.Examine(probe, reference)
+	return c.Score, finger.Doubt(p.probe.view, p.reference.view, c), nil
 }
 
 // faceSources is one source for each model in which both sides have a face. A person has one face, but two models
@@ -230,7 +241,7 @@ func (d *decision) oneFinger(probes, references []*sample) (bool, error) {
 			if p.view.Position == q.view.Position {
 				continue
 			}
-			score, err := pair{p, q}.score()
+			score, _, err := pair{p, q}.compare()
 			if err != nil {
 				return false, err
 			}

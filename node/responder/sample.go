@@ -3,7 +3,6 @@ package responder
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
@@ -35,22 +34,7 @@ type sample struct {
 }
 
 // poor reports that a sample has too little detail for a decision at a stated rate.
-// Places count and not records: a fragment does not become a finger by repetition.
-func (s *sample) poor() bool {
-	if s.face != nil {
-		return false
-	}
-	places := make([][2]uint16, 0, finger.MinDecidable)
-	defer clear(places)
-	for _, m := range s.view.Minutiae {
-		if at := [2]uint16{m.X, m.Y}; !slices.Contains(places, at) {
-			if places = append(places, at); len(places) == finger.MinDecidable {
-				return false
-			}
-		}
-	}
-	return true
-}
+func (s *sample) poor() bool { return s.face == nil && s.view.Poor() != finger.NoReason }
 
 // worth orders samples of one finger or face by how much they tell: the reported quality, and then the minutiae.
 func (s *sample) worth() int {

@@ -67,6 +67,13 @@ func embedding(model string, dims int) []byte {
 	return must(exchange.EncodeEmbedding(model, v))
 }
 
+// graded is the record with another reported quality.
+func graded(record []byte, quality byte) []byte {
+	out := slices.Clone(record)
+	out[26] = quality // 24 octets of record header, position, view and impression
+	return out
+}
+
 // verdictCase is about person 7, enrolled with the templates, decided at 1/oneIn.
 type verdictCase struct {
 	name      string
@@ -140,6 +147,12 @@ func verdictCases() []verdictCase {
 		{"poor-finger-and-another", list(ref(2)), ask(placed(2, sparse(finger7.Data, 2)), finger8), 10000, protocol.CodeNotMatched},
 		{"poor-reference", list(fingerTemplate(2, sparse(p.FingerReference(2), 2))), ask(finger7), 10000, protocol.CodeNoReference},
 		{"poor-reference-and-good", list(fingerTemplate(2, sparse(p.FingerReference(2), 2)), ref(2)), ask(finger7), 10000, protocol.CodeMatched},
+
+		// A poor capture may match, but cannot say no; another sample that can still does.
+		{"poor-capture", list(ref(2)), ask(placed(2, graded(finger7.Data, 10))), 10000, protocol.CodeMatched},
+		{"poor-capture-of-another", list(ref(2)), ask(placed(2, graded(finger8.Data, 10))), 10000, protocol.CodePoorCapture},
+		{"unreported-quality", list(ref(2)), ask(placed(2, graded(finger8.Data, 0))), 10000, protocol.CodeNotMatched},
+		{"poor-capture-and-face-of-another", list(refFace, ref(2)), ask(face8, placed(2, graded(finger8.Data, 10))), 10000, protocol.CodeNotMatched},
 
 		{"other-model", list(refFace), ask(faceProbe(embedding(face.ModelMobileFaceNet, 128))), 10000, protocol.CodeNotComparable},
 		{"unknown-model", list(faceTemplate(embedding("acme-1", 256))), ask(faceProbe(embedding("acme-1", 256))), 10000, protocol.CodeNotComparable},
