@@ -81,7 +81,7 @@ the gallery of the country that holds them.`,
 	}
 	add("start", a.demoCommand(), a.sandboxCommand(), a.initCommand(), a.runCommand(), a.statusCommand())
 	add("ask", a.verifyCommand())
-	add("people", a.enrolCommand())
+	add("people", a.enrolCommand(), a.extractCommand())
 	add("federation", a.anchorCommand())
 	add("check", a.ledgerCommand(), a.evaluateCommand(), a.calibrateCommand(), a.conformCommand(), a.benchCommand())
 	root.SetHelpCommand(a.helpCommand(root))
