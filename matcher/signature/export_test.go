@@ -1,0 +1,37 @@
+package signature
+
+// Rows are the channels of a template, for comparison with plain computations.
+func Rows(t *Template) [][channels]int32 {
+	out := make([][channels]int32, 0)
+	for _, r := range t.contents().rows {
+		out = append(out, r)
+	}
+	return out
+}
+
+// Cost is the sum that warp finds for two templates.
+func Cost(probe, reference *Template) int32 {
+	s := newScratch()
+	defer s.release()
+	m := newModel(reference.contents().rows)
+	cost, _ := s.warp(probe.contents().rows, &m, infinite, nil)
+	return cost
+}
+
+// Bound is the lower bound of Cost.
+func Bound(probe, reference *Template) int32 {
+	p := probe.contents().rows
+	m := newModel(reference.contents().rows)
+	return m.bound(p, make([]int32, len(p)))
+}
+
+// Own is a reference's own variation.
+func Own(r *Reference) float64 { return r.contents().own }
+
+// Channels, the unit of a channel, and where the distance of two ends.
+const (
+	Channels      = channels
+	Unit          = unit
+	FurthestApart = furthestApart
+	BandShare     = bandShare
+)
