@@ -24,6 +24,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/requester"
@@ -43,21 +44,22 @@ type Overrides struct {
 // Node is one country's running node. Open it, Run it, Close it.
 type Node struct {
 	// Immutable after Open.
-	cfg       config.Config
-	keys      keys
-	law       *policy.Law
-	anchors   []trust.Anchor
-	root      custody.Root
-	gallery   *gallery.Gallery
-	ledger    *ledger.Log
-	directory *trust.Directory
-	host      *transport.Host
-	requester *requester.Requester
-	log       *slog.Logger
-	now       func() time.Time
-	started   time.Time
-	api       net.Listener
-	public    net.Listener // nil when the configuration names none
+	cfg          config.Config
+	calibrations responder.Calibrations
+	keys         keys
+	law          *policy.Law
+	anchors      []trust.Anchor
+	root         custody.Root
+	gallery      *gallery.Gallery
+	ledger       *ledger.Log
+	directory    *trust.Directory
+	host         *transport.Host
+	requester    *requester.Requester
+	log          *slog.Logger
+	now          func() time.Time
+	started      time.Time
+	api          net.Listener
+	public       net.Listener // nil when the configuration names none
 
 	publisher atomic.Pointer[trust.Publisher] // set once, when the addresses are known
 }
@@ -84,6 +86,9 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 	}
 	if n.law.Jurisdiction() != cfg.Jurisdiction {
 		return nil, fmt.Errorf("opening node: the law file is of %s, the node of %s", n.law.Jurisdiction(), cfg.Jurisdiction)
+	}
+	if n.calibrations, err = loadCalibrations(cfg.Policy.Calibrations); err != nil {
+		return nil, err
 	}
 	if n.anchors, err = loadAnchors(cfg.Trust.Anchors); err != nil {
 		return nil, err
@@ -207,7 +212,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	cfg := responder.Config{
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.signing,
 		Sealing: []sealing.PrivateKey{n.keys.sealing}, Members: n.directory, Law: n.law, Gallery: n.gallery,
-		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Now: n.now, Logger: n.log,
+		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Now: n.now, Logger: n.log,
 	}
 	if o.Responder != nil {
 		o.Responder(&cfg)
@@ -383,6 +388,24 @@ func loadLaw(path string) (*policy.Law, error) {
 		return nil, fmt.Errorf("reading law: %w", err)
 	}
 	return policy.Load(path, src)
+}
+
+func loadCalibrations(files []string) (responder.Calibrations, error) {
+	out := responder.Calibrations{}
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading calibration: %w", err)
+		}
+		c, err := calibration.Parse(b)
+		if err == nil {
+			err = out.Add(c)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading calibration %s: %w", filepath.Base(path), err)
+		}
+	}
+	return out, nil
 }
 
 func loadAnchors(configured []config.Anchor) ([]trust.Anchor, error) {

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/tamga-id/tamga/matcher/calibration"
@@ -61,6 +62,11 @@ type model struct {
 
 // Comparator names what computes the scores of a model, for its calibration.
 func Comparator(model string) string { return "cosine of " + model }
+
+// ComparatorModel is the model that a name by [Comparator] is of.
+func ComparatorModel(comparator string) (model string, ok bool) {
+	return strings.CutPrefix(comparator, "cosine of ")
+}
 
 // Lookup finds a model with a calibration.
 func Lookup(id string) (Model, bool) {

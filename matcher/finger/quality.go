@@ -52,14 +52,14 @@ next:
 }
 
 // Doubt says why c, a comparison of the two samples that is no match, does not say that they are of two fingers: the
-// weightiest of the reasons. A match is never doubted: its threshold holds for all of them but FewMinutiae, which Poor
+// weightiest of the reasons. llr is what its score means, from the calibration in use. A match is never doubted: its threshold holds for all of them but FewMinutiae, which Poor
 // settles before.
-func Doubt(probe, reference Sample, c Comparison) Reason {
+func Doubt(probe, reference Sample, c Comparison, llr float64) Reason {
 	reported := func(s Sample) bool { return s.Quality > 0 && s.Quality < MinQuality }
 	switch {
 	case probe.Poor() != NoReason || reference.Poor() != NoReason:
 		return FewMinutiae
-	case min(c.ProbeInOverlap, c.ReferenceInOverlap) < MinCommon && Calibration().LLR(c.Score) > 0:
+	case min(c.ProbeInOverlap, c.ReferenceInOverlap) < MinCommon && llr > 0:
 		return SmallOverlap
 	case reported(probe) || reported(reference):
 		return PoorCapture

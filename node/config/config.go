@@ -70,9 +70,12 @@ type Anchor struct {
 	Location string // location, default the entity_id: base URL where its endpoints are reached
 }
 
-// Policy names the law the node executes.
+// Policy names the law the node executes, and what its matchers' scores mean.
 type Policy struct {
 	Law string // policy.law, required: path of the Cedar file, see package federation/policy
+	// policy.calibrations, default none: files of `tamga calibrate` that say, instead of those shipped, at which score
+	// a comparison is a match; one made on other people's data, or forged, decides who is let through
+	Calibrations []string
 }
 
 // Log says how much is logged.

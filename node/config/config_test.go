@@ -68,7 +68,7 @@ func TestLoad(t *testing.T) {
 			Refresh:   90 * time.Second,
 			Locations: map[string]string{"https://node.kgz.example": "https://10.0.0.5:8443/kgz"},
 		},
-		Policy: config.Policy{Law: filepath.Join(here, "law.cedar")},
+		Policy: config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}},
 		Log:    config.Log{Level: "debug"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

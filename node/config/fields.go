@@ -31,7 +31,10 @@ func (w *walker) config(root *yaml.Node) Config {
 		entry{"listen", false, func(n *yaml.Node, path string) { w.listen(n, path, &c.Listen) }},
 		entry{"trust", false, func(n *yaml.Node, path string) { w.trust(n, path, &c.Trust) }},
 		entry{"policy", true, func(n *yaml.Node, path string) {
-			w.mapping(n, path, entry{"law", true, w.intoPath(&c.Policy.Law)})
+			w.mapping(n, path,
+				entry{"law", true, w.intoPath(&c.Policy.Law)},
+				entry{"calibrations", false, w.paths(&c.Policy.Calibrations)},
+			)
 		}},
 		entry{"log", false, func(n *yaml.Node, path string) {
 			w.mapping(n, path, entry{"level", false, w.into(&c.Log.Level, ruleLevel)})
@@ -107,7 +110,7 @@ func (w *walker) locations(n *yaml.Node, path string) map[string]string {
 	return out
 }
 
-// addresses reads a list of multiaddrs.
+// addresses reads a list of strings, each once.
 func (w *walker) addresses(to *[]string, rule func(string) (string, string)) func(*yaml.Node, string) {
 	return func(n *yaml.Node, path string) {
 		var out []string
@@ -115,7 +118,7 @@ func (w *walker) addresses(to *[]string, rule func(string) (string, string)) fun
 		w.list(n, path, maxAddresses, func(element *yaml.Node) {
 			s := w.text(element, path, rule)
 			if s != "" && known[s] {
-				w.add(element, path, "", "%s names one address twice", path)
+				w.add(element, path, "", "%s names one twice", path)
 			}
 			known[s] = true
 			out = append(out, s)
@@ -138,6 +141,17 @@ func (w *walker) intoPath(to *string) func(*yaml.Node, string) {
 	return func(n *yaml.Node, path string) {
 		if s := w.text(n, path, rulePath); s != "" {
 			*to = w.path(s)
+		}
+	}
+}
+
+// paths reads a list of files, relative to the folder of the file.
+func (w *walker) paths(to *[]string) func(*yaml.Node, string) {
+	read := w.addresses(to, rulePath)
+	return func(n *yaml.Node, path string) {
+		read(n, path)
+		for i, p := range *to {
+			(*to)[i] = w.path(p)
 		}
 	}
 }

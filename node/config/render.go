@@ -27,6 +27,10 @@ func (c Config) relative(base string) Config {
 		return p
 	}
 	c.DataDir, c.Policy.Law = shorten(c.DataDir), shorten(c.Policy.Law)
+	c.Policy.Calibrations = slices.Clone(c.Policy.Calibrations)
+	for i, p := range c.Policy.Calibrations {
+		c.Policy.Calibrations[i] = shorten(p)
+	}
 	c.Trust.Anchors = slices.Clone(c.Trust.Anchors)
 	for i := range c.Trust.Anchors {
 		c.Trust.Anchors[i].KeysFile = shorten(c.Trust.Anchors[i].KeysFile)
@@ -80,6 +84,8 @@ func (c Config) render() []byte {
 	p.line("policy:")
 	p.line("  # The national law as Cedar policies.")
 	p.line("  law: %s", scalar(c.Policy.Law))
+	p.line("  # What comparison scores mean, from `tamga calibrate` on your own data, instead of what is shipped.")
+	p.sequence("  ", "calibrations", c.Policy.Calibrations, "finger.calibration.json")
 	p.line("")
 	p.line("log:")
 	p.line("  # debug, info, warn or error. No level logs subject data.")

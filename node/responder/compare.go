@@ -15,14 +15,15 @@ import (
 // decision gathers the comparisons of one Query and decides on all of them together (TMG-R-011).
 type decision struct {
 	oneIn   uint32 // the law's false match rate
+	scales  Calibrations
 	code    protocol.Code
 	sources []fusion.Source
 	sure    bool          // something was compared that can say no
 	doubt   finger.Reason // the weightiest of what could not
 }
 
-func undecided(oneIn uint32) *decision {
-	return &decision{oneIn: oneIn, code: protocol.CodeSubjectUnknown}
+func undecided(oneIn uint32, scales Calibrations) *decision {
+	return &decision{oneIn: oneIn, scales: scales, code: protocol.CodeSubjectUnknown}
 }
 
 // rank orders the codes of what could not be compared from what says least.
@@ -145,7 +146,7 @@ func (d *decision) compare(s source) (fusion.Source, error) {
 		if made[p.probe]++; made[p.probe] > most {
 			continue
 		}
-		score, doubt, err := p.compare()
+		score, doubt, err := d.score(p)
 		if err != nil {
 			return fusion.Source{}, err
 		}
@@ -156,8 +157,8 @@ func (d *decision) compare(s source) (fusion.Source, error) {
 	return out, nil
 }
 
-// compare gives the score, and why the comparison cannot say no, should it not be a match.
-func (p pair) compare() (float64, finger.Reason, error) {
+// score is that of one comparison, and why it cannot say no, should it not be a match.
+func (d *decision) score(p pair) (float64, finger.Reason, error) {
 	if p.probe.face != nil {
 		score, err := face.Compare(p.probe.face, p.reference.face)
 		return score, finger.NoReason, err
@@ -171,15 +172,15 @@ func (p pair) compare() (float64, finger.Reason, error) {
 		return 0, finger.NoReason, err
 	}
 	c := finger.Examine(probe, reference)
-	return c.Score, finger.Doubt(p.probe.view, p.reference.view, c), nil
+	return c.Score, finger.Doubt(p.probe.view, p.reference.view, c, d.scales.finger().LLR(c.Score)), nil
 }
 
 // faceSources is one source for each model in which both sides have a face. A person has one face, but two models
 // see it so differently that neither threshold covers the other's errors; the first model in the probes decides.
 func (d *decision) faceSources(probes, references []*sample) []source {
 	for _, first := range probes {
-		c, err := face.Calibration(first.face.Model())
-		if err != nil {
+		c := d.scales.face(first.face.Model())
+		if c == nil {
 			d.note(protocol.CodeNotComparable)
 			continue
 		}
@@ -216,7 +217,7 @@ func (d *decision) fingerSources(probes, references []*sample) ([]source, error)
 			at := slices.IndexFunc(out, func(s source) bool { return together || s.pairs[0].probe.view.Position == p.view.Position })
 			if at < 0 {
 				at = len(out)
-				out = append(out, source{calibration: finger.Calibration(), several: together})
+				out = append(out, source{calibration: d.scales.finger(), several: together})
 			}
 			out[at].pairs = append(out[at].pairs, pair{p, r})
 		}
@@ -232,7 +233,7 @@ func (d *decision) oneFinger(probes, references []*sample) (bool, error) {
 	if slices.ContainsFunc(probes, unplaced) || slices.ContainsFunc(references, unplaced) {
 		return true, nil
 	}
-	limit, err := finger.Threshold(samePlace)
+	limit, err := d.scales.finger().Threshold(samePlace)
 	if err != nil {
 		return true, nil // cannot be told: the cautious side
 	}
@@ -241,11 +242,11 @@ func (d *decision) oneFinger(probes, references []*sample) (bool, error) {
 			if p.view.Position == q.view.Position {
 				continue
 			}
-			score, _, err := pair{p, q}.compare()
+			score, _, err := d.score(pair{p, q})
 			if err != nil {
 				return false, err
 			}
-			if score >= limit {
+			if score >= limit.Score {
 				return true, nil
 			}
 		}

@@ -120,7 +120,7 @@ func (r *Responder) open(q protocol.Query, d policy.Decision, now time.Time) (pr
 			return "", err
 		}
 	}
-	decision := undecided(d.FMROneIn)
+	decision := undecided(d.FMROneIn, r.cfg.Calibrations)
 	for i, m := range wanted {
 		if err := decision.add(m, probes, found[i]); err != nil {
 			return "", err

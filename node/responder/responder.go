@@ -64,8 +64,10 @@ type Config struct {
 	Gallery Gallery
 	Ledger  Ledger
 	Replay  Replay
-	Now     func() time.Time
-	Logger  *slog.Logger
+	// Calibrations are the operator's own; nil uses those shipped.
+	Calibrations Calibrations
+	Now          func() time.Time
+	Logger       *slog.Logger
 }
 
 // Responder answers Queries. It is safe for concurrent use.

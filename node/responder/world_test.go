@@ -206,15 +206,16 @@ func (p *replay) Fresh(issuer, jti string, now time.Time) (bool, error) {
 
 // world is a Responder among collaborators that can be told to fail.
 type world struct {
-	trace   trace
-	clock   clock
-	members members
-	law     law
-	gallery register
-	ledger  book
-	replay  replay
-	logs    bytes.Buffer
-	log     *ledger.Log // the real one under ledger, nil when there is none
+	calibrations responder.Calibrations
+	trace        trace
+	clock        clock
+	members      members
+	law          law
+	gallery      register
+	ledger       book
+	replay       replay
+	logs         bytes.Buffer
+	log          *ledger.Log // the real one under ledger, nil when there is none
 	*responder.Responder
 }
 
@@ -224,7 +225,7 @@ func newWorld() *world {
 	w.members.trace, w.law.trace, w.gallery.trace, w.ledger.trace, w.replay.trace = &w.trace, &w.trace, &w.trace, &w.trace, &w.trace
 	w.law.d = policy.Decision{Allowed: true, PolicyID: "p-1", Law: "Act 1", Article: "Article 7", Version: "2026.1",
 		FMROneIn: 10000, Modalities: []string{"face", "finger"}}
-	w.replay.Replay = new(responder.ReplayMemory)
+	w.replay.Replay, w.calibrations = new(responder.ReplayMemory), responder.Calibrations{}
 	w.clock.set(start.Add(-time.Hour))
 	w.Responder = w.build(w.clock.Now)
 	w.clock.set(start)
@@ -235,7 +236,8 @@ func (w *world) build(now func() time.Time) *responder.Responder {
 	return responder.New(responder.Config{
 		Self: self, Country: "KAZ", Signing: selfSigning(), Sealing: w.keys(),
 		Members: &w.members, Law: &w.law, Gallery: &w.gallery, Ledger: &w.ledger, Replay: &w.replay, Now: now,
-		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Calibrations: w.calibrations,
+		Logger:       slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 }
 

@@ -1,0 +1,45 @@
+package responder
+
+import (
+	"fmt"
+
+	"github.com/tamga-id/tamga/matcher/calibration"
+	"github.com/tamga-id/tamga/matcher/face"
+	"github.com/tamga-id/tamga/matcher/finger"
+)
+
+// Calibrations are an operator's own calibrations by comparator, which come before those shipped with the matchers.
+// With one, faces of a model that no calibration is shipped for can be decided on, too. The nil Calibrations has none.
+type Calibrations map[string]*calibration.Calibration
+
+// Add takes in one more. It fails when nothing here computes such scores, or when there is one already.
+func (c Calibrations) Add(one *calibration.Calibration) error {
+	name := one.Comparator()
+	if _, ok := c[name]; ok {
+		return fmt.Errorf("two calibrations of %.200q", name)
+	}
+	if _, isFace := face.ComparatorModel(name); !isFace && name != finger.Comparator {
+		return fmt.Errorf("calibration is of %.200q: this version compares fingers with %q and faces with %q", name, finger.Comparator, face.Comparator("MODEL"))
+	}
+	c[name] = one
+	return nil
+}
+
+func (c Calibrations) finger() *calibration.Calibration {
+	if own, ok := c[finger.Comparator]; ok {
+		return own
+	}
+	return finger.Calibration()
+}
+
+// face is nil when nothing is known of the model's scores.
+func (c Calibrations) face(model string) *calibration.Calibration {
+	if own, ok := c[face.Comparator(model)]; ok {
+		return own
+	}
+	shipped, err := face.Calibration(model)
+	if err != nil {
+		return nil
+	}
+	return shipped
+}
