@@ -86,6 +86,10 @@ const MinNorm = 1e-6
 // NewInt8 prepares a template from a symmetrically quantised vector, for which value = scale * v.
 // The scale is common to all values, so the direction, which is all that is compared, does not
 // depend on it. Rules and errors are those of [NewFloat].
+//
+// Vectors of 8 bits compare with those of 32. A vector that [Template.Quantize] rounded is turned
+// by at most asin(m * sqrt(dims) / 254), m being the largest magnitude of the unit vector, and a
+// comparison moves by at most the sum of both angles.
 func NewInt8(model string, v []int8) (*Template, error) {
 	f := make([]float32, len(v))
 	defer clear(f)

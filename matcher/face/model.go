@@ -27,6 +27,8 @@ var ErrUnknownModel = errors.New("finding face threshold: model is not calibrate
 type Model struct {
 	ID   string // identifier, as carried in the embedding container
 	Dims int    // number of values of its vectors
+	// Metric is what its scores are. A calibration of scores of another is not accepted.
+	Metric Metric
 }
 
 // The calibrations, made by "tamga calibrate face":
@@ -41,7 +43,7 @@ var files embed.FS
 // models are the models by identifier, read once.
 var models = sync.OnceValue(func() map[string]model {
 	out := map[string]model{}
-	for _, m := range []Model{{ModelMobileFaceNet, 128}, {ModelSynth, 128}} {
+	for _, m := range []Model{{ModelMobileFaceNet, 128, Cosine}, {ModelSynth, 128, Cosine}} {
 		b, err := files.ReadFile(m.ID + ".calibration.json")
 		if err != nil {
 			panic("face: " + err.Error())
@@ -61,7 +63,7 @@ type model struct {
 }
 
 // Comparator names what computes the scores of a model, for its calibration.
-func Comparator(model string) string { return "cosine of " + model }
+func Comparator(model string) string { return string(Cosine) + " of " + model }
 
 // ComparatorModel is the model that a name by [Comparator] is of.
 func ComparatorModel(comparator string) (model string, ok bool) {
