@@ -123,7 +123,8 @@ func threshold(sorted []float64, most int) (score float64, seen int) {
 func allowed(n int, oneIn uint32) int {
 	mean := float64(n) / float64(oneIn)
 	sum, logMean := 0.0, math.Log(mean)
-	for k := range n + 1 {
+	// So far below the mean no probability adds up to anything, and summing it takes seconds for millions of comparisons.
+	for k := max(0, int(mean-10*math.Sqrt(mean))-10); k <= n; k++ {
 		logFactorial, _ := math.Lgamma(float64(k + 1)) // in logarithms: exp(-mean) may be 0
 		sum += math.Exp(float64(k)*logMean - mean - logFactorial)
 		if sum > 0.05 {
