@@ -180,3 +180,9 @@ func captures(impressions []impression, templates []*finger.Template) []Capture 
 	}
 	return out
 }
+
+// CheckName returns [ErrName] for a name that [Finger] would refuse.
+func CheckName(name string) error {
+	_, _, err := splitName(name)
+	return err
+}

@@ -18,8 +18,9 @@ type Grouping struct {
 // within the group, which are more alike than pairs across groups are.
 type Differential struct {
 	Attribute string       `json:"attribute"`
-	Groups    []GroupRates `json:"groups"` // by name
-	Ratios    []GroupRatio `json:"ratios"` // by FMR allowed
+	Groups    []GroupRates `json:"groups"`              // by name
+	Ratios    []GroupRatio `json:"ratios"`              // by FMR allowed
+	Ungrouped int          `json:"ungrouped,omitempty"` // subjects in no group
 }
 
 // GroupRates are one group's.
@@ -58,14 +59,16 @@ func differentials(s *sample, points []OperatingPoint, subjects []string, groupi
 	var out []Differential
 	for _, g := range groupings {
 		names := slices.Compact(slices.Sorted(maps.Values(g.Of)))
+		d := Differential{Attribute: g.Attribute, Groups: []GroupRates{}, Ratios: []GroupRatio{}}
 		group := make([]int, len(subjects)) // index in names, or -1
 		for i, subject := range subjects {
 			group[i] = -1
 			if name, ok := g.Of[subject]; ok {
 				group[i], _ = slices.BinarySearch(names, name)
+			} else {
+				d.Ungrouped++
 			}
 		}
-		d := Differential{Attribute: g.Attribute, Groups: []GroupRates{}, Ratios: []GroupRatio{}}
 		for i, name := range names {
 			member := make([]float64, len(subjects))
 			rates := GroupRates{Name: name}

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/evaluation"
 )
 
 // calibrating is the flags that every modality has.
@@ -161,10 +162,11 @@ func (a *app) writeCalibration(ctx context.Context, f *calibrating, modality, co
 func (a *app) fingerGroups(ctx context.Context, folders []string) ([]calibration.Scores, error) {
 	items := make([][]calibration.Item[*finger.Template], len(folders))
 	for i, dir := range folders {
-		templates, err := readFingers(dir)
+		templates, folder, err := evaluation.ReadFingers(dir)
 		if err != nil {
-			return nil, err
+			return nil, unreadable(err)
 		}
+		a.tell(folder)
 		for _, t := range templates {
 			at := strings.LastIndexByte(t.Name, '_')
 			if at <= 0 {
@@ -198,13 +200,14 @@ func (a *app) fingerGroups(ctx context.Context, folders []string) ([]calibration
 }
 
 func (a *app) faceGroup(ctx context.Context, model, dir string) ([]calibration.Scores, error) {
-	subjects, dims, vectors, err := readFaces(dir)
+	faces, folder, err := evaluation.ReadFaces(dir)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(err)
 	}
+	a.tell(folder)
 	var items []calibration.Item[*face.Template]
-	for i, s := range subjects {
-		t, err := face.NewFloat(model, vectors[i*dims:(i+1)*dims])
+	for i, s := range faces.Subjects {
+		t, err := face.NewFloat(model, faces.Vectors[i*faces.Dims:(i+1)*faces.Dims])
 		if err != nil {
 			return nil, fmt.Errorf("reading embeddings: row %d: %w", i, err)
 		}

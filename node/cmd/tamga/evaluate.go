@@ -1,23 +1,12 @@
 package main
 
 import (
-	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"maps"
-	"math"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/matcher/evaluate"
-	"github.com/tamga-id/tamga/matcher/exchange"
-	"github.com/tamga-id/tamga/matcher/finger"
+	"github.com/tamga-id/tamga/node/evaluation"
 )
 
 func (a *app) evaluateCommand() *cobra.Command {
@@ -27,30 +16,85 @@ func (a *app) evaluateCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Measure the matcher's error rates on your own data",
 		Long: `Compares all mated and non-mated pairs of a data set and reports ISO/IEC 19795-1 error
-rates as fractions. Nothing leaves the machine and no score is printed per person.`,
+rates as fractions: EER, FNMR at FMR 1e-2 to 1e-6, failures to acquire, rank-k and FNIR at
+FPIR for 1:N, each with its confidence interval. Nothing leaves the machine and no score is
+printed per person.
+
+A rate that the number of comparisons cannot show is null, with the reason in
+not_measurable; one that it can show but not claim is marked indicative in support.
+
+A file groups.tsv in the data folder, or --groups, adds differentials by group: its first
+column is subject (for fingers SET_FINGER), each other column an attribute such as sex.
+
+-o html writes one page for a laboratory, with curves, without scripts; --plots DIR writes
+the curves as SVG and PNG.`,
 		Example: `  tamga evaluate finger --data templates/ -o json
-  tamga evaluate face --data faces/ -o json`,
+  tamga evaluate face --data faces/ -o html > report.html
+  tamga evaluate finger --data templates/ --plots pictures/`,
+		// Cobra runs the innermost of these only, so this one replaces the root's.
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			switch a.format {
+			case "table", "json", "ndjson", "html":
+				return nil
+			}
+			return usage("-o takes table, json, ndjson or html")
+		},
 	}
-	var fingers, faces string
-	finger := &cobra.Command{
+	c.AddCommand(a.evaluateFingerCommand(), a.evaluateFaceCommand())
+	return c
+}
+
+func (a *app) evaluateFingerCommand() *cobra.Command {
+	var f evaluationFlags
+	var against string
+	c := &cobra.Command{
 		Use:   "finger",
 		Short: "Fingerprint templates: *.iso files named SET_FINGER_IMPRESSION.iso",
-		Long: `DIR holds ISO/IEC 19794-2:2005 records named SET_FINGER_IMPRESSION.iso, for instance
+		Long: `DIR holds ISO/IEC 19794-2 records named SET_FINGER_IMPRESSION.iso, for instance
 fvc2002_DB1_B_101_1.iso. In each set all impression pairs of a finger are mated and all
-pairs of different fingers non-mated. eer and fnmr_at_fmr are means over the sets.`,
-		Example: `  tamga evaluate finger --data templates/ -o json`,
-		Args:    cobra.NoArgs,
+pairs of different fingers non-mated. eer and fnmr_at_fmr are means over the sets; pooled
+holds the same under one threshold over all.
+
+With --against, probes come from --data and references from the other folder, which holds
+the same impressions from another extractor. An impression is not compared with itself.`,
+		Example: `  tamga evaluate finger --data templates/ -o json
+  tamga evaluate finger --data secugen/ --against fingerjetfx/ -o json`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			templates, err := readFingers(fingers)
+			o, err := a.evaluation(f)
 			if err != nil {
 				return err
 			}
-			r, err := evaluate.Finger(c.Context(), templates, a.evaluation())
-			return a.rates(r, err)
+			templates, folder, err := evaluation.ReadFingers(f.data)
+			if err != nil {
+				return unreadable(err)
+			}
+			a.tell(folder)
+			if against == "" {
+				r, err := evaluate.Finger(c.Context(), templates, o)
+				return a.evaluated(f, r, nil, err)
+			}
+			references, folder, err := evaluation.ReadFingers(against)
+			if err != nil {
+				return unreadable(err)
+			}
+			a.tell(folder)
+			f.against = against
+			r, err := evaluate.FingerAgainst(c.Context(), templates, references, o)
+			if err == nil && r.Mated+r.NonMated == 0 {
+				err = errors.New("the two folders have no impressions in common")
+			}
+			return a.evaluated(f, r, nil, err)
 		},
 	}
-	finger.Flags().StringVar(&fingers, "data", "", "folder of templates (required)")
-	face := &cobra.Command{
+	f.add(c, "folder of templates (required)")
+	c.Flags().StringVar(&against, "against", "", "folder of reference templates of the same impressions, from another extractor")
+	return c
+}
+
+func (a *app) evaluateFaceCommand() *cobra.Command {
+	var f evaluationFlags
+	c := &cobra.Command{
 		Use:   "face",
 		Short: "Face embeddings: embeddingsN.f32 and embeddingsN.tsv",
 		Long: `DIR holds embeddingsN.f32, float32 little-endian, N dimensions a row, and embeddingsN.tsv
@@ -58,128 +102,19 @@ with the columns row, subject, sample. All pairs of a subject are mated, all oth
 		Example: `  tamga evaluate face --data faces/ -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			subjects, dims, vectors, err := readFaces(faces)
+			o, err := a.evaluation(f)
 			if err != nil {
 				return err
 			}
-			r, err := evaluate.Face(c.Context(), subjects, dims, vectors, a.evaluation())
-			return a.rates(r, err)
+			faces, folder, err := evaluation.ReadFaces(f.data)
+			if err != nil {
+				return unreadable(err)
+			}
+			a.tell(folder)
+			r, err := evaluate.Face(c.Context(), faces.Subjects, faces.Dims, faces.Vectors, o)
+			return a.evaluated(f, r, nil, err)
 		},
 	}
-	face.Flags().StringVar(&faces, "data", "", "folder of embeddings (required)")
-	c.AddCommand(finger, face)
+	f.add(c, "folder of embeddings (required)")
 	return c
-}
-
-// counting shows progress to a person.
-func (a *app) counting() func(done, total int) {
-	if !terminal(a.err) {
-		return func(int, int) {}
-	}
-	return func(done, total int) {
-		fmt.Fprintf(a.err, "\rcomparing: %d of %d", done, total)
-		if done == total {
-			fmt.Fprintln(a.err)
-		}
-	}
-}
-
-// evaluation is what every evaluation is given.
-func (a *app) evaluation() evaluate.Options {
-	return evaluate.Options{Progress: a.counting(), CPUSeconds: cpuSeconds}
-}
-
-// rates prints a report.
-func (a *app) rates(r evaluate.Report, err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	if err != nil {
-		return fmt.Errorf("evaluating: %w", err)
-	}
-	rows := [][2]string{{"EER", percentage(r.EER)}}
-	for _, k := range slices.Sorted(maps.Keys(r.FNMRAtFMR)) {
-		rows = append(rows, [2]string{"FNMR at FMR " + k, percentage(r.FNMRAtFMR[k])})
-	}
-	for _, s := range r.Sets {
-		rows = append(rows, [2]string{"EER " + s.Name, percentage(s.EER)})
-	}
-	rows = append(rows, [2]string{"mated, non-mated", fmt.Sprintf("%d, %d", r.Mated, r.NonMated)})
-	if r.ComparisonsPerSecondPerCore > 0 {
-		rows = append(rows, [2]string{"comparisons/s/core", fmt.Sprintf("%.0f", r.ComparisonsPerSecondPerCore)})
-	}
-	return a.emit(r, rows)
-}
-
-func percentage(r evaluate.Rate) string {
-	if !r.Measured() {
-		return "not measurable"
-	}
-	return fmt.Sprintf("%.2f %%", 100*float64(r))
-}
-
-func readFingers(dir string) ([]evaluate.FingerTemplate, error) {
-	if dir == "" {
-		return nil, usage("--data is needed: a folder of ISO/IEC 19794-2 templates")
-	}
-	names, err := filepath.Glob(filepath.Join(dir, "*.iso"))
-	if err != nil || len(names) == 0 {
-		return nil, fmt.Errorf("reading templates: %w: no *.iso file in the folder", os.ErrNotExist)
-	}
-	slices.Sort(names)
-	out := make([]evaluate.FingerTemplate, 0, len(names))
-	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("reading templates: %w", err)
-		}
-		t := evaluate.FingerTemplate{Name: strings.TrimSuffix(filepath.Base(name), ".iso")}
-		// A record that does not decode counts as a failure to acquire.
-		if samples, err := exchange.DecodeFinger(b); err == nil {
-			t.Sample = samples[0]
-		} else {
-			t.Sample = finger.Sample{}
-		}
-		out = append(out, t)
-	}
-	return out, nil
-}
-
-func readFaces(dir string) (subjects []string, dims int, vectors []float32, err error) {
-	if dir == "" {
-		return nil, 0, nil, usage("--data is needed: a folder of face embeddings")
-	}
-	names, err := filepath.Glob(filepath.Join(dir, "embeddings*.f32"))
-	if err != nil || len(names) != 1 {
-		return nil, 0, nil, fmt.Errorf("reading embeddings: %w: want exactly one embeddingsN.f32 in the folder", os.ErrNotExist)
-	}
-	base := strings.TrimSuffix(names[0], ".f32")
-	dims, err = strconv.Atoi(strings.TrimPrefix(filepath.Base(base), "embeddings"))
-	if err != nil || dims < 1 {
-		return nil, 0, nil, fmt.Errorf("reading embeddings: the file name does not give the dimensions")
-	}
-	raw, err := os.ReadFile(names[0])
-	if err != nil {
-		return nil, 0, nil, fmt.Errorf("reading embeddings: %w", err)
-	}
-	table, err := os.ReadFile(base + ".tsv")
-	if err != nil {
-		return nil, 0, nil, fmt.Errorf("reading embeddings: %w", err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(table)), "\n")
-	for i, line := range lines[1:] {
-		cols := strings.Split(strings.TrimRight(line, "\r"), "\t")
-		if len(cols) != 3 || cols[0] != strconv.Itoa(i) {
-			return nil, 0, nil, fmt.Errorf("reading embeddings: line %d of the table is not row, subject, sample in order", i+2)
-		}
-		subjects = append(subjects, cols[1])
-	}
-	if len(raw) != len(subjects)*dims*4 {
-		return nil, 0, nil, fmt.Errorf("reading embeddings: %d bytes do not hold %d rows of %d dimensions", len(raw), len(subjects), dims)
-	}
-	vectors = make([]float32, len(raw)/4)
-	for i := range vectors {
-		vectors[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-	}
-	return subjects, dims, vectors, nil
 }

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/node/evaluation"
+)
+
+// evaluationFlags are those of every modality.
+type evaluationFlags struct {
+	data, groups, plots string
+	against             string // set by the command that has it
+}
+
+func (f *evaluationFlags) add(c *cobra.Command, data string) {
+	c.Flags().StringVar(&f.data, "data", "", data)
+	c.Flags().StringVar(&f.groups, "groups", "", "table of subjects and their groups (default groups.tsv in the data folder, if there is one)")
+	c.Flags().StringVar(&f.plots, "plots", "", "folder to write DET and ROC curves to, as SVG and PNG")
+}
+
+// evaluation is what every evaluation is given.
+func (a *app) evaluation(f evaluationFlags) (evaluate.Options, error) {
+	if f.data == "" {
+		return evaluate.Options{}, usage("--data is needed: the folder to evaluate")
+	}
+	groups, named := f.groups, f.groups != ""
+	if !named {
+		groups = filepath.Join(f.data, "groups.tsv")
+	}
+	groupings, err := evaluation.ReadGroups(groups, named)
+	if err != nil {
+		return evaluate.Options{}, unreadable(err)
+	}
+	return evaluate.Options{Progress: a.counting(), CPUSeconds: cpuSeconds, Groups: groupings}, nil
+}
+
+// counting shows progress to a person.
+func (a *app) counting() func(done, total int) {
+	if !terminal(a.err) {
+		return nil
+	}
+	var bar *progressbar.ProgressBar
+	return func(done, total int) {
+		if bar == nil {
+			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription("comparing"),
+				progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond))
+		}
+		_ = bar.Set(done)
+		if done == total {
+			fmt.Fprintln(a.err)
+		}
+	}
+}
+
+// maxTold is how many broken files are named one by one.
+const maxTold = 20
+
+// tell says what was wrong with a folder that can be evaluated all the same.
+func (a *app) tell(folder evaluation.Folder) {
+	for i, p := range folder.Failed {
+		if i == maxTold {
+			a.say("and %d more", len(folder.Failed)-i)
+			break
+		}
+		a.say("failure to acquire: %s", p)
+	}
+	if folder.Ignored > 0 {
+		a.say("ignored: %d entries of the folder that are no data of this kind", folder.Ignored)
+	}
+}
+
+func unreadable(err error) error {
+	hint := "`tamga help evaluate` says how a data folder is laid out"
+	if errors.Is(err, os.ErrNotExist) {
+		hint = "check the path that --data names"
+	}
+	return &failure{exit: exitFailure, err: err, hint: hint}
+}
+
+// evaluated gives out a report in the form that -o names. figures are rates that
+// only this modality has.
+func (a *app) evaluated(f evaluationFlags, r evaluate.Report, figures []evaluation.Figure, err error) error {
+	if errors.Is(err, context.Canceled) {
+		if terminal(a.err) {
+			a.say("")
+		}
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("evaluating: %w", err)
+	}
+	if f.plots != "" {
+		if err := a.plot(f, r); err != nil {
+			return err
+		}
+	}
+	if a.format != "html" {
+		return a.emit(r, evaluationTable(r, figures))
+	}
+	page := evaluation.Page{Report: r, Data: f.name(), Made: time.Now().UTC(), With: "tamga " + version(), Figures: figures}
+	return page.Write(a.out)
+}
+
+// name is what the data are called: the folders' own names, not where they lie.
+func (f evaluationFlags) name() string {
+	base := func(dir string) string {
+		if abs, err := filepath.Abs(dir); err == nil {
+			dir = abs
+		}
+		return filepath.Base(dir)
+	}
+	if f.against != "" {
+		return base(f.data) + " against " + base(f.against)
+	}
+	return base(f.data)
+}
+
+var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9_]+`)
+
+// plot writes MODALITY-DATA-det.svg and so on.
+func (a *app) plot(f evaluationFlags, r evaluate.Report) error {
+	if len(r.DET) == 0 {
+		return errors.New("drawing curves: there are no mated or no non-mated comparisons")
+	}
+	if err := os.MkdirAll(f.plots, 0o755); err != nil {
+		return fmt.Errorf("drawing curves: %w", err)
+	}
+	name := r.Modality
+	if data := notInFileNames.ReplaceAllString(f.name(), "-"); data != name {
+		name += "-" + data
+	}
+	for _, kind := range []evaluation.Kind{evaluation.DET, evaluation.ROC} {
+		for _, format := range []evaluation.Format{evaluation.SVG, evaluation.PNG} {
+			var b bytes.Buffer
+			if err := evaluation.Draw(&b, kind, format, evaluation.Curves(r)); err != nil {
+				return err
+			}
+			file := filepath.Join(f.plots, fmt.Sprintf("%s-%s.%s", name, kind, format))
+			if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+				return fmt.Errorf("drawing curves: %w", err)
+			}
+			a.say("wrote %s", file)
+		}
+	}
+	return nil
+}
+
+// evaluationTable has what a person looks for first.
+func evaluationTable(r evaluate.Report, figures []evaluation.Figure) [][2]string {
+	mean := ""
+	if len(r.Sets) > 0 {
+		mean = ", mean over the sets"
+	}
+	rows := [][2]string{{"EER" + mean, withInterval(r.EER, r.EERCI95)}}
+	for _, k := range slices.Sorted(maps.Keys(r.FNMRAtFMR)) {
+		rows = append(rows, [2]string{"FNMR at FMR " + k + mean, fnmrCell(r, k)})
+	}
+	for _, f := range figures {
+		rows = append(rows, [2]string{f.Name, percentage(f.Rate)})
+	}
+	for _, s := range r.Sets {
+		rows = append(rows, [2]string{"EER " + s.Name, withInterval(s.EER, s.EERCI95)})
+	}
+	if p := r.Pooled; p != nil {
+		rows = append(rows, [2]string{"EER, pooled", withInterval(p.EER, p.EERCI95)})
+		for _, k := range slices.Sorted(maps.Keys(p.FNMRAtFMR)) {
+			rows = append(rows, [2]string{"FNMR at FMR " + k + ", pooled", fnmrCell(*p, k)})
+		}
+	}
+	if in := r.Identification; in != nil {
+		rows = append(rows, [2]string{fmt.Sprintf("rank 1 of %d", in.Gallery), withInterval(in.Rank["1"], in.Rank1CI95)})
+		for _, k := range slices.Sorted(maps.Keys(in.FNIRAtFPIR)) {
+			rows = append(rows, [2]string{"FNIR at FPIR " + k, percentage(in.FNIRAtFPIR[k])})
+		}
+	}
+	if q := r.Acquisition; q != nil {
+		rows = append(rows, [2]string{"FTA, FTE", fmt.Sprintf("%d of %d samples, %d of %d subjects", q.Failed, q.Samples, q.NotEnrolled, q.Subjects)})
+	}
+	rows = append(rows, [2]string{"mated, non-mated", fmt.Sprintf("%d, %d", r.Mated, r.NonMated)})
+	if r.ComparisonsPerSecondPerCore > 0 {
+		rows = append(rows, [2]string{"comparisons/s/core", fmt.Sprintf("%.0f", r.ComparisonsPerSecondPerCore)})
+	}
+	return rows
+}
+
+func fnmrCell(r evaluate.Report, bound string) string {
+	cell := withInterval(r.FNMRAtFMR[bound], r.FNMRCI95[bound])
+	if r.Support[bound] == evaluate.Indicative {
+		cell += ", indicative"
+	}
+	return cell
+}
+
+func withInterval(r evaluate.Rate, i evaluate.Interval) string {
+	if !r.Measured() {
+		return percentage(r)
+	}
+	return fmt.Sprintf("%s  (95 %%: %s to %s)", percentage(r), percentage(i[0]), percentage(i[1]))
+}
+
+func percentage(r evaluate.Rate) string {
+	if !r.Measured() {
+		return "not measurable"
+	}
+	return fmt.Sprintf("%.2f %%", 100*float64(r))
+}
+
+// version is the module's, or what the build knows of it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown version)"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return info.Main.Version + " " + s.Value[:12]
+		}
+	}
+	return info.Main.Version
+}

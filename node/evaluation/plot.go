@@ -1,0 +1,299 @@
+package evaluation
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/tamga-id/tamga/matcher/evaluate"
+)
+
+// Kind is a way to draw operating points. ISO/IEC 19795-1 has both.
+type Kind string
+
+const (
+	// DET is the detection error trade-off: FNMR over FMR, both logarithmic.
+	DET Kind = "det"
+	// ROC is the receiver operating characteristic: 1 - FNMR over FMR, the
+	// latter logarithmic.
+	ROC Kind = "roc"
+)
+
+// Format is a file format of pictures.
+type Format string
+
+// SVG scales; PNG is at 150 pixels an inch.
+const (
+	SVG Format = "svg"
+	PNG Format = "png"
+)
+
+// Curve is one line of a picture.
+type Curve struct {
+	Name            string
+	Points          []evaluate.Point // by ascending threshold
+	Mated, NonMated int
+	Main            bool // drawn black and thick
+}
+
+// Curves are those of a report: of its sets, and of all comparisons together.
+func Curves(r evaluate.Report) []Curve {
+	var out []Curve
+	for _, s := range r.Sets {
+		out = append(out, Curve{Name: s.Name, Points: s.DET, Mated: s.Mated, NonMated: s.NonMated})
+	}
+	name := "all comparisons"
+	if len(out) > 0 {
+		name = "pooled, one threshold"
+	}
+	return append(out, Curve{Name: name, Points: r.DET, Mated: r.Mated, NonMated: r.NonMated, Main: true})
+}
+
+const (
+	pictureWidth  = 6 * vg.Inch
+	pictureHeight = 5 * vg.Inch
+	pictureDPI    = 150
+	maxNamed      = 8 // curves with a colour and a line in the legend
+)
+
+// The colours of M. Okabe and K. Ito, which people with any kind of colour
+// vision tell apart.
+var palette = [maxNamed]color.RGBA{
+	{0x00, 0x72, 0xB2, 0xFF}, {0xD5, 0x5E, 0x00, 0xFF}, {0x00, 0x9E, 0x73, 0xFF}, {0xCC, 0x79, 0xA7, 0xFF},
+	{0x56, 0xB4, 0xE9, 0xFF}, {0xE6, 0x9F, 0x00, 0xFF}, {0x80, 0x60, 0x30, 0xFF}, {0x60, 0x60, 0xA0, 0xFF},
+}
+
+// Draw writes a picture of curves. Parts at an FMR below 3 in the number of
+// non-mated comparisons, which is more than these can claim, are dashed.
+func Draw(w io.Writer, kind Kind, format Format, curves []Curve) error {
+	p := plot.New()
+	p.X.Label.Text = "false match rate (FMR)"
+	p.X.Tick.Marker = decades{}
+	p.X.Min, p.X.Max = math.Log10(lowest(curves, func(c Curve) int { return c.NonMated })), 0
+	switch kind {
+	case DET:
+		p.Y.Label.Text = "false non-match rate (FNMR)"
+		p.Y.Tick.Marker = decades{}
+		p.Y.Min, p.Y.Max = math.Log10(lowest(curves, func(c Curve) int { return c.Mated })), 0
+		p.Legend.Top = true
+	case ROC:
+		p.Y.Label.Text = "true match rate (1 - FNMR)"
+		p.Y.Tick.Marker = shares{}
+		p.Y.Min, p.Y.Max = floor(curves), 1
+	default:
+		return fmt.Errorf("drawing: %q is no kind of picture", string(kind))
+	}
+	style(p)
+	if err := addCurves(p, kind, curves); err != nil {
+		return fmt.Errorf("drawing: %w", err)
+	}
+	return write(w, p, format)
+}
+
+func write(w io.Writer, p *plot.Plot, format Format) error {
+	var canvas vg.CanvasWriterTo
+	switch format {
+	case SVG:
+		canvas = vgsvg.New(pictureWidth, pictureHeight)
+	case PNG:
+		canvas = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(pictureWidth, pictureHeight), vgimg.UseDPI(pictureDPI))}
+	default:
+		return fmt.Errorf("drawing: %q is no format of pictures", string(format))
+	}
+	p.Draw(draw.New(canvas))
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return fmt.Errorf("drawing: %w", err)
+	}
+	out := b.Bytes()
+	if format == SVG {
+		// Where the font is missing, letters of the same widths will do.
+		out = bytes.ReplaceAll(out, []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
+	}
+	if _, err := w.Write(out); err != nil {
+		return fmt.Errorf("writing picture: %w", err)
+	}
+	return nil
+}
+
+// style sets letters and lines alike in all pictures.
+func style(p *plot.Plot) {
+	p.BackgroundColor = color.White
+	p.Legend.Padding = 2 * vg.Millimeter
+	// The canvas ends beyond the axes by half of the label of 100 %.
+	p.Legend.XOffs, p.Legend.YOffs = -10*vg.Millimeter, -5*vg.Millimeter
+	if !p.Legend.Top {
+		p.Legend.YOffs = 15 * vg.Millimeter
+	}
+	for _, f := range []*font.Font{&p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font} {
+		f.Variant = "Sans"
+		f.Size = 10
+	}
+	p.X.Padding, p.Y.Padding = 0, 0
+	p.X.Label.Padding, p.Y.Label.Padding = 2*vg.Millimeter, 2*vg.Millimeter
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{0xDD}, color.Gray{0xDD}
+	p.Add(grid)
+}
+
+func addCurves(p *plot.Plot, kind Kind, curves []Curve) error {
+	if kind == DET {
+		// Above 10 % is the legend, and no comparator worth a picture.
+		least := max(p.X.Min, p.Y.Min)
+		diagonal, err := plotter.NewLine(plotter.XYs{{X: least, Y: least}, {X: -1, Y: -1}})
+		if err != nil {
+			return err
+		}
+		diagonal.Color = color.Gray{0x99}
+		diagonal.Dashes = []vg.Length{vg.Points(1), vg.Points(3)}
+		p.Add(diagonal)
+		p.Legend.Add("FMR = FNMR", diagonal)
+	}
+	named := 0
+	for _, c := range curves {
+		shade := color.Color(color.Black)
+		width := vg.Points(2)
+		if !c.Main {
+			shade, width = color.Gray{0xAA}, vg.Points(1.25)
+			if len(curves) <= maxNamed+1 {
+				shade = palette[named%maxNamed]
+				named++
+			}
+		}
+		sure, unsure := c.parts(kind, p.X.Min, p.Y.Min)
+		for i, part := range []plotter.XYs{unsure, sure} {
+			if len(part) < 2 {
+				continue
+			}
+			line, err := plotter.NewLine(part)
+			if err != nil {
+				return err
+			}
+			line.Color, line.Width = shade, width
+			if i == 0 {
+				line.Dashes = []vg.Length{vg.Points(3), vg.Points(2)}
+			}
+			p.Add(line)
+			if i == 1 && (c.Main || named > 0) {
+				p.Legend.Add(c.Name, line)
+			}
+		}
+	}
+	return nil
+}
+
+// parts returns the line where FMR is at least 3 in the number of comparisons,
+// and the rest; both within the axes.
+func (c Curve) parts(kind Kind, minX, minY float64) (sure, unsure plotter.XYs) {
+	limit := 3 / float64(max(1, c.NonMated))
+	var before *plotter.XY
+	for i, p := range c.Points {
+		if math.Log10(p.FMR) < minX {
+			break // only lower ones follow
+		}
+		if kind == DET && i+1 < len(c.Points) && c.Points[i+1].FNMR == 0 {
+			continue // a rate of 0 has no place on the axis: one point stands for all
+		}
+		xy := plotter.XY{X: math.Log10(p.FMR), Y: 1 - p.FNMR}
+		if kind == DET {
+			xy.Y = math.Log10(p.FNMR)
+		}
+		xy.Y = max(minY, xy.Y)
+		if p.FMR >= limit {
+			sure = append(sure, xy)
+			before = &sure[len(sure)-1]
+			continue
+		}
+		if len(unsure) == 0 && before != nil {
+			unsure = append(unsure, *before)
+		}
+		unsure = append(unsure, xy)
+	}
+	return sure, unsure
+}
+
+// lowest is 1, 2 or 5 times a power of ten, just under the rate that one of the
+// most comparisons is.
+func lowest(curves []Curve, count func(Curve) int) float64 {
+	most := 100
+	for _, c := range curves {
+		most = max(most, count(c))
+	}
+	rate := 1 / float64(most)
+	decade := math.Pow(10, math.Floor(math.Log10(rate)+1e-9))
+	for _, k := range []float64{5, 2} {
+		if k*decade <= rate {
+			return k * decade
+		}
+	}
+	return decade
+}
+
+// floor is the lowest true match rate of any curve, rounded down to a tenth.
+func floor(curves []Curve) float64 {
+	least := 0.9
+	for _, c := range curves {
+		for _, p := range c.Points {
+			if p.FMR > 0 {
+				least = min(least, 1-p.FNMR)
+			}
+		}
+	}
+	return math.Floor(least*10) / 10
+}
+
+// decades marks an axis of decimal logarithms with rates in percent. The axes
+// are not plot.LogScale, for which that package leaves room in wrong places.
+type decades struct{}
+
+func (decades) Ticks(low, high float64) []plot.Tick {
+	var ticks []plot.Tick
+	for exponent := math.Floor(low); exponent <= high; exponent++ {
+		for k := 1.0; k < 10; k++ {
+			value := exponent + math.Log10(k)
+			if value < low-1e-9 || value > high+1e-9 {
+				continue
+			}
+			tick := plot.Tick{Value: value}
+			if k == 1 {
+				tick.Label = percent(math.Pow(10, exponent))
+			}
+			ticks = append(ticks, tick)
+		}
+	}
+	return ticks
+}
+
+// shares marks a linear axis in percent.
+type shares struct{}
+
+func (shares) Ticks(low, high float64) []plot.Tick {
+	step := 0.1
+	if high-low <= 0.11 {
+		step = 0.02
+	}
+	var ticks []plot.Tick
+	for i := 0; ; i++ {
+		v := low + float64(i)*step
+		if v > high+1e-9 {
+			return ticks
+		}
+		ticks = append(ticks, plot.Tick{Value: min(v, high), Label: percent(v)})
+	}
+}
+
+// percent has as many digits as the number needs.
+func percent(rate float64) string {
+	return strconv.FormatFloat(rate*100, 'f', -1, 32) + " %"
+}
