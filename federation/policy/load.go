@@ -81,6 +81,9 @@ func syntaxFault(at position, message string) (position, string) {
 	at.line, _ = strconv.Atoi(message[m[2]:m[3]])
 	at.column, _ = strconv.Atoi(message[m[4]:m[5]])
 	message = strings.TrimLeft(message[m[1]:], ": ")
+	if want, ok := strings.CutPrefix(message, `"": exact got  want `); ok {
+		return at, "the text ends where " + quote(want) + " must follow"
+	}
 	if strings.HasPrefix(message, `"`) { // the token Cedar had reached
 		message = "near " + strings.Replace(message, ": exact got ", ": got ", 1)
 	}

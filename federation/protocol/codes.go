@@ -95,6 +95,12 @@ const (
 	CodeTemplate        Code = "TMG-ENR-0003"
 	CodeConformance     Code = "TMG-CNF-0001"
 	CodeNotRunning      Code = "TMG-NET-0005"
+	CodeListen          Code = "TMG-NET-0007"
+	CodeMembership      Code = "TMG-TRU-0005"
+	CodeFile            Code = "TMG-USE-0002"
+	CodeExists          Code = "TMG-USE-0003"
+	CodeInterrupted     Code = "TMG-USE-0004"
+	CodeFailed          Code = "TMG-INT-0002"
 )
 
 // registry is the one table; Registry and Lookup read it.
@@ -151,12 +157,18 @@ func registry() []CodeEntry {
 		{CodeNoPeer, Unavailable, local, "No member of the federation answers for this country.", "This is not a \"no\". Check the country code; `tamga status` lists the members."},
 		{CodeOwnCountry, Refused, local, "The identifier is of your own country's register; a node asks other countries only.", "Check the country in the subject; nothing was sent."},
 		{CodeNotRunning, "", local, "The own node does not answer.", "Start it with `tamga run --dir DIR`, or check --dir and --api."},
+		{CodeListen, "", local, "An address to listen on cannot be used.", "Stop the program that holds it (`ss -ltunp` names it), or choose another address."},
+		{CodeMembership, "", local, "The Trust Anchor does not take this change of its members.", "Compare with what the node's operator sent; nothing was changed."},
 		{CodeAnswerInvalid, Unavailable, local, "The peer's reply does not verify, so it says nothing.", "Report it to the peer's operator with the time of the Query."},
 		{CodeReceiptInvalid, Unavailable, local, "The peer's ledger receipt does not verify, so the reply is not accepted.", "Report it to the peer's operator and keep the reply as evidence."},
 		{CodeLedgerTampered, "", local, "The ledger on disk is not what was signed.", "Stop the node, keep the folder as evidence, compare with receipts that peers hold."},
 		{CodeConfig, "", local, "The configuration is not valid.", "Mend the lines listed; nothing was started."},
 		{CodeCustody, "", local, "The root key could not be opened.", "Check the passphrase and that the key file belongs to this node."},
 		{CodeUsage, "", local, "The command line is not complete.", "See the command's --help."},
+		{CodeFile, "", local, "A file or folder cannot be read or written.", "Check the path and its permissions."},
+		{CodeExists, "", local, "There is something already where the command was to write.", "Name another folder; nothing was changed."},
+		{CodeInterrupted, "", local, "The command was interrupted.", "Run it again; what was acknowledged is kept."},
+		{CodeFailed, "", local, "The command failed.", "Mend what the reason names and run it again."},
 		{CodeRequest, "", local, "The request does not satisfy the API's schema.", "See the pointers in errors; the OpenAPI document is at /openapi.json."},
 		{CodeUnauthenticated, "", local, "The request carries no token that allows it.", "Send the token of the node's api-token file to ask, of its enrol-token file to enrol, as a Bearer token."},
 		{CodeNotFound, "", local, "There is nothing at this address.", "The OpenAPI document is at /openapi.json."},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/libp2p/go-libp2p/core/network"
 )
@@ -31,6 +32,8 @@ var (
 	ErrMalformed = errors.New("malformed frame")
 	// ErrClosed: the host is draining or closed.
 	ErrClosed = errors.New("transport closed")
+	// ErrListen: New could not listen on an address. The system's error, if it gave one, is a syscall.Errno beside it.
+	ErrListen = errors.New("cannot listen")
 )
 
 // Stream reset codes beyond libp2p's own; see the package comment for the table. codeGivenUp carries the number of
@@ -92,6 +95,14 @@ func opaque(err error) error {
 		s = s[:maxCauseText] + "…"
 	}
 	return errors.New(s)
+}
+
+// listening says which address cannot be listened on and what the system said about it.
+func listening(addr string, err error) error {
+	if cause, ok := errors.AsType[syscall.Errno](err); ok {
+		return fmt.Errorf("%w on %s: %w", ErrListen, addr, cause)
+	}
+	return fmt.Errorf("%w on %s: %v", ErrListen, addr, opaque(err))
 }
 
 // gated reports whether the remote gate said no, on the connection or on the stream.

@@ -108,9 +108,9 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 	h.janitor.Stop()
 	sw.SetStreamHandler(h.serve)
 	for _, a := range listen {
-		// One at a time: the swarm is content when any of several succeeds, and we are not.
-		if err := sw.Listen(a); err != nil {
-			return nil, errors.Join(fmt.Errorf("listening on %s: %v", a, opaque(err)), h.Close())
+		// One at a time, and not by Listen: the swarm is content when any of several succeeds, and we are not.
+		if err := sw.AddListenAddr(a); err != nil {
+			return nil, errors.Join(listening(a.String(), err), h.Close())
 		}
 	}
 	h.listen = sw.ListenAddresses()

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -117,6 +118,19 @@ func TestConfigFaults(t *testing.T) {
 	if _, err := transport.New(transport.Config{Seed: seed("b"), Admit: m.admit, Listen: []string{listenQUIC, bare}}, nil); err == nil {
 		t.Error("New succeeded though one address was taken")
 	}
+}
+
+// An address in use is the operator's to mend, so the error says so in a form that can be told from others.
+func TestAddressInUse(t *testing.T) {
+	m := membership(t)
+	transports(t, func(t *testing.T, kind string) {
+		taken := only(start(t, "a", m, nil, nil), kind)[0]
+		taken, _, _ = strings.Cut(taken, "/p2p/")
+		_, err := transport.New(transport.Config{Seed: seed("b"), Admit: m.admit, Listen: []string{taken}}, nil)
+		if !errors.Is(err, transport.ErrListen) || !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), taken) {
+			t.Errorf("New on %s: %v", taken, err)
+		}
+	})
 }
 
 func TestConfigHidesSeed(t *testing.T) {
