@@ -50,6 +50,7 @@ type InitOptions struct {
 	Federation   string // host:port of the Entity Configuration's HTTP endpoint; empty: none
 	Anchor       trust.Anchor
 	Law          []byte
+	LawName      string        // what faults of Law call its file; empty: law.cedar
 	Refresh      time.Duration // of the membership; 0: the default of node/config
 	Passphrase   []byte
 	Custody      custody.Params
@@ -63,6 +64,9 @@ type Initialised struct {
 	Config              string `json:"config"`
 	EntityConfiguration string `json:"entity_configuration"`
 }
+
+// ErrNoLaw: a node cannot be made without a law.
+var ErrNoLaw = errors.New("no law file was given, and there is no built-in law for")
 
 // Init makes a node's folder. It refuses a folder that holds a node already and
 // leaves nothing behind that Open would accept when it fails half-way.
@@ -166,12 +170,19 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 	if o.Law == nil {
 		builtin, ok := policy.Builtin(o.Jurisdiction)
 		if !ok {
-			return config.Config{}, nil, fmt.Errorf("there is no built-in law for %q: give a law file", o.Jurisdiction)
+			return config.Config{}, nil, fmt.Errorf("%w %q", ErrNoLaw, o.Jurisdiction)
 		}
 		o.Law = builtin
 	}
-	law, err := policy.Load(lawFile, o.Law)
+	name := o.LawName
+	if name == "" {
+		name = lawFile
+	}
+	law, err := policy.Load(name, o.Law)
 	if err != nil {
+		return config.Config{}, nil, err
+	}
+	if err := ownLaw(law, o.Jurisdiction); err != nil {
 		return config.Config{}, nil, err
 	}
 	var c config.Config

@@ -84,8 +84,8 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 	if n.law, err = loadLaw(cfg.Policy.Law); err != nil {
 		return nil, err
 	}
-	if n.law.Jurisdiction() != cfg.Jurisdiction {
-		return nil, fmt.Errorf("opening node: the law file is of %s, the node of %s", n.law.Jurisdiction(), cfg.Jurisdiction)
+	if err = ownLaw(n.law, cfg.Jurisdiction); err != nil {
+		return nil, fmt.Errorf("opening node: %w", err)
 	}
 	if n.calibrations, err = loadCalibrations(cfg.Policy.Calibrations); err != nil {
 		return nil, err
@@ -380,6 +380,17 @@ func (n *Node) Officer(account string) string {
 	mac := hmac.New(sha256.New, n.keys.officers)
 	mac.Write([]byte("tamga/v1/officer\x00" + account))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// ErrForeignLaw: the law file is another country's. A node that executed it would refuse
+// and allow by articles that bind nobody here.
+var ErrForeignLaw = errors.New("the law is of another country")
+
+func ownLaw(law *policy.Law, jurisdiction string) error {
+	if law.Jurisdiction() != jurisdiction {
+		return fmt.Errorf("%w: the law file is of %s, the node of %s", ErrForeignLaw, law.Jurisdiction(), jurisdiction)
+	}
+	return nil
 }
 
 func loadLaw(path string) (*policy.Law, error) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
@@ -85,7 +86,7 @@ way you trust; it decides whom the node believes.`,
 func (a *app) makeAnchor(dir string, s anchorFile, location, passphraseFile string) error {
 	id, err := trust.ParseEntityID(s.EntityID)
 	if err != nil {
-		return usage("--entity-id: %v", err)
+		return usage("--entity-id takes an https URL in lower case without query or fragment, such as https://anchor.example")
 	}
 	if s.Listen == "" {
 		s.Listen = freePort("127.0.0.1", 7400)
@@ -106,7 +107,7 @@ func (a *app) makeAnchor(dir string, s anchorFile, location, passphraseFile stri
 	}
 	root, err := custody.Create(filepath.Join(dir, anchorRoot), pass, custody.DefaultParams())
 	if errors.Is(err, os.ErrExist) {
-		return &failure{exit: exitFailure, err: fmt.Errorf("making trust anchor: %s holds one already", dir), hint: "use another --dir; nothing was changed"}
+		return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("making trust anchor: %s holds one already", dir), hint: "use another --dir; nothing was changed"}
 	}
 	if err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
@@ -207,7 +208,8 @@ have established the node to act for. A running anchor serves the member at once
 			}
 			e, err := authority.Enroll(strings.TrimSpace(string(token)), o)
 			if err != nil {
-				return &failure{exit: exitIntegrity, err: err, hint: "compare with what the node's operator sent; nothing was changed"}
+				return &failure{exit: exitIntegrity, code: protocol.CodeMembership, err: err,
+					hint: "nothing was changed. The file to enroll is the entity-configuration.jwt of the node's folder: compare it and --jurisdiction with what the node's operator sent"}
 			}
 			return a.emit(map[string]any{"entity_id": e.Entity, "jurisdiction": e.Jurisdiction, "peer_id": e.PeerID, "enrolled_at": e.EnrolledAt},
 				[][2]string{{"member", string(e.Entity)}, {"country", e.Jurisdiction}, {"peer id", e.PeerID}})
@@ -237,7 +239,7 @@ latest when the statement they hold runs out. A running anchor follows at once.`
 				return err
 			}
 			if err := authority.Remove(trust.EntityID(args[0])); err != nil {
-				return &failure{exit: exitFailure, err: err, hint: "nothing was changed"}
+				return &failure{exit: exitFailure, code: protocol.CodeMembership, err: err, hint: "nothing was changed; " + listed(authority)}
 			}
 			return a.emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
 		},
@@ -245,6 +247,19 @@ latest when the statement they hold runs out. A running anchor follows at once.`
 	c.Flags().StringVar(&dir, "dir", "", "the anchor's folder (required)")
 	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
 	return c
+}
+
+// listed names the members, which are public.
+func listed(authority *trust.Authority) string {
+	all := authority.List()
+	if len(all) == 0 {
+		return "there is no member"
+	}
+	names := make([]string, 0, len(all))
+	for _, e := range all {
+		names = append(names, string(e.Entity))
+	}
+	return "the members are " + strings.Join(names, ", ")
 }
 
 func (a *app) anchorRun() *cobra.Command {

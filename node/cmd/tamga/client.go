@@ -213,7 +213,7 @@ func problem(status int, body []byte) error {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		f.exit = exitUnauthorised
 	case http.StatusUnprocessableEntity, http.StatusBadRequest:
-		f.exit = exitUsage
+		f.exit, f.hint = exitUsage, "mend the values named and run the command again; its --help shows their form"
 	}
 	return f
 }

@@ -122,8 +122,9 @@ func (a *app) enrolPath(ctx context.Context, i importFlags, path string) (err er
 		return emitErr
 	}
 	if err != nil {
-		a.say("hint: run the same command again: it goes on after the last record that was acknowledged")
-		return err
+		f := *classify(err)
+		f.err, f.hint = err, "run the same command again: it goes on after the last record that was acknowledged"
+		return &f
 	}
 	if result.Failed > 0 {
 		return verdict{exitFailure}

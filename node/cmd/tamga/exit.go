@@ -1,21 +1,14 @@
 package main
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node/config"
-	"github.com/tamga-id/tamga/node/gallery"
 )
 
 // Exit codes; `tamga help exit-codes` prints exitTable.
@@ -50,6 +43,11 @@ const exitTable = `Exit codes of every tamga command:
   11  inconclusive: could not tell
   20  the conformance target failed required cases
  130  interrupted
+
+A failure is said on stderr: its code, why, and a hint with the next step. With -o json
+or ndjson the last line of stderr is instead one JSON object with the members code,
+title, message, hint and exit_code. Outcomes (5, 7, 10 and 11 of verify, 20) are results
+and are on stdout; "tamga help CODE" explains a code.
 `
 
 // failure is an error with the exit code and the code from the registry that an
@@ -79,39 +77,17 @@ func usageOf(c *cobra.Command, err error) error {
 	return &failure{exit: exitUsage, code: protocol.CodeUsage, err: flagSlip(err), hint: "see `" + c.CommandPath() + " --help`"}
 }
 
-// What was typed is not repeated, here and below: by one slip it is a document
-// number, and what a command says lands in tickets and journals.
-
-// flagSlip says what is wrong with a flag by the flag's own name and type.
-func flagSlip(err error) error {
-	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return fmt.Errorf("--%s takes a value of type %s", e.GetFlag().Name, e.GetFlag().Value.Type())
-	}
-	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
-		return fmt.Errorf("--%s needs a value", e.GetFlag().Name)
-	}
-	return errors.New("there is a flag that the command does not have")
+// report is how a failure is said with -o json or ndjson: the last line of stderr.
+// Its members are a contract; more may be added.
+type report struct {
+	Code    protocol.Code `json:"code"`
+	Title   string        `json:"title"`
+	Message string        `json:"message"`
+	Hint    string        `json:"hint"`
+	Exit    int           `json:"exit_code"`
 }
 
-// argumentSlip keeps of cobra's `unknown command "X" for "tamga verify"` what
-// follows X: the command, and which ones are spelled like X.
-func argumentSlip(err error) error {
-	text := err.Error()
-	if at := strings.LastIndex(text, `" for "`); strings.HasPrefix(text, "unknown command") && at >= 0 {
-		return errors.New("unknown command or argument" + text[at+1:])
-	}
-	return err
-}
-
-// nameless drops the name of a file that could not be read.
-func nameless(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
-}
-
-// exit prints err for a person and returns the process's exit code.
+// exit prints err, for a person or as JSON, and returns the process's exit code.
 func (a *app) exit(err error) int {
 	if err == nil {
 		return exitOK
@@ -119,65 +95,39 @@ func (a *app) exit(err error) int {
 	if v, ok := errors.AsType[verdict](err); ok {
 		return v.exit
 	}
-	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(a.err, "interrupted")
-		return exitInterrupted
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = &failure{exit: exitUnreachable, code: protocol.CodeTimeout, err: errors.New("the time that --timeout allows is over; no outcome is known")}
-	}
 	f := classify(err)
-	if f.code == "" {
-		fmt.Fprintf(a.err, "error: %v\n", f.err)
-	} else {
-		fmt.Fprintf(a.err, "error %s: %s\n", f.code, f.code.Title())
-		fmt.Fprintf(a.err, "  why: %s\n", strings.ReplaceAll(f.err.Error(), "\n", "\n       "))
+	r := report{Code: f.code, Title: f.code.Title(), Message: f.err.Error(), Hint: f.hint, Exit: f.exit}
+	if e, ok := protocol.Lookup(f.code); ok && r.Hint == "" {
+		r.Hint = e.Next
 	}
-	hint := f.hint
-	if e, ok := protocol.Lookup(f.code); ok && hint == "" {
-		hint = e.Next
+	if a.wantsJSON(f) {
+		enc := json.NewEncoder(a.err)
+		enc.SetEscapeHTML(false)
+		_ = enc.Encode(r)
+		return f.exit
 	}
-	if hint != "" {
-		fmt.Fprintf(a.err, "hint: %s\n", hint)
-	}
+	fmt.Fprintf(a.err, "error %s: %s\n", r.Code, r.Title)
+	fmt.Fprintf(a.err, "  why: %s\n", strings.ReplaceAll(r.Message, "\n", "\n       "))
+	fmt.Fprintf(a.err, "hint: %s\n", r.Hint)
 	return f.exit
 }
 
-// classify gives an error of a package its exit code and registry code.
-func classify(err error) *failure {
-	if f, ok := errors.AsType[*failure](err); ok {
-		return f
+// wantsJSON looks at the command line itself when that was not understood, since -o
+// may not have been read then.
+func (a *app) wantsJSON(f *failure) bool {
+	if a.format != "table" || f.exit != exitUsage {
+		return a.format == "json" || a.format == "ndjson"
 	}
-	if _, ok := errors.AsType[*config.Errors](err); ok {
-		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err}
-	}
-	if f, ok := errors.AsType[*protocol.Fault](err); ok {
-		return &failure{exit: exitOf(f.Code.Outcome()), code: f.Code, err: err}
-	}
-	switch {
-	case errors.Is(err, custody.ErrPassphrase), errors.Is(err, custody.ErrRoot):
-		return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err}
-	case errors.Is(err, ledger.ErrTampered):
-		return &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: err}
-	case errors.Is(err, ledger.ErrNoSpace):
-		return &failure{exit: exitFailure, code: protocol.CodeLedgerUnavailable, err: err, hint: "free disk space; nothing was lost"}
-	case errors.Is(err, gallery.ErrLocked), errors.Is(err, ledger.ErrLocked):
-		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err}
-	case errors.Is(err, gallery.ErrDamaged):
-		return &failure{exit: exitIntegrity, code: protocol.CodeStoreDamaged, err: err}
-	case errors.Is(err, os.ErrNotExist):
-		return &failure{exit: exitFailure, err: err, hint: "check the path; --dir names the folder that `tamga init` or `tamga anchor init` made"}
-	case cobraUsage(err):
-		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: argumentSlip(err)}
-	}
-	return &failure{exit: exitFailure, err: err}
-}
-
-// cobraUsage recognises the errors that cobra gives no type: a wrong command or a
-// wrong number of arguments.
-func cobraUsage(err error) bool {
-	for _, prefix := range []string{"unknown command", "accepts ", "requires at least"} {
-		if strings.HasPrefix(err.Error(), prefix) {
+	for i, arg := range a.args {
+		value, long := strings.CutPrefix(arg, "--output")
+		short := false
+		if !long {
+			value, short = strings.CutPrefix(arg, "-o")
+		}
+		if value = strings.TrimPrefix(value, "="); value == "" && i+1 < len(a.args) {
+			value = a.args[i+1]
+		}
+		if (long || short) && (value == "json" || value == "ndjson") {
 			return true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +16,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/config"
 )
 
 func (a *app) initCommand() *cobra.Command {
@@ -61,6 +64,9 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, passphraseFile strin
 	if len(missing) > 0 {
 		return usage("missing %s", strings.Join(missing, ", "))
 	}
+	if err := initFaults(o); err != nil {
+		return err
+	}
 	var err error
 	if o.Anchor, err = readAnchor(anchorFile); err != nil {
 		return err
@@ -69,6 +75,7 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, passphraseFile strin
 		if o.Law, err = os.ReadFile(lawFile); err != nil {
 			return fmt.Errorf("reading law: %w", err)
 		}
+		o.LawName = lawFile
 	}
 	if o.Name == "" {
 		o.Name = o.EntityID
@@ -85,7 +92,10 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, passphraseFile strin
 	o.Custody, o.Now = custody.DefaultParams(), time.Now
 	made, err := node.Init(o)
 	if errors.Is(err, os.ErrExist) {
-		return &failure{exit: exitFailure, err: err, hint: "use another --dir; nothing was changed"}
+		return &failure{exit: exitFailure, code: protocol.CodeExists, err: err, hint: "use another --dir; nothing was changed"}
+	}
+	if _, ok := errors.AsType[*config.Errors](err); ok {
+		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "the values are those of the command line; mend them there. Nothing was made"}
 	}
 	if err != nil {
 		return err
@@ -96,6 +106,38 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, passphraseFile strin
 		{"peers dial", o.Listen}, {"API", "http://" + o.API}, {"entity configuration", made.EntityConfiguration}})
 }
 
+var alpha3 = regexp.MustCompile(`^[A-Z]{3}$`)
+
+// initFaults are all faults of what was typed that can be told without a file.
+func initFaults(o node.InitOptions) error {
+	var faults []string
+	if _, err := trust.ParseEntityID(o.EntityID); err != nil {
+		faults = append(faults, "--entity-id takes an https URL in lower case without query or fragment, such as https://node.gov.example")
+	}
+	if !alpha3.MatchString(o.Jurisdiction) {
+		faults = append(faults, "--jurisdiction takes three capital letters (ISO 3166-1 alpha-3), such as KAZ")
+	}
+	for _, f := range [][2]string{{"--listen", o.Listen}, {"--advertise", o.Advertise}, {"--api", o.API}, {"--federation", o.Federation}} {
+		if _, _, err := net.SplitHostPort(f[1]); f[1] != "" && err != nil {
+			faults = append(faults, f[0]+" takes host:port")
+		}
+	}
+	switch host, _, err := net.SplitHostPort(o.Listen); {
+	case err != nil:
+	case host == "":
+		faults = append(faults, "--listen names no address: 0.0.0.0 is every one of this machine")
+	case net.ParseIP(host).IsUnspecified() && o.Advertise == "":
+		faults = append(faults, "--listen names every address of this machine: say with --advertise host:port which one peers dial")
+	}
+	if o.Refresh < 0 {
+		faults = append(faults, "--refresh takes a positive time, such as 1m")
+	}
+	if len(faults) > 0 {
+		return usage("%s", strings.Join(faults, "\n"))
+	}
+	return nil
+}
+
 func readAnchor(file string) (trust.Anchor, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -103,7 +145,8 @@ func readAnchor(file string) (trust.Anchor, error) {
 	}
 	var anchor trust.Anchor
 	if err := json.Unmarshal(b, &anchor); err != nil || anchor.EntityID == "" || anchor.Keys.Len() == 0 {
-		return trust.Anchor{}, &failure{exit: exitConfig, code: "TMG-CFG-0001", err: fmt.Errorf("reading trust anchor: %s is not what `tamga anchor init` wrote", file)}
+		return trust.Anchor{}, &failure{exit: exitConfig, code: protocol.CodeConfig, err: fmt.Errorf("reading trust anchor: %s is not what `tamga anchor init` wrote", file),
+			hint: "name with --anchor the trust-anchor.json that the Trust Anchor's operator handed out"}
 	}
 	return anchor, nil
 }

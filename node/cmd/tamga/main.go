@@ -30,13 +30,14 @@ func main() {
 
 // app is what every command needs of its surroundings.
 type app struct {
+	args     []string
 	in       io.Reader
 	out, err io.Writer
 	format   string // -o: table, json or ndjson
 }
 
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	a := &app{in: in, out: out, err: errs}
+	a := &app{args: args, in: in, out: out, err: errs}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)

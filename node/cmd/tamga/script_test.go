@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,7 @@ func TestScripts(t *testing.T) {
 			return shared() != "", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"hold":    hold,
 			"members": waitForMembers,
 			"exits":   exits,
 			"json":    jsonField,
@@ -77,6 +79,19 @@ func unusedPort() (string, error) {
 	}
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	return port, errors.Join(err, l.Close())
+}
+
+// hold: hold HOST:PORT listens there, TCP and UDP, until the script ends.
+func hold(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hold HOST:PORT")
+	}
+	l, err := net.Listen("tcp", args[0])
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+	u, err := net.ListenPacket("udp", args[0])
+	ts.Check(err)
+	ts.Defer(func() { _ = u.Close() })
 }
 
 // waitForMembers: members DIR N waits until the node in DIR runs and knows N others.
@@ -133,13 +148,19 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// jsonField: json FILE KEY REGEXP looks at one top-level member of a JSON object.
+// jsonField: json FILE KEY REGEXP looks at one top-level member of a JSON object, of
+// stderr.txt in the last line.
 func jsonField(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: json FILE KEY REGEXP")
 	}
 	var m map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(ts.ReadFile(args[0])), &m); err != nil {
+	text := ts.ReadFile(args[0])
+	if args[0] == "stderr.txt" {
+		lines := strings.Split(strings.TrimSpace(text), "\n")
+		text = lines[len(lines)-1]
+	}
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		ts.Fatalf("%s is not one JSON object: %v", args[0], err)
 	}
 	v, ok := m[args[1]]

@@ -91,6 +91,9 @@ type verified struct {
 }
 
 func (a *app) verify(ctx context.Context, v verifyFlags) error {
+	if v.timeout <= 0 {
+		return usage("--timeout takes a positive time, such as 30s")
+	}
 	ctx, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
 	req, err := a.verification(v)
@@ -169,7 +172,7 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 	for i, name := range v.probes {
 		b, err := os.ReadFile(name)
 		if err != nil {
-			return none, fmt.Errorf("reading probe %d: %w", i+1, nameless(err))
+			return none, unread(fmt.Errorf("reading probe %d: %w", i+1, nameless(err)), "--probe")
 		}
 		p, err := recognise(b, time.Now())
 		if err != nil {
@@ -180,18 +183,24 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 	if v.consent != "" {
 		b, err := os.ReadFile(v.consent)
 		if err != nil {
-			return none, fmt.Errorf("reading consent: %w", nameless(err))
+			return none, unread(fmt.Errorf("reading consent: %w", nameless(err)), "--consent")
 		}
 		req.Consent = strings.TrimSpace(string(b))
 	}
 	return req, nil
 }
 
+// unread is about a file whose name may be a person's number and is not repeated.
+func unread(err error, flag string) error {
+	return &failure{exit: exitFailure, code: protocol.CodeFile, err: err, hint: "check the path that " + flag + " gives; nothing was asked"}
+}
+
 // recognise tells a record's format by its first bytes. Finger records that the
 // protocol does not know become ones that it knows.
 func recognise(b []byte, now time.Time) (probe, error) {
 	fail := func(err error) (probe, error) {
-		return probe{}, &failure{exit: exitUsage, code: protocol.CodeProbe, err: fmt.Errorf("reading probe: %w", err)}
+		return probe{}, &failure{exit: exitUsage, code: protocol.CodeProbe, err: fmt.Errorf("reading probe: %w", err),
+			hint: "check the path that --probe gives, and the capture software's export; nothing was asked"}
 	}
 	format, err := exchange.Detect(b)
 	if err != nil {

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+// classify gives an error of a package its exit code, its code of the registry and,
+// where the registry's next step is too general, a hint.
+func classify(err error) *failure {
+	f, known := errors.AsType[*failure](err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		cut := &failure{exit: exitInterrupted, code: protocol.CodeInterrupted, err: errors.New("interrupted")}
+		if known {
+			cut.hint = f.hint
+		}
+		return cut
+	case errors.Is(err, context.DeadlineExceeded):
+		return &failure{exit: exitUnreachable, code: protocol.CodeTimeout, err: errors.New("the time that --timeout allows is over; no outcome is known")}
+	case known:
+		return f
+	}
+	for _, kind := range []func(error) *failure{ofConfiguration, ofProtocol, ofStores, ofListening, ofFiles} {
+		if f := kind(err); f != nil {
+			return f
+		}
+	}
+	if cobraUsage(err) {
+		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: argumentSlip(err)}
+	}
+	return &failure{exit: exitFailure, code: protocol.CodeFailed, err: err}
+}
+
+func ofConfiguration(err error) *failure {
+	f := &failure{exit: exitConfig, code: protocol.CodeConfig, err: err}
+	if _, ok := errors.AsType[*policy.LawError](err); ok {
+		f.hint = "mend the law file at the places listed; nothing was started. `tamga init` writes a working text to compare with"
+		return f
+	}
+	if _, ok := errors.AsType[*config.Errors](err); ok {
+		return f
+	}
+	if errors.Is(err, node.ErrNoLaw) {
+		f.hint = "give the country's law in Cedar with --law; nothing was made"
+		return f
+	}
+	if errors.Is(err, node.ErrForeignLaw) {
+		f.hint = "give the law of the node's own country: --law of `tamga init`, policy.law in " + node.ConfigFile
+		return f
+	}
+	return nil
+}
+
+func ofProtocol(err error) *failure {
+	if f, ok := errors.AsType[*protocol.Fault](err); ok {
+		return &failure{exit: exitOf(f.Code.Outcome()), code: f.Code, err: err}
+	}
+	return nil
+}
+
+func ofStores(err error) *failure {
+	switch {
+	case errors.Is(err, custody.ErrPassphrase), errors.Is(err, custody.ErrRoot):
+		return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err}
+	case errors.Is(err, ledger.ErrTampered):
+		return &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: err}
+	case errors.Is(err, ledger.ErrNoSpace):
+		return &failure{exit: exitFailure, code: protocol.CodeLedgerUnavailable, err: err, hint: "free disk space; nothing was lost"}
+	case errors.Is(err, gallery.ErrLocked), errors.Is(err, ledger.ErrLocked):
+		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err}
+	case errors.Is(err, gallery.ErrDamaged):
+		return &failure{exit: exitIntegrity, code: protocol.CodeStoreDamaged, err: err}
+	}
+	return nil
+}
+
+// ofListening is about an address of the node's or the anchor's own.
+func ofListening(err error) *failure {
+	socket, ok := errors.AsType[*net.OpError](err)
+	if !errors.Is(err, transport.ErrListen) && (!ok || socket.Op != "listen") {
+		return nil
+	}
+	f := &failure{exit: exitFailure, code: protocol.CodeListen, err: err}
+	const where = "choose another one: --listen or --api of `tamga init`, listen in " + node.ConfigFile + ", or listen in an anchor's " + anchorSettings
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		f.hint = "stop the program that holds the address (`ss -ltunp` names it; perhaps this node runs already), or " + where
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		f.hint = "this machine has no such address: " + where
+	case errors.Is(err, syscall.EACCES):
+		f.hint = "ports below 1024 need a privilege: " + where
+	}
+	return f
+}
+
+func ofFiles(err error) *failure {
+	at, ok := errors.AsType[*fs.PathError](err)
+	if !ok && !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	f := &failure{exit: exitFailure, code: protocol.CodeFile, err: err}
+	if !ok {
+		return f
+	}
+	switch base := filepath.Base(at.Path); {
+	case !errors.Is(err, fs.ErrNotExist):
+	case base == node.ConfigFile, base == node.TokenFile, base == node.EnrolTokenFile:
+		f.hint = "check --dir: it names the folder that `tamga init` made"
+	case base == anchorSettings, base == anchorRoot, base == anchorKeystore:
+		f.hint = "check --dir: it names the folder that `tamga anchor init` made"
+	}
+	return f
+}
+
+// cobraUsage recognises the errors that cobra gives no type: a wrong command or a
+// wrong number of arguments.
+func cobraUsage(err error) bool {
+	for _, prefix := range []string{"unknown command", "accepts ", "requires at least"} {
+		if strings.HasPrefix(err.Error(), prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// What was typed is not repeated, here and below: by one slip it is a document
+// number, and what a command says lands in tickets and journals.
+
+// flagSlip says what is wrong with a flag by the flag's own name and type.
+func flagSlip(err error) error {
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return fmt.Errorf("--%s takes a value of type %s", e.GetFlag().Name, e.GetFlag().Value.Type())
+	}
+	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return fmt.Errorf("--%s needs a value", e.GetFlag().Name)
+	}
+	return errors.New("there is a flag that the command does not have")
+}
+
+// argumentSlip keeps of cobra's `unknown command "X" for "tamga verify"` what
+// follows X: the command, and which ones are spelled like X.
+func argumentSlip(err error) error {
+	text := err.Error()
+	if at := strings.LastIndex(text, `" for "`); strings.HasPrefix(text, "unknown command") && at >= 0 {
+		return errors.New("unknown command or argument" + text[at+1:])
+	}
+	return err
+}
+
+// nameless drops the name of a file that could not be read.
+func nameless(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
