@@ -21,6 +21,8 @@ func TestDetect(t *testing.T) {
 		"dg3-long":       {"\x63\x82\x01\x05\x7f\x61", exchange.FormatCBEFF},
 		"39794":          {"\x62\x10\xa0", exchange.FormatFinger39794},
 		"39794-long":     {"\x62\x81\x90\xa0", exchange.FormatFinger39794},
+		"39794-wrapped":  {"\xa1\x12\x62\x10\xa0", exchange.FormatFinger39794},
+		"face-wrapped":   {"\xa1\x12\x65\x10\xa0", ""},
 		"empty":          {"", ""},
 		"cut":            {"FMR\x00 20", ""},
 		"version":        {"FMR\x00040\x00", ""},

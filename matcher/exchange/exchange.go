@@ -31,7 +31,7 @@ const (
 	FormatFinger2005  = "iso-19794-2-2005"
 	FormatEmbedding   = "tamga-embedding-1"
 	FormatFinger2011  = "iso-19794-2-2011" // package finger2011
-	FormatFinger39794 = "iso-39794-2"      // recognised, not read
+	FormatFinger39794 = "iso-39794-2"      // package finger39794, which needs a layout
 	FormatCBEFF       = "iso-19785-3-bit"  // package cbeff: a header around one of the others
 )
 

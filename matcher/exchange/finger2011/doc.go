@@ -16,8 +16,10 @@
 //   - Every refusal is an *exchange.FormatError: where and which rule, never a byte of the content.
 //   - Records print and log as a constant, and share no memory with what they were parsed from.
 //
-// The text of the standard was not at hand. Field order, sizes and code tables follow two public
-// implementations that agree: iso_fmr_v030 (C) and FingerprintIO (Java), the latter written from
-// the standard. Where they differ this package takes the narrower reading, with one exception:
-// both want one minutia at least, and here a representation without minutiae is a missing finger.
+// Of the standard only excerpts were at hand: the coordinate system (clause 6.4.2), the angle and
+// its 256 steps (6.5.1), big-endian numbers (6.7), the two minutia sizes and ridge ending types
+// (table 1). Field order, sizes and code tables of clause 8 follow two public implementations that
+// agree: iso_fmr_v030 (C) and FingerprintIO (Java), the latter written from the standard. Where
+// they differ this package takes the narrower reading, with one exception: both want one minutia
+// at least, and here a representation without minutiae is a missing finger.
 package finger2011

@@ -5,7 +5,8 @@
 // 19794-2:2005 that the gallery and the protocol know. [Wrap] goes the other way and puts a header
 // in front of a record.
 //
-// It does not read ISO/IEC 39794-2: such records are recognised and refused with [ErrNotRead].
+// It does not read ISO/IEC 39794-2: such records are recognised and refused with [ErrNotRead],
+// because package finger39794 needs a layout that has to come from the standard.
 //
 // Invariants:
 //
