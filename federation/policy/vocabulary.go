@@ -116,3 +116,6 @@ const maxEntityID = 2048
 func isEntityID(s string) bool {
 	return len(s) > len("https://") && len(s) <= maxEntityID && strings.HasPrefix(s, "https://")
 }
+
+// Purposes are the purposes that a law may speak of; the slice is the caller's.
+func Purposes() []string { return append([]string(nil), purposes[:]...) }

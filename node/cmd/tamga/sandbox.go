@@ -7,13 +7,19 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/enrol"
+	"github.com/tamga-id/tamga/node/responder"
 )
 
 func (a *app) sandboxCommand() *cobra.Command {
@@ -25,24 +31,42 @@ func (a *app) sandboxCommand() *cobra.Command {
 		Long:    `Synthetic people with documents, faces, fingers and consent keys. None of them exists.`,
 		Example: `  tamga sandbox identities --country KGZ --count 5 --out people`,
 	}
-	var country, out string
-	var count int
+	var s sandboxFlags
 	identities := &cobra.Command{
 		Use:   "identities",
 		Short: "Write synthetic people to enrol, and probes to ask about",
 		Long: `Writes people.ndjson for ` + "`tamga enrol import`" + `, and for each person a face probe and a finger
-probe for ` + "`tamga verify`" + `. The same people come out each time.`,
+probe for ` + "`tamga verify`" + `. The same people come out each time.
+
+With --requester, --controller and --purpose each of them also consents: N-consent.jwt
+is for ` + "`tamga verify --consent`" + `, where the law demands consent. It is signed with the
+person's key, whose public part is enrolled, and holds for that requester, that
+register and that purpose, until --valid is over.`,
 		Example: `  tamga sandbox identities --country KGZ --count 5 --out people
-  tamga enrol import --dir kgz --passphrase-file pass.txt people/people.ndjson`,
+  tamga enrol import --dir kgz --passphrase-file pass.txt people/people.ndjson
+  tamga sandbox identities --country KGZ --count 5 --out people \
+    --requester https://kaz.example --controller https://kgz.example --purpose visa_issuance`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.identities(country, count, out) },
+		RunE: func(*cobra.Command, []string) error { return a.identities(s, time.Now()) },
 	}
 	f := identities.Flags()
-	f.StringVar(&country, "country", "", "ISO 3166-1 alpha-3 code: "+strings.Join(synth.Jurisdictions(), ", ")+" (required)")
-	f.IntVar(&count, "count", 5, "how many people")
-	f.StringVar(&out, "out", "", "folder to write, made when absent (required)")
+	f.StringVar(&s.country, "country", "", "ISO 3166-1 alpha-3 code: "+strings.Join(synth.Jurisdictions(), ", ")+" (required)")
+	f.IntVar(&s.count, "count", 5, "how many people")
+	f.StringVar(&s.out, "out", "", "folder to write, made when absent (required)")
+	f.StringVar(&s.requester, "requester", "", "Entity Identifier of the node that may ask: consent to it")
+	f.StringVar(&s.controller, "controller", "", "Entity Identifier of the node whose gallery the person is in")
+	f.StringVar(&s.purpose, "purpose", "", "purpose consented to, for instance visa_issuance")
+	f.DurationVar(&s.valid, "valid", 24*time.Hour, "how long the consent holds, at most 720h")
 	c.AddCommand(identities)
 	return c
+}
+
+// sandboxFlags say whom to make and, when purpose is given, to what they consent.
+type sandboxFlags struct {
+	country, out                   string
+	count                          int
+	requester, controller, purpose string
+	valid                          time.Duration
 }
 
 // identity is what one line of the command's result says.
@@ -51,21 +75,22 @@ type identity struct {
 	Subject string `json:"subject"`
 	Face    string `json:"face_probe"`
 	Finger  string `json:"finger_probe"`
+	Consent string `json:"consent,omitempty"`
 }
 
-func (a *app) identities(country string, count int, out string) error {
-	if !slices.Contains(synth.Jurisdictions(), country) || out == "" || count < 1 || count > 1_000_000 {
-		return usage("--country, --out and a --count of 1 to 1000000 are needed")
+func (a *app) identities(s sandboxFlags, now time.Time) error {
+	if err := s.check(); err != nil {
+		return err
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(s.out, 0o755); err != nil {
 		return fmt.Errorf("writing identities: %w", err)
 	}
-	pop := synth.New(demo.Seed, country)
+	pop := synth.New(demo.Seed, s.country)
 	var manifest bytes.Buffer
 	enc := json.NewEncoder(&manifest)
-	list := make([]identity, 0, count)
-	rows := make([][2]string, 0, count)
-	for i := range count {
+	list := make([]identity, 0, s.count)
+	rows := make([][2]string, 0, s.count)
+	for i := range s.count {
 		p := pop.Person(i)
 		e, err := demo.Enrolment(p)
 		if err != nil {
@@ -74,20 +99,77 @@ func (a *app) identities(country string, count int, out string) error {
 		if err := enc.Encode(enrol.RecordOf(e)); err != nil {
 			return fmt.Errorf("writing identities: %w", err)
 		}
-		id := identity{Name: p.GivenName + " " + p.FamilyName, Subject: country + ":passport:" + p.PassportNumber,
-			Face: filepath.Join(out, fmt.Sprintf("%d-face.emb", i)), Finger: filepath.Join(out, fmt.Sprintf("%d-finger.iso", i))}
-		for name, data := range map[string][]byte{id.Face: p.FaceProbe(1), id.Finger: p.FingerProbe(demo.EnrolledFinger, 1)} {
-			if err := os.WriteFile(name, data, 0o644); err != nil {
-				return fmt.Errorf("writing identities: %w", err)
-			}
+		id, err := s.write(i, p, now)
+		if err != nil {
+			return err
 		}
 		list = append(list, id)
 		rows = append(rows, [2]string{id.Subject, id.Name})
 	}
-	file := filepath.Join(out, "people.ndjson")
+	file := filepath.Join(s.out, "people.ndjson")
 	if err := os.WriteFile(file, manifest.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("writing identities: %w", err)
 	}
 	a.say("hint: tamga enrol import --dir NODE %s", file)
 	return a.emit(list, rows)
+}
+
+func (s sandboxFlags) check() error {
+	if !slices.Contains(synth.Jurisdictions(), s.country) || s.out == "" || s.count < 1 || s.count > 1_000_000 {
+		return usage("--country, --out and a --count of 1 to 1000000 are needed")
+	}
+	if s.requester == "" && s.controller == "" && s.purpose == "" {
+		return nil
+	}
+	var faults []string
+	for _, f := range [][2]string{{"--requester", s.requester}, {"--controller", s.controller}} {
+		if _, err := trust.ParseEntityID(f[1]); err != nil {
+			faults = append(faults, f[0]+" takes the Entity Identifier of a node: consent is given to one requester, about one register, for one purpose")
+		}
+	}
+	if !slices.Contains(policy.Purposes(), s.purpose) {
+		faults = append(faults, "--purpose takes one of "+strings.Join(policy.Purposes(), ", "))
+	}
+	if s.valid < time.Second || s.valid > consent.MaxLifetime {
+		faults = append(faults, "--valid takes a time of 1s to 720h")
+	}
+	if len(faults) > 0 {
+		return usage("%s", strings.Join(faults, "\n"))
+	}
+	return nil
+}
+
+// write puts the files of person number i into the folder.
+func (s sandboxFlags) write(i int, p synth.Person, now time.Time) (identity, error) {
+	at := func(name string) string { return filepath.Join(s.out, fmt.Sprintf("%d-%s", i, name)) }
+	id := identity{Name: p.GivenName + " " + p.FamilyName, Subject: s.country + ":passport:" + p.PassportNumber,
+		Face: at("face.emb"), Finger: at("finger.iso")}
+	files := map[string][]byte{id.Face: p.FaceProbe(1), id.Finger: p.FingerProbe(demo.EnrolledFinger, 1)}
+	if s.purpose != "" {
+		token, err := s.consent(i, p, now)
+		if err != nil {
+			return identity{}, err
+		}
+		id.Consent = at("consent.jwt")
+		files[id.Consent] = []byte(token + "\n")
+	}
+	for name, data := range files {
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			return identity{}, fmt.Errorf("writing identities: %w", err)
+		}
+	}
+	return id, nil
+}
+
+// consent is what the person's wallet would sign.
+func (s sandboxFlags) consent(i int, p synth.Person, now time.Time) (string, error) {
+	key, err := demo.HolderKey(p)
+	if err != nil {
+		return "", fmt.Errorf("consenting: %w", err)
+	}
+	now = now.Truncate(time.Second)
+	return consent.Issue(key, consent.Consent{
+		ID: fmt.Sprintf("sandbox-%d-%s", i, strconv.FormatInt(now.Unix(), 36)), Requester: s.requester, Controller: s.controller,
+		Purpose: s.purpose, Modalities: []string{responder.ModalityFace, responder.ModalityFinger}, IssuedAt: now, ExpiresAt: now.Add(s.valid),
+	})
 }
