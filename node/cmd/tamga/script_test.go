@@ -14,6 +14,11 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
+	"github.com/tamga-id/tamga/matcher/exchange/finger2011"
+	"github.com/tamga-id/tamga/matcher/exchange/intake"
 )
 
 func TestMain(m *testing.M) {
@@ -64,6 +69,7 @@ func TestScripts(t *testing.T) {
 			return shared() != "", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"edition": edition,
 			"hold":    hold,
 			"members": waitForMembers,
 			"exits":   exits,
@@ -79,6 +85,25 @@ func unusedPort() (string, error) {
 	}
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	return port, errors.Join(err, l.Close())
+}
+
+// edition: edition FORMAT IN OUT writes a finger record of ISO/IEC 19794-2:2005 as one of 2011
+// ("2011"), or as that behind a CBEFF header ("cbeff").
+func edition(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: edition FORMAT IN OUT")
+	}
+	b, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	samples, err := exchange.DecodeFinger(b)
+	ts.Check(err)
+	b, err = finger2011.Encode(samples)
+	ts.Check(err)
+	if args[0] == "cbeff" {
+		b, err = intake.Wrap(b, cbeff.Header{Format: 2})
+		ts.Check(err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), b, 0o600))
 }
 
 // hold: hold HOST:PORT listens there, TCP and UDP, until the script ends.
