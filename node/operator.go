@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/config"
@@ -30,6 +31,7 @@ func (n *Node) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.
 
 // Registrar enrols into the gallery of a node that is not running.
 type Registrar struct {
+	root    custody.Root
 	gallery *gallery.Gallery
 	ledger  *ledger.Log
 	entity  string
@@ -42,12 +44,13 @@ func OpenRegistrar(ctx context.Context, configFile string, passphrase []byte) (*
 	if err != nil {
 		return nil, err
 	}
-	root, k, err := openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID))
-	if err != nil {
+	r := &Registrar{entity: cfg.EntityID, now: time.Now}
+	var k keys
+	if r.root, k, err = openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID)); err != nil {
 		return nil, err
 	}
-	r := &Registrar{entity: cfg.EntityID, now: time.Now}
-	if r.gallery, r.ledger, err = openStores(ctx, cfg, root, k, r.now); err != nil {
+	if r.gallery, r.ledger, err = openStores(ctx, cfg, r.root, k, r.now); err != nil {
+		r.root.Wipe()
 		return nil, err
 	}
 	return r, nil
@@ -58,8 +61,11 @@ func (r *Registrar) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gal
 	return enrolWitnessed(ctx, r.gallery, r.ledger, r.entity, r.now, slog.New(slog.DiscardHandler), batch)
 }
 
-// Close releases both.
-func (r *Registrar) Close() error { return closeStores(r.gallery, r.ledger) }
+// Close releases both and wipes the root key.
+func (r *Registrar) Close() error {
+	defer r.root.Wipe()
+	return closeStores(r.gallery, r.ledger)
+}
 
 func enrolWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entity string, now func() time.Time, log *slog.Logger, batch []gallery.Enrolment) ([]gallery.Result, error) {
 	if len(batch) == 0 {

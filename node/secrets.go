@@ -97,10 +97,15 @@ func openKeys(dir string, passphrase []byte, origin string) (custody.Root, keys,
 	}
 	store, err := custody.OpenKeystore(keystorePath(dir), root)
 	if err != nil {
+		root.Wipe()
 		return custody.Root{}, keys{}, fmt.Errorf("opening keystore: %w", err)
 	}
 	k, err := loadKeys(store.Secret, origin)
-	return root, k, err
+	if err != nil {
+		root.Wipe()
+		return custody.Root{}, keys{}, err
+	}
+	return root, k, nil
 }
 
 // Seeds are the secrets with which a member asks: what a conformance laboratory

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"github.com/tamga-id/tamga/federation/internal/strictcbor"
 )
 
 var errNotDeterministic = errors.New("encoding is not deterministic")
@@ -22,20 +24,7 @@ var codec = sync.OnceValues(func() (cbor.UserBufferEncMode, cbor.DecMode) {
 	if err != nil {
 		panic("protocol: CBOR encoding options: " + err.Error())
 	}
-	dec, err := cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		IndefLength:       cbor.IndefLengthForbidden,
-		TagsMd:            cbor.TagsForbidden,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-		UTF8:              cbor.UTF8RejectInvalid,
-		MaxNestedLevels:   8,
-		MaxArrayElements:  256,
-		MaxMapPairs:       32,
-	}.DecMode()
-	if err != nil {
-		panic("protocol: CBOR decoding options: " + err.Error())
-	}
-	return enc, dec
+	return enc, strictcbor.NewDecoder(strictcbor.Limits{Nesting: 8, Elements: 256, Pairs: 32})
 })
 
 func encodeCBOR(v any) ([]byte, error) { return encodeSized(v, 512) }

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"github.com/tamga-id/tamga/federation/internal/strictcbor"
 )
 
 // PeerProtocol is the libp2p protocol ID of the trust exchange.
@@ -112,20 +114,7 @@ var frameCodec = sync.OnceValues(func() (cbor.EncMode, cbor.DecMode) {
 	if err != nil {
 		panic("trust: CBOR encoding options: " + err.Error())
 	}
-	dec, err := cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		IndefLength:       cbor.IndefLengthForbidden,
-		TagsMd:            cbor.TagsForbidden,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-		UTF8:              cbor.UTF8RejectInvalid,
-		MaxNestedLevels:   4,
-		MaxArrayElements:  16,
-		MaxMapPairs:       16,
-	}.DecMode()
-	if err != nil {
-		panic("trust: CBOR decoding options: " + err.Error())
-	}
-	return enc, dec
+	return enc, strictcbor.NewDecoder(strictcbor.Limits{Nesting: 4, Elements: 16, Pairs: 16})
 })
 
 func encodeFrame(v any) ([]byte, error) {

@@ -130,25 +130,18 @@ func (a *app) bench(ctx context.Context, b benchFlags) error {
 
 // startPair makes an anchor in this process, a responder in another, and the asker here.
 func startPair(ctx context.Context, dir string, people int) (_ *pair, err error) {
-	var closers []func() error
-	closeAll := func() error {
-		var errs []error
-		for i := len(closers) - 1; i >= 0; i-- {
-			errs = append(errs, closers[i]())
-		}
-		return errors.Join(errs...)
-	}
+	var c closers
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, closeAll())
+			err = errors.Join(err, c.close())
 		}
 	}()
 	authority, anchor, stop, err := benchAnchor(dir)
 	if err != nil {
 		return nil, err
 	}
-	closers = append(closers, stop)
-	p := &pair{pop: synth.New(demo.Seed, "KGZ"), tap: &tap{}, close: closeAll}
+	c.add(stop)
+	p := &pair{pop: synth.New(demo.Seed, "KGZ"), tap: &tap{}, close: c.close}
 	for _, code := range []string{"KAZ", "KGZ"} {
 		_, err := node.Init(node.InitOptions{Dir: filepath.Join(dir, code), EntityID: demo.EntityID(code), Jurisdiction: code, Name: code,
 			Listen: "127.0.0.1:0", API: "127.0.0.1:0", Anchor: anchor, Refresh: time.Second,
@@ -168,13 +161,13 @@ func startPair(ctx context.Context, dir string, people int) (_ *pair, err error)
 	if err != nil {
 		return nil, err
 	}
-	closers = append(closers, stopChild)
+	c.add(stopChild)
 	if p.asker, err = node.Open(ctx, filepath.Join(dir, "KAZ", node.ConfigFile), []byte(demo.Passphrase), slog.New(slog.DiscardHandler), node.Overrides{
 		Exchanger: func(x requester.Exchanger) requester.Exchanger { p.tap.under = x; return p.tap },
 	}); err != nil {
 		return nil, err
 	}
-	closers = append(closers, p.asker.Close)
+	c.add(p.asker.Close)
 	own, err := p.asker.EntityConfiguration()
 	if err != nil {
 		return nil, err

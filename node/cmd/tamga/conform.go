@@ -206,17 +206,10 @@ const sandboxTarget = "UZB"
 // examineSandbox starts one node, honest or mutant, and two laboratories: one asks,
 // the other lends its name to what the first forges.
 func (a *app) examineSandbox(ctx context.Context, f conformFlags, name string, isMutant bool) (_ *examination, err error) {
-	var closers []func() error
-	closeAll := func() error {
-		var errs []error
-		for i := len(closers) - 1; i >= 0; i-- {
-			errs = append(errs, closers[i]())
-		}
-		return errors.Join(errs...)
-	}
+	var c closers
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, closeAll())
+			err = errors.Join(err, c.close())
 		}
 	}()
 	overrides := map[string]node.Overrides{}
@@ -231,13 +224,13 @@ func (a *app) examineSandbox(ctx context.Context, f conformFlags, name string, i
 	if err != nil {
 		return nil, err
 	}
-	closers = append(closers, func() error { remove(); return nil })
+	c.add(func() error { remove(); return nil })
 	countries := slices.DeleteFunc(demo.Countries(), func(c demo.Country) bool { return c.Code != sandboxTarget })
 	fed, err := demo.Start(ctx, demo.Options{Dir: dir, Countries: countries, People: f.people, Log: slog.New(slog.DiscardHandler), Overrides: overrides})
 	if err != nil {
 		return nil, err
 	}
-	closers = append(closers, fed.Close)
+	c.add(fed.Close)
 	labs := make([]*lab.Lab, 2)
 	for i, code := range []string{"XTS", "XTT"} {
 		labs[i], err = lab.Join(ctx, lab.Config{EntityID: trust.EntityID(demo.EntityID(code)), Jurisdiction: code, Anchor: fed.Anchor, Now: time.Now,
@@ -248,7 +241,7 @@ func (a *app) examineSandbox(ctx context.Context, f conformFlags, name string, i
 		if err != nil {
 			return nil, err
 		}
-		closers = append(closers, labs[i].Close)
+		c.add(labs[i].Close)
 	}
 	if err := fed.Introduce(ctx); err != nil {
 		return nil, err
@@ -259,7 +252,7 @@ func (a *app) examineSandbox(ctx context.Context, f conformFlags, name string, i
 	}
 	o := a.options(f, labs[0], t)
 	o.Tester.Other = conformance.Member{Entity: string(labs[1].EntityID), Signing: labs[1].Signing}
-	return &examination{o, closeAll}, nil
+	return &examination{o, c.close}, nil
 }
 
 // examineMember asks a real node in the name of an enrolled member that is not running.
