@@ -12,11 +12,12 @@ var ErrUnknownFormat = errors.New("recognising format: the record begins like no
 // Detect names the format of bytes by how they begin. It says what to read them with and not that
 // they are well-formed. The error is [ErrUnknownFormat].
 //
-//	FormatFinger2005  "FMR" %x00 " 20" %x00
-//	FormatFinger2011  "FMR" %x00 "030" %x00
-//	FormatEmbedding   "TEMB"
-//	FormatCBEFF       %x7F60 / %x7F61 / %x63 ... %x7F61 ; template, group, EF.DG3
-//	FormatFinger39794 %x62 ... %xA0 / %xA1 ... %x62     ; [APPLICATION 2], version block; the same in [1]
+//	FormatFinger2005    "FMR" %x00 " 20" %x00
+//	FormatFinger2011    "FMR" %x00 "030" %x00
+//	FormatEmbedding     "TEMB"
+//	FormatSignature2007 "SDI" %x00
+//	FormatCBEFF         %x7F60 / %x7F61 / %x63 ... %x7F61 ; template, group, EF.DG3
+//	FormatFinger39794   %x62 ... %xA0 / %xA1 ... %x62     ; [APPLICATION 2], version block; the same in [1]
 func Detect(b []byte) (Format, error) {
 	begins := func(s string) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }
 	switch {
@@ -26,6 +27,8 @@ func Detect(b []byte) (Format, error) {
 		return FormatFinger2011, nil
 	case begins(embeddingMagic):
 		return FormatEmbedding, nil
+	case begins("SDI\x00"):
+		return FormatSignature2007, nil
 	case begins("\x7f\x60"), begins("\x7f\x61"), within(b, 0x63, "\x7f\x61"):
 		return FormatCBEFF, nil
 	case within(b, 0x62, "\xa0"), within(b, 0xa1, "\x62"):

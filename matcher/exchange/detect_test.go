@@ -15,6 +15,7 @@ func TestDetect(t *testing.T) {
 		"2005":           {"FMR\x00 20\x00", exchange.FormatFinger2005},
 		"2011":           {"FMR\x00030\x00 and more", exchange.FormatFinger2011},
 		"embedding":      {"TEMB", exchange.FormatEmbedding},
+		"signature":      {"SDI\x00 10\x00", exchange.FormatSignature2007},
 		"template":       {"\x7f\x60", exchange.FormatCBEFF},
 		"group":          {"\x7f\x61\x00", exchange.FormatCBEFF},
 		"dg3":            {"\x63\x05\x7f\x61", exchange.FormatCBEFF},

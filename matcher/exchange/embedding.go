@@ -74,6 +74,26 @@ func EncodeEmbedding(model string, v []float32) ([]byte, error) {
 	return Embedding{Model: model, Values: v}.Encode()
 }
 
+// Quantised is the vector in 8 bits a value, scaled so that the largest magnitude becomes 127: each
+// value is off by at most half of Scale. The error is a [*FormatError], for a vector that cannot be
+// encoded.
+func Quantised(model string, v []float32) (Embedding, error) {
+	e := Embedding{Model: model, Values: v}
+	if f := e.fault(); f.rule != "" {
+		return Embedding{}, f.err(FormatEmbedding)
+	}
+	var most float64
+	for _, x := range v {
+		most = max(most, math.Abs(float64(x)))
+	}
+	e = Embedding{Model: model, Quantised: make([]int8, len(v)), Scale: float32(most / 127)}
+	for i, x := range v {
+		// The scale was rounded, so the largest may come to a little over 127.
+		e.Quantised[i] = int8(min(127, max(-127, math.RoundToEven(float64(x)/float64(e.Scale)))))
+	}
+	return e, nil
+}
+
 // Template prepares the vector for comparison.
 func (e Embedding) Template() (*face.Template, error) {
 	var t *face.Template

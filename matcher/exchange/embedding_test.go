@@ -204,3 +204,44 @@ func FuzzParseEmbedding(f *testing.F) {
 		}
 	})
 }
+
+// TestQuantised: the values stand within half a step, and the template turns by little.
+func TestQuantised(t *testing.T) {
+	for name, factor := range map[string]float32{"unit": 0.1, "long": 40, "huge": 3e38 / 31, "tiny": 1e-6} {
+		v := make([]float32, 128)
+		for i := range v {
+			v[i] = factor * float32((i*37)%31-15)
+		}
+		e, err := exchange.Quantised("m", v)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for i, x := range v {
+			if d := math.Abs(float64(e.Scale)*float64(e.Quantised[i]) - float64(x)); d > 0.5001*float64(e.Scale) {
+				t.Errorf("%s: value %d is off by %v of a scale of %v", name, i, d, e.Scale)
+			}
+		}
+		b, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := exchange.DecodeEmbedding(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := face.NewFloat("m", v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := face.Compare(q, f); err != nil || s < 0.9999 {
+			t.Errorf("%s: got %v, %v", name, s, err)
+		}
+	}
+	for name, v := range map[string][]float32{"short": make([]float32, 63), "zero": make([]float32, 64), "nan": append(ones()[:63:63], float32(math.NaN()))} {
+		e, err := exchange.Quantised("m", v)
+		var f *exchange.FormatError
+		if !errors.As(err, &f) || e.Quantised != nil {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

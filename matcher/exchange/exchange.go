@@ -33,6 +33,8 @@ const (
 	FormatFinger2011  = "iso-19794-2-2011" // package finger2011
 	FormatFinger39794 = "iso-39794-2"      // package finger39794, which needs a layout
 	FormatCBEFF       = "iso-19785-3-bit"  // package cbeff: a header around one of the others
+	// FormatSignature2007 is of signature time series.
+	FormatSignature2007 = "iso-19794-7-2007"
 )
 
 // FormatError says that bytes, or a value to encode, break a rule of a format. It never carries

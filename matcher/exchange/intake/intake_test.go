@@ -165,6 +165,7 @@ func TestRefuses(t *testing.T) {
 	}{
 		"unknown":        {[]byte("PNG"), exchange.ErrUnknownFormat, "", ""},
 		"face":           {face, intake.ErrNotFinger, "", ""},
+		"signature":      {[]byte("SDI\x00 10\x00"), intake.ErrNotFinger, "", ""},
 		"39794":          {[]byte{0x62, 2, 0xa0, 0}, intake.ErrNotRead, "", ""},
 		"none":           {[]byte{0x7f, 0x61, 3, 2, 1, 0}, intake.ErrNone, "", ""},
 		"cut":            {r[:30], nil, exchange.FormatFinger2005, "length field differs from the record's length"},
