@@ -70,6 +70,21 @@ func Signature(ctx context.Context, samples []SignatureSample, references int, o
 	return r, nil
 }
 
+// SignatureTrials makes the comparisons of [Signature] and returns their scores: those with a writer's own signatures
+// and forgeries of him, where Probe and Reference are one, and those with other writers' genuine ones.
+func SignatureTrials(ctx context.Context, samples []SignatureSample, references int, o Options) ([]Trial, error) {
+	e, err := newSignatures(samples, references)
+	if err != nil {
+		return nil, err
+	}
+	defer e.wipe()
+	w := watch{progress: o.Progress, total: len(e.pairs)}
+	if err := e.compareAll(ctx, &w); err != nil {
+		return nil, fmt.Errorf("comparing signatures: %w", err)
+	}
+	return e.trials, nil
+}
+
 // signatures is an evaluation of signatures.
 type signatures struct {
 	references int

@@ -36,7 +36,7 @@ aggregate figures only, nothing of a person.`,
 		Example: `  tamga calibrate finger --data secugen/ --data fingerjet/ --out finger.calibration.json
   tamga calibrate face --model mobilefacenet-128 --data faces/ --out face.calibration.json`,
 	}
-	c.AddCommand(a.calibrateFinger(), a.calibrateFace())
+	c.AddCommand(a.calibrateFinger(), a.calibrateFace(), a.calibrateIris(), a.calibrateSignature())
 	return c
 }
 

@@ -1,0 +1,38 @@
+package iris
+
+import (
+	_ "embed" // for the calibration
+	"fmt"
+	"sync"
+
+	"github.com/tamga-id/tamga/matcher/calibration"
+)
+
+// Comparator is the name and version of what [Compare] computes. It changes whenever scores do, so that no calibration
+// outlives them.
+const Comparator = "elastic normalised Hamming distance 1"
+
+// The calibration is made by "tamga calibrate iris" from the test data; the file says which, and on how many
+// comparisons it rests.
+//
+//go:embed iris.calibration.json
+var file []byte
+
+var shipped = sync.OnceValue(func() *calibration.Calibration {
+	c, err := calibration.Parse(file)
+	if err != nil || c.Comparator() != Comparator {
+		panic(fmt.Sprintf("iris: calibration is not of %s: %v", Comparator, err))
+	}
+	return c
+})
+
+// Calibration says what scores of [Compare] mean.
+func Calibration() *calibration.Calibration { return shipped() }
+
+// Threshold returns the comparison score from which on two irises are called mated with a false match rate of at most
+// one in fmrOneIn, in a single comparison. The error is [calibration.ErrUnsupported] when fmrOneIn is 0 or asks for more
+// than was measured.
+func Threshold(fmrOneIn uint32) (float64, error) {
+	claim, err := shipped().Threshold(fmrOneIn)
+	return claim.Score, err
+}
