@@ -16,6 +16,7 @@ var ErrUnknownFormat = errors.New("recognising format: the record begins like no
 //	FormatFinger2011    "FMR" %x00 "030" %x00
 //	FormatEmbedding     "TEMB"
 //	FormatSignature2007 "SDI" %x00
+//	FormatIris          "TIRI"
 //	FormatCBEFF         %x7F60 / %x7F61 / %x63 ... %x7F61 ; template, group, EF.DG3
 //	FormatFinger39794   %x62 ... %xA0 / %xA1 ... %x62     ; [APPLICATION 2], version block; the same in [1]
 func Detect(b []byte) (Format, error) {
@@ -29,6 +30,8 @@ func Detect(b []byte) (Format, error) {
 		return FormatEmbedding, nil
 	case begins("SDI\x00"):
 		return FormatSignature2007, nil
+	case begins("TIRI"):
+		return FormatIris, nil
 	case begins("\x7f\x60"), begins("\x7f\x61"), within(b, 0x63, "\x7f\x61"):
 		return FormatCBEFF, nil
 	case within(b, 0x62, "\xa0"), within(b, 0xa1, "\x62"):

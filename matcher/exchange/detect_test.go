@@ -16,6 +16,7 @@ func TestDetect(t *testing.T) {
 		"2011":           {"FMR\x00030\x00 and more", exchange.FormatFinger2011},
 		"embedding":      {"TEMB", exchange.FormatEmbedding},
 		"signature":      {"SDI\x00 10\x00", exchange.FormatSignature2007},
+		"iris":           {"TIRI\x01", exchange.FormatIris},
 		"template":       {"\x7f\x60", exchange.FormatCBEFF},
 		"group":          {"\x7f\x61\x00", exchange.FormatCBEFF},
 		"dg3":            {"\x63\x05\x7f\x61", exchange.FormatCBEFF},

@@ -33,8 +33,10 @@ const (
 	FormatFinger2011  = "iso-19794-2-2011" // package finger2011
 	FormatFinger39794 = "iso-39794-2"      // package finger39794, which needs a layout
 	FormatCBEFF       = "iso-19785-3-bit"  // package cbeff: a header around one of the others
-	// FormatSignature2007 is of signature time series.
+	// FormatSignature2007 is of signature time series, read by package signature2007.
 	FormatSignature2007 = "iso-19794-7-2007"
+	// FormatIris is this project's container for iris codes, read by package iriscode.
+	FormatIris = "tamga-iris-1"
 )
 
 // FormatError says that bytes, or a value to encode, break a rule of a format. It never carries

@@ -22,7 +22,7 @@ import (
 
 // Format is the identifier of the format, as it travels in queries and stands
 // in the gallery.
-const Format = "tamga-iris-1"
+const Format = exchange.FormatIris
 
 // Max is the size in octets of the largest container.
 const Max = offsetProfile + maxProfile + shapeSize + 2*iris.Size

@@ -13,7 +13,7 @@ import (
 
 // Format is the identifier of the format, as it travels in queries and stands
 // in the gallery.
-const Format = "iso-19794-7-2007"
+const Format = exchange.FormatSignature2007
 
 // Max is the size in octets above which a record is refused unread: the most
 // points in all channels, with the most extended data, and the header.
