@@ -419,6 +419,9 @@ func loadCalibrations(files []string) (responder.Calibrations, error) {
 	return out, nil
 }
 
+// ErrAnchorFile: the file of a Trust Anchor's keys is not the one that the configuration means.
+var ErrAnchorFile = errors.New("reading trust anchor")
+
 func loadAnchors(configured []config.Anchor) ([]trust.Anchor, error) {
 	var out []trust.Anchor
 	for _, c := range configured {
@@ -428,10 +431,10 @@ func loadAnchors(configured []config.Anchor) ([]trust.Anchor, error) {
 		}
 		var a trust.Anchor
 		if err := json.Unmarshal(b, &a); err != nil {
-			return nil, fmt.Errorf("reading trust anchor: %s is not what `tamga anchor init` wrote", c.KeysFile)
+			return nil, fmt.Errorf("%w: %s is not what `tamga anchor init` wrote", ErrAnchorFile, c.KeysFile)
 		}
 		if string(a.EntityID) != c.EntityID {
-			return nil, fmt.Errorf("reading trust anchor: %s is of another entity than the configuration says", c.KeysFile)
+			return nil, fmt.Errorf("%w: %s is of another entity than the configuration says", ErrAnchorFile, c.KeysFile)
 		}
 		if c.Location != "" {
 			a.Location = c.Location

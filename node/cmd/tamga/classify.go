@@ -58,6 +58,10 @@ func ofConfiguration(err error) *failure {
 	if _, ok := errors.AsType[*config.Errors](err); ok {
 		return f
 	}
+	if errors.Is(err, node.ErrAnchorFile) {
+		f.hint = "put back the trust-anchor.json that the Trust Anchor's operator handed out; nothing was started"
+		return f
+	}
 	if errors.Is(err, node.ErrNoLaw) {
 		f.hint = "give the country's law in Cedar with --law; nothing was made"
 		return f
@@ -78,7 +82,7 @@ func ofProtocol(err error) *failure {
 
 func ofStores(err error) *failure {
 	switch {
-	case errors.Is(err, custody.ErrPassphrase), errors.Is(err, custody.ErrRoot):
+	case errors.Is(err, custody.ErrPassphrase), errors.Is(err, custody.ErrRoot), errors.Is(err, custody.ErrFormat):
 		return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err}
 	case errors.Is(err, ledger.ErrTampered):
 		return &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: err}

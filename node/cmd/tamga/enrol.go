@@ -126,6 +126,10 @@ func (a *app) enrolPath(ctx context.Context, i importFlags, path string) (err er
 		f.err, f.hint = err, "run the same command again: it goes on after the last record that was acknowledged"
 		return &f
 	}
+	if result.Records == 0 {
+		// An empty export is a fault of what wrote it more often than an empty country.
+		return &failure{exit: exitFailure, code: protocol.CodeManifest, err: errors.New("importing: there is no record in it")}
+	}
 	if result.Failed > 0 {
 		return verdict{exitFailure}
 	}
