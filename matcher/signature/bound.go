@@ -4,7 +4,7 @@ package signature
 // least and greatest value of every channel within the band and one row more,
 // for the rounding of the diagonal.
 func newModel(rows []row) model {
-	m := model{rows: rows, lower: make([]row, len(rows)), upper: make([]row, len(rows))}
+	m := model{rows: rows, columns: columns(rows), lower: make([]row, len(rows)), upper: make([]row, len(rows))}
 	reach := baseRadius(len(rows)) + 1
 	for i := range rows {
 		lo, hi := rows[i], rows[i]
@@ -45,7 +45,7 @@ func (m *model) bound(probe []row, rest []int32) int32 {
 func outside(p, lower, upper *row) int32 {
 	var sum int32
 	for c, v := range p {
-		sum += min(furthestApart, max(0, lower[c]-v, v-upper[c]))
+		sum += int32(min(furthestApart, max(0, lower[c]-v, v-upper[c])))
 	}
 	return sum
 }

@@ -32,21 +32,6 @@ func band(i, n, m, r int) (lo, hi int) {
 	return max(0, centre-r), min(m-1, centre+r)
 }
 
-// distance is that of two channel values: how far apart, to a limit.
-func distance(a, b int32) int32 {
-	d := a - b
-	sign := d >> 31
-	return min((d^sign)-sign, furthestApart)
-}
-
-// apart is the distance of two rows. Written out because the compiler does
-// not unroll, and all the time of a comparison is spent here.
-func apart(a, b *row) int32 {
-	return distance(a[0], b[0]) + distance(a[1], b[1]) + distance(a[2], b[2]) + distance(a[3], b[3]) +
-		distance(a[4], b[4]) + distance(a[5], b[5]) + distance(a[6], b[6]) + distance(a[7], b[7]) +
-		distance(a[8], b[8]) + distance(a[9], b[9])
-}
-
 // warp returns the least sum of row distances over the paths from the first
 // pair of rows to the last that stay within the band and go on by one row on
 // one side or on both. It gives up and returns false as soon as the sum must
@@ -65,15 +50,18 @@ func (s *scratch) warp(probe []row, reference *model, limit int32, rest []int32)
 	before[0] = 0
 	for i := range probe {
 		lo, hi := band(i, n, m, r)
-		p := &probe[i]
+		costs := s.costs(&probe[i], reference, lo, hi)
 		// What lies left of the band must not be read as a path from two rows ago.
 		now[lo] = infinite
-		left, diagonal, least := infinite, before[lo], infinite
-		for j := lo; j <= hi; j++ {
-			up := before[j+1]
-			left = min(diagonal, up, left) + apart(p, &reference.rows[j])
+		above, into := before[lo:hi+2], now[lo+1:hi+2]
+		left, diagonal, least := infinite, above[0], infinite
+		above = above[1:][:len(costs)]
+		into = into[:len(costs)]
+		for k, cost := range costs {
+			up := above[k]
+			left = min(min(diagonal, up), left) + int32(cost)
 			diagonal = up
-			now[j+1] = left
+			into[k] = left
 			least = min(least, left)
 		}
 		if hi+2 < len(now) {

@@ -3,6 +3,7 @@ package signature_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/tamga-id/tamga/matcher/signature"
@@ -114,4 +115,50 @@ func TestReachesAnswersAsCompare(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFastCostsAreTheSame holds what this processor computes against pure Go.
+func TestFastCostsAreTheSame(t *testing.T) {
+	for _, n := range []int{16, 17, 31, 32, 100, 333} {
+		a, b := prepare(t, stretched(1, 40)), prepare(t, stretched(uint64(n), n))
+		for i := range 40 {
+			plain, fast := signature.Costs(a, b, i)
+			if !slices.Equal(plain, fast) {
+				t.Fatalf("%d rows, probe row %d: %v, want %v", n, i, fast, plain)
+			}
+		}
+	}
+}
+
+// The two benchmarks run over signatures like those of SVC2004: 200 points,
+// five references, one probe in five by the same writer.
+func BenchmarkCompare(b *testing.B) {
+	bench(b, func(p *signature.Template, r *signature.Reference) {
+		if _, err := signature.Compare(p, r); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkReaches(b *testing.B) {
+	bench(b, func(p *signature.Template, r *signature.Reference) {
+		if _, err := signature.Reaches(p, r, 0.45); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+func bench(b *testing.B, f func(*signature.Template, *signature.Reference)) {
+	r := enrolled(b, 1, 5)
+	var probes []*signature.Template
+	for k := range uint64(40) {
+		probes = append(probes, prepare(b, stretchedAngles(180+int(k))), prepare(b, invented(1+k%5, 10+k, 0.05)))
+	}
+	b.ReportAllocs()
+	k := 0
+	for b.Loop() {
+		f(probes[k%len(probes)], r)
+		k++
+	}
+	b.ReportMetric(5*float64(b.N)/b.Elapsed().Seconds(), "warps/s")
 }

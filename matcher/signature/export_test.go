@@ -4,7 +4,11 @@ package signature
 func Rows(t *Template) [][channels]int32 {
 	out := make([][channels]int32, 0)
 	for _, r := range t.contents().rows {
-		out = append(out, r)
+		var wide [channels]int32
+		for c, v := range r {
+			wide[c] = int32(v)
+		}
+		out = append(out, wide)
 	}
 	return out
 }
@@ -16,6 +20,18 @@ func Cost(probe, reference *Template) int32 {
 	m := newModel(reference.contents().rows)
 	cost, _ := s.warp(probe.contents().rows, &m, infinite, nil)
 	return cost
+}
+
+// Costs are the distances of one probe row to all reference rows, in pure Go
+// and as this processor computes them.
+func Costs(probe, reference *Template, i int) (plain, fast []uint16) {
+	p := &probe.contents().rows[i]
+	m := newModel(reference.contents().rows)
+	plain = make([]uint16, len(m.rows))
+	apartRows(plain, m.rows, p)
+	s := newScratch()
+	defer s.release()
+	return plain, append(fast, s.costs(p, &m, 0, len(m.rows)-1)...)
 }
 
 // Bound is the lower bound of Cost.

@@ -26,7 +26,7 @@ const (
 const unit = 64
 
 // row is one moment of a signature.
-type row [channels]int32
+type row [channels]int16
 
 // weights of the channels. They are round figures on a plateau: over four
 // disjoint choices of five references among SVC2004's first twenty users, error
@@ -111,8 +111,8 @@ func features(points []Point, pressure, angles bool) []row {
 	for i := range rows {
 		// Without movement there is no direction, and neither sign is right.
 		if length := math.Hypot(dx[i], dy[i]); length > 0 {
-			rows[i][chCos] = int32(math.Round(unit * weights[chCos] * dx[i] / length))
-			rows[i][chSin] = int32(math.Round(unit * weights[chSin] * dy[i] / length))
+			rows[i][chCos] = int16(math.Round(unit * weights[chCos] * dx[i] / length))
+			rows[i][chSin] = int16(math.Round(unit * weights[chSin] * dy[i] / length))
 		}
 	}
 	set(rows, chDX, dx)
@@ -147,7 +147,7 @@ func set(rows []row, ch int, values []float64) {
 	}
 	for i, v := range values {
 		z := min(furthest, max(-furthest, (v-mean)/deviation))
-		rows[i][ch] = int32(math.Round(unit * weights[ch] * z))
+		rows[i][ch] = int16(math.Round(unit * weights[ch] * z))
 	}
 }
 

@@ -57,6 +57,7 @@ type subject struct {
 // model is one reference signature with the envelope of bound.go.
 type model struct {
 	rows         []row
+	columns      []int16 // the same, a channel after the other; see columns
 	lower, upper []row
 }
 
@@ -138,6 +139,7 @@ func (r *Reference) Wipe() {
 func (r *subject) wipe() {
 	for _, m := range r.signatures {
 		clear(m.rows)
+		clear(m.columns)
 		clear(m.lower)
 		clear(m.upper)
 	}

@@ -6,6 +6,7 @@ import "sync"
 // sides, so it is wiped before it goes back to the pool.
 type scratch struct {
 	a, b []int32
+	cost []uint16  // of one probe row against the reference rows in its band
 	rest [][]int32 // for each reference signature, lower bounds by probe row
 }
 
@@ -16,6 +17,7 @@ func newScratch() *scratch { return scratches.Get().(*scratch) }
 func (s *scratch) release() {
 	clear(s.a)
 	clear(s.b)
+	clear(s.cost)
 	for _, r := range s.rest {
 		clear(r)
 	}
