@@ -16,6 +16,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/evaluate"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
@@ -88,7 +89,7 @@ func unreadable(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		hint = "check the path that --data names"
 	}
-	return &failure{exit: exitFailure, err: err, hint: hint}
+	return &failure{exit: exitFailure, code: protocol.CodeFile, err: err, hint: hint}
 }
 
 // evaluated gives out a report in the form that -o names. figures are rates that
