@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/tamga-id/tamga/matcher/internal/errorrate"
 )
 
 // replicates of a bootstrap: enough that the 2.5 % tails rest on 25 each.
@@ -32,32 +34,33 @@ type intervals struct {
 // 95 % intervals under redrawing of subjects within each sample. Replicates
 // that leave a sample without one kind of comparison are passed over. The only
 // error is the context's.
-func bootstrap(ctx context.Context, samples ...*sample) (each []intervals, mean intervals, err error) {
+func bootstrap(ctx context.Context, samples ...*errorrate.Sample) (each []intervals, mean intervals, err error) {
 	r := newDraws()
-	all := make([][]figures, len(samples))
+	all := make([][]errorrate.Figures, len(samples))
+	rates := boundRates()
 	drawn := make([][]float64, len(samples))
 	for i, s := range samples {
-		drawn[i] = make([]float64, s.subjects)
+		drawn[i] = make([]float64, s.Subjects)
 	}
-	means := make([]figures, 0, replicates)
+	means := make([]errorrate.Figures, 0, replicates)
 	for range replicates {
 		if err := ctx.Err(); err != nil {
 			return nil, mean, err
 		}
-		var sum figures
+		sum := errorrate.Figures{FNMR: make([]float64, len(bounds))}
 		usable := true
 		for i, s := range samples {
 			draw(r, drawn[i])
-			f, ok := s.replicate(drawn[i])
+			f, ok := s.Replicate(drawn[i], rates)
 			if !ok {
 				usable = false
 				continue
 			}
 			all[i] = append(all[i], f)
 			share := 1 / float64(len(samples))
-			sum.eer += f.eer * share
-			for b, rate := range f.fnmr {
-				sum.fnmr[b] += rate * share
+			sum.EER += f.EER * share
+			for b, rate := range f.FNMR {
+				sum.FNMR[b] += rate * share
 			}
 		}
 		if usable {
@@ -70,15 +73,15 @@ func bootstrap(ctx context.Context, samples ...*sample) (each []intervals, mean 
 	return each, intervalsOf(means), nil
 }
 
-func intervalsOf(fs []figures) (in intervals) {
+func intervalsOf(fs []errorrate.Figures) (in intervals) {
 	values := make([]float64, len(fs))
 	for i, f := range fs {
-		values[i] = f.eer
+		values[i] = f.EER
 	}
 	in.eer = interval(values)
 	for b := range bounds {
 		for i, f := range fs {
-			values[i] = f.fnmr[b]
+			values[i] = f.FNMR[b]
 		}
 		in.fnmr[b] = interval(values)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/tamga-id/tamga/matcher/internal/errorrate"
 )
 
 func newCollection(p Plan) (*collection, error) {
@@ -23,15 +25,15 @@ func newCollection(p Plan) (*collection, error) {
 		}
 		c.sets[len(c.sets)-1].last = place + 1
 	}
-	keep := max(1<<16, tailSize/max(1, len(c.sets)))
+	keep := max(1<<16, errorrate.TailSize/max(1, len(c.sets)))
 	mated := 0.0
 	for _, s := range c.sets {
 		c.number(s)
-		for _, n := range s.blocks.captures {
+		for _, n := range s.blocks.Captures {
 			mated += n * (n - 1) // both ways, to be on the safe side
 		}
 		for i := range s.tallies {
-			s.tallies[i] = newTally(keep)
+			s.tallies[i] = errorrate.NewTally(keep)
 		}
 	}
 	if mated > 2*maxMated {
@@ -54,11 +56,11 @@ func (c *collection) number(s *set) {
 			n = int32(len(s.subjects))
 			numbers[capture.Subject] = n
 			s.subjects = append(s.subjects, capture.Subject)
-			s.blocks.captures = append(s.blocks.captures, 0)
+			s.blocks.Captures = append(s.blocks.Captures, 0)
 			references = append(references, -1)
 		}
 		s.owner = append(s.owner, n)
-		s.blocks.captures[n]++
+		s.blocks.Captures[n]++
 		if capture.Failed != "" {
 			s.failed[capture.Failed]++
 		}
@@ -70,7 +72,7 @@ func (c *collection) number(s *set) {
 		probes = append(probes, search{probe: place, set: s, subject: n})
 	}
 	s.lastRef = len(c.gallery)
-	s.blocks.both = c.plan.BothWays
+	s.blocks.Both = c.plan.BothWays
 	for _, p := range probes {
 		if p.mate = references[p.subject]; p.mate >= 0 {
 			c.probes = append(c.probes, p)
@@ -82,25 +84,25 @@ func (c *collection) number(s *set) {
 
 // report joins the sets' reports.
 func (c *collection) report(ctx context.Context, o Options) (Report, error) {
-	pool := newTally(tailSize)
-	var samples []*sample
-	var blocks []block
+	pool := errorrate.NewTally(errorrate.TailSize)
+	var samples []*errorrate.Sample
+	var blocks []errorrate.Block
 	var subjects []string
 	for _, s := range c.sets {
 		t := s.tallies[0]
 		for _, other := range s.tallies[1:] {
-			t.merge(other, 0)
+			t.Merge(other, 0)
 		}
 		if len(c.sets) > 1 {
-			pool.merge(t, int32(len(subjects)))
+			pool.Merge(t, int32(len(subjects)))
 		}
-		samples = append(samples, sampleOf(t, len(s.subjects), []block{s.blocks}))
+		samples = append(samples, errorrate.NewSample(t, len(s.subjects), []errorrate.Block{s.blocks}))
 		whole := s.blocks
-		whole.first = len(subjects)
+		whole.First = len(subjects)
 		blocks = append(blocks, whole)
 		subjects = append(subjects, s.subjects...)
 	}
-	pooled := sampleOf(pool, len(subjects), blocks)
+	pooled := errorrate.NewSample(pool, len(subjects), blocks)
 	if len(samples) == 1 {
 		pooled = samples[0]
 	}
@@ -118,7 +120,7 @@ func (c *collection) report(ctx context.Context, o Options) (Report, error) {
 	}
 	sets := make([]Report, len(c.sets))
 	for i, s := range c.sets {
-		r := samples[i].curve().report()
+		r := reportOf(samples[i].Curve())
 		r.setIntervals(each[i])
 		r.Name, r.Modality = s.name, c.plan.Modality
 		r.Acquisition = s.acquisition()
@@ -132,8 +134,8 @@ func (c *collection) report(ctx context.Context, o Options) (Report, error) {
 }
 
 // pooled reports on all comparisons under one threshold.
-func (c *collection) pooled(ctx context.Context, s *sample, subjects []string, o Options) (Report, error) {
-	r := s.curve().report()
+func (c *collection) pooled(ctx context.Context, s *errorrate.Sample, subjects []string, o Options) (Report, error) {
+	r := reportOf(s.Curve())
 	each, _, err := bootstrap(ctx, s)
 	if err != nil {
 		return Report{}, err

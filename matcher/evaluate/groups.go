@@ -4,6 +4,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/tamga-id/tamga/matcher/internal/errorrate"
 )
 
 // Grouping divides subjects by one attribute, such as sex or decade of birth.
@@ -55,7 +57,7 @@ type GroupRatio struct {
 }
 
 // differentials counts every group's errors at the operating points of s.
-func differentials(s *sample, points []OperatingPoint, subjects []string, groupings []Grouping) []Differential {
+func differentials(s *errorrate.Sample, points []OperatingPoint, subjects []string, groupings []Grouping) []Differential {
 	var out []Differential
 	for _, g := range groupings {
 		names := slices.Compact(slices.Sorted(maps.Values(g.Of)))
@@ -93,29 +95,16 @@ func differentials(s *sample, points []OperatingPoint, subjects []string, groupi
 
 // count sets the rates of the members: drawing them once and all others never
 // leaves exactly the comparisons within the group.
-func (g *GroupRates) count(s *sample, points []OperatingPoint, member []float64) {
-	mated, nonMated := s.weights(member)
+func (g *GroupRates) count(s *errorrate.Sample, points []OperatingPoint, member []float64) {
+	mated, nonMated := s.Weights(member)
 	g.Mated, g.NonMated = int(math.Round(mated)), int(math.Round(nonMated))
 	g.Points = make([]GroupPoint, len(points))
 	for i, p := range points {
-		// Only the body is not known by subject. Its scores are all lower
-		// than the threshold of any FMR that the tail covers.
-		if len(s.body) > 0 && p.Threshold <= s.body[0].score {
+		if accepted, matched, known := s.Accepted(p.Threshold, member); known {
+			g.Points[i] = groupPoint(p.Allowed, matched, nonMated, mated-accepted, mated)
+		} else {
 			g.Points[i] = groupPoint(p.Allowed, 0, 0, 0, 0)
-			continue
 		}
-		accepted, matched := 0.0, 0.0
-		for _, o := range s.outcomes {
-			if o.score < p.Threshold {
-				break
-			}
-			if o.mated() {
-				accepted += o.weight(member)
-			} else {
-				matched += o.weight(member)
-			}
-		}
-		g.Points[i] = groupPoint(p.Allowed, matched, nonMated, mated-accepted, mated)
 	}
 }
 

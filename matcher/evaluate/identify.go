@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"slices"
+
+	"github.com/tamga-id/tamga/matcher/internal/errorrate"
 )
 
 // Identification is what a search of a gallery would have found, from the same
@@ -124,7 +126,7 @@ func (c *collection) searchAll(ctx context.Context, w *watch) error {
 func (c *collection) scoreOf(place, reference int) float64 {
 	var score [1]float64
 	c.plan.Compare(c.order[place], c.order[c.gallery[reference]], score[:])
-	return number(score[0])
+	return errorrate.Number(score[0])
 }
 
 // within is the searches of one set's probes.

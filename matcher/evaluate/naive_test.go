@@ -283,20 +283,6 @@ func TestTallyForgetsNothingThatCounts(t *testing.T) {
 	}
 }
 
-func TestBins(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		x := float64(rapid.Float32().Draw(t, "x"))
-		y := float64(rapid.Float32().Draw(t, "y"))
-		if x < y && evaluate.BinOf(x) > evaluate.BinOf(y) {
-			t.Fatalf("%v < %v, in bins %d and %d", x, y, evaluate.BinOf(x), evaluate.BinOf(y))
-		}
-		low := evaluate.BinScore(evaluate.BinOf(x))
-		if low > x || x-low > math.Abs(low)*0.0006+1e-37 {
-			t.Fatalf("%v is in a bin from %v", x, low)
-		}
-	})
-}
-
 // invention is a plan with scores by a fixed function of the captures.
 func invention(sets, subjects, each int) (evaluate.Plan, func(i, k int) float64) {
 	p := evaluate.Plan{Modality: "finger", Protocol: "test"}

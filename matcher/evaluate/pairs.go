@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tamga-id/tamga/matcher/internal/errorrate"
 )
 
 // Capture says whose one sample is.
@@ -80,9 +82,9 @@ type set struct {
 	first, last int      // range of places in order
 	owner       []int32  // subject by place from first on, numbered within the set
 	subjects    []string // by number
-	blocks      block
-	tallies     [workers]*tally // each owned by one worker while comparing
-	firstRef    int             // where its references begin in collection.gallery
+	blocks      errorrate.Block
+	tallies     [workers]*errorrate.Tally // each owned by one worker while comparing
+	firstRef    int                       // where its references begin in collection.gallery
 	lastRef     int
 	failed      map[string]int // captures by reason
 	lost        map[int32]bool // subjects without a reference
@@ -149,7 +151,7 @@ func (c *collection) compareAll(ctx context.Context, w *watch) error {
 		t, n := s.set.tallies[worker], 0
 		for k, score := range scores {
 			if place := s.from + k; place != s.i {
-				t.add(outcome{number(score), s.set.owner[s.i-s.set.first], s.set.owner[place-s.set.first]})
+				t.Add(errorrate.Outcome{Score: errorrate.Number(score), A: s.set.owner[s.i-s.set.first], B: s.set.owner[place-s.set.first]})
 				n++
 			}
 		}

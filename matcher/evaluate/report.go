@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/tamga-id/tamga/matcher/internal/errorrate"
 )
 
 // Rate is a fraction of comparisons or people. One that was not measured is
@@ -40,12 +42,8 @@ func (r *Rate) UnmarshalJSON(b []byte) error {
 // Interval is a 95 % confidence interval, lower bound first.
 type Interval [2]Rate
 
-// Point is one operating point of a comparator.
-type Point struct {
-	FMR       float64 `json:"fmr"`       // fraction of non-mated comparisons at or above Threshold
-	FNMR      float64 `json:"fnmr"`      // fraction of mated comparisons below it
-	Threshold float64 `json:"threshold"` // comparison score
-}
+// Point is one operating point of a comparator: FMR, FNMR and the threshold.
+type Point = errorrate.Point
 
 // Support says how much stands behind a false match rate that was asked for.
 type Support string
@@ -178,14 +176,14 @@ type Scores struct {
 // [Trials]. It does not change or keep s. Values that are not numbers count as
 // the lowest score.
 func Evaluate(s Scores) Report {
-	c := curveOf(s)
-	r := c.report()
-	if !c.complete() {
+	c := errorrate.Of(s.Mated, s.NonMated)
+	r := reportOf(c)
+	if !c.Complete() {
 		return r
 	}
-	r.EERCI95 = approximateInterval(float64(r.EER), c.mated, c.nonMated)
+	r.EERCI95 = approximateInterval(float64(r.EER), c.Mated, c.NonMated)
 	for i, p := range r.OperatingPoints {
-		r.OperatingPoints[i].FNMRCI95 = wilson(p.FNMR, c.mated)
+		r.OperatingPoints[i].FNMRCI95 = wilson(p.FNMR, c.Mated)
 		r.FNMRCI95[p.Allowed] = r.OperatingPoints[i].FNMRCI95
 	}
 	return r
@@ -199,28 +197,37 @@ var bounds = [...]struct {
 	fmr  float64
 }{{"1e-2", 1e-2}, {"1e-3", 1e-3}, {"1e-4", 1e-4}, {"1e-5", 1e-5}, {"1e-6", 1e-6}}
 
-// report has everything a curve tells, which leaves out what depends on who
+// boundRates are the rates of bounds.
+func boundRates() []float64 {
+	rates := make([]float64, len(bounds))
+	for i, b := range bounds {
+		rates[i] = b.fmr
+	}
+	return rates
+}
+
+// reportOf has everything a curve tells, which leaves out what depends on who
 // was compared.
-func (c curve) report() Report {
+func reportOf(c errorrate.Curve) Report {
 	r := blank()
-	r.Mated, r.NonMated = int(math.Round(c.mated)), int(math.Round(c.nonMated))
+	r.Mated, r.NonMated = int(math.Round(c.Mated)), int(math.Round(c.NonMated))
 	for _, b := range bounds {
 		switch {
-		case !c.complete():
+		case !c.Complete():
 			r.NotMeasurable[b.name] = "mated and non-mated comparisons are needed, and one kind is missing"
-		case c.nonMated*b.fmr < 1-1e-9:
+		case c.NonMated*b.fmr < 1-1e-9:
 			r.NotMeasurable[b.name] = fmt.Sprintf("%d non-mated comparisons cannot show an FMR of %s: at least %.0f are needed, and %.0f to claim it",
 				r.NonMated, b.name, 1/b.fmr, 3/b.fmr)
 		default:
-			p := c.operatingPoint(b.name, b.fmr)
+			p := operatingPoint(c, b.name, b.fmr)
 			r.OperatingPoints = append(r.OperatingPoints, p)
 			r.FNMRAtFMR[b.name] = Rate(p.FNMR)
 			r.Support[b.name] = p.Support
 		}
 	}
-	if c.complete() {
-		r.EER = Rate(c.eer())
-		r.DET = c.det(detPoints)
+	if c.Complete() {
+		r.EER = Rate(c.EER())
+		r.DET = c.DET(detPoints)
 	}
 	return r
 }
@@ -242,19 +249,19 @@ func blank() Report {
 	return r
 }
 
-func (c curve) operatingPoint(name string, allowed float64) OperatingPoint {
-	missed, matched, threshold := c.at(allowed)
+func operatingPoint(c errorrate.Curve, name string, allowed float64) OperatingPoint {
+	missed, matched, threshold := c.At(allowed)
 	p := OperatingPoint{
 		Allowed: name, Threshold: threshold,
-		FMR: matched / c.nonMated, FNMR: missed / c.mated,
+		FMR: matched / c.NonMated, FNMR: missed / c.Mated,
 		FalseMatches: int(math.Round(matched)), FalseNonMatches: int(math.Round(missed)),
 		Support: Indicative,
 	}
-	p.FMRCI95 = wilson(p.FMR, c.nonMated)
+	p.FMRCI95 = wilson(p.FMR, c.NonMated)
 	switch {
 	case p.FalseMatches >= 30:
 		p.Support = RuleOf30
-	case c.nonMated*allowed >= 3-1e-9:
+	case c.NonMated*allowed >= 3-1e-9:
 		p.Support = RuleOf3
 	}
 	return p

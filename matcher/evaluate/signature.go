@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/tamga-id/tamga/matcher/internal/errorrate"
 	"github.com/tamga-id/tamga/matcher/signature"
 )
 
@@ -234,8 +235,8 @@ func (e *signatures) perWriter(skilled []Trial) (Rate, Interval) {
 	}
 	var rates []float64
 	for _, s := range scores {
-		if c := curveOf(s); c.complete() {
-			rates = append(rates, c.eer())
+		if c := errorrate.Of(s.Mated, s.NonMated); c.Complete() {
+			rates = append(rates, c.EER())
 		}
 	}
 	if len(rates) == 0 {

@@ -3,6 +3,8 @@ package evaluate
 import (
 	"context"
 	"math"
+
+	"github.com/tamga-id/tamga/matcher/internal/errorrate"
 )
 
 // Trial is one comparison that was made.
@@ -22,21 +24,21 @@ type Trial struct {
 // kept. Use [Pairs] where captures are all compared with each other: it needs
 // less memory and tells about identification and groups too.
 func Trials(modality string, trials []Trial) Report {
-	t := newTally(math.MaxInt32)
+	t := errorrate.NewTally(math.MaxInt32)
 	subjects := 0
 	for _, trial := range trials {
 		if trial.Probe < 0 || trial.Reference < 0 || max(trial.Probe, trial.Reference) >= math.MaxInt32 {
 			panic("evaluate: subject number out of range")
 		}
 		subjects = max(subjects, trial.Probe+1, trial.Reference+1)
-		o := outcome{number(trial.Score), int32(trial.Probe), int32(trial.Reference)}
+		o := errorrate.Outcome{Score: errorrate.Number(trial.Score), A: int32(trial.Probe), B: int32(trial.Reference)}
 		if trial.Forged {
-			o.a, o.b = int32(trial.Reference), noSubject
+			o.A, o.B = int32(trial.Reference), errorrate.NoSubject
 		}
-		t.add(o)
+		t.Add(o)
 	}
-	s := sampleOf(t, subjects, nil)
-	r := s.curve().report()
+	s := errorrate.NewSample(t, subjects, nil)
+	r := reportOf(s.Curve())
 	if each, _, err := bootstrap(context.Background(), s); err == nil {
 		r.setIntervals(each[0])
 	}

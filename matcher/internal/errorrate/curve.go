@@ -1,9 +1,16 @@
-package evaluate
+package errorrate
 
 import (
 	"math"
 	"slices"
 )
+
+// Point is one operating point of a comparator.
+type Point struct {
+	FMR       float64 `json:"fmr"`       // fraction of non-mated comparisons at or above Threshold
+	FNMR      float64 `json:"fnmr"`      // fraction of mated comparisons below it
+	Threshold float64 `json:"threshold"` // comparison score
+}
 
 // step is one distinct score with the weights of the comparisons that have it.
 // In a plain evaluation weights are counts; in a bootstrap replicate they are
@@ -13,31 +20,30 @@ type step struct {
 	mated, nonMated float64
 }
 
-// curve is all that the figures are computed from: steps by ascending score.
-type curve struct {
-	steps           []step
-	mated, nonMated float64 // sums over the steps
+// Curve is all that the figures are computed from. It is immutable.
+type Curve struct {
+	steps           []step  // by ascending score
+	Mated, NonMated float64 // sums over the steps
 }
 
 // newCurve sums up steps that are already in ascending order of score.
-func newCurve(steps []step) curve {
-	c := curve{steps: steps}
+func newCurve(steps []step) Curve {
+	c := Curve{steps: steps}
 	for i := range steps {
-		c.mated += steps[i].mated
-		c.nonMated += steps[i].nonMated
+		c.Mated += steps[i].mated
+		c.NonMated += steps[i].nonMated
 	}
 	return c
 }
 
-// curveOf merges two lists of scores, neither of which it changes. A score
-// that is not a number counts as the lowest possible.
-func curveOf(s Scores) curve {
-	steps := make([]step, 0, len(s.Mated)+len(s.NonMated))
-	for _, v := range s.Mated {
-		steps = append(steps, step{score: number(v), mated: 1})
+// Of merges two lists of scores, neither of which it changes or keeps.
+func Of(mated, nonMated []float64) Curve {
+	steps := make([]step, 0, len(mated)+len(nonMated))
+	for _, v := range mated {
+		steps = append(steps, step{score: Number(v), mated: 1})
 	}
-	for _, v := range s.NonMated {
-		steps = append(steps, step{score: number(v), nonMated: 1})
+	for _, v := range nonMated {
+		steps = append(steps, step{score: Number(v), nonMated: 1})
 	}
 	slices.SortFunc(steps, func(a, b step) int {
 		switch {
@@ -60,30 +66,31 @@ func curveOf(s Scores) curve {
 	return newCurve(merged)
 }
 
-// number keeps thresholds within what JSON can express.
-func number(v float64) float64 {
+// Number keeps scores within what JSON can express. One that is not a number
+// counts as the lowest.
+func Number(v float64) float64 {
 	if math.IsNaN(v) {
 		return -math.MaxFloat64
 	}
 	return min(math.MaxFloat64, max(-math.MaxFloat64, v))
 }
 
-// complete reports whether both kinds of comparison occur, without which no
+// Complete reports whether both kinds of comparison occur, without which no
 // rate that trades one for the other exists.
-func (c curve) complete() bool { return c.mated > 0 && c.nonMated > 0 }
+func (c Curve) Complete() bool { return c.Mated > 0 && c.NonMated > 0 }
 
-// eer walks the thresholds upwards until FNMR reaches FMR and interpolates
-// between the operating points on either side.
-func (c curve) eer() float64 {
-	if !c.complete() {
+// EER walks the thresholds upwards until FNMR reaches FMR and interpolates
+// between the operating points on either side. It is 0 unless c is complete.
+func (c Curve) EER() float64 {
+	if !c.Complete() {
 		return 0
 	}
-	mated, nonMated := 0.0, c.nonMated // mated below and non-mated at or above
+	mated, nonMated := 0.0, c.NonMated // mated below and non-mated at or above
 	fmr, fnmr := 1.0, 0.0
 	for i := range c.steps {
 		mated += c.steps[i].mated
 		nonMated -= c.steps[i].nonMated
-		nextFMR, nextFNMR := max(0, nonMated/c.nonMated), mated/c.mated
+		nextFMR, nextFNMR := max(0, nonMated/c.NonMated), mated/c.Mated
 		if nextFNMR >= nextFMR {
 			before, after := fmr-fnmr, nextFNMR-nextFMR
 			return fnmr + (nextFNMR-fnmr)*before/(before+after)
@@ -93,13 +100,14 @@ func (c curve) eer() float64 {
 	return fnmr
 }
 
-// at returns, for the lowest threshold whose FMR is at most bound, the weights
-// of mated comparisons below it and of non-mated ones that it accepts.
-func (c curve) at(bound float64) (missed, matched, threshold float64) {
-	missed = c.mated
+// At returns, for the lowest threshold whose FMR is at most bound, the weights
+// of mated comparisons below it and of non-mated ones that it accepts. The
+// curve must be complete.
+func (c Curve) At(bound float64) (missed, matched, threshold float64) {
+	missed = c.Mated
 	// When even the highest score is too many, nothing may be accepted.
 	threshold = min(math.MaxFloat64, math.Nextafter(c.steps[len(c.steps)-1].score, math.Inf(1)))
-	allowed := budget(bound, c.nonMated)
+	allowed := budget(bound, c.NonMated)
 	for i := len(c.steps) - 1; i >= 0; i-- {
 		if matched+c.steps[i].nonMated > allowed {
 			break
@@ -115,22 +123,22 @@ func (c curve) at(bound float64) (missed, matched, threshold float64) {
 // match at bound. The slack keeps 1/100 of 100 at one in spite of rounding.
 func budget(bound, nonMated float64) float64 { return bound*nonMated*(1+1e-12) + 1e-9 }
 
-// det returns at most limit operating points by ascending threshold, spread
+// DET returns at most limit operating points by ascending threshold, spread
 // evenly over the path of the curve in FNMR and in the logarithm of FMR. The
 // first is the lowest score, where everything matches, and the last the highest.
-func (c curve) det(limit int) []Point {
-	if !c.complete() {
+func (c Curve) DET(limit int) []Point {
+	if !c.Complete() {
 		return nil
 	}
-	depth := max(1, math.Log10(c.nonMated)) // decades of FMR that can be seen
+	depth := max(1, math.Log10(c.NonMated)) // decades of FMR that can be seen
 	points := make([]Point, 0, limit)
-	mated, nonMated := 0.0, c.nonMated
+	mated, nonMated := 0.0, c.NonMated
 	for i := range c.steps {
-		p := Point{FMR: max(0, nonMated/c.nonMated), FNMR: min(1, mated/c.mated), Threshold: c.steps[i].score}
+		p := Point{FMR: max(0, nonMated/c.NonMated), FNMR: min(1, mated/c.Mated), Threshold: c.steps[i].score}
 		mated += c.steps[i].mated
 		nonMated -= c.steps[i].nonMated
 		// place rises from 0 to 2: both terms only grow with the threshold.
-		place := min(1, -math.Log10(max(p.FMR, 1/c.nonMated))/depth) + p.FNMR
+		place := min(1, -math.Log10(max(p.FMR, 1/c.NonMated))/depth) + p.FNMR
 		next := float64(len(points)) * 2 / float64(limit-1)
 		final := i == len(c.steps)-1
 		if place < next && !final {

@@ -1,4 +1,4 @@
-package evaluate
+package errorrate
 
 import (
 	"cmp"
@@ -6,64 +6,68 @@ import (
 )
 
 const (
-	// tailSize is how many of the highest non-mated scores are kept with
-	// their subjects. All figures at an FMR of up to tailSize in the number
+	// TailSize is how many of the highest non-mated scores are kept with
+	// their subjects. All figures at an FMR of up to TailSize in the number
 	// of non-mated comparisons are exact; 10^8 comparisons are exact to 1e-2.
-	tailSize = 1 << 20
+	TailSize = 1 << 20
 	// binBits cut a single-precision score to sign, exponent and 11 bits of
 	// fraction: bins are 0.05 % of their score wide.
 	binBits = 20
 )
 
-// noSubject stands for the second subject of a comparison that is non-mated
+// NoSubject stands for the second subject of a comparison that is non-mated
 // although one subject's name is on both sides: a forgery.
-const noSubject = -1
+const NoSubject = -1
 
-// outcome is one comparison with the subjects it was between, numbered within
+// Outcome is one comparison with the subjects it was between, numbered within
 // its set. It is mated when both are the same.
-type outcome struct {
-	score float64
-	a, b  int32
+type Outcome struct {
+	Score float64
+	A, B  int32
 }
 
-func (o outcome) mated() bool { return o.a == o.b }
+// Mated reports whether both sides are one subject.
+func (o Outcome) Mated() bool { return o.A == o.B }
 
 // descending is by score, and then by what makes the order always the same.
-func descending(x, y outcome) int {
+func descending(x, y Outcome) int {
 	switch {
-	case x.score > y.score:
+	case x.Score > y.Score:
 		return -1
-	case x.score < y.score:
+	case x.Score < y.Score:
 		return 1
-	case x.a != y.a:
-		return cmp.Compare(x.a, y.a)
+	case x.A != y.A:
+		return cmp.Compare(x.A, y.A)
 	}
-	return cmp.Compare(x.b, y.b)
+	return cmp.Compare(x.B, y.B)
 }
 
-// tally gathers comparisons: every mated one, the highest non-mated ones, and
+// Tally gathers comparisons: every mated one, the highest non-mated ones, and
 // of the others only how many fell into which bin of scores. What it keeps of
 // a number of comparisons does not depend on the order they came in.
-type tally struct {
-	mated []outcome
-	tail  []outcome // non-mated with a score above floor
+type Tally struct {
+	mated []Outcome
+	tail  []Outcome // non-mated with a score above floor
 	bins  []uint64  // non-mated at or below floor; nil while there are none
 	floor float64   // -Inf while bins is nil
 	keep  int
 }
 
-func newTally(keep int) *tally { return &tally{floor: math.Inf(-1), keep: keep} }
+// NewTally returns an empty tally that keeps at least the keep highest
+// non-mated outcomes.
+func NewTally(keep int) *Tally { return &Tally{floor: math.Inf(-1), keep: keep} }
 
-func (t *tally) add(o outcome) {
+// Add counts one comparison in.
+func (t *Tally) Add(o Outcome) {
 	switch {
-	case o.mated():
+	case o.Mated():
 		t.mated = append(t.mated, o)
-	case o.score <= t.floor:
-		t.bins[binOf(o.score)]++
+	case o.Score <= t.floor:
+		t.bins[binOf(o.Score)]++
 	default:
 		if len(t.tail) >= 2*t.keep {
 			t.cut()
-			t.add(o)
+			t.Add(o)
 			return
 		}
 		t.tail = append(t.tail, o)
@@ -72,7 +76,7 @@ func (t *tally) add(o outcome) {
 
 // cut leaves in the tail what is above the keep-th highest score. Ties with
 // that go to the bins together, so that a threshold never splits them.
-func (t *tally) cut() {
+func (t *Tally) cut() {
 	if len(t.tail) < t.keep {
 		return
 	}
@@ -81,15 +85,15 @@ func (t *tally) cut() {
 
 // highest returns the n-th highest score (C. A. R. Hoare's FIND, CACM 4(7),
 // 1961), for which outcomes are put into another order.
-func highest(outcomes []outcome, n int) float64 {
+func highest(outcomes []Outcome, n int) float64 {
 	for n--; len(outcomes) > 1; {
-		pivot := outcomes[len(outcomes)/2].score
+		pivot := outcomes[len(outcomes)/2].Score
 		i, k := 0, len(outcomes)-1
 		for i <= k {
-			for outcomes[i].score > pivot {
+			for outcomes[i].Score > pivot {
 				i++
 			}
-			for outcomes[k].score < pivot {
+			for outcomes[k].Score < pivot {
 				k--
 			}
 			if i <= k {
@@ -106,11 +110,11 @@ func highest(outcomes []outcome, n int) float64 {
 			return pivot
 		}
 	}
-	return outcomes[0].score
+	return outcomes[0].Score
 }
 
 // raise moves what is at or below floor from the tail to the bins.
-func (t *tally) raise(floor float64) {
+func (t *Tally) raise(floor float64) {
 	if floor <= t.floor {
 		return
 	}
@@ -120,23 +124,23 @@ func (t *tally) raise(floor float64) {
 	}
 	kept := t.tail[:0]
 	for _, o := range t.tail {
-		if o.score > floor {
+		if o.Score > floor {
 			kept = append(kept, o)
 		} else {
-			t.bins[binOf(o.score)]++
+			t.bins[binOf(o.Score)]++
 		}
 	}
 	t.tail = kept
 }
 
-// merge adds what other gathered, its subjects numbered from offset on.
-func (t *tally) merge(other *tally, offset int32) {
+// Merge adds what other gathered, its subjects numbered from offset on.
+func (t *Tally) Merge(other *Tally, offset int32) {
 	t.raise(other.floor)
 	for _, o := range other.mated {
 		t.mated = append(t.mated, o.shifted(offset))
 	}
 	for _, o := range other.tail {
-		t.add(o.shifted(offset))
+		t.Add(o.shifted(offset))
 	}
 	for i, n := range other.bins {
 		if n > 0 {
@@ -145,10 +149,10 @@ func (t *tally) merge(other *tally, offset int32) {
 	}
 }
 
-func (o outcome) shifted(offset int32) outcome {
-	o.a += offset
-	if o.b != noSubject {
-		o.b += offset
+func (o Outcome) shifted(offset int32) Outcome {
+	o.A += offset
+	if o.B != NoSubject {
+		o.B += offset
 	}
 	return o
 }
@@ -173,5 +177,5 @@ func binScore(bin uint32) float64 {
 		// The lowest of negative scores has the largest magnitude.
 		bits = ^bits
 	}
-	return number(float64(math.Float32frombits(bits)))
+	return Number(float64(math.Float32frombits(bits)))
 }

@@ -1,36 +1,36 @@
-package evaluate
+package errorrate
 
 import (
 	"math"
 	"slices"
 )
 
-// sample is a set's comparisons in order, with the subjects they are of.
-type sample struct {
-	outcomes []outcome // mated and the highest non-mated, by descending score
+// Sample is a set's comparisons in order, with the subjects they are of.
+type Sample struct {
+	outcomes []Outcome // mated and the highest non-mated, by descending score
 	body     []step    // the other non-mated, by descending score
-	subjects int
+	Subjects int
 	mated    []float64 // mated comparisons of each subject
 	// blocks are ranges of subjects that were all compared with each other;
 	// nil when what was compared is only known from the outcomes.
-	blocks []block
+	blocks []Block
 }
 
-// block is a range of subjects within which every capture was compared with
+// Block is a range of subjects within which every capture was compared with
 // every other, in one direction or both.
-type block struct {
-	first    int
-	captures []float64 // of each subject
-	both     bool
+type Block struct {
+	First    int       // number of the first subject
+	Captures []float64 // of each subject
+	Both     bool
 }
 
-// sampleOf takes over what t gathered. Without blocks, t must not have
+// NewSample takes over what t gathered. Without blocks, t must not have
 // forgotten anything.
-func sampleOf(t *tally, subjects int, blocks []block) *sample {
+func NewSample(t *Tally, subjects int, blocks []Block) *Sample {
 	t.cut()
-	s := &sample{outcomes: append(t.mated, t.tail...), subjects: subjects, blocks: blocks, mated: make([]float64, subjects)}
+	s := &Sample{outcomes: append(t.mated, t.tail...), Subjects: subjects, blocks: blocks, mated: make([]float64, subjects)}
 	for _, o := range t.mated {
-		s.mated[o.a]++
+		s.mated[o.A]++
 	}
 	slices.SortFunc(s.outcomes, descending)
 	for bin, n := range slices.Backward(t.bins) {
@@ -42,10 +42,10 @@ func sampleOf(t *tally, subjects int, blocks []block) *sample {
 	return s
 }
 
-// curve has every comparison once.
-func (s *sample) curve() curve {
+// Curve has every comparison once.
+func (s *Sample) Curve() Curve {
 	var steps []step
-	s.walk(func(o outcome) float64 { return 1 }, func() float64 { return 1 }, func(next step) bool {
+	s.walk(func(o Outcome) float64 { return 1 }, func() float64 { return 1 }, func(next step) bool {
 		steps = append(steps, next)
 		return true
 	})
@@ -56,17 +56,17 @@ func (s *sample) curve() curve {
 // walk yields the distinct scores in descending order, with the weights of the
 // comparisons that have them, until yield returns false. scale is asked for the
 // weight of one comparison of the body, when the walk gets there.
-func (s *sample) walk(weight func(outcome) float64, scale func() float64, yield func(step) bool) {
+func (s *Sample) walk(weight func(Outcome) float64, scale func() float64, yield func(step) bool) {
 	each := 0.0
 	for i, k := 0, 0; i < len(s.outcomes) || k < len(s.body); {
 		var next step
-		if k == len(s.body) || i < len(s.outcomes) && s.outcomes[i].score >= s.body[k].score {
-			next.score = s.outcomes[i].score
+		if k == len(s.body) || i < len(s.outcomes) && s.outcomes[i].Score >= s.body[k].score {
+			next.score = s.outcomes[i].Score
 		} else {
 			next.score = s.body[k].score
 		}
-		for ; i < len(s.outcomes) && s.outcomes[i].score == next.score; i++ {
-			if w := weight(s.outcomes[i]); s.outcomes[i].mated() {
+		for ; i < len(s.outcomes) && s.outcomes[i].Score == next.score; i++ {
+			if w := weight(s.outcomes[i]); s.outcomes[i].Mated() {
 				next.mated += w
 			} else {
 				next.nonMated += w
@@ -84,14 +84,14 @@ func (s *sample) walk(weight func(outcome) float64, scale func() float64, yield 
 	}
 }
 
-// weights are the totals when subject i was drawn drawn[i] times.
-func (s *sample) weights(drawn []float64) (mated, nonMated float64) {
+// Weights are the totals when subject i was drawn drawn[i] times.
+func (s *Sample) Weights(drawn []float64) (mated, nonMated float64) {
 	for i, n := range s.mated {
 		mated += drawn[i] * n
 	}
 	if s.blocks == nil {
 		for _, o := range s.outcomes {
-			if !o.mated() {
+			if !o.Mated() {
 				nonMated += o.weight(drawn)
 			}
 		}
@@ -105,14 +105,14 @@ func (s *sample) weights(drawn []float64) (mated, nonMated float64) {
 
 // nonMated is the sum of the weights of all pairs of captures of different
 // subjects: all pairs less those of one subject.
-func (b block) nonMated(drawn []float64) float64 {
+func (b Block) nonMated(drawn []float64) float64 {
 	sum, own := 0.0, 0.0
-	for i, n := range b.captures {
-		w := n * drawn[b.first+i]
+	for i, n := range b.Captures {
+		w := n * drawn[b.First+i]
 		sum += w
 		own += w * w
 	}
-	if b.both {
+	if b.Both {
 		return sum*sum - own
 	}
 	return (sum*sum - own) / 2
@@ -123,30 +123,32 @@ func (b block) nonMated(drawn []float64) float64 {
 // subject give no non-mated comparison (after R. M. Bolle, N. K. Ratha,
 // S. Pankanti, "Error analysis of pattern recognition systems - the subsets
 // bootstrap", CVIU 93(1), 2004).
-func (o outcome) weight(drawn []float64) float64 {
-	if o.a == o.b || o.b == noSubject {
-		return drawn[o.a]
+func (o Outcome) weight(drawn []float64) float64 {
+	if o.A == o.B || o.B == NoSubject {
+		return drawn[o.A]
 	}
-	return drawn[o.a] * drawn[o.b]
+	return drawn[o.A] * drawn[o.B]
 }
 
-// figures are what a bootstrap has intervals of.
-type figures struct {
-	eer  float64
-	fnmr [len(bounds)]float64
+// Figures are the rates of a replicate.
+type Figures struct {
+	EER  float64
+	FNMR []float64 // at each of the bounds
 }
 
-// replicate computes the figures of a redrawn sample, walking down from the
-// highest score only as far as they need. ok is false when the draw left one
+// Replicate computes the figures of a redrawn sample, walking down from the
+// highest score only as far as they need. bounds are false match rates by
+// descending value. ok is false when the draw left one
 // kind of comparison out.
-func (s *sample) replicate(drawn []float64) (f figures, ok bool) {
-	mated, nonMated := s.weights(drawn)
+func (s *Sample) Replicate(drawn, bounds []float64) (f Figures, ok bool) {
+	mated, nonMated := s.Weights(drawn)
 	if mated == 0 || nonMated == 0 {
 		return f, false
 	}
-	var budgets [len(bounds)]float64
-	for b := range bounds {
-		budgets[b] = budget(bounds[b].fmr, nonMated)
+	f.FNMR = make([]float64, len(bounds))
+	budgets := make([]float64, len(bounds))
+	for b, bound := range bounds {
+		budgets[b] = budget(bound, nonMated)
 	}
 	strictest := len(bounds) - 1 // of the bounds still open
 	accepted, matched := 0.0, 0.0
@@ -157,20 +159,39 @@ func (s *sample) replicate(drawn []float64) (f figures, ok bool) {
 		body += b.nonMated
 	}
 	scale := func() float64 { return max(math.SmallestNonzeroFloat64, (nonMated-matched)/body) }
-	s.walk(func(o outcome) float64 { return o.weight(drawn) }, scale, func(next step) bool {
+	s.walk(func(o Outcome) float64 { return o.weight(drawn) }, scale, func(next step) bool {
 		accepted += next.mated
 		matched += next.nonMated
 		for ; strictest >= 0 && matched > budgets[strictest]; strictest-- {
-			f.fnmr[strictest] = fnmr
+			f.FNMR[strictest] = fnmr
 		}
 		nextFMR, nextFNMR := matched/nonMated, max(0, 1-accepted/mated)
 		if !crossed && nextFMR >= nextFNMR {
 			before, after := fnmr-fmr, nextFMR-nextFNMR
-			f.eer = fnmr + (nextFNMR-fnmr)*before/(before+after)
+			f.EER = fnmr + (nextFNMR-fnmr)*before/(before+after)
 			crossed = true
 		}
 		fmr, fnmr = nextFMR, nextFNMR
 		return !crossed || strictest >= 0
 	})
 	return f, true
+}
+
+// Accepted is the weight of the comparisons at or above a threshold. known is
+// false where the subjects of those have been forgotten.
+func (s *Sample) Accepted(threshold float64, drawn []float64) (mated, nonMated float64, known bool) {
+	if len(s.body) > 0 && threshold <= s.body[0].score {
+		return 0, 0, false
+	}
+	for _, o := range s.outcomes {
+		if o.Score < threshold {
+			break
+		}
+		if o.Mated() {
+			mated += o.weight(drawn)
+		} else {
+			nonMated += o.weight(drawn)
+		}
+	}
+	return mated, nonMated, true
 }
