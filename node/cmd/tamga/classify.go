@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +36,12 @@ func classify(err error) *failure {
 		return cut
 	case errors.Is(err, context.DeadlineExceeded):
 		return &failure{exit: exitUnreachable, code: protocol.CodeTimeout, err: errors.New("the time that --timeout allows is over; no outcome is known")}
-	case known:
+	case known && f.code != "":
 		return f
+	case known:
+		// Whoever made it knew the exit code or the next step, and not what it is.
+		g := classify(f.err)
+		return &failure{exit: f.exit, code: g.code, err: f.err, hint: cmp.Or(f.hint, g.hint)}
 	}
 	for _, kind := range []func(error) *failure{ofConfiguration, ofProtocol, ofStores, ofListening, ofFiles} {
 		if f := kind(err); f != nil {
