@@ -15,6 +15,7 @@ var ErrUnknownFormat = errors.New("recognising format: the record begins like no
 //	FormatFinger2005    "FMR" %x00 " 20" %x00
 //	FormatFinger2011    "FMR" %x00 "030" %x00
 //	FormatEmbedding     "TEMB"
+//	FormatFingerImage   "FIR" %x00
 //	FormatSignature2007 "SDI" %x00
 //	FormatIris          "TIRI"
 //	FormatCBEFF         %x7F60 / %x7F61 / %x63 ... %x7F61 ; template, group, EF.DG3
@@ -28,6 +29,8 @@ func Detect(b []byte) (Format, error) {
 		return FormatFinger2011, nil
 	case begins(embeddingMagic):
 		return FormatEmbedding, nil
+	case begins("FIR\x00"):
+		return FormatFingerImage, nil
 	case begins("SDI\x00"):
 		return FormatSignature2007, nil
 	case begins("TIRI"):

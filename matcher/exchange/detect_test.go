@@ -17,6 +17,7 @@ func TestDetect(t *testing.T) {
 		"embedding":      {"TEMB", exchange.FormatEmbedding},
 		"signature":      {"SDI\x00 10\x00", exchange.FormatSignature2007},
 		"iris":           {"TIRI\x01", exchange.FormatIris},
+		"image":          {"FIR\x00020\x00", exchange.FormatFingerImage},
 		"template":       {"\x7f\x60", exchange.FormatCBEFF},
 		"group":          {"\x7f\x61\x00", exchange.FormatCBEFF},
 		"dg3":            {"\x63\x05\x7f\x61", exchange.FormatCBEFF},

@@ -33,6 +33,9 @@ const (
 	FormatFinger2011  = "iso-19794-2-2011" // package finger2011
 	FormatFinger39794 = "iso-39794-2"      // package finger39794, which needs a layout
 	FormatCBEFF       = "iso-19785-3-bit"  // package cbeff: a header around one of the others
+	// FormatFingerImage is of ISO/IEC 19794-4, in which passports keep fingers. It is recognised, to
+	// tell its owner to extract minutiae first, and not read.
+	FormatFingerImage = "iso-19794-4"
 	// FormatSignature2007 is of signature time series, read by package signature2007.
 	FormatSignature2007 = "iso-19794-7-2007"
 	// FormatIris is this project's container for iris codes, read by package iriscode.

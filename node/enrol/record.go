@@ -297,9 +297,15 @@ func unknownFormat(at, modality string) error {
 	return broken(at+".format", "must be "+want+" for "+modality)
 }
 
-// readsFinger reports whether finger records of a format can be enrolled.
+// readsFinger reports whether package intake knows finger records of a format, if
+// only to say why they cannot be enrolled.
 func readsFinger(format string) bool {
-	return format == exchange.FormatFinger2005 || format == exchange.FormatFinger2011 || format == exchange.FormatCBEFF
+	switch format {
+	case exchange.FormatFinger2005, exchange.FormatFinger2011, exchange.FormatCBEFF,
+		exchange.FormatFinger39794, exchange.FormatFingerImage:
+		return true
+	}
+	return false
 }
 
 // finger2005 makes the stored record of one in another format. One in the stored
@@ -376,6 +382,8 @@ func rule(err error) string {
 		return "is not valid today, as its CBEFF header says"
 	case errors.Is(err, intake.ErrNotRead):
 		return "is of ISO/IEC 39794-2, which is not read: export it as 19794-2"
+	case errors.Is(err, intake.ErrImage):
+		return "holds images of fingers, not minutiae: extract templates first, for instance with tamga extract"
 	case errors.Is(err, intake.ErrNone):
 		return "is a CBEFF group without records: the document says that there are no fingerprints"
 	}

@@ -30,6 +30,8 @@ import (
 var (
 	// ErrNotRead says that a record is of ISO/IEC 39794-2, whose minutiae are not read.
 	ErrNotRead = errors.New("reading finger record: records of ISO/IEC 39794-2 are not read; send 19794-2")
+	// ErrImage says that a record holds images of fingers, as those of passports do, and no minutiae.
+	ErrImage = errors.New("reading finger record: it holds images; extract their minutiae first")
 	// ErrNotFinger says that a record is of a known format that holds no fingers.
 	ErrNotFinger = errors.New("reading finger record: the record is of another kind")
 	// ErrNone says that a CBEFF group is empty: the document says that there are no fingerprints.
@@ -81,6 +83,8 @@ func samples(format exchange.Format, b []byte) ([]finger.Sample, error) {
 		return finger2011.Decode(b)
 	case exchange.FormatFinger39794:
 		return nil, ErrNotRead
+	case exchange.FormatFingerImage:
+		return nil, ErrImage
 	}
 	return nil, ErrNotFinger
 }
@@ -151,7 +155,9 @@ func names(number uint16, format exchange.Format) bool {
 	switch number {
 	case formatMinutiae, formatMinutiaeExtended:
 		return format == exchange.FormatFinger2005 || format == exchange.FormatFinger2011
-	case formatFingerImage, formatFaceImage, formatIrisRectilinear, formatIrisPolar, formatFace39794:
+	case formatFingerImage:
+		return format == exchange.FormatFingerImage
+	case formatFaceImage, formatIrisRectilinear, formatIrisPolar, formatFace39794:
 		return false
 	}
 	return format == exchange.FormatFinger2011 || format == exchange.FormatFinger39794

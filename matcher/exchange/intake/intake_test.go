@@ -165,6 +165,9 @@ func TestRefuses(t *testing.T) {
 	}{
 		"unknown":        {[]byte("PNG"), exchange.ErrUnknownFormat, "", ""},
 		"face":           {face, intake.ErrNotFinger, "", ""},
+		"image":          {[]byte("FIR\x00020\x00"), intake.ErrImage, "", ""},
+		"passport":       {wrapped([]byte("FIR\x00020\x00"), cbeff.Header{Format: 7, Subtype: 9}), intake.ErrImage, "", ""},
+		"image-as-1":     {wrapped([]byte("FIR\x00020\x00"), cbeff.Header{}), nil, cb, "format type does not name the record's format"},
 		"signature":      {[]byte("SDI\x00 10\x00"), intake.ErrNotFinger, "", ""},
 		"39794":          {[]byte{0x62, 2, 0xa0, 0}, intake.ErrNotRead, "", ""},
 		"none":           {[]byte{0x7f, 0x61, 3, 2, 1, 0}, intake.ErrNone, "", ""},
