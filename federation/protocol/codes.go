@@ -96,7 +96,7 @@ const (
 	CodeConformance     Code = "TMG-CNF-0001"
 	CodeNotRunning      Code = "TMG-NET-0005"
 	CodeListen          Code = "TMG-NET-0007"
-	CodeMembership      Code = "TMG-TRU-0005"
+	CodeMembership      Code = "TMG-ANC-0001"
 	CodeFile            Code = "TMG-USE-0002"
 	CodeExists          Code = "TMG-USE-0003"
 	CodeInterrupted     Code = "TMG-USE-0004"
