@@ -7,6 +7,15 @@ const (
 	outside = 255 // direction of a patch where there is no finger
 )
 
+// enhance filters the picture by the field as it stands: contextual filtering after Hong, Wan and
+// Jain (1998, section 2.6).
+func (w *work) enhance() {
+	w.filters.prepare(w.grey.stride)
+	w.assignFilters()
+	w.smoothAlong(&w.flat, &w.lined)
+	w.respond(&w.lined)
+}
+
 // assignFilters chooses direction and period of each patch, interpolating the field between the
 // middles of its cells.
 func (w *work) assignFilters() {

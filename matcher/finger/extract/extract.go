@@ -46,10 +46,10 @@ type work struct {
 
 	field         field
 	energies      []float32
+	clarity       []float32 // coherence of the ridges as they were printed
 	labels, stack []int32
 	spectra       []spectrum
 	blurred       []spectrum
-	period        float32 // most common distance of ridges
 
 	filters              filters
 	patchCols, patchRows int
@@ -64,10 +64,11 @@ func (w *work) extract(m Image) Result {
 	w.orient(&w.flat)
 	w.segment()
 	w.measurePeriods(&w.flat)
-	w.filters.prepare(w.grey.stride)
-	w.assignFilters()
-	w.smoothAlong(&w.flat, &w.lined)
-	w.respond(&w.lined)
+	w.enhance()
+	// The field is estimated again from the ridges that the first round made clear.
+	w.even.extend()
+	w.orient(&w.even)
+	w.enhance()
 	w.findSpots()
 	w.judge()
 	w.cancel()
@@ -98,10 +99,10 @@ func (w *work) wipe() {
 	for _, p := range []*plane{&w.grey, &w.level, &w.flat, &w.lined, &w.even, &w.odd} {
 		clear(p.pix[:cap(p.pix)])
 	}
-	for _, v := range [][]float32{w.scaled, w.columns, w.energies, w.field.coherence, w.field.period, w.field.clarity} {
+	for _, v := range [][]float32{w.scaled, w.columns, w.energies, w.clarity, w.field.coherence, w.field.period} {
 		clear(v[:cap(v)])
 	}
-	for _, v := range [][]tensor{w.field.raw, w.field.spare, w.field.smooth} {
+	for _, v := range [][]tensor{w.field.spare, w.field.wide, w.field.smooth} {
 		clear(v[:cap(v)])
 	}
 	for _, v := range [][]int32{w.labels, w.stack} {

@@ -7,7 +7,9 @@ const cell = 8
 
 // Smoothing of the field of ridge directions.
 const ( // tuned
-	fieldRounds   = 1              // binomial smoothings
+	nearRounds    = 1              // binomial smoothings
+	wideRounds    = 5              // ... more for what the surroundings add
+	wideShare     = float32(0.2)   // weight of that: it decides where the ridges themselves do not
 	strengthFloor = float32(0.005) // power of gradients that noise alone may have, for each pixel
 )
 
@@ -27,23 +29,21 @@ func (t tensor) normal() float64 { return 0.5 * math.Atan2(float64(t.b), float64
 
 // field describes the ridges in each cell of the picture.
 type field struct {
-	cols, rows int
-	raw, spare []tensor
-	smooth     []tensor
-	coherence  []float32
-	inside     []bool
-	was        []bool
-	period     []float32 // pixels from ridge to ridge
-	clarity    []float32 // how much one period dominates, 0 to 1
+	cols, rows          int
+	smooth, wide, spare []tensor
+	coherence           []float32
+	inside              []bool
+	was                 []bool
+	period              []float32 // pixels from ridge to ridge
 }
 
 func (f *field) shape(width, height int) {
 	f.cols, f.rows = (width+cell-1)/cell, (height+cell-1)/cell
 	n := f.cols * f.rows
-	f.raw, f.spare, f.smooth = resize(f.raw, n), resize(f.spare, n), resize(f.smooth, n)
-	f.coherence, f.period, f.clarity = resize(f.coherence, n), resize(f.period, n), resize(f.clarity, n)
+	f.wide, f.spare, f.smooth = resize(f.wide, n), resize(f.spare, n), resize(f.smooth, n)
+	f.coherence, f.period = resize(f.coherence, n), resize(f.period, n)
 	f.inside, f.was = resize(f.inside, n), resize(f.was, n)
-	clear(f.raw)
+	clear(f.smooth)
 }
 
 // orient estimates the direction of the ridges by averaging squared gradients
@@ -59,7 +59,7 @@ func (w *work) orient(p *plane) {
 		up, mid, down := p.pix[at-p.stride-1:], p.pix[at-1:], p.pix[at+p.stride-1:]
 		n := p.width + 2
 		up, mid, down = up[:n], mid[:n], down[:n]
-		cells := f.raw[y/cell*f.cols:][:f.cols]
+		cells := f.smooth[y/cell*f.cols:][:f.cols]
 		for c := range cells {
 			t := &cells[c]
 			for x := c*cell + 1; x < min(c*cell+cell, p.width)+1; x++ {
@@ -74,12 +74,18 @@ func (w *work) orient(p *plane) {
 			}
 		}
 	}
-	copy(f.smooth, f.raw)
-	for range fieldRounds {
+	for range nearRounds {
 		f.blur(f.smooth)
 	}
-	for i, t := range f.smooth {
-		f.coherence[i] = float32(math.Hypot(float64(t.a), float64(t.b))) / (t.e + strengthFloor*cell*cell)
+	copy(f.wide, f.smooth)
+	for range wideRounds {
+		f.blur(f.wide)
+	}
+	for i := range f.smooth {
+		t := &f.smooth[i]
+		t.add(f.wide[i], wideShare)
+		power := t.e + strengthFloor*cell*cell
+		f.coherence[i] = float32(math.Sqrt(float64(t.a*t.a+t.b*t.b))) / power
 	}
 }
 

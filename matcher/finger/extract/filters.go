@@ -17,7 +17,7 @@ const (
 )
 
 const ( // tuned
-	alongSigma  = 4.5  // pixels
+	alongSigma  = 3.5  // pixels
 	acrossSigma = 0.45 // periods
 )
 

@@ -6,6 +6,7 @@ import "math"
 const (
 	minPeriod    = 5.0
 	maxPeriod    = 16.0
+	usualPeriod  = 9.0 // of an adult's finger
 	periodSteps  = 24
 	signatureLen = 40 // samples across the ridges
 	signatureWid = 8  // pixels along them, either side
@@ -75,7 +76,6 @@ func (w *work) measurePeriods(p *plane) {
 		}
 	}
 	share := 1 / float32(len(w.spectra))
-	w.period, _ = mean.peak()
 	for y := range f.rows {
 		for x := range f.cols {
 			s := w.spectra[y/periodStride*cols+x/periodStride]
@@ -83,7 +83,7 @@ func (w *work) measurePeriods(p *plane) {
 				s[k] += 0.3 * share * mean[k]
 			}
 			i := y*f.cols + x
-			f.period[i], f.clarity[i] = s.peak()
+			f.period[i] = s.peak()
 		}
 	}
 }
@@ -137,26 +137,22 @@ func (w *work) blurSpectra(cols, rows int) {
 	}
 }
 
-// peak is the dominant period, refined between the samples, and the share of
-// the power that lies about it.
-func (s *spectrum) peak() (period, clarity float32) {
+// peak is the dominant period, refined between the samples.
+func (s *spectrum) peak() float32 {
 	best := 0
-	var total float32
 	for k, v := range s {
-		total += v
 		if v > s[best] {
 			best = k
 		}
-	}
-	if total <= 0 {
-		return 9, 0
 	}
 	var sum, moment float32
 	for k := max(0, best-2); k <= min(periodSteps-1, best+2); k++ {
 		sum += s[k]
 		moment += s[k] * float32(k)
 	}
+	if sum <= 0 {
+		return usualPeriod
+	}
 	const lowest, highest = 1 / maxPeriod, 1 / minPeriod
-	frequency := lowest + (highest-lowest)*(moment/sum)/(periodSteps-1)
-	return 1 / frequency, sum / total
+	return 1 / (lowest + (highest-lowest)*(moment/sum)/(periodSteps-1))
 }

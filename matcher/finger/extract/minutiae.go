@@ -11,11 +11,11 @@ import (
 // spot is a place where the phase of the ridges turns once round: a ridge
 // begins or forks. Pixels at workDPI.
 type spot struct {
-	x, y    float32
-	angle   float32 // radians, in the picture's axes (y down), into the extra ridge
-	quality float32
-	ending  bool
-	drop    bool
+	x, y     float32
+	angle    float32 // radians, in the picture's axes (y down), into the extra ridge
+	strength float32 // of the ridges round it; 1 where they stand out fully
+	ending   bool
+	drop     bool
 }
 
 const (
@@ -25,9 +25,9 @@ const (
 )
 
 const ( // tuned
-	ringReach    = float32(8)
-	dipoleReach  = float32(6) // pixels between spots that are two ends of one flaw
-	minAmplitude = float32(0.15)
+	ringReach   = float32(8)
+	dipoleReach = float32(6) // pixels between spots that are two ends of one flaw
+	minStrength = float32(0.15)
 )
 
 // findSpots walks round every square of four pixels.
@@ -117,14 +117,13 @@ func zero(e, o [4]float32) (float32, float32) {
 	return max(0, min(1, 0.5+dx)), max(0, min(1, 0.5+dy))
 }
 
-// judge gives each spot its quality and kind, and drops those at the rim and those that stand
+// judge gives each spot its strength and kind, and drops those at the rim and those that stand
 // out of noise only.
 func (w *work) judge() {
 	for i := range w.spots {
 		s := &w.spots[i]
-		strength, ok := w.around(s)
-		s.quality = strength
-		if !ok || s.quality < minAmplitude {
+		var ok bool
+		if s.strength, ok = w.around(s); !ok || s.strength < minStrength {
 			s.drop = true
 			continue
 		}
@@ -160,6 +159,14 @@ func (w *work) response(x, y float32) (e, o float32, ok bool) {
 	return w.even.pix[at], w.odd.pix[at], true
 }
 
+// quality is the chance, in per cent, that another extractor finds the same minutia: fitted to
+// how often FingerJetFX does over FVC2002 set B, which goes from 3 % of those in the faintest
+// ridges to 97 %.
+func (s *spot) quality() uint8 {
+	const even, width = 0.40, 0.08
+	return uint8(max(1, min(100, math.Round(100/(1+math.Exp((even-float64(s.strength))/width))))))
+}
+
 // cancel drops pairs of spots that turn opposite ways close together: a
 // break of a ridge, a bridge between two, a speck.
 func (w *work) cancel() {
@@ -182,7 +189,7 @@ func (w *work) cancel() {
 func (w *work) collect(m Image) []finger.Minutia {
 	w.spots = slices.DeleteFunc(w.spots, func(s spot) bool { return s.drop })
 	slices.SortFunc(w.spots, func(a, b spot) int {
-		return cmp.Or(cmp.Compare(b.quality, a.quality), cmp.Compare(a.y, b.y), cmp.Compare(a.x, b.x))
+		return cmp.Or(cmp.Compare(b.strength, a.strength), cmp.Compare(a.y, b.y), cmp.Compare(a.x, b.x))
 	})
 	var out []finger.Minutia
 	for _, s := range w.spots[:min(len(w.spots), mostSpots)] {
@@ -196,7 +203,7 @@ func (w *work) collect(m Image) []finger.Minutia {
 		out = append(out, finger.Minutia{
 			X: uint16(min(x, m.Width-1)), Y: uint16(min(y, m.Height-1)),
 			Angle: uint8(angle & 255), Type: kind,
-			Quality: uint8(max(1, min(100, s.quality*80))),
+			Quality: s.quality(),
 		})
 	}
 	return out

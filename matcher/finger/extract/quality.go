@@ -37,7 +37,7 @@ func (w *work) rate(minutiae int) (uint8, []Reason) {
 			continue
 		}
 		cells++
-		coherence += float64(f.coherence[i])
+		coherence += float64(w.clarity[i])
 		x, y := i%f.cols*cell+cell/2, i/f.cols*cell+cell/2
 		contrast += math.Sqrt(float64(w.level.row(min(y, w.level.height-1))[min(x, w.level.width-1)]))
 	}

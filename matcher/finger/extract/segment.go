@@ -5,12 +5,11 @@ import "slices"
 // Segmentation.
 const ( // tuned
 	energyLevel   = float32(0.15) // share of the median ridge strength that still is finger
-	coherentLevel = float32(0.20) // coherence that still is ridges
-	erosion       = 0             // cells taken off the rim
+	coherentLevel = float32(0.15) // coherence that still is ridges
 )
 
 // segment marks the cells that show ridges: strong and coherent gradients,
-// holes filled, small islands dropped, the rim taken off.
+// holes filled and islands dropped.
 func (w *work) segment() {
 	f := &w.field
 	w.energies = w.energies[:0]
@@ -29,7 +28,7 @@ func (w *work) segment() {
 	f.grow(2, true)
 	w.keepLargest()
 	w.fillHoles()
-	f.grow(erosion, false)
+	w.clarity = append(w.clarity[:0], f.coherence...)
 }
 
 // grow widens the inside by n cells, or the outside, of which everything
