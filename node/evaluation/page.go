@@ -43,7 +43,7 @@ func (p Page) Write(w io.Writer) error {
 		Pictures []picture
 		Limits   []string
 	}{Page: p, Bounds: []string{"1e-2", "1e-3", "1e-4", "1e-5", "1e-6"}, Limits: limits(p.Report)}
-	for _, kind := range []Kind{DET, ROC} {
+	for _, kind := range Kinds() {
 		if len(p.Report.DET) == 0 {
 			break
 		}
@@ -76,14 +76,19 @@ type picture struct {
 	SVG        template.HTML
 }
 
+const dashed = "Dashed: below 3 in the number of non-mated comparisons, more than these can claim."
+
 func draws(kind Kind, r evaluate.Report) (picture, error) {
 	var b bytes.Buffer
 	if err := Draw(&b, kind, SVG, Curves(r)); err != nil {
 		return picture{}, err
 	}
-	p := picture{Name: "Detection error trade-off (DET)", Text: "FNMR over FMR, both logarithmic. Lower is better."}
-	if kind == ROC {
-		p = picture{Name: "Receiver operating characteristic (ROC)", Text: "True match rate over FMR, the latter logarithmic. Higher is better."}
+	p := picture{Name: "Detection error trade-off (DET)", Text: "FNMR over FMR, both logarithmic. Lower is better. " + dashed}
+	switch kind {
+	case Rates:
+		p = picture{Name: "Error rates by threshold", Text: "FMR falls and FNMR rises with the threshold, over all comparisons; they cross at the EER."}
+	case ROC:
+		p = picture{Name: "Receiver operating characteristic (ROC)", Text: "True match rate over FMR, the latter logarithmic. Higher is better. " + dashed}
 	}
 	// What comes before the svg element belongs to a file of its own, and its
 	// size is the page's business.

@@ -28,7 +28,12 @@ const (
 	// ROC is the receiver operating characteristic: 1 - FNMR over FMR, the
 	// latter logarithmic.
 	ROC Kind = "roc"
+	// Rates are FMR and FNMR of the main curve over the threshold.
+	Rates Kind = "rates"
 )
+
+// Kinds are all there are.
+func Kinds() []Kind { return []Kind{DET, ROC, Rates} }
 
 // Format is a file format of pictures.
 type Format string
@@ -77,6 +82,9 @@ var palette = [maxNamed]color.RGBA{
 // Draw writes a picture of curves. Parts at an FMR below 3 in the number of
 // non-mated comparisons, which is more than these can claim, are dashed.
 func Draw(w io.Writer, kind Kind, format Format, curves []Curve) error {
+	if kind == Rates {
+		return drawRates(w, format, curves)
+	}
 	p := plot.New()
 	p.X.Label.Text = "false match rate (FMR)"
 	p.X.Tick.Marker = decades{}
@@ -125,6 +133,52 @@ func write(w io.Writer, p *plot.Plot, format Format) error {
 		return fmt.Errorf("writing picture: %w", err)
 	}
 	return nil
+}
+
+// drawRates shows what moving the threshold does.
+func drawRates(w io.Writer, format Format, curves []Curve) error {
+	p := plot.New()
+	p.X.Label.Text = "threshold (comparison score)"
+	p.X.Tick.Marker = plain{}
+	p.Y.Label.Text = "error rate"
+	p.Y.Tick.Marker = decades{}
+	p.Y.Min, p.Y.Max = math.Log10(lowest(curves, func(c Curve) int { return max(c.Mated, c.NonMated) })), 0
+	style(p)
+	p.Legend.YOffs = pictureHeight / 2 // between the two on the right
+	for _, c := range curves {
+		if !c.Main {
+			continue
+		}
+		var fmr, fnmr plotter.XYs
+		last := 0.0 // beyond it half of all mated comparisons fail: of no use
+		for _, point := range c.Points {
+			if len(fmr) == 0 || point.FNMR < 0.5 || point.FMR > 0 {
+				last = point.Threshold
+			}
+			if point.FMR > 0 {
+				fmr = append(fmr, plotter.XY{X: point.Threshold, Y: max(p.Y.Min, math.Log10(point.FMR))})
+			}
+			if point.FNMR > 0 {
+				fnmr = append(fnmr, plotter.XY{X: point.Threshold, Y: max(p.Y.Min, math.Log10(point.FNMR))})
+			}
+		}
+		for i, rate := range []plotter.XYs{fmr, fnmr} {
+			if len(rate) < 2 {
+				continue
+			}
+			line, err := plotter.NewLine(rate)
+			if err != nil {
+				return fmt.Errorf("drawing: %w", err)
+			}
+			line.Color, line.Width = palette[i], vg.Points(2)
+			p.Add(line)
+			p.Legend.Add([]string{"FMR", "FNMR"}[i], line)
+		}
+		if len(c.Points) > 0 && last > c.Points[0].Threshold {
+			p.X.Min, p.X.Max = c.Points[0].Threshold, last
+		}
+	}
+	return write(w, p, format)
 }
 
 // style sets letters and lines alike in all pictures.
@@ -266,7 +320,11 @@ func (decades) Ticks(low, high float64) []plot.Tick {
 				continue
 			}
 			tick := plot.Tick{Value: value}
-			if k == 1 {
+			switch {
+			case k > 1:
+			case high-low > 6 && int(exponent)%2 != 0:
+				tick.Label = " " // a long mark; the words would touch
+			default:
 				tick.Label = percent(math.Pow(10, exponent))
 			}
 			ticks = append(ticks, tick)
@@ -291,6 +349,24 @@ func (shares) Ticks(low, high float64) []plot.Tick {
 		}
 		ticks = append(ticks, plot.Tick{Value: min(v, high), Label: percent(v)})
 	}
+}
+
+// plain marks a linear axis with 4 to 10 round numbers.
+type plain struct{}
+
+func (plain) Ticks(low, high float64) []plot.Tick {
+	step := math.Pow(10, math.Floor(math.Log10((high-low)/4)))
+	for _, k := range []float64{5, 2} {
+		if (high-low)/(k*step) >= 4 {
+			step *= k
+			break
+		}
+	}
+	var ticks []plot.Tick
+	for i := math.Ceil(low / step); i*step <= high && len(ticks) < 20; i++ {
+		ticks = append(ticks, plot.Tick{Value: i * step, Label: strconv.FormatFloat(i*step, 'g', 6, 64)})
+	}
+	return ticks
 }
 
 // percent has as many digits as the number needs.

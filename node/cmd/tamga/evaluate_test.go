@@ -122,7 +122,7 @@ func TestEvaluatePageAndPlots(t *testing.T) {
 		t.Error("the page is not one, or says where the data lie")
 	}
 	entries, err := os.ReadDir(plots)
-	if err != nil || len(entries) != 4 {
+	if err != nil || len(entries) != 6 {
 		t.Fatalf("%d pictures, %v", len(entries), err)
 	}
 	for _, e := range entries {

@@ -30,7 +30,7 @@ type evaluationFlags struct {
 func (f *evaluationFlags) add(c *cobra.Command, data string) {
 	c.Flags().StringVar(&f.data, "data", "", data)
 	c.Flags().StringVar(&f.groups, "groups", "", "table of subjects and their groups (default groups.tsv in the data folder, if there is one)")
-	c.Flags().StringVar(&f.plots, "plots", "", "folder to write DET and ROC curves to, as SVG and PNG")
+	c.Flags().StringVar(&f.plots, "plots", "", "folder to write the curves to (DET, ROC, rates by threshold), as SVG and PNG")
 }
 
 // evaluation is what every evaluation is given.
@@ -144,7 +144,7 @@ func (a *app) plot(f evaluationFlags, r evaluate.Report) error {
 	if data := notInFileNames.ReplaceAllString(f.name(), "-"); data != name {
 		name += "-" + data
 	}
-	for _, kind := range []evaluation.Kind{evaluation.DET, evaluation.ROC} {
+	for _, kind := range evaluation.Kinds() {
 		for _, format := range []evaluation.Format{evaluation.SVG, evaluation.PNG} {
 			var b bytes.Buffer
 			if err := evaluation.Draw(&b, kind, format, evaluation.Curves(r)); err != nil {
