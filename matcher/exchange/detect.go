@@ -1,6 +1,9 @@
 package exchange
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // Format is one of the identifiers of formats, given by [Detect].
 type Format string
@@ -12,7 +15,8 @@ var ErrUnknownFormat = errors.New("recognising format: the record begins like no
 // Detect names the format of bytes by how they begin. It says what to read them with and not that
 // they are well-formed. The error is [ErrUnknownFormat].
 //
-//	FormatFinger2005    "FMR" %x00 " 20" %x00
+//	FormatFinger2005    "FMR" %x00 " 20" %x00             ; length of four octets
+//	FormatFinger378     "FMR" %x00 " 20" %x00             ; length of two octets, or of six
 //	FormatFinger2011    "FMR" %x00 "030" %x00
 //	FormatEmbedding     "TEMB"
 //	FormatFingerImage   "FIR" %x00
@@ -24,7 +28,7 @@ func Detect(b []byte) (Format, error) {
 	begins := func(s string) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }
 	switch {
 	case begins("FMR\x00 20\x00"):
-		return FormatFinger2005, nil
+		return finger20(b), nil
 	case begins("FMR\x00030\x00"):
 		return FormatFinger2011, nil
 	case begins(embeddingMagic):
@@ -41,6 +45,21 @@ func Detect(b []byte) (Format, error) {
 		return FormatFinger39794, nil
 	}
 	return "", ErrUnknownFormat
+}
+
+// finger20 tells the two formats apart that begin with the same eight octets. A record of 2005 has
+// 24 octets at least and then a length of four, whose upper half is small; one of INCITS 378 has 26
+// at least and a length of two, or of six of which the first two are zero.
+func finger20(b []byte) Format {
+	const least2005, least378 = 24, 26
+	if len(b) < offsetLength+4 {
+		return FormatFinger2005
+	}
+	upper, lower := binary.BigEndian.Uint16(b[offsetLength:]), binary.BigEndian.Uint16(b[offsetLength+2:])
+	if upper >= least378 || upper == 0 && lower < least2005 {
+		return FormatFinger378
+	}
+	return FormatFinger2005
 }
 
 // within tells whether b is an element of BER-TLV with a tag and a definite length whose contents

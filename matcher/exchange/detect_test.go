@@ -14,6 +14,12 @@ func TestDetect(t *testing.T) {
 	}{
 		"2005":           {"FMR\x00 20\x00", exchange.FormatFinger2005},
 		"2011":           {"FMR\x00030\x00 and more", exchange.FormatFinger2011},
+		"2005-least":     {"FMR\x00 20\x00\x00\x00\x00\x18", exchange.FormatFinger2005},
+		"2005-most":      {"FMR\x00 20\x00\x00\x01\x00\x00", exchange.FormatFinger2005},
+		"2005-cut":       {"FMR\x00 20\x00\x01\x02\x03", exchange.FormatFinger2005},
+		"378":            {"FMR\x00 20\x00\x00\x1a\x00\x00", exchange.FormatFinger378},
+		"378-common":     {"FMR\x00 20\x00\x01\x5c\x00\x33", exchange.FormatFinger378},
+		"378-long":       {"FMR\x00 20\x00\x00\x00\x00\x01\x00\x20", exchange.FormatFinger378},
 		"embedding":      {"TEMB", exchange.FormatEmbedding},
 		"signature":      {"SDI\x00 10\x00", exchange.FormatSignature2007},
 		"iris":           {"TIRI\x01", exchange.FormatIris},

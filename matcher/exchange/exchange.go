@@ -25,14 +25,17 @@ import (
 	"strconv"
 )
 
-// Identifiers of the formats. The first two travel in queries and stand in the gallery; of the
-// others package intake makes them.
+// Identifiers of the formats. The first two travel in queries and stand in the gallery; of other
+// finger records package intake makes the first.
 const (
 	FormatFinger2005  = "iso-19794-2-2005"
 	FormatEmbedding   = "tamga-embedding-1"
 	FormatFinger2011  = "iso-19794-2-2011" // package finger2011
 	FormatFinger39794 = "iso-39794-2"      // package finger39794, which needs a layout
 	FormatCBEFF       = "iso-19785-3-bit"  // package cbeff: a header around one of the others
+	// FormatFinger378 is of INCITS 378-2004, which begins like 19794-2:2005 and has angles of another
+	// unit. It is recognised, so that one is not taken for the other, and not read.
+	FormatFinger378 = "incits-378-2004"
 	// FormatFingerImage is of ISO/IEC 19794-4, in which passports keep fingers. It is recognised, to
 	// tell its owner to extract minutiae first, and not read.
 	FormatFingerImage = "iso-19794-4"

@@ -38,9 +38,12 @@ type FingerRecord struct {
 
 // FingerView is one impression of one finger.
 type FingerView struct {
-	Position   uint8 // 0 unknown, 1 right thumb to 5 right little finger, 6 left thumb to 10
-	Number     uint8 // tells several views of one position apart, 0 to 15
-	Impression uint8 // 0 live plain, 1 live rolled, 2 and 3 the same non-live, 4 to 7 latent, 8 swipe
+	Position uint8 // 0 unknown, 1 right thumb to 5 right little finger, 6 left thumb to 10
+	Number   uint8 // tells several views of one position apart, 0 to 15
+	// Impression is 0 live plain, 1 live rolled, 2 and 3 the same non-live, 4 to 7 latent, 8 swipe,
+	// 9 contactless. The standard lists 0 to 3 and 8; the others are of its sister standards, and
+	// devices write them and NIST's checker of this format passes 9.
+	Impression uint8
 	Quality    uint8 // 0 to 100
 	Minutiae   []finger.Minutia
 	// Extended is the extended data area without its length: a sequence of blocks of type (two
@@ -75,7 +78,8 @@ func DecodeFinger(b []byte) ([]finger.Sample, error) {
 
 // EncodeFinger writes samples as one record. They must share image size and resolution, which
 // the format keeps once. Views of one position are numbered from 0 in the order given; no capture
-// equipment is written. The format has no field for why a finger is absent: its view has no
+// equipment is written. Impression types are those of the edition of 2011, of which 9 cannot be
+// said. A sample without minutiae comes back as not captured. The format has no field for why a finger is absent: its view has no
 // minutiae, and the reason stands in vendor-defined extended data, which other readers skip.
 func EncodeFinger(samples []finger.Sample) ([]byte, error) {
 	var r FingerRecord
@@ -104,7 +108,7 @@ func (r FingerRecord) Samples() []finger.Sample {
 	out := make([]finger.Sample, len(r.Views))
 	for i, v := range r.Views {
 		out[i] = finger.Sample{
-			Position: v.Position, Impression: v.Impression, Quality: v.Quality,
+			Position: v.Position, Impression: impressionOf2005(v.Impression), Quality: v.Quality,
 			Width: r.Width, Height: r.Height, ResX: r.ResX, ResY: r.ResY,
 			Minutiae: slices.Clone(v.Minutiae), Absent: v.absence(),
 		}

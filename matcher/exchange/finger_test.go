@@ -144,7 +144,7 @@ func TestParseFingerRefuses(t *testing.T) {
 		"views-fewer":       {put(22, 1), 42, "octets after the last view"},
 		"reserved-octet":    {put(23, 1), 23, "reserved octet is not zero"},
 		"position":          {put(24, 11), 24, "finger position out of range"},
-		"impression":        {put(25, 9), 25, "impression type is reserved"},
+		"impression":        {put(25, 10), 25, "impression type is reserved"},
 		"view-quality":      {put(26, 101), 26, "quality out of range"},
 		"count-more":        {put(27, 7), 64, "record ends early"},
 		"type-reserved":     {put(28, 0xc0), 28, "minutia type is reserved"},
@@ -292,4 +292,22 @@ func FuzzParseFinger(f *testing.F) {
 			t.Errorf("encodes differently: %v", err)
 		}
 	})
+}
+
+// TestContactless: 2005 and 2011, whose codes samples have, number contactless impressions
+// differently, and 2005 has no vertical roll.
+func TestContactless(t *testing.T) {
+	b := octets(t, goldenFinger)
+	b[25] = 9
+	s, err := exchange.DecodeFinger(b)
+	if err != nil || s[0].Impression != 24 {
+		t.Fatalf("got %v", err)
+	}
+	again, err := exchange.EncodeFinger(s[:1])
+	if err != nil || again[25] != 9 {
+		t.Errorf("encoding: %v", err)
+	}
+	s[0].Impression = 9
+	_, err = exchange.EncodeFinger(s)
+	wantFormatError(t, err, exchange.FormatFinger2005, 25, "impression type is reserved")
 }

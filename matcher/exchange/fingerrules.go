@@ -73,7 +73,7 @@ func (r FingerRecord) viewFault(i, at int) fault {
 		return fault{at, rulePosition}
 	case v.Number > 15:
 		return fault{at + 1, ruleNumber}
-	case v.Impression > 8:
+	case v.Impression > contactless2005:
 		return fault{at + 1, ruleImpression}
 	case v.Quality > 100:
 		return fault{at + 2, ruleQuality}
@@ -135,11 +135,30 @@ func (v FingerView) absence() finger.Absence {
 	return finger.NotCaptured
 }
 
+// In samples impression types are those of 2011, where 9 is another one and contactless is 24.
+const (
+	contactless2005 = 9
+	contactless2011 = 24
+)
+
+func impressionOf2005(code uint8) uint8 {
+	if code == contactless2005 {
+		return contactless2011
+	}
+	return code
+}
+
 // viewOf is the view of a sample under a view number.
 func viewOf(s finger.Sample, number uint8) FingerView {
 	v := FingerView{
 		Position: s.Position, Number: number,
 		Impression: s.Impression, Quality: s.Quality, Minutiae: s.Minutiae,
+	}
+	switch s.Impression {
+	case contactless2011:
+		v.Impression = contactless2005
+	case contactless2005:
+		v.Impression = 0xff // which no record has
 	}
 	// A reason that the view tells by itself needs no block.
 	if s.Absent != finger.Present && s.Absent != v.absence() {

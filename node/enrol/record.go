@@ -302,7 +302,7 @@ func unknownFormat(at, modality string) error {
 func readsFinger(format string) bool {
 	switch format {
 	case exchange.FormatFinger2005, exchange.FormatFinger2011, exchange.FormatCBEFF,
-		exchange.FormatFinger39794, exchange.FormatFingerImage:
+		exchange.FormatFinger39794, exchange.FormatFinger378, exchange.FormatFingerImage:
 		return true
 	}
 	return false
@@ -381,7 +381,7 @@ func rule(err error) string {
 	case errors.Is(err, cbeff.ErrExpired), errors.Is(err, cbeff.ErrNotYetValid):
 		return "is not valid today, as its CBEFF header says"
 	case errors.Is(err, intake.ErrNotRead):
-		return "is of ISO/IEC 39794-2, which is not read: export it as 19794-2"
+		return "is of ISO/IEC 39794-2 or INCITS 378, which are not read: export it as ISO/IEC 19794-2"
 	case errors.Is(err, intake.ErrImage):
 		return "holds images of fingers, not minutiae: extract templates first, for instance with tamga extract"
 	case errors.Is(err, intake.ErrNone):

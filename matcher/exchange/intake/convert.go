@@ -84,13 +84,13 @@ func level(samples []finger.Sample) error {
 	return nil
 }
 
-// impression2005 is the nearest impression type of 2005, which ends at 8: a vertical roll is a
-// roll; contactless, other and unknown impressions have nothing nearer than a plain live scan. No
-// comparison depends on it.
+// impression2005 is the nearest impression type of those that 2005 has: a vertical roll is a roll;
+// other and unknown impressions have nothing nearer than a plain live scan. No comparison depends
+// on it.
 func impression2005(code uint8) uint8 {
-	const verticalRoll, rolled, plain = 9, 1, 0
+	const plain, rolled, swipe, verticalRoll, contactless = 0, 1, 8, 9, 24
 	switch {
-	case code < verticalRoll:
+	case code <= swipe, code == contactless:
 		return code
 	case code == verticalRoll:
 		return rolled

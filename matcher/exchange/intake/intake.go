@@ -5,8 +5,8 @@
 // 19794-2:2005 that the gallery and the protocol know. [Wrap] goes the other way and puts a header
 // in front of a record.
 //
-// It does not read ISO/IEC 39794-2: such records are recognised and refused with [ErrNotRead],
-// because package finger39794 needs a layout that has to come from the standard.
+// It does not read ISO/IEC 39794-2, because package finger39794 needs a layout that has to come
+// from the standard, nor INCITS 378: both are recognised and refused with [ErrNotRead].
 //
 // Invariants:
 //
@@ -28,8 +28,8 @@ import (
 )
 
 var (
-	// ErrNotRead says that a record is of ISO/IEC 39794-2, whose minutiae are not read.
-	ErrNotRead = errors.New("reading finger record: records of ISO/IEC 39794-2 are not read; send 19794-2")
+	// ErrNotRead says that a record is of ISO/IEC 39794-2 or INCITS 378, whose minutiae are not read.
+	ErrNotRead = errors.New("reading finger record: ISO/IEC 39794-2 and INCITS 378 are not read; export it as ISO/IEC 19794-2")
 	// ErrImage says that a record holds images of fingers, as those of passports do, and no minutiae.
 	ErrImage = errors.New("reading finger record: it holds images; extract their minutiae first")
 	// ErrNotFinger says that a record is of a known format that holds no fingers.
@@ -81,7 +81,7 @@ func samples(format exchange.Format, b []byte) ([]finger.Sample, error) {
 		return exchange.DecodeFinger(b)
 	case exchange.FormatFinger2011:
 		return finger2011.Decode(b)
-	case exchange.FormatFinger39794:
+	case exchange.FormatFinger39794, exchange.FormatFinger378:
 		return nil, ErrNotRead
 	case exchange.FormatFingerImage:
 		return nil, ErrImage

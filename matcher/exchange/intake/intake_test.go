@@ -126,7 +126,7 @@ func TestUnchanged(t *testing.T) {
 func TestConvert(t *testing.T) {
 	s := hand()
 	s[0].Width, s[1].Height = 500, 450
-	for i, c := range []struct{ code, want uint8 }{{0, 0}, {8, 8}, {9, 1}, {24, 0}, {28, 0}, {29, 0}} {
+	for i, c := range []struct{ code, want uint8 }{{0, 0}, {8, 8}, {9, 1}, {24, 24}, {28, 0}, {29, 0}} {
 		s[0].Impression = c.code
 		got := must(exchange.DecodeFinger(must(intake.Finger2005(must(finger2011.Encode(s)), today))))
 		if got[0].Impression != c.want || got[0].Width != 500 || got[2].Height != 450 {
@@ -165,6 +165,7 @@ func TestRefuses(t *testing.T) {
 	}{
 		"unknown":        {[]byte("PNG"), exchange.ErrUnknownFormat, "", ""},
 		"face":           {face, intake.ErrNotFinger, "", ""},
+		"378":            {[]byte("FMR\x00 20\x00\x01\x5c\x00\x33"), intake.ErrNotRead, "", ""},
 		"image":          {[]byte("FIR\x00020\x00"), intake.ErrImage, "", ""},
 		"passport":       {wrapped([]byte("FIR\x00020\x00"), cbeff.Header{Format: 7, Subtype: 9}), intake.ErrImage, "", ""},
 		"image-as-1":     {wrapped([]byte("FIR\x00020\x00"), cbeff.Header{}), nil, cb, "format type does not name the record's format"},
