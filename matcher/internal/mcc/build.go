@@ -36,6 +36,10 @@ var disc = func() (mask uint64) {
 	return mask
 }()
 
+// Disc has a bit for each cell of a section that lies inside the circle: no
+// other bit of a cylinder is ever set.
+func Disc() uint64 { return disc }
+
 // spatial tabulates the Gaussian of the distance, by squared distance.
 var spatial = func() (table [spatialSamples + 1]float32) {
 	for i := range table {

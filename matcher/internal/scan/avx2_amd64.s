@@ -360,3 +360,100 @@ masked2:
 	JNZ masked1
 	VZEROUPPER
 	RET
+
+// TALLY adds to Y10 the bits of x, by the table tab of their weight.
+#define TALLY(x, tab, t) \
+	VPAND Y9, x, t; \
+	VPSRLW $4, x, x; \
+	VPAND Y9, x, x; \
+	VPSHUFB t, tab, t; \
+	VPSHUFB x, tab, x; \
+	VPADDB t, Y10, Y10; \
+	VPADDB x, Y10, Y10
+
+// HALF compares with the four cylinders at DI and keeps the greatest margins in Y5.
+#define HALF \
+	VPXOR 0(DI), Y0, Y10; \
+	VPXOR 64(DI), Y1, Y11; \
+	VPXOR 128(DI), Y2, Y12; \
+	VPXOR Y10, Y11, Y13; \
+	VPAND Y10, Y11, Y11; \
+	VPXOR Y13, Y12, Y10; \
+	VPAND Y13, Y12, Y12; \
+	VPOR Y11, Y12, Y15; \
+	VPXOR 192(DI), Y3, Y11; \
+	VPXOR 256(DI), Y4, Y12; \
+	VPXOR Y10, Y11, Y13; \
+	VPAND Y10, Y11, Y11; \
+	VPXOR Y13, Y12, Y14; \
+	VPAND Y13, Y12, Y12; \
+	VPOR Y11, Y12, Y12; \
+	VPXOR Y15, Y12, Y13; \
+	VPAND Y15, Y12, Y12; \
+	VPXOR Y10, Y10, Y10; \
+	TALLY(Y14, Y8, Y15); \
+	TALLY(Y13, Y7, Y11); \
+	TALLY(Y12, Y6, Y15); \
+	VPXOR Y11, Y11, Y11; \
+	VPSADBW Y11, Y10, Y10; \
+	VMOVDQU 320(DI), Y11; \
+	VPSUBD Y10, Y11, Y11; \
+	VPMAXSD Y11, Y5, Y5
+
+// func localAVX2(probe *uint64, np int, reference *uint64, n int) int
+//
+// Four cylinders of the reference, half a group, are compared at a time with one
+// of the probe, held in Y0 to Y4. Two full adders and a half adder reduce the five
+// differing words to three of weights 1, 2 and 4 before bits are counted.
+TEXT ·localAVX2(SB), NOSPLIT, $0-40
+	MOVQ probe+0(FP), SI
+	MOVQ np+8(FP), CX
+	MOVQ n+24(FP), R8
+	ADDQ $3, R8
+	SHRQ $2, R8              // halves
+	VMOVDQU nibbles<>(SB), Y8
+	VPADDB Y8, Y8, Y7
+	VPADDB Y7, Y7, Y6
+	VPBROADCASTQ low4<>(SB), Y9
+	XORQ AX, AX              // sum
+
+probe1:
+	VPBROADCASTQ 0(SI), Y0
+	VPBROADCASTQ 8(SI), Y1
+	VPBROADCASTQ 16(SI), Y2
+	VPBROADCASTQ 24(SI), Y3
+	VPBROADCASTQ 32(SI), Y4
+	MOVQ reference+16(FP), DI
+	MOVQ R8, R9
+	VPCMPEQD Y5, Y5, Y5
+	VPSLLD $20, Y5, Y5       // never
+
+half:
+	HALF
+	ADDQ $32, DI
+	SUBQ $1, R9
+	JZ halved
+	// The second half of a group is 32 bytes on, the next group another 352.
+	HALF
+	ADDQ $352, DI
+	SUBQ $1, R9
+	JNZ half
+
+halved:
+	VEXTRACTI128 $1, Y5, X10
+	VPMAXSD X10, X5, X5
+	VPSHUFD $0xee, X5, X10
+	VPMAXSD X10, X5, X5
+	VMOVD X5, R10
+	MOVLQSX R10, R10
+	ADDQ 40(SI), R10
+	XORQ R11, R11
+	TESTQ R10, R10
+	CMOVQLT R11, R10
+	ADDQ R10, AX
+	ADDQ $48, SI
+	SUBQ $1, CX
+	JNZ probe1
+	MOVQ AX, ret+32(FP)
+	VZEROUPPER
+	RET

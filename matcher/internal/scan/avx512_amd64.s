@@ -303,3 +303,67 @@ masked2:
 	JNZ masked1
 	VZEROUPPER
 	RET
+
+// func localAVX512(probe *uint64, np int, reference *uint64, n int) int
+//
+// A group of eight cylinders of the reference is compared at a time with one of
+// the probe, held in Z0 to Z4.
+TEXT ·localAVX512(SB), NOSPLIT, $0-40
+	MOVQ probe+0(FP), SI
+	MOVQ np+8(FP), CX
+	MOVQ n+24(FP), R8
+	ADDQ $7, R8
+	SHRQ $3, R8              // groups
+	XORQ AX, AX              // sum
+
+probe1:
+	VPBROADCASTQ 0(SI), Z0
+	VPBROADCASTQ 8(SI), Z1
+	VPBROADCASTQ 16(SI), Z2
+	VPBROADCASTQ 24(SI), Z3
+	VPBROADCASTQ 32(SI), Z4
+	MOVQ reference+16(FP), DI
+	MOVQ R8, R9
+	VPTERNLOGD $0xff, Z5, Z5, Z5
+	VPSLLQ $20, Z5, Z5       // never
+
+group:
+	VPXORQ 0(DI), Z0, Z10
+	VPXORQ 64(DI), Z1, Z11
+	VPXORQ 128(DI), Z2, Z12
+	VPXORQ 192(DI), Z3, Z13
+	VPXORQ 256(DI), Z4, Z14
+	VPOPCNTQ Z10, Z10
+	VPOPCNTQ Z11, Z11
+	VPOPCNTQ Z12, Z12
+	VPOPCNTQ Z13, Z13
+	VPOPCNTQ Z14, Z14
+	VPADDQ Z11, Z10, Z10
+	VPADDQ Z13, Z12, Z12
+	VPADDQ Z14, Z10, Z10
+	VPADDQ Z12, Z10, Z10
+	VMOVDQU64 320(DI), Z11
+	VPSUBQ Z10, Z11, Z11
+	VPMAXSQ Z11, Z5, Z5
+	ADDQ $384, DI
+	SUBQ $1, R9
+	JNZ group
+
+	VEXTRACTI64X4 $1, Z5, Y10
+	VPMAXSQ Y10, Y5, Y5
+	VEXTRACTI32X4 $1, Y5, X10
+	VPMAXSQ X10, X5, X5
+	VPSHUFD $0xee, X5, X10
+	VPMAXSQ X10, X5, X5
+	VMOVQ X5, R10
+	ADDQ 40(SI), R10
+	XORQ R11, R11
+	TESTQ R10, R10
+	CMOVQLT R11, R10
+	ADDQ R10, AX
+	ADDQ $48, SI
+	SUBQ $1, CX
+	JNZ probe1
+	MOVQ AX, ret+32(FP)
+	VZEROUPPER
+	RET

@@ -45,6 +45,7 @@ type Set struct {
 	above   func(dots *int32, norms *float32, n int, limit float32) int
 	iris    func(out *uint16, rows *byte, n int, p *Probe)
 	irisAll func(out *Rotations, rows *byte, n int, p *Probe)
+	local   func(probe *uint64, np int, reference *uint64, n int) int
 }
 
 // Dots sets out[i] to the dot product of q and row i of rows, which holds
@@ -102,7 +103,7 @@ func (s *Set) Above(dots []int32, norms []float32, from int, limit float32) int 
 
 // generic is the set in pure Go, which is also the definition of the others.
 var generic = Set{
-	Name: "go", dots1: dots1, dots4: dots4, above: above, iris: irisCodes, irisAll: irisMasked,
+	Name: "go", dots1: dots1, dots4: dots4, above: above, iris: irisCodes, irisAll: irisMasked, local: local,
 }
 
 // best is chosen once, when the program starts.

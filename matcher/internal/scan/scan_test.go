@@ -3,9 +3,12 @@ package scan
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
+
+	"github.com/tamga-id/tamga/matcher/internal/mcc"
 )
 
 // TestOffsets holds the layout of Vector and Probe to what the assembly takes for granted.
@@ -160,33 +163,112 @@ func TestIrisAgrees(t *testing.T) {
 		}
 		var p Probe
 		p.Set(probe[:CodeBytes], probe[CodeBytes:])
+		wantLeast, want := make([]int, n), make([]Rotations, n)
+		for i := range n {
+			wantLeast[i], want[i] = count(probe, rows[i*IrisRow:][:IrisRow])
+		}
 		for _, s := range Sets() {
 			least, counts := make([]uint16, n), make([]Rotations, n)
 			s.Iris(least, rows, &p)
 			s.IrisMasked(counts, rows, &p)
 			for i := range n {
-				row := rows[i*IrisRow:][:IrisRow]
-				wantLeast := CodeBits
 				for turn := range Turns {
-					all, differing, usable := 0, 0, 0
-					for a := range 128 {
-						for j := range 16 {
-							x := int(bit(probe[:CodeBytes], a-(turn-8), j) ^ bit(row[:CodeBytes], a, j))
-							m := int(bit(probe[CodeBytes:], a-(turn-8), j) & bit(row[CodeBytes:], a, j))
-							all, differing, usable = all+x, differing+x&m, usable+m
-						}
-					}
-					wantLeast = min(wantLeast, all)
-					if int(counts[i].Differing[turn]) != differing || int(counts[i].Usable[turn]) != usable {
-						t.Fatalf("%s, turn %d: %d of %d, want %d of %d", s.Name, turn,
-							counts[i].Differing[turn], counts[i].Usable[turn], differing, usable)
+					if counts[i].Differing[turn] != want[i].Differing[turn] || counts[i].Usable[turn] != want[i].Usable[turn] {
+						t.Fatalf("%s, turn %d: %d of %d, want %d of %d", s.Name, turn, counts[i].Differing[turn],
+							counts[i].Usable[turn], want[i].Differing[turn], want[i].Usable[turn])
 					}
 				}
-				if int(least[i]) != wantLeast {
-					t.Fatalf("%s: least %d, want %d", s.Name, least[i], wantLeast)
+				if int(least[i]) != wantLeast[i] {
+					t.Fatalf("%s: least %d, want %d", s.Name, least[i], wantLeast[i])
 				}
 			}
 		}
+	}
+}
+
+// count compares bit by bit.
+func count(probe, row []byte) (least int, counts Rotations) {
+	least = CodeBits
+	for turn := range Turns {
+		all := 0
+		for a := range 128 {
+			for j := range 16 {
+				x := bit(probe[:CodeBytes], a-(turn-8), j) ^ bit(row[:CodeBytes], a, j)
+				m := bit(probe[CodeBytes:], a-(turn-8), j) & bit(row[CodeBytes:], a, j)
+				all += int(x)
+				counts.Differing[turn] += uint16(x & m)
+				counts.Usable[turn] += uint16(m)
+			}
+		}
+		least = min(least, all)
+	}
+	return least, counts
+}
+
+// cylinders draws up to n of them, with few bits, all bits, or any.
+func cylinders(r *rand.Rand, n int) []mcc.Cylinder {
+	cs := make([]mcc.Cylinder, n)
+	for i := range cs {
+		c := &cs[i]
+		c.Valid = mcc.Disc()
+		kind := r.IntN(4)
+		for k := range c.Bits {
+			c.Bits[k] = r.Uint64()
+			switch kind {
+			case 0:
+				c.Bits[k] = 0
+			case 1:
+				c.Bits[k] = ^uint64(0)
+			case 2:
+				c.Bits[k] &= r.Uint64() & r.Uint64()
+			}
+			c.Bits[k] &= c.Valid
+			c.Ones += uint16(bits.OnesCount64(c.Bits[k]))
+		}
+	}
+	return cs
+}
+
+// TestLocalAgrees holds every set against the definition over unpacked cylinders.
+func TestLocalAgrees(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for n := range 256 {
+		m := []int{0, 1, 2, 7, 8, 9, 40, r.IntN(256)}[r.IntN(8)]
+		a, b := cylinders(r, m), cylinders(r, n)
+		if n > 0 && m > 0 {
+			b[r.IntN(n)] = a[r.IntN(m)]
+		}
+		want := 0
+		for i := range a {
+			top := -1 << 30
+			for j := range b {
+				differing := 0
+				for k := range a[i].Bits {
+					differing += bits.OnesCount64(a[i].Bits[k] ^ b[j].Bits[k])
+				}
+				top = max(top, (9*int(a[i].Ones)+8)/16+(9*int(b[j].Ones)+8)/16-differing)
+			}
+			want += max(0, top)
+		}
+		probe, reference := PackProbe(nil, a), PackReference(b)
+		for _, s := range Sets() {
+			if got := s.Local(probe, reference, n); got != want {
+				t.Fatalf("%s, %d with %d: %d, want %d", s.Name, m, n, got, want)
+			}
+		}
+	}
+}
+
+func BenchmarkLocal(b *testing.B) {
+	r := rand.New(rand.NewPCG(9, 9))
+	probe, reference := PackProbe(nil, cylinders(r, 40)), PackReference(cylinders(r, 40))
+	for _, s := range Sets() {
+		b.Run(s.Name, func(b *testing.B) {
+			for b.Loop() {
+				s.Local(probe, reference, 40)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e3, "ktemplates/s")
+		})
 	}
 }
 

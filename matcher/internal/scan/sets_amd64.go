@@ -10,13 +10,13 @@ func Sets() []*Set {
 		cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512VPOPCNTDQ && cpu.X86.HasAVX2 {
 		sets = append(sets, &Set{
 			Name: "avx512", dots1: dots1AVX512, dots4: dots4AVX512, above: aboveAVX2,
-			iris: irisAVX512, irisAll: irisMaskedAVX512,
+			iris: irisAVX512, irisAll: irisMaskedAVX512, local: localAVX512,
 		})
 	}
 	if cpu.X86.HasAVX2 {
 		sets = append(sets, &Set{
 			Name: "avx2", dots1: dots1AVX2, dots4: dots4AVX2, above: aboveAVX2,
-			iris: irisAVX2, irisAll: irisMaskedAVX2,
+			iris: irisAVX2, irisAll: irisMaskedAVX2, local: localAVX2,
 		})
 	}
 	return append(sets, &generic)
@@ -51,3 +51,9 @@ func irisAVX512(out *uint16, rows *byte, n int, p *Probe)
 
 //go:noescape
 func irisMaskedAVX512(out *Rotations, rows *byte, n int, p *Probe)
+
+//go:noescape
+func localAVX2(probe *uint64, np int, reference *uint64, n int) int
+
+//go:noescape
+func localAVX512(probe *uint64, np int, reference *uint64, n int) int
