@@ -56,9 +56,10 @@ func (f *Faces) Add(id ID, t *face.Template) error {
 	if err := f.quantize(t, values); err != nil {
 		return fmt.Errorf("adding face: %w", err)
 	}
-	return f.add(id, float32(1/length(values)), false, func(row []byte) {
+	return f.add(id, float32(1/length(values)), func(g *segment, row int) {
+		b := f.bytes(g, row)
 		for i, v := range values {
-			row[i] = byte(int(v) + 128)
+			b[i] = byte(int(v) + 128)
 		}
 	})
 }
@@ -83,7 +84,9 @@ func length(v []int8) float64 {
 }
 
 // Remove overwrites all references of a subject and returns how many there were.
-func (f *Faces) Remove(id ID) int { return f.remove(id, nil) }
+func (f *Faces) Remove(id ID) int {
+	return f.remove(id, func(g *segment, row int) { clear(f.bytes(g, row)) })
+}
 
 // Search looks for a face among all references. The score of a candidate is
 // the cosine. The error is [ErrOptions], [ErrUnusable], [ErrClosed] or that of

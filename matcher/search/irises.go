@@ -15,7 +15,7 @@ const (
 	IrisCodeBytes = scan.CodeBytes
 	// LeastIrisBits is the number of bits that must be usable in both codes for a
 	// comparison to count at all.
-	LeastIrisBits = 256
+	LeastIrisBits = 512
 )
 
 // Irises is an index of iris codes. It is safe for concurrent use. Make it with
@@ -55,9 +55,13 @@ func (x *Irises) Add(id ID, code, mask []byte) error {
 	if err := checkIris(code, mask); err != nil {
 		return fmt.Errorf("adding iris: %w", err)
 	}
-	return x.add(id, 1, !scan.FullMask(mask), func(row []byte) {
-		copy(row[:scan.CodeBytes], code)
-		copy(row[scan.CodeBytes:], mask)
+	return x.add(id, 1, func(g *segment, row int) {
+		b := x.bytes(g, row)
+		copy(b[:scan.CodeBytes], code)
+		copy(b[scan.CodeBytes:], mask)
+		if !scan.FullMask(mask) {
+			g.masked++
+		}
 	})
 }
 
@@ -70,7 +74,13 @@ func checkIris(code, mask []byte) error {
 
 // Remove overwrites all references of a subject and returns how many there were.
 func (x *Irises) Remove(id ID) int {
-	return x.remove(id, func(row []byte) bool { return !scan.FullMask(row[scan.CodeBytes:]) })
+	return x.remove(id, func(g *segment, row int) {
+		b := x.bytes(g, row)
+		if !scan.FullMask(b[scan.CodeBytes:]) {
+			g.masked--
+		}
+		clear(b)
+	})
 }
 
 // Search looks for an iris among all references. Errors and results are those
@@ -117,19 +127,29 @@ func (x *Irises) compareIrises(q *irisQueries, w *irisMemory, lists []best, g *s
 }
 
 // IrisScore is the score of two iris codes at one rotation, by the bits usable
-// in both and those of them that differ: 1 less twice the Hamming distance as
-// J. Daugman normalises it (IEEE Trans. SMC-B 37(5), 2007, eq. 4) for the number
-// of bits compared, HD' = 0.5-(0.5-HD)*sqrt(usable/911), so that a distance over few
-// bits counts for less. It is at most sqrt(2048/911), about 0 for two
-// different eyes, and minus infinity under [LeastIrisBits].
+// in both and those of them that differ: 1 less the Hamming distance as J. Daugman
+// normalises it for the number of bits compared (IEEE Trans. SMC-B 37(5), 2007),
+// HD' = 0.5-(0.5-HD)*sqrt(usable/911), so that a distance over few bits says
+// less. It is 0.5 where as many bits differ as agree, at most 1.25, and minus
+// infinity under [LeastIrisBits].
 func IrisScore(differing, usable int) float64 {
 	if usable < LeastIrisBits || usable > scan.CodeBits || differing < 0 || differing > usable {
 		return math.Inf(-1)
 	}
-	n := float64(usable)
-	// Products are rounded by the conversions, so that no processor fuses them with the difference.
-	return math.Sqrt(n/911) - float64(float64(differing)*float64(2/math.Sqrt(911*n)))
+	most, each := irisTerms(usable)
+	return most - float64(float64(differing)*each)
 }
+
+// irisTerms are the score without differing bits and what each of them takes
+// away. The conversions keep products from being fused into sums, which would
+// round differently on some processors.
+func irisTerms(usable int) (most, each float64) {
+	n := float64(usable)
+	return 0.5 + float64(0.5*math.Sqrt(n/typicalBits)), 1 / math.Sqrt(typicalBits*n)
+}
+
+// typicalBits is what two irises with usual eyelids leave (Daugman 2007, section V).
+const typicalBits = 911
 
 // irisTable holds the two terms of IrisScore by the number of usable bits.
 type irisTable struct{ most, each [scan.CodeBits + 1]float64 }
@@ -139,8 +159,7 @@ func newIrisTable() *irisTable {
 	for n := range t.most {
 		t.most[n] = math.Inf(-1)
 		if n >= LeastIrisBits {
-			t.most[n] = IrisScore(0, n)
-			t.each[n] = float64(2 / math.Sqrt(911*float64(n)))
+			t.most[n], t.each[n] = irisTerms(n)
 		}
 	}
 	return t

@@ -59,7 +59,7 @@ func (o Outcome) String() string {
 type Result struct {
 	Outcome    Outcome
 	Candidates []Candidate // best first; equal scores by ID
-	Compared   int         // references looked at, by whichever stage
+	Compared   int         // references looked at; of fingers, those at the position asked for
 }
 
 // Wipe overwrites the list, keeping its memory, and makes the result Incomplete.

@@ -41,7 +41,7 @@ type worker[Q, W any] struct {
 	start    func() // work, bound once so that starting a goroutine allocates nothing
 	lists    []best
 	memory   W
-	compared int
+	compared int // references, by the latest stage
 }
 
 // begin takes working memory for n queries.
@@ -67,7 +67,6 @@ func (e *engine[Q, W]) begin(n int, o Options) (*run[Q, W], error) {
 		for len(w.lists) < n {
 			w.lists = append(w.lists, best{})
 		}
-		w.compared = 0
 		for i := range n {
 			w.lists[i].reset(o)
 		}
@@ -96,6 +95,9 @@ func (r *run[Q, W]) over(ctx context.Context) {
 
 // do lets the workers compare every block, and returns when all have ended.
 func (r *run[Q, W]) do(compare stage[Q, W]) {
+	for _, w := range r.workers {
+		w.compared = 0
+	}
 	r.compare = compare
 	r.next.Store(0)
 	r.group.Add(len(r.workers))

@@ -63,18 +63,21 @@ type segment struct {
 	used   int   // rows from here on were never taken
 	live   []int // taken rows, by block
 	masked int   // irises: rows whose mask excludes something
+	// fingers are the rows of an index of fingers, beside those above; nil in others.
+	fingers []fingerRow
 }
 
 // store is what all indexes share: rows in segments, and who they belong to.
 type store struct {
 	config Config
-	stride int // bytes of a row
+	stride int // bytes of a row; 0 for fingers, whose rows differ in size
 	block  int // rows of a block, a multiple of scan.Tile and of 32
 
 	// changing serialises Add, Remove and Close.
 	changing sync.Mutex
 	segments atomic.Pointer[[]*segment] // the slice is replaced, never edited
 	taken    atomic.Int64               // references
+	apart    atomic.Int64               // bytes that rows hold elsewhere
 	closed   atomic.Bool
 }
 
@@ -86,7 +89,10 @@ func (s *store) init(c Config, stride int) error {
 		c.Workers = 1
 	}
 	s.config, s.stride = c, stride
-	s.block = min(firstRows*16, max(64, blockBytes/stride&^31))
+	s.block = fingerBlock
+	if stride > 0 {
+		s.block = min(1024, max(64, blockBytes/stride&^31))
+	}
 	s.segments.Store(new([]*segment))
 	return nil
 }
@@ -106,9 +112,12 @@ const rowBytes = int(unsafe.Sizeof(float32(0)) + unsafe.Sizeof(ID{}))
 // Memory is the number of bytes that the rows of the index occupy, those not
 // yet taken included.
 func (s *store) Memory() int {
-	total := 0
+	total := int(s.apart.Load())
 	for _, g := range *s.segments.Load() {
-		total += len(g.raw) + len(g.norms)*rowBytes
+		total += len(g.norms) * rowBytes
+		if s.stride > 0 {
+			total += len(g.norms)*s.stride + scan.Lanes
+		}
 	}
 	return total
 }
@@ -150,6 +159,10 @@ func (s *store) newSegment(rows int) (*segment, error) {
 	for i := range g.norms {
 		g.norms[i] = nobody
 	}
+	if s.stride == 0 {
+		g.fingers = make([]fingerRow, rows)
+		return g, nil
+	}
 	want := rows*s.stride + scan.Lanes
 	if s.config.Allocate == nil {
 		g.raw = make([]byte, want)
@@ -163,7 +176,7 @@ func (s *store) newSegment(rows int) (*segment, error) {
 }
 
 // add takes a row. Fill writes it.
-func (s *store) add(id ID, norm float32, masked bool, fill func(row []byte)) error {
+func (s *store) add(id ID, norm float32, fill func(g *segment, row int)) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	if s.closed.Load() {
@@ -175,20 +188,20 @@ func (s *store) add(id ID, norm float32, masked bool, fill func(row []byte)) err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	fill(g.rows[row*s.stride:][:s.stride])
+	fill(g, row)
 	g.norms[row], g.ids[row] = norm, id
 	g.used = max(g.used, row+1)
 	g.live[row/s.block]++
-	if masked {
-		g.masked++
-	}
 	s.taken.Add(1)
 	return nil
 }
 
-// remove overwrites every row of a subject and returns how many there were.
-// Masked tells of irises whether a row's mask excludes something.
-func (s *store) remove(id ID, masked func(row []byte) bool) int {
+// bytes are those of a row of faces or irises.
+func (s *store) bytes(g *segment, row int) []byte { return g.rows[row*s.stride:][:s.stride] }
+
+// remove has every row of a subject overwritten by wipe and returns how many
+// there were.
+func (s *store) remove(id ID, wipe func(g *segment, row int)) int {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	removed := 0
@@ -198,11 +211,7 @@ func (s *store) remove(id ID, masked func(row []byte) bool) int {
 				continue
 			}
 			g.mu.Lock()
-			b := g.rows[row*s.stride:][:s.stride]
-			if masked != nil && masked(b) {
-				g.masked--
-			}
-			clear(b)
+			wipe(g, row)
 			g.norms[row], g.ids[row] = nobody, ID{}
 			g.live[row/s.block]--
 			g.mu.Unlock()
@@ -223,17 +232,21 @@ func (s *store) Close() error {
 		g.mu.Lock() // waits for the block that is being compared
 		clear(g.raw)
 		clear(g.ids)
+		for i := range g.fingers {
+			g.fingers[i].wipe()
+		}
 		for i := range g.norms {
 			g.norms[i] = nobody
 		}
 		g.used = 0
-		if s.config.Release != nil && s.config.Allocate != nil {
+		if s.config.Release != nil && s.config.Allocate != nil && g.raw != nil {
 			s.config.Release(g.raw)
 		}
-		g.raw, g.rows = nil, nil
+		g.raw, g.rows, g.fingers = nil, nil, nil
 		g.mu.Unlock()
 	}
 	s.segments.Store(new([]*segment))
 	s.taken.Store(0)
+	s.apart.Store(0)
 	return nil
 }
