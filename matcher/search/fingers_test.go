@@ -113,7 +113,7 @@ func TestFingerCascade(t *testing.T) {
 		if diff := same(a.Candidates, b.Candidates); diff != "" {
 			t.Fatalf("person %d: %s", i, diff)
 		}
-		if a.Compared != people || len(a.Candidates) != 10 {
+		if a.Compared != people || len(a.Candidates) < 8 { // 5 % of 150, and who is level with the last
 			t.Fatalf("%d compared, %d candidates", a.Compared, len(a.Candidates))
 		}
 		if a.Candidates[0].ID == identity(i) {
