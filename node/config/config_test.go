@@ -171,7 +171,7 @@ func TestProblems(t *testing.T) {
 		{"api-port", minimal + "listen: {api: '127.0.0.1:http'}\n", "listen.api must end in a port"},
 		{"same-server", minimal + "listen: {federation: '127.0.0.1:7443'}\n", "t:5:22: listen.federation is the address of listen.api"},
 		{"no-addresses", minimal + "listen: {libp2p: []}\n", "t:5:18: listen.libp2p is an empty list"},
-		{"same-address", minimal + "listen: {libp2p: [/ip4/1.2.3.4/tcp/1, /ip4/1.2.3.4/tcp/1]}\n", "t:5:39: listen.libp2p names one address twice"},
+		{"same-address", minimal + "listen: {libp2p: [/ip4/1.2.3.4/tcp/1, /ip4/1.2.3.4/tcp/1]}\n", "t:5:39: listen.libp2p has the same entry twice"},
 		{"multiaddr-ip", minimal + "listen: {libp2p: [/ip4/1.2.3/tcp/1]}\n", "must have an IPv4 address"},
 		{"multiaddr-kind", minimal + "listen: {libp2p: [/unix/a/b/c]}\n", "must start with /ip4"},
 		{"multiaddr-transport", minimal + "listen: {libp2p: [/ip4/1.2.3.4/sctp/1]}\n", "must name /tcp or /udp"},
@@ -334,8 +334,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 17 {
-		t.Errorf("checked %d keys, want 17", checked)
+	if checked != 18 {
+		t.Errorf("checked %d keys, want 18", checked)
 	}
 }
 

@@ -118,7 +118,7 @@ func (w *walker) addresses(to *[]string, rule func(string) (string, string)) fun
 		w.list(n, path, maxAddresses, func(element *yaml.Node) {
 			s := w.text(element, path, rule)
 			if s != "" && known[s] {
-				w.add(element, path, "", "%s names one twice", path)
+				w.add(element, path, "", "%s has the same entry twice", path)
 			}
 			known[s] = true
 			out = append(out, s)

@@ -12,7 +12,7 @@ func sections() map[string][]string {
 		"":       {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "policy", "log"},
 		"listen": {"libp2p", "advertise", "api", "federation"},
 		"trust":  {"anchors", "refresh", "locations"},
-		"policy": {"law"},
+		"policy": {"law", "calibrations"},
 		"log":    {"level"},
 	}
 }
