@@ -10,7 +10,7 @@ import (
 
 // Comparator is the name and version of what [Compare] computes. It changes whenever scores do, so that no calibration
 // outlives them.
-const Comparator = "dynamic time warping 1"
+const Comparator = "dynamic time warping 2"
 
 // The calibration is made by "tamga calibrate signature" from the test data; the file says which, and on how many
 // comparisons it rests.

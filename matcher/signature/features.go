@@ -34,7 +34,7 @@ type row [channels]int16
 // changed by a third. The slant of the pen says much about a writer and
 // also about his chair; hence its low weight.
 var weights = [channels]float64{
-	chX: 1, chY: 1, chDX: 1, chDY: 1, chPressure: 1.25, chDPressure: 1,
+	chX: 1, chY: 1, chDX: 1, chDY: 1, chPressure: 1.25, chDPressure: 1.25,
 	chCos: 0.75, chSin: 0.75, chAzimuth: 0.3, chAltitude: 0.3,
 }
 

@@ -33,13 +33,13 @@ var (
 // A reference's own variation, in the units of a distance (1/unit of a
 // deviation for each row of either side), is taken for at least leastOwn: copies
 // of one file are no proof of a steady hand. At most mostOwn is enrolled. The
-// first twenty writers of SVC2004 lie between 40 and 77, whichever five of their
-// signatures are taken, signatures of two writers between 93 and 130, and those
-// of five between 131 and 164.
+// first twenty writers of SVC2004 lie between 40 and 79, whichever five of their
+// signatures are taken, and 57 in the mean; signatures of two writers between 95
+// and 130, those of five above 130.
 const (
 	leastOwn   = 30
 	mostOwn    = 110
-	typicalOwn = 56
+	typicalOwn = 57
 )
 
 // Reference is what a subject's signatures say together: the signatures, and
