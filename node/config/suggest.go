@@ -31,19 +31,20 @@ func near(key string, known []string) string {
 	return best
 }
 
-// misplaced gives the hint for an unknown key that resembles none: the section it belongs to, or what is known here.
-func misplaced(key, path string, known []string) string {
+// misplaced gives the hint for an unknown key that resembles none: the section it belongs to, and true, or what is
+// known here.
+func misplaced(key, path string, known []string) (hint string, elsewhere bool) {
 	places := sections()
 	for _, section := range []string{"", "listen", "trust", "policy", "log"} {
 		if section == path || !slices.Contains(places[section], key) {
 			continue
 		}
 		if section == "" {
-			return "it belongs at the top level"
+			return "it belongs at the top level", true
 		}
-		return fmt.Sprintf("it belongs under %q", section)
+		return fmt.Sprintf("it belongs under %q", section), true
 	}
-	return "known here: " + strings.Join(known, ", ")
+	return "known here: " + strings.Join(known, ", "), false
 }
 
 // fold removes what people vary: case, hyphens, underscores.

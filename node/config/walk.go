@@ -139,7 +139,10 @@ func (w *walker) unknown(key *yaml.Node, path string, entries []entry) string {
 		known = append(known, e.key)
 	}
 	meant := near(key.Value, known)
-	hint := misplaced(key.Value, path, known)
+	hint, elsewhere := misplaced(key.Value, path, known)
+	if elsewhere {
+		meant = "" // a key of another section is that key, however much it resembles one of this
+	}
 	if meant != "" {
 		hint = fmt.Sprintf("did you mean %q?", meant)
 	}
