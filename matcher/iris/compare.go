@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"sync"
+
+	"github.com/tamga-id/tamga/matcher/internal/scan"
 )
 
 // Result is what a comparison found.
@@ -90,30 +93,22 @@ func masked(a, b *turned) (differ, n int) {
 }
 
 // Unmasked gives the least number of differing bits over rotations when masks
-// are ignored: the measure with which galleries are screened. A template that
-// holds nothing differs in all bits.
+// are ignored: the measure with which galleries are screened (package search
+// does it for many at once, with the same loops). A template that holds nothing
+// differs in all bits.
 func Unmasked(probe, reference *Template) int {
 	a, b := probe.contents(), reference.contents()
 	if a == nil || b == nil {
 		return Bits
 	}
-	best := Bits
-	to := &b.plain[MaxRotation]
-	for r := range a.plain {
-		best = min(best, differing(&a.plain[r], to))
-	}
-	return best
+	out := outs.Get().(*[1]uint16)
+	defer outs.Put(out)
+	scan.Best().Iris(out[:], b.row[:], &a.probe)
+	least := int(out[0])
+	out[0] = 0
+	return least
 }
 
-// differing counts the bits in which two codes differ. Four sums hide the
-// latency of the additions.
-func differing(a, b *block) int {
-	var s0, s1, s2, s3 int
-	for i := 0; i < words; i += 4 {
-		s0 += bits.OnesCount64(a[i] ^ b[i])
-		s1 += bits.OnesCount64(a[i+1] ^ b[i+1])
-		s2 += bits.OnesCount64(a[i+2] ^ b[i+2])
-		s3 += bits.OnesCount64(a[i+3] ^ b[i+3])
-	}
-	return (s0 + s1) + (s2 + s3)
-}
+// outs has results of scan's loops, which would otherwise be allocated for
+// each comparison: the compiler cannot see that they do not keep them.
+var outs = sync.Pool{New: func() any { return new([1]uint16) }}

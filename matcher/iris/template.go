@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"math/bits"
 	"slices"
+
+	"github.com/tamga-id/tamga/matcher/internal/scan"
 )
 
 // Layout of a code.
@@ -65,15 +67,16 @@ type block [words]uint64
 // outside the mask are 0.
 type turned struct{ code, mask block }
 
-// prepared is what a Template holds: itself unturned in each band shift, and
-// the unmasked code under every rotation for [Unmasked].
+// prepared is what a Template holds: itself under every rotation in each band
+// shift, and in the forms that [Unmasked] compares.
 type prepared struct {
 	turns [bandShifts][rotations]turned
-	plain [rotations]block
+	probe scan.Probe
+	row   [scan.IrisRow]byte
 }
 
 // Template is a sample made ready for comparison. It is immutable, safe for
-// concurrent use, takes 31 KiB for the rotations it holds ready, and prints as
+// concurrent use, takes 36 KiB for the rotations it holds ready, and prints as
 // "template(redacted)" whatever the verb. The zero value and a nil pointer
 // hold nothing: comparing them is [ErrUndecidable].
 //
@@ -98,9 +101,9 @@ func Prepare(s Sample) (*Template, error) {
 			p.turns[shift][r] = turned{rotate(&c, r-MaxRotation), rotate(&m, r-MaxRotation)}
 		}
 	}
-	for r := range rotations {
-		p.plain[r] = rotate(&code, r-MaxRotation)
-	}
+	p.probe.Set(s.Code[:], s.Mask[:])
+	copy(p.row[:], s.Code[:])
+	copy(p.row[Size:], s.Mask[:])
 	return &Template{open: func() *prepared { return p }}, nil
 }
 

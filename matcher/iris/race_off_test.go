@@ -1,0 +1,5 @@
+//go:build !race
+
+package iris_test
+
+const raceDetector = false
