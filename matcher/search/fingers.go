@@ -118,8 +118,7 @@ func (f *Fingers) Remove(id ID) int {
 // of finger.Compare. Errors and results are those of [Faces.Search].
 func (f *Fingers) Search(ctx context.Context, position uint8, t *finger.Template, o Options, into *Result) error {
 	into.Wipe()
-	cylinders := t.Cylinders()
-	if len(cylinders) < leastCylinders {
+	if len(t.Cylinders()) < leastCylinders {
 		return fmt.Errorf("searching: %w", ErrUnusable)
 	}
 	r, err := f.begin(1, o)
@@ -129,16 +128,7 @@ func (f *Fingers) Search(ctx context.Context, position uint8, t *finger.Template
 	defer f.end(r)
 	q := &r.queries
 	defer q.wipe()
-	q.template, q.position, q.probe = t, position, scan.PackProbe(q.probe[:0], cylinders)
-	r.over(ctx)
-	rows := 0
-	for _, g := range r.segments {
-		rows += len(g.norms)
-	}
-	if cap(q.ranks) < rows {
-		q.ranks = make([]uint16, rows+rows/4)
-	}
-	q.ranks = q.ranks[:rows]
+	q.set(r.rows(ctx), position, t)
 	r.do(f.compareLocal)
 	eligible := q.rank(f.relaxed, 0)
 	r.do(f.compareRelaxed)
@@ -147,6 +137,32 @@ func (f *Fingers) Search(ctx context.Context, position uint8, t *finger.Template
 	err = r.gatherOne(into)
 	into.Compared = eligible
 	return err
+}
+
+// Screen runs the first stage alone and returns how many references it looked
+// at: for measuring how fast that is.
+func (f *Fingers) Screen(ctx context.Context, t *finger.Template) (int, error) {
+	r, err := f.begin(1, Options{Most: 1})
+	if err != nil {
+		return 0, err
+	}
+	defer f.end(r)
+	q := &r.queries
+	defer q.wipe()
+	q.set(r.rows(ctx), 0, t)
+	r.do(f.compareLocal)
+	var out Result
+	err = r.gatherOne(&out)
+	return out.Compared, err
+}
+
+// set prepares q for a search over that many rows.
+func (q *fingerQuery) set(rows int, position uint8, t *finger.Template) {
+	q.template, q.position, q.probe = t, position, scan.PackProbe(q.probe[:0], t.Cylinders())
+	if cap(q.ranks) < rows {
+		q.ranks = make([]uint16, rows+rows/4)
+	}
+	q.ranks = q.ranks[:rows]
 }
 
 func (q *fingerQuery) wipe() {

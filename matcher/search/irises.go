@@ -6,24 +6,17 @@ import (
 	"math"
 
 	"github.com/tamga-id/tamga/matcher/internal/scan"
-)
-
-// Layout of the codes of package search: 128 angles of 16 bits, angle by angle,
-// most significant bit first, and a mask of the same layout that has a 1 where
-// the code is usable.
-const (
-	IrisCodeBytes = scan.CodeBytes
-	// LeastIrisBits is the number of bits that must be usable in both codes for a
-	// comparison to count at all.
-	LeastIrisBits = 512
+	"github.com/tamga-id/tamga/matcher/iris"
 )
 
 // Irises is an index of iris codes. It is safe for concurrent use. Make it with
 // [NewIrises]; the zero value panics.
 //
 // The score of a candidate is [IrisScore] at the best of 17 rotations, 8 steps of
-// the angle either way. Codes without masked bits are compared several times as
-// fast as others.
+// the angle either way, of the iris as a whole. It is not that of iris.Compare,
+// which lets sectors turn by themselves, and needs a calibration of its own; an
+// officer's candidates are few enough to be compared once more with that. Codes
+// without masked bits are compared about twice as fast as others.
 type Irises struct {
 	engine[irisQueries, irisMemory]
 	table   *irisTable
@@ -48,29 +41,24 @@ func NewIrises(c Config) (*Irises, error) {
 	return x, x.init(c, scan.IrisRow)
 }
 
-// Add enters a reference of a subject, which may have several. Code and mask
-// have [IrisCodeBytes] and are copied. The error is [ErrUnusable] when they
-// have not, or too few bits are usable, [ErrClosed], or [ErrMemory].
-func (x *Irises) Add(id ID, code, mask []byte) error {
-	if err := checkIris(code, mask); err != nil {
-		return fmt.Errorf("adding iris: %w", err)
+// Add enters a reference of a subject, which may have several. The sample is
+// copied. The error is [ErrUnusable] when it has fewer than iris.MinBits usable
+// bits, [ErrClosed], or [ErrMemory].
+func (x *Irises) Add(id ID, s *iris.Sample) error {
+	if !searchable(s) {
+		return fmt.Errorf("adding iris: %w", ErrUnusable)
 	}
 	return x.add(id, 1, func(g *segment, row int) {
 		b := x.bytes(g, row)
-		copy(b[:scan.CodeBytes], code)
-		copy(b[scan.CodeBytes:], mask)
-		if !scan.FullMask(mask) {
+		copy(b[:scan.CodeBytes], s.Code[:])
+		copy(b[scan.CodeBytes:], s.Mask[:])
+		if !scan.FullMask(s.Mask[:]) {
 			g.masked++
 		}
 	})
 }
 
-func checkIris(code, mask []byte) error {
-	if len(code) != scan.CodeBytes || len(mask) != scan.CodeBytes || scan.Ones(mask) < LeastIrisBits {
-		return ErrUnusable
-	}
-	return nil
-}
+func searchable(s *iris.Sample) bool { return s != nil && scan.Ones(s.Mask[:]) >= iris.MinBits }
 
 // Remove overwrites all references of a subject and returns how many there were.
 func (x *Irises) Remove(id ID) int {
@@ -85,10 +73,10 @@ func (x *Irises) Remove(id ID) int {
 
 // Search looks for an iris among all references. Errors and results are those
 // of [Faces.Search].
-func (x *Irises) Search(ctx context.Context, code, mask []byte, o Options, into *Result) error {
+func (x *Irises) Search(ctx context.Context, s *iris.Sample, o Options, into *Result) error {
 	into.Wipe()
-	if err := checkIris(code, mask); err != nil {
-		return fmt.Errorf("searching: %w", err)
+	if !searchable(s) {
+		return fmt.Errorf("searching: %w", ErrUnusable)
 	}
 	r, err := x.begin(1, o)
 	if err != nil {
@@ -100,7 +88,7 @@ func (x *Irises) Search(ctx context.Context, code, mask []byte, o Options, into 
 		q.probes = make([]scan.Probe, q.n)
 	}
 	defer clear(q.probes)
-	q.probes[0].Set(code, mask)
+	q.probes[0].Set(s.Code[:], s.Mask[:])
 	r.over(ctx)
 	r.do(x.compare)
 	return r.gatherOne(into)
@@ -131,9 +119,9 @@ func (x *Irises) compareIrises(q *irisQueries, w *irisMemory, lists []best, g *s
 // normalises it for the number of bits compared (IEEE Trans. SMC-B 37(5), 2007),
 // HD' = 0.5-(0.5-HD)*sqrt(usable/911), so that a distance over few bits says
 // less. It is 0.5 where as many bits differ as agree, at most 1.25, and minus
-// infinity under [LeastIrisBits].
+// infinity under iris.MinBits.
 func IrisScore(differing, usable int) float64 {
-	if usable < LeastIrisBits || usable > scan.CodeBits || differing < 0 || differing > usable {
+	if usable < iris.MinBits || usable > scan.CodeBits || differing < 0 || differing > usable {
 		return math.Inf(-1)
 	}
 	most, each := irisTerms(usable)
@@ -158,7 +146,7 @@ func newIrisTable() *irisTable {
 	t := new(irisTable)
 	for n := range t.most {
 		t.most[n] = math.Inf(-1)
-		if n >= LeastIrisBits {
+		if n >= iris.MinBits {
 			t.most[n], t.each[n] = irisTerms(n)
 		}
 	}

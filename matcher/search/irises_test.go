@@ -10,14 +10,20 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tamga-id/tamga/matcher/iris"
 	"github.com/tamga-id/tamga/matcher/search"
 )
 
-type iris struct{ code, mask []byte }
+// eye is a code and its mask.
+type eye struct{ code, mask []byte }
+
+func (x eye) sample() *iris.Sample {
+	return &iris.Sample{Code: [256]byte(x.code), Mask: [256]byte(x.mask)}
+}
 
 // irisOf draws a code with no mask, a light one, or so heavy a one that some pairs share too little.
-func irisOf(r *rand.Rand, masked int) iris {
-	x := iris{make([]byte, 256), make([]byte, 256)}
+func irisOf(r *rand.Rand, masked int) eye {
+	x := eye{make([]byte, 256), make([]byte, 256)}
 	for i := range 256 {
 		x.code[i], x.mask[i] = byte(r.IntN(256)), 0xff
 		for range masked {
@@ -28,12 +34,12 @@ func irisOf(r *rand.Rand, masked int) iris {
 }
 
 // again is another capture: turned, with some bits flipped.
-func (x iris) again(r *rand.Rand, steps, flips int) iris {
+func (x eye) again(r *rand.Rand, steps, flips int) eye {
 	turn := func(b []byte) []byte {
 		k := (2*steps + 256) % 256
 		return slices.Concat(b[k:], b[:k])
 	}
-	y := iris{turn(x.code), turn(x.mask)}
+	y := eye{turn(x.code), turn(x.mask)}
 	for range flips {
 		y.code[r.IntN(256)] ^= 1 << r.IntN(8)
 	}
@@ -41,7 +47,7 @@ func (x iris) again(r *rand.Rand, steps, flips int) iris {
 }
 
 // irisScore is the definition, bit by bit.
-func irisScore(p, g iris) float64 {
+func irisScore(p, g eye) float64 {
 	top := math.Inf(-1)
 	for turn := -8; turn <= 8; turn++ {
 		differing, usable := 0, 0
@@ -66,11 +72,11 @@ func TestIrisesAgreeWithSorting(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var gallery []iris
+		var gallery []eye
 		for i := range []int{1, 20, 70}[round%3] {
 			g := irisOf(r, []int{0, 0, 1, r.IntN(2)}[round%4]) // two masks at random share about 512 bits
 			gallery = append(gallery, g)
-			if err := index.Add(identity(i), g.code, g.mask); err != nil {
+			if err := index.Add(identity(i), g.sample()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -92,7 +98,7 @@ func TestIrisesAgreeWithSorting(t *testing.T) {
 				return strings.Compare(string(a.ID[:]), string(b.ID[:]))
 			})
 			var got search.Result
-			if err := index.Search(t.Context(), probe.code, probe.mask, o, &got); err != nil {
+			if err := index.Search(t.Context(), probe.sample(), o, &got); err != nil {
 				t.Fatal(err)
 			}
 			if diff := same(want[:min(len(want), o.Most)], got.Candidates); diff != "" {
@@ -110,17 +116,17 @@ func TestIrisIndexForgetsMasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	full, masked := irisOf(r, 0), irisOf(r, 1)
-	if err := errors.Join(index.Add(identity(1), full.code, full.mask), index.Add(identity(2), masked.code, masked.mask)); err != nil {
+	if err := errors.Join(index.Add(identity(1), full.sample()), index.Add(identity(2), masked.sample())); err != nil {
 		t.Fatal(err)
 	}
 	probe := full.again(r, 3, 50)
 	o := search.Options{Limit: 0.75, Most: 2}
 	var before, after search.Result
-	if err := index.Search(t.Context(), probe.code, probe.mask, o, &before); err != nil {
+	if err := index.Search(t.Context(), probe.sample(), o, &before); err != nil {
 		t.Fatal(err)
 	}
 	index.Remove(identity(2))
-	if err := index.Search(t.Context(), probe.code, probe.mask, o, &after); err != nil {
+	if err := index.Search(t.Context(), probe.sample(), o, &after); err != nil {
 		t.Fatal(err)
 	}
 	if diff := same(before.Candidates, after.Candidates); diff != "" || len(after.Candidates) != 1 {
@@ -134,14 +140,12 @@ func TestIrisesRefuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := irisOf(rand.New(rand.NewPCG(13, 13)), 0)
-	for name, x := range map[string]iris{
-		"short code": {good.code[:255], good.mask}, "short mask": {good.code, good.mask[:255]}, "masked": {good.code, make([]byte, 256)},
-	} {
+	for name, x := range map[string]*iris.Sample{"nil": nil, "masked": eye{good.code, make([]byte, 256)}.sample()} {
 		var got search.Result
-		if err := index.Add(identity(1), x.code, x.mask); !errors.Is(err, search.ErrUnusable) {
+		if err := index.Add(identity(1), x); !errors.Is(err, search.ErrUnusable) {
 			t.Errorf("%s: added, %v", name, err)
 		}
-		if err := index.Search(t.Context(), x.code, x.mask, search.Options{Most: 1}, &got); !errors.Is(err, search.ErrUnusable) || got.Outcome != search.Incomplete {
+		if err := index.Search(t.Context(), x, search.Options{Most: 1}, &got); !errors.Is(err, search.ErrUnusable) || got.Outcome != search.Incomplete {
 			t.Errorf("%s: searched, %v", name, err)
 		}
 	}
@@ -155,14 +159,14 @@ func TestIrisSearchDoesNotAllocate(t *testing.T) {
 	}
 	for i := range 300 {
 		x := irisOf(r, i%2)
-		if err := index.Add(identity(i), x.code, x.mask); err != nil {
+		if err := index.Add(identity(i), x.sample()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	probe, ctx := irisOf(r, 0), t.Context()
 	var got search.Result
 	if n := testing.AllocsPerRun(20, func() {
-		if err := index.Search(ctx, probe.code, probe.mask, search.Options{Limit: 0.5, Most: 10}, &got); err != nil {
+		if err := index.Search(ctx, probe.sample(), search.Options{Limit: 0.5, Most: 10}, &got); err != nil {
 			t.Error(err)
 		}
 	}); n != 0 {
@@ -193,14 +197,14 @@ func TestIrisBenchmark(t *testing.T) {
 	subject := make([]string, len(lines))
 	for i, line := range lines {
 		subject[i] = strings.Split(line, "\t")[1]
-		if err := index.Add(identity(i), raw[i*512:][:256], raw[i*512+256:][:256]); err != nil && !errors.Is(err, search.ErrUnusable) {
+		if err := index.Add(identity(i), eye{raw[i*512:][:256], raw[i*512+256:][:256]}.sample()); err != nil && !errors.Is(err, search.ErrUnusable) {
 			t.Fatal(err)
 		}
 	}
 	hits, tried := 0, 0
 	var got search.Result
 	for i := range lines {
-		if err := index.Search(t.Context(), raw[i*512:][:256], raw[i*512+256:][:256], search.Options{Limit: search.Everyone, Most: 2}, &got); err != nil {
+		if err := index.Search(t.Context(), eye{raw[i*512:][:256], raw[i*512+256:][:256]}.sample(), search.Options{Limit: search.Everyone, Most: 2}, &got); err != nil {
 			continue
 		}
 		if got.Candidates[0].ID != identity(i) {

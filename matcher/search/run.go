@@ -93,6 +93,15 @@ func (r *run[Q, W]) over(ctx context.Context) {
 	r.stopped.Store(r.of.closed.Load())
 }
 
+// rows is over, and the number of rows there.
+func (r *run[Q, W]) rows(ctx context.Context) (n int) {
+	r.over(ctx)
+	for _, g := range r.segments {
+		n += len(g.norms)
+	}
+	return n
+}
+
 // do lets the workers compare every block, and returns when all have ended.
 func (r *run[Q, W]) do(compare stage[Q, W]) {
 	for _, w := range r.workers {

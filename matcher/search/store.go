@@ -28,6 +28,10 @@ var (
 // MaxWorkers is the largest number of goroutines of one search.
 const MaxWorkers = 256
 
+// Instructions names the processor instructions that searches use: "avx512",
+// "avx2", or "go" for none in particular. Results are the same with all.
+func Instructions() string { return scan.Best().Name }
+
 // Config is how an index uses the machine. The zero value is one goroutine and
 // ordinary memory.
 type Config struct {
