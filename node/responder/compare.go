@@ -209,6 +209,14 @@ func (d *decision) fingerSources(probes, references []*sample) ([]source, error)
 	if err != nil {
 		return nil, err
 	}
+	several := together
+	if together {
+		alike, err := d.alike(references)
+		if err != nil {
+			return nil, err
+		}
+		several = !alike
+	}
 	for _, p := range probes {
 		for _, r := range references {
 			if r.poor() || p.view.Position != 0 && r.view.Position != 0 && p.view.Position != r.view.Position {
@@ -217,7 +225,7 @@ func (d *decision) fingerSources(probes, references []*sample) ([]source, error)
 			at := slices.IndexFunc(out, func(s source) bool { return together || s.pairs[0].probe.view.Position == p.view.Position })
 			if at < 0 {
 				at = len(out)
-				out = append(out, source{calibration: d.scales.finger(), several: together})
+				out = append(out, source{calibration: d.scales.finger(), several: several})
 			}
 			out[at].pairs = append(out[at].pairs, pair{p, r})
 		}
@@ -252,4 +260,35 @@ func (d *decision) oneFinger(probes, references []*sample) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// sameFinger is the rate at which two references count as of one finger: a mistake only leaves one of them out.
+const sameFinger = 1000
+
+// alike reports that all usable references are impressions of one finger, whatever positions they name: each matches
+// the one that tells most.
+func (d *decision) alike(references []*sample) (bool, error) {
+	limit, err := d.scales.finger().Threshold(sameFinger)
+	if err != nil {
+		return false, nil // cannot be told: the cautious side
+	}
+	var best *sample
+	for _, r := range references {
+		if !r.poor() && (best == nil || r.worth() > best.worth()) {
+			best = r
+		}
+	}
+	for _, r := range references {
+		if r == best || r.poor() {
+			continue
+		}
+		score, _, err := d.score(pair{best, r})
+		if err != nil {
+			return false, err
+		}
+		if score < limit.Score {
+			return false, nil
+		}
+	}
+	return true, nil
 }

@@ -119,6 +119,10 @@ func verdictCases() []verdictCase {
 		{"reference-placed-by-the-gallery", list(fingerTemplate(7, unplaced(p.FingerReference(2)))), ask(finger7), 10000, protocol.CodeNoReference},
 		{"unplaced-references", list(fingerTemplate(0, unplaced(p.FingerReference(2))), fingerTemplate(0, unplaced(p.FingerReference(3)))),
 			ask(finger7), 10000, protocol.CodeUncalibrated},
+		{"unplaced-impressions", list(fingerTemplate(0, unplaced(p.FingerReference(2))), fingerTemplate(0, unplaced(second.Data))),
+			ask(finger7), 10000, protocol.CodeMatched},
+		{"unplaced-impressions-of-another", list(fingerTemplate(0, unplaced(p.FingerReference(2))), fingerTemplate(0, unplaced(second.Data))),
+			ask(finger8), 10000, protocol.CodeNotMatched},
 
 		// Of several impressions of one finger as many are compared as the matcher can vouch for.
 		{"two-impressions", list(ref(2), second), ask(finger7), 10000, protocol.CodeMatched},
