@@ -8,16 +8,20 @@
 //   - R. Cappelli, M. Ferrara, D. Maltoni, "Minutia Cylinder-Code: A New
 //     Representation and Matching Technique for Fingerprint Recognition",
 //     IEEE TPAMI 32(12), 2010: a bit description of each minutia's surroundings
-//     that does not depend on where the finger lay (cylinder.go), compared by
-//     counting bits, and the relaxation that lets the resulting pairs vote for
-//     one another (relax.go);
+//     that does not depend on where the finger lay (matcher/internal/mcc),
+//     compared by counting bits, and the relaxation over the graph of edges
+//     between pairs that lets them vote for one another (relax.go);
 //   - a greedy one-to-one choice of pairs where that paper's local similarity
-//     assignment uses the Hungarian method (assign.go);
+//     assignment uses the Hungarian method, about no turn or, where that leads
+//     nowhere, the turn that the cylinders vote for (assign.go);
 //   - M. Tico, P. Kuosmanen, "Fingerprint Matching Using an Orientation-Based
 //     Minutia Descriptor", IEEE TPAMI 25(8), 2003: rigid alignments proposed by
 //     the best pairs, and a score that weighs the paired minutiae against those
-//     that had a chance to be paired (align.go, score.go). The rigid motion is
-//     refined by least squares (B. Horn, J. Opt. Soc. Am. A 4(4), 1987).
+//     that had a chance to be paired (align.go, weigh.go). The rigid motion is
+//     refined by least squares (B. Horn, J. Opt. Soc. Am. A 4(4), 1987);
+//   - A. Bazen, S. Gerez, "Fingerprint matching by thin-plate spline modelling
+//     of elastic deformations", Pattern Recognition 36(8), 2003, in a cheaper
+//     form: the best alignment gives way where the skin did (bend.go).
 //
 // Start with [Prepare], once per template, then [Compare] as often as needed,
 // and hold the score against [Threshold].

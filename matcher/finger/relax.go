@@ -16,6 +16,7 @@ const (
 	angleSlope    = -30.0        // tau_2 and tau_3
 	distanceSteps = 8            // table entries for each pixel of difference
 	distanceReach = 24           // pixels beyond which two pairs disagree outright
+	mostTurned    = 32           // 256ths of a turn beyond which they do
 	cosineSteps   = 1024         // table entries for the range of cosines kept
 	cosineReach   = 0.15         // 1-cos beyond which they disagree outright
 	stretchFloor  = 0.5          // share of the distance tolerance for minutiae side by side
@@ -52,34 +53,40 @@ func sigmoid(v, mid, slope float64) float32 {
 	return float32(1 / (1 + math.Exp(-slope*(v-mid))))
 }
 
+// link says how well two pairs agree.
+type link struct {
+	t, k  uint8
+	value float32
+}
+
 // relax sets the vote of every pair.
-func (s *scratch) relax(a, b *prepared) {
+func (s *scratch) relax() {
 	n := len(s.pairs)
-	s.compatibility = grow(s.compatibility, n*n)
-	s.votes = grow(s.votes, n)
+	s.links = s.links[:0]
 	for t := range n {
-		s.compatibility[t*n+t] = 0
+		p := &s.pairs[t]
 		for k := t + 1; k < n; k++ {
-			v := agreement(a, b, &s.pairs[t], &s.pairs[k])
-			s.compatibility[t*n+k], s.compatibility[k*n+t] = v, v
+			q := &s.pairs[k]
+			if turn(p.turn, q.turn) > mostTurned {
+				continue
+			}
+			if v := agreement(p, q); v > 0 {
+				s.links = append(s.links, link{uint8(t), uint8(k), v})
+			}
 		}
-		s.pairs[t].vote = s.pairs[t].local
 	}
 	if n < 2 {
 		return
 	}
 	share := (1 - ownWeight) / float32(n-1)
 	for range rounds {
-		for t := range n {
-			var sum float32
-			row := s.compatibility[t*n : t*n+n]
-			for k := range row {
-				sum += row[k] * s.pairs[k].vote
-			}
-			s.votes[t] = ownWeight*s.pairs[t].vote + share*sum
+		var sums [mostPairs]float32
+		for _, l := range s.links {
+			sums[l.t] += l.value * s.pairs[l.k].vote
+			sums[l.k] += l.value * s.pairs[l.t].vote
 		}
 		for t := range n {
-			s.pairs[t].vote = s.votes[t]
+			s.pairs[t].vote = ownWeight*s.pairs[t].vote + share*sums[t]
 		}
 	}
 }
@@ -87,32 +94,30 @@ func (s *scratch) relax(a, b *prepared) {
 // agreement is rho of the paper, made symmetric: how alike the two minutiae of
 // the one template and the two of the other lie to each other, in distance,
 // in direction and in the direction of the line between them.
-func agreement(a, b *prepared, t, k *pair) float32 {
-	at, ak := &a.points[t.a], &a.points[k.a]
-	bt, bk := &b.points[t.b], &b.points[k.b]
-	turned := turn(at.angle-ak.angle, bt.angle-bk.angle)
-	if turned > 32 {
+func agreement(t, k *pair) float32 {
+	turned := turn(t.turn, k.turn)
+	if turned > mostTurned {
 		return 0
 	}
-	ax, ay := ak.x-at.x, ak.y-at.y
-	bx, by := bk.x-bt.x, bk.y-bt.y
-	da := float32(math.Sqrt(float64(ax*ax + ay*ay)))
-	db := float32(math.Sqrt(float64(bx*bx + by*by)))
+	ax, ay := k.ax-t.ax, k.ay-t.ay
+	bx, by := k.bx-t.bx, k.by-t.by
+	a2, b2 := ax*ax+ay*ay, bx*bx+by*by
+	dot, det := ax*bx+ay*by, ay*bx-ax*by
+	if a2 == 0 || b2 == 0 {
+		return 0
+	}
+	da, db := float32(math.Sqrt(float64(a2))), float32(math.Sqrt(float64(b2)))
 	stretch := stretchFloor + stretchRate*(da+db)
 	d := max(da-db, db-da) / stretch * distanceSteps
-	if d >= distanceReach*distanceSteps || da == 0 || db == 0 {
+	if d >= distanceReach*distanceSteps {
 		return 0
 	}
-	radial := func(p, q *point) float32 {
-		// The lines in the frames of p and q, then the cosine between them.
-		u, v := ax*p.cos+ay*p.sin, ay*p.cos-ax*p.sin
-		w, z := bx*q.cos+by*q.sin, by*q.cos-bx*q.sin
-		c := (1 - (u*w+v*z)/(da*db)) * (cosineSteps / cosineReach)
-		if c >= cosineSteps {
-			return 0
-		}
-		return cosineAgreement[max(0, int(c))]
+	scale := 1 / (da * db)
+	c := (1 - (dot*t.cos+det*t.sin)*scale) * (cosineSteps / cosineReach)
+	e := (1 - (dot*k.cos+det*k.sin)*scale) * (cosineSteps / cosineReach)
+	if c >= cosineSteps || e >= cosineSteps {
+		return 0
 	}
-	r := radial(at, bt) * radial(ak, bk)
+	r := cosineAgreement[max(0, int(c))] * cosineAgreement[max(0, int(e))]
 	return distanceAgreement[int(d)] * turnAgreement[turned] * float32(math.Sqrt(float64(r)))
 }

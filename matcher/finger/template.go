@@ -58,6 +58,7 @@ type Template struct{ open func() *prepared }
 type prepared struct {
 	points    []point
 	cylinders []mcc.Cylinder
+	angles    []uint8 // of the cylinders, side by side
 	hull      []vec
 	order     uint64 // digest by which Compare orders its two arguments
 }
@@ -68,6 +69,7 @@ type point struct {
 	cos, sin float32
 	angle    uint8
 	kind     uint8
+	weight   float32 // 1, or less for a minutia of low quality
 }
 
 // referenceResolution is 500 dpi in the standard's pixels per centimetre.
@@ -87,6 +89,7 @@ func Prepare(s Sample) (*Template, error) {
 	p := &prepared{points: canonical(s)}
 	p.hull = convexHull(p.points)
 	p.cylinders = buildCylinders(p.points, p.hull)
+	p.angles = mcc.Angles(p.cylinders)
 	p.order = digest(p.points)
 	return &Template{open: func() *prepared { return p }}, nil
 }
@@ -101,6 +104,7 @@ func (t *Template) Wipe() {
 	}
 	clear(p.points)
 	clear(p.cylinders)
+	clear(p.angles)
 	clear(p.hull)
 	*p = prepared{}
 }
@@ -152,18 +156,19 @@ func canonical(s Sample) []point {
 	defer clear(ms)
 	slices.SortFunc(ms, func(a, b Minutia) int {
 		return cmp.Or(cmp.Compare(a.Y, b.Y), cmp.Compare(a.X, b.X),
-			cmp.Compare(a.Angle, b.Angle), cmp.Compare(a.Type, b.Type))
+			cmp.Compare(a.Angle, b.Angle), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Quality, b.Quality))
 	})
 	unique := slices.CompactFunc(ms, func(a, b Minutia) bool {
 		return a.X == b.X && a.Y == b.Y && a.Angle == b.Angle
 	})
 	sx, sy := scale(s.ResX), scale(s.ResY)
 	points := make([]point, len(unique))
+	weigher := newWeigher(unique)
 	for i, m := range unique {
 		d := directions[m.Angle]
 		points[i] = point{
 			x: float32(m.X) * sx, y: -float32(m.Y) * sy,
-			cos: d.x, sin: d.y, angle: m.Angle, kind: m.Type,
+			cos: d.x, sin: d.y, angle: m.Angle, kind: m.Type, weight: weigher.of(m.Quality),
 		}
 	}
 	return points

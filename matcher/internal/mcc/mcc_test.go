@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -152,4 +153,159 @@ func BenchmarkSimilarity(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(as)*len(bs)), "ns/pair")
 	_ = sum
+}
+
+// TestCountAgreesWithSimilarity holds the counts, by assembly where there is one, and their
+// portable twin against the pair-wise definition, for cylinders of fingers and of noise.
+func TestCountAgreesWithSimilarity(t *testing.T) {
+	top := func(_, y float32) bool { return y < 320 }
+	as := mcc.Build(minutiae(4, 120), top)
+	r := rand.New(rand.NewPCG(9, 9))
+	for range 200 {
+		c := mcc.Cylinder{Valid: r.Uint64() & mcc.Disc()}
+		if r.IntN(4) == 0 {
+			c.Valid = mcc.Disc()
+		}
+		for k := range c.Bits {
+			c.Bits[k] = c.Valid
+			for range r.IntN(4) {
+				c.Bits[k] &= r.Uint64()
+			}
+		}
+		as = append(as, c)
+	}
+	as = append(as, mcc.Cylinder{}, mcc.Cylinder{Valid: mcc.Disc()})
+	for n := range len(as) {
+		got, twin := make([]mcc.Counts, n), make([]mcc.Counts, n)
+		mcc.Count(&as[n], as[:n], got)
+		mcc.CountGeneric(&as[n], as[:n], twin)
+		for j := range n {
+			want := mcc.Similarity(&as[n], &as[j])
+			if got[j] != twin[j] || got[j].Similarity() != want {
+				t.Fatalf("cylinders %d and %d: counts %#x, portable %#x, similarity %v, want %v", n, j, got[j], twin[j], got[j].Similarity(), want)
+			}
+			for _, limit := range []float32{0.2, 0.5, 0.7} {
+				if got[j].Below(1-limit) && want > limit+1e-6 || !got[j].Below(1-limit) && want < limit-1e-6 {
+					t.Fatalf("similarity %v said to be on the wrong side of %v", want, limit)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkCount(b *testing.B) {
+	as, bs := mcc.Build(minutiae(1, 40), everywhere), mcc.Build(minutiae(2, 40), everywhere)
+	out := make([]mcc.Counts, len(bs))
+	for b.Loop() {
+		for i := range as {
+			mcc.Count(&as[i], bs, out)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(as)*len(bs)), "ns/pair")
+}
+
+// TestFindAgreesWithSorting holds the most similar of a row, by assembly where there is one, and
+// those of its portable twin against what sorting all similarities gives.
+func TestFindAgreesWithSorting(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	var all []mcc.Cylinder
+	for seed := range uint64(3) {
+		all = append(all, mcc.Build(minutiae(10+seed, 100), everywhere)...)
+	}
+	all = append(all, mcc.Cylinder{}, mcc.Cylinder{Valid: mcc.Disc()})
+	var f mcc.Finder
+	found := 0
+	for round := range 600 {
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		bs := all[1 : 1+r.IntN(min(len(all)-1, mcc.Row-1))]
+		angles := mcc.Angles(bs)
+		a, centre := &all[0], uint8(r.IntN(256))
+		if round%5 == 0 && len(bs) > 0 {
+			bs[r.IntN(len(bs))].Bits = a.Bits
+		}
+		got, twin := f.Find(a, bs, angles, centre), f.FindGeneric(a, bs, angles, centre)
+		if want := sorted(a, bs, centre); got != want || twin != want {
+			t.Fatalf("round %d, %d cylinders: %#x, portable %#x, want %#x", round, len(bs), got, twin, want)
+		}
+		for _, k := range got {
+			if k != 0 {
+				found++
+				want := mcc.Similarity(a, &bs[k.Index()])
+				if v := k.Similarity(); v > want || v < want-1e-4 {
+					t.Fatalf("key says %v, similarity is %v", v, want)
+				}
+			}
+		}
+	}
+	if found < 1000 {
+		t.Errorf("only %d found: the rows say little", found)
+	}
+}
+
+func sorted(a *mcc.Cylinder, bs []mcc.Cylinder, centre uint8) (best mcc.Best) {
+	var inside, outside []mcc.Key
+	for j := range bs {
+		v := mcc.Similarity(a, &bs[j])
+		if v <= mcc.Chance {
+			continue
+		}
+		k := mcc.Key(math.Float32bits(v)&^0xff | uint32(j))
+		if turned := int8(a.Angle - centre - bs[j].Angle); turned >= -mcc.MaxTurn && turned <= mcc.MaxTurn {
+			inside = append(inside, k)
+		} else {
+			outside = append(outside, k)
+		}
+	}
+	slices.Sort(inside)
+	slices.Sort(outside)
+	for k := range min(mcc.Kept, len(inside)) {
+		best[k] = inside[len(inside)-1-k]
+	}
+	if len(outside) > 0 {
+		best[mcc.Kept] = outside[len(outside)-1]
+	}
+	return best
+}
+
+// TestFindOfAllCounts: every count that can be gives the same from assembly as without.
+func TestFindOfAllCounts(t *testing.T) {
+	const most = mcc.Sections * mcc.DiscCells
+	counts := make([]mcc.Counts, 0, mcc.Row)
+	angles := make([]uint8, mcc.Row)
+	for first := 0; first <= most; first += 3 {
+		for second := 0; second <= most; second += 5 {
+			for both := max(0, first+second-most); both <= min(first, second); both += 7 {
+				counts = append(counts, mcc.Counts(both|first<<10|second<<20|1<<30))
+				if len(counts) == 3 {
+					if got, twin := mcc.BestOf(counts, angles, true), mcc.BestOf(counts, angles, false); got != twin {
+						t.Fatalf("counts %#x: %#x, portable %#x", counts, got, twin)
+					}
+					counts = counts[:0]
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	as, bs := mcc.Build(minutiae(1, 40), everywhere), mcc.Build(minutiae(2, 40), everywhere)
+	angles := mcc.Angles(bs)
+	var f mcc.Finder
+	for b.Loop() {
+		for i := range as {
+			f.Find(&as[i], bs, angles, 0)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(as)*len(bs)), "ns/pair")
+}
+
+func BenchmarkCountGeneric(b *testing.B) {
+	as, bs := mcc.Build(minutiae(1, 40), everywhere), mcc.Build(minutiae(2, 40), everywhere)
+	out := make([]mcc.Counts, len(bs))
+	for b.Loop() {
+		for i := range as {
+			mcc.CountGeneric(&as[i], bs, out)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(as)*len(bs)), "ns/pair")
 }
