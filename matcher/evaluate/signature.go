@@ -66,7 +66,7 @@ func Signature(ctx context.Context, samples []SignatureSample, references int, o
 	if err != nil {
 		return SignatureReport{}, fmt.Errorf("comparing signatures: %w", err)
 	}
-	r := e.report()
+	r := e.report(o.Groups)
 	r.ComparisonsPerSecondPerCore, r.WarpsPerSecondPerCore = speed, speed*float64(references)
 	return r, nil
 }
@@ -200,7 +200,11 @@ func (e *signatures) compareAll(ctx context.Context, w *watch) error {
 	})
 }
 
-func (e *signatures) report() SignatureReport {
+func (e *signatures) report(groups []Grouping) SignatureReport {
+	names := make([]string, len(e.writers))
+	for i, w := range e.writers {
+		names[i] = w.name
+	}
 	var skilled, random []Trial
 	for _, t := range e.trials {
 		if t.Probe == t.Reference {
@@ -211,7 +215,7 @@ func (e *signatures) report() SignatureReport {
 		}
 	}
 	r := SignatureReport{
-		Report: Trials("signature", skilled), Random: Trials("signature", random), References: e.references,
+		Report: trialsReport("signature", skilled, names, groups), Random: Trials("signature", random), References: e.references,
 	}
 	r.Failures = e.failures
 	r.Protocol = fmt.Sprintf("references are each writer's first %d genuine signatures; his others are mated, skilled forgeries of him non-mated", e.references)

@@ -24,6 +24,25 @@ type Trial struct {
 // kept. Use [Pairs] where captures are all compared with each other: it needs
 // less memory and tells about identification and groups too.
 func Trials(modality string, trials []Trial) Report {
+	return trialsReport(modality, trials, nil, nil)
+}
+
+// trialsReport adds differentials of the subjects, which are named by number.
+func trialsReport(modality string, trials []Trial, subjects []string, groups []Grouping) Report {
+	s := trialsSample(trials)
+	r := reportOf(s.Curve())
+	if each, _, err := bootstrap(context.Background(), s); err == nil {
+		r.setIntervals(each[0])
+	}
+	r.Modality = modality
+	r.Sets = []Report{}
+	if len(subjects) == s.Subjects {
+		r.Groups = differentials(s, r.OperatingPoints, subjects, groups)
+	}
+	return r
+}
+
+func trialsSample(trials []Trial) *errorrate.Sample {
 	t := errorrate.NewTally(math.MaxInt32)
 	subjects := 0
 	for _, trial := range trials {
@@ -37,12 +56,5 @@ func Trials(modality string, trials []Trial) Report {
 		}
 		t.Add(o)
 	}
-	s := errorrate.NewSample(t, subjects, nil)
-	r := reportOf(s.Curve())
-	if each, _, err := bootstrap(context.Background(), s); err == nil {
-		r.setIntervals(each[0])
-	}
-	r.Modality = modality
-	r.Sets = []Report{}
-	return r
+	return errorrate.NewSample(t, subjects, nil)
 }
