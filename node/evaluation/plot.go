@@ -3,14 +3,17 @@ package evaluation
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"image/color"
 	"io"
 	"math"
+	"regexp"
 	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -119,20 +122,33 @@ func write(w io.Writer, p *plot.Plot, format Format) error {
 	default:
 		return fmt.Errorf("drawing: %q is no format of pictures", string(format))
 	}
-	p.Draw(draw.New(canvas))
+	const margin = 2 * vg.Millimeter
+	p.Draw(draw.Crop(draw.New(canvas), margin, -2*margin, margin, -margin))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return fmt.Errorf("drawing: %w", err)
 	}
 	out := b.Bytes()
 	if format == SVG {
-		// Where the font is missing, letters of the same widths will do.
-		out = bytes.ReplaceAll(out, []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
+		out = fitText(out, p.Legend.TextStyle)
 	}
 	if _, err := w.Write(out); err != nil {
 		return fmt.Errorf("writing picture: %w", err)
 	}
 	return nil
+}
+
+var textElement = regexp.MustCompile(`(?s)<text ([^>]*)>([^<]*)</text>`)
+
+// fitText keeps words, which all have one style, in the room that was left for
+// them where the font is missing and another takes its place.
+func fitText(svg []byte, style text.Style) []byte {
+	svg = bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
+	return textElement.ReplaceAllFunc(svg, func(element []byte) []byte {
+		m := textElement.FindSubmatch(element)
+		width := style.Width(html.UnescapeString(string(m[2])))
+		return fmt.Appendf(nil, `<text textLength="%.1f" lengthAdjust="spacingAndGlyphs" %s>%s</text>`, width.Points(), m[1], m[2])
+	})
 }
 
 // drawRates shows what moving the threshold does.
