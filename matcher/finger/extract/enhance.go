@@ -72,21 +72,18 @@ func directionBin(t tensor) uint8 {
 // smoothAlong averages the picture along the ridges.
 func (w *work) smoothAlong(src, dst *plane) {
 	dst.shape(src.width, src.height)
-	w.eachPatch(func(i, x0, x1, y0, y1 int) {
-		d := w.direction[i]
-		for y := y0; y < y1; y++ {
-			at := src.origin + y*src.stride
+	for y := range src.height {
+		at := src.origin + y*src.stride
+		for _, d := range w.patchRow(w.direction, y) {
+			to := (*four)(dst.pix[at:])
 			if d == outside {
-				// Filters near the rim still look here.
-				copy(dst.pix[at+x0:at+x1], src.pix[at+x0:at+x1])
-				continue
+				*to = *(*four)(src.pix[at:]) // filters near the rim still look here
+			} else {
+				w.filters.along[d].evenAt(src.pix, at, to)
 			}
-			f := &w.filters.along[d]
-			for x := x0; x < x1; x++ {
-				dst.pix[at+x] = f.evenAt(src.pix, at+x)
-			}
+			at += patch
 		}
-	})
+	}
 	dst.extend()
 }
 
@@ -94,29 +91,23 @@ func (w *work) smoothAlong(src, dst *plane) {
 func (w *work) respond(src *plane) {
 	w.even.shape(src.width, src.height)
 	w.odd.shape(src.width, src.height)
-	w.eachPatch(func(i, x0, x1, y0, y1 int) {
-		d := w.direction[i]
-		for y := y0; y < y1; y++ {
-			at := src.origin + y*src.stride
+	for y := range src.height {
+		at := src.origin + y*src.stride
+		periods := w.patchRow(w.periodBin, y)
+		for i, d := range w.patchRow(w.direction, y) {
+			e, o := (*four)(w.even.pix[at:]), (*four)(w.odd.pix[at:])
 			if d == outside {
-				clear(w.even.pix[at+x0 : at+x1])
-				clear(w.odd.pix[at+x0 : at+x1])
-				continue
+				*e, *o = four{}, four{}
+			} else {
+				w.filters.across[d][periods[i]].bothAt(src.pix, at, e, o)
 			}
-			f := &w.filters.across[d][w.periodBin[i]]
-			for x := x0; x < x1; x++ {
-				w.even.pix[at+x], w.odd.pix[at+x] = f.bothAt(src.pix, at+x)
-			}
-		}
-	})
-}
-
-// eachPatch calls do with every patch and the pixels that it covers.
-func (w *work) eachPatch(do func(i, x0, x1, y0, y1 int)) {
-	for y := range w.patchRows {
-		y1 := min((y+1)*patch, w.grey.height)
-		for x := range w.patchCols {
-			do(y*w.patchCols+x, x*patch, min((x+1)*patch, w.grey.width), y*patch, y1)
+			at += patch
 		}
 	}
+}
+
+// patchRow is what v says of the patches that row y runs through. The last of them may reach into
+// the margin, which is wide enough.
+func (w *work) patchRow(v []uint8, y int) []uint8 {
+	return v[y/patch*w.patchCols:][:w.patchCols]
 }

@@ -72,6 +72,7 @@ func (w *work) extract(m Image) Result {
 	w.findSpots()
 	w.judge()
 	w.cancel()
+	w.dropFaint()
 	resolution := uint16(math.Round(float64(m.DPI) / 2.54)) // pixels per centimetre
 	r := Result{Sample: finger.Sample{
 		Width: uint16(m.Width), Height: uint16(m.Height), ResX: resolution, ResY: resolution,

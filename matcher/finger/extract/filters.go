@@ -152,26 +152,46 @@ func (f *filter) fit(k kernel, stride int) {
 	}
 }
 
-// evenAt applies the even filter.
-func (f *filter) evenAt(pix []float32, at int) float32 {
-	sum := f.middle * pix[at]
+// four is a run of pixels that share a filter. Filtering them together takes one bounds check and
+// one weight for four multiplications.
+type four = [patch]float32
+
+// evenAt applies the even filter to the four pixels from at.
+func (f *filter) evenAt(pix []float32, at int, out *four) {
+	c := (*four)(pix[at:])
+	s0, s1, s2, s3 := f.middle*c[0], f.middle*c[1], f.middle*c[2], f.middle*c[3]
 	even := f.even[:len(f.offset)]
 	for i, d := range f.offset {
-		sum += even[i] * (pix[at+int(d)] + pix[at-int(d)])
+		p, q := (*four)(pix[at+int(d):]), (*four)(pix[at-int(d):])
+		e := even[i]
+		s0 += e * (p[0] + q[0])
+		s1 += e * (p[1] + q[1])
+		s2 += e * (p[2] + q[2])
+		s3 += e * (p[3] + q[3])
 	}
-	return sum
+	out[0], out[1], out[2], out[3] = s0, s1, s2, s3
 }
 
-// bothAt applies both.
-func (f *filter) bothAt(pix []float32, at int) (e, o float32) {
-	e = f.middle * pix[at]
+// bothAt applies both filters.
+func (f *filter) bothAt(pix []float32, at int, outE, outO *four) {
+	c := (*four)(pix[at:])
+	e0, e1, e2, e3 := f.middle*c[0], f.middle*c[1], f.middle*c[2], f.middle*c[3]
+	var o0, o1, o2, o3 float32
 	even, odd := f.even[:len(f.offset)], f.odd[:len(f.offset)]
 	for i, d := range f.offset {
-		p, q := pix[at+int(d)], pix[at-int(d)]
-		e += even[i] * (p + q)
-		o += odd[i] * (p - q)
+		p, q := (*four)(pix[at+int(d):]), (*four)(pix[at-int(d):])
+		e, o := even[i], odd[i]
+		e0 += e * (p[0] + q[0])
+		e1 += e * (p[1] + q[1])
+		e2 += e * (p[2] + q[2])
+		e3 += e * (p[3] + q[3])
+		o0 += o * (p[0] - q[0])
+		o1 += o * (p[1] - q[1])
+		o2 += o * (p[2] - q[2])
+		o3 += o * (p[3] - q[3])
 	}
-	return e, o
+	outE[0], outE[1], outE[2], outE[3] = e0, e1, e2, e3
+	outO[0], outO[1], outO[2], outO[3] = o0, o1, o2, o3
 }
 
 // filters is the bank at one stride.

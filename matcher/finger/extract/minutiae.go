@@ -26,8 +26,10 @@ const (
 
 const ( // tuned
 	ringReach   = float32(8)
-	dipoleReach = float32(6) // pixels between spots that are two ends of one flaw
-	minStrength = float32(0.15)
+	dipoleReach = float32(6)    // pixels between spots that are two ends of one flaw
+	minStrength = float32(0.15) // what noise alone reaches
+	faintShare  = float32(0.4)  // of the strength of nearly the strongest
+	faintMost   = float32(0.3)  // strength that is never faint
 )
 
 // findSpots walks round every square of four pixels.
@@ -165,6 +167,23 @@ func (w *work) response(x, y float32) (e, o float32, ok bool) {
 func (s *spot) quality() uint8 {
 	const even, width = 0.40, 0.08
 	return uint8(max(1, min(100, math.Round(100/(1+math.Exp((even-float64(s.strength))/width))))))
+}
+
+// dropFaint drops spots among ridges much fainter than those of most others: they stand in the
+// smudges round a finger. In a picture that is faint all over none is dropped.
+func (w *work) dropFaint() {
+	w.energies = w.energies[:0]
+	for _, s := range w.spots {
+		if !s.drop {
+			w.energies = append(w.energies, s.strength)
+		}
+	}
+	level := min(faintMost, faintShare*quantile(w.energies, 0.9))
+	for i := range w.spots {
+		if w.spots[i].strength < level {
+			w.spots[i].drop = true
+		}
+	}
 }
 
 // cancel drops pairs of spots that turn opposite ways close together: a

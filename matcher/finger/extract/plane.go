@@ -74,34 +74,36 @@ func (w *work) load(m Image) {
 	w.resample(m)
 }
 
-// tap is one weighted source index of a resampled pixel.
+// tap is the weighted run of source pixels that a resampled pixel is made of.
 type tap struct {
-	first   int
-	weights []float32
+	first, count int
+	at           int // of the first weight
 }
 
-// taps are those of a tent filter that is as wide as the coarser of the two
-// grids: linear interpolation upwards, and no aliasing downwards.
-func taps(from, to int, scale float64) []tap {
+// taps are those of a tent filter that is as wide as the coarser of the two grids: linear
+// interpolation upwards, and no aliasing downwards. Weights are appended to those given.
+func taps(weights []float32, from, to int, scale float64) ([]float32, []tap) {
 	reach := max(1, scale)
 	out := make([]tap, to)
 	for i := range out {
 		centre := (float64(i)+0.5)*scale - 0.5
-		first := max(0, int(math.Ceil(centre-reach)))
-		last := min(from-1, int(math.Floor(centre+reach)))
-		t := tap{first: min(first, from-1)}
+		first := max(0, min(from-1, int(math.Ceil(centre-reach))))
+		last := max(first, min(from-1, int(math.Floor(centre+reach))))
+		out[i] = tap{first, last - first + 1, len(weights)}
 		sum := 0.0
-		for k := t.first; k <= max(last, t.first); k++ {
-			v := max(1e-3, 1-math.Abs(float64(k)-centre)/reach)
-			t.weights = append(t.weights, float32(v))
-			sum += v
+		for k := first; k <= last; k++ {
+			sum += tent(centre, reach, k)
 		}
-		for k := range t.weights {
-			t.weights[k] /= float32(sum)
+		for k := first; k <= last; k++ {
+			weights = append(weights, float32(tent(centre, reach, k)/sum))
 		}
-		out[i] = t
 	}
-	return out
+	return weights, out
+}
+
+// tent never quite vanishes, so that a sum of it may be divided by.
+func tent(centre, reach float64, k int) float64 {
+	return max(1e-3, 1-math.Abs(float64(k)-centre)/reach)
 }
 
 // resample scales m by separable filters, rows first.
@@ -109,25 +111,26 @@ func (w *work) resample(m Image) {
 	scale := float64(m.DPI) / workDPI
 	width := max(1, int(math.Round(float64(m.Width)/scale)))
 	height := max(1, int(math.Round(float64(m.Height)/scale)))
-	across, down := taps(m.Width, width, scale), taps(m.Height, height, scale)
+	weights, across := taps(nil, m.Width, width, scale)
+	weights, down := taps(weights, m.Height, height, scale)
 	w.scaled = resize(w.scaled, width*m.Height)
 	for y := range m.Height {
 		src, dst := m.Pix[y*m.Width:(y+1)*m.Width], w.scaled[y*width:(y+1)*width]
-		for x := range dst {
+		for x, t := range across {
 			var sum float32
-			for k, v := range across[x].weights {
-				sum += v * float32(src[across[x].first+k])
+			run := src[t.first : t.first+t.count]
+			for k, v := range weights[t.at:][:len(run)] {
+				sum += v * float32(run[k])
 			}
 			dst[x] = sum
 		}
 	}
 	w.grey.shape(width, height)
-	for y := range height {
+	for y, t := range down {
 		dst := w.grey.row(y)
 		clear(dst)
-		for k, v := range down[y].weights {
-			src := w.scaled[(down[y].first+k)*width:]
-			src = src[:len(dst)]
+		for k, v := range weights[t.at:][:t.count] {
+			src := w.scaled[(t.first+k)*width:][:len(dst)]
 			for x := range dst {
 				dst[x] += v * src[x]
 			}

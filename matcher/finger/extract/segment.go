@@ -31,22 +31,17 @@ func (w *work) segment() {
 	w.clarity = append(w.clarity[:0], f.coherence...)
 }
 
-// grow widens the inside by n cells, or the outside, of which everything
-// beyond the picture is part.
+// grow widens the inside by n cells, or the outside. Beyond the picture lies neither: a finger that
+// reaches its rim does not end there.
 func (f *field) grow(n int, inside bool) {
 	for range n {
 		copy(f.was, f.inside)
-		at := func(x, y int) bool {
-			if x < 0 || y < 0 || x >= f.cols || y >= f.rows {
-				return false
-			}
-			return f.was[y*f.cols+x]
-		}
+		at := func(x, y int) bool { return f.was[y*f.cols+x] }
 		for y := range f.rows {
 			for x := range f.cols {
-				l, r, u, d := at(x-1, y), at(x+1, y), at(x, y-1), at(x, y+1)
-				i := y*f.cols + x
-				if inside {
+				l, r := at(max(0, x-1), y), at(min(f.cols-1, x+1), y)
+				u, d := at(x, max(0, y-1)), at(x, min(f.rows-1, y+1))
+				if i := y*f.cols + x; inside {
 					f.inside[i] = f.inside[i] || l || r || u || d
 				} else {
 					f.inside[i] = f.inside[i] && l && r && u && d
