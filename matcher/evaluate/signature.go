@@ -91,7 +91,7 @@ type signatures struct {
 	references int
 	writers    []writer
 	probes     []signatureProbe
-	failures   int
+	counts     Acquisition
 	pairs      []signaturePair
 	trials     []Trial // of pairs, in their order
 }
@@ -118,7 +118,7 @@ func newSignatures(samples []SignatureSample, references int) (*signatures, erro
 	slices.SortStableFunc(sorted, func(a, b SignatureSample) int {
 		return cmp.Or(cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.Number, b.Number))
 	})
-	e := &signatures{references: references}
+	e := &signatures{references: references, counts: Acquisition{Samples: len(samples), Reasons: map[string]int{}}}
 	var enrolled []*signature.Template
 	genuine := 0
 	enrol := func() {
@@ -126,7 +126,7 @@ func newSignatures(samples []SignatureSample, references int) (*signatures, erro
 			// A writer may fail some of his references but not most of them.
 			var err error
 			if e.writers[n-1].reference, err = signature.NewReference(enrolled...); err != nil {
-				e.failures++
+				e.counts.NotEnrolled++
 			}
 		}
 		for _, t := range enrolled {
@@ -145,7 +145,8 @@ func newSignatures(samples []SignatureSample, references int) (*signatures, erro
 		}
 		template, err := signature.Prepare(s.Sample)
 		if err != nil {
-			e.failures++
+			e.counts.Failed++
+			e.counts.Reasons[unusable(err)]++
 		}
 		if !s.Forged && genuine < references {
 			genuine++
@@ -157,8 +158,21 @@ func newSignatures(samples []SignatureSample, references int) (*signatures, erro
 		e.probes = append(e.probes, signatureProbe{len(e.writers) - 1, s.Forged, template})
 	}
 	enrol()
+	e.counts.Subjects = len(e.writers)
 	e.pairUp()
 	return e, nil
+}
+
+// unusable is under what a failure is counted: the error without the point.
+func unusable(err error) string {
+	for _, e := range []error{
+		signature.ErrTooFewPoints, signature.ErrTooMany, signature.ErrValue, signature.ErrTime, signature.ErrStill,
+	} {
+		if errors.Is(err, e) {
+			return e.Error()
+		}
+	}
+	return "unknown"
 }
 
 // pairUp lists what is compared.
@@ -217,7 +231,9 @@ func (e *signatures) report(groups []Grouping) SignatureReport {
 	r := SignatureReport{
 		Report: trialsReport("signature", skilled, names, groups), Random: Trials("signature", random), References: e.references,
 	}
-	r.Failures = e.failures
+	r.Failures = e.counts.Failed
+	r.Acquisition = &Acquisition{}
+	r.Acquisition.add(&e.counts)
 	r.Protocol = fmt.Sprintf("references are each writer's first %d genuine signatures; his others are mated, skilled forgeries of him non-mated", e.references)
 	r.Random.Protocol = "the same, with the genuine signatures of all other writers for non-mated"
 	r.EERRandom = r.Random.EER

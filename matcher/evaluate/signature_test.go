@@ -142,7 +142,10 @@ func TestSignatureCountsWritersWhoCannotEnrol(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Failures != 3 || got.Mated != 6 || got.FNMRAtFMR["1e-2"].Measured() || got.Random.DET[0].Threshold != -math.MaxFloat64 {
+	if a := got.Acquisition; a.Samples != 24 || a.Failed != 2 || a.Reasons["too few points"] != 2 || a.Subjects != 3 || a.NotEnrolled != 1 {
+		t.Errorf("acquisition %+v", a)
+	}
+	if got.Failures != 2 || got.Mated != 6 || got.FNMRAtFMR["1e-2"].Measured() || got.Random.DET[0].Threshold != -math.MaxFloat64 {
 		t.Errorf("%d failures, %d mated, FNMR %v", got.Failures, got.Mated, got.FNMRAtFMR)
 	}
 }
