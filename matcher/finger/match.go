@@ -89,7 +89,8 @@ func (s *scratch) meet(a, b *prepared, turned uint8, reach float32) {
 		for from < len(points) && points[from].y >= q.y+reach {
 			from++
 		}
-		for i := from; i < len(points) && points[i].y > q.y-reach; i++ {
+		i := from
+		for ; i < len(points) && points[i].y > q.y-reach; i++ {
 			p := &points[i]
 			dx, dy := p.x-q.x, p.y-q.y
 			distance := dx*dx + dy*dy
@@ -109,5 +110,6 @@ func (s *scratch) meet(a, b *prepared, turned uint8, reach float32) {
 				s.bestB[j] = c
 			}
 		}
+		s.met += i - from
 	}
 }

@@ -27,6 +27,7 @@ type scratch struct {
 	matches      []match
 	bestA, bestB [MaxMinutiae]candidate
 	residuals    []residual
+	met          int // pairs of minutiae looked at, for tests
 
 	// Of the final weighing.
 	inA, inB          [MaxMinutiae]bool
@@ -66,6 +67,7 @@ func (s *scratch) wipe() {
 	clear(s.residuals[:cap(s.residuals)])
 	clear(s.inA[:])
 	clear(s.inB[:])
+	s.met = 0
 	clear(s.hull[:cap(s.hull)])
 	clear(s.clipped[:cap(s.clipped)])
 	clear(s.clipping[:cap(s.clipping)])
