@@ -17,52 +17,68 @@ const (
 	bandCost    = 0.02 // distance that a shift costs
 )
 
-// path is the cheapest way to a rotation in the sectors so far: the cost in
-// half bits above chance (2 differing - compared), and the bits compared.
-type path struct{ cost, n, halves int32 }
+// path is the cheapest way to a rotation in the sectors so far: in the upper
+// half its cost in half bits above chance (2 differing - compared, and the
+// turns), in the lower the bits compared. One number, so that the choice between
+// paths needs no branch.
+type path int64
+
+func newPath(cost, n int32) path { return path(cost)<<32 | path(n) }
+
+func (p path) cost() int32 { return int32(p >> 32) }
+func (p path) bits() int32 { return int32(p) }
+
+// closed stands beside the outermost rotations: no path comes from there.
+const closed = path(1) << 60
 
 // elastic returns the better of best and the best path under one band shift.
 // The circle is cut open where the code begins: closing it would cost a run
 // for each rotation and changed no error rate.
 func elastic(a, b *prepared, shift int, best Result) Result {
-	var at, next [rotations]path
+	// at[r+1] is the path to rotation r.
+	var at [rotations + 2]path
+	at[0], at[rotations+1] = closed, closed
 	to := b.upright()
-	for s := range sectors {
+	for r := range rotations {
+		differ, n := sector(&a.turns[shift][r], to, 0)
+		at[r+1] = newPath(2*differ-n, n)
+	}
+	for s := 1; s < sectors; s++ {
+		below := closed
 		for r := range rotations {
 			differ, n := sector(&a.turns[shift][r], to, s)
-			next[r] = extend(&at, r, s == 0, 2*differ, n)
+			from := cheapest(at[r+1], below, at[r+2])
+			below, at[r+1] = at[r+1], from+newPath(2*differ-n, n)
 		}
-		at = next
 	}
 	price := bandCost
 	if shift == 1 {
 		price = 0
 	}
-	for _, p := range at {
-		if p.n < MinBits {
+	for _, p := range at[1 : rotations+1] {
+		n := p.bits()
+		if n < MinBits {
 			continue
 		}
-		score := 1 - normalised(int(p.halves), int(p.n)) - price
+		score := 1 - normalised(int(p.cost()+n), int(n)) - price
 		if score > best.Score {
-			best = Result{score, int(p.n)}
+			best = Result{score, int(n)}
 		}
 	}
 	return best
 }
 
-// extend adds a sector at rotation r to the cheapest path that may lead there:
-// among equals the one that does not turn, then the one from below.
-func extend(at *[rotations]path, r int, first bool, halves, n int32) path {
-	if first {
-		return path{halves - n, n, halves}
+// cheapest chooses where a path to a rotation comes from: among equals from
+// the same rotation, then from the one below.
+func cheapest(same, below, above path) path {
+	const turn = path(2*turnCost) << 32
+	if below += turn; below.cost() < same.cost() {
+		same = below
 	}
-	from, turn := at[r], int32(0)
-	for _, k := range [2]int{r - 1, r + 1} {
-		if k >= 0 && k < rotations && at[k].cost+2*turnCost < from.cost+turn {
-			from, turn = at[k], 2*turnCost
-		}
+	if above += turn; above.cost() < same.cost() {
+		same = above
 	}
-	return path{from.cost + turn + halves - n, from.n + n, from.halves + turn + halves}
+	return same
 }
 
 // sector counts as masked does, within one sector.
