@@ -49,7 +49,7 @@ func TestKnownMinutiae(t *testing.T) {
 		turns := []turn{
 			{-60, -5 * period, 1}, {60, -5 * period, -1}, {-60, 4.5 * period, -1}, {60, 4.5 * period, 1},
 		}
-		for angle := -1.5; angle < 1.6; angle += 0.3 {
+		for angle := -1.5; angle < 1.6; angle += 0.5 {
 			m := draw(300, 320, period, angle, turns)
 			r, err := extract.Extract(m)
 			if err != nil {

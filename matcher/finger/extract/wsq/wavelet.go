@@ -106,16 +106,13 @@ func reconstruct(pix []float32, width, height int, lowpass, highpass []float32) 
 	reach := max(len(lowpass), len(highpass))
 	j := joiner{
 		even: filter(lowpass, highpass, reach), odd: filter(highpass, lowpass, reach),
-		reach: reach, line: make([]float32, max(width, height)+2*reach),
-		out: make([]float32, max(width, height)),
+		reach: reach, line: make([]float32, width+2*reach), old: make([]float32, width*height),
 	}
 	for i := len(all) - 1; i >= 0; i-- {
 		n := all[i]
-		for x := n.x.from; x < n.x.from+n.x.n; x++ {
-			j.join(pix[n.y.from*width+x:], width, n.y)
-		}
+		j.joinRows(pix[n.y.from*width+n.x.from:], width, n)
 		for y := n.y.from; y < n.y.from+n.y.n; y++ {
-			j.join(pix[y*width+n.x.from:], 1, n.x)
+			j.joinAlong(pix[y*width+n.x.from:][:n.x.n], n.x)
 		}
 	}
 }
@@ -136,28 +133,46 @@ func filter(same, other []float32, reach int) []float32 {
 	return out
 }
 
-// joiner joins the halves of lines: low-pass samples at even places, high-pass ones at odd, the
-// line mirrored about its first and last sample (clause A.2.1).
+// joiner joins the halves of an interval: low-pass samples at even places, high-pass ones at odd,
+// all of it mirrored about its first and last sample (clause A.2.1).
 type joiner struct {
 	even, odd []float32
 	reach     int
-	line, out []float32
+	line, old []float32
 }
 
-func (j *joiner) join(pix []float32, stride int, s split) {
+// place is where the i-th sample stands before the halves are joined.
+func (s split) place(i int) int {
 	low, high := 0, (s.n+1)/2
 	if s.inverted {
 		low, high = s.n/2, 0
 	}
+	if i%2 == 1 {
+		return high + i/2
+	}
+	return low + i/2
+}
+
+// mirror brings the number of a sample into the interval.
+func (s split) mirror(i int) int {
+	period := max(1, 2*(s.n-1))
+	i = ((i % period) + period) % period
+	if i >= s.n {
+		i = period - i
+	}
+	return i
+}
+
+// joinAlong joins one line.
+func (j *joiner) joinAlong(pix []float32, s split) {
 	line := j.line[:s.n+2*j.reach]
 	for i := range s.n {
-		from := low + i/2
-		if i%2 == 1 {
-			from = high + i/2
-		}
-		line[j.reach+i] = pix[from*stride]
+		line[j.reach+i] = pix[s.place(i)]
 	}
-	j.mirror(line, s.n)
+	for d := 1; d <= j.reach; d++ {
+		line[j.reach-d] = line[j.reach+s.mirror(-d)]
+		line[j.reach+s.n-1+d] = line[j.reach+s.mirror(s.n-1+d)]
+	}
 	for i := range s.n {
 		f := j.even
 		if i%2 == 1 {
@@ -167,25 +182,32 @@ func (j *joiner) join(pix []float32, stride int, s split) {
 		for d := 1; d < len(f); d++ {
 			sum += f[d] * (line[j.reach+i-d] + line[j.reach+i+d])
 		}
-		j.out[i] = sum
-	}
-	for i, v := range j.out[:s.n] {
-		pix[i*stride] = v
+		pix[i] = sum
 	}
 }
 
-// mirror extends the n samples in the middle of a line as often as they are needed.
-func (j *joiner) mirror(line []float32, n int) {
-	period := max(1, 2*(n-1))
-	at := func(i int) float32 {
-		i = ((i % period) + period) % period
-		if i >= n {
-			i = period - i
-		}
-		return line[j.reach+i]
+// joinRows joins all columns of a node at once, row by row, because columns are far apart in
+// memory.
+func (j *joiner) joinRows(pix []float32, stride int, n node) {
+	s, width := n.y, n.x.n
+	for i := range s.n {
+		copy(j.old[i*width:(i+1)*width], pix[s.place(i)*stride:])
 	}
-	for d := 1; d <= j.reach; d++ {
-		line[j.reach-d] = at(-d)
-		line[j.reach+n-1+d] = at(n - 1 + d)
+	row := func(i int) []float32 { return j.old[s.mirror(i)*width:][:width] }
+	for i := range s.n {
+		f := j.even
+		if i%2 == 1 {
+			f = j.odd
+		}
+		out := pix[i*stride:][:width]
+		for x, v := range row(i) {
+			out[x] = f[0] * v
+		}
+		for d := 1; d < len(f); d++ {
+			before, after := row(i-d), row(i+d)
+			for x := range out {
+				out[x] += f[d] * (before[x] + after[x])
+			}
+		}
 	}
 }
