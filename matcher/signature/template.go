@@ -15,7 +15,7 @@ const (
 	MinPoints = 16
 	MaxPoints = 2048
 	maxValue  = 1e9 // of any coordinate, so that squares stay exact enough
-	jitter    = 20  // milliseconds by which a clock may step back: SVC2004's tablet did by 9
+	jitter    = 50  // milliseconds by which a clock may step back: SVC2004's tablet did by 9
 )
 
 // Errors that [Prepare] returns, to be tested for with errors.Is.
