@@ -7,11 +7,10 @@ import (
 	"github.com/tamga-id/tamga/matcher/finger"
 )
 
-// TestAccuracy holds the mean equal error rate over the four sets of FVC2002
-// against a limit that leaves room above what was measured (2.1 % and 2.2 %);
-// matcher/evaluate gives the full report.
+// TestAccuracy holds the mean equal error rate over the four sets of FVC2002 against the goals;
+// measured were 1.6 % (SecuGen) and 1.9 % (FingerJetFX). matcher/evaluate gives the full report.
 func TestAccuracy(t *testing.T) {
-	for _, extractor := range []string{"iso_secugen", "iso_fjfx"} {
+	for extractor, goal := range map[string]float64{"iso_secugen": 0.022, "iso_fjfx": 0.024} {
 		bySet := map[string][]impression{}
 		for _, m := range impressions(t, extractor) {
 			bySet[m.set] = append(bySet[m.set], m)
@@ -25,9 +24,31 @@ func TestAccuracy(t *testing.T) {
 			t.Logf("%s %s: EER %.2f %%", extractor, set, 100*rate)
 			sum += rate
 		}
-		if mean := sum / 4; mean > 0.03 {
-			t.Errorf("%s: mean EER %.2f %%, want at most 3 %%", extractor, 100*mean)
+		if mean := sum / 4; mean > goal {
+			t.Errorf("%s: mean EER %.2f %%, want at most %.1f %%", extractor, 100*mean, 100*goal)
 		}
+	}
+}
+
+// TestAccuracyAcrossExtractors compares templates of one extractor with those of the other, whose
+// images were stretched otherwise: at 1 in 100 nine in ten mated pairs match.
+func TestAccuracyAcrossExtractors(t *testing.T) {
+	limit := threshold(t, 100)
+	as, bs := impressions(t, "iso_secugen"), impressions(t, "iso_fjfx")
+	mated, matched := 0, 0
+	for i, a := range as {
+		for j, b := range bs {
+			if i != j && a.owner == b.owner {
+				mated++
+				if finger.Compare(a.template, b.template) >= limit {
+					matched++
+				}
+			}
+		}
+	}
+	t.Logf("%d of %d match at 1 in 100", matched, mated)
+	if matched*10 < mated*9 {
+		t.Errorf("%d of %d mated pairs match at 1 in 100, want nine in ten", matched, mated)
 	}
 }
 

@@ -5,6 +5,7 @@ import "math"
 // Rigid alignment of b onto a.
 const (
 	hypotheses = 4    // alignments tried, from the pairs with the most votes
+	fewer      = 2    // ... when the votes are faint
 	rigidReach = 18.0 // pixels within which aligned minutiae may be the same
 	promising  = 0.75 // share of the best alignment's count from which another is refined
 	sameShift  = 8.0  // hypotheses closer than this at the pair are one
@@ -35,12 +36,13 @@ type alignment struct {
 	q float32
 }
 
-// align tries the motions that the ranked pairs propose and returns the best.
-func (s *scratch) align(a, b *prepared) alignment {
+// align tries at most as many motions of those that the ranked pairs propose
+// and returns the best.
+func (s *scratch) align(a, b *prepared, most int) alignment {
 	var best alignment
 	s.tried = s.tried[:0]
 	for _, t := range s.ranked {
-		if len(s.tried) == hypotheses {
+		if len(s.tried) == most {
 			break
 		}
 		p := &s.pairs[t]

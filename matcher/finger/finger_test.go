@@ -349,3 +349,37 @@ func TestCompareFindsTurnedFingers(t *testing.T) {
 		t.Errorf("%d of %d found, want 95 %%", found, tried)
 	}
 }
+
+// TestCompareSeesThroughStretchedImages: two records of one finger, one of them from an image that
+// was stretched to another size, match when the sizes tell.
+func TestCompareSeesThroughStretchedImages(t *testing.T) {
+	limit := threshold(t, 1000)
+	told, untold := 0, 0
+	const people = 30
+	for i := range people {
+		reference := invented(t, i)
+		probe, err := exchange.DecodeFinger(synth.New(5, "UZB").Person(i).FingerProbe(uint8(i%11), 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := probe[0]
+		s.Width, s.Height = s.Width*3/4, s.Height*6/5
+		s.Minutiae = slices.Clone(s.Minutiae)
+		for k := range s.Minutiae {
+			m := &s.Minutiae[k]
+			sin, cos := math.Sincos(float64(m.Angle) * 2 * math.Pi / 256)
+			m.X, m.Y = m.X*3/4, m.Y*6/5
+			m.Angle = uint8(int(math.Round(math.Atan2(sin*1.2, cos*0.75) * 128 / math.Pi)))
+		}
+		if finger.Compare(prepare(t, s), prepare(t, reference)) >= limit {
+			told++
+		}
+		s.Width = 0
+		if finger.Compare(prepare(t, s), prepare(t, reference)) >= limit {
+			untold++
+		}
+	}
+	if told < people*9/10 || untold >= told {
+		t.Errorf("%d of %d match with the sizes, %d without: want nine in ten, and fewer", told, people, untold)
+	}
+}

@@ -40,6 +40,11 @@ func Examine(probe, reference *Template) Comparison {
 	s := scratches.Get().(*scratch)
 	defer s.release()
 	c := s.compare(a, b)
+	if c.Score < frameClear && framesDiffer(a, b) {
+		if d := s.compare(a.framed(), b.framed()); d.Score > c.Score {
+			c = d
+		}
+	}
 	if swapped {
 		c.ProbeInOverlap, c.ReferenceInOverlap = c.ReferenceInOverlap, c.ProbeInOverlap
 	}
@@ -87,6 +92,7 @@ func finite(v float64) float64 {
 const (
 	hopeless  = 0.005 // relaxed score below which no alignment is tried
 	dismissed = 1e-4  // ... and what it is scaled by to be the score
+	faint     = 0.008 // relaxed score below which fewer alignments are tried
 	slight    = 0.15  // relaxed score times squared count below which skin need not give
 )
 
@@ -104,7 +110,11 @@ func (s *scratch) compare(a, b *prepared) Comparison {
 	if !(relaxed >= hopeless) {
 		return Comparison{Score: dismissed * finite(float64(relaxed))}
 	}
-	best := s.align(a, b)
+	most := hypotheses
+	if relaxed < faint {
+		most = fewer
+	}
+	best := s.align(a, b, most)
 	if !(best.q > 0) {
 		return Comparison{Score: dismissed * finite(float64(relaxed))}
 	}

@@ -39,7 +39,7 @@ type Sample struct {
 	Position      uint8  // finger position code, 0 unknown, 1 right thumb ... 10 left little
 	Impression    uint8  // impression type code
 	Quality       uint8  // 0 to 100
-	Width, Height uint16 // of the image, in pixels; not used in comparison
+	Width, Height uint16 // of the image, in pixels; 0 when not reported
 	ResX, ResY    uint16 // pixels per cm; 197 is 500 dpi, and 0 is taken as that
 	Minutiae      []Minutia
 	Absent        Absence // why there are no minutiae; Present when there is a finger
@@ -61,6 +61,7 @@ type prepared struct {
 	angles    []uint8 // of the cylinders, side by side
 	hull      []vec
 	order     uint64 // digest by which Compare orders its two arguments
+	frame     frame
 }
 
 // point is a minutia in the package's own coordinates.
@@ -86,12 +87,17 @@ func Prepare(s Sample) (*Template, error) {
 	if len(s.Minutiae) > MaxMinutiae {
 		return nil, fmt.Errorf("preparing finger template: %w", ErrTooMany)
 	}
-	p := &prepared{points: canonical(s)}
-	p.hull = convexHull(p.points)
+	p := newPrepared(canonical(s))
+	p.frame.width, p.frame.height = float32(s.Width)*scale(s.ResX), float32(s.Height)*scale(s.ResY)
+	return &Template{open: func() *prepared { return p }}, nil
+}
+
+// newPrepared derives the rest from points in canonical order.
+func newPrepared(points []point) *prepared {
+	p := &prepared{points: points, hull: convexHull(points), order: digest(points)}
 	p.cylinders = buildCylinders(p.points, p.hull)
 	p.angles = mcc.Angles(p.cylinders)
-	p.order = digest(p.points)
-	return &Template{open: func() *prepared { return p }}, nil
+	return p
 }
 
 // Wipe overwrites what the template holds; afterwards it compares to 0 with
@@ -102,11 +108,19 @@ func (t *Template) Wipe() {
 	if p == nil {
 		return
 	}
+	p.wipe()
+}
+
+func (p *prepared) wipe() {
+	if p.frame.stretched != nil {
+		p.frame.stretched.wipe()
+	}
 	clear(p.points)
 	clear(p.cylinders)
 	clear(p.angles)
 	clear(p.hull)
-	*p = prepared{}
+	p.points, p.cylinders, p.angles, p.hull, p.order = nil, nil, nil, nil, 0
+	p.frame.width, p.frame.height = 0, 0
 }
 
 // LogValue keeps the contents out of logs.
