@@ -164,7 +164,7 @@ func climb(t *testing.T, victim int, steps int, see func(score, limit float64) f
 // TestHillClimbingOnDecisions: who is told only yes or no has nothing to climb by, and gets in no
 // more often than by as many random fingers: once in 1000 at the threshold of 1 in 1000.
 func TestHillClimbingOnDecisions(t *testing.T) {
-	const fingers, steps = 20, 400
+	const fingers, steps = 12, 300
 	passed := 0
 	for victim := range fingers {
 		if _, in := climb(t, victim, steps, func(float64, float64) float64 { return 0 }); in {
@@ -172,7 +172,7 @@ func TestHillClimbingOnDecisions(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d passed in %d steps each", passed, fingers, steps)
-	if passed > fingers*steps/1000 {
+	if passed > fingers*steps/1000 { // the expected number, which is 3
 		t.Errorf("%d of %d passed, want at most one for each 1000 steps", passed, fingers)
 	}
 }

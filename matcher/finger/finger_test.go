@@ -215,8 +215,10 @@ func TestTemplateRedacts(t *testing.T) {
 }
 
 func TestCompareConcurrently(t *testing.T) {
-	a, b := prepare(t, scattered(1, 60)), prepare(t, moved(scattered(1, 60), 9, 3, 3))
-	want := finger.Compare(a, b)
+	sample, probe := scattered(1, 60), moved(scattered(1, 60), 9, 3, 3)
+	probe.Width += 40 // so that both are brought to a common frame, once for all
+	want := finger.Compare(prepare(t, sample), prepare(t, probe))
+	a, b := prepare(t, sample), prepare(t, probe)
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
@@ -243,12 +245,12 @@ func TestCompareAllocatesLittle(t *testing.T) {
 
 // FuzzCompare feeds records of five bytes: the invariants must hold for any.
 func FuzzCompare(f *testing.F) {
-	f.Add([]byte("aaaaabbbbbcccccdddddeeeee"), uint16(197), uint16(197))
-	f.Add(make([]byte, 60), uint16(1), uint16(0))
-	f.Add([]byte("\x00\x10\x00\x20\x01\x00\x90\x00\x20\x41\x00\x10\x00\xa0\x81\x00\x70\x00\x80\xc1"), uint16(300), uint16(100))
+	f.Add([]byte("aaaaabbbbbcccccdddddeeeee"), uint16(197), uint16(197), uint16(300), uint16(500))
+	f.Add(make([]byte, 60), uint16(1), uint16(0), uint16(0), uint16(1))
+	f.Add([]byte("\x00\x10\x00\x20\x01\x00\x90\x00\x20\x41\x00\x10\x00\xa0\x81\x00\x70\x00\x80\xc1"), uint16(300), uint16(100), uint16(700), uint16(300))
 	reference := prepare(f, scattered(1, 40))
-	f.Fuzz(func(t *testing.T, raw []byte, resX, resY uint16) {
-		s := finger.Sample{ResX: resX, ResY: resY}
+	f.Fuzz(func(t *testing.T, raw []byte, resX, resY, width, height uint16) {
+		s := finger.Sample{ResX: resX, ResY: resY, Width: width, Height: height}
 		for ; len(raw) >= 5; raw = raw[5:] {
 			s.Minutiae = append(s.Minutiae, finger.Minutia{
 				X: uint16(raw[0])<<8 | uint16(raw[1]), Y: uint16(raw[2])<<8 | uint16(raw[3]), Angle: raw[4],
