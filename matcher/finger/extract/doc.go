@@ -27,6 +27,10 @@
 // erodes them, which way it points is the sense in which the phase turns, and both come with a
 // fraction of a pixel.
 //
+// Constants marked as tuned were chosen on plateaus of the error rate over FVC2002 set B and over
+// the same images spoilt by drying, wetting, noise and scratches, with our own comparator, so that
+// error rates measured there flatter this package a little.
+//
 // Start with [Decode] (PNG or WSQ) or [Raw], then [Extract]. The package does not compare
 // (package finger), read or write records (package exchange), find fingers in larger pictures, or
 // take pictures with light ridges on dark ground.

@@ -7,12 +7,13 @@ import (
 	"log/slog"
 )
 
-// Bounds on an image. Smaller ones show too little of a finger, larger ones
-// are no single finger; both ends also bound the work on hostile input.
+// Bounds on an image. Smaller ones show too little of a finger, larger ones are no single finger;
+// both ends also bound the work on hostile input: the largest takes about 150 MB and a second.
 const (
-	MinSide       = 100
-	MaxSide       = 4000
-	MinResolution = 250 // pixels per inch; ISO/IEC 19794-2:2005 clause 5.4 wants no less
+	MinSide       = 100  // pixels
+	MaxSide       = 4000 // pixels
+	MaxArea       = 16   // square inches; the scanners' largest plate, for four fingers, has ten
+	MinResolution = 250  // pixels per inch; ISO/IEC 19794-2:2005 clause 5.4 wants no less
 	MaxResolution = 1200
 )
 
@@ -54,6 +55,8 @@ func checkShape(width, height, dpi int) error {
 		return fmt.Errorf("checking finger image: %w: sides must be %d to %d pixels", ErrSize, MinSide, MaxSide)
 	case dpi < MinResolution || dpi > MaxResolution:
 		return fmt.Errorf("checking finger image: %w: must be %d to %d pixels per inch", ErrResolution, MinResolution, MaxResolution)
+	case width*height > MaxArea*dpi*dpi:
+		return fmt.Errorf("checking finger image: %w: must not be more than %d square inches", ErrSize, MaxArea)
 	}
 	return nil
 }

@@ -73,33 +73,44 @@ func (w *work) inspect(x, y int, e, o [4]float32) {
 			return // a core or delta: no phase goes round it
 		}
 	}
-	winding := 0
-	for k := range 4 {
-		n := (k + 1) % 4
-		if (o[k] >= 0) == (o[n] >= 0) {
-			continue
-		}
-		// Where the edge crosses the even axis; only crossings on its
-		// negative side count.
-		cross := e[k]*o[n] - e[n]*o[k]
-		if o[k] >= 0 {
-			if cross > 0 { // e at the crossing is cross/(o[n]-o[k])
-				winding++
-			}
-		} else if cross < 0 {
-			winding--
-		}
-	}
-	if winding == 0 {
+	n := winding(e, o)
+	if n == 0 {
 		return
 	}
 	dx, dy := zero(e, o)
-	normal := float64(first) * math.Pi / directions
-	angle := normal + math.Pi/2
-	if winding > 0 {
-		angle += math.Pi
+	s := spot{x: float32(x) + dx, y: float32(y) + dy}
+	t, _ := w.field.at(s.x, s.y)
+	normal := t.normal()
+	if math.Cos(normal-float64(first)*math.Pi/directions) < 0 {
+		normal += math.Pi // the same line written the other way round
 	}
-	w.spots = append(w.spots, spot{x: float32(x) + dx, y: float32(y) + dy, angle: float32(angle)})
+	// With the phase growing along the normal, the side with more ridges is
+	// a quarter turn from it, which one the sense of the winding tells.
+	s.angle = float32(normal + math.Pi/2)
+	if n > 0 {
+		s.angle += math.Pi
+	}
+	w.spots = append(w.spots, s)
+}
+
+// winding is how often the phase of e + io turns round the square: the edges that cross the
+// negative real axis, counted by sense.
+func winding(e, o [4]float32) int {
+	n := 0
+	for k := range 4 {
+		l := (k + 1) % 4
+		if (o[k] >= 0) == (o[l] >= 0) {
+			continue
+		}
+		// Where the edge meets the axis e is cross/(o[l]-o[k]).
+		cross := e[k]*o[l] - e[l]*o[k]
+		if o[k] >= 0 && cross > 0 {
+			n++
+		} else if o[k] < 0 && cross < 0 {
+			n--
+		}
+	}
+	return n
 }
 
 func (w *work) directionAt(x, y int) uint8 { return w.direction[y/patch*w.patchCols+x/patch] }
