@@ -51,8 +51,8 @@ func TestFacesMatch(t *testing.T) {
 	if falseNonMatches > 0 || falseMatches > 120 {
 		t.Errorf("%d false non-matches, %d false matches", falseNonMatches, falseMatches)
 	}
-	if !mated.near(0.75, 0.06, 0.02) || !nonMated.near(0, 0.09, 0.01) {
-		t.Errorf("mated %v, want 0.75, 0.06; non-mated %v, want 0, 0.09", mated, nonMated)
+	if !mated.near(0.86, 0.04, 0.02) || !nonMated.near(0.01, 0.103, 0.01) {
+		t.Errorf("mated %v, want 0.86, 0.04; non-mated %v, want 0.01, 0.103", mated, nonMated)
 	}
 }
 
@@ -61,13 +61,13 @@ func TestFacesMatch(t *testing.T) {
 func TestFacesCalibration(t *testing.T) {
 	const people = 3_000
 	p := synth.New(12, "UZB")
-	templates := make([]*face.Template, people)
-	for i := range templates {
-		templates[i] = embedding(t, p.Person(i).FaceReference())
+	references, probes := make([]*face.Template, people), make([]*face.Template, people)
+	for i := range references {
+		references[i], probes[i] = embedding(t, p.Person(i).FaceReference()), embedding(t, p.Person(i).FaceProbe(0))
 	}
 	var scores []float64
-	for i, a := range templates {
-		for _, b := range templates[:i] {
+	for i, a := range references {
+		for _, b := range probes[:i] {
 			s, err := face.Compare(a, b)
 			if err != nil {
 				t.Fatal(err)
@@ -86,9 +86,10 @@ func TestFacesCalibration(t *testing.T) {
 				n++
 			}
 		}
-		// Within what chance allows: four standard deviations of the expected count.
+		// Within what chance allows: four standard deviations of the expected count, and a tenth
+		// because the comparisons share people and their groups.
 		want := float64(len(scores)) / float64(oneIn)
-		if math.Abs(float64(n)-want) > 4*math.Sqrt(want)+want/50 {
+		if math.Abs(float64(n)-want) > 4*math.Sqrt(want)+want/10 {
 			t.Errorf("1 in %d: %d false matches of %d, want about %.0f", oneIn, n, len(scores), want)
 		}
 	}
@@ -130,8 +131,9 @@ func TestFingersMatch(t *testing.T) {
 	}
 	t.Logf("threshold %.3f, mated %v, non-mated %v, %d false non-matches, %d false matches", threshold,
 		mated, nonMated, falseNonMatches, falseMatches)
-	if falseNonMatches*50 >= people*probes || falseMatches > 0 {
-		t.Errorf("%d of %d false non-matches, want under 2 %%; %d false matches, want none",
+	// 28,560 non-mated comparisons at 1 in 10,000: 3 expected, as of real fingers.
+	if falseNonMatches > 0 || falseMatches > 10 {
+		t.Errorf("%d of %d false non-matches, want none; %d false matches, want about 3",
 			falseNonMatches, people*probes, falseMatches)
 	}
 }

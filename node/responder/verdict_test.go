@@ -128,7 +128,7 @@ func verdictCases() []verdictCase {
 		{"two-impressions", list(ref(2), second), ask(finger7), 10000, protocol.CodeMatched},
 		{"two-impressions-of-another", list(ref(2), second), ask(finger8), 10000, protocol.CodeNotMatched},
 		{"two-impressions-at-5000", list(fingerTemplate(2, q.FingerReference(2)), ref(2)), ask(finger7), 5000, protocol.CodeMatched},
-		{"second-impression-at-10000", list(fingerTemplate(2, q.FingerReference(2)), ref(2)), ask(finger7), 10000, protocol.CodeMatched},
+		{"second-impression-at-10000", list(fingerTemplate(2, graded(q.FingerReference(2), 60)), ref(2)), ask(finger7), 10000, protocol.CodeMatched},
 
 		{"two-fingers", list(ref(2)), ask(finger7, finger8), 10000, protocol.CodeUncalibrated},
 		{"two-fingers-at-5000", list(ref(2)), ask(finger8, finger7), 5000, protocol.CodeMatched},
