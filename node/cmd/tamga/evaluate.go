@@ -40,7 +40,7 @@ the curves as SVG and PNG.`,
 			return usage("-o takes table, json, ndjson or html")
 		},
 	}
-	c.AddCommand(a.evaluateFingerCommand(), a.evaluateFaceCommand(), a.evaluateIrisCommand(), a.evaluateSignatureCommand())
+	c.AddCommand(a.evaluateFingerCommand(), a.evaluateFaceCommand(), a.evaluateIrisCommand(), a.evaluateSignatureCommand(), a.evaluateCompareCommand())
 	return c
 }
 

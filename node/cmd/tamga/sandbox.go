@@ -57,7 +57,7 @@ register and that purpose, until --valid is over.`,
 	f.StringVar(&s.controller, "controller", "", "Entity Identifier of the node whose gallery the person is in")
 	f.StringVar(&s.purpose, "purpose", "", "purpose consented to, for instance visa_issuance")
 	f.DurationVar(&s.valid, "valid", 24*time.Hour, "how long the consent holds, at most 720h")
-	c.AddCommand(identities)
+	c.AddCommand(identities, a.evaluationSetCommand())
 	return c
 }
 
