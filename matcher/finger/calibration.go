@@ -10,7 +10,7 @@ import (
 
 // Comparator is the name and version of what [Compare] computes. It changes whenever scores do, so that no calibration
 // outlives them.
-const Comparator = "minutia cylinder-code 3"
+const Comparator = "minutia cylinder-code 4"
 
 // The calibration is made by
 //

@@ -385,3 +385,21 @@ func TestCompareSeesThroughStretchedImages(t *testing.T) {
 		t.Errorf("%d of %d match with the sizes, %d without: want nine in ten, and fewer", told, people, untold)
 	}
 }
+
+// TestPoorMinutiaeProposeNoPairs: where there are enough others they have no cylinder, where there
+// are not they keep it.
+func TestPoorMinutiaeProposeNoPairs(t *testing.T) {
+	for _, c := range []struct{ n, good int }{{60, 45}, {60, 12}} {
+		s := scattered(21, c.n)
+		for i := range s.Minutiae {
+			s.Minutiae[i].Quality = 80
+			if i >= c.good {
+				s.Minutiae[i].Quality = 30
+			}
+		}
+		// With 12 of 80 among 60 the upper quartile is poor, and nobody is poorer than it.
+		if got := len(prepare(t, s).Cylinders()); (got <= c.good) != (c.good == 45) {
+			t.Errorf("%d good minutiae of %d: %d cylinders", c.good, c.n, got)
+		}
+	}
+}

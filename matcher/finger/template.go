@@ -148,13 +148,32 @@ func (t *Template) Cylinders() []mcc.Cylinder {
 // cylinder-code paper.
 const hullMargin = 50
 
+// Low-quality minutiae get no cylinder of their own where there are enough
+// others: they would propose false pairs more often than true ones. They still
+// show in the cylinders around them and are matched.
+const (
+	poorWeight      = 0.5
+	enoughCylinders = 24
+)
+
 func buildCylinders(points []point, hull []vec) []mcc.Cylinder {
 	ms := make([]mcc.Minutia, len(points))
 	defer clear(ms)
 	for i, p := range points {
 		ms[i] = mcc.Minutia{X: p.x, Y: p.y, Cos: p.cos, Sin: p.sin, Angle: p.angle}
 	}
-	return mcc.Build(ms, func(x, y float32) bool { return within(hull, vec{x, y}, hullMargin) })
+	all := mcc.Build(ms, func(x, y float32) bool { return within(hull, vec{x, y}, hullMargin) })
+	good := make([]mcc.Cylinder, 0, len(all))
+	for _, c := range all {
+		if points[c.Index].weight >= poorWeight {
+			good = append(good, c)
+		}
+	}
+	if len(good) < enoughCylinders {
+		return all
+	}
+	clear(all)
+	return good
 }
 
 // contents returns what t holds, or nil.
