@@ -14,10 +14,10 @@
 //
 //	                        EER    FNMR in % at FMR
 //	                        in %   1e-2   1e-3   1e-4
-//	FVC2002, SecuGen        2.09   2.95   6.79
-//	  sparse extractor      2.30   2.77   4.49   6.67
-//	FVC2002, FingerJetFX    2.22   3.39   4.82
-//	  dense extractor       1.90   2.71   4.52   8.33
+//	FVC2002, SecuGen        1.68   2.05   4.46
+//	  sparse extractor      2.23   2.56   3.39   5.27
+//	FVC2002, FingerJetFX    1.87   2.32   3.30
+//	  dense extractor       1.76   2.05   3.15   5.03
 //	LFW, 128 dimensions     0.98   0.97   2.08   4.39
 //	  faces                 1.07   1.17   2.86   5.28
 //	CASIA-IrisV1            2.38   2.82   4.59   5.73
