@@ -8,6 +8,8 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -62,6 +64,20 @@ func TestDecodePNG(t *testing.T) {
 		}
 		if m.DPI != c.expected || m.Width != 150 || m.Height != 120 || !bytes.Equal(m.Pix, ridges.Pix) {
 			t.Errorf("%s: %dx%d at %d dpi, want 150x120 at %d and the same pixels", c.name, m.Width, m.Height, m.DPI, c.expected)
+		}
+	}
+}
+
+// TestDecodeWSQ: the synthetic file of package wsq, its resolution from the NIST comment.
+func TestDecodeWSQ(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("wsq", "testdata", "rings.wsq"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for asked, want := range map[int]int{0: 500, 1000: 1000} {
+		m, err := extract.Decode(raw, asked)
+		if err != nil || m.Width != 120 || m.Height != 110 || m.DPI != want {
+			t.Errorf("asked %d dpi: %dx%d at %d, %v", asked, m.Width, m.Height, m.DPI, err)
 		}
 	}
 }

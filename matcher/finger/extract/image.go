@@ -8,7 +8,7 @@ import (
 )
 
 // Bounds on an image. Smaller ones show too little of a finger, larger ones are no single finger;
-// both ends also bound the work on hostile input: the largest takes about 150 MB and a second.
+// both ends also bound the work on hostile input: the largest takes about 150 MB and a second or two.
 const (
 	MinSide       = 100  // pixels
 	MaxSide       = 4000 // pixels

@@ -3,8 +3,10 @@ package wsq_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +50,38 @@ func TestDecode(t *testing.T) {
 				t.Errorf("%v q %v: root mean square error %.2f, want at most %.2f", size, q, rms, 0.35+0.5*q)
 			}
 		}
+	}
+}
+
+var update = flag.Bool("update", false, "write the golden file anew")
+
+// TestGolden pins the format: the file, synthetic rings, decodes to the picture that it was made
+// of, and the encoder still writes it.
+func TestGolden(t *testing.T) {
+	const name, width, height = "testdata/rings.wsq", 120, 110
+	made := encode(rings(width, height), width, height, 24)
+	if *update {
+		if err := os.WriteFile(name, made, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(made, kept) {
+		t.Errorf("the encoder writes another file of %d octets, want the %d kept", len(made), len(kept))
+	}
+	m, err := wsq.Decode(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	worst := 0.0
+	for i, v := range rings(width, height) {
+		worst = max(worst, math.Abs(float64(v)-float64(m.Pix[i])))
+	}
+	if worst > 45 {
+		t.Errorf("a pixel is off by %.0f, want at most 45", worst)
 	}
 }
 
