@@ -22,6 +22,7 @@ const (
 // nothing with. Chosen so that the quality ranks the images of FVC2002 set B as their mean mated
 // comparison score does.
 const (
+	leastArea    = 10.0  // square millimetres: less is an edge or a smudge and no finger
 	fullArea     = 130.0 // square millimetres of ridges; a flat fingertip has 150 to 250
 	fullMinutiae = 25.0
 	fullClarity  = 0.65 // coherence of the ridges, mean
@@ -43,10 +44,10 @@ type share struct {
 // is missing.
 func (w *work) rate(minutiae int) (uint8, []Reason) {
 	cells, coherence, contrast := w.survey()
-	if cells == 0 {
+	const squareMillimetres = cell * cell * (25.4 / workDPI) * (25.4 / workDPI)
+	if cells*squareMillimetres < leastArea {
 		return 0, []Reason{NoFinger}
 	}
-	const squareMillimetres = cell * cell * (25.4 / workDPI) * (25.4 / workDPI)
 	shares := []share{
 		{SmallArea, cells * squareMillimetres / fullArea, 0.2},
 		{FewMinutiae, float64(minutiae) / fullMinutiae, 0.15},
