@@ -23,6 +23,10 @@
 //     of elastic deformations", Pattern Recognition 36(8), 2003, in a cheaper
 //     form: the best alignment gives way where the skin did (bend.go).
 //
+// Minutiae of low quality weigh less than the good ones of their template
+// (weight.go), types count where both are stated, and two records whose image
+// sizes differ are compared in a common frame, too (frame.go).
+//
 // Start with [Prepare], once per template, then [Compare] as often as needed,
 // and hold the score against [Threshold].
 //
