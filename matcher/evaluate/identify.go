@@ -44,7 +44,9 @@ type OpenSetPoint struct {
 }
 
 const (
-	// maxSearched bounds the comparisons that identification adds.
+	// Identification adds no more comparisons than there are between pairs,
+	// or minSearched where those are few, and never more than maxSearched.
+	minSearched = 1 << 17
 	maxSearched = 1 << 25
 	cmcRanks    = 20
 )
@@ -80,7 +82,8 @@ func (f *found) see(score, mate float64) {
 
 // thin leaves every n-th probe when all would take too many comparisons.
 func (c *collection) thin() {
-	every := (c.searches() + maxSearched - 1) / maxSearched
+	limit := min(maxSearched, max(minSearched, c.comparisons()))
+	every := (c.searches() + limit - 1) / limit
 	if every <= 1 {
 		return
 	}
