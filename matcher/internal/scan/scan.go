@@ -4,7 +4,11 @@
 //
 // Every loop exists in pure Go and, where it pays, in assembly; [Best] chooses
 // one set by what the processor can do, and [Sets] lists all that can run here,
-// so that tests hold them against each other. All sets give the same results
+// so that tests hold them against each other. The set for AVX-512 (VNNI,
+// VPOPCNTDQ) has not been run on a processor or an emulator that has these
+// instructions: it is chosen only in programs built with -tags tamga_avx512.
+// Build so once the tests of this package have passed on such a processor, where
+// they try the set whatever the tags. All sets give the same results
 // bit for bit: what is counted are integers, and the one multiplication in
 // floating point ([Set.Above]) is a single correctly rounded operation.
 //
@@ -39,6 +43,8 @@ type Vector struct {
 type Set struct {
 	// Name says which instructions the set uses.
 	Name string
+	// untried says that no processor has run the set yet; see chooseUntried.
+	untried bool
 
 	dots1   func(out *int32, rows *byte, n, stride int, q *Vector)
 	dots4   func(out *int32, rows *byte, n, stride int, q *[Queries]Vector)
@@ -106,8 +112,16 @@ var generic = Set{
 	Name: "go", dots1: dots1, dots4: dots4, above: above, iris: irisCodes, irisAll: irisMasked, local: local,
 }
 
-// best is chosen once, when the program starts.
-var best = Sets()[0]
+// best is chosen once, when the program starts: the fastest set whose results were seen to
+// agree with the others on a processor.
+var best = func() *Set {
+	for _, s := range Sets() {
+		if !s.untried || chooseUntried {
+			return s
+		}
+	}
+	return &generic
+}()
 
-// Best returns the fastest set that this processor can run.
+// Best returns the fastest set that this processor can run and that may be chosen.
 func Best() *Set { return best }

@@ -24,6 +24,17 @@ func TestOffsets(t *testing.T) {
 	}
 }
 
+// TestUntriedIsNotChosen: without the tag nobody is searched for by instructions that were never run.
+func TestUntriedIsNotChosen(t *testing.T) {
+	if Best().untried && !chooseUntried {
+		t.Errorf("%s was chosen", Best().Name)
+	}
+	if sets := Sets(); sets[len(sets)-1].Name != "go" {
+		t.Error("the last set is not the one in pure Go")
+	}
+	t.Logf("chosen: %s", Best().Name)
+}
+
 // extremes draws values that make sums as large as they get, or anything.
 func extremes(r *rand.Rand, kind int) (query int8, stored byte) {
 	switch kind {
