@@ -37,7 +37,7 @@ type Knot struct {
 type Calibration struct {
 	modality, comparator, data string
 	groups                     []Group
-	knots                      []Knot  // strictly rising in both; flat beyond the outer ones
+	knots                      []Knot  // rising in Score, not falling in LLR; flat beyond the outer ones
 	points                     []Point // rising in OneIn, not falling in Score
 }
 

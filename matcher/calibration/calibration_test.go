@@ -145,6 +145,30 @@ func TestWorseGroupRules(t *testing.T) {
 	}
 }
 
+// With several groups no ratio is above that of any of them, also where one group's map has not begun to rise, or
+// rises no more, and another's does.
+func TestNoRatioAboveAnyGroups(t *testing.T) {
+	a := calibration.Scores{Name: "a", Sources: 100, Mated: normal(1, 3, 5000), NonMated: normal(2, 0, 20_000)}
+	b := calibration.Scores{Name: "b", Sources: 100, Mated: normal(3, 5, 5000), NonMated: normal(4, 2, 2000)}
+	c := calibration.Scores{Name: "c", Sources: 100, Mated: normal(5, 3, 300), NonMated: normal(6, 0, 300)}
+	of := func(groups ...calibration.Scores) *calibration.Calibration {
+		in := input(1)
+		in.Groups = groups
+		return fit(t, in)
+	}
+	for _, groups := range [][]calibration.Scores{{a, b}, {a, c}, {b, c}, {a, b, c}} {
+		all := of(groups...)
+		for _, g := range groups {
+			alone := of(g)
+			for s := -5.0; s < 9; s += 0.003 {
+				if got, most := all.LLR(s), alone.LLR(s); got > most+1e-6 {
+					t.Fatalf("%d groups: LLR(%.3f) = %.3f, above the %.3f of group %s", len(groups), s, got, most, g.Name)
+				}
+			}
+		}
+	}
+}
+
 // NonMated must dominate: no tail of fresh non-mated ratios may be heavier.
 func TestNonMatedBoundsTheTail(t *testing.T) {
 	c := fit(t, input(50_000))
@@ -254,6 +278,9 @@ func TestParseRefuses(t *testing.T) {
 		"not-rising":   {`"one_in": 10,`, `"one_in": 1000000000,`, "operating_points"},
 		"trailing":     {"}\n", "}\n{}", ""},
 		"llr-constant": {`"llr": [`, `"llr": [{"score": -1000, "llr": 99},`, "llr"},
+		"llr-huge":     {`"llr": [`, `"llr": [{"score": -1000, "llr": -1e300},`, "out of range"},
+		"twice":        {`"modality"`, `"Modality": "face", "modality"`, "occurs twice"},
+		"twice-inside": {`"one_in": 10,`, `"one_in": 9, "one_in": 10,`, "occurs twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := strings.Replace(good, row.old, row.new, 1)

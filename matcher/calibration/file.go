@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 )
 
 // Format is the version of the file form.
@@ -53,6 +54,9 @@ func Parse(b []byte) (*Calibration, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("parsing calibration: something follows the object")
 	}
+	if err := once(json.NewDecoder(bytes.NewReader(b))); err != nil {
+		return nil, fmt.Errorf("parsing calibration: %w", err)
+	}
 	if f.Format != Format {
 		return nil, fmt.Errorf("parsing calibration: format %.40q, want %q", f.Format, Format)
 	}
@@ -62,6 +66,41 @@ func Parse(b []byte) (*Calibration, error) {
 	}
 	return c, nil
 }
+
+// once refuses a second member of one name in the value that d reads: which of two thresholds counts must not depend
+// on who reads them. Names are the same whatever their case, as for json.Unmarshal.
+func once(d *json.Decoder) error {
+	token, err := d.Token()
+	if err != nil {
+		return err
+	}
+	open, ok := token.(json.Delim)
+	if !ok {
+		return nil
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		if open == '{' {
+			name, err := d.Token()
+			if err != nil {
+				return err
+			}
+			folded := strings.ToLower(name.(string))
+			if seen[folded] {
+				return fmt.Errorf("member %.40q occurs twice", name)
+			}
+			seen[folded] = true
+		}
+		if err := once(d); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token() // the closing bracket
+	return err
+}
+
+// mostLLR bounds ratios, far above what any number of comparisons supports: package fusion lays them out in cells.
+const mostLLR = 100
 
 // check is every rule of a calibration.
 func (c *Calibration) check() error {
@@ -84,10 +123,10 @@ func (c *Calibration) check() error {
 		return fmt.Errorf("llr: %d knots, want 2 to %d", n, maxKnots)
 	}
 	for i, k := range c.knots {
-		if !finite(k.Score) || !finite(k.LLR) {
-			return fmt.Errorf("llr: knot %d is not finite", i)
+		if !finite(k.Score) || !(math.Abs(k.LLR) <= mostLLR) {
+			return fmt.Errorf("llr: knot %d is out of range", i)
 		}
-		if i > 0 && (k.Score <= c.knots[i-1].Score || k.LLR <= c.knots[i-1].LLR) {
+		if i > 0 && (k.Score <= c.knots[i-1].Score || k.LLR < c.knots[i-1].LLR) {
 			return fmt.Errorf("llr: knot %d does not rise", i)
 		}
 	}

@@ -25,7 +25,7 @@ type Input struct {
 // Limits of [Fit] and [Parse].
 const (
 	maxGroups = 16
-	maxKnots  = 512
+	maxKnots  = 1024 // a little over maxGroups times bins
 	maxPoints = 256
 	// leastScores is the least number of comparisons of either kind in a group from which anything may be concluded.
 	leastScores = 100

@@ -34,12 +34,18 @@ func lowest(groups []Scores) []Knot {
 		for _, m := range maps {
 			k.LLR = min(k.LLR, interpolate(m, s))
 		}
-		if n := len(out); n > 0 && (k.LLR <= out[n-1].LLR+1e-6 || k.Score <= out[n-1].Score) {
-			continue // flat where one group's map ends: the outer knots carry on
+		if n := len(out); n > 0 {
+			k.LLR = max(k.LLR, out[n-1].LLR) // it never falls, but for rounding
+		}
+		// Where the map is flat, because the least one has not begun to rise or rises no more, both ends of the run
+		// stay: without the far one the line to the next corner would lie above the map.
+		if n := len(out); n > 1 && k.LLR == out[n-1].LLR && k.LLR == out[n-2].LLR {
+			out[n-1] = k
+			continue
 		}
 		out = append(out, k)
 	}
-	return atLeastTwo(out)
+	return out
 }
 
 // atLeastTwo lets a map that tells nothing apart have a beginning and an end.
