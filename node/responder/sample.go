@@ -36,12 +36,19 @@ type sample struct {
 // poor reports that a sample has too little detail for a decision at a stated rate.
 func (s *sample) poor() bool { return s.face == nil && s.view.Poor() != finger.NoReason }
 
+// unreported is the quality by which a sample is ranked that reports none, which is not a sample of the worst.
+const unreported = 50
+
 // worth orders samples of one finger or face by how much they tell: the reported quality, and then the minutiae.
 func (s *sample) worth() int {
 	if s.face != nil {
 		return 0
 	}
-	return int(s.view.Quality)<<8 + len(s.view.Minutiae)
+	quality := int(s.view.Quality)
+	if quality == 0 {
+		quality = unreported
+	}
+	return quality<<8 + len(s.view.Minutiae)
 }
 
 func (s *sample) template() (*finger.Template, error) {
@@ -108,6 +115,11 @@ func decodeProbes(probes []protocol.Probe) ([]*sample, error) {
 		s, err := decode(p.Modality, p.Format, p.Position, p.Data)
 		if err != nil {
 			return out, &protocol.Fault{Code: protocol.CodeProbe, Err: err}
+		}
+		for _, one := range s {
+			if one.view.Quality == 0 { // the record's own, where it reports one, is of the view
+				one.view.Quality = p.Quality
+			}
 		}
 		out = append(out, s...)
 	}

@@ -74,6 +74,12 @@ func graded(record []byte, quality byte) []byte {
 	return out
 }
 
+// rated is the probe with the quality that the capture device reports beside the record.
+func rated(p protocol.Probe, quality uint8) protocol.Probe {
+	p.Quality = quality
+	return p
+}
+
 // verdictCase is about person 7, enrolled with the templates, decided at 1/oneIn.
 type verdictCase struct {
 	name      string
@@ -123,12 +129,21 @@ func verdictCases() []verdictCase {
 			ask(finger7), 10000, protocol.CodeMatched},
 		{"unplaced-impressions-of-another", list(fingerTemplate(0, unplaced(p.FingerReference(2))), fingerTemplate(0, unplaced(second.Data))),
 			ask(finger8), 10000, protocol.CodeNotMatched},
+		// References of unknown finger count only where a probe needs them, and other fingers' not at all.
+		{"unnamed-reference-beside-named", list(ref(2), fingerTemplate(0, unplaced(p.FingerReference(3)))), ask(finger7), 10000, protocol.CodeMatched},
+		{"unnamed-reference-beside-ten", append(slices.Clone(ten), fingerTemplate(0, unplaced(p.FingerReference(5)))),
+			ask(finger7, placed(3, p.FingerProbe(3, 1))), 1_000_000, protocol.CodeMatched},
+		{"unnamed-impressions-beside-another-finger", list(fingerTemplate(0, unplaced(p.FingerReference(2))), fingerTemplate(0, unplaced(second.Data)), ref(7)),
+			ask(finger7), 10000, protocol.CodeMatched},
 
 		// Of several impressions of one finger as many are compared as the matcher can vouch for.
 		{"two-impressions", list(ref(2), second), ask(finger7), 10000, protocol.CodeMatched},
 		{"two-impressions-of-another", list(ref(2), second), ask(finger8), 10000, protocol.CodeNotMatched},
 		{"two-impressions-at-5000", list(fingerTemplate(2, q.FingerReference(2)), ref(2)), ask(finger7), 5000, protocol.CodeMatched},
 		{"second-impression-at-10000", list(fingerTemplate(2, graded(q.FingerReference(2), 60)), ref(2)), ask(finger7), 10000, protocol.CodeMatched},
+		// A record that reports no quality is not the worst.
+		{"impression-of-unreported-quality", list(fingerTemplate(2, graded(q.FingerReference(2), 30)), fingerTemplate(2, graded(p.FingerReference(2), 0))),
+			ask(finger7), 10000, protocol.CodeMatched},
 
 		{"two-fingers", list(ref(2)), ask(finger7, finger8), 10000, protocol.CodeUncalibrated},
 		{"two-fingers-at-5000", list(ref(2)), ask(finger8, finger7), 5000, protocol.CodeMatched},
@@ -155,6 +170,8 @@ func verdictCases() []verdictCase {
 		// A poor capture may match, but cannot say no; another sample that can still does.
 		{"poor-capture", list(ref(2)), ask(placed(2, graded(finger7.Data, 10))), 10000, protocol.CodeMatched},
 		{"poor-capture-of-another", list(ref(2)), ask(placed(2, graded(finger8.Data, 10))), 10000, protocol.CodePoorCapture},
+		{"poor-capture-by-the-question", list(ref(2)), ask(rated(placed(2, graded(finger8.Data, 0)), 10)), 10000, protocol.CodePoorCapture},
+		{"quality-of-record-before-question", list(ref(2)), ask(rated(placed(2, graded(finger8.Data, 60)), 10)), 10000, protocol.CodeNotMatched},
 		{"unreported-quality", list(ref(2)), ask(placed(2, graded(finger8.Data, 0))), 10000, protocol.CodeNotMatched},
 		{"poor-capture-and-face-of-another", list(refFace, ref(2)), ask(face8, placed(2, graded(finger8.Data, 10))), 10000, protocol.CodeNotMatched},
 
@@ -169,6 +186,9 @@ func verdictCases() []verdictCase {
 		// One finger of four alone would match, all together do not.
 		{"fingers-disagree", ten, ask(finger7, placed(3, q.FingerProbe(3, 1)), placed(4, q.FingerProbe(4, 1)), placed(5, q.FingerProbe(5, 1))),
 			1000, protocol.CodeDisagree},
+		// At a rate that one finger carries and two times which it does not, a bandaged finger is no "no" beside a good one.
+		{"bandaged-finger-beside-good", ten, ask(finger7, placed(3, q.FingerProbe(3, 1))), 10000, protocol.CodeDisagree},
+		{"two-fingers-of-another", ten, ask(finger8, placed(3, q.FingerProbe(3, 1))), 10000, protocol.CodeNotMatched},
 		{"two-fingers-add-up", ten, ask(finger7, placed(3, p.FingerProbe(3, 1))), 1_000_000, protocol.CodeMatched},
 		{"one-finger-does-not", ten, ask(finger7), 1_000_000, protocol.CodeUncalibrated},
 		// The same finger under two names is one piece of evidence.
