@@ -145,7 +145,8 @@ func irisRow(r *rand.Rand, row []byte, kind int) {
 		case 1:
 			row[i] = 0
 		case 2:
-			row[i] &= byte(r.IntN(256)) & byte(r.IntN(256))
+			row[i] &= byte(r.IntN(256))
+			row[i] &= byte(r.IntN(256)) // a quarter of the bits is left
 		}
 	}
 }

@@ -49,11 +49,10 @@ func (d *decoder) huffmanTables(b []byte, at int) error {
 // bits reads the coded data of one block, most significant bit first. After 0xff comes a stuffed
 // 0x00; any other octet there begins a marker, which ends the block.
 type bits struct {
-	in    []byte
-	at    int
-	acc   uint32
-	n     uint // bits in acc
-	ended bool
+	in  []byte
+	at  int
+	acc uint32
+	n   uint // bits in acc
 }
 
 // take returns the next k bits, k <= 16.
