@@ -54,7 +54,7 @@ func (p Page) Write(w io.Writer) error {
 		view.Pictures = append(view.Pictures, one)
 	}
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"percent": percentage, "interval": interval, "count": count, "support": support, "title": title,
+		"percent": percentage, "interval": interval, "count": count, "support": support, "mark": mark, "title": title,
 		"ratio": ratio, "score": score, "ranks": ranks,
 		"thousands": func(v float64) string { return count(int(v + 0.5)) },
 		"share":     func(v float64) string { return percentage(evaluate.Rate(v)) },
@@ -158,6 +158,14 @@ func support(s evaluate.Support) string {
 		return "indicative: too few comparisons to claim the FMR"
 	}
 	return "not measurable"
+}
+
+// mark stands beside a figure whose FMR its comparisons do not support.
+func mark(s evaluate.Support) string {
+	if s == evaluate.Indicative {
+		return "\u00a0†"
+	}
+	return ""
 }
 
 // title begins a sentence.

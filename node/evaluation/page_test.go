@@ -176,7 +176,7 @@ func TestPageWords(t *testing.T) {
 	for _, want := range []string{
 		fmt.Sprintf("%.2f %%", 100*float64(r.EER)), fmt.Sprintf("%.2f %%", 100*float64(r.Pooled.EER)), "<b>12\u202f346</b> comparisons a second",
 		"record is cut short", "not measurable", "2026-01-02 03:04 UTC", "All pairs within each set", "A note.",
-		"EER, one threshold a user", "2.71 %", "rule of three", "only 30 subjects", "default-src 'none'",
+		" %\u00a0†</td>", "EER, one threshold a user", "2.71 %", "rule of three", "only 30 subjects", "default-src 'none'",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("page does not say %q", want)
