@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,7 @@ aggregate figures only, nothing of a person.`,
 
 func (f *calibrating) add(c *cobra.Command, words string) *cobra.Command {
 	c.Args = cobra.NoArgs
-	c.Flags().StringArrayVar(&f.data, "data", nil, "folder of samples; repeat it for "+words)
+	c.Flags().StringArrayVar(&f.data, "data", nil, words)
 	c.Flags().StringVar(&f.out, "out", "", "file to write; - for stdout (required)")
 	c.Flags().StringVar(&f.say, "describe", "", "where the data came from, in words, for the file")
 	return c
@@ -56,6 +57,24 @@ func (f *calibrating) check(folders int) error {
 		return usage("--data is needed: a folder of samples")
 	case len(f.data) > folders:
 		return usage("too many --data")
+	}
+	return distinctFolders(f.data)
+}
+
+// distinctFolders refuses a folder that is named twice: comparing captures with
+// themselves as if another extractor had seen them would make the figures better
+// than the data are.
+func distinctFolders(names []string) error {
+	var seen []os.FileInfo
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil {
+			continue // who reads it says why it cannot be read
+		}
+		if slices.ContainsFunc(seen, func(other os.FileInfo) bool { return os.SameFile(info, other) }) {
+			return usage("--data names one folder twice")
+		}
+		seen = append(seen, info)
 	}
 	return nil
 }
@@ -76,7 +95,7 @@ each of these groups.`,
 			}
 			return a.writeCalibration(c.Context(), &f, "finger", finger.Comparator, a.fingerGroups)
 		},
-	}, "each extractor")
+	}, "folder of templates (required); repeat it for each extractor, up to 4")
 }
 
 func (a *app) calibrateFace() *cobra.Command {
@@ -108,7 +127,7 @@ many synthetic people instead, for the sandbox's own model.`,
 			}
 			return a.writeCalibration(c.Context(), &f, "face", face.Comparator(model), groups)
 		},
-	}, "nothing else")
+	}, "folder of embeddings (required, but with --synthetic)")
 	c.Flags().StringVar(&model, "model", "", "identifier of the model that computed the embeddings")
 	c.Flags().IntVar(&people, "synthetic", 0, "number of synthetic people to use instead of --data")
 	return c

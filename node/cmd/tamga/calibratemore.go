@@ -28,7 +28,7 @@ func (a *app) calibrateIris() *cobra.Command {
 			}
 			return a.writeCalibration(c.Context(), &f, "iris", iris.Comparator, a.irisGroup)
 		},
-	}, "nothing else")
+	}, "folder of iris codes (required)")
 }
 
 func (a *app) irisGroup(ctx context.Context, folders []string) ([]calibration.Scores, error) {
@@ -76,7 +76,7 @@ writers' signatures; the skilled ones are few and bound what can be claimed.`,
 			}
 			return a.writeCalibration(c.Context(), &f, "signature", signature.Comparator, groups)
 		},
-	}, "nothing else")
+	}, "folder of signatures (required)")
 	c.Flags().IntVar(&references, "references", 5, fmt.Sprintf("signatures each writer enrols, %d to %d", signature.MinSignatures, signature.MaxSignatures))
 	return c
 }

@@ -149,6 +149,8 @@ func TestEvaluateRefuses(t *testing.T) {
 	}{
 		"no-data":       {[]string{"evaluate", "finger"}, 2, "--data is needed"},
 		"no-folder":     {[]string{"evaluate", "finger", "--data", filepath.Join(empty, "none")}, 1, "hint: check the path that --data names"},
+		"file":          {[]string{"evaluate", "finger", "--data", file}, 1, "names a file, not a folder"},
+		"twice":         {[]string{"calibrate", "finger", "--data", dir, "--data", dir + "/.", "--out", filepath.Join(empty, "c.json")}, 2, "one folder twice"},
 		"empty":         {[]string{"evaluate", "finger", "--data", empty}, 1, "no data of this kind"},
 		"nameless":      {[]string{"evaluate", "finger", "--data", bad}, 1, `"nameless.iso": the name is not SET_FINGER_IMPRESSION.iso`},
 		"format":        {[]string{"evaluate", "finger", "--data", dir, "-o", "pdf"}, 2, "-o takes table, json, ndjson or html"},

@@ -38,6 +38,9 @@ func (a *app) evaluation(f evaluationFlags) (evaluate.Options, error) {
 	if f.data == "" {
 		return evaluate.Options{}, usage("--data is needed: the folder to evaluate")
 	}
+	if info, err := os.Stat(f.data); err == nil && !info.IsDir() {
+		return evaluate.Options{}, unreadable(errors.New("reading data folder: --data names a file, not a folder"))
+	}
 	groups, named := f.groups, f.groups != ""
 	if !named {
 		groups = filepath.Join(f.data, "groups.tsv")
