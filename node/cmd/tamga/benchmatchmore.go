@@ -125,7 +125,8 @@ func benchIris(r *rand.PCG, masked bool) *iris.Sample {
 	for i := range s.Code {
 		s.Code[i], s.Mask[i] = byte(r.Uint64()), 0xff
 		if masked {
-			s.Mask[i] = byte(r.Uint64() | r.Uint64())
+			s.Mask[i] = byte(r.Uint64())
+			s.Mask[i] |= byte(r.Uint64())
 		}
 	}
 	return s
