@@ -17,8 +17,8 @@ const MaxBatch = 256
 //
 // Embeddings are kept in 8 bits a value, each scaled by its own largest value,
 // and compared exactly: the score is the cosine of the two quantised vectors.
-// On the 6,350 embeddings of the test data it differs from the cosine of
-// face.Compare by less than 0.01.
+// Over 78,606 pairs of real embeddings it differed from the cosine of
+// face.Compare by 0.004 at most.
 type Faces struct {
 	engine[faceQueries, faceMemory]
 	model   string
