@@ -14,16 +14,16 @@
 //
 //	                        EER    FNMR in % at FMR
 //	                        in %   1e-2   1e-3   1e-4
-//	FVC2002, SecuGen        1.68   2.05   4.46
-//	  sparse extractor      2.23   2.56   3.39   5.27
-//	FVC2002, FingerJetFX    1.87   2.32   3.30
-//	  dense extractor       1.76   2.05   3.15   5.03
+//	FVC2002, SecuGen        1.69   2.05   4.46
+//	  sparse extractor      2.35   2.56   3.36   5.24
+//	FVC2002, FingerJetFX    1.78   2.41   3.21
+//	  dense extractor       1.73   2.05   3.04   5.15
 //	LFW, 128 dimensions     0.98   0.97   2.08   4.39
 //	  faces                 1.07   1.17   2.86   5.28
 //	CASIA-IrisV1            2.38   2.82   4.59   5.73
 //	  irises                1.94   2.20   4.50   7.67
-//	SVC2004, skilled        5.67  21.33
-//	  signatures            5.50  11.50
+//	SVC2004, skilled        5.33  21.33
+//	  signatures            5.50  12.00
 //
 // They were measured with "tamga evaluate" and the comparators of 2026-11-25 on the sets that the
 // command writes by default; matcher/doc has the curves side by side. What is not like real data:
