@@ -29,8 +29,8 @@ var (
 const MaxWorkers = 256
 
 // Instructions names the processor instructions that searches use: "avx512",
-// "avx2", or "go" for none in particular. Results are the same with all. "avx512" is
-// chosen only in programs built with -tags tamga_avx512: see package scan.
+// "avx2", or "go" for none in particular. Results are the same with all: a set that
+// disagrees with pure Go on this processor is not chosen.
 func Instructions() string { return scan.Best().Name }
 
 // Config is how an index uses the machine. The zero value is one goroutine and

@@ -4,13 +4,12 @@
 //
 // Every loop exists in pure Go and, where it pays, in assembly; [Best] chooses
 // one set by what the processor can do, and [Sets] lists all that can run here,
-// so that tests hold them against each other. The set for AVX-512 (VNNI,
-// VPOPCNTDQ) has not been run on a processor or an emulator that has these
-// instructions: it is chosen only in programs built with -tags tamga_avx512.
-// Build so once the tests of this package have passed on such a processor, where
-// they try the set whatever the tags. All sets give the same results
+// so that tests hold them against each other. All sets give the same results
 // bit for bit: what is counted are integers, and the one multiplication in
-// floating point ([Set.Above]) is a single correctly rounded operation.
+// floating point ([Set.Above]) is a single correctly rounded operation. Best
+// sees to that itself before it chooses one (check.go), for the set for AVX-512
+// (VNNI, VPOPCNTDQ) was written without a processor at hand that has these
+// instructions.
 //
 // Callers own all memory. The loops check no bounds in assembly: their Go
 // wrappers do, and panic on a caller's mistake as an index expression would.
@@ -43,8 +42,6 @@ type Vector struct {
 type Set struct {
 	// Name says which instructions the set uses.
 	Name string
-	// untried says that no processor has run the set yet; see chooseUntried.
-	untried bool
 
 	dots1   func(out *int32, rows *byte, n, stride int, q *Vector)
 	dots4   func(out *int32, rows *byte, n, stride int, q *[Queries]Vector)
@@ -111,17 +108,3 @@ func (s *Set) Above(dots []int32, norms []float32, from int, limit float32) int 
 var generic = Set{
 	Name: "go", dots1: dots1, dots4: dots4, above: above, iris: irisCodes, irisAll: irisMasked, local: local,
 }
-
-// best is chosen once, when the program starts: the fastest set whose results were seen to
-// agree with the others on a processor.
-var best = func() *Set {
-	for _, s := range Sets() {
-		if !s.untried || chooseUntried {
-			return s
-		}
-	}
-	return &generic
-}()
-
-// Best returns the fastest set that this processor can run and that may be chosen.
-func Best() *Set { return best }

@@ -24,13 +24,44 @@ func TestOffsets(t *testing.T) {
 	}
 }
 
-// TestUntriedIsNotChosen: without the tag nobody is searched for by instructions that were never run.
-func TestUntriedIsNotChosen(t *testing.T) {
-	if Best().untried && !chooseUntried {
-		t.Errorf("%s was chosen", Best().Name)
-	}
-	if sets := Sets(); sets[len(sets)-1].Name != "go" {
+// TestChoice: a set that gives another result in any of its loops is not chosen, and all that can run here agree.
+func TestChoice(t *testing.T) {
+	sets := Sets()
+	if sets[len(sets)-1].Name != "go" {
 		t.Error("the last set is not the one in pure Go")
+	}
+	for _, s := range sets {
+		if !s.agrees() {
+			t.Errorf("%s does not agree with pure Go", s.Name)
+		}
+	}
+	for name, spoil := range map[string]func(*Set){
+		"dots1": func(s *Set) {
+			s.dots1 = func(out *int32, rows *byte, n, stride int, q *Vector) { dots1(out, rows, n, stride, q); *out++ }
+		},
+		"dots4": func(s *Set) {
+			s.dots4 = func(out *int32, rows *byte, n, stride int, q *[Queries]Vector) {
+				dots4(out, rows, n, stride, q)
+				*out++
+			}
+		},
+		"above": func(s *Set) { s.above = func(*int32, *float32, int, float32) int { return 0 } },
+		"iris": func(s *Set) {
+			s.iris = func(out *uint16, rows *byte, n int, p *Probe) { irisCodes(out, rows, n, p); *out ^= 1 }
+		},
+		"masked": func(s *Set) {
+			s.irisAll = func(out *Rotations, rows *byte, n int, p *Probe) { irisMasked(out, rows, n, p); out.Usable[16]++ }
+		},
+		"local": func(s *Set) {
+			s.local = func(probe *uint64, np int, reference *uint64, n int) int { return local(probe, np, reference, n) + 1 }
+		},
+	} {
+		bad := generic
+		bad.Name = name
+		spoil(&bad)
+		if got := choose([]*Set{&bad, &generic}); got != &generic {
+			t.Errorf("a set with a wrong %s was chosen", name)
+		}
 	}
 	t.Logf("chosen: %s", Best().Name)
 }

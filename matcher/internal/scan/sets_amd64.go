@@ -9,7 +9,7 @@ func Sets() []*Set {
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
 		cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512VPOPCNTDQ && cpu.X86.HasAVX2 {
 		sets = append(sets, &Set{
-			Name: "avx512", untried: true, dots1: dots1AVX512, dots4: dots4AVX512, above: aboveAVX2,
+			Name: "avx512", dots1: dots1AVX512, dots4: dots4AVX512, above: aboveAVX2,
 			iris: irisAVX512, irisAll: irisMaskedAVX512, local: localAVX512,
 		})
 	}
