@@ -233,6 +233,8 @@ func TestRefusals(t *testing.T) {
 		{"narrow", 1, 300, 500, 300, extract.ErrSize},
 		{"low", 300, 99, 500, 29700, extract.ErrSize},
 		{"wide", 4001, 300, 500, 0, extract.ErrSize},
+		{"area", 2001, 2000, 500, 0, extract.ErrSize},
+		{"coarse", 4000, 4000, 250, 0, extract.ErrSize},
 		{"negative", -300, -300, 500, 90000, extract.ErrSize},
 		{"coarse", 300, 300, 249, 90000, extract.ErrResolution},
 		{"fine", 300, 300, 1201, 90000, extract.ErrResolution},

@@ -15,6 +15,9 @@ const (
 	MaxArea       = 16   // square inches; the scanners' largest plate, for four fingers, has ten
 	MinResolution = 250  // pixels per inch; ISO/IEC 19794-2:2005 clause 5.4 wants no less
 	MaxResolution = 1200
+	// mostArea is in square inches; a rolled finger has two or three. Ridges are looked at at 500 dpi,
+	// so sides alone would let a small file of 4000 by 4000 pixels at 250 dpi take gigabytes.
+	mostArea = 16
 )
 
 // Errors of an image's shape, to be tested for with errors.Is.
@@ -53,6 +56,8 @@ func checkShape(width, height, dpi int) error {
 	switch {
 	case width < MinSide || width > MaxSide || height < MinSide || height > MaxSide:
 		return fmt.Errorf("checking finger image: %w: sides must be %d to %d pixels", ErrSize, MinSide, MaxSide)
+	case dpi > 0 && dpi <= MaxResolution && width*height > mostArea*dpi*dpi:
+		return fmt.Errorf("checking finger image: %w: must be at most %d square inches", ErrSize, mostArea)
 	case dpi < MinResolution || dpi > MaxResolution:
 		return fmt.Errorf("checking finger image: %w: must be %d to %d pixels per inch", ErrResolution, MinResolution, MaxResolution)
 	case width*height > MaxArea*dpi*dpi:
