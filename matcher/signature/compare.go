@@ -60,7 +60,10 @@ func (r *subject) distance(s *scratch, probe []row) float64 {
 	sum := 0.0
 	for i := range r.signatures {
 		m := &r.signatures[i]
-		cost, _ := s.warp(probe, m, infinite, nil)
+		cost, ok := s.warp(probe, m, infinite, nil)
+		if !ok {
+			return math.Inf(1) // no path within the band: as unlike as can be
+		}
 		sum += float64(cost) / float64(len(probe)+len(m.rows))
 	}
 	return sum

@@ -214,7 +214,8 @@ func TestMasterKeys(t *testing.T) {
 			s := signature.Sample{HasPressure: true, HasAngles: true}
 			for i := range n {
 				p := shape(i)
-				p.T = float64(10 * i)
+				// A channel that never varies would make it another kind of sample, which does not compare.
+				p.T, p.Pressure, p.Azimuth = float64(10*i), p.Pressure+float64(i%2), float64(i%2)
 				s.Points = append(s.Points, p)
 			}
 			p, err := signature.Prepare(s)
@@ -271,6 +272,10 @@ func TestEmptyAndWiped(t *testing.T) {
 	noReference.Wipe()
 	bare := invented(1, 3, 0)
 	bare.HasPressure = false
+	constant := invented(1, 3, 0) // declared, but says nothing
+	for i := range constant.Points {
+		constant.Points[i].Pressure = 512
+	}
 	for name, c := range map[string]struct {
 		p   *signature.Template
 		r   *signature.Reference
@@ -283,6 +288,7 @@ func TestEmptyAndWiped(t *testing.T) {
 		"no-one":    {good, nil, signature.ErrNoTemplate},
 		"zero-one":  {good, &signature.Reference{}, signature.ErrNoTemplate},
 		"channels":  {prepare(t, bare), r, signature.ErrChannels},
+		"constant":  {prepare(t, constant), r, signature.ErrChannels},
 	} {
 		if s, err := signature.Compare(c.p, c.r); !math.IsInf(s, -1) || !errors.Is(err, c.err) {
 			t.Errorf("%s: %v, %v", name, s, err)
@@ -337,6 +343,9 @@ func TestCompareConcurrently(t *testing.T) {
 func stretchedAngles(n int) signature.Sample {
 	s := stretched(3, n)
 	s.HasAngles = true
+	for i := range s.Points {
+		s.Points[i].Azimuth = float64(i % 7)
+	}
 	return s
 }
 

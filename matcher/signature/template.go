@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"slices"
 )
 
 // Limits on one sample. Fewer points than MinPoints, a sixth of a second, are
@@ -86,8 +87,22 @@ func Prepare(s Sample) (*Template, error) {
 	if len(points) > MaxPoints {
 		return nil, fmt.Errorf("preparing signature template: %w", ErrTooMany)
 	}
-	p := &prepared{rows: features(points, s.HasPressure, s.HasAngles), kind: kind{s.HasPressure, s.HasAngles}}
+	k := measured(s)
+	p := &prepared{rows: features(points, k.pressure, k.angles), kind: k}
 	return &Template{open: func() *prepared { return p }}, nil
+}
+
+// measured is what the sample really has: a channel that never varies says nothing, however it was declared, and the
+// distances over the others must not be read as if it had agreed.
+func measured(s Sample) kind {
+	varies := func(of func(Point) float64) bool {
+		return slices.ContainsFunc(s.Points, func(p Point) bool { return of(p) != of(s.Points[0]) })
+	}
+	return kind{
+		pressure: s.HasPressure && varies(func(p Point) float64 { return p.Pressure }),
+		angles: s.HasAngles && (varies(func(p Point) float64 { return p.Azimuth }) ||
+			varies(func(p Point) float64 { return p.Altitude })),
+	}
 }
 
 // check finds the first rule that the points break.
