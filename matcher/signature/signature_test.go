@@ -215,7 +215,7 @@ func TestMasterKeys(t *testing.T) {
 			for i := range n {
 				p := shape(i)
 				// A channel that never varies would make it another kind of sample, which does not compare.
-				p.T, p.Pressure, p.Azimuth = float64(10*i), p.Pressure+float64(i%2), float64(i%2)
+				p.T, p.Pressure, p.Azimuth = float64(10*i), p.Pressure-float64(i%2), float64(i%2)
 				s.Points = append(s.Points, p)
 			}
 			p, err := signature.Prepare(s)
