@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/tamga-id/tamga/matcher/calibration"
@@ -14,6 +15,9 @@ type Calibrations map[string]*calibration.Calibration
 
 // Add takes in one more. It fails when nothing here computes such scores, or when there is one already.
 func (c Calibrations) Add(one *calibration.Calibration) error {
+	if one == nil {
+		return errors.New("there is no calibration")
+	}
 	name := one.Comparator()
 	if _, ok := c[name]; ok {
 		return fmt.Errorf("two calibrations of %.200q", name)

@@ -63,6 +63,9 @@ func TestOwnCalibration(t *testing.T) {
 
 func TestCalibrationsRefuse(t *testing.T) {
 	c := responder.Calibrations{}
+	if err := c.Add(nil); err == nil {
+		t.Error("none was taken in")
+	}
 	if err := c.Add(around(t, finger.Comparator, 0.9, 0.1)); err != nil {
 		t.Fatal(err)
 	}
