@@ -12,9 +12,13 @@ import (
 // outlives them.
 const Comparator = "minutia cylinder-code 4"
 
-// The calibration is made by
+// FragmentComparator is Comparator where one side shows little of a finger.
+const FragmentComparator = Comparator + ", fragments"
+
+// The calibrations are made by
 //
 //	tamga calibrate finger --data iso_secugen --data iso_fjfx --out finger.calibration.json
+//	tamga calibrate finger --data iso_secugen --data iso_fjfx --fragments --out fragment.calibration.json
 //
 // from all pairs of different fingers of FVC2002 DB1_B to DB4_B (40 fingers, 8 impressions each), within the sets and
 // across them, of two extractors and of one with the other. The comparisons come from 40 fingers and are not
@@ -24,16 +28,29 @@ const Comparator = "minutia cylinder-code 4"
 //go:embed finger.calibration.json
 var file []byte
 
-var shipped = sync.OnceValue(func() *calibration.Calibration {
+//go:embed fragment.calibration.json
+var fragmentFile []byte
+
+var (
+	shipped         = sync.OnceValue(func() *calibration.Calibration { return parse(file, Comparator) })
+	shippedFragment = sync.OnceValue(func() *calibration.Calibration { return parse(fragmentFile, FragmentComparator) })
+)
+
+func parse(file []byte, comparator string) *calibration.Calibration {
 	c, err := calibration.Parse(file)
-	if err != nil || c.Comparator() != Comparator {
-		panic(fmt.Sprintf("finger: calibration is not of %s: %v", Comparator, err))
+	if err != nil || c.Comparator() != comparator {
+		panic(fmt.Sprintf("finger: calibration is not of %s: %v", comparator, err))
 	}
 	return c
-})
+}
 
 // Calibration says what scores of [Compare] mean.
 func Calibration() *calibration.Calibration { return shipped() }
+
+// FragmentCalibration says what scores mean where one side is a [Sample.Fragment]: it was made of the MinDecidable
+// minutiae of each template that lie closest together, the fragment that an impostor would cut out, since it fits in
+// most places of another finger.
+func FragmentCalibration() *calibration.Calibration { return shippedFragment() }
 
 // Threshold returns the comparison score from which on two templates are called mated with a false match rate of at
 // most one in fmrOneIn, in a single comparison. The error is [calibration.ErrUnsupported] when fmrOneIn is 0 or asks

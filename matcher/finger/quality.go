@@ -13,15 +13,14 @@ const (
 )
 
 const (
-	// MinDecidable is the least number of minutiae, on either side of a comparison, at
-	// which anything is decided. The templates behind the calibration have 13 and more,
-	// nearly all of them over 16, and the rates of [Threshold] are theirs. Fragments of 5
-	// to 8, cut out of them, were seen to match foreign fingers ten to twenty times as
-	// often as a threshold says; the 16 that lie closest together, cut out of a finger,
-	// still about twice as often at 1 in 1,000 and four times at 1 in 10,000 (95 and 20
-	// of 48,062 comparisons), and 20 little less. Whoever decides calls a comparison with
-	// fewer inconclusive.
+	// MinDecidable is the least number of minutiae, on either side of a comparison, at which anything is decided.
+	// Fragments of 5 to 8, cut out of fingers, were seen to match foreign fingers ten to twenty times as often as a
+	// threshold says. Whoever decides calls a comparison with fewer inconclusive.
 	MinDecidable = 16
+	// MinWhole is the number of minutiae on either side under which a comparison is held to [FragmentCalibration]. The
+	// 16 that lie closest together, cut out of a finger, match foreign fingers about twice as often at 1 in 1,000 as
+	// [Threshold] says and four times at 1 in 10,000 (95 and 20 of 48,062 comparisons), and 20 little less.
+	MinWhole = 24
 	// MinCommon is the number of minutiae of either side where the other was seen, too, under which a score that leans
 	// to one finger without being a match does not say "no". Of the mated comparisons of FVC2002 set B that match at
 	// 1 in 1,000 nine in ten have more. A score that leans the other way has no alignment to speak of, and its overlap
@@ -35,28 +34,39 @@ const (
 // Poor says why nothing can be decided on a sample at a stated rate, whatever it is compared with: FewMinutiae or
 // NoReason. Places count and not records: a fragment does not become a finger by repetition.
 func (s Sample) Poor() Reason {
-	var places [MinDecidable][2]uint16
+	if s.fewerThan(MinDecidable) {
+		return FewMinutiae
+	}
+	return NoReason
+}
+
+// Fragment reports that so little of a finger is there that only [FragmentCalibration] says what a score is worth.
+func (s Sample) Fragment() bool { return s.fewerThan(MinWhole) }
+
+// fewerThan counts places; n is at most MinWhole.
+func (s Sample) fewerThan(n int) bool {
+	var places [MinWhole][2]uint16
 	defer clear(places[:])
-	n := 0
+	found := 0
 next:
 	for _, m := range s.Minutiae {
 		at := [2]uint16{m.X, m.Y}
-		for _, seen := range places[:n] {
+		for _, seen := range places[:found] {
 			if seen == at {
 				continue next
 			}
 		}
-		places[n] = at
-		if n++; n == MinDecidable {
-			return NoReason
+		places[found] = at
+		if found++; found == n {
+			return false
 		}
 	}
-	return FewMinutiae
+	return true
 }
 
 // Doubt says why c, a comparison of the two samples that is no match, does not say that they are of two fingers: the
-// weightiest of the reasons. llr is what its score means, from the calibration in use. A match is never doubted: its threshold holds for all of them but FewMinutiae, which Poor
-// settles before.
+// weightiest of the reasons. llr is what its score means, from the calibration in use. A match is never doubted: its
+// threshold holds for all of them but FewMinutiae, which Poor settles before.
 func Doubt(probe, reference Sample, c Comparison, llr float64) Reason {
 	reported := func(s Sample) bool { return s.Quality > 0 && s.Quality < MinQuality }
 	switch {

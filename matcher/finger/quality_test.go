@@ -23,6 +23,29 @@ func TestPoor(t *testing.T) {
 	}
 }
 
+func TestFragment(t *testing.T) {
+	s := scattered(1, finger.MinWhole)
+	if s.Fragment() {
+		t.Errorf("%d minutiae are a fragment", finger.MinWhole)
+	}
+	s.Minutiae = append(s.Minutiae[1:], s.Minutiae[1:]...)
+	if !s.Fragment() || s.Poor() != finger.NoReason {
+		t.Errorf("%d places repeated are no fragment, or undecidable", finger.MinWhole-1)
+	}
+}
+
+// A fragment must score higher than a whole finger for the same claim.
+func TestFragmentsAreHeldToMore(t *testing.T) {
+	whole, fragment := finger.Calibration(), finger.FragmentCalibration()
+	for _, oneIn := range []uint32{100, 1000, 10_000} {
+		a, errA := whole.Threshold(oneIn)
+		b, errB := fragment.Threshold(oneIn)
+		if errA != nil || errB != nil || b.Score <= a.Score {
+			t.Errorf("1 in %d: whole from %v on, fragment from %v on; %v, %v", oneIn, a.Score, b.Score, errA, errB)
+		}
+	}
+}
+
 func TestDoubt(t *testing.T) {
 	good, few := scattered(1, 40), scattered(1, finger.MinDecidable-1)
 	poor, unreported := scattered(2, 40), scattered(2, 40)

@@ -3,6 +3,7 @@ package responder
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/matcher/face"
@@ -22,7 +23,7 @@ func (c Calibrations) Add(one *calibration.Calibration) error {
 	if _, ok := c[name]; ok {
 		return fmt.Errorf("two calibrations of %.200q", name)
 	}
-	if _, isFace := face.ComparatorModel(name); !isFace && name != finger.Comparator {
+	if _, isFace := face.ComparatorModel(name); !isFace && name != finger.Comparator && name != finger.FragmentComparator {
 		return fmt.Errorf("calibration is of %.200q: this version compares fingers with %q and faces with %q", name, finger.Comparator, face.Comparator("MODEL"))
 	}
 	c[name] = one
@@ -34,6 +35,17 @@ func (c Calibrations) finger() *calibration.Calibration {
 		return own
 	}
 	return finger.Calibration()
+}
+
+// fingerOf is the calibration for comparisons of whole fingers, or for some with a fragment among them.
+func (c Calibrations) fingerOf(pairs []pair) *calibration.Calibration {
+	if !slices.ContainsFunc(pairs, func(p pair) bool { return p.probe.view.Fragment() || p.reference.view.Fragment() }) {
+		return c.finger()
+	}
+	if own, ok := c[finger.FragmentComparator]; ok {
+		return own
+	}
+	return finger.FragmentCalibration()
 }
 
 // face is nil when nothing is known of the model's scores.

@@ -120,9 +120,13 @@ func (d *decision) conclude() (protocol.Code, error) {
 func (d *decision) affordable() (bool, error) {
 	total := 0
 	var counts []fusion.Source
-	for i, s := range d.planned {
-		d.planned[i].pairs = d.chosen(s)
-		n := len(d.planned[i].pairs)
+	for i := range d.planned {
+		s := &d.planned[i]
+		s.pairs = d.chosen(*s)
+		if s.pairs[0].probe.face == nil {
+			s.calibration = d.scales.fingerOf(s.pairs)
+		}
+		n := len(s.pairs)
 		if total += n; total > mostComparisons {
 			return false, nil
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,21 +82,33 @@ func distinctFolders(names []string) error {
 
 func (a *app) calibrateFinger() *cobra.Command {
 	var f calibrating
-	return f.add(&cobra.Command{
+	var fragments bool
+	c := f.add(&cobra.Command{
 		Use:   "finger",
 		Short: "Fingerprint templates: *.iso files named SET_FINGER_IMPRESSION.iso",
 		Long: `Each DIR holds the templates of one extractor, named as for "tamga evaluate finger". All pairs
 of different fingers are non-mated, across sets as well as within. With several folders the
 templates of each are compared with those of every other, too, and a threshold must hold in
-each of these groups.`,
-		Example: `  tamga calibrate finger --data secugen/ --data fingerjet/ --out finger.calibration.json`,
+each of these groups. --fragments makes the calibration for comparisons in which one side shows
+little of a finger: of each template it takes the minutiae that lie closest together.`,
+		Example: `  tamga calibrate finger --data secugen/ --data fingerjet/ --out finger.calibration.json
+  tamga calibrate finger --data secugen/ --data fingerjet/ --fragments --out fragment.calibration.json`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.check(4); err != nil {
 				return err
 			}
-			return a.writeCalibration(c.Context(), &f, "finger", finger.Comparator, a.fingerGroups)
+			comparator := finger.Comparator
+			if fragments {
+				comparator = finger.FragmentComparator
+			}
+			groups := func(ctx context.Context, folders []string) ([]calibration.Scores, error) {
+				return a.fingerGroups(ctx, folders, fragments)
+			}
+			return a.writeCalibration(c.Context(), &f, "finger", comparator, groups)
 		},
 	}, "folder of templates (required); repeat it for each extractor, up to 4")
+	c.Flags().BoolVar(&fragments, "fragments", false, "calibrate comparisons with fragments instead of those of whole fingers")
+	return c
 }
 
 func (a *app) calibrateFace() *cobra.Command {
@@ -178,8 +191,11 @@ func (a *app) writeCalibration(ctx context.Context, f *calibrating, modality, co
 	}{f.out, comparator, c.Strictest(), c.Groups()}, rows)
 }
 
-func (a *app) fingerGroups(ctx context.Context, folders []string) ([]calibration.Scores, error) {
-	items := make([][]calibration.Item[*finger.Template], len(folders))
+// fingerGroups compares the templates of each folder with themselves and with those of every other, or fragments of
+// each folder's with the templates of all.
+func (a *app) fingerGroups(ctx context.Context, folders []string, fragments bool) ([]calibration.Scores, error) {
+	whole := make([][]calibration.Item[*finger.Template], len(folders))
+	cut := make([][]calibration.Item[*finger.Template], len(folders))
 	for i, dir := range folders {
 		templates, folder, err := evaluation.ReadFingers(dir)
 		if err != nil {
@@ -187,28 +203,36 @@ func (a *app) fingerGroups(ctx context.Context, folders []string) ([]calibration
 		}
 		a.tell(folder)
 		for _, t := range templates {
-			at := strings.LastIndexByte(t.Name, '_')
-			if at <= 0 {
-				return nil, fmt.Errorf("reading template name %.60q: want SET_FINGER_IMPRESSION", t.Name)
+			for _, part := range []struct {
+				sample finger.Sample
+				into   *[]calibration.Item[*finger.Template]
+			}{{t.Sample, &whole[i]}, {densest(t.Sample), &cut[i]}} {
+				item, err := fingerItem(t.Name, part.sample)
+				if err != nil {
+					return nil, err
+				}
+				if item.Template != nil {
+					defer item.Template.Wipe()
+					*part.into = append(*part.into, item)
+				}
 			}
-			p, err := finger.Prepare(t.Sample)
-			if err != nil {
-				continue // a failure to acquire is no comparison
-			}
-			defer p.Wipe()
-			items[i] = append(items[i], calibration.Item[*finger.Template]{Source: t.Name[:at], Capture: t.Name[at+1:], Template: p})
 		}
 	}
 	var out []calibration.Scores
-	for i := range items {
-		for j := i; j < len(items); j++ {
-			name, b := filepath.Base(folders[i]), items[j]
-			if i == j {
-				b = nil
-			} else {
+	for i := range folders {
+		for j := range folders {
+			name, probes, references := filepath.Base(folders[i]), whole[i], whole[j]
+			switch {
+			case fragments:
+				name, probes = "fragments of "+name+" with "+filepath.Base(folders[j]), cut[i]
+			case j < i:
+				continue
+			case i == j:
+				references = nil
+			default:
 				name += " with " + filepath.Base(folders[j])
 			}
-			s, err := calibration.Collect(ctx, name, items[i], b, finger.Compare, a.counting())
+			s, err := calibration.Collect(ctx, name, probes, references, finger.Compare, a.counting())
 			if err != nil {
 				return nil, err
 			}
@@ -216,6 +240,43 @@ func (a *app) fingerGroups(ctx context.Context, folders []string) ([]calibration
 		}
 	}
 	return out, nil
+}
+
+// fingerItem is a sample made ready, or without a template where it cannot be: a failure to acquire is no comparison.
+func fingerItem(name string, s finger.Sample) (calibration.Item[*finger.Template], error) {
+	at := strings.LastIndexByte(name, '_')
+	if at <= 0 {
+		return calibration.Item[*finger.Template]{}, fmt.Errorf("reading template name %.60q: want SET_FINGER_IMPRESSION", name)
+	}
+	t, err := finger.Prepare(s)
+	if err != nil {
+		t = nil
+	}
+	return calibration.Item[*finger.Template]{Source: name[:at], Capture: name[at+1:], Template: t}, nil
+}
+
+// densest keeps the finger.MinDecidable minutiae that lie closest together: the fragment that an impostor would cut
+// out of a finger, since it fits in most places of another.
+func densest(s finger.Sample) finger.Sample {
+	if len(s.Minutiae) <= finger.MinDecidable {
+		return s
+	}
+	distance := func(a, b finger.Minutia) int {
+		dx, dy := int(a.X)-int(b.X), int(a.Y)-int(b.Y)
+		return dx*dx + dy*dy
+	}
+	var best []finger.Minutia
+	least := math.MaxInt
+	for _, centre := range s.Minutiae {
+		near := slices.Clone(s.Minutiae)
+		slices.SortStableFunc(near, func(a, b finger.Minutia) int { return distance(a, centre) - distance(b, centre) })
+		near = near[:finger.MinDecidable]
+		if reach := distance(near[len(near)-1], centre); reach < least {
+			least, best = reach, near
+		}
+	}
+	s.Minutiae = best
+	return s
 }
 
 func (a *app) faceGroup(ctx context.Context, model, dir string) ([]calibration.Scores, error) {
