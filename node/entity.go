@@ -19,7 +19,7 @@ import (
 const configurationLifetime = 366 * 24 * time.Hour
 
 // entityConfiguration is what the node says about itself.
-func entityConfiguration(cfg config.Config, k keys, law *policy.Law, anchors []trust.Anchor, addresses []string) trust.EntityConfiguration {
+func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors []trust.Anchor, addresses []string) trust.EntityConfiguration {
 	hints := make([]trust.EntityID, len(anchors))
 	for i, a := range anchors {
 		hints[i] = a.EntityID
@@ -33,8 +33,8 @@ func entityConfiguration(cfg config.Config, k keys, law *policy.Law, anchors []t
 				Jurisdiction: cfg.Jurisdiction,
 				PeerID:       string(k.peerID),
 				Addresses:    addresses,
-				Keys:         jose.NewKeySet(k.signing.Public()),
-				SealingKeys:  []sealing.PublicKey{k.sealing.Public()},
+				Keys:         jose.NewKeySet(k.verifiers...),
+				SealingKeys:  sealingKeys(k.sealing),
 				Modalities:   []string{responder.ModalityFinger, responder.ModalityFace},
 				Formats:      []string{exchange.FormatFinger2005, exchange.FormatEmbedding},
 				Purposes:     law.Purposes(policy.Answer),
@@ -45,6 +45,15 @@ func entityConfiguration(cfg config.Config, k keys, law *policy.Law, anchors []t
 	}
 }
 
-func newPublisher(k keys, c trust.EntityConfiguration, now func() time.Time) (*trust.Publisher, error) {
+// sealingKeys are what peers may seal to, the current one first.
+func sealingKeys(private []sealing.PrivateKey) []sealing.PublicKey {
+	out := make([]sealing.PublicKey, len(private))
+	for i, k := range private {
+		out[i] = k.Public()
+	}
+	return out
+}
+
+func newPublisher(k keySet, c trust.EntityConfiguration, now func() time.Time) (*trust.Publisher, error) {
 	return trust.NewPublisher(trust.PublisherConfig{Key: k.federation, Configuration: c, Lifetime: configurationLifetime, Clock: now})
 }

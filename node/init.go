@@ -84,8 +84,8 @@ func Init(o InitOptions) (Initialised, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
-	k, root, err := o.makeKeys()
-	defer root.Wipe()
+	k, err := o.makeKeys()
+	defer k.wipe()
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
@@ -121,7 +121,7 @@ func Init(o InitOptions) (Initialised, error) {
 			return Initialised{}, fmt.Errorf("making node: %w", err)
 		}
 	}
-	g, l, err := makeStores(context.Background(), cfg, root, k, o.Now)
+	g, l, err := makeStores(context.Background(), cfg, k, o.Now)
 	if err == nil {
 		err = closeStores(g, l)
 	}
@@ -145,23 +145,22 @@ func writeNew(path string, data []byte, mode os.FileMode) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// makeKeys makes the node's keys. The caller wipes the root.
-func (o InitOptions) makeKeys() (keys, custody.Root, error) {
+// makeKeys makes the node's keys.
+func (o InitOptions) makeKeys() (keySet, error) {
 	root, err := custody.Create(rootPath(o.Dir), o.Passphrase, o.Custody)
 	if err != nil {
-		return keys{}, custody.Root{}, err
+		return keySet{}, err
 	}
-	secrets := newSecrets()
-	defer func() {
-		for _, s := range secrets {
-			clear(s)
-		}
-	}()
-	if err := custody.CreateKeystore(keystorePath(o.Dir), root, secrets); err != nil {
-		return keys{}, root, err
+	defer root.Wipe()
+	secrets, err := newSecrets()
+	defer wipeSecrets(secrets)
+	if err == nil {
+		err = custody.CreateKeystore(keystorePath(o.Dir), root, secrets)
 	}
-	k, err := loadKeys(func(name string) ([]byte, error) { return append([]byte(nil), secrets[name]...), nil }, origin(o.EntityID))
-	return k, root, err
+	if err != nil {
+		return keySet{}, err
+	}
+	return loadKeys(secrets, origin(o.EntityID))
 }
 
 // config is the configuration that o describes, checked by the rules that hold for

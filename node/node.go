@@ -18,8 +18,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/transport"
@@ -46,10 +44,9 @@ type Node struct {
 	// Immutable after Open.
 	cfg          config.Config
 	calibrations responder.Calibrations
-	keys         keys
+	keys         keySet
 	law          *policy.Law
 	anchors      []trust.Anchor
-	root         custody.Root
 	gallery      *gallery.Gallery
 	ledger       *ledger.Log
 	directory    *trust.Directory
@@ -93,7 +90,7 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 	if n.anchors, err = loadAnchors(cfg.Trust.Anchors); err != nil {
 		return nil, err
 	}
-	if n.root, n.keys, err = openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID)); err != nil {
+	if n.keys, err = openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID)); err != nil {
 		return nil, err
 	}
 	if err = n.openStores(ctx); err != nil {
@@ -121,7 +118,7 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 }
 
 func (n *Node) openStores(ctx context.Context) (err error) {
-	n.gallery, n.ledger, err = openStores(ctx, n.cfg, n.root, n.keys, n.now)
+	n.gallery, n.ledger, err = openStores(ctx, n.cfg, n.keys, n.now)
 	return err
 }
 
@@ -140,23 +137,23 @@ func replace(path string, data []byte) error {
 // start over at entry 0, a deleted gallery would know nobody, and both would look sound.
 var errStoreMissing = errors.New("gallery or ledger is missing from the data folder; put it back from where it went, or make a new node")
 
-func openStores(ctx context.Context, cfg config.Config, root custody.Root, k keys, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
+func openStores(ctx context.Context, cfg config.Config, k keySet, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
 	for _, dir := range []string{galleryDir(cfg), LedgerDir(cfg)} {
 		if _, err := os.Stat(dir); err != nil {
 			return nil, nil, fmt.Errorf("opening node: %w: %w", gallery.ErrDamaged, errStoreMissing)
 		}
 	}
-	return makeStores(ctx, cfg, root, k, now)
+	return makeStores(ctx, cfg, k, now)
 }
 
 func galleryDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "gallery") }
 
 // makeStores opens the stores, and makes them where there are none.
-func makeStores(ctx context.Context, cfg config.Config, root custody.Root, k keys, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
+func makeStores(ctx context.Context, cfg config.Config, k keySet, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("opening node: %w", err)
 	}
-	g, err := gallery.Open(gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: root, Pseudonyms: k.pseudonyms})
+	g, err := gallery.Open(gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: k.gallery, Ring: k.ring, Pseudonyms: k.pseudonyms})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -211,7 +208,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	}
 	cfg := responder.Config{
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.signing,
-		Sealing: []sealing.PrivateKey{n.keys.sealing}, Members: n.directory, Law: n.law, Gallery: n.gallery,
+		Sealing: n.keys.sealing, Members: n.directory, Law: n.law, Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Now: n.now, Logger: n.log,
 	}
 	if o.Responder != nil {
@@ -362,7 +359,7 @@ func (n *Node) Close() error {
 		_ = os.Remove(AddressFile(n.cfg))
 	}
 	errs = append(errs, closeStores(n.gallery, n.ledger))
-	n.root.Wipe()
+	n.keys.wipe()
 	return errors.Join(errs...)
 }
 

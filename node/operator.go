@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/config"
@@ -31,7 +30,7 @@ func (n *Node) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.
 
 // Registrar enrols into the gallery of a node that is not running.
 type Registrar struct {
-	root    custody.Root
+	keys    keySet
 	gallery *gallery.Gallery
 	ledger  *ledger.Log
 	entity  string
@@ -45,12 +44,11 @@ func OpenRegistrar(ctx context.Context, configFile string, passphrase []byte) (*
 		return nil, err
 	}
 	r := &Registrar{entity: cfg.EntityID, now: time.Now}
-	var k keys
-	if r.root, k, err = openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID)); err != nil {
+	if r.keys, err = openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID)); err != nil {
 		return nil, err
 	}
-	if r.gallery, r.ledger, err = openStores(ctx, cfg, r.root, k, r.now); err != nil {
-		r.root.Wipe()
+	if r.gallery, r.ledger, err = openStores(ctx, cfg, r.keys, r.now); err != nil {
+		r.keys.wipe()
 		return nil, err
 	}
 	return r, nil
@@ -61,9 +59,9 @@ func (r *Registrar) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gal
 	return enrolWitnessed(ctx, r.gallery, r.ledger, r.entity, r.now, slog.New(slog.DiscardHandler), batch)
 }
 
-// Close releases both and wipes the root key.
+// Close releases both and wipes the keys that can be.
 func (r *Registrar) Close() error {
-	defer r.root.Wipe()
+	defer r.keys.wipe()
 	return closeStores(r.gallery, r.ledger)
 }
 

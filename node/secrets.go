@@ -1,26 +1,29 @@
 package node
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/node/keys"
 )
 
-// Names of the secrets in the keystore; each is a 32-byte seed of its own, so that
-// no key can be computed from another.
+// Names of the secrets in the keystore that have no generations; each is a 32-byte
+// seed of its own, so that no key can be computed from another. Those of node/keys
+// are beside them.
 const (
 	secretFederation    = "federation-key"
-	secretSigning       = "signing-key"
-	secretSealing       = "sealing-key"
 	secretLibP2P        = "libp2p-key"
 	secretPseudonym     = "pseudonym-key"
+	secretGallery       = "gallery-key"
 	secretLedger        = "ledger-ed25519"
 	secretLedgerPQ      = "ledger-mldsa44"
 	secretToken         = "api-token"
@@ -29,24 +32,36 @@ const (
 	keystoreSecretBytes = 32
 )
 
-func newSecrets() map[string][]byte {
+func singleSecrets() []string {
+	return []string{secretFederation, secretLibP2P, secretPseudonym, secretGallery,
+		secretLedger, secretLedgerPQ, secretToken, secretEnrolToken, secretOfficers}
+}
+
+func newSecrets() (map[string][]byte, error) {
 	out := make(map[string][]byte)
-	for _, name := range []string{secretFederation, secretSigning, secretSealing, secretLibP2P, secretPseudonym,
-		secretLedger, secretLedgerPQ, secretToken, secretEnrolToken, secretOfficers} {
+	for _, name := range singleSecrets() {
 		b := make([]byte, keystoreSecretBytes)
 		_, _ = rand.Read(b)
 		out[name] = b
 	}
-	return out
+	for _, f := range keys.Families() {
+		if err := keys.Add(out, f); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
-// keys are a node's secrets, ready for use.
-type keys struct {
+// keySet are a node's secrets, ready for use.
+type keySet struct {
 	federation jose.PrivateKey
 	signing    jose.PrivateKey
-	sealing    sealing.PrivateKey
+	verifiers  []jose.PublicKey     // of every generation of the signing key, the current one first
+	sealing    []sealing.PrivateKey // every generation, the current one first
 	pseudonyms pseudonym.Key
 	ledger     ledger.Signer
+	gallery    custody.Root // what the gallery derives the names of its records from
+	ring       *envelope.Ring
 	libp2p     []byte
 	officers   []byte
 	peerID     transport.PeerID
@@ -54,58 +69,118 @@ type keys struct {
 	enrolToken string
 }
 
-func loadKeys(secret func(string) ([]byte, error), origin string) (keys, error) {
-	var k keys
-	seeds := make(map[string][]byte)
-	for name := range newSecrets() {
-		b, err := secret(name)
-		if err != nil {
-			return keys{}, fmt.Errorf("loading keys: %w", err)
+// wipe overwrites those that can be. Keys of libraries cannot.
+func (k keySet) wipe() {
+	k.gallery.Wipe()
+	if k.ring != nil {
+		k.ring.Wipe()
+	}
+	clear(k.libp2p)
+	clear(k.officers)
+}
+
+// loadKeys makes keys of a keystore's secrets, of which it keeps copies.
+func loadKeys(secrets map[string][]byte, origin string) (k keySet, err error) {
+	for _, name := range singleSecrets() {
+		if len(secrets[name]) != keystoreSecretBytes {
+			return keySet{}, fmt.Errorf("loading keys: secret %q is missing or of the wrong length: %w", name, custody.ErrNoSecret)
 		}
-		seeds[name] = b
 	}
-	var err error
-	if k.federation, err = jose.NewPrivateKey(seeds[secretFederation]); err != nil {
-		return keys{}, fmt.Errorf("loading federation key: %w", err)
+	if k.federation, err = jose.NewPrivateKey(secrets[secretFederation]); err != nil {
+		return keySet{}, fmt.Errorf("loading federation key: %w", err)
 	}
-	if k.signing, err = jose.NewPrivateKey(seeds[secretSigning]); err != nil {
-		return keys{}, fmt.Errorf("loading signing key: %w", err)
+	if err := k.loadGenerations(secrets); err != nil {
+		return keySet{}, err
 	}
-	if k.sealing, err = sealing.NewPrivateKey(seeds[secretSealing]); err != nil {
-		return keys{}, fmt.Errorf("loading sealing key: %w", err)
+	if k.pseudonyms, err = pseudonym.NewKey(secrets[secretPseudonym]); err != nil {
+		return keySet{}, fmt.Errorf("loading pseudonym key: %w", err)
 	}
-	if k.pseudonyms, err = pseudonym.NewKey(seeds[secretPseudonym]); err != nil {
-		return keys{}, fmt.Errorf("loading pseudonym key: %w", err)
+	if k.gallery, err = custody.NewRoot(secrets[secretGallery]); err != nil {
+		return keySet{}, fmt.Errorf("loading gallery key: %w", err)
 	}
-	if k.ledger, err = ledger.NewSigner(origin, seeds[secretLedger], seeds[secretLedgerPQ]); err != nil {
-		return keys{}, fmt.Errorf("loading ledger keys: %w", err)
+	if k.ledger, err = ledger.NewSigner(origin, secrets[secretLedger], secrets[secretLedgerPQ]); err != nil {
+		return keySet{}, fmt.Errorf("loading ledger keys: %w", err)
 	}
-	if k.peerID, err = transport.PeerIDFromSeed(seeds[secretLibP2P]); err != nil {
-		return keys{}, fmt.Errorf("loading libp2p key: %w", err)
+	if k.peerID, err = transport.PeerIDFromSeed(secrets[secretLibP2P]); err != nil {
+		return keySet{}, fmt.Errorf("loading libp2p key: %w", err)
 	}
-	k.libp2p, k.officers = seeds[secretLibP2P], seeds[secretOfficers]
-	k.token = base64.RawURLEncoding.EncodeToString(seeds[secretToken])
-	k.enrolToken = base64.RawURLEncoding.EncodeToString(seeds[secretEnrolToken])
+	k.libp2p, k.officers = bytes.Clone(secrets[secretLibP2P]), bytes.Clone(secrets[secretOfficers])
+	k.token = base64.RawURLEncoding.EncodeToString(secrets[secretToken])
+	k.enrolToken = base64.RawURLEncoding.EncodeToString(secrets[secretEnrolToken])
 	return k, nil
 }
 
-// openKeys opens root key and keystore of the folder. The caller wipes the root.
-func openKeys(dir string, passphrase []byte, origin string) (custody.Root, keys, error) {
+// loadGenerations loads the keys that node/keys rotates.
+func (k *keySet) loadGenerations(secrets map[string][]byte) error {
+	kek, err := keys.Of(secrets, keys.KEK)
+	if err != nil {
+		return fmt.Errorf("loading keys: %w", err)
+	}
+	if k.ring, err = envelope.NewRing(kek.Secrets, kek.Current); err != nil {
+		return fmt.Errorf("loading keys: %w", err)
+	}
+	signing, err := keys.Of(secrets, keys.Signing)
+	if err != nil {
+		return fmt.Errorf("loading keys: %w", err)
+	}
+	for i, seed := range signing.Ordered() {
+		key, err := jose.NewPrivateKey(seed)
+		if err != nil {
+			return fmt.Errorf("loading signing key: %w", err)
+		}
+		if i == 0 {
+			k.signing = key
+		}
+		k.verifiers = append(k.verifiers, key.Public())
+	}
+	seals, err := keys.Of(secrets, keys.Sealing)
+	if err != nil {
+		return fmt.Errorf("loading keys: %w", err)
+	}
+	for _, seed := range seals.Ordered() {
+		key, err := sealing.NewPrivateKey(seed)
+		if err != nil {
+			return fmt.Errorf("loading sealing key: %w", err)
+		}
+		k.sealing = append(k.sealing, key)
+	}
+	return nil
+}
+
+// openSecrets opens root key and keystore of the folder. The caller wipes the
+// secrets.
+func openSecrets(dir string, passphrase []byte) (map[string][]byte, error) {
 	root, err := custody.Open(rootPath(dir), passphrase)
 	if err != nil {
-		return custody.Root{}, keys{}, fmt.Errorf("opening root key: %w", err)
+		return nil, fmt.Errorf("opening root key: %w", err)
 	}
+	defer root.Wipe()
 	store, err := custody.OpenKeystore(keystorePath(dir), root)
 	if err != nil {
-		root.Wipe()
-		return custody.Root{}, keys{}, fmt.Errorf("opening keystore: %w", err)
+		return nil, fmt.Errorf("opening keystore: %w", err)
 	}
-	k, err := loadKeys(store.Secret, origin)
+	secrets := make(map[string][]byte)
+	for _, name := range store.Names() {
+		if secrets[name], err = store.Secret(name); err != nil {
+			return nil, fmt.Errorf("opening keystore: %w", err)
+		}
+	}
+	return secrets, nil
+}
+
+func openKeys(dir string, passphrase []byte, origin string) (keySet, error) {
+	secrets, err := openSecrets(dir, passphrase)
 	if err != nil {
-		root.Wipe()
-		return custody.Root{}, keys{}, err
+		return keySet{}, err
 	}
-	return root, k, nil
+	defer wipeSecrets(secrets)
+	return loadKeys(secrets, origin)
+}
+
+func wipeSecrets(secrets map[string][]byte) {
+	for _, s := range secrets {
+		clear(s)
+	}
 }
 
 // Seeds are the secrets with which a member asks: what a conformance laboratory
@@ -114,21 +189,26 @@ type Seeds struct{ Federation, Signing, Sealing, Transport, Ledger, LedgerPQ []b
 
 // OpenSeeds reads them from the folder of a node that is not running.
 func OpenSeeds(dir string, passphrase []byte) (Seeds, error) {
-	root, err := custody.Open(rootPath(dir), passphrase)
+	secrets, err := openSecrets(dir, passphrase)
 	if err != nil {
-		return Seeds{}, fmt.Errorf("opening root key: %w", err)
+		return Seeds{}, err
 	}
-	defer root.Wipe()
-	store, err := custody.OpenKeystore(keystorePath(dir), root)
+	defer wipeSecrets(secrets)
+	signing, err := keys.Of(secrets, keys.Signing)
 	if err != nil {
 		return Seeds{}, fmt.Errorf("opening keystore: %w", err)
 	}
-	var s Seeds
-	for name, to := range map[string]*[]byte{secretFederation: &s.Federation, secretSigning: &s.Signing, secretSealing: &s.Sealing,
-		secretLibP2P: &s.Transport, secretLedger: &s.Ledger, secretLedgerPQ: &s.LedgerPQ} {
-		if *to, err = store.Secret(name); err != nil {
-			return Seeds{}, fmt.Errorf("opening keystore: %w", err)
+	seals, err := keys.Of(secrets, keys.Sealing)
+	if err != nil {
+		return Seeds{}, fmt.Errorf("opening keystore: %w", err)
+	}
+	s := Seeds{Signing: bytes.Clone(signing.Ordered()[0]), Sealing: bytes.Clone(seals.Ordered()[0])}
+	for name, to := range map[string]*[]byte{secretFederation: &s.Federation, secretLibP2P: &s.Transport,
+		secretLedger: &s.Ledger, secretLedgerPQ: &s.LedgerPQ} {
+		if len(secrets[name]) != keystoreSecretBytes {
+			return Seeds{}, fmt.Errorf("opening keystore: %w", custody.ErrNoSecret)
 		}
+		*to = bytes.Clone(secrets[name])
 	}
 	return s, nil
 }

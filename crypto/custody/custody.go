@@ -14,8 +14,8 @@
 // lock memory; a core dump or swap of a running node holds the root.
 //
 // Invariants:
-//   - both files are written whole or not at all, are flushed with their
-//     directory before the call returns, and are never overwritten;
+//   - both files are written whole or not at all and are flushed with their
+//     directory before the call returns; making one never overwrites another;
 //   - a file costs at most [MaxMemoryKiB] of memory and [MaxTime] passes
 //     before it is believed, whatever it says;
 //   - a wrong passphrase and an altered file cost the same work and give the

@@ -9,6 +9,7 @@ type OSDisk = osDisk
 var (
 	CreateOn         = create
 	CreateKeystoreOn = createKeystore
+	UpdateKeystoreOn = updateKeystore
 )
 
 // DecodeAny tells the fuzz targets whether data is a root file or a keystore,

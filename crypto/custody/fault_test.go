@@ -3,6 +3,7 @@ package custody_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -42,6 +43,10 @@ func (d *faultyDisk) Sync(f *os.File) error {
 
 func (d *faultyDisk) Link(old, new string) error {
 	return d.step("link", func() error { return d.OSDisk.Link(old, new) })
+}
+
+func (d *faultyDisk) Rename(old, new string) error {
+	return d.step("rename", func() error { return d.OSDisk.Rename(old, new) })
 }
 
 func (d *faultyDisk) SyncDir(dir string) error {
@@ -116,4 +121,44 @@ func (d *racingDisk) Link(old, new string) error {
 		return err
 	}
 	return d.OSDisk.Link(old, new)
+}
+
+// TestUpdateFaults fails every step of an update: the keystore is the old one
+// or, when only the last flush is in doubt, the new one, and never neither; the
+// same update then succeeds.
+func TestUpdateFaults(t *testing.T) {
+	change := func(secrets map[string][]byte) error {
+		delete(secrets, "old")
+		secrets["new"] = []byte("two")
+		return nil
+	}
+	for _, tt := range []struct {
+		step  string
+		after bool
+		want  string // the only name in the store afterwards
+	}{
+		{"sync", false, "old"},
+		{"sync", true, "old"},
+		{"rename", false, "old"},
+		{"sync-dir", false, "new"},
+		{"sync-dir", true, "new"},
+	} {
+		t.Run(fmt.Sprintf("%s-after-%v", tt.step, tt.after), func(t *testing.T) {
+			path := keystoreFile(t, newRoot(t), map[string][]byte{"old": []byte("one")})
+			err := custody.UpdateKeystoreOn(&faultyDisk{fail: tt.step, after: tt.after}, path, newRoot(t), change)
+			if !errors.Is(err, errDisk) {
+				t.Errorf("updating: %v, want the disk fault", err)
+			}
+			k, err := custody.OpenKeystore(path, newRoot(t))
+			if got := k.Names(); err != nil || len(got) != 1 || got[0] != tt.want {
+				t.Errorf("afterwards %q, %v; want %q", got, err, tt.want)
+			}
+			if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+				t.Errorf("%d files (%v), want the keystore alone", len(entries), err)
+			}
+			if err := custody.UpdateKeystore(path, newRoot(t), change); err != nil {
+				t.Errorf("second try: %v", err)
+			}
+		})
+	}
 }

@@ -19,6 +19,9 @@ type disk interface {
 	// Link gives the complete file old the name new, atomically, and fails
 	// with fs.ErrExist when new is taken.
 	Link(old, new string) error
+	// Rename gives the complete file old the name new, atomically, in place of
+	// what had it.
+	Rename(old, new string) error
 	// SyncDir makes the names in a directory durable.
 	SyncDir(dir string) error
 }
@@ -27,8 +30,9 @@ type osDisk struct{}
 
 var _ disk = osDisk{}
 
-func (osDisk) Sync(f *os.File) error      { return f.Sync() }
-func (osDisk) Link(old, new string) error { return os.Link(old, new) }
+func (osDisk) Sync(f *os.File) error        { return f.Sync() }
+func (osDisk) Link(old, new string) error   { return os.Link(old, new) }
+func (osDisk) Rename(old, new string) error { return os.Rename(old, new) }
 
 func (osDisk) SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
@@ -48,36 +52,84 @@ func (osDisk) SyncDir(dir string) error {
 // name is removed leaves a second name for the same sealed bytes; it may be
 // deleted. On error nothing is left under path.
 func writeNew(d disk, path string, data []byte) error {
-	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
 	if _, err := os.Lstat(path); err == nil {
 		return &os.PathError{Op: "create", Path: path, Err: os.ErrExist}
 	}
-	f, err := os.CreateTemp(dir, "."+base+".tmp-*") // Mode 0600.
+	tmp, err := writeBeside(d, path, data)
 	if err != nil {
 		return err
 	}
-	tmp := f.Name()
 	defer os.Remove(tmp)
-	_, err = f.Write(data)
-	if err == nil {
-		err = d.Sync(f)
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
 	if err := d.Link(tmp, path); err != nil {
 		return err
 	}
 	if err := os.Remove(tmp); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
-	if err := d.SyncDir(dir); err != nil {
+	if err := d.SyncDir(filepath.Dir(path)); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
+}
+
+// writeBeside flushes data under a temporary name in path's folder.
+func writeBeside(d disk, path string, data []byte) (string, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*") // Mode 0600.
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = d.Sync(f)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// replaceFile puts data in the place of the file at path. At every moment,
+// crashes included, path is the old file or the new one, whole. With an error
+// it is still the old one, unless flushing the folder was what failed; then it
+// may be either, and doing the same again settles it.
+//
+// The bytes of the old file are then overwritten. On a file system that writes
+// in place they are gone; on one that copies, or on flash, they are not until
+// the blocks are used again.
+func replaceFile(d disk, path string, data []byte) error {
+	old, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	tmp, err := writeBeside(d, path, data)
+	if err != nil {
+		return err
+	}
+	if err := d.Rename(tmp, path); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	if err := d.SyncDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	scrub(old)
+	return nil
+}
+
+// scrub overwrites a file that has no name any more. It is done as far as it
+// goes: what must not fail has happened by then.
+func scrub(f *os.File) {
+	info, err := f.Stat()
+	if err != nil {
+		return
+	}
+	noise := make([]byte, info.Size())
+	if randomize(noise) != nil {
+		return
+	}
+	if _, err := f.WriteAt(noise, 0); err == nil {
+		_ = f.Sync()
+	}
 }
 
 // readFile reads a regular file of at most limit bytes.

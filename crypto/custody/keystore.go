@@ -27,7 +27,7 @@ const (
 	formatStore   = "tamga-keystore-1"
 )
 
-// Keystore is a set of named secrets, opened. It is immutable, safe for
+// Keystore is a set of named secrets, as it was when opened. It is immutable, safe for
 // concurrent use, and prints as a redaction mark. The zero value is empty.
 type Keystore struct {
 	open func() map[string][]byte
@@ -117,32 +117,81 @@ func CreateKeystore(path string, r Root, secrets map[string][]byte) error {
 }
 
 func createKeystore(d disk, path string, r Root, secrets map[string][]byte) error {
+	data, err := sealKeystore(r, secrets)
+	if err == nil {
+		err = writeNew(d, path, data)
+	}
+	if err != nil {
+		return fmt.Errorf("creating keystore: %w", err)
+	}
+	return nil
+}
+
+// UpdateKeystore lets change edit the secrets of the keystore at path, by name,
+// and puts the outcome in the old file's place: at every moment, crashes
+// included, the old keystore or the new one is there, whole. An error of change
+// leaves the file alone and is returned as it is. With any other error the old
+// one stands, unless flushing the folder failed: then it may be either, and
+// the same change may be tried again if it can find itself done.
+//
+// A secret that change deletes is overwritten where the file system writes in
+// place; a copy of the old file still opens under the same root. It keeps no
+// reference to what change puts into the map; what the map held is wiped. Two
+// updates at a time lose one: the caller holds the node's lock.
+func UpdateKeystore(path string, r Root, change func(secrets map[string][]byte) error) error {
+	return updateKeystore(osDisk{}, path, r, change)
+}
+
+func updateKeystore(d disk, path string, r Root, change func(secrets map[string][]byte) error) error {
+	store, err := OpenKeystore(path, r)
+	if err != nil {
+		return err
+	}
+	secrets := store.open()
+	held := slices.Collect(maps.Values(secrets))
+	defer func() {
+		for _, s := range held {
+			clear(s)
+		}
+	}()
+	if err := change(secrets); err != nil {
+		return err
+	}
+	data, err := sealKeystore(r, secrets)
+	if err == nil {
+		err = replaceFile(d, path, data)
+	}
+	if err != nil {
+		return fmt.Errorf("updating keystore: %w", err)
+	}
+	return nil
+}
+
+// sealKeystore encodes a keystore file under a salt of its own.
+func sealKeystore(r Root, secrets map[string][]byte) ([]byte, error) {
 	if !r.Usable() {
-		return fmt.Errorf("creating keystore: %w", ErrRoot)
+		return nil, ErrRoot
 	}
 	f := keystoreFile{Format: formatStore, Salt: make([]byte, saltSize), Secrets: []keystoreEntry{}}
 	if err := randomize(f.Salt); err != nil {
-		return fmt.Errorf("creating keystore: %w", err)
+		return nil, err
 	}
 	aead, err := keystoreAEAD(r, f.Salt)
 	if err != nil {
-		return fmt.Errorf("creating keystore: %w", err)
+		return nil, err
 	}
 	names := slices.Sorted(maps.Keys(secrets))
 	for _, name := range names {
 		sealed, err := sealWith(aead, entryAAD(name, names), secrets[name])
 		if err != nil {
-			return fmt.Errorf("creating keystore: %w", err)
+			return nil, err
 		}
 		f.Secrets = append(f.Secrets, keystoreEntry{name, sealed})
 	}
 	if err := f.validate(); err != nil {
-		return fmt.Errorf("creating keystore: %v: %w", err, ErrFormat)
+		return nil, fmt.Errorf("%v: %w", err, ErrFormat)
 	}
-	if err := writeNew(d, path, encodeFile(f)); err != nil {
-		return fmt.Errorf("creating keystore: %w", err)
-	}
-	return nil
+	return encodeFile(f), nil
 }
 
 // OpenKeystore reads what [CreateKeystore] wrote and opens every secret. It

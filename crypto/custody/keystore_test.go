@@ -154,3 +154,58 @@ func TestOpenKeystoreRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestUpdateKeystore(t *testing.T) {
+	path := keystoreFile(t, newRoot(t), map[string][]byte{"gone": []byte("g"), "kept": []byte("k")})
+	before, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close()
+	was, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("refused")
+	if err := custody.UpdateKeystore(path, newRoot(t), func(s map[string][]byte) error { delete(s, "gone"); return refused }); err != refused {
+		t.Errorf("got %v, want the change's own error", err)
+	}
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, was) {
+		t.Errorf("a refused change changed the file (%v)", err)
+	}
+	added := []byte("a")
+	err = custody.UpdateKeystore(path, newRoot(t), func(s map[string][]byte) error {
+		delete(s, "gone")
+		s["added"] = added
+		return nil
+	})
+	if err != nil || string(added) != "a" {
+		t.Fatalf("updating: %v, caller's secret %q", err, added)
+	}
+	k, err := custody.OpenKeystore(path, newRoot(t))
+	if err != nil || !slices.Equal(k.Names(), []string{"added", "kept"}) {
+		t.Fatalf("opened %q, %v", k.Names(), err)
+	}
+	for name, want := range map[string]string{"added": "a", "kept": "k"} {
+		if got, err := k.Secret(name); err != nil || string(got) != want {
+			t.Errorf("secret %q is %q, %v", name, got, err)
+		}
+	}
+	// What the old file held is not in its blocks any more.
+	old := make([]byte, len(was))
+	if _, err := before.ReadAt(old, 0); err != nil || bytes.Contains(old, was[:32]) || bytes.Equal(old, was) {
+		t.Errorf("the replaced file still reads as it was (%v)", err)
+	}
+	wrong, err := custody.NewRoot(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	never := func(map[string][]byte) error { t.Error("called"); return nil }
+	if err := custody.UpdateKeystore(path, wrong, never); !errors.Is(err, custody.ErrRoot) {
+		t.Errorf("updating under another root: %v, want ErrRoot", err)
+	}
+	all := func(s map[string][]byte) error { clear(s); return nil }
+	if err := custody.UpdateKeystore(path, newRoot(t), all); !errors.Is(err, custody.ErrFormat) {
+		t.Errorf("deleting every secret: %v, want ErrFormat", err)
+	}
+}

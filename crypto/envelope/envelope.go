@@ -1,57 +1,58 @@
 // Package envelope encrypts a gallery's records at rest so that one person's
 // records can be made unreadable by forgetting one small value.
 //
-// The keys form a chain: the node's root (crypto/custody) gives one
-// key-encryption key (KEK) per generation; a KEK wraps one random
-// data-encryption key (DEK) per subject; the DEK seals that subject's records.
-// All encryption is AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces,
-// all derivation HKDF-SHA256 (RFC 5869).
+// The keys form a chain: the keystore under the node's root (crypto/custody)
+// holds one random key-encryption key (KEK) per generation; a KEK wraps one
+// random data-encryption key (DEK) per subject; the DEK seals that subject's
+// records. All encryption is AES-256-GCM (NIST SP 800-38D) with random 96-bit
+// nonces.
 //
-// A node builds one [Ring] at start. Enrolment calls [Ring.NewDEK], stores the
+// A node makes a KEK with [NewKEK], keeps it in the keystore, and builds one
+// [Ring] of all it has at start. Enrolment calls [Ring.NewDEK], stores the
 // wrapped DEK and what [DEK.Seal] returns; a read calls [Ring.UnwrapDEK],
-// [DEK.Open] and [DEK.Wipe]. After the current generation was raised,
-// [Ring.Rewrap] moves a wrapped DEK to it without touching the records.
+// [DEK.Open] and [DEK.Wipe]. A ring with a later current generation moves a
+// wrapped DEK to it with [Ring.Rewrap], without touching the records.
 //
 // The package stores nothing. Erasure is the store's act: once no copy of the
-// wrapped DEK is left, no key of the node opens the records. A copy of a
-// wrapped DEK kept in a backup still opens under the same root, so a store
-// that promises erasure past restores must also refuse to restore it or
-// re-root; KEK generations limit how much one key protects, they are not
-// destroyed one by one.
+// wrapped DEK is left, no key of the node opens the records. Copies that a
+// backup or a storage medium keeps are dealt with by generation: a KEK is
+// random and derived from nothing, so once every wrapped DEK that is to live
+// was rewrapped and the old KEK was destroyed in the keystore, what only that
+// KEK wrapped opens for nobody, whatever root or later KEK he holds.
 //
 // Invariants:
 //   - a wrapped DEK opens only for its pseudonym, at its generation;
 //   - a record opens only under its DEK with every field of its [AAD] equal;
-//   - every generation up to the current one unwraps, none above it does;
-//   - a DEK that was wiped, or never made, seals and opens nothing.
+//   - a generation unwraps if and only if its KEK is in the ring;
+//   - a DEK or ring that was wiped, or never made, seals and opens nothing.
 //
 // With random nonces one KEK may wrap 2^32 DEKs (SP 800-38D section 8.3):
-// raise the generation before a gallery is that large.
+// activate another generation before a gallery is that large.
 package envelope
 
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-
-	"github.com/tamga-id/tamga/crypto/custody"
+	"maps"
+	"slices"
+	"sync"
 )
 
 var (
 	// ErrOpen reports bytes that do not open: other key, other pseudonym,
 	// other AAD, altered or cut. Which one is deliberately not recorded.
 	ErrOpen = errors.New("sealed bytes refused")
-	// ErrGeneration reports a KEK generation that is 0 or above the ring's
-	// current one, such as a store newer than the configuration.
+	// ErrGeneration reports a KEK generation that is not in the ring: destroyed,
+	// not made yet, or 0.
 	ErrGeneration = errors.New("unknown key generation")
-	// ErrNoKey reports an unusable root, or a DEK that is zero or wiped.
+	// ErrNoKey reports an unusable KEK, or a ring or DEK that is zero or wiped.
 	ErrNoKey = errors.New("no key")
 	// ErrField reports a pseudonym or AAD field that is empty or too long.
 	ErrField = errors.New("field empty or too long")
@@ -71,54 +72,97 @@ const (
 
 	maxPseudonym = 64
 
-	labelKEK           = "tamga/v1/kek"
-	labelKEKGeneration = "tamga/v1/kek-generation"
-	labelDEK           = "tamga/v1/dek"
-	labelRecord        = "tamga/v1/record"
+	labelDEK    = "tamga/v1/dek"
+	labelRecord = "tamga/v1/record"
 )
 
-// Ring holds the KEK generations of one node. It is immutable, safe for
-// concurrent use, and prints as a redaction mark.
+// NewKEK makes a random key-encryption key for one generation. The caller keeps
+// it sealed and wipes it.
+func NewKEK() ([]byte, error) {
+	key := make([]byte, keySize)
+	if _, err := rand.Read(key); err != nil {
+		return nil, fmt.Errorf("making key-encryption key: %w", err)
+	}
+	return key, nil
+}
+
+// Ring holds the KEK generations of one node. Copies share the keys:
+// [Ring.Wipe] on one wipes all. It is safe for concurrent use, and prints as a
+// redaction mark.
 type Ring struct {
-	// A closure hides the key from fmt and reflection, which skip methods on
+	// A closure hides the keys from fmt and reflection, which skip methods on
 	// unexported fields.
 	open    func() *ringKeys
-	current uint32
+	current uint32 // Immutable.
 }
 
 type ringKeys struct {
-	master [keySize]byte // All generations derive from it.
-	newest cipher.AEAD   // KEK of the current generation, which most calls want.
+	mu   sync.RWMutex
+	keys map[uint32]*[keySize]byte // Guarded by mu; nil once wiped.
 }
 
-// NewRing derives the KEKs of generations 1 to current from root. The root
-// may be wiped afterwards. It returns [ErrGeneration] for current 0 and
-// [ErrNoKey] for an unusable root.
-func NewRing(root custody.Root, current uint32) (*Ring, error) {
-	if current == 0 {
-		return nil, fmt.Errorf("building key ring: generation 0: %w", ErrGeneration)
+// NewRing makes a ring of the KEKs by generation, of which new DEKs are wrapped
+// under current. It copies the keys, which the caller may wipe. It returns
+// [ErrGeneration] when there is a generation 0 or none called current, and
+// [ErrNoKey] for a KEK that is not 32 bytes or all zero.
+func NewRing(keks map[uint32][]byte, current uint32) (*Ring, error) {
+	if _, ok := keks[current]; !ok || current == 0 {
+		return nil, fmt.Errorf("building key ring: current generation %d: %w", current, ErrGeneration)
 	}
-	if !root.Usable() {
-		return nil, fmt.Errorf("building key ring: root: %w", ErrNoKey)
+	k := &ringKeys{keys: make(map[uint32]*[keySize]byte, len(keks))}
+	for generation, key := range keks {
+		if generation == 0 {
+			return nil, fmt.Errorf("building key ring: generation 0: %w", ErrGeneration)
+		}
+		var zero [keySize]byte
+		if len(key) != keySize || subtle.ConstantTimeCompare(key, zero[:]) == 1 {
+			return nil, fmt.Errorf("building key ring: generation %d: %w", generation, ErrNoKey)
+		}
+		held := new([keySize]byte)
+		copy(held[:], key)
+		k.keys[generation] = held
 	}
-	k := &ringKeys{master: root.Derive(labelKEK)}
-	kek, err := k.kek(current)
-	if err != nil {
-		return nil, fmt.Errorf("building key ring: %w", err)
-	}
-	k.newest = kek
 	return &Ring{open: func() *ringKeys { return k }, current: current}, nil
 }
 
-// kek derives the KEK of one generation.
-func (k *ringKeys) kek(generation uint32) (cipher.AEAD, error) {
-	info := string(binary.BigEndian.AppendUint32([]byte(labelKEKGeneration), generation))
-	key, err := hkdf.Key(sha256.New, k.master[:], nil, info, keySize)
-	if err != nil {
-		return nil, err
+// Generations returns the generations that the ring unwraps, in order. It is
+// empty once the ring was wiped.
+func (r *Ring) Generations() []uint32 {
+	k := r.open()
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return slices.Sorted(maps.Keys(k.keys))
+}
+
+// Wipe overwrites the KEKs of r and of every copy of it. Calling it again does
+// nothing.
+func (r *Ring) Wipe() {
+	k := r.open()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, key := range k.keys {
+		clear(key[:])
 	}
-	defer clear(key)
-	return newAEAD(key)
+	k.keys = nil
+}
+
+// use runs f with the KEK of one generation. The cipher is built per call, some
+// 200 ns, because an expanded key kept in the ring could not be wiped.
+func (k *ringKeys) use(generation uint32, f func(cipher.AEAD) error) error {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.keys == nil {
+		return ErrNoKey
+	}
+	key, ok := k.keys[generation]
+	if !ok {
+		return fmt.Errorf("generation %d: %w", generation, ErrGeneration)
+	}
+	aead, err := newAEAD(key[:])
+	if err != nil {
+		return err
+	}
+	return f(aead)
 }
 
 // Current returns the generation that new DEKs are wrapped under.
@@ -140,9 +184,10 @@ func (r *Ring) NewDEK(pseudonym []byte) (DEK, []byte, error) {
 	return newDEK(key[:], r.current), wrapped, nil
 }
 
-// UnwrapDEK opens a wrapped DEK of any generation up to the current one. It
-// returns [ErrGeneration] for a later one and [ErrOpen] when wrapped was not
-// made for this pseudonym under this root.
+// UnwrapDEK opens a wrapped DEK of any generation in the ring. It returns
+// [ErrGeneration] for one that is not, because it was destroyed or is not made
+// yet, and [ErrOpen] when wrapped was not made for this pseudonym under this
+// ring's KEK.
 func (r *Ring) UnwrapDEK(pseudonym, wrapped []byte) (DEK, error) {
 	key, generation, err := r.unwrap(pseudonym, wrapped)
 	if err != nil {
@@ -179,7 +224,14 @@ func (r *Ring) wrap(pseudonym, key []byte) ([]byte, error) {
 	if _, err := rand.Read(nonce); err != nil {
 		return nil, err
 	}
-	return r.open().newest.Seal(out, nonce, key, aad), nil
+	err = r.open().use(r.current, func(kek cipher.AEAD) error {
+		out = kek.Seal(out, nonce, key, aad)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (r *Ring) unwrap(pseudonym, wrapped []byte) ([]byte, uint32, error) {
@@ -187,23 +239,20 @@ func (r *Ring) unwrap(pseudonym, wrapped []byte) ([]byte, uint32, error) {
 		return nil, 0, ErrOpen
 	}
 	generation := binary.BigEndian.Uint32(wrapped)
-	if generation == 0 || generation > r.current {
-		return nil, 0, fmt.Errorf("generation %d: %w", generation, ErrGeneration)
-	}
 	aad, err := dekAAD(pseudonym, generation)
 	if err != nil {
 		return nil, 0, err
 	}
-	kek := r.open().newest
-	if generation != r.current {
-		if kek, err = r.open().kek(generation); err != nil {
-			return nil, 0, err
-		}
-	}
 	nonce, ct := wrapped[generationSize:generationSize+nonceSize], wrapped[generationSize+nonceSize:]
-	key, err := kek.Open(nil, nonce, ct, aad)
+	var key []byte
+	err = r.open().use(generation, func(kek cipher.AEAD) error {
+		if key, err = kek.Open(nil, nonce, ct, aad); err != nil {
+			return ErrOpen
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, 0, ErrOpen
+		return nil, 0, err
 	}
 	return key, generation, nil
 }

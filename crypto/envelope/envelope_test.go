@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 
-	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/internal/redacttest"
 )
@@ -20,18 +18,23 @@ var (
 	bob   = bytes.Repeat([]byte{0xb0}, 32)
 )
 
-func testRoot(t testing.TB, fill byte) custody.Root {
-	t.Helper()
-	r, err := custody.NewRoot(bytes.Repeat([]byte{fill}, custody.RootSize))
-	if err != nil {
-		t.Fatal(err)
+// testKEKs are the KEKs of generations 1 to current, told apart by fill.
+func testKEKs(fill byte, current uint32) map[uint32][]byte {
+	keks := make(map[uint32][]byte)
+	for g := uint32(1); g <= current; g++ {
+		keks[g] = bytes.Repeat([]byte{fill, byte(g), 0x5a, fill}, 8)
 	}
-	return r
+	return keks
 }
 
 func testRing(t testing.TB, fill byte, current uint32) *envelope.Ring {
 	t.Helper()
-	r, err := envelope.NewRing(testRoot(t, fill), current)
+	return ringOf(t, testKEKs(fill, current), current)
+}
+
+func ringOf(t testing.TB, keks map[uint32][]byte, current uint32) *envelope.Ring {
+	t.Helper()
+	r, err := envelope.NewRing(keks, current)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +60,7 @@ func TestWrapThenUnwrap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Another process with the same root.
+	// Another process with the same KEKs.
 	again, err := testRing(t, 1, 3).UnwrapDEK(alice, wrapped)
 	if err != nil {
 		t.Fatal(err)
@@ -71,17 +74,10 @@ func TestWrapThenUnwrap(t *testing.T) {
 	}
 }
 
-// TestWrapFormat rebuilds the wrapping from its description: HKDF label chain,
-// AAD and layout.
+// TestWrapFormat rebuilds the wrapping from its description: AAD and layout.
 func TestWrapFormat(t *testing.T) {
-	root := testRoot(t, 1)
 	_, wrapped := newDEK(t, testRing(t, 1, 7), alice)
-	master := root.Derive("tamga/v1/kek")
-	key, err := hkdf.Key(sha256.New, master[:], nil, "tamga/v1/kek-generation\x00\x00\x00\x07", 32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := aes.NewCipher(key)
+	block, err := aes.NewCipher(testKEKs(1, 7)[7])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +108,7 @@ func TestUnwrapRefuses(t *testing.T) {
 		pseudonym, wrapped []byte
 		want               error
 	}{
-		"other-root":       {testRing(t, 2, 3), alice, good, envelope.ErrOpen},
+		"other-keks":       {testRing(t, 2, 3), alice, good, envelope.ErrOpen},
 		"other-subject":    {r, bob, good, envelope.ErrOpen},
 		"pseudonym-prefix": {r, alice[:31], good, envelope.ErrOpen},
 		"no-pseudonym":     {r, nil, good, envelope.ErrField},
@@ -182,20 +178,23 @@ func TestGenerations(t *testing.T) {
 }
 
 func TestNewRingRefuses(t *testing.T) {
-	wiped := testRoot(t, 1)
-	wiped.Wipe()
+	good := testKEKs(1, 1)[1]
 	tests := map[string]struct {
-		root    custody.Root
+		keks    map[uint32][]byte
 		current uint32
 		want    error
 	}{
-		"generation-zero": {testRoot(t, 1), 0, envelope.ErrGeneration},
-		"zero-root":       {custody.Root{}, 1, envelope.ErrNoKey},
-		"wiped-root":      {wiped, 1, envelope.ErrNoKey},
+		"none":            {nil, 1, envelope.ErrGeneration},
+		"not-current":     {map[uint32][]byte{1: good}, 2, envelope.ErrGeneration},
+		"current-zero":    {map[uint32][]byte{0: good}, 0, envelope.ErrGeneration},
+		"generation-zero": {map[uint32][]byte{0: good, 1: good}, 1, envelope.ErrGeneration},
+		"zero-key":        {map[uint32][]byte{1: make([]byte, 32)}, 1, envelope.ErrNoKey},
+		"short-key":       {map[uint32][]byte{1: good, 2: good[:31]}, 1, envelope.ErrNoKey},
+		"no-key":          {map[uint32][]byte{1: nil}, 1, envelope.ErrNoKey},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r, err := envelope.NewRing(tt.root, tt.current)
+			r, err := envelope.NewRing(tt.keks, tt.current)
 			if !errors.Is(err, tt.want) || r != nil {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
@@ -203,16 +202,62 @@ func TestNewRingRefuses(t *testing.T) {
 	}
 }
 
-func TestRingOutlivesRoot(t *testing.T) {
-	root := testRoot(t, 1)
-	r, err := envelope.NewRing(root, 1)
+// TestDestroyedGeneration is what erasure past backups rests on: without the
+// KEK of its generation a wrapped DEK opens under no other one.
+func TestDestroyedGeneration(t *testing.T) {
+	keks := testKEKs(1, 3)
+	_, wrapped := newDEK(t, ringOf(t, keks, 2), alice)
+	kept, err := ringOf(t, keks, 3).Rewrap(alice, wrapped)
 	if err != nil {
 		t.Fatal(err)
 	}
-	root.Wipe()
+	delete(keks, 2)
+	after := ringOf(t, keks, 3)
+	if got := after.Generations(); !slices.Equal(got, []uint32{1, 3}) {
+		t.Errorf("generations %d, want 1 and 3", got)
+	}
+	if _, err := after.UnwrapDEK(alice, wrapped); !errors.Is(err, envelope.ErrGeneration) {
+		t.Errorf("unwrapping of a destroyed generation: %v, want ErrGeneration", err)
+	}
+	for _, g := range []uint32{1, 3} {
+		relabelled := bytes.Clone(wrapped)
+		binary.BigEndian.PutUint32(relabelled, g)
+		if _, err := after.UnwrapDEK(alice, relabelled); !errors.Is(err, envelope.ErrOpen) {
+			t.Errorf("unwrapping as generation %d: %v, want ErrOpen", g, err)
+		}
+	}
+	if _, err := after.UnwrapDEK(alice, kept); err != nil {
+		t.Errorf("what was rewrapped does not open: %v", err)
+	}
+}
+
+func TestRingWipe(t *testing.T) {
+	keks := testKEKs(1, 2)
+	r := ringOf(t, keks, 2)
+	clear(keks[2]) // the ring holds copies
 	_, wrapped := newDEK(t, r, alice)
 	if _, err := testRing(t, 1, 2).UnwrapDEK(alice, wrapped); err != nil {
-		t.Errorf("a ring lost its keys with the root: %v", err)
+		t.Errorf("a ring lost its keys with the caller's: %v", err)
+	}
+	twin := *r
+	r.Wipe()
+	r.Wipe()
+	if _, _, err := twin.NewDEK(alice); !errors.Is(err, envelope.ErrNoKey) {
+		t.Errorf("wrapping under a wiped ring: %v, want ErrNoKey", err)
+	}
+	if _, err := twin.UnwrapDEK(alice, wrapped); !errors.Is(err, envelope.ErrNoKey) || len(twin.Generations()) != 0 {
+		t.Errorf("unwrapping under a wiped ring of generations %d: %v, want ErrNoKey", twin.Generations(), err)
+	}
+}
+
+func TestNewKEK(t *testing.T) {
+	a, err := envelope.NewKEK()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := envelope.NewKEK()
+	if err != nil || len(a) != 32 || bytes.Equal(a, b) {
+		t.Errorf("two KEKs of %d bytes, equal: %v, %v", len(a), bytes.Equal(a, b), err)
 	}
 }
 

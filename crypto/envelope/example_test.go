@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"fmt"
 
-	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
 )
 
 func Example() {
-	root, err := custody.NewRoot(bytes.Repeat([]byte{1}, custody.RootSize))
+	kek, err := envelope.NewKEK() // in earnest kept in the keystore, under the root
 	if err != nil {
 		panic(err)
 	}
-	ring, err := envelope.NewRing(root, 1)
+	ring, err := envelope.NewRing(map[uint32][]byte{1: kek}, 1)
 	if err != nil {
 		panic(err)
 	}

@@ -8,5 +8,5 @@ func DEKBytes(d DEK) (key []byte) {
 	return key
 }
 
-// RingBytes shows the master key, for redaction tests.
-func RingBytes(r *Ring) []byte { return bytes.Clone(r.open().master[:]) }
+// RingBytes shows the current KEK, for redaction tests.
+func RingBytes(r *Ring) []byte { return bytes.Clone(r.open().keys[r.current][:]) }

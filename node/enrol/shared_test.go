@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/finger"
@@ -72,11 +73,15 @@ func newGallery(t *testing.T) *gallery.Gallery {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ring, err := envelope.NewRing(map[uint32][]byte{1: bytes.Repeat([]byte{3}, 32)}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	key, err := pseudonym.NewKey(bytes.Repeat([]byte{2}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gallery.Open(gallery.Config{Dir: t.TempDir(), Node: "https://kaz.example", Root: root, Pseudonyms: key})
+	g, err := gallery.Open(gallery.Config{Dir: t.TempDir(), Node: "https://kaz.example", Root: root, Ring: ring, Pseudonyms: key})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,10 +69,11 @@ const (
 
 // Config says where a gallery is and under which keys. Every field is required.
 type Config struct {
-	Dir        string // folder of the store, created when absent; nothing else may be kept in it
-	Node       string // Entity Identifier; bound into every record
-	Root       custody.Root
-	Pseudonyms pseudonym.Key // another key than the folder was made with is refused
+	Dir        string         // folder of the store, created when absent; nothing else may be kept in it
+	Node       string         // Entity Identifier; bound into every record
+	Root       custody.Root   // key that the names of records and the tally derive from
+	Ring       *envelope.Ring // KEKs; its current generation wraps the keys of new subjects
+	Pseudonyms pseudonym.Key  // another key than the folder was made with is refused
 }
 
 func (c Config) check() error {
@@ -85,6 +86,9 @@ func (c Config) check() error {
 	}
 	if !c.Root.Usable() {
 		errs = append(errs, errors.New("no root key given"))
+	}
+	if c.Ring == nil {
+		errs = append(errs, errors.New("no key ring given"))
 	}
 	if c.Pseudonyms.IsZero() {
 		errs = append(errs, errors.New("no pseudonym key given"))
@@ -133,16 +137,13 @@ func open(cfg Config) (*Gallery, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	ring, err := envelope.NewRing(cfg.Root, 1)
-	if err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, err
 	}
+	var err error
 	index := cfg.Root.Derive("tamga/v1/gallery-index")
 	g := &Gallery{
-		node: cfg.Node, ring: ring, index: index, pseudonyms: cfg.Pseudonyms,
+		node: cfg.Node, ring: cfg.Ring, index: index, pseudonyms: cfg.Pseudonyms,
 		tallies: newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
 		turn:    make(chan struct{}, 1),
 	}

@@ -96,6 +96,7 @@ func TestOpenConfig(t *testing.T) {
 		"node":       {func(c *gallery.Config) { c.Node = "" }, "entity identifier"},
 		"root":       {func(c *gallery.Config) { c.Root = custody.Root{} }, "root key"},
 		"wiped-root": {func(c *gallery.Config) { c.Root = wiped }, "root key"},
+		"ring":       {func(c *gallery.Config) { c.Ring = nil }, "key ring"},
 		"pseudonyms": {func(c *gallery.Config) { c.Pseudonyms = pseudonym.Key{} }, "pseudonym key"},
 	}
 	for name, tt := range tests {
@@ -112,7 +113,7 @@ func TestOpenConfig(t *testing.T) {
 			}
 		})
 	}
-	if _, err := gallery.Open(gallery.Config{}); err == nil || strings.Count(err.Error(), "given") != 4 {
+	if _, err := gallery.Open(gallery.Config{}); err == nil || strings.Count(err.Error(), "given") != 5 {
 		t.Errorf("the zero configuration: %v, want every fault", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
@@ -20,7 +21,7 @@ const testNode = "https://kaz.example"
 // testConfig is the configuration that every test starts from.
 func testConfig(tb testing.TB, dir string) gallery.Config {
 	tb.Helper()
-	return gallery.Config{Dir: dir, Node: testNode, Root: testRoot(tb, 1), Pseudonyms: testPseudonyms(tb, 2)}
+	return gallery.Config{Dir: dir, Node: testNode, Root: testRoot(tb, 1), Ring: testRing(tb, 3), Pseudonyms: testPseudonyms(tb, 2)}
 }
 
 func testRoot(tb testing.TB, n byte) custody.Root {
@@ -30,6 +31,15 @@ func testRoot(tb testing.TB, n byte) custody.Root {
 		tb.Fatal(err)
 	}
 	return root
+}
+
+func testRing(tb testing.TB, n byte) *envelope.Ring {
+	tb.Helper()
+	ring, err := envelope.NewRing(map[uint32][]byte{1: bytes.Repeat([]byte{n}, 32)}, 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return ring
 }
 
 func testPseudonyms(tb testing.TB, n byte) pseudonym.Key {

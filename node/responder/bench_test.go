@@ -7,6 +7,7 @@ import (
 
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -19,7 +20,8 @@ import (
 func BenchmarkHandle(b *testing.B) {
 	p := person(7)
 	g, err := gallery.Open(gallery.Config{Dir: filepath.Join(b.TempDir(), "gallery"), Node: self,
-		Root: must(custody.NewRoot(seed(9))), Pseudonyms: must(pseudonym.NewKey(seed(10)))})
+		Root: must(custody.NewRoot(seed(9))), Ring: must(envelope.NewRing(map[uint32][]byte{1: seed(12)}, 1)),
+		Pseudonyms: must(pseudonym.NewKey(seed(10)))})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/crypto/sealing"
@@ -271,7 +272,8 @@ func openLedger(t testing.TB, dir string) *ledger.Log {
 func (w *world) withGallery(t testing.TB, people ...gallery.Enrolment) *world {
 	t.Helper()
 	g, err := gallery.Open(gallery.Config{Dir: filepath.Join(t.TempDir(), "gallery"), Node: self,
-		Root: must(custody.NewRoot(seed(9))), Pseudonyms: must(pseudonym.NewKey(seed(10)))})
+		Root: must(custody.NewRoot(seed(9))), Ring: must(envelope.NewRing(map[uint32][]byte{1: seed(12)}, 1)),
+		Pseudonyms: must(pseudonym.NewKey(seed(10)))})
 	if err != nil {
 		t.Fatal(err)
 	}

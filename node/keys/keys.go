@@ -1,0 +1,205 @@
+// Package keys gives the secrets of a node's keystore generations, so that a
+// key can be replaced while the other nodes, and what the old key made, go on
+// working.
+//
+// A family has numbered generations, each an independent random secret, one of
+// which is current. [Prepare] adds a generation that is not used yet, so that
+// everyone can learn of it; [Activate] makes it the current one; [Retire]
+// destroys those before it. Every step is one change of the secrets of
+// crypto/custody.UpdateKeystore, so a crash leaves the step done or not done,
+// and doing it again says which.
+//
+// In the keystore, generation n of a family is the secret "family/n", and
+// "family/current" holds the number of the current one as four bytes, big
+// endian. There is no other state: what is above the current one was prepared,
+// what is below is to be retired.
+//
+// The package does not know what a generation is used for: whoever retires one
+// makes sure before that nothing needs it.
+package keys
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Family is one kind of key that a node rotates.
+type Family string
+
+// The families. A KEK wraps the gallery's data keys; the signing key signs
+// Queries and Verdicts; what peers send is sealed to the sealing key.
+const (
+	KEK     Family = "kek"
+	Signing Family = "signing-key"
+	Sealing Family = "sealing-key"
+)
+
+// Families returns all of them.
+func Families() []Family { return []Family{KEK, Signing, Sealing} }
+
+var (
+	// ErrPrepared reports a family whose next generation is prepared already.
+	ErrPrepared = errors.New("the next generation is prepared already")
+	// ErrNotPrepared reports a family that has no next generation to activate.
+	ErrNotPrepared = errors.New("no next generation is prepared")
+	// ErrNothingOld reports a family with nothing before its current generation.
+	ErrNothingOld = errors.New("there is no generation before the current one")
+	// ErrMalformed reports secrets that these functions did not write.
+	ErrMalformed = errors.New("malformed key generations")
+)
+
+const (
+	secretSize = 32
+	maxNumber  = math.MaxUint32
+)
+
+// Generations are the secrets of one family.
+type Generations struct {
+	Current uint32
+	Secrets map[uint32][]byte // By generation; shared with the map they were read from.
+}
+
+// Numbers returns the numbers of all generations, in order.
+func (g Generations) Numbers() []uint32 {
+	numbers := make([]uint32, 0, len(g.Secrets))
+	for n := range g.Secrets {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+// Ordered returns the secrets as peers are told of them: the current one first,
+// then the prepared one, then those to be retired, newest first.
+func (g Generations) Ordered() [][]byte {
+	numbers := g.Numbers()
+	slices.Reverse(numbers)
+	out := [][]byte{g.Secrets[g.Current]}
+	for _, n := range numbers {
+		if n != g.Current {
+			out = append(out, g.Secrets[n])
+		}
+	}
+	return out
+}
+
+func secretName(f Family, n uint32) string {
+	return string(f) + "/" + strconv.FormatUint(uint64(n), 10)
+}
+
+func currentName(f Family) string { return string(f) + "/current" }
+
+// Add gives secrets, which have none of the family, its generation 1, current.
+func Add(secrets map[string][]byte, f Family) error {
+	if _, ok := secrets[currentName(f)]; ok {
+		return fmt.Errorf("adding %s: %w", f, ErrPrepared)
+	}
+	setCurrent(secrets, f, 1)
+	return add(secrets, f, 1)
+}
+
+func add(secrets map[string][]byte, f Family, n uint32) error {
+	secret := make([]byte, secretSize)
+	if _, err := rand.Read(secret); err != nil {
+		return fmt.Errorf("making %s: %w", f, err)
+	}
+	secrets[secretName(f, n)] = secret
+	return nil
+}
+
+func setCurrent(secrets map[string][]byte, f Family, n uint32) {
+	secrets[currentName(f)] = binary.BigEndian.AppendUint32(nil, n)
+}
+
+// Of reads the generations of a family. It returns [ErrMalformed] when there are
+// none, or something under the family's name that is no generation.
+func Of(secrets map[string][]byte, f Family) (Generations, error) {
+	g := Generations{Secrets: make(map[uint32][]byte)}
+	for name, secret := range secrets {
+		rest, ok := strings.CutPrefix(name, string(f)+"/")
+		if !ok {
+			continue
+		}
+		if rest == "current" {
+			if len(secret) != 4 {
+				return Generations{}, fmt.Errorf("reading %s: %w", f, ErrMalformed)
+			}
+			g.Current = binary.BigEndian.Uint32(secret)
+			continue
+		}
+		n, err := strconv.ParseUint(rest, 10, 32)
+		if err != nil || n == 0 || secretName(f, uint32(n)) != name || len(secret) != secretSize {
+			return Generations{}, fmt.Errorf("reading %s: %w", f, ErrMalformed)
+		}
+		g.Secrets[uint32(n)] = secret
+	}
+	if _, ok := g.Secrets[g.Current]; !ok {
+		return Generations{}, fmt.Errorf("reading %s: no current generation: %w", f, ErrMalformed)
+	}
+	return g, nil
+}
+
+// next is the prepared generation, or 0.
+func (g Generations) next() uint32 {
+	if n := slices.Max(g.Numbers()); n > g.Current {
+		return n
+	}
+	return 0
+}
+
+// Prepare adds the generation after the newest one, unused, and returns its
+// number. [ErrPrepared], with the number, when there is one already.
+func Prepare(secrets map[string][]byte, f Family) (uint32, error) {
+	g, err := Of(secrets, f)
+	if err != nil {
+		return 0, err
+	}
+	if n := g.next(); n != 0 {
+		return n, fmt.Errorf("preparing %s: generation %d: %w", f, n, ErrPrepared)
+	}
+	if g.Current == maxNumber {
+		return 0, fmt.Errorf("preparing %s: generations are used up: %w", f, ErrMalformed)
+	}
+	return g.Current + 1, add(secrets, f, g.Current+1)
+}
+
+// Activate makes the prepared generation the current one and returns its number.
+// [ErrNotPrepared] when there is none.
+func Activate(secrets map[string][]byte, f Family) (uint32, error) {
+	g, err := Of(secrets, f)
+	if err != nil {
+		return 0, err
+	}
+	n := g.next()
+	if n == 0 {
+		return 0, fmt.Errorf("activating %s: %w", f, ErrNotPrepared)
+	}
+	setCurrent(secrets, f, n)
+	return n, nil
+}
+
+// Retire destroys every generation before the current one and returns their
+// numbers. [ErrNothingOld] when there is none.
+func Retire(secrets map[string][]byte, f Family) ([]uint32, error) {
+	g, err := Of(secrets, f)
+	if err != nil {
+		return nil, err
+	}
+	var gone []uint32
+	for _, n := range g.Numbers() {
+		if n < g.Current {
+			delete(secrets, secretName(f, n))
+			gone = append(gone, n)
+		}
+	}
+	if len(gone) == 0 {
+		return nil, fmt.Errorf("retiring %s: %w", f, ErrNothingOld)
+	}
+	return gone, nil
+}

@@ -1,0 +1,106 @@
+package keys_test
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/tamga-id/tamga/node/keys"
+)
+
+func added(t *testing.T) map[string][]byte {
+	t.Helper()
+	secrets := map[string][]byte{"other": []byte("secret")}
+	for _, f := range keys.Families() {
+		if err := keys.Add(secrets, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return secrets
+}
+
+func numbers(t *testing.T, secrets map[string][]byte, f keys.Family) ([]uint32, uint32) {
+	t.Helper()
+	g, err := keys.Of(secrets, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g.Numbers(), g.Current
+}
+
+func TestRotation(t *testing.T) {
+	secrets := added(t)
+	if _, err := keys.Activate(secrets, keys.Sealing); !errors.Is(err, keys.ErrNotPrepared) {
+		t.Errorf("activating what was not prepared: %v", err)
+	}
+	if _, err := keys.Retire(secrets, keys.Sealing); !errors.Is(err, keys.ErrNothingOld) {
+		t.Errorf("retiring the only generation: %v", err)
+	}
+	first := bytes.Clone(secrets["sealing-key/1"])
+	if n, err := keys.Prepare(secrets, keys.Sealing); n != 2 || err != nil {
+		t.Fatalf("prepared %d, %v; want 2", n, err)
+	}
+	if n, err := keys.Prepare(secrets, keys.Sealing); n != 2 || !errors.Is(err, keys.ErrPrepared) {
+		t.Errorf("prepared again %d, %v; want ErrPrepared naming 2", n, err)
+	}
+	if all, current := numbers(t, secrets, keys.Sealing); !slices.Equal(all, []uint32{1, 2}) || current != 1 {
+		t.Errorf("after preparing: %d, current %d", all, current)
+	}
+	if n, err := keys.Activate(secrets, keys.Sealing); n != 2 || err != nil {
+		t.Fatalf("activated %d, %v; want 2", n, err)
+	}
+	g, err := keys.Of(secrets, keys.Sealing)
+	if err != nil || g.Current != 2 {
+		t.Fatalf("current %d, %v; want 2", g.Current, err)
+	}
+	if o := g.Ordered(); len(o) != 2 || bytes.Equal(o[0], first) || !bytes.Equal(o[1], first) {
+		t.Error("the old generation is not told of after the current one")
+	}
+	if gone, err := keys.Retire(secrets, keys.Sealing); !slices.Equal(gone, []uint32{1}) || err != nil {
+		t.Errorf("retired %d, %v; want 1", gone, err)
+	}
+	for name, s := range secrets {
+		if bytes.Equal(s, first) {
+			t.Errorf("%s is the retired secret", name)
+		}
+	}
+	// Numbers are never used twice, and other families and secrets stay.
+	if n, err := keys.Prepare(secrets, keys.Sealing); n != 3 || err != nil {
+		t.Errorf("prepared %d, %v; want 3", n, err)
+	}
+	if all, current := numbers(t, secrets, keys.KEK); !slices.Equal(all, []uint32{1}) || current != 1 || string(secrets["other"]) != "secret" {
+		t.Errorf("another family is now %d, current %d", all, current)
+	}
+}
+
+func TestAddRefusesTwice(t *testing.T) {
+	secrets := added(t)
+	before := maps.Clone(secrets)
+	if err := keys.Add(secrets, keys.KEK); err == nil || !maps.EqualFunc(before, secrets, bytes.Equal) {
+		t.Errorf("a second first generation: %v", err)
+	}
+}
+
+func TestOfRefuses(t *testing.T) {
+	key := bytes.Repeat([]byte{1}, 32)
+	current := []byte{0, 0, 0, 1}
+	for name, secrets := range map[string]map[string][]byte{
+		"none":          {},
+		"no-current":    {"kek/1": key},
+		"current-gone":  {"kek/2": key, "kek/current": current},
+		"current-short": {"kek/1": key, "kek/current": {1}},
+		"zero":          {"kek/0": key, "kek/current": {0, 0, 0, 0}},
+		"leading-zero":  {"kek/1": key, "kek/01": key, "kek/current": current},
+		"word":          {"kek/1": key, "kek/x": key, "kek/current": current},
+		"too-large":     {"kek/1": key, "kek/4294967296": key, "kek/current": current},
+		"short":         {"kek/1": key[:31], "kek/current": current},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if g, err := keys.Of(secrets, keys.KEK); !errors.Is(err, keys.ErrMalformed) || g.Secrets != nil {
+				t.Errorf("read %d, %v; want ErrMalformed", g.Numbers(), err)
+			}
+		})
+	}
+}
