@@ -7,6 +7,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -21,6 +24,7 @@ const (
 	Created   Change = "created"   // a new subject
 	Updated   Change = "updated"   // records or a holder key added to a known subject
 	Unchanged Change = "unchanged" // everything was there already
+	Kept      Change = "kept"      // it would have changed a known subject and was to keep it
 	Failed    Change = "failed"
 )
 
@@ -35,6 +39,7 @@ var (
 	ErrHolderConflict = errors.New("the subject has another holder key")
 	ErrTooMuch        = errors.New("more records, or larger ones, than a subject may have")
 	ErrNothing        = errors.New("the enrolment carries no record")
+	ErrKnown          = errors.New("the subject is enrolled already, with other records")
 )
 
 // errNotReached is the result of what a batch that ended early left undone.
@@ -47,7 +52,9 @@ const (
 	maxSubject = 512 << 10
 	// maxKeyring is more than the list of MaxRecords records takes, each with its
 	// digest and names of the length that envelope allows.
-	maxKeyring = MaxRecords*320 + 1024
+	maxKeyring = MaxRecords*(320+maxName) + maxAbsences*(3*maxName+16) + 1024
+	// maxAbsences is one for every finger, and room for other modalities.
+	maxAbsences = 16
 	// maxCall bounds how many Enrolments are prepared before they are committed,
 	// and by that how long others wait for the turn.
 	maxCall = 256
@@ -92,12 +99,72 @@ func (g *Gallery) prepare(ctx context.Context, batch []Enrolment) (*call, error)
 		}
 		j := job{e: e, err: e.check()}
 		if j.err == nil {
-			j.p, j.err = g.pseudonyms.Pseudonym(e.Subject)
 			c.size += size
 		}
 		c.jobs = append(c.jobs, j)
 	}
+	g.name(c.jobs)
 	return c, nil
+}
+
+// name computes the pseudonyms of jobs on every processor.
+func (g *Gallery) name(jobs []job) {
+	var all sync.WaitGroup
+	workers := min(runtime.GOMAXPROCS(0), len(jobs))
+	for w := range workers {
+		all.Go(func() {
+			for i := w; i < len(jobs); i += workers {
+				if j := &jobs[i]; j.err == nil {
+					j.p, j.err = g.pseudonyms.Pseudonym(j.e.Subject)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Plan says what Enrol would do with the batch now, and changes nothing. Enrolments
+// of one subject see each other within 256, the number that share a commit.
+func (g *Gallery) Plan(ctx context.Context, batch []Enrolment) ([]Result, error) {
+	results := make([]Result, 0, len(batch))
+	for len(results) < len(batch) {
+		c, err := g.prepare(ctx, batch[len(results):])
+		if err != nil {
+			return nil, fmt.Errorf("planning: %w", err)
+		}
+		planned, err := g.plan(ctx, c.jobs)
+		if err != nil {
+			return nil, fmt.Errorf("planning: %w", err)
+		}
+		results = append(results, planned...)
+	}
+	return results, nil
+}
+
+// plan stages jobs as a commit would and drops it.
+func (g *Gallery) plan(ctx context.Context, jobs []job) (out []Result, err error) {
+	select {
+	case g.turn <- struct{}{}:
+		defer func() { <-g.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if g.failed != nil {
+		return nil, g.failed
+	}
+	b := g.begin()
+	defer func() { b.txn.Discard() }()
+	err = guard(func() error {
+		for i := range jobs {
+			r, err := b.add(g, &jobs[i])
+			if err != nil {
+				return err
+			}
+			out = append(out, r)
+		}
+		return nil
+	})
+	return out, err
 }
 
 // size estimates what storing e writes.
@@ -110,11 +177,17 @@ func (e Enrolment) size() int {
 }
 
 func (e Enrolment) check() error {
-	if len(e.Templates) == 0 {
+	if len(e.Templates) == 0 && len(e.Absences) == 0 {
 		return ErrNothing
 	}
-	if len(e.Templates) > MaxRecords || e.size() > maxSubject || len(e.Holder) > maxHolder {
+	if len(e.Templates) > MaxRecords || e.size() > maxSubject || len(e.Holder) > maxHolder ||
+		len(e.Absences) > maxAbsences || len(e.Batch) > maxName {
 		return ErrTooMuch
+	}
+	for _, a := range e.Absences {
+		if len(a.Modality) > maxName || len(a.Reason) > maxName {
+			return ErrTooMuch
+		}
 	}
 	for _, t := range e.Templates {
 		if len(t.Data) == 0 || len(t.Data) > MaxRecordSize {
@@ -144,16 +217,25 @@ func (g *Gallery) stage(txn *badger.Txn, commit uint32, j *job) (staged, error) 
 	if j.e.Holder != "" && s.list.Holder != "" && j.e.Holder != s.list.Holder {
 		return staged{}, ErrHolderConflict
 	}
+	known := change != Created && !s.list.only(j.e.Batch)
 	fresh := change == Created
 	if s.list.Holder == "" && j.e.Holder != "" {
-		s.list.Holder, fresh = j.e.Holder, true
+		s.list.Holder, s.list.Batch, fresh = j.e.Holder, j.e.Batch, true
 	}
-	writes, err := g.stageRecords(&s, j.e.Templates)
+	writes, err := g.stageRecords(&s, j.e)
 	if err != nil {
 		return staged{}, err
 	}
-	if !fresh && len(writes) == 0 {
+	if added, err := s.list.addAbsences(j.e); err != nil {
+		return staged{}, err
+	} else if !fresh && !added && len(writes) == 0 {
 		return staged{change: Unchanged}, nil
+	}
+	switch {
+	case known && j.e.IfKnown == Keep:
+		return staged{change: Kept}, nil
+	case known && j.e.IfKnown == Refuse:
+		return staged{}, ErrKnown
 	}
 	k, err := g.sealKeyring(s, commit)
 	if err != nil {
@@ -180,9 +262,9 @@ func (g *Gallery) loadOrMake(txn *badger.Txn, p pseudonym.Pseudonym) (subject, C
 }
 
 // stageRecords seals the templates that the list does not name yet and adds them to it.
-func (g *Gallery) stageRecords(s *subject, ts []Template) ([]write, error) {
+func (g *Gallery) stageRecords(s *subject, e Enrolment) ([]write, error) {
 	var writes []write
-	for _, t := range ts {
+	for _, t := range e.Templates {
 		digest := sha256.Sum256(t.Data)
 		if s.list.has(t, digest[:]) {
 			continue
@@ -195,7 +277,7 @@ func (g *Gallery) stageRecords(s *subject, ts []Template) ([]write, error) {
 			slot = s.list.Records[n-1].Slot + 1
 		}
 		info := recordInfo{Slot: slot, Modality: t.Modality, Format: t.Format, Position: t.Position,
-			Digest: digest[:], KeyGen: s.dek.Generation()}
+			Digest: digest[:], KeyGen: s.dek.Generation(), Batch: e.Batch}
 		sealed, err := s.dek.Seal(g.recordAAD(s.p, info), t.Data)
 		if err != nil {
 			return nil, fmt.Errorf("sealing record: %w", err)
@@ -213,4 +295,28 @@ func (m *recordList) has(t Template, digest []byte) bool {
 		}
 	}
 	return false
+}
+
+// only reports whether everything in the list came from one batch.
+func (m *recordList) only(batch string) bool {
+	if batch == "" || m.Holder != "" && m.Batch != batch {
+		return false
+	}
+	return !slices.ContainsFunc(m.Records, func(r recordInfo) bool { return r.Batch != batch }) &&
+		!slices.ContainsFunc(m.Absent, func(a absentInfo) bool { return a.Batch != batch })
+}
+
+// addAbsences reports whether e brought one that the list does not have.
+func (m *recordList) addAbsences(e Enrolment) (added bool, err error) {
+	for _, a := range e.Absences {
+		if slices.ContainsFunc(m.Absent, func(has absentInfo) bool { return has.What == a }) {
+			continue
+		}
+		if len(m.Absent) == maxAbsences {
+			return false, ErrTooMuch
+		}
+		m.Absent = append(m.Absent, absentInfo{What: a, Batch: e.Batch})
+		added = true
+	}
+	return added, nil
 }

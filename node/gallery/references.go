@@ -17,8 +17,9 @@ import (
 // References is what the gallery holds of one subject in one modality. Its
 // records are opened one at a time by Each and wiped afterwards. Close it.
 type References struct {
-	Holder  string // thumbprint of the subject's consent key, empty for none
-	Known   bool   // whether the subject is enrolled at all
+	Holder  string    // thumbprint of the subject's consent key, empty for none
+	Known   bool      // whether the subject is enrolled at all
+	Absent  []Absence // what of this modality could not be captured
 	g       *Gallery
 	p       pseudonym.Pseudonym
 	dek     envelope.DEK
@@ -51,6 +52,11 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 	for _, info := range s.list.Records {
 		if info.Modality == modality {
 			r.records = append(r.records, info)
+		}
+	}
+	for _, a := range s.list.Absent {
+		if a.What.Modality == modality {
+			r.Absent = append(r.Absent, a.What)
 		}
 	}
 	return r, nil

@@ -27,14 +27,43 @@ type Template struct {
 
 // Enrolment is what is known of one subject. Holder is the RFC 7638 thumbprint of
 // the person's consent key, empty when the person has none.
+//
+// Absences are what could not be captured; a subject may have nothing else. Batch, when
+// there is one, is recorded with what the enrolment adds.
 type Enrolment struct {
 	Subject   pseudonym.Identifier
 	Holder    string
 	Templates []Template
+	Absences  []Absence
+	Batch     string  // at most 64 bytes
+	IfKnown   IfKnown // what to do about a subject who is enrolled and would change
 }
+
+// Absence says that a biometric is not there, and why: a finding about a person,
+// kept as confidentially as a template.
+type Absence struct {
+	_        struct{} `cbor:",toarray"`
+	Modality string   // at most 64 bytes
+	Position uint8    // 0 for the whole modality
+	Reason   string   // at most 64 bytes, of the caller's vocabulary
+}
+
+// IfKnown is the duplicate policy. A subject counts as known when anything of it came
+// from another batch, so that an import may bring a subject's records one by one.
+type IfKnown uint8
+
+// The policies. None of them touches a record that is there already.
+const (
+	Add    IfKnown = iota // add what is new
+	Keep                  // leave the subject as it is: [Kept]
+	Refuse                // fail with [ErrKnown]
+)
 
 // maxHolder bounds Enrolment.Holder; a thumbprint has 43 bytes.
 const maxHolder = 128
+
+// maxName bounds the names that an Enrolment brings.
+const maxName = 64
 
 const redactedTemplate = "template(redacted)"
 
@@ -49,6 +78,12 @@ func (Template) LogValue() slog.Value { return slog.StringValue(redactedTemplate
 
 // Format prints a constant whatever the verb.
 func (Enrolment) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "enrolment(redacted)") }
+
+// Format prints a constant whatever the verb.
+func (Absence) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "absence(redacted)") }
+
+// LogValue is a constant.
+func (Absence) LogValue() slog.Value { return slog.StringValue("absence(redacted)") }
 
 // LogValue is a constant.
 func (Enrolment) LogValue() slog.Value { return slog.StringValue("enrolment(redacted)") }
@@ -76,7 +111,9 @@ type keyring struct {
 type recordList struct {
 	_       struct{} `cbor:",toarray"`
 	Holder  string
+	Batch   string // that brought Holder
 	Records []recordInfo
+	Absent  []absentInfo
 }
 
 type recordInfo struct {
@@ -87,6 +124,13 @@ type recordInfo struct {
 	Position uint8
 	Digest   []byte // SHA-256 of the record: shows a repeated import, and that the record is the one at this slot
 	KeyGen   uint32 // key generation that the record's AAD names
+	Batch    string // that brought it, empty for none
+}
+
+type absentInfo struct {
+	_     struct{} `cbor:",toarray"`
+	What  Absence
+	Batch string
 }
 
 const (
