@@ -28,10 +28,11 @@ type FolderOptions struct {
 
 // folder is FolderOptions checked.
 type folder struct {
-	dir, jurisdiction, idType string
-	pattern                   *regexp.Regexp
-	group                     int
-	names                     []string
+	jurisdiction, idType string
+	pattern              *regexp.Regexp
+	group                int
+	names                []string
+	root                 *os.Root // the folder as it was when it was listed, whatever its path means later
 }
 
 // Folder reads a folder of ISO/IEC 19794-2 templates, of 2005 or 2011, bare or behind
@@ -42,7 +43,7 @@ func Folder(dir, jurisdiction string, o FolderOptions) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	return Source{Total: len(f.names), Rewind: true, Items: f.items}, nil
+	return Source{Total: len(f.names), Rewind: true, Items: f.items, root: f.root}, nil
 }
 
 func newFolder(dir, jurisdiction string, o FolderOptions) (*folder, error) {
@@ -52,7 +53,7 @@ func newFolder(dir, jurisdiction string, o FolderOptions) (*folder, error) {
 	if o.Glob == "" {
 		o.Glob = "*.iso"
 	}
-	f := &folder{dir: dir, jurisdiction: jurisdiction, idType: o.IDType}
+	f := &folder{jurisdiction: jurisdiction, idType: o.IDType}
 	var err error
 	if f.pattern, err = regexp.Compile(o.Pattern); err != nil {
 		return nil, errors.New("reading pattern: it is not a regular expression") // its text may be a person's number
@@ -76,20 +77,18 @@ func newFolder(dir, jurisdiction string, o FolderOptions) (*folder, error) {
 	if len(f.names) == 0 {
 		return nil, errors.New("reading folder: no file in it has a name that matches")
 	}
+	if f.root, err = os.OpenRoot(dir); err != nil {
+		return nil, fmt.Errorf("reading folder: %w", err)
+	}
 	return f, nil
 }
 
 func (f *folder) items() iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		root, err := os.OpenRoot(f.dir)
-		if err != nil {
-			yield(Item{}, fmt.Errorf("reading folder: %w", err))
-			return
-		}
-		defer root.Close()
+		files := f.root.FS()
 		for n, name := range f.names {
-			item := Item{Place: fmt.Sprintf("file %d", n+1), Trace: f.trace(root.FS(), name),
-				Parse: func() (gallery.Enrolment, error) { return f.parse(root.FS(), name) }}
+			item := Item{Place: fmt.Sprintf("file %d", n+1), Trace: f.trace(files, name),
+				Parse: func() (gallery.Enrolment, error) { return f.parse(files, name) }}
 			if !yield(item, nil) {
 				return
 			}

@@ -67,7 +67,7 @@ func TestImportShared(t *testing.T) {
 	}
 }
 
-func newGallery(t *testing.T) *gallery.Gallery {
+func newGallery(t testing.TB) *gallery.Gallery {
 	t.Helper()
 	root, err := custody.NewRoot(bytes.Repeat([]byte{1}, 32))
 	if err != nil {

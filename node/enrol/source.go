@@ -16,7 +16,8 @@ import (
 )
 
 // Item is one record of a Source: where it stands, bytes that identify it for
-// resuming, and how to parse it. It is good until the next one is asked for.
+// resuming, and how to parse it. It is good until the Source is closed, and Parse may
+// be called while other Items are parsed and read.
 type Item struct {
 	Place string // "line 12", or "file 3" of a folder in the order of names
 	Trace []byte
@@ -24,11 +25,21 @@ type Item struct {
 }
 
 // Source is a sequence of records. Items may be called again when Rewind is true,
-// and only once otherwise. An error that it yields is its last.
+// and only once otherwise. An error that it yields is its last. Close it.
 type Source struct {
 	Total  int // records, or 0 when not known
 	Rewind bool
 	Items  func() iter.Seq2[Item, error]
+
+	root *os.Root // that files are read below; nil for none
+}
+
+// Close releases the folder that the records are read from.
+func (s Source) Close() error {
+	if s.root == nil {
+		return nil
+	}
+	return s.root.Close()
 }
 
 // Manifest reads NDJSON from a file, or from r when path is empty. Of r, and of a
@@ -44,12 +55,16 @@ func Manifest(path string, r io.Reader, jurisdiction string) (Source, error) {
 	if info.IsDir() {
 		return Source{}, errors.New("reading manifest: it is a folder")
 	}
-	s := Source{Rewind: info.Mode().IsRegular(), Items: func() iter.Seq2[Item, error] { return fileLines(path, jurisdiction) }}
+	s := Source{Rewind: info.Mode().IsRegular()}
 	if s.Rewind {
 		if s.Total, err = countRecords(path); err != nil {
 			return Source{}, fmt.Errorf("reading manifest: %w", err)
 		}
 	}
+	if s.root, err = os.OpenRoot(filepath.Dir(path)); err != nil {
+		return Source{}, fmt.Errorf("reading manifest: %w", err)
+	}
+	s.Items = func() iter.Seq2[Item, error] { return fileLines(path, jurisdiction, s.root.FS()) }
 	return s, nil
 }
 
@@ -76,7 +91,7 @@ func countRecords(path string) (n int, err error) {
 }
 
 // fileLines are the lines of a manifest whose records may name files beside it.
-func fileLines(path, jurisdiction string) iter.Seq2[Item, error] {
+func fileLines(path, jurisdiction string, files fs.FS) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		f, err := os.Open(path)
 		if err != nil {
@@ -84,13 +99,7 @@ func fileLines(path, jurisdiction string) iter.Seq2[Item, error] {
 			return
 		}
 		defer f.Close()
-		root, err := os.OpenRoot(filepath.Dir(path))
-		if err != nil {
-			yield(Item{}, fmt.Errorf("reading manifest: %w", err))
-			return
-		}
-		defer root.Close()
-		lines(f, jurisdiction, root.FS())(yield)
+		lines(f, jurisdiction, files)(yield)
 	}
 }
 
