@@ -28,7 +28,9 @@ const (
 	anchorFile = "trust-anchor.json"
 )
 
-func rootPath(dir string) string     { return filepath.Join(dir, "root.json") }
+// RootFile is where the root key of the node in dir lies, under its protectors.
+func RootFile(dir string) string { return filepath.Join(dir, "root.json") }
+
 func keystorePath(dir string) string { return filepath.Join(dir, "keystore.json") }
 
 // origin is the ledger origin of an entity: its identifier without the scheme, as
@@ -147,7 +149,7 @@ func writeNew(path string, data []byte, mode os.FileMode) error {
 
 // makeKeys makes the node's keys.
 func (o InitOptions) makeKeys() (keySet, error) {
-	root, err := custody.Create(rootPath(o.Dir), o.Passphrase, o.Custody)
+	root, err := custody.Create(RootFile(o.Dir), custody.Passphrase(o.Passphrase, o.Custody))
 	if err != nil {
 		return keySet{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
@@ -147,12 +148,18 @@ func (k *keySet) loadGenerations(secrets map[string][]byte) error {
 	return nil
 }
 
+// OpenRoot opens the root key of a node's folder, unless too many passphrases were
+// wrong before: see [custody.Limit]. The caller wipes it.
+func OpenRoot(dir string, passphrase []byte, now time.Time) (custody.Root, error) {
+	return custody.Limit(RootFile(dir), now, func() (custody.Root, error) { return custody.Open(RootFile(dir), passphrase) })
+}
+
 // openSecrets opens root key and keystore of the folder. The caller wipes the
 // secrets.
 func openSecrets(dir string, passphrase []byte) (map[string][]byte, error) {
-	root, err := custody.Open(rootPath(dir), passphrase)
+	root, err := OpenRoot(dir, passphrase, time.Now())
 	if err != nil {
-		return nil, fmt.Errorf("opening root key: %w", err)
+		return nil, err
 	}
 	defer root.Wipe()
 	store, err := custody.OpenKeystore(keystorePath(dir), root)

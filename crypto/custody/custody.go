@@ -1,17 +1,28 @@
 // Package custody keeps the node's root key and the secrets sealed under it.
 //
-// The root key is 32 random bytes in a file that only a passphrase opens:
-// Argon2id (RFC 9106) turns the passphrase into an AES-256-GCM key, and that
-// key seals the root. Everything else a node must keep secret is derived from
-// the root ([Root.Derive], HKDF-SHA256, RFC 5869) or sealed under it
-// ([Keystore]).
+// The root key is 32 random bytes in a file, where one or several protectors
+// each hold it sealed (AES-256-GCM) under a key of their own: one that Argon2id
+// (RFC 9106) makes of a passphrase, one that custodians put together of their
+// shares (crypto/ceremony). Any one of them opens the root. Protectors are
+// added, replaced and removed without the root changing, so nothing that is
+// sealed under it has to be touched. Everything else a node must keep secret is
+// derived from the root ([Root.Derive], HKDF-SHA256, RFC 5869) or sealed under
+// it ([Keystore]).
 //
-// A key ceremony calls [Create] and [CreateKeystore] once; a starting node
-// calls [Open], [OpenKeystore], takes what it needs and calls [Root.Wipe].
+// Making a node calls [Create] and [CreateKeystore] once; a starting node calls
+// [Open] or [OpenShared], [OpenKeystore], takes what it needs and calls
+// [Root.Wipe]. [Protect] and [Unprotect] change the protectors, [Limit] slows
+// down who guesses at a passphrase.
 //
-// The package does not ask for passphrases, judge their strength, rotate keys
-// or make copies: a lost root file or passphrase is a lost node. It does not
-// lock memory; a core dump or swap of a running node holds the root.
+// The package does not ask for passphrases, judge their strength or make
+// copies: a lost root file, or the loss of all that opens it, is a lost node. A
+// copy of the root file from before a change still opens as it did then.
+//
+// Memory: the root lies outside the Go heap, locked and kept out of core dumps
+// where the system allows it ([Root.Locked]), and is overwritten by
+// [Root.Wipe]. Go does not let the package vouch for what ciphers, registers
+// and moved stacks keep of a key; the secrets of an opened [Keystore] are on
+// the heap.
 //
 // Invariants:
 //   - both files are written whole or not at all and are flushed with their
@@ -20,6 +31,7 @@
 //     before it is believed, whatever it says;
 //   - a wrong passphrase and an altered file cost the same work and give the
 //     same error, [ErrPassphrase];
+//   - a root file always has a protector, and all of them hold the same root;
 //   - a decoded file encodes to the same bytes.
 //
 // Files written by this version stay readable by later ones.
@@ -29,7 +41,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -37,13 +48,18 @@ import (
 )
 
 var (
-	// ErrPassphrase reports a root file that the passphrase does not open.
-	// A damaged or substituted file looks the same, on purpose.
+	// ErrPassphrase reports a root file that the passphrase, or the key of the
+	// custodians, does not open. A damaged or substituted file looks the same,
+	// on purpose.
 	ErrPassphrase = errors.New("wrong passphrase or altered root file")
 	// ErrFormat reports a file that is not what the package writes: unknown
 	// or missing members, other spelling, parameters out of bounds, too long,
 	// or not a regular file.
 	ErrFormat = errors.New("malformed custody file")
+	// ErrNoProtector reports a root file that has no protector of that kind.
+	ErrNoProtector = errors.New("the root key has no such protector")
+	// ErrLastProtector refuses to remove what alone opens the root.
+	ErrLastProtector = errors.New("the last protector of a root key cannot be removed")
 	// ErrRoot reports a keystore that the root key does not open, or a root
 	// that is zero or wiped.
 	ErrRoot = errors.New("wrong, missing or wiped root key")
@@ -89,120 +105,6 @@ func (p Params) validate() error {
 		return fmt.Errorf("memory %d KiB outside %d..%d", p.MemoryKiB, 8*uint32(p.Threads), MaxMemoryKiB)
 	}
 	return nil
-}
-
-const (
-	labelRootFile = "tamga/v1/root-file"
-	formatRoot    = "tamga-root-1"
-	kdfName       = "argon2id"
-	saltSize      = 16
-	nonceSize     = 12
-	tagSize       = 16
-	maxRootFile   = 4 << 10
-)
-
-// rootFile is the JSON of a root key file. Sealed is
-// nonce (12) || AES-256-GCM(root) (48), its AAD every other field.
-type rootFile struct {
-	Format    string `json:"format"`
-	KDF       string `json:"kdf"`
-	Time      uint32 `json:"time"`
-	MemoryKiB uint32 `json:"memory_kib"`
-	Threads   uint8  `json:"threads"`
-	Salt      []byte `json:"salt"`
-	Sealed    []byte `json:"sealed"`
-}
-
-func (f *rootFile) params() Params { return Params{f.Time, f.MemoryKiB, f.Threads} }
-
-func (f *rootFile) validate() error {
-	if f.Format != formatRoot || f.KDF != kdfName {
-		return errors.New("unknown format or kdf")
-	}
-	if len(f.Salt) != saltSize || len(f.Sealed) != nonceSize+RootSize+tagSize {
-		return errors.New("salt or sealed of the wrong length")
-	}
-	return f.params().validate()
-}
-
-// aad binds the header, so that a file cannot be re-labelled.
-func (f *rootFile) aad() []byte {
-	b := appendField(nil, []byte(labelRootFile))
-	b = appendField(b, []byte(f.Format))
-	b = appendField(b, []byte(f.KDF))
-	b = binary.BigEndian.AppendUint32(b, f.Time)
-	b = binary.BigEndian.AppendUint32(b, f.MemoryKiB)
-	b = append(b, f.Threads)
-	return appendField(b, f.Salt)
-}
-
-// appendField appends a 4-byte length and the field, so that no two field
-// lists encode alike.
-func appendField(b, field []byte) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(len(field)))
-	return append(b, field...)
-}
-
-// Create makes a new random root and writes it to path, sealed under the
-// passphrase. It refuses to replace a file (errors.Is fs.ErrExist). When it
-// returns nil the file is on stable storage; when it returns an error no
-// usable file is left behind. Passphrase and p outside bounds are [ErrParams].
-func Create(path string, passphrase []byte, p Params) (Root, error) {
-	return create(osDisk{}, path, passphrase, p)
-}
-
-func create(d disk, path string, passphrase []byte, p Params) (Root, error) {
-	if err := p.validate(); err != nil {
-		return Root{}, fmt.Errorf("creating root key: %v: %w", err, ErrParams)
-	}
-	if len(passphrase) == 0 {
-		return Root{}, fmt.Errorf("creating root key: empty passphrase: %w", ErrParams)
-	}
-	var secret [RootSize]byte
-	defer clear(secret[:])
-	f := rootFile{
-		Format: formatRoot, KDF: kdfName,
-		Time: p.Time, MemoryKiB: p.MemoryKiB, Threads: p.Threads,
-		Salt: make([]byte, saltSize),
-	}
-	if err := randomize(secret[:], f.Salt); err != nil {
-		return Root{}, fmt.Errorf("creating root key: %w", err)
-	}
-	aead, err := passphraseAEAD(passphrase, f.Salt, p)
-	if err != nil {
-		return Root{}, fmt.Errorf("creating root key: %w", err)
-	}
-	if f.Sealed, err = sealWith(aead, f.aad(), secret[:]); err != nil {
-		return Root{}, fmt.Errorf("creating root key: %w", err)
-	}
-	if err := writeNew(d, path, encodeFile(f)); err != nil {
-		return Root{}, fmt.Errorf("creating root key: %w", err)
-	}
-	return NewRoot(secret[:])
-}
-
-// Open reads the root key that [Create] wrote. It returns [ErrFormat] without
-// touching the passphrase when the file is not one of ours, [ErrPassphrase]
-// when it does not open, and the file system's error when it cannot be read.
-func Open(path string, passphrase []byte) (Root, error) {
-	data, err := readFile(path, maxRootFile)
-	if err != nil {
-		return Root{}, fmt.Errorf("opening root key: %w", err)
-	}
-	f, err := decodeRoot(data)
-	if err != nil {
-		return Root{}, fmt.Errorf("opening root key: %w", err)
-	}
-	aead, err := passphraseAEAD(passphrase, f.Salt, f.params())
-	if err != nil {
-		return Root{}, fmt.Errorf("opening root key: %w", err)
-	}
-	secret, err := aead.Open(nil, f.Sealed[:nonceSize], f.Sealed[nonceSize:], f.aad())
-	if err != nil {
-		return Root{}, fmt.Errorf("opening root key: %w", ErrPassphrase)
-	}
-	defer clear(secret)
-	return NewRoot(secret)
 }
 
 func passphraseAEAD(passphrase, salt []byte, p Params) (cipher.AEAD, error) {

@@ -23,7 +23,7 @@ const label = "tamga/v1/test"
 func createRoot(t testing.TB) (string, custody.Root) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "root.key")
-	r, err := custody.Create(path, passphrase, custody.TestParams())
+	r, err := custody.Create(path, custody.Passphrase(passphrase, custody.TestParams()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,20 +54,36 @@ func TestCreateThenOpen(t *testing.T) {
 
 func TestDefaultParams(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "root.key")
-	if _, err := custody.Create(path, passphrase, custody.DefaultParams()); err != nil {
+	if _, err := custody.Create(path, custody.Passphrase(passphrase, custody.DefaultParams())); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := custody.Open(path, passphrase); err != nil {
 		t.Fatal(err)
 	}
-	var f map[string]any
+	var file map[string]map[string]any
 	data, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(data, &f) != nil {
+	if err != nil || readLocks(data, &file) != nil {
 		t.Fatalf("reading back: %v", err)
 	}
+	f := file["passphrase"]
 	if f["time"] != 3.0 || f["memory_kib"] != 65536.0 || f["kdf"] != "argon2id" {
 		t.Errorf("stored time %v, memory %v, kdf %v", f["time"], f["memory_kib"], f["kdf"])
 	}
+}
+
+// readLocks keeps of a root file the members that are objects.
+func readLocks(data []byte, to *map[string]map[string]any) error {
+	var all map[string]any
+	if err := json.Unmarshal(data, &all); err != nil {
+		return err
+	}
+	*to = make(map[string]map[string]any)
+	for name, v := range all {
+		if lock, ok := v.(map[string]any); ok {
+			(*to)[name] = lock
+		}
+	}
+	return nil
 }
 
 // TestArgon2id pins the library to RFC 9106 section 5.3 as far as its API
@@ -109,7 +125,7 @@ func TestCreateRefusesParams(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "root.key")
-			r, err := custody.Create(path, tt.passphrase, tt.p)
+			r, err := custody.Create(path, custody.Passphrase(tt.passphrase, tt.p))
 			if !errors.Is(err, custody.ErrParams) || r.Usable() {
 				t.Errorf("created: %v, want ErrParams", err)
 			}
@@ -126,7 +142,7 @@ func TestNeverOverwrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := custody.Create(path, passphrase, custody.TestParams()); !errors.Is(err, fs.ErrExist) {
+	if _, err := custody.Create(path, custody.Passphrase(passphrase, custody.TestParams())); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("creating over a root: %v, want fs.ErrExist", err)
 	}
 	if err := custody.CreateKeystore(path, root, map[string][]byte{"a": nil}); !errors.Is(err, fs.ErrExist) {
@@ -138,7 +154,7 @@ func TestNeverOverwrites(t *testing.T) {
 	}
 	dangling := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink("nowhere", dangling); err == nil {
-		if _, err := custody.Create(dangling, passphrase, custody.TestParams()); !errors.Is(err, fs.ErrExist) {
+		if _, err := custody.Create(dangling, custody.Passphrase(passphrase, custody.TestParams())); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("creating through a dangling link: %v, want fs.ErrExist", err)
 		}
 	}
@@ -170,9 +186,9 @@ func TestOpenRefusesFile(t *testing.T) {
 		"extra-newline":   {good + "\n", custody.ErrFormat},
 		"no-newline":      {strings.TrimSuffix(good, "\n"), custody.ErrFormat},
 		"unknown-member":  {swap("{", "{\n  \"note\": \"\","), custody.ErrFormat},
-		"duplicate":       {swap("{", "{\n  \"time\": 1,"), custody.ErrFormat},
+		"duplicate":       {swap("{", "{\n  \"format\": \"tamga-root-2\","), custody.ErrFormat},
 		"case":            {swap(`"time"`, `"Time"`), custody.ErrFormat},
-		"other-format":    {swap("tamga-root-1", "tamga-root-2"), custody.ErrFormat},
+		"other-format":    {swap("tamga-root-2", "tamga-root-3"), custody.ErrFormat},
 		"other-kdf":       {swap("argon2id", "argon2i"), custody.ErrFormat},
 		"negative":        {swap(`"time": 1`, `"time": -1`), custody.ErrFormat},
 		"huge-memory":     {swap(`"memory_kib": 8`, `"memory_kib": 4294967295`), custody.ErrFormat},
@@ -180,9 +196,13 @@ func TestOpenRefusesFile(t *testing.T) {
 		"huge-time":       {swap(`"time": 1`, `"time": 4294967295`), custody.ErrFormat},
 		"threads-wrap":    {swap(`"threads": 1`, `"threads": 257`), custody.ErrFormat},
 		"empty-salt":      {swap(`"salt": "`, `"salt": "", "x": "`), custody.ErrFormat},
-		"long":            {good + strings.Repeat(" ", 5000), custody.ErrFormat},
+		"long":            {good + strings.Repeat(" ", 9000), custody.ErrFormat},
 		"other-time":      {swap(`"time": 1`, `"time": 2`), custody.ErrPassphrase},
 		"other-memory":    {swap(`"memory_kib": 8`, `"memory_kib": 9`), custody.ErrPassphrase},
+		"other-id":        {flipBase64(good, `"id": "`), custody.ErrPassphrase},
+		"short-id":        {swap(`"id": "`, `"id": "AAAA`), custody.ErrFormat},
+		"no-protector":    {good[:strings.Index(good, `"passphrase"`)-4] + "\n}\n", custody.ErrFormat},
+		"null-protector":  {swap(`"passphrase": {`, `"custodians": null,`+"\n"+`  "passphrase": {`), custody.ErrFormat},
 		"other-salt":      {flipBase64(good, `"salt": "`), custody.ErrPassphrase},
 		"other-sealed":    {flipBase64(good, `"sealed": "`), custody.ErrPassphrase},
 	}
@@ -259,7 +279,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte("{}"))
-	f.Add([]byte(`{"format":"tamga-root-1","FORMAT":"x"}`))
+	f.Add([]byte(`{"format":"tamga-root-2","FORMAT":"x"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		root, store := custody.DecodeAny(data)
 		if root != nil && !bytes.Equal(root, data) {
@@ -276,7 +296,7 @@ func FuzzDecode(f *testing.F) {
 
 func BenchmarkOpenDefault(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "root.key")
-	if _, err := custody.Create(path, passphrase, custody.DefaultParams()); err != nil {
+	if _, err := custody.Create(path, custody.Passphrase(passphrase, custody.DefaultParams())); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

@@ -17,7 +17,7 @@ func Example() {
 	rootPath, storePath := filepath.Join(dir, "root.key"), filepath.Join(dir, "keystore")
 
 	// The key ceremony. A real one uses custody.DefaultParams().
-	root, err := custody.Create(rootPath, []byte("a long passphrase"), custody.TestParams())
+	root, err := custody.Create(rootPath, custody.Passphrase([]byte("a long passphrase"), custody.TestParams()))
 	if err != nil {
 		panic(err)
 	}

@@ -10,6 +10,9 @@ var (
 	CreateOn         = create
 	CreateKeystoreOn = createKeystore
 	UpdateKeystoreOn = updateKeystore
+	ProtectOn        = protect
+	UnprotectOn      = unprotect
+	LimitOn          = limit
 )
 
 // DecodeAny tells the fuzz targets whether data is a root file or a keystore,

@@ -55,7 +55,7 @@ func (d *faultyDisk) SyncDir(dir string) error {
 
 func TestWriteOrder(t *testing.T) {
 	d := &faultyDisk{}
-	if _, err := custody.CreateOn(d, filepath.Join(t.TempDir(), "root.key"), passphrase, custody.TestParams()); err != nil {
+	if _, err := custody.CreateOn(d, filepath.Join(t.TempDir(), "root.key"), custody.Passphrase(passphrase, custody.TestParams())); err != nil {
 		t.Fatal(err)
 	}
 	if len(d.steps) != 3 || d.steps[0] != "sync" || d.steps[1] != "link" || d.steps[2] != "sync-dir" {
@@ -79,7 +79,7 @@ func TestWriteFaults(t *testing.T) {
 				dir := t.TempDir()
 				path := filepath.Join(dir, "root.key")
 				d := &faultyDisk{fail: step, after: after}
-				r, err := custody.CreateOn(d, path, passphrase, custody.TestParams())
+				r, err := custody.CreateOn(d, path, custody.Passphrase(passphrase, custody.TestParams()))
 				if !errors.Is(err, errDisk) || r.Usable() {
 					t.Errorf("creating root: %v, want the disk fault", err)
 				}
@@ -90,7 +90,7 @@ func TestWriteFaults(t *testing.T) {
 				if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
 					t.Errorf("%d files left behind (%v)", len(entries), err)
 				}
-				if _, err := custody.Create(path, passphrase, custody.TestParams()); err != nil {
+				if _, err := custody.Create(path, custody.Passphrase(passphrase, custody.TestParams())); err != nil {
 					t.Errorf("second try: %v", err)
 				}
 			})
@@ -103,7 +103,7 @@ func TestWriteFaults(t *testing.T) {
 func TestLostRace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "root.key")
 	d := &racingDisk{path: path}
-	if _, err := custody.CreateOn(d, path, passphrase, custody.TestParams()); !errors.Is(err, os.ErrExist) {
+	if _, err := custody.CreateOn(d, path, custody.Passphrase(passphrase, custody.TestParams())); !errors.Is(err, os.ErrExist) {
 		t.Errorf("got %v, want fs.ErrExist", err)
 	}
 	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, []byte("theirs")) {

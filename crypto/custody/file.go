@@ -178,14 +178,3 @@ func decodeFile(data []byte, v any) error {
 	}
 	return nil
 }
-
-func decodeRoot(data []byte) (rootFile, error) {
-	var f rootFile
-	if err := decodeFile(data, &f); err != nil {
-		return rootFile{}, err
-	}
-	if err := f.validate(); err != nil {
-		return rootFile{}, fmt.Errorf("%v: %w", err, ErrFormat)
-	}
-	return f, nil
-}

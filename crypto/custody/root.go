@@ -4,10 +4,13 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"sync"
+
+	"github.com/tamga-id/tamga/crypto/internal/locked"
 )
 
 // RootSize is the length of the root key in bytes.
@@ -25,7 +28,7 @@ type Root struct {
 
 type rootSecret struct {
 	mu    sync.RWMutex
-	bytes [RootSize]byte // Guarded by mu.
+	bytes *locked.Buffer // Its contents are guarded by mu.
 	wiped bool           // Guarded by mu.
 }
 
@@ -37,8 +40,8 @@ func NewRoot(secret []byte) (Root, error) {
 	if len(secret) != RootSize || subtle.ConstantTimeCompare(secret, zero[:]) == 1 {
 		return Root{}, fmt.Errorf("loading root key: %w", ErrRoot)
 	}
-	s := new(rootSecret)
-	copy(s.bytes[:], secret)
+	s := &rootSecret{bytes: locked.New(RootSize)}
+	copy(s.bytes.Bytes(), secret)
 	return Root{func() *rootSecret { return s }}, nil
 }
 
@@ -51,19 +54,41 @@ func (r Root) Derive(label string) [32]byte {
 	if r.open == nil {
 		panic("custody: Derive on a zero root")
 	}
+	var out [32]byte
+	err := r.use(func(secret []byte) error {
+		key, err := hkdf.Key(sha256.New, secret, nil, label, 32)
+		if err != nil {
+			return err
+		}
+		defer clear(key)
+		out = [32]byte(key)
+		return nil
+	})
+	if errors.Is(err, ErrRoot) {
+		panic("custody: Derive on a wiped root")
+	} else if err != nil {
+		panic("custody: HKDF refused a 32-byte output: " + err.Error())
+	}
+	return out
+}
+
+// use runs f with the secret, or returns ErrRoot when there is none.
+func (r Root) use(f func(secret []byte) error) error {
+	if r.open == nil {
+		return ErrRoot
+	}
 	s := r.open()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.wiped {
-		panic("custody: Derive on a wiped root")
+		return ErrRoot
 	}
-	key, err := hkdf.Key(sha256.New, s.bytes[:], nil, label, 32)
-	if err != nil {
-		panic("custody: HKDF refused a 32-byte output: " + err.Error())
-	}
-	defer clear(key)
-	return [32]byte(key)
+	return f(s.bytes.Bytes())
 }
+
+// Locked reports whether the system keeps r out of swap and core dumps. It does
+// not when RLIMIT_MEMLOCK is too small, and nowhere but on Linux.
+func (r Root) Locked() bool { return r.open != nil && r.open().bytes.Locked() }
 
 // Usable reports whether r holds a key, that is, is neither zero nor wiped.
 func (r Root) Usable() bool {
@@ -85,7 +110,7 @@ func (r Root) Wipe() {
 	s := r.open()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.bytes[:])
+	s.bytes.Wipe()
 	s.wiped = true
 }
 
@@ -96,3 +121,13 @@ func (Root) LogValue() slog.Value { return slog.StringValue(redactedRoot) }
 
 // Format implements [fmt.Formatter] without the key, whatever the verb.
 func (Root) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redactedRoot) }
+
+// HideProcess keeps the whole process out of core dumps and out of the reach of
+// other programs of the same user (PR_SET_DUMPABLE of prctl(2)). Elsewhere than
+// on Linux it returns [errors.ErrUnsupported].
+func HideProcess() error {
+	if err := locked.HideProcess(); err != nil {
+		return fmt.Errorf("hiding the process: %w", err)
+	}
+	return nil
+}

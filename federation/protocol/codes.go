@@ -77,6 +77,10 @@ const (
 	CodeLedgerTampered  Code = "TMG-LED-0002"
 	CodeConfig          Code = "TMG-CFG-0001"
 	CodeCustody         Code = "TMG-CUS-0001"
+	CodeSealed          Code = "TMG-CUS-0002"
+	CodeCustodyWait     Code = "TMG-CUS-0003"
+	CodeCeremony        Code = "TMG-CUS-0004"
+	CodeRotation        Code = "TMG-CUS-0005"
 	CodeUsage           Code = "TMG-USE-0001"
 	CodeRequest         Code = "TMG-API-0001"
 	CodeUnauthenticated Code = "TMG-API-0002"
@@ -164,6 +168,10 @@ func registry() []CodeEntry {
 		{CodeLedgerTampered, "", local, "The ledger on disk is not what was signed.", "Stop the node, keep the folder as evidence, compare with receipts that peers hold."},
 		{CodeConfig, "", local, "The configuration is not valid.", "Mend the lines listed; nothing was started."},
 		{CodeCustody, "", local, "The root key could not be opened.", "Check the passphrase and that the key file belongs to this node."},
+		{CodeSealed, "", local, "The node is sealed: its root key is not open.", "Bring custodians' shares with `tamga unseal`, or open it with a passphrase if it has one; `tamga custody show` tells."},
+		{CodeCustodyWait, "", local, "Too many wrong passphrases: the next attempt has to wait.", "Wait as long as the reason says, and find out who tried; the right passphrase clears the count."},
+		{CodeCeremony, "", local, "A share, plan or transcript of a key ceremony is refused.", "Compare the ceremony's id with `tamga custody show`; nothing was changed."},
+		{CodeRotation, "", local, "This step of a key rotation is not possible now.", "See `tamga key list`: prepare, then activate, then retire; nothing was changed."},
 		{CodeUsage, "", local, "The command line is not complete.", "See the command's --help."},
 		{CodeFile, "", local, "A file or folder cannot be read or written.", "Check the path and its permissions."},
 		{CodeExists, "", local, "There is something already where the command was to write.", "Name another folder; nothing was changed."},

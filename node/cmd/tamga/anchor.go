@@ -105,7 +105,7 @@ func (a *app) makeAnchor(dir string, s anchorFile, location, passphraseFile stri
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
 	}
-	root, err := custody.Create(filepath.Join(dir, anchorRoot), pass, custody.DefaultParams())
+	root, err := custody.Create(filepath.Join(dir, anchorRoot), custody.Passphrase(pass, custody.DefaultParams()))
 	if errors.Is(err, os.ErrExist) {
 		return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("making trust anchor: %s holds one already", dir), hint: "use another --dir; nothing was changed"}
 	}

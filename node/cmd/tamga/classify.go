@@ -87,6 +87,10 @@ func ofProtocol(err error) *failure {
 
 func ofStores(err error) *failure {
 	switch {
+	case isWait(err):
+		return &failure{exit: exitSealed, code: protocol.CodeCustodyWait, err: err}
+	case errors.Is(err, custody.ErrNoProtector), errors.Is(err, custody.ErrLastProtector):
+		return &failure{exit: exitSealed, code: protocol.CodeSealed, err: err, hint: "see `tamga custody show`: it lists what opens the root key"}
 	case errors.Is(err, custody.ErrPassphrase), errors.Is(err, custody.ErrRoot), errors.Is(err, custody.ErrFormat):
 		return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err}
 	case errors.Is(err, ledger.ErrTampered):
@@ -99,6 +103,11 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitIntegrity, code: protocol.CodeStoreDamaged, err: err}
 	}
 	return nil
+}
+
+func isWait(err error) bool {
+	_, ok := errors.AsType[*custody.WaitError](err)
+	return ok
 }
 
 // ofListening is about an address of the node's or the anchor's own.

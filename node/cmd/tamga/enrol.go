@@ -26,7 +26,7 @@ import (
 
 type importFlags struct {
 	node           nodeFlags
-	passphraseFile string
+	from           secretFlags
 	folder         enrol.FolderOptions
 	quiet, restart bool
 }
@@ -75,7 +75,7 @@ are stored as records of 2005. A finger that a record calls missing stays missin
 	}
 	f := c.Flags()
 	f.StringVar(&i.node.dir, "dir", "", "the node's folder (required)")
-	f.StringVar(&i.passphraseFile, "passphrase-file", "", "file with the passphrase, when the node is not running; - for standard input")
+	i.from.add(f, ", when the node is not running")
 	f.StringVar(&i.folder.Pattern, "pattern", "", "regular expression with a group (?P<subject>...) over file names (default "+enrol.DefaultPattern+")")
 	f.StringVar(&i.folder.Glob, "glob", "", "which files of a folder (default *.iso)")
 	f.StringVar(&i.folder.IDType, "id-type", pseudonym.IDNationalNumber, "identifier type of a folder's subjects")
@@ -227,7 +227,7 @@ func (a *app) openSink(ctx context.Context, i importFlags) (enrol.Sink, func() e
 	if !errors.Is(err, errNotRunning) {
 		return nil, none, err
 	}
-	pass, err := a.passphrase(i.passphraseFile, "Passphrase of the root key")
+	pass, err := a.secret(i.from, "Passphrase of the root key")
 	if err != nil {
 		return nil, none, err
 	}

@@ -54,7 +54,7 @@ func put(t *testing.T, dir, name string, content []byte) {
 
 func tamga(args ...string) (code int, out, errs string) {
 	var o, e bytes.Buffer
-	code = run(context.Background(), args, strings.NewReader(""), &o, &e)
+	code = (&app{args: args, in: strings.NewReader(""), out: &o, err: &e}).execute(context.Background())
 	return code, o.String(), e.String()
 }
 
@@ -167,7 +167,7 @@ func TestEvaluateRefuses(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var out, errs bytes.Buffer
-	if code := run(ctx, []string{"evaluate", "finger", "--data", dir}, strings.NewReader(""), &out, &errs); code != exitInterrupted || out.Len() > 0 {
+	if code := (&app{args: []string{"evaluate", "finger", "--data", dir}, in: strings.NewReader(""), out: &out, err: &errs}).execute(ctx); code != exitInterrupted || out.Len() > 0 {
 		t.Errorf("interrupted: exit %d: %s", code, errs.String())
 	}
 }

@@ -24,7 +24,8 @@ import (
 
 func (a *app) initCommand() *cobra.Command {
 	var o node.InitOptions
-	var anchorFile, lawFile, passphraseFile string
+	var anchorFile, lawFile string
+	var from secretFlags
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a node: keys, configuration, Entity Configuration",
@@ -36,7 +37,7 @@ the Trust Anchor. Nothing is sent anywhere.`,
   tamga init --dir kgz --entity-id https://kgz.example --jurisdiction KGZ --name KGZ \
     --anchor trust-anchor.json --listen 127.0.0.1:7450 --api 127.0.0.1:7453 --passphrase-file -`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.init(o, anchorFile, lawFile, passphraseFile) },
+		RunE: func(*cobra.Command, []string) error { return a.init(o, anchorFile, lawFile, from) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.Dir, "dir", "", "folder to make the node in (required)")
@@ -50,11 +51,11 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	f.StringVar(&o.API, "api", "", "host:port of the HTTP API (default 127.0.0.1 and a port of the node's own)")
 	f.StringVar(&o.Federation, "federation", "", "host:port serving /.well-known/openid-federation (default: none)")
 	f.DurationVar(&o.Refresh, "refresh", 0, "how often membership is refreshed (default 1m)")
-	f.StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the root key, - for standard input")
+	from.add(f, " of the root key")
 	return c
 }
 
-func (a *app) init(o node.InitOptions, anchorFile, lawFile, passphraseFile string) error {
+func (a *app) init(o node.InitOptions, anchorFile, lawFile string, from secretFlags) error {
 	var missing []string
 	for _, f := range [][2]string{{o.Dir, "--dir"}, {o.EntityID, "--entity-id"}, {o.Jurisdiction, "--jurisdiction"}, {anchorFile, "--anchor"}} {
 		if f[0] == "" {
@@ -86,7 +87,7 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, passphraseFile strin
 	if o.API == "" {
 		o.API = freePort("127.0.0.1", after(o.Listen))
 	}
-	if o.Passphrase, err = a.passphrase(passphraseFile, "Passphrase for the new root key"); err != nil {
+	if o.Passphrase, err = a.secret(from, "Passphrase for the new root key"); err != nil {
 		return err
 	}
 	o.Custody, o.Now = custody.DefaultParams(), time.Now

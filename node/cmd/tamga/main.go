@@ -25,7 +25,8 @@ func main() {
 	defer stop()
 	// Libraries under the transport would write to stderr in forms of their own.
 	transport.RouteLibraryLogs(slog.DiscardHandler)
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	a := &app{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, credentials: os.Getenv("CREDENTIALS_DIRECTORY")}
+	os.Exit(a.execute(ctx))
 }
 
 // app is what every command needs of its surroundings.
@@ -34,15 +35,19 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	format   string // -o: table, json or ndjson
+
+	// credentials is the folder in which systemd puts a service's credentials
+	// (systemd.exec(5)), or empty. It comes from the environment, which only main
+	// reads.
+	credentials string
 }
 
-func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	a := &app{args: args, in: in, out: out, err: errs}
+func (a *app) execute(ctx context.Context) int {
 	root := a.root()
-	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errs)
+	root.SetArgs(a.args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	return a.exit(root.ExecuteContext(ctx))
 }
 
@@ -71,6 +76,7 @@ the gallery of the country that holds them.`,
 		&cobra.Group{ID: "start", Title: "Start:"},
 		&cobra.Group{ID: "ask", Title: "Ask:"},
 		&cobra.Group{ID: "people", Title: "People:"},
+		&cobra.Group{ID: "keys", Title: "Keys:"},
 		&cobra.Group{ID: "federation", Title: "Federation:"},
 		&cobra.Group{ID: "check", Title: "Check:"},
 	)
@@ -83,6 +89,7 @@ the gallery of the country that holds them.`,
 	add("start", a.demoCommand(), a.sandboxCommand(), a.initCommand(), a.runCommand(), a.statusCommand())
 	add("ask", a.verifyCommand())
 	add("people", a.enrolCommand(), a.extractCommand())
+	add("keys", a.custodyCommand())
 	add("federation", a.anchorCommand())
 	add("check", a.ledgerCommand(), a.evaluateCommand(), a.calibrateCommand(), a.conformCommand(), a.benchCommand())
 	root.SetHelpCommand(a.helpCommand(root))

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"syscall"
 	"text/tabwriter"
 
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 )
 
@@ -34,8 +37,54 @@ func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", 
 
 const maxPassphrase = 1024
 
-// passphrase reads a secret from a file, from stdin ("-"), or at a terminal. It is
-// never a flag's value and never in the environment.
+// credentialName is the systemd credential that holds the passphrase:
+// LoadCredentialEncrypted=tamga-passphrase.
+const credentialName = "tamga-passphrase"
+
+// secretFlags say where a passphrase comes from. It is never a flag's value and
+// never in the environment.
+type secretFlags struct {
+	file string
+	fd   int // -1: none
+}
+
+func (s *secretFlags) add(f *pflag.FlagSet, whose string) {
+	f.StringVar(&s.file, "passphrase-file", "", "file with the passphrase"+whose+", - for standard input")
+	f.IntVar(&s.fd, "passphrase-fd", -1, "number of an open file descriptor to read it from instead")
+}
+
+// given reports whether there is a passphrase without asking a person.
+func (a *app) given(s secretFlags) bool {
+	if s.file != "" || s.fd >= 0 {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(a.credentials, credentialName))
+	return a.credentials != "" && err == nil
+}
+
+// secret reads the passphrase that s names, or systemd's credential, or asks.
+func (a *app) secret(s secretFlags, prompt string) ([]byte, error) {
+	switch {
+	case s.file != "" && s.fd >= 0:
+		return nil, usage("--passphrase-file and --passphrase-fd exclude each other")
+	case s.fd >= 0:
+		f := os.NewFile(uintptr(s.fd), "passphrase")
+		if f == nil {
+			return nil, usage("--passphrase-fd is no open file descriptor")
+		}
+		defer f.Close()
+		p, err := readPassphrase(f)
+		if errors.Is(err, syscall.EBADF) {
+			return nil, usage("--passphrase-fd is no open file descriptor")
+		}
+		return p, err
+	case s.file == "" && a.given(s):
+		return a.passphrase(filepath.Join(a.credentials, credentialName), prompt)
+	}
+	return a.passphrase(s.file, prompt)
+}
+
+// passphrase reads a secret from a file, from stdin ("-"), or at a terminal.
 func (a *app) passphrase(file, prompt string) ([]byte, error) {
 	switch {
 	case file == "-":

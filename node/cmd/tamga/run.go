@@ -18,23 +18,28 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
-	var dir, passphraseFile string
+	var dir string
+	var from secretFlags
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run a node until Ctrl-C",
 		Long: `Opens the root key, the gallery and the ledger, listens to the other members, and serves
-the HTTP API. Events go to stderr as JSON, one a line, without personal data.`,
+the HTTP API. Events go to stderr as JSON, one a line, without personal data.
+
+The passphrase comes from --passphrase-file, from --passphrase-fd, or from the systemd
+credential tamga-passphrase (LoadCredentialEncrypted= in the unit).`,
 		Example: `  tamga run --dir kaz --passphrase-file pass.txt
+  tamga run --dir kaz --passphrase-fd 3 3< pass.txt
   systemd-creds decrypt pass.cred - | tamga run --dir kaz --passphrase-file -`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.run(c.Context(), dir, passphraseFile) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.run(c.Context(), dir, from) },
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
+	from.add(c.Flags(), "")
 	return c
 }
 
-func (a *app) run(ctx context.Context, dir, passphraseFile string) (err error) {
+func (a *app) run(ctx context.Context, dir string, from secretFlags) (err error) {
 	if dir == "" {
 		return usage("--dir is needed: the folder that `tamga init` made")
 	}
@@ -43,7 +48,7 @@ func (a *app) run(ctx context.Context, dir, passphraseFile string) (err error) {
 	if err != nil {
 		return err
 	}
-	pass, err := a.passphrase(passphraseFile, "Passphrase of the root key")
+	pass, err := a.secret(from, "Passphrase of the root key")
 	if err != nil {
 		return err
 	}

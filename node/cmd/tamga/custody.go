@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/node"
+)
+
+func (a *app) custodyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "custody",
+		Short: "Show and change what opens the root key",
+		Long: `A node's root key lies in root.json under one or several protectors: a passphrase,
+custodians (see tamga ceremony). Each opens it. Changing them touches that file alone:
+no key changes, and nothing in the gallery is encrypted anew. A copy of the file from
+before the change still opens with what opened it then.`,
+		Example: `  tamga custody show --dir kaz
+  tamga custody passphrase --dir kaz --passphrase-file pass.txt --new-passphrase-file new.txt`,
+	}
+	c.AddCommand(a.custodyShowCommand(), a.custodyPassphraseCommand())
+	return c
+}
+
+// custodyReport is what `tamga custody show` says.
+type custodyReport struct {
+	Passphrase *custodyPassphrase `json:"passphrase,omitempty"`
+	Custodians *custodyCustodians `json:"custodians,omitempty"`
+}
+
+type custodyPassphrase struct {
+	KDF       string `json:"kdf"`
+	Time      uint32 `json:"time"`
+	MemoryKiB uint32 `json:"memory_kib"`
+	Threads   uint8  `json:"threads"`
+	Weaker    bool   `json:"weaker_than_default"`
+}
+
+type custodyCustodians struct {
+	Ceremony  string `json:"ceremony"`
+	Threshold int    `json:"threshold"`
+	Shares    int    `json:"shares"`
+}
+
+func (a *app) custodyShowCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:     "show",
+		Short:   "List what opens the root key",
+		Long:    `Reads root.json and says what opens it, without opening it.`,
+		Example: `  tamga custody show --dir kaz -o json`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := needDir(dir); err != nil {
+				return err
+			}
+			p, err := custody.Inspect(node.RootFile(dir))
+			if err != nil {
+				return err
+			}
+			r, rows := custodyView(p)
+			return a.emit(r, rows)
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
+	return c
+}
+
+func custodyView(p custody.Protectors) (r custodyReport, rows [][2]string) {
+	if p.Passphrase != nil {
+		d := custody.DefaultParams()
+		weaker := p.Passphrase.Time < d.Time || p.Passphrase.MemoryKiB < d.MemoryKiB
+		r.Passphrase = &custodyPassphrase{"argon2id", p.Passphrase.Time, p.Passphrase.MemoryKiB, p.Passphrase.Threads, weaker}
+		text := fmt.Sprintf("argon2id, %d passes over %d KiB, %d lanes", p.Passphrase.Time, p.Passphrase.MemoryKiB, p.Passphrase.Threads)
+		if weaker {
+			text += "; weaker than what `tamga custody passphrase` makes now"
+		}
+		rows = append(rows, [2]string{"passphrase", text})
+	}
+	if p.Custodians != nil {
+		id := fmt.Sprintf("%x", p.Custodians.Ceremony)
+		r.Custodians = &custodyCustodians{id, p.Custodians.Threshold, p.Custodians.Shares}
+		rows = append(rows, [2]string{"custodians", fmt.Sprintf("any %d of %d, ceremony %s", p.Custodians.Threshold, p.Custodians.Shares, id)})
+	}
+	return r, rows
+}
+
+func (a *app) custodyPassphraseCommand() *cobra.Command {
+	var dir, newFile string
+	var from secretFlags
+	c := &cobra.Command{
+		Use:   "passphrase",
+		Short: "Change the passphrase, or its cost",
+		Long: `Puts the root key under a new passphrase, with the argon2id costs of this version. Give
+the old one as the new one too to raise the costs alone. The old passphrase opens
+nothing afterwards but copies of the old root.json.`,
+		Example: `  tamga custody passphrase --dir kaz --passphrase-file pass.txt --new-passphrase-file new.txt
+  tamga custody passphrase --dir kaz --passphrase-file pass.txt --new-passphrase-file pass.txt   # today's costs`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.changePassphrase(dir, from, newFile) },
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
+	from.add(c.Flags(), " that opens the root key now")
+	c.Flags().StringVar(&newFile, "new-passphrase-file", "", "file with the new passphrase, - for standard input")
+	return c
+}
+
+func (a *app) changePassphrase(dir string, from secretFlags, newFile string) error {
+	if err := needDir(dir); err != nil {
+		return err
+	}
+	if from.file == "-" && newFile == "-" {
+		return usage("standard input holds one passphrase: give the other in a file")
+	}
+	root, err := a.openRoot(dir, from)
+	if err != nil {
+		return err
+	}
+	defer root.Wipe()
+	fresh, err := a.passphrase(newFile, "New passphrase")
+	if err != nil {
+		return err
+	}
+	defer clear(fresh)
+	if err := custody.Protect(node.RootFile(dir), root, custody.Passphrase(fresh, custody.DefaultParams())); err != nil {
+		return err
+	}
+	a.say("hint: copies of the old %s still open with the old passphrase; destroy them", filepath.Base(node.RootFile(dir)))
+	p, err := custody.Inspect(node.RootFile(dir))
+	if err != nil {
+		return err
+	}
+	r, rows := custodyView(p)
+	return a.emit(r, rows)
+}
+
+// openRoot opens the root key of the node in dir. The caller wipes it.
+func (a *app) openRoot(dir string, from secretFlags) (custody.Root, error) {
+	if err := needDir(dir); err != nil {
+		return custody.Root{}, err
+	}
+	if _, err := os.Stat(node.RootFile(dir)); err != nil {
+		return custody.Root{}, fmt.Errorf("opening root key: %w", err)
+	}
+	pass, err := a.secret(from, "Passphrase of the root key")
+	if err != nil {
+		return custody.Root{}, err
+	}
+	defer clear(pass)
+	return node.OpenRoot(dir, pass, time.Now())
+}
+
+func needDir(dir string) error {
+	if dir == "" {
+		return usage("--dir is needed: the folder that `tamga init` made")
+	}
+	return nil
+}
