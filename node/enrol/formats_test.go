@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange/intake"
 	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/node/enrol"
+	"github.com/tamga-id/tamga/node/gallery"
 )
 
 func must[T any](v T, err error) T {
@@ -38,8 +40,8 @@ func editions() map[string][]byte {
 // TestFormats: the same finger is stored as the same bytes, whatever it arrives as.
 func TestFormats(t *testing.T) {
 	for format, data := range editions() {
-		tpl, err := enrol.NewTemplate("here", "finger", format, append([]byte(nil), data...))
-		if err != nil || tpl.Format != exchange.FormatFinger2005 || tpl.Position != 2 ||
+		tpl, absent, err := enrol.NewTemplate("here", "finger", format, append([]byte(nil), data...))
+		if err != nil || absent != nil || tpl.Format != exchange.FormatFinger2005 || tpl.Position != 2 ||
 			string(tpl.Data) != string(people.Person(0).FingerReference(2)) {
 			t.Errorf("%s: got %s, position %d, %v, or other bytes", format, tpl.Format, tpl.Position, err)
 		}
@@ -80,8 +82,6 @@ func TestFormatFaults(t *testing.T) {
 	e := editions()
 	r2005, r2011, wrapped := e[exchange.FormatFinger2005], e[exchange.FormatFinger2011], e[exchange.FormatCBEFF]
 	expired := must(intake.Wrap(r2005, cbeff.Header{From: cbeff.Date{Year: 2001, Month: 1, Day: 1}, Until: cbeff.Date{Year: 2001, Month: 1, Day: 1}}))
-	missing := must(exchange.DecodeFinger(r2005))
-	missing[0].Minutiae, missing[0].Absent = nil, finger.Amputated
 	many := make([]finger.Sample, 0, 17)
 	for range 17 {
 		many = append(many, must(exchange.DecodeFinger(r2005))[0])
@@ -108,11 +108,9 @@ func TestFormatFaults(t *testing.T) {
 		"image-bare":    {exchange.FormatFingerImage, []byte("FIR\x00020\x00"), "holds images of fingers"},
 		"39794-bare":    {exchange.FormatFinger39794, []byte{0x62, 2, 0xa0, 0}, "is of ISO/IEC 39794-2"},
 		"none":          {exchange.FormatCBEFF, []byte{0x7f, 0x61, 3, 2, 1, 0}, "there are no fingerprints"},
-		"missing":       {exchange.FormatFinger2005, must(exchange.EncodeFinger(missing)), "that it is missing or was not captured"},
-		"missing-2011":  {exchange.FormatFinger2011, must(finger2011.Encode(missing)), "that it is missing or was not captured"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := enrol.NewTemplate("here", "finger", c.format, append([]byte(nil), c.data...))
+			_, _, err := enrol.NewTemplate("here", "finger", c.format, append([]byte(nil), c.data...))
 			r, ok := errors.AsType[*enrol.RuleError](err)
 			if !ok {
 				t.Fatalf("got %v, want a RuleError", err)
@@ -130,9 +128,10 @@ func TestMissingFinger(t *testing.T) {
 	missing := s[0]
 	missing.Position, missing.Minutiae, missing.Absent = 1, nil, finger.UnableToPrint
 	data := must(finger2011.Encode([]finger.Sample{missing, s[0]}))
-	tpl, err := enrol.NewTemplate("here", "finger", exchange.FormatFinger2011, data)
-	if err != nil || tpl.Position != 2 {
-		t.Fatalf("got position %d, %v", tpl.Position, err)
+	tpl, absent, err := enrol.NewTemplate("here", "finger", exchange.FormatFinger2011, data)
+	want := []gallery.Absence{{Modality: "finger", Position: 1, Reason: "unable_to_capture"}}
+	if err != nil || tpl.Position != 2 || !slices.Equal(absent, want) {
+		t.Fatalf("got position %d, %d absences, %v", tpl.Position, len(absent), err)
 	}
 	got := must(exchange.DecodeFinger(tpl.Data))
 	if len(got) != 2 || got[0].Absent != finger.UnableToPrint || got[1].Absent != finger.Present {
@@ -141,6 +140,50 @@ func TestMissingFinger(t *testing.T) {
 	for _, o := range data {
 		if o != 0 {
 			t.Fatal("the record as it arrived is not wiped")
+		}
+	}
+}
+
+// TestAllMissing: a record without a finger that is there is a finding and no template.
+func TestAllMissing(t *testing.T) {
+	s := must(exchange.DecodeFinger(people.Person(0).FingerReference(2)))[0]
+	for why, reason := range map[finger.Absence]string{
+		finger.NotCaptured: "not_captured", finger.NotExtracted: "not_extracted",
+		finger.Amputated: "amputated", finger.UnableToPrint: "unable_to_capture",
+	} {
+		one := s
+		one.Minutiae, one.Absent = nil, why
+		other := one
+		other.Position = 7
+		for format, data := range map[string][]byte{
+			exchange.FormatFinger2005: must(exchange.EncodeFinger([]finger.Sample{one, other})),
+			exchange.FormatFinger2011: must(finger2011.Encode([]finger.Sample{one, other})),
+		} {
+			m := personMembers(t, 0)
+			m.biometrics = `"biometrics":[` + biometric("finger", format, "data", b64(data)) + "]"
+			e, err := enrol.ParseRecord([]byte(m.line()), "KAZ", nil)
+			want := []gallery.Absence{{Modality: "finger", Position: 2, Reason: reason}, {Modality: "finger", Position: 7, Reason: reason}}
+			if err != nil || len(e.Templates) != 0 || !slices.Equal(e.Absences, want) {
+				t.Errorf("%s, %s: %d templates, %d absences, %v", reason, format, len(e.Templates), len(e.Absences), err)
+			}
+		}
+	}
+}
+
+// TestUsable: what the import takes without preparing it is what the matcher prepares.
+func TestUsable(t *testing.T) {
+	s := must(exchange.DecodeFinger(people.Person(0).FingerReference(2)))[0]
+	all := s.Minutiae
+	for len(all) < 255 {
+		all = append(all, all[len(all)%len(s.Minutiae)])
+	}
+	for n := 1; n <= 255; n++ {
+		s.Minutiae = all[:n]
+		data := must(exchange.EncodeFinger([]finger.Sample{s}))
+		_, prepareErr := finger.Prepare(must(exchange.DecodeFinger(data))[0])
+		_, _, err := enrol.NewTemplate("here", "finger", exchange.FormatFinger2005, data)
+		if (err == nil) != (prepareErr == nil) {
+			t.Errorf("%d minutiae: %v, and the matcher says %v", n, err, prepareErr)
 		}
 	}
 }

@@ -17,6 +17,16 @@
 // A finger may also be of format "iso-19794-2-2011" or, behind a CBEFF header,
 // "iso-19785-3-bit"; it is stored as a record of 2005.
 //
+// What could not be captured is said in place of a template or beside others, so that
+// a person without usable fingers is enrolled with what there is:
+//
+//	"absent":[{"modality":"finger","position":3,"reason":"amputated"},
+//	          {"modality":"face","reason":"unable_to_capture"}]
+//
+// with the reason amputated, unable_to_capture (bandaged, diseased or out of reach),
+// not_captured or not_extracted, and no position, or 0, for all of a modality. Finger
+// records say the same in themselves, and then it is taken from there.
+//
 // holder_key is the public key with which the person signs consents; holder_jkt, in
 // its place, is that key's RFC 7638 SHA-256 thumbprint. A file is named relative to
 // the manifest's folder and may not lie outside it.
@@ -38,15 +48,11 @@ import (
 	"io"
 	"io/fs"
 	"strings"
-	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
-	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
-	"github.com/tamga-id/tamga/matcher/exchange/intake"
-	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
@@ -55,7 +61,8 @@ type Record struct {
 	Subject    Subject         `json:"subject"`
 	HolderKey  json.RawMessage `json:"holder_key,omitempty"`
 	HolderJKT  string          `json:"holder_jkt,omitempty"`
-	Biometrics []Biometric     `json:"biometrics"`
+	Biometrics []Biometric     `json:"biometrics,omitempty"`
+	Absent     []Absent        `json:"absent,omitempty"`
 }
 
 // RecordOf is the record that ParseRecord reads back as e.
@@ -63,6 +70,9 @@ func RecordOf(e gallery.Enrolment) Record {
 	r := Record{Subject: Subject{Type: e.Subject.Type, Value: e.Subject.Value}, HolderJKT: e.Holder}
 	for _, t := range e.Templates {
 		r.Biometrics = append(r.Biometrics, Biometric{Modality: t.Modality, Format: t.Format, Data: base64.StdEncoding.EncodeToString(t.Data)})
+	}
+	for _, a := range e.Absences {
+		r.Absent = append(r.Absent, Absent{Modality: a.Modality, Position: a.Position, Reason: a.Reason})
 	}
 	return r
 }
@@ -142,16 +152,23 @@ func (r Record) enrolment(jurisdiction string, files fs.FS) (gallery.Enrolment, 
 	if e.Holder, err = r.holder(); err != nil {
 		return gallery.Enrolment{}, err
 	}
-	if len(r.Biometrics) == 0 || len(r.Biometrics) > gallery.MaxRecords {
-		return gallery.Enrolment{}, broken("biometrics", fmt.Sprintf("must hold 1 to %d templates", gallery.MaxRecords))
+	if len(r.Biometrics) > gallery.MaxRecords || len(r.Biometrics) == 0 && len(r.Absent) == 0 {
+		return gallery.Enrolment{}, broken("biometrics", fmt.Sprintf("must hold 1 to %d templates, or absent say why there are none", gallery.MaxRecords))
 	}
 	for i, b := range r.Biometrics {
-		t, err := b.template(fmt.Sprintf("biometrics[%d]", i), files)
+		t, absent, err := b.template(fmt.Sprintf("biometrics[%d]", i), files)
 		if err != nil {
 			wipe(e)
 			return gallery.Enrolment{}, err
 		}
-		e.Templates = append(e.Templates, t)
+		if t.Data != nil {
+			e.Templates = append(e.Templates, t)
+		}
+		e.Absences = union(e.Absences, absent...)
+	}
+	if err := r.absences(&e); err != nil {
+		wipe(e)
+		return gallery.Enrolment{}, err
 	}
 	return e, nil
 }
@@ -202,32 +219,38 @@ func wipe(e gallery.Enrolment) {
 	}
 }
 
-func (b Biometric) template(at string, files fs.FS) (gallery.Template, error) {
-	var data []byte
-	switch {
-	case b.Data == "" && b.File == "":
-		return gallery.Template{}, broken(at, "has neither data nor file")
-	case b.Data != "" && b.File != "":
-		return gallery.Template{}, broken(at, "has data and file: give one of them")
-	case b.Data != "":
-		var err error
-		// The decoder skips line breaks; the standard has none.
-		if fold := strings.IndexAny(b.Data, "\r\n"); fold >= 0 {
-			return gallery.Template{}, broken(at+".data", fmt.Sprintf("is not standard base64: line break at character %d", fold+1))
-		}
-		if data, err = base64.StdEncoding.Strict().DecodeString(b.Data); err != nil {
-			return gallery.Template{}, broken(at+".data", "is not standard base64"+where(err))
-		}
-	default:
-		var err error
-		if data, err = readFile(files, b.File); err != nil {
-			return gallery.Template{}, broken(at+".file", err.Error())
-		}
+func (b Biometric) template(at string, files fs.FS) (gallery.Template, []gallery.Absence, error) {
+	data, err := b.bytes(at, files)
+	if err != nil {
+		return gallery.Template{}, nil, err
 	}
 	if f, err := exchange.Detect(data); b.detect && err == nil {
 		b.Format = string(f)
 	}
 	return NewTemplate(at, b.Modality, b.Format, data)
+}
+
+// bytes are the record, from wherever it is.
+func (b Biometric) bytes(at string, files fs.FS) (data []byte, err error) {
+	switch {
+	case b.Data == "" && b.File == "":
+		return nil, broken(at, "has neither data nor file")
+	case b.Data != "" && b.File != "":
+		return nil, broken(at, "has data and file: give one of them")
+	case b.Data != "":
+		// The decoder skips line breaks; the standard has none.
+		if fold := strings.IndexAny(b.Data, "\r\n"); fold >= 0 {
+			return nil, broken(at+".data", fmt.Sprintf("is not standard base64: line break at character %d", fold+1))
+		}
+		if data, err = base64.StdEncoding.Strict().DecodeString(b.Data); err != nil {
+			return nil, broken(at+".data", "is not standard base64"+where(err))
+		}
+	default:
+		if data, err = readFile(files, b.File); err != nil {
+			return nil, broken(at+".file", err.Error())
+		}
+	}
+	return data, nil
 }
 
 // where is the place of a fault in base64.
@@ -261,131 +284,4 @@ func readFile(files fs.FS, name string) ([]byte, error) {
 		return nil, errors.New("cannot be read")
 	}
 	return data, nil
-}
-
-// NewTemplate checks data against the format it names and returns what the
-// gallery stores: finger records of other editions and behind CBEFF headers become
-// records of ISO/IEC 19794-2:2005, and data is wiped then. at says where it stands,
-// for the error.
-func NewTemplate(at, modality, format string, data []byte) (gallery.Template, error) {
-	t := gallery.Template{Modality: modality, Format: format, Data: data}
-	if len(data) > gallery.MaxRecordSize {
-		return gallery.Template{}, &RuleError{protocol.CodeTemplate, at, fmt.Sprintf("is larger than %d bytes", gallery.MaxRecordSize)}
-	}
-	var err error
-	switch {
-	case modality == "finger" && readsFinger(format):
-		t.Format = exchange.FormatFinger2005
-		t.Data, t.Position, err = finger2005(format, data)
-	case modality == "face" && format == exchange.FormatEmbedding:
-		err = checkFace(data)
-	default:
-		return gallery.Template{}, unknownFormat(at, modality)
-	}
-	if err != nil {
-		return gallery.Template{}, &RuleError{protocol.CodeTemplate, at, rule(err)}
-	}
-	return t, nil
-}
-
-// unknownFormat says which of the two names is not one that this node compares.
-func unknownFormat(at, modality string) error {
-	want, ok := map[string]string{"finger": exchange.FormatFinger2005, "face": exchange.FormatEmbedding}[modality]
-	if !ok {
-		return broken(at+".modality", "must be finger or face")
-	}
-	return broken(at+".format", "must be "+want+" for "+modality)
-}
-
-// readsFinger reports whether package intake knows finger records of a format, if
-// only to say why they cannot be enrolled.
-func readsFinger(format string) bool {
-	switch format {
-	case exchange.FormatFinger2005, exchange.FormatFinger2011, exchange.FormatCBEFF,
-		exchange.FormatFinger39794, exchange.FormatFinger378, exchange.FormatFingerImage:
-		return true
-	}
-	return false
-}
-
-// finger2005 makes the stored record of one in another format. One in the stored
-// format stays as it is.
-func finger2005(format string, data []byte) (out []byte, position uint8, err error) {
-	if format == exchange.FormatFinger2005 {
-		position, err = checkFinger(data)
-		return data, position, err
-	}
-	if f, err := exchange.Detect(data); err != nil || string(f) != format {
-		return nil, 0, &exchange.FormatError{Format: format, Rule: "record is of another format"}
-	}
-	defer clear(data)
-	year, month, day := time.Now().UTC().Date()
-	out, err = intake.Finger2005(data, cbeff.Date{Year: uint16(year), Month: uint8(month), Day: uint8(day)})
-	if err != nil {
-		return nil, 0, err
-	}
-	if len(out) > gallery.MaxRecordSize {
-		return nil, 0, &exchange.FormatError{Format: format, Rule: "record is too large once converted"}
-	}
-	position, err = checkFinger(out)
-	return out, position, err
-}
-
-// errMissing says that a record's fingers are missing or could not be captured: a
-// finding about the person, and no fault of the record.
-var errMissing = errors.New("checking finger record: every finger in it is missing")
-
-// checkFinger gives the position of the first finger that there is. Missing ones are
-// kept in the record beside it.
-func checkFinger(data []byte) (position uint8, err error) {
-	samples, err := exchange.DecodeFinger(data)
-	if err != nil {
-		return 0, err
-	}
-	err = errMissing
-	for _, s := range samples {
-		if s.Absent != finger.Present {
-			continue
-		}
-		t, prepareErr := finger.Prepare(s)
-		if prepareErr != nil {
-			return 0, prepareErr
-		}
-		t.Wipe()
-		if err != nil {
-			position, err = s.Position, nil
-		}
-	}
-	return position, err
-}
-
-func checkFace(data []byte) error {
-	t, err := exchange.DecodeEmbedding(data)
-	if err == nil {
-		t.Wipe()
-	}
-	return err
-}
-
-// rule is what a decoder's error says about the format; those errors name offsets
-// and rules only.
-func rule(err error) string {
-	if f, ok := errors.AsType[*exchange.FormatError](err); ok {
-		return f.Error()
-	}
-	switch {
-	case errors.Is(err, finger.ErrTooFewMinutiae):
-		return "has too few minutiae to be compared"
-	case errors.Is(err, errMissing):
-		return "says of each of its fingers that it is missing or was not captured: enrol another finger or a face"
-	case errors.Is(err, cbeff.ErrExpired), errors.Is(err, cbeff.ErrNotYetValid):
-		return "is not valid today, as its CBEFF header says"
-	case errors.Is(err, intake.ErrNotRead):
-		return "is of ISO/IEC 39794-2 or INCITS 378, which are not read: export it as ISO/IEC 19794-2"
-	case errors.Is(err, intake.ErrImage):
-		return "holds images of fingers, not minutiae: extract templates first, for instance with tamga extract"
-	case errors.Is(err, intake.ErrNone):
-		return "is a CBEFF group without records: the document says that there are no fingerprints"
-	}
-	return "is not a valid template of this format"
 }

@@ -259,16 +259,16 @@ func TestParseRecordLoose(t *testing.T) {
 func TestNewTemplate(t *testing.T) {
 	p := people.Person(3)
 	for position := range uint8(11) {
-		tpl, err := enrol.NewTemplate("here", "finger", exchange.FormatFinger2005, p.FingerReference(position))
+		tpl, _, err := enrol.NewTemplate("here", "finger", exchange.FormatFinger2005, p.FingerReference(position))
 		if err != nil || tpl.Position != position {
 			t.Errorf("position %d: %d, %v", position, tpl.Position, err)
 		}
 	}
-	tpl, err := enrol.NewTemplate("here", "face", exchange.FormatEmbedding, p.FaceReference())
+	tpl, _, err := enrol.NewTemplate("here", "face", exchange.FormatEmbedding, p.FaceReference())
 	if err != nil || tpl.Position != 0 || string(tpl.Data) != string(p.FaceReference()) {
 		t.Errorf("face: %v, or other bytes", err)
 	}
-	_, err = enrol.NewTemplate("here", "finger", exchange.FormatFinger2005, nil)
+	_, _, err = enrol.NewTemplate("here", "finger", exchange.FormatFinger2005, nil)
 	if r, ok := errors.AsType[*enrol.RuleError](err); !ok || r.Member != "here" || r.Code != protocol.CodeTemplate {
 		t.Errorf("no bytes: %v", err)
 	}

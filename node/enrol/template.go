@@ -1,0 +1,147 @@
+package enrol
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
+	"github.com/tamga-id/tamga/matcher/exchange/intake"
+	"github.com/tamga-id/tamga/matcher/finger"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+// NewTemplate checks data against the format it names and returns what the
+// gallery stores: finger records of other editions and behind CBEFF headers become
+// records of ISO/IEC 19794-2:2005, and data is wiped then. Fingers that a record calls
+// missing are returned as absences, and when it has no others the template is the zero
+// value. at says where it stands, for the error.
+func NewTemplate(at, modality, format string, data []byte) (gallery.Template, []gallery.Absence, error) {
+	t := gallery.Template{Modality: modality, Format: format, Data: data}
+	if len(data) > gallery.MaxRecordSize {
+		return gallery.Template{}, nil, &RuleError{protocol.CodeTemplate, at, fmt.Sprintf("is larger than %d bytes", gallery.MaxRecordSize)}
+	}
+	var absent []gallery.Absence
+	var err error
+	switch {
+	case modality == "finger" && readsFinger(format):
+		t, absent, err = finger2005(format, data)
+	case modality == "face" && format == exchange.FormatEmbedding:
+		err = checkFace(data)
+	default:
+		return gallery.Template{}, nil, unknownFormat(at, modality)
+	}
+	if err != nil {
+		return gallery.Template{}, nil, &RuleError{protocol.CodeTemplate, at, rule(err)}
+	}
+	return t, absent, nil
+}
+
+// unknownFormat says which of the two names is not one that this node compares.
+func unknownFormat(at, modality string) error {
+	want, ok := map[string]string{"finger": exchange.FormatFinger2005, "face": exchange.FormatEmbedding}[modality]
+	if !ok {
+		return broken(at+".modality", "must be finger or face")
+	}
+	return broken(at+".format", "must be "+want+" for "+modality)
+}
+
+// readsFinger reports whether package intake knows finger records of a format, if
+// only to say why they cannot be enrolled.
+func readsFinger(format string) bool {
+	switch format {
+	case exchange.FormatFinger2005, exchange.FormatFinger2011, exchange.FormatCBEFF,
+		exchange.FormatFinger39794, exchange.FormatFinger378, exchange.FormatFingerImage:
+		return true
+	}
+	return false
+}
+
+// finger2005 makes the stored record of one in another format. One in the stored
+// format stays as it is.
+func finger2005(format string, data []byte) (gallery.Template, []gallery.Absence, error) {
+	if format == exchange.FormatFinger2005 {
+		return checkFinger(data)
+	}
+	if f, err := exchange.Detect(data); err != nil || string(f) != format {
+		return gallery.Template{}, nil, &exchange.FormatError{Format: format, Rule: "record is of another format"}
+	}
+	defer clear(data)
+	year, month, day := time.Now().UTC().Date()
+	out, err := intake.Finger2005(data, cbeff.Date{Year: uint16(year), Month: uint8(month), Day: uint8(day)})
+	if err != nil {
+		return gallery.Template{}, nil, err
+	}
+	if len(out) > gallery.MaxRecordSize {
+		return gallery.Template{}, nil, &exchange.FormatError{Format: format, Rule: "record is too large once converted"}
+	}
+	return checkFinger(out)
+}
+
+// checkFinger makes the template of a record of 2005, at the position of the first
+// finger that there is. Missing ones are kept in the record beside it.
+func checkFinger(data []byte) (t gallery.Template, absent []gallery.Absence, err error) {
+	samples, err := exchange.DecodeFinger(data)
+	if err != nil {
+		return gallery.Template{}, nil, err
+	}
+	for _, s := range samples {
+		if s.Absent != finger.Present {
+			absent = union(absent, gallery.Absence{Modality: "finger", Position: s.Position, Reason: reasonOf(s.Absent)})
+			continue
+		}
+		if err := comparable2005(s); err != nil {
+			return gallery.Template{}, nil, err
+		}
+		if t.Data == nil {
+			t = gallery.Template{Modality: "finger", Format: exchange.FormatFinger2005, Position: s.Position, Data: data}
+		}
+	}
+	if t.Data == nil {
+		clear(data)
+	}
+	return t, absent, nil
+}
+
+// comparable2005 is the error of finger.Prepare, without the cylinders, which cost
+// more than everything else that an import does.
+func comparable2005(s finger.Sample) error {
+	switch n := len(s.Minutiae); {
+	case n < finger.MinMinutiae:
+		return finger.ErrTooFewMinutiae
+	case n > finger.MaxMinutiae:
+		return finger.ErrTooMany
+	}
+	return nil
+}
+
+func checkFace(data []byte) error {
+	t, err := exchange.DecodeEmbedding(data)
+	if err == nil {
+		t.Wipe()
+	}
+	return err
+}
+
+// rule is what a decoder's error says about the format; those errors name offsets
+// and rules only.
+func rule(err error) string {
+	if f, ok := errors.AsType[*exchange.FormatError](err); ok {
+		return f.Error()
+	}
+	switch {
+	case errors.Is(err, finger.ErrTooFewMinutiae):
+		return "has too few minutiae to be compared"
+	case errors.Is(err, cbeff.ErrExpired), errors.Is(err, cbeff.ErrNotYetValid):
+		return "is not valid today, as its CBEFF header says"
+	case errors.Is(err, intake.ErrNotRead):
+		return "is of ISO/IEC 39794-2 or INCITS 378, which are not read: export it as ISO/IEC 19794-2"
+	case errors.Is(err, intake.ErrImage):
+		return "holds images of fingers, not minutiae: extract templates first, for instance with tamga extract"
+	case errors.Is(err, intake.ErrNone):
+		return "is a CBEFF group without records: the document says that there are no fingerprints"
+	}
+	return "is not a valid template of this format"
+}
