@@ -28,6 +28,11 @@ func (n *Node) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.
 	return enrolWitnessed(ctx, n.gallery, n.ledger, n.cfg.EntityID, n.now, n.log, batch)
 }
 
+// Plan says what Enrol would do, and changes nothing.
+func (n *Node) Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
+	return n.gallery.Plan(ctx, batch)
+}
+
 // Registrar enrols into the gallery of a node that is not running.
 type Registrar struct {
 	keys    keySet
@@ -59,6 +64,11 @@ func (r *Registrar) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gal
 	return enrolWitnessed(ctx, r.gallery, r.ledger, r.entity, r.now, slog.New(slog.DiscardHandler), batch)
 }
 
+// Plan does what Node.Plan does.
+func (r *Registrar) Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
+	return r.gallery.Plan(ctx, batch)
+}
+
 // Close releases both and wipes the keys that can be.
 func (r *Registrar) Close() error {
 	defer r.keys.wipe()
@@ -83,14 +93,18 @@ func enrolWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, enti
 	return results, err
 }
 
-// enrolmentLeaf is the entry about a batch: how many records, under a random number,
-// so that nothing in it can be computed from a person.
+// enrolmentLeaf is the entry about a batch: how many records, of which import, under a
+// random number, so that nothing in it can be computed from a person.
 func enrolmentLeaf(entity string, batch []gallery.Enrolment, at time.Time) ([]byte, error) {
 	var number protocol.Hash
 	_, _ = rand.Read(number[:])
+	what := fmt.Sprintf("batch-of-%d", len(batch))
+	if id := batch[0].Batch; id != "" {
+		what += "-of-import-" + id
+	}
 	return protocol.NewLeaf(protocol.LeafEnrolment, protocol.Envelope{
 		Issuer: entity, Audience: entity, Purpose: "enrolment", LegalBasis: "legal_obligation", Operation: "enrol",
-		Officer: fmt.Sprintf("batch-of-%d", len(batch)),
+		Officer: what,
 	}, number, protocol.Verdict{}, at).Marshal()
 }
 

@@ -24,6 +24,8 @@ type Node interface {
 	// Enrol stores subjects; a result other than Failed is durable. With an error
 	// the results still say which enrolments stand.
 	Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
+	// Plan says what Enrol would do, and changes nothing.
+	Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
 	// VerifyLedger recomputes the node's ledger; an error that matches
 	// ledger.ErrTampered is a finding.
 	VerifyLedger(ctx context.Context) (ledger.Report, error)
@@ -53,12 +55,13 @@ func Handler(n Node) http.Handler { return newGuard(n, time.Now) }
 // service holds the operations. It is immutable.
 type service struct {
 	node    Node
+	now     func() time.Time
 	ledgers chan struct{} // room for one: recomputing a ledger reads all of it
 }
 
 // build registers every operation and returns the mux that serves them, with the
 // OpenAPI document and the shapes that problems are explained from.
-func build(n Node) (http.Handler, huma.API) {
+func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	mux := http.NewServeMux()
 	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
 	rules := &rulebook{registry: registry, bodies: make(map[string]*huma.Schema)}
@@ -71,7 +74,7 @@ func build(n Node) (http.Handler, huma.API) {
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{rules.transform},
 	})
-	s := &service{node: n, ledgers: make(chan struct{}, 1)}
+	s := &service{node: n, now: now, ledgers: make(chan struct{}, 1)}
 	s.verification(api, rules)
 	s.enrolment(api)
 	s.ledgerVerification(api)

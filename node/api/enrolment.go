@@ -19,8 +19,14 @@ const maxLines = 256
 
 type enrolmentInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" minLength:"8" maxLength:"128" pattern:"^[!-~]*$" doc:"Sending the same body again with the same key within 24 hours returns the first response, unless a line of it failed for no fault of its own. Enrolling twice is harmless without it."`
+	Batch          string `header:"Tamga-Batch" minLength:"16" maxLength:"16" pattern:"^[a-z2-7]{16}$" doc:"Import that the lines belong to, 16 random characters of base32. It is recorded with what they add and in the ledger."`
+	Duplicates     string `header:"Tamga-Duplicates" enum:"update,skip,refuse" doc:"What to do about subjects who are enrolled, not by this import alone, and would change: add what is new (update, the default), leave them (skip), or fail the line (refuse)."`
+	DryRun         bool   `header:"Tamga-Dry-Run" doc:"true checks everything, stores nothing and says what would be done."`
 	RawBody        []byte `contentType:"application/x-ndjson"`
 }
+
+// enrolmentOptions are the headers of an enrolmentInput that change what is done.
+func enrolmentOptions() []string { return []string{"Tamga-Batch", "Tamga-Duplicates", "Tamga-Dry-Run"} }
 
 type enrolmentOutput struct{ Body enrolmentReport }
 
@@ -28,13 +34,14 @@ type enrolmentReport struct {
 	Created   int         `json:"created" minimum:"0" doc:"New subjects."`
 	Updated   int         `json:"updated" minimum:"0" doc:"Known subjects that got more records or a holder key."`
 	Unchanged int         `json:"unchanged" minimum:"0" doc:"Subjects of whom everything was there already."`
+	Kept      int         `json:"kept" minimum:"0" doc:"Known subjects that would have changed and were left, with Tamga-Duplicates skip."`
 	Failed    int         `json:"failed" minimum:"0" doc:"Lines that changed nothing."`
 	Results   []enrolment `json:"results" nullable:"false" doc:"One for each line that is not blank, in order."`
 }
 
 type enrolment struct {
 	Line   int    `json:"line" minimum:"1" doc:"The line in the request, from 1."`
-	Result string `json:"result" enum:"created,updated,unchanged,failed" doc:"What was done; all but failed is durable."`
+	Result string `json:"result" enum:"created,updated,unchanged,kept,failed" doc:"What was done; all but failed is durable."`
 	Code   string `json:"code,omitempty" pattern:"^TMG-[A-Z]{3}-[0-9]{4}$" doc:"Why it failed."`
 	Member string `json:"member,omitempty" doc:"The member of the record that breaks the rule."`
 	Rule   string `json:"rule,omitempty" doc:"The rule it breaks, in words. Never what the record says."`
@@ -43,7 +50,8 @@ type enrolment struct {
 func (s *service) enrolment(api huma.API) {
 	op := operation(api, "enrol", http.MethodPost, "/v1/enrolments", "Enrol people into the own gallery",
 		"Each line is a manifest record as `tamga enrol` reads it: one JSON object with `subject` (`type`, `value`), optionally "+
-			"`holder_key` (the Ed25519 public JWK the person signs consents with) and `biometrics` (`modality`, `format`, `data` in base64). "+
+			"`holder_key` (the Ed25519 public JWK the person signs consents with) and `biometrics` (`modality`, `format`, `data` in base64) "+
+			"and `absent` (`modality`, `position`, `reason`: what could not be captured). "+
 			"At most 256 lines of at most 196,608 bytes. A line that breaks a rule is reported and changes nothing; the others are enrolled. Needs the operator's token.",
 		"Enrolments", enrolmentExample())
 	op.RequestBody = requestBody("application/x-ndjson", nil)
@@ -64,7 +72,15 @@ func (s *service) enrol(ctx context.Context, in *enrolmentInput) (*enrolmentOutp
 		return nil, p
 	}
 	if len(m.batch) > 0 {
-		results, err := s.node.Enrol(ctx, m.batch)
+		policy, _ := enrol.ParseDuplicates(in.Duplicates) // the schema knows no other words, and none is the zero value
+		for i := range m.batch {
+			m.batch[i].Batch, m.batch[i].IfKnown = in.Batch, policy
+		}
+		do := s.node.Enrol
+		if in.DryRun {
+			do = s.node.Plan
+		}
+		results, err := do(ctx, m.batch)
 		if err != nil || len(results) != len(m.batch) {
 			return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal,
 				"Not every record was stored. Send the same lines again: those that were are then reported as unchanged.")
@@ -126,7 +142,7 @@ func (m *manifest) wipe() {
 // settle says what the gallery did. A change that it does not know is a failure.
 func (e *enrolment) settle(r gallery.Result) {
 	switch r.Change {
-	case gallery.Created, gallery.Updated, gallery.Unchanged:
+	case gallery.Created, gallery.Updated, gallery.Unchanged, gallery.Kept:
 		e.Result = string(r.Change)
 	default:
 		*e = failed(e.Line, r.Err)
@@ -142,6 +158,8 @@ func (r *enrolmentReport) count() {
 			r.Updated++
 		case gallery.Unchanged:
 			r.Unchanged++
+		case gallery.Kept:
+			r.Kept++
 		default:
 			r.Failed++
 		}
@@ -156,7 +174,7 @@ func failed(line int, err error) enrolment {
 		e.Code, e.Member, e.Rule = string(r.Code), r.Member, r.Rule
 		return e
 	}
-	for _, rule := range []error{gallery.ErrHolderConflict, gallery.ErrTooMuch, gallery.ErrNothing} {
+	for _, rule := range []error{gallery.ErrHolderConflict, gallery.ErrTooMuch, gallery.ErrNothing, gallery.ErrKnown} {
 		if errors.Is(err, rule) {
 			e.Code, e.Rule = string(protocol.CodeRecord), rule.Error()
 		}

@@ -43,7 +43,7 @@ func TestEnrolments(t *testing.T) {
 		return m
 	}
 	want := map[string]any{
-		"created": 1.0, "updated": 1.0, "unchanged": 1.0, "failed": 7.0,
+		"created": 1.0, "updated": 1.0, "kept": 0.0, "unchanged": 1.0, "failed": 7.0,
 		"results": []any{
 			map[string]any{"line": 1.0, "result": "created"},
 			failed(3, "TMG-ENR-0002", "line", "not a JSON object (noticed at byte 1)"),

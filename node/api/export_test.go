@@ -10,7 +10,7 @@ func NewAt(n Node, now func() time.Time) http.Handler { return newGuard(n, now) 
 
 // Export is the document, and the member names that bodies may have.
 func Export(n Node) ([]byte, map[string]bool) {
-	_, api := build(n)
+	_, api := build(n, time.Now)
 	return export(api)
 }
 

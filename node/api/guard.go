@@ -39,6 +39,7 @@ type route struct {
 	content      string // media type of the body; empty when there is none
 	maxBody      int64
 	idempotent   bool          // honours Idempotency-Key
+	options      []string      // further headers that the operation reads
 	timeout      time.Duration // for the response; 0 is the server's
 }
 
@@ -55,7 +56,8 @@ const (
 func routes() []route {
 	return []route{
 		{method: "POST", path: "/v1/verifications", content: "application/json", maxBody: maxVerificationBody, idempotent: true},
-		{method: "POST", path: "/v1/enrolments", content: "application/x-ndjson", who: operator, maxBody: maxEnrolmentBody, idempotent: true},
+		{method: "POST", path: "/v1/enrolments", content: "application/x-ndjson", who: operator, maxBody: maxEnrolmentBody, idempotent: true,
+			options: enrolmentOptions()},
 		// A long ledger takes minutes to recompute, and more than a server's usual
 		// time to answer.
 		{method: "POST", path: "/v1/ledger/verifications", who: operator, timeout: 15 * time.Minute},
@@ -81,7 +83,7 @@ type guard struct {
 }
 
 func newGuard(n Node, now func() time.Time) *guard {
-	next, api := build(n)
+	next, api := build(n, now)
 	doc, known := export(api)
 	return &guard{node: n, next: next, routes: routes(), document: doc, known: known, now: now,
 		room: semaphore.NewWeighted(maxBodies), memory: newMemory()}
@@ -122,7 +124,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	inner := request(r, rt, body)
 	if key := inner.Header.Get(idempotencyKey); key != "" {
-		g.memory.serve(w, inner, body, g.next, g.now())
+		g.memory.serve(w, inner, body, rt.options, g.next, g.now())
 		return
 	}
 	g.next.ServeHTTP(w, inner)
@@ -166,8 +168,16 @@ func (g *guard) admit(w http.ResponseWriter, r *http.Request) (route, *problem) 
 	if keys, ok := r.Header[idempotencyKey]; ok && rt.idempotent && (len(keys) != 1 || !validKey(keys[0])) {
 		return route{}, invalid("", "header "+idempotencyKey+" must be one value of 8 to 128 visible ASCII characters")
 	}
+	for _, name := range rt.options {
+		if values, ok := r.Header[name]; ok && (len(values) != 1 || len(values[0]) > maxOption) {
+			return route{}, invalid("", "header "+name+" must be one short value")
+		}
+	}
 	return rt, nil
 }
+
+// maxOption bounds the value of an option's header.
+const maxOption = 64
 
 // route finds the address. It compares the path as it was sent: nothing is cleaned,
 // so nothing is redirected.
@@ -282,6 +292,11 @@ func request(r *http.Request, rt route, body []byte) *http.Request {
 	}
 	if rt.idempotent && r.Header.Get(idempotencyKey) != "" {
 		h.Set(idempotencyKey, r.Header.Get(idempotencyKey))
+	}
+	for _, name := range rt.options {
+		if values, ok := r.Header[name]; ok {
+			h[name] = values
+		}
 	}
 	if rt.challenge && r.Header.Get(challengeHeader) != "" {
 		h.Set(challengeHeader, r.Header.Get(challengeHeader))

@@ -42,6 +42,7 @@ type fake struct {
 	mu      sync.Mutex
 	asked   int
 	enroled int
+	planned int
 }
 
 func (f *fake) Verify(ctx context.Context, r requester.Request) (requester.Result, error) {
@@ -64,6 +65,17 @@ func (f *fake) Enrol(ctx context.Context, b []gallery.Enrolment) ([]gallery.Resu
 	out := make([]gallery.Result, len(b))
 	for i := range out {
 		out[i].Change = gallery.Created
+	}
+	return out, nil
+}
+
+func (f *fake) Plan(_ context.Context, b []gallery.Enrolment) ([]gallery.Result, error) {
+	f.mu.Lock()
+	f.planned += len(b)
+	f.mu.Unlock()
+	out := make([]gallery.Result, len(b))
+	for i := range out {
+		out[i].Change = gallery.Unchanged
 	}
 	return out, nil
 }

@@ -76,10 +76,15 @@ func (m *memory) digest(label string, parts ...[]byte) digest {
 	return digest(h.Sum(nil))
 }
 
-// serve answers r from memory, or lets next answer it and remembers.
-func (m *memory) serve(w http.ResponseWriter, r *http.Request, body []byte, next http.Handler, now time.Time) {
+// serve answers r from memory, or lets next answer it and remembers. options are the
+// headers that the operation reads.
+func (m *memory) serve(w http.ResponseWriter, r *http.Request, body []byte, options []string, next http.Handler, now time.Time) {
 	key := m.digest("tamga/v1/idempotency-key\x00", []byte(r.URL.Path), []byte(r.Header.Get(idempotencyKey)))
-	sum := m.digest("tamga/v1/idempotency-body\x00", body)
+	parts := [][]byte{body} // and what else decides on what is done
+	for _, name := range options {
+		parts = append(parts, []byte(r.Header.Get(name)))
+	}
+	sum := m.digest("tamga/v1/idempotency-body\x00", parts...)
 	old := m.begin(key, sum, now)
 	switch {
 	case old == nil:

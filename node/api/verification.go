@@ -5,11 +5,16 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
+	"github.com/tamga-id/tamga/matcher/exchange/intake"
+	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/requester"
 )
 
@@ -35,7 +40,7 @@ type subject struct {
 
 type probe struct {
 	Modality string `json:"modality" enum:"finger,face" doc:"What was captured."`
-	Format   string `json:"format" minLength:"1" maxLength:"64" pattern:"^[a-z0-9._-]+$" doc:"Template profile of the data, one of the peer's formats."`
+	Format   string `json:"format" minLength:"1" maxLength:"64" pattern:"^[a-z0-9._-]+$" doc:"Template profile of the data, one of the peer's formats. Finger records of iso-19794-2-2011, and behind a CBEFF header as iso-19785-3-bit, are put as iso-19794-2-2005."`
 	Position uint8  `json:"position,omitempty" maximum:"10" doc:"ISO/IEC 19794-2 finger position; 0 when unknown or not a finger."`
 	Quality  uint8  `json:"quality,omitempty" maximum:"100" doc:"Quality by the capture device, 1 to 100; 0 when not reported."`
 	Data     string `json:"data" minLength:"4" maxLength:"87384" encoding:"base64" doc:"The record, at most 65,536 bytes, in standard base64 with padding."`
@@ -92,7 +97,7 @@ func (s *service) verification(api huma.API, rules *rulebook) {
 }
 
 func (s *service) verify(ctx context.Context, in *verificationInput) (*verificationOutput, error) {
-	q, p := question(in.Body)
+	q, p := question(in.Body, s.now())
 	defer q.Wipe()
 	if p != nil {
 		return nil, p
@@ -114,7 +119,7 @@ func (s *service) verify(ctx context.Context, in *verificationInput) (*verificat
 }
 
 // question is what b asks, or the rule of the schema that only decoding can check.
-func question(b verificationRequest) (protocol.Question, *problem) {
+func question(b verificationRequest, now time.Time) (protocol.Question, *problem) {
 	id, err := pseudonym.Identifier{Jurisdiction: b.Subject.Jurisdiction, Type: b.Subject.Type, Value: b.Subject.Value}.Normalize()
 	if err != nil {
 		return protocol.Question{}, invalid("/subject/value", "must be 1 to 32 of A-Z and 0-9; spaces, hyphens, underscores and full stops are ignored")
@@ -126,8 +131,30 @@ func question(b verificationRequest) (protocol.Question, *problem) {
 			return q, invalid("/probes/"+strconv.Itoa(i)+"/data", "must be 1 to 65536 bytes in standard base64 with padding")
 		}
 		q.Probes = append(q.Probes, protocol.Probe{Modality: p.Modality, Format: p.Format, Position: p.Position, Quality: p.Quality, Data: data})
+		if rule := express(&q.Probes[i], now); rule != "" {
+			return q, invalid("/probes/"+strconv.Itoa(i)+"/data", rule)
+		}
 	}
 	return q, nil
+}
+
+// express puts a finger probe of another edition, or behind a CBEFF header, into the
+// format that every node compares. It returns the rule that the record breaks.
+func express(p *protocol.Probe, now time.Time) (rule string) {
+	if p.Modality != "finger" || p.Format != exchange.FormatFinger2011 && p.Format != exchange.FormatCBEFF {
+		return ""
+	}
+	if f, err := exchange.Detect(p.Data); err != nil || string(f) != p.Format {
+		return "must begin as a record of the format that format names"
+	}
+	year, month, day := now.UTC().Date()
+	out, err := intake.Finger2005(p.Data, cbeff.Date{Year: uint16(year), Month: uint8(month), Day: uint8(day)})
+	if err != nil || len(out) > protocol.MaxProbeSize {
+		return enrol.TemplateRule(err)
+	}
+	clear(p.Data)
+	p.Format, p.Data = exchange.FormatFinger2005, out
+	return ""
 }
 
 // answer renders a result. An outcome that does not belong to its code is not

@@ -69,6 +69,12 @@ func Import(ctx context.Context, src Source, sink Sink, o Options) (Totals, erro
 	return im.totals, errors.Join(err, cp.Close())
 }
 
+// ParseDuplicates reads a duplicate policy: update, skip or refuse.
+func ParseDuplicates(word string) (gallery.IfKnown, bool) {
+	p, ok := map[string]gallery.IfKnown{"update": gallery.Add, "skip": gallery.Keep, "refuse": gallery.Refuse}[word]
+	return p, ok
+}
+
 type importer struct {
 	sink       Sink
 	o          Options

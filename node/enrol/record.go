@@ -98,11 +98,16 @@ type Biometric struct {
 // never says what the record contains.
 type RuleError struct {
 	Code   protocol.Code // CodeRecord or CodeTemplate
-	Member string        // for instance "biometrics[0].data"
+	Member string        // for instance "biometrics[0].data"; empty when it is about the subject as enrolled
 	Rule   string
 }
 
-func (e *RuleError) Error() string { return e.Member + ": " + e.Rule }
+func (e *RuleError) Error() string {
+	if e.Member == "" {
+		return e.Rule
+	}
+	return e.Member + ": " + e.Rule
+}
 
 func broken(member, rule string) error {
 	return &RuleError{protocol.CodeRecord, member, rule}

@@ -34,7 +34,7 @@ func NewTemplate(at, modality, format string, data []byte) (gallery.Template, []
 		return gallery.Template{}, nil, unknownFormat(at, modality)
 	}
 	if err != nil {
-		return gallery.Template{}, nil, &RuleError{protocol.CodeTemplate, at, rule(err)}
+		return gallery.Template{}, nil, &RuleError{protocol.CodeTemplate, at, TemplateRule(err)}
 	}
 	return t, absent, nil
 }
@@ -125,9 +125,9 @@ func checkFace(data []byte) error {
 	return err
 }
 
-// rule is what a decoder's error says about the format; those errors name offsets
-// and rules only.
-func rule(err error) string {
+// TemplateRule is what an error of a decoder says about the record: the offset and the
+// rule that it breaks, and never what it contains.
+func TemplateRule(err error) string {
 	if f, ok := errors.AsType[*exchange.FormatError](err); ok {
 		return f.Error()
 	}
