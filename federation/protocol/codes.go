@@ -30,7 +30,7 @@ const (
 	CodeNotComparable     Code = "TMG-VER-0006"
 	CodeUncalibrated      Code = "TMG-VER-0007"
 	CodeDisagree          Code = "TMG-VER-0008"
-	CodeSmallOverlap      Code = "TMG-VER-0009"
+	CodeSmallPart         Code = "TMG-VER-0009"
 	CodePoorCapture       Code = "TMG-VER-0010"
 	CodeNotMember         Code = "TMG-TRU-0001"
 	CodeChainExpired      Code = "TMG-TRU-0002"
@@ -122,7 +122,7 @@ func registry() []CodeEntry {
 		{CodeNotComparable, Inconclusive, wire, "The probe and the reference were made by different models, or by one for which the node has no threshold, and cannot be compared.", "Capture with a template profile that the peer's metadata lists."},
 		{CodeUncalibrated, Inconclusive, wire, "The matcher cannot vouch for the false match rate that the law demands of this many probes.", "Send one probe of each modality."},
 		{CodeDisagree, Inconclusive, wire, "One of the samples alone would match, but the others speak against it.", "Look at the person and the document; recapture all samples, then second-line inspection."},
-		{CodeSmallOverlap, Inconclusive, wire, "The samples are alike, but show too little of the finger in common to decide.", "Recapture with the middle of the finger on the sensor, or use another finger or modality."},
+		{CodeSmallPart, Inconclusive, wire, "No match, but a sample shows too little of the finger to say no.", "Recapture with the middle of the finger on the sensor, or use another finger or modality."},
 		{CodePoorCapture, Inconclusive, wire, "No match, but the capture is reported as too poor to say no.", "Clean finger and sensor and recapture, or use another finger or modality."},
 		{CodeNotMember, Refused, wire, "The sender is not a member of the federation.", "Enrol the sender with the Trust Anchor, or stop using its keys."},
 		{CodeChainExpired, Refused, wire, "The sender's Trust Chain has expired.", "Renew the Subordinate Statement at the Trust Anchor."},

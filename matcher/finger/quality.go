@@ -6,10 +6,10 @@ type Reason int
 
 // The reasons, the weightiest last.
 const (
-	NoReason     Reason = iota
-	PoorCapture         // the capture device reported a poor sample: clean finger and sensor, capture again
-	SmallOverlap        // alike, but the two show different parts of a finger: put the middle of the finger on the sensor
-	FewMinutiae         // too little detail: use another finger or modality
+	NoReason    Reason = iota
+	PoorCapture        // the capture device reported a poor sample: clean finger and sensor, capture again
+	SmallPart          // a sample shows little of the finger: put the middle of the finger on the sensor
+	FewMinutiae        // too little detail: use another finger or modality
 )
 
 const (
@@ -21,11 +21,6 @@ const (
 	// 16 that lie closest together, cut out of a finger, match foreign fingers about twice as often at 1 in 1,000 as
 	// [Threshold] says and four times at 1 in 10,000 (95 and 20 of 48,062 comparisons), and 20 little less.
 	MinWhole = 24
-	// MinCommon is the number of minutiae of either side where the other was seen, too, under which a score that leans
-	// to one finger without being a match does not say "no". Of the mated comparisons of FVC2002 set B that match at
-	// 1 in 1,000 nine in ten have more. A score that leans the other way has no alignment to speak of, and its overlap
-	// says nothing.
-	MinCommon = 12
 	// MinQuality is the least reported quality (ISO/IEC 19794-2:2005, 7.4.1.6: 0 to 100, here 0 counts as not reported)
 	// at which a comparison that is no match says "no". ISO/IEC 29794-1 calls the lowest fifth unacceptable.
 	MinQuality = 20
@@ -64,16 +59,19 @@ next:
 	return true
 }
 
-// Doubt says why c, a comparison of the two samples that is no match, does not say that they are of two fingers: the
-// weightiest of the reasons. llr is what its score means, from the calibration in use. A match is never doubted: its
-// threshold holds for all of them but FewMinutiae, which Poor settles before.
-func Doubt(probe, reference Sample, c Comparison, llr float64) Reason {
+// Doubt says why a comparison of the two samples that is no match does not say that they are of two fingers: the
+// weightiest of the reasons. A match is never doubted: its threshold holds for all of them but FewMinutiae, which Poor
+// settles before.
+//
+// The reasons lie in the samples alone and never in how they compare: whoever sends probes one after the other would
+// learn from a reason that depends on the score, or on the overlap at the best alignment, which of them came closer.
+func Doubt(probe, reference Sample) Reason {
 	reported := func(s Sample) bool { return s.Quality > 0 && s.Quality < MinQuality }
 	switch {
 	case probe.Poor() != NoReason || reference.Poor() != NoReason:
 		return FewMinutiae
-	case min(c.ProbeInOverlap, c.ReferenceInOverlap) < MinCommon && llr > 0:
-		return SmallOverlap
+	case probe.Fragment() || reference.Fragment():
+		return SmallPart
 	case reported(probe) || reported(reference):
 		return PoorCapture
 	}

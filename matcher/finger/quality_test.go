@@ -50,27 +50,23 @@ func TestDoubt(t *testing.T) {
 	good, few := scattered(1, 40), scattered(1, finger.MinDecidable-1)
 	poor, unreported := scattered(2, 40), scattered(2, 40)
 	good.Quality, poor.Quality, unreported.Quality = 60, finger.MinQuality-1, 0
-	wide := finger.Comparison{Paired: 15, ProbeInOverlap: 30, ReferenceInOverlap: 30, Overlap: 0.9}
-	narrow := finger.Comparison{Paired: 8, ProbeInOverlap: finger.MinCommon - 1, ReferenceInOverlap: 30, Overlap: 0.2}
-	const alike, unlike = 1.0, -1.0
+	part := scattered(1, finger.MinWhole-1)
 	for _, row := range []struct {
 		name             string
 		probe, reference finger.Sample
-		c                finger.Comparison
-		llr              float64
 		want             finger.Reason
 	}{
-		{"none", good, good, wide, alike, finger.NoReason},
-		{"few", few, good, wide, alike, finger.FewMinutiae},
-		{"few-enrolled", good, few, narrow, alike, finger.FewMinutiae},
-		{"overlap", good, good, narrow, alike, finger.SmallOverlap},
-		{"overlap-of-unlike", good, good, narrow, unlike, finger.NoReason},
-		{"overlap-before-capture", poor, good, narrow, alike, finger.SmallOverlap},
-		{"capture", poor, good, wide, alike, finger.PoorCapture},
-		{"capture-enrolled", good, poor, narrow, unlike, finger.PoorCapture},
-		{"capture-unreported", unreported, good, wide, alike, finger.NoReason},
+		{"none", good, good, finger.NoReason},
+		{"few", few, good, finger.FewMinutiae},
+		{"few-enrolled", good, few, finger.FewMinutiae},
+		{"part", part, good, finger.SmallPart},
+		{"part-enrolled", good, part, finger.SmallPart},
+		{"part-before-capture", poor, part, finger.SmallPart},
+		{"capture", poor, good, finger.PoorCapture},
+		{"capture-enrolled", good, poor, finger.PoorCapture},
+		{"capture-unreported", unreported, good, finger.NoReason},
 	} {
-		if got := finger.Doubt(row.probe, row.reference, row.c, row.llr); got != row.want {
+		if got := finger.Doubt(row.probe, row.reference); got != row.want {
 			t.Errorf("%s: %v, want %v", row.name, got, row.want)
 		}
 	}

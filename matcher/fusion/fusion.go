@@ -38,6 +38,30 @@ const (
 type Source struct {
 	Calibration *calibration.Calibration
 	Scores      []float64 // one for each pair of impressions compared; none: the source is missing
+	// Also is what other comparators make of the same finger, face, eye or hand, such as the templates of a second
+	// model. It is the same evidence seen again: not added up, but counted as so many more chances.
+	Also []Source
+}
+
+// measures lists the source as each comparator sees it, without those that compared nothing.
+func (s Source) measures() []Source {
+	var out []Source
+	if len(s.Scores) > 0 {
+		out = append(out, Source{Calibration: s.Calibration, Scores: s.Scores})
+	}
+	for _, m := range s.Also {
+		out = append(out, m.measures()...)
+	}
+	return out
+}
+
+// chances is how many comparisons were made of the source.
+func (s Source) chances() int {
+	n := 0
+	for _, m := range s.measures() {
+		n += len(m.Scores)
+	}
+	return n
 }
 
 // best is the highest score; one that is not a number is never it.
@@ -53,7 +77,11 @@ func (s Source) best() float64 {
 
 // evidence is the source's share of the sum: the best ratio, divided by the number of chances it had.
 func (s Source) evidence() float64 {
-	return s.Calibration.LLR(s.best()) - math.Log(float64(len(s.Scores)))
+	best := math.Inf(-1)
+	for _, m := range s.measures() {
+		best = max(best, m.Calibration.LLR(m.best()))
+	}
+	return best - math.Log(float64(s.chances()))
 }
 
 // Affordable is how many comparisons of one source, at least one, may be made so that the best of them can still be
@@ -71,7 +99,7 @@ func Affordable(c *calibration.Calibration, fmrOneIn uint32) int {
 func Decide(sources []Source, fmrOneIn uint32) (Verdict, error) {
 	var present []Source
 	for _, s := range sources {
-		if len(s.Scores) > 0 {
+		if s.chances() > 0 {
 			present = append(present, s)
 		}
 	}
@@ -93,12 +121,16 @@ func Decide(sources []Source, fmrOneIn uint32) (Verdict, error) {
 }
 
 func decideOne(s Source, fmrOneIn uint32) (Verdict, error) {
-	strict := min(uint64(fmrOneIn)*uint64(len(s.Scores)), math.MaxUint32)
-	claim, err := s.Calibration.Threshold(uint32(strict))
-	if err != nil {
-		return Undecided, err
+	strict := min(uint64(fmrOneIn)*uint64(s.chances()), math.MaxUint32)
+	matched := false
+	for _, m := range s.measures() {
+		claim, err := m.Calibration.Threshold(uint32(strict))
+		if err != nil {
+			return Undecided, err
+		}
+		matched = matched || m.best() >= claim.Score
 	}
-	return verdict(s.best() >= claim.Score), nil
+	return verdict(matched), nil
 }
 
 func verdict(matched bool) Verdict {

@@ -312,3 +312,47 @@ func ExampleDecide() {
 	fmt.Println(verdict == fusion.Matched, err)
 	// Output: false false match rate beyond calibration
 }
+
+// TestSeveralMeasuresAreOneSource: two comparators of one face match others no more often than the rate says, even where
+// they err together, and find the person where either does.
+func TestSeveralMeasuresAreOneSource(t *testing.T) {
+	a, b := normal(t, 1, 2, 20_000), normal(t, 2, 3, 20_000)
+	r := rand.New(rand.NewPCG(5, 5))
+	const trials, oneIn = 20_000, 50
+	face := func(x, y float64) fusion.Source {
+		return fusion.Source{Calibration: a, Scores: []float64{x}, Also: []fusion.Source{{Calibration: b, Scores: []float64{y}}}}
+	}
+	alone, same, beside := 0, 0, 0
+	for range trials {
+		x, y := r.NormFloat64(), r.NormFloat64()
+		for into, sources := range map[*int][]fusion.Source{
+			&alone:  {face(x, y)},
+			&same:   {face(x, x)},
+			&beside: {face(x, x), {Calibration: b, Scores: []float64{y}}},
+		} {
+			if decide(t, oneIn, sources...) == fusion.Matched {
+				*into++
+			}
+		}
+	}
+	most := float64(trials) / oneIn
+	for name, n := range map[string]int{"alone": alone, "same": same, "beside": beside} {
+		if float64(n) > most+3*math.Sqrt(most) || n == 0 {
+			t.Errorf("%s: %d false matches of %d at 1 in %d", name, n, trials, oneIn)
+		}
+	}
+	if decide(t, oneIn, face(-9, 9)) != fusion.Matched || decide(t, oneIn, face(9, -9)) != fusion.Matched {
+		t.Error("a sure measure is lost beside another")
+	}
+	claim, err := b.Threshold(oneIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if decide(t, oneIn, face(-9, claim.Score)) == fusion.Matched {
+		t.Error("the second measure was not charged as a second chance")
+	}
+	missing := fusion.Source{Also: []fusion.Source{{Calibration: b, Scores: []float64{9}}}}
+	if decide(t, oneIn, missing) != fusion.Matched {
+		t.Error("a source is missing because its first measure is")
+	}
+}

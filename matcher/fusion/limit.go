@@ -1,6 +1,7 @@
 package fusion
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -26,9 +27,9 @@ func limit(sources []Source, fmrOneIn uint32) (float64, error) {
 	}
 	sum := distribution{share: []float64{1}}
 	for _, s := range sources {
-		masses := charged(s.Calibration.NonMated(), len(s.Scores))
-		if len(masses) == 0 {
-			return 0, calibration.ErrUnsupported
+		masses, err := charged(s)
+		if err != nil {
+			return 0, err
 		}
 		sum = sum.plus(masses)
 	}
@@ -46,18 +47,29 @@ func limit(sources []Source, fmrOneIn uint32) (float64, error) {
 	return float64(sum.from+at-1)*step + step/2, nil
 }
 
-// charged is the distribution of the best of n ratios, each divided by n, whatever their dependence: by the union
-// bound at most n times the share of one lies at or above any ratio.
-func charged(masses []calibration.Mass, n int) []calibration.Mass {
-	out := slices.Clone(masses)
-	above, taken := 0.0, 0.0 // of one, and what the union bound has given out of it
+// charged is the distribution of a source's best ratio over all its comparisons, divided by their number, whatever
+// their dependence: by the union bound at most the sum of their shares lies at or above any ratio.
+func charged(s Source) ([]calibration.Mass, error) {
+	var out []calibration.Mass
+	for _, m := range s.measures() {
+		masses := m.Calibration.NonMated()
+		if len(masses) == 0 {
+			return nil, calibration.ErrUnsupported
+		}
+		for _, one := range masses {
+			out = append(out, calibration.Mass{LLR: one.LLR, Share: float64(len(m.Scores)) * one.Share})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b calibration.Mass) int { return cmp.Compare(a.LLR, b.LLR) })
+	shift := math.Log(float64(s.chances()))
+	above, taken := 0.0, 0.0 // of all, and what the union bound has given out of it
 	for i := len(out) - 1; i >= 0; i-- {
-		above += masses[i].Share
-		reach := min(1, float64(n)*above)
-		out[i] = calibration.Mass{LLR: masses[i].LLR - math.Log(float64(n)), Share: reach - taken}
+		above += out[i].Share
+		reach := min(1, above)
+		out[i] = calibration.Mass{LLR: out[i].LLR - shift, Share: reach - taken}
 		taken = reach
 	}
-	return out
+	return out, nil
 }
 
 // plus is the distribution of the sum with one more source.

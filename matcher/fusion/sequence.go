@@ -24,7 +24,7 @@ func NewSequence(fmrOneIn, missOneIn uint32) *Sequence {
 // nothing, nor does any source once the verdict is there. What the calibrations support bounds the sum: no claim past
 // it can be reached, only more sources be asked for.
 func (q *Sequence) Add(s Source) Verdict {
-	if len(s.Scores) == 0 || q.verdict != Undecided {
+	if s.chances() == 0 || q.verdict != Undecided {
 		return q.verdict
 	}
 	q.sum += s.evidence()

@@ -23,8 +23,14 @@ func (c Calibrations) Add(one *calibration.Calibration) error {
 	if _, ok := c[name]; ok {
 		return fmt.Errorf("two calibrations of %.200q", name)
 	}
-	if _, isFace := face.ComparatorModel(name); !isFace && name != finger.Comparator && name != finger.FragmentComparator {
+	modality := ModalityFinger
+	if _, isFace := face.ComparatorModel(name); isFace {
+		modality = ModalityFace
+	} else if name != finger.Comparator && name != finger.FragmentComparator {
 		return fmt.Errorf("calibration is of %.200q: this version compares fingers with %q and faces with %q", name, finger.Comparator, face.Comparator("MODEL"))
+	}
+	if one.Modality() != modality {
+		return fmt.Errorf("calibration of %.200q is of modality %.40q, not %q", name, one.Modality(), modality)
 	}
 	c[name] = one
 	return nil

@@ -13,7 +13,7 @@ import (
 )
 
 // around is a calibration of a comparator whose mated scores lie around one place and non-mated ones around another.
-func around(t *testing.T, comparator string, mated, nonMated float64) *calibration.Calibration {
+func around(t *testing.T, modality, comparator string, mated, nonMated float64) *calibration.Calibration {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 1))
 	draw := func(mean float64) []float64 {
@@ -23,7 +23,7 @@ func around(t *testing.T, comparator string, mated, nonMated float64) *calibrati
 		}
 		return out
 	}
-	c, err := calibration.Fit(calibration.Input{Modality: "face", Comparator: comparator, Data: "test",
+	c, err := calibration.Fit(calibration.Input{Modality: modality, Comparator: comparator, Data: "test",
 		Groups: []calibration.Scores{{Name: "test", Sources: 10, Mated: draw(mated), NonMated: draw(nonMated)}}})
 	if err != nil {
 		t.Fatal(err)
@@ -42,9 +42,9 @@ func TestOwnCalibration(t *testing.T) {
 		want             protocol.Code
 	}{
 		{"unknown-model", nil, acme, acme, protocol.CodeNotComparable},
-		{"unknown-model-calibrated", around(t, face.Comparator("acme-1"), 0.9, 0.1), acme, acme, protocol.CodeMatched},
+		{"unknown-model-calibrated", around(t, "face", face.Comparator("acme-1"), 0.9, 0.1), acme, acme, protocol.CodeMatched},
 		{"shipped", nil, p.FaceReference(), p.FaceProbe(1), protocol.CodeMatched},
-		{"own-and-stricter", around(t, face.Comparator(face.ModelSynth), 2, 1.5), p.FaceReference(), p.FaceProbe(1), protocol.CodeNotMatched},
+		{"own-and-stricter", around(t, "face", face.Comparator(face.ModelSynth), 2, 1.5), p.FaceReference(), p.FaceProbe(1), protocol.CodeNotMatched},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newWorld().withLedger(t).withGallery(t, enrolled(p, faceTemplate(row.reference)))
@@ -66,13 +66,18 @@ func TestCalibrationsRefuse(t *testing.T) {
 	if err := c.Add(nil); err == nil {
 		t.Error("none was taken in")
 	}
-	if err := c.Add(around(t, finger.Comparator, 0.9, 0.1)); err != nil {
+	if err := c.Add(around(t, "finger", finger.Comparator, 0.9, 0.1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Add(around(t, finger.Comparator, 0.8, 0.1)); err == nil || !strings.Contains(err.Error(), "two calibrations") {
+	if err := c.Add(around(t, "finger", finger.Comparator, 0.8, 0.1)); err == nil || !strings.Contains(err.Error(), "two calibrations") {
 		t.Errorf("a second of one comparator: %v", err)
 	}
-	if err := c.Add(around(t, finger.Comparator+" beta", 0.9, 0.1)); err == nil || !strings.Contains(err.Error(), "this version compares") {
+	for modality, comparator := range map[string]string{"face": finger.FragmentComparator, "iris": face.Comparator("acme-1")} {
+		if err := c.Add(around(t, modality, comparator, 0.9, 0.1)); err == nil || !strings.Contains(err.Error(), "is of modality \""+modality) {
+			t.Errorf("a comparator's of modality %s: %v", modality, err)
+		}
+	}
+	if err := c.Add(around(t, "finger", finger.Comparator+" beta", 0.9, 0.1)); err == nil || !strings.Contains(err.Error(), "this version compares") {
 		t.Errorf("another version's: %v", err)
 	}
 }

@@ -107,8 +107,8 @@ func (d *decision) conclude() (protocol.Code, error) {
 		return d.code, nil
 	case d.disagree():
 		return protocol.CodeDisagree, nil
-	case !d.sure && d.doubt == finger.SmallOverlap:
-		return protocol.CodeSmallOverlap, nil
+	case !d.sure && d.doubt == finger.SmallPart:
+		return protocol.CodeSmallPart, nil
 	case !d.sure && d.doubt == finger.PoorCapture:
 		return protocol.CodePoorCapture, nil
 	}
@@ -122,15 +122,15 @@ func (d *decision) affordable() (bool, error) {
 	var counts []fusion.Source
 	for i := range d.planned {
 		s := &d.planned[i]
-		s.pairs = d.chosen(*s)
-		if s.pairs[0].probe.face == nil {
-			s.calibration = d.scales.fingerOf(s.pairs)
+		d.choose(s)
+		counted, err := s.made(func(p pair) (float64, error) { total++; return 0, nil })
+		if err != nil {
+			return false, err
 		}
-		n := len(s.pairs)
-		if total += n; total > mostComparisons {
+		if total > mostComparisons {
 			return false, nil
 		}
-		counts = append(counts, fusion.Source{Calibration: s.calibration, Scores: make([]float64, n)})
+		counts = append(counts, counted)
 	}
 	_, err := fusion.Decide(counts, d.oneIn)
 	if errors.Is(err, calibration.ErrUnsupported) {
@@ -147,7 +147,12 @@ func (d *decision) disagree() bool {
 		return false
 	}
 	for _, s := range d.sources {
-		strict := min(uint64(d.oneIn)*uint64(len(d.sources)), uint64(s.Calibration.Strictest())/uint64(len(s.Scores)))
+		supported := uint64(s.Calibration.Strictest())
+		chances := len(s.Scores)
+		for _, m := range s.Also {
+			supported, chances = min(supported, uint64(m.Calibration.Strictest())), chances+len(m.Scores)
+		}
+		strict := min(uint64(d.oneIn)*uint64(len(d.sources)), supported/uint64(chances))
 		if v, err := fusion.Decide([]fusion.Source{s}, max(d.oneIn, uint32(strict))); err == nil && v == fusion.Matched {
 			return true
 		}
@@ -158,44 +163,74 @@ func (d *decision) disagree() bool {
 // pair is a comparison to be made.
 type pair struct{ probe, reference *sample }
 
-// source is the comparisons of one face or one finger, or of fingers that cannot be told apart.
-type source struct {
+// part is comparisons whose scores mean the same.
+type part struct {
 	calibration *calibration.Calibration
 	pairs       []pair
-	several     bool // of fingers that may differ: leaving one out may leave out the right one
 }
 
-// chosen is the comparisons of s to be made. Each is a chance for an impostor as much as for the person, so of several
-// references of one finger or face only as many are compared as the calibration carries at the law's rate, the best
-// first. Probes are what the officer chose to send: none is left out.
-func (d *decision) chosen(s source) []pair {
-	slices.SortStableFunc(s.pairs, func(a, b pair) int { return b.reference.worth() - a.reference.worth() })
-	made := map[*sample]int{}
-	for _, p := range s.pairs {
-		made[p.probe] = 0
+// source is the comparisons of one face or one finger, or of fingers that cannot be told apart: a part for each model
+// of a face, one for fingers.
+type source struct {
+	parts   []part
+	several bool // of fingers that may differ: leaving one out may leave out the right one
+}
+
+// made is the source with the score of every comparison.
+func (s source) made(score func(pair) (float64, error)) (fusion.Source, error) {
+	var out fusion.Source
+	for i, p := range s.parts {
+		made := fusion.Source{Calibration: p.calibration}
+		for _, one := range p.pairs {
+			v, err := score(one)
+			if err != nil {
+				return fusion.Source{}, err
+			}
+			made.Scores = append(made.Scores, v)
+		}
+		if i == 0 {
+			out = made
+		} else {
+			out.Also = append(out.Also, made)
+		}
 	}
-	most := len(s.pairs)
-	if !s.several {
-		most = max(1, min(mostComparisons, fusion.Affordable(s.calibration, d.oneIn))/max(1, len(made)))
+	return out, nil
+}
+
+// choose settles the comparisons of s to be made. Each is a chance for an impostor as much as for the person, so of
+// several references of one finger or face only as many are compared as the calibrations carry at the law's rate, the
+// best first. Probes are what the officer chose to send: none is left out.
+func (d *decision) choose(s *source) {
+	affordable, made := mostComparisons, map[*sample]int{}
+	for _, p := range s.parts {
+		affordable = min(affordable, fusion.Affordable(p.calibration, d.oneIn))
+		for _, one := range p.pairs {
+			made[one.probe] = 0
+		}
 	}
-	return slices.DeleteFunc(s.pairs, func(p pair) bool {
-		made[p.probe]++
-		return made[p.probe] > most
-	})
+	most := max(1, affordable/max(1, len(made)))
+	for i := range s.parts {
+		p := &s.parts[i]
+		slices.SortStableFunc(p.pairs, func(a, b pair) int { return b.reference.worth() - a.reference.worth() })
+		if !s.several {
+			p.pairs = slices.DeleteFunc(p.pairs, func(one pair) bool {
+				made[one.probe]++
+				return made[one.probe] > most
+			})
+		}
+		if p.pairs[0].probe.face == nil {
+			p.calibration = d.scales.fingerOf(p.pairs)
+		}
+	}
 }
 
 func (d *decision) compare(s source) (fusion.Source, error) {
-	out := fusion.Source{Calibration: s.calibration}
-	for _, p := range s.pairs {
+	return s.made(func(p pair) (float64, error) {
 		score, doubt, err := d.score(p)
-		if err != nil {
-			return fusion.Source{}, err
-		}
-		out.Scores = append(out.Scores, score)
 		d.sure = d.sure || doubt == finger.NoReason
 		d.doubt = max(d.doubt, doubt)
-	}
-	return out, nil
+		return score, err
+	})
 }
 
 // score is that of one comparison, and why it cannot say no, should it not be a match.
@@ -212,33 +247,36 @@ func (d *decision) score(p pair) (float64, finger.Reason, error) {
 	if err != nil {
 		return 0, finger.NoReason, err
 	}
-	c := finger.Examine(probe, reference)
-	return c.Score, finger.Doubt(p.probe.view, p.reference.view, c, d.scales.finger().LLR(c.Score)), nil
+	return finger.Compare(probe, reference), finger.Doubt(p.probe.view, p.reference.view), nil
 }
 
-// faceSources is one source for each model in which both sides have a face. A person has one face, but two models
-// see it so differently that neither threshold covers the other's errors; the first model in the probes decides.
+// faceSources is one source with a part for each model in which both sides have a face. A person has one face, however
+// many models see it.
 func (d *decision) faceSources(probes, references []*sample) ([]source, error) {
-	for _, first := range probes {
-		c := d.scales.face(first.face.Model())
-		if c == nil {
-			d.note(protocol.CodeNotComparable)
-			continue
-		}
-		s := source{calibration: c}
-		for _, p := range probes {
-			for _, r := range references {
-				if p.face.Model() == first.face.Model() && r.face.Model() == first.face.Model() && p.face.Dims() == r.face.Dims() {
-					s.pairs = append(s.pairs, pair{p, r})
-				}
+	var out source
+	for _, p := range probes {
+		c := d.scales.face(p.face.Model())
+		compared := false
+		for _, r := range references {
+			if c == nil || r.face.Model() != p.face.Model() || r.face.Dims() != p.face.Dims() {
+				continue
 			}
+			at := slices.IndexFunc(out.parts, func(o part) bool { return o.calibration == c })
+			if at < 0 {
+				at = len(out.parts)
+				out.parts = append(out.parts, part{calibration: c})
+			}
+			out.parts[at].pairs = append(out.parts[at].pairs, pair{p, r})
+			compared = true
 		}
-		if len(s.pairs) > 0 {
-			return []source{s}, nil
+		if !compared {
+			d.note(protocol.CodeNotComparable)
 		}
-		d.note(protocol.CodeNotComparable)
 	}
-	return nil, nil
+	if len(out.parts) == 0 {
+		return nil, nil
+	}
+	return []source{out}, nil
 }
 
 // fingerSources is one source for each finger that both sides name. It is a single source for all fingers when one of
@@ -256,16 +294,17 @@ func (d *decision) fingerSources(probes, references []*sample) ([]source, error)
 			if !sameName(p, r) {
 				continue
 			}
-			at := slices.IndexFunc(out, func(s source) bool { return together || s.pairs[0].probe.view.Position == p.view.Position })
+			at := slices.IndexFunc(out, func(s source) bool { return together || s.parts[0].pairs[0].probe.view.Position == p.view.Position })
 			if at < 0 {
 				at = len(out)
-				out = append(out, source{calibration: d.scales.finger()})
+				out = append(out, source{parts: []part{{calibration: d.scales.finger()}}})
 			}
-			out[at].pairs = append(out[at].pairs, pair{p, r})
+			one := &out[at].parts[0]
+			one.pairs = append(one.pairs, pair{p, r})
 		}
 	}
 	if together && len(out) > 0 {
-		alike, err := d.alike(out[0].pairs)
+		alike, err := d.alike(out[0].parts[0].pairs)
 		out[0].several = !alike
 		return out, err
 	}
@@ -294,17 +333,28 @@ func telling(probes, references []*sample) []*sample {
 	return slices.DeleteFunc(out, unnamed)
 }
 
-// samePlace is the rate at which two probes count as of one finger: lax, since a mistake only adds them to one source.
+// samePlace is the rate at which two probes of different positions count as of one finger: lax, since it does not
+// decide alone. The evidence is the same only where the references are of one finger, too, at the rate of sameFinger.
 const samePlace = 100
 
+// sameFinger is the rate at which two references count as of one finger.
+const sameFinger = 1000
+
+// oneFinger reports that samples of different fingers are of one, or that it cannot be told: the cautious side. Whoever
+// sends a finger under two names to a register that has one under two names would have its one chance counted as two.
 func (d *decision) oneFinger(probes, references []*sample) (bool, error) {
 	if slices.ContainsFunc(probes, unnamed) || slices.ContainsFunc(references, unnamed) {
 		return true, nil
 	}
-	limit, err := d.scales.finger().Threshold(samePlace)
+	lax, err := d.scales.finger().Threshold(samePlace)
 	if err != nil || len(probes)*(len(probes)-1)/2 > mostComparisons {
-		return true, nil // cannot be told: the cautious side
+		return true, nil
 	}
+	strict, err := d.scales.finger().Threshold(sameFinger)
+	if err != nil {
+		return true, nil
+	}
+	left := mostComparisons
 	for i, p := range probes {
 		for _, q := range probes[i+1:] {
 			if p.view.Position == q.view.Position {
@@ -314,16 +364,37 @@ func (d *decision) oneFinger(probes, references []*sample) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			if score >= limit.Score {
-				return true, nil
+			if score < lax.Score {
+				continue
+			}
+			same, err := d.enrolledTwice(p.view.Position, q.view.Position, references, strict.Score, &left)
+			if same || err != nil {
+				return same, err
 			}
 		}
 	}
 	return false, nil
 }
 
-// sameFinger is the rate at which two references count as of one finger: a mistake only leaves one of them out.
-const sameFinger = 1000
+// enrolledTwice reports that a reference of one position and one of the other are of one finger, or that no more
+// comparisons are left to find out.
+func (d *decision) enrolledTwice(one, other uint8, references []*sample, limit float64, left *int) (bool, error) {
+	for _, a := range references {
+		for _, b := range references {
+			if a.view.Position != one || b.view.Position != other {
+				continue
+			}
+			if *left--; *left < 0 {
+				return true, nil
+			}
+			score, _, err := d.score(pair{a, b})
+			if err != nil || score >= limit {
+				return err == nil, err
+			}
+		}
+	}
+	return false, nil
+}
 
 // alike reports that all references to be compared are impressions of one finger, whatever positions they name: each
 // matches the one that tells most.

@@ -115,11 +115,14 @@ func (r *Responder) Handle(ctx context.Context, from transport.PeerID, frame []b
 	return q.Answer(v, receipt, r.cfg.Signing, r.cfg.Now())
 }
 
-// logged keeps match results out of the operator's log: the ledger holds them, and
-// whoever reads logs must not learn who was recognised at which counter. Both results
-// are therefore "decided"; every other code is logged as it is.
+// logged keeps what comparisons found out of the operator's log: the ledger holds it,
+// and whoever reads logs must not learn who was recognised at which counter. All that
+// is answered after a comparison is therefore "decided", also where it is no verdict:
+// it says that there was no match, or that one sample alone would have been one.
+// Every other code is logged as it is.
 func logged(c protocol.Code) string {
-	if c == protocol.CodeMatched || c == protocol.CodeNotMatched {
+	switch c {
+	case protocol.CodeMatched, protocol.CodeNotMatched, protocol.CodeDisagree, protocol.CodeSmallPart, protocol.CodePoorCapture:
 		return "decided"
 	}
 	return string(c)

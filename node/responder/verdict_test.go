@@ -67,6 +67,11 @@ func embedding(model string, dims int) []byte {
 	return must(exchange.EncodeEmbedding(model, v))
 }
 
+// ofModel is capture n of a person's face as a second model with a shipped calibration sees it.
+func ofModel(p synth.Person, n int) gallery.Template {
+	return faceTemplate(must(exchange.EncodeEmbedding(face.ModelMobileFaceNet, p.FaceCapture(n, 128))))
+}
+
 // graded is the record with another reported quality.
 func graded(record []byte, quality byte) []byte {
 	out := slices.Clone(record)
@@ -159,7 +164,10 @@ func verdictCases() []verdictCase {
 
 		{"poor-finger", list(ref(2)), ask(placed(2, sparse(finger7.Data, 2))), 10000, protocol.CodeProbeQuality},
 		{"fragment", list(ref(2)), ask(placed(2, sparse(finger7.Data, finger.MinDecidable-1))), 10000, protocol.CodeProbeQuality},
-		{"least-finger-of-another", list(ref(2)), ask(placed(2, sparse(finger8.Data, finger.MinDecidable))), 10000, protocol.CodeNotMatched},
+		// A small part of a finger may match, but cannot say no.
+		{"small-part-of-another", list(ref(2)), ask(placed(2, sparse(finger8.Data, finger.MinDecidable))), 10000, protocol.CodeSmallPart},
+		{"least-finger-of-another", list(ref(2)), ask(placed(2, sparse(finger8.Data, finger.MinWhole))), 10000, protocol.CodeNotMatched},
+		{"small-part-and-face-of-another", list(refFace, ref(2)), ask(face8, placed(2, sparse(finger8.Data, finger.MinDecidable))), 10000, protocol.CodeNotMatched},
 		{"fragment-repeated", list(ref(2)), ask(placed(2, repeated(finger7.Data, finger.MinDecidable-1))), 10000, protocol.CodeProbeQuality},
 		{"fragment-enrolled", list(fingerTemplate(2, repeated(p.FingerReference(2), 8))), ask(finger7), 10000, protocol.CodeNoReference},
 		{"poor-finger-and-good", list(ref(2)), ask(placed(2, sparse(finger7.Data, 2)), finger7), 10000, protocol.CodeMatched},
@@ -180,6 +188,13 @@ func verdictCases() []verdictCase {
 		{"other-dimensions", list(faceTemplate(embedding("acme-1", 256))), ask(faceProbe(embedding("acme-1", 128))), 10000, protocol.CodeNotComparable},
 		{"both-models", list(faceTemplate(embedding(face.ModelMobileFaceNet, 128)), refFace), ask(face7), 10000, protocol.CodeMatched},
 		{"both-models-another", list(faceTemplate(embedding(face.ModelMobileFaceNet, 128)), refFace), ask(face8), 10000, protocol.CodeNotMatched},
+
+		// Faces of two models are one piece of evidence with as many chances.
+		{"two-models", list(refFace, ofModel(p, 1)), ask(face7, faceProbe(ofModel(p, 2).Data)), 10000, protocol.CodeMatched},
+		{"two-models-second-right", list(refFace, ofModel(p, 1)), ask(face8, faceProbe(ofModel(p, 2).Data)), 10000, protocol.CodeMatched},
+		{"two-models-of-another", list(refFace, ofModel(p, 1)), ask(face8, faceProbe(ofModel(q, 2).Data)), 10000, protocol.CodeNotMatched},
+		{"two-models-do-not-add-up", list(refFace, ofModel(p, 1)), ask(face7, faceProbe(ofModel(p, 2).Data)), 100_000_000, protocol.CodeUncalibrated},
+		{"two-models-and-finger-of-another", list(refFace, ofModel(p, 1), ref(2)), ask(face8, faceProbe(ofModel(q, 2).Data), finger8), 10000, protocol.CodeNotMatched},
 
 		{"finger-saves-face", list(refFace, ref(2)), ask(face8, finger7), 10000, protocol.CodeMatched},
 		{"face-saves-finger", list(refFace, ref(2)), ask(finger8, face7), 10000, protocol.CodeMatched},
