@@ -32,7 +32,7 @@ type Batch struct {
 	Source   string    `json:"source"` // manifest, folder or stream
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished,omitzero"`
-	Totals   Totals    `json:"totals"` // of the last run
+	Totals   Totals    `json:"totals"` // of all its runs, see [Totals.Add]
 }
 
 // NewBatchID is a random name for a batch.
@@ -64,6 +64,14 @@ func SaveBatch(dir string, b Batch) error {
 	}
 	if err := os.Rename(path+".new", path); err != nil {
 		return fmt.Errorf("writing batch: %w", err)
+	}
+	return nil
+}
+
+// DropBatch removes what dir says of a batch.
+func DropBatch(dir, id string) error {
+	if err := os.Remove(filepath.Join(dir, id+".json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing batch: %w", err)
 	}
 	return nil
 }

@@ -41,6 +41,15 @@ type Totals struct {
 	Resumed   int `json:"resumed"`
 }
 
+// Add sums the work of several runs of one import: the records are those of the last.
+func (t *Totals) Add(last Totals) {
+	t.Records, t.Failed, t.Resumed = last.Records, last.Failed, last.Resumed
+	t.Created += last.Created
+	t.Updated += last.Updated
+	t.Unchanged += last.Unchanged
+	t.Kept += last.Kept
+}
+
 // Options steer an Import. The zero value imports from the start and reports nothing.
 type Options struct {
 	Checkpoint string          // file that remembers how far an import came; empty: none

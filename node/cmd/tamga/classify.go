@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
@@ -97,6 +98,8 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: err}
 	case errors.Is(err, ledger.ErrNoSpace):
 		return &failure{exit: exitFailure, code: protocol.CodeLedgerUnavailable, err: err, hint: "free disk space; nothing was lost"}
+	case errors.Is(err, enrol.ErrBusy):
+		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "wait until the other import of the same path ends, or stop it and run this one again"}
 	case errors.Is(err, gallery.ErrLocked), errors.Is(err, ledger.ErrLocked):
 		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err}
 	case errors.Is(err, gallery.ErrDamaged):

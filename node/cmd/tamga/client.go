@@ -114,12 +114,20 @@ var errNotRunning = errors.New("the node does not answer")
 
 // call sends body, when there is one, and decodes the reply into out.
 func (c *client) call(ctx context.Context, method, path, contentType string, body []byte, out any) error {
+	return c.callWith(ctx, method, path, contentType, nil, body, out)
+}
+
+// callWith is call with further headers.
+func (c *client) callWith(ctx context.Context, method, path, contentType string, header http.Header, body []byte, out any) error {
 	if err := c.prove(ctx); err != nil {
 		return err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("calling node: %w", err)
+	}
+	for name, values := range header {
+		req.Header[name] = values
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	if body != nil {
