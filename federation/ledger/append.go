@@ -220,7 +220,11 @@ func (l *Log) commit(b *batch) error {
 		return errors.Join(l.failed, ErrOutcomeUnknown)
 	}
 	l.head.Store(next)
-	if err := l.slots.write(next.checkpoint); err != nil {
+	err = l.slots.write(next.checkpoint)
+	if err == nil && l.memory != nil {
+		err = l.memory.write(next.checkpoint)
+	}
+	if err != nil {
 		// This batch is durable; the next would not be protected against rollback.
 		l.failed = fmt.Errorf("%v: %w", err, ErrFailed)
 	}

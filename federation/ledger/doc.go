@@ -38,11 +38,14 @@
 //     Badger is allowed to repair anything.
 //   - After a failed commit the log refuses to go on until it is opened again,
 //     because it cannot know what the disk holds.
+//   - [Restore] signs nothing: a log made from a backup ends where its last
+//     signed checkpoint does.
 //
 // What it does not do: it does not gossip, witness or serve tiles, it knows
-// nothing of what a leaf means, and it cannot notice that the whole folder was
-// replaced by an older copy of itself. For that, keep a checkpoint elsewhere
-// (peers hold one in every receipt) and ask [Log.HasTail].
+// nothing of what a leaf means, and alone it cannot notice that the whole folder
+// was replaced by an older copy of itself. Config.Outside names a file elsewhere
+// that does, unless it was replaced as well; peers hold a checkpoint in every
+// receipt, and [Log.HasTail] tells whether the log contains it.
 //
 // The folder's layout and the key names inside Badger are private to the
 // package; checkpoints, proofs and receipts follow the documents above.

@@ -12,6 +12,12 @@ var (
 	// ErrRolledBack is the case of ErrTampered in which acknowledged entries are
 	// missing from the end: the store is older than the checkpoint beside it.
 	ErrRolledBack = errors.New("ledger rolled back")
+	// ErrOutdated means that the folder does not contain a tree that is known from
+	// outside of it to have been signed: it was put back to an earlier state.
+	ErrOutdated = errors.New("the ledger folder is older than the checkpoint kept outside of it")
+	// ErrForgotten means that the checkpoint kept outside the folder is missing or
+	// does not hold, so nobody can tell whether the folder is the latest.
+	ErrForgotten = errors.New("the checkpoint kept outside the ledger folder is missing or damaged")
 	// ErrLocked means that another process, or this one, has the folder open.
 	ErrLocked = errors.New("ledger is in use")
 	// ErrClosed is returned by every method after Close.

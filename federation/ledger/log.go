@@ -15,7 +15,7 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
 )
 
-// Config says where a log is and who signs it. All three fields are required.
+// Config says where a log is and who signs it. All fields but Outside are required.
 type Config struct {
 	// Dir is the log's own folder; created with mode 0700 when absent. Nothing
 	// else may be kept in it.
@@ -26,6 +26,11 @@ type Config struct {
 	// Now is the clock whose time goes into checkpoints. A wrong clock makes
 	// checkpoints claim a wrong time and does no other harm.
 	Now func() time.Time
+	// Outside is a file outside Dir that remembers the latest checkpoint, too;
+	// empty for none. With it a whole folder that was put back to an earlier state
+	// is refused: [ErrOutdated], or [ErrForgotten] when the file is not there. It
+	// protects as far as who puts the folder back does not put back the file.
+	Outside string
 }
 
 func (c Config) check() error {
@@ -49,17 +54,19 @@ type Log struct {
 	signer   Signer
 	verifier Verifier
 	now      func() time.Time
+	outside  string
 	lock     *os.File
 	db       *badger.DB
 
 	queue queue
 	head  atomic.Pointer[head]
 
-	// turn has room for one: who sent into it may commit and owns failed and
-	// slots until it receives again.
+	// turn has room for one: who sent into it may commit and owns failed, slots
+	// and memory until it receives again.
 	turn   chan struct{}
 	failed error
 	slots  *slots
+	memory *slots // at outside; nil for none
 
 	// life is held for reading while the store is read, so that Close cannot
 	// unmap files under a reader.
@@ -77,8 +84,8 @@ type head struct {
 // Open opens or creates the log in cfg.Dir and starts nothing. It checks in
 // O(log n), and after a crash also whatever the write-ahead logs hold, that the
 // store agrees with its signed checkpoint and with the one kept beside it; use
-// [Verify] to check everything. Errors: [ErrLocked], [ErrTampered],
-// [ErrRolledBack], [ErrOrigin], [ErrKey] and [ErrNoSpace]. Whoever opens a log closes it.
+// [Verify] to check everything. Errors: [ErrLocked], [ErrTampered], [ErrRolledBack],
+// [ErrOutdated], [ErrForgotten], [ErrOrigin], [ErrKey] and [ErrNoSpace]. Whoever opens a log closes it.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("opening ledger: %w", err)
@@ -95,7 +102,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
 	l := &Log{
-		dir: cfg.Dir, signer: cfg.Signer, verifier: v, now: cfg.Now,
+		dir: cfg.Dir, signer: cfg.Signer, verifier: v, now: cfg.Now, outside: cfg.Outside,
 		lock: lock, turn: make(chan struct{}, 1),
 	}
 	if err := l.open(ctx); err != nil {
@@ -125,6 +132,12 @@ func (l *Log) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	outside := slotState{index: -1}
+	if l.outside != "" {
+		if outside, err = l.recalled(known.best); err != nil {
+			return err
+		}
+	}
 	store := filepath.Join(l.dir, storeDir)
 	if err := rehearse(ctx, l.dir, store, l.verifier, known.best); err != nil {
 		return err
@@ -132,18 +145,20 @@ func (l *Log) open(ctx context.Context) error {
 	if l.db, err = openStore(storeOptions(store)); err != nil {
 		return err
 	}
-	if err := l.start(path, known); err != nil {
+	if err := l.start(path, known, outside); err != nil {
 		return errors.Join(err, guard("store", l.db.Close))
 	}
 	return nil
 }
 
 // start checks the opened store and refreshes both slots.
-func (l *Log) start(path string, known slotState) error {
+func (l *Log) start(path string, known, outside slotState) error {
 	var h *head
 	err := view(l.db, func(txn *badger.Txn) (err error) {
-		h, err = checkHead(txn, l.verifier, known.best)
-		return err
+		if h, err = checkHead(txn, l.verifier, known.best); err != nil {
+			return err
+		}
+		return checkOutside(txn, h, outside)
 	})
 	if err != nil {
 		return err
@@ -158,6 +173,9 @@ func (l *Log) start(path string, known slotState) error {
 		return errors.Join(err, l.slots.Close())
 	}
 	l.head.Store(h)
+	if err := l.openOutside(outside); err != nil {
+		return errors.Join(err, l.slots.Close())
+	}
 	return nil
 }
 
@@ -255,6 +273,7 @@ func (l *Log) Close() error {
 	err := errors.Join(
 		l.slots.settle(l.head.Load().checkpoint),
 		l.slots.Close(),
+		l.closeOutside(),
 		guard("store", l.db.Close),
 		l.lock.Close(),
 	)

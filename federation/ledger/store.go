@@ -99,7 +99,7 @@ func view(db *badger.DB, f func(*badger.Txn) error) error {
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, ErrTampered), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		case errors.Is(err, ErrTampered), errors.Is(err, ErrOutdated), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 			return err
 		case errors.Is(err, badger.ErrDBClosed):
 			return ErrClosed

@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	badger "github.com/dgraph-io/badger/v4"
+
+	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
+)
+
+// The file at Config.Outside has the form of the checkpoint file and lies outside
+// the log's folder, so that putting the whole folder back to an earlier state does
+// not put it back. It is written after the checkpoint file: never ahead of the
+// store, and behind it only by what a power cut takes.
+
+// recalled reads the checkpoint kept outside the folder. A log that is new has
+// none; one that has entries must have one.
+func (l *Log) recalled(known Checkpoint) (slotState, error) {
+	s, err := readSlots(l.outside, l.verifier)
+	switch {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, ErrOrigin):
+		// It is of a log that began after this one was left.
+		return slotState{}, fmt.Errorf("%w: it is of another log than this folder", ErrOutdated)
+	case !errors.Is(err, ErrTampered):
+		return slotState{}, err
+	}
+	if _, statErr := os.Lstat(l.outside); errors.Is(statErr, os.ErrNotExist) && known.Size == 0 {
+		return slotState{index: -1}, nil
+	}
+	return slotState{}, fmt.Errorf("%w: %s", ErrForgotten, filepath.Base(l.outside))
+}
+
+// checkOutside refuses a store that does not contain the tree that was known
+// outside of its folder.
+func checkOutside(txn *badger.Txn, h *head, outside slotState) error {
+	c := outside.best
+	if c.Size > h.size {
+		return fmt.Errorf("%w: it ends at %d entries, %d were signed", ErrOutdated, h.size, c.Size)
+	}
+	if outside.index < 0 {
+		return nil
+	}
+	root, err := rootAt(c.Size, storedNodes(txn))
+	if err != nil {
+		return err
+	}
+	if [hashSize]byte(root) != c.Root {
+		return fmt.Errorf("%w: at %d entries it is not the tree that was signed", ErrOutdated, c.Size)
+	}
+	return nil
+}
+
+// openOutside opens the file for writing, and makes it for a log that is new.
+func (l *Log) openOutside(s slotState) error {
+	if l.outside == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(l.outside), 0o700); err != nil {
+		return fmt.Errorf("opening checkpoint file: %w", err)
+	}
+	var err error
+	if l.memory, err = openSlots(l.outside, true, s.index); err != nil {
+		return err
+	}
+	err = errors.Join(l.memory.settle(l.head.Load().checkpoint), disk.SyncDir(filepath.Dir(l.outside)))
+	if err != nil {
+		return errors.Join(err, l.memory.Close())
+	}
+	return nil
+}
+
+func (l *Log) closeOutside() error {
+	if l.memory == nil {
+		return nil
+	}
+	return errors.Join(l.memory.settle(l.head.Load().checkpoint), l.memory.Close())
+}
+
+// ReadOutside returns the newest checkpoint in the file of a Config.Outside.
+func ReadOutside(path string, v Verifier) ([]byte, error) {
+	s, err := readSlots(path, v)
+	if err != nil {
+		return nil, fmt.Errorf("reading checkpoint kept outside the ledger: %w", err)
+	}
+	return s.raw, nil
+}

@@ -1,0 +1,110 @@
+package gallery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// Row is one entry of the store as it lies there: ciphertext under names that say
+// nothing. It is valid until the next one is asked for.
+type Row struct{ Key, Value []byte }
+
+// Snapshot yields every row of the gallery as of one moment, in the order of the
+// keys, while enrolments go on. Subjects is how many subjects the rows hold.
+func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects uint64, err error) {
+	err = g.view(func(txn *badger.Txn) error {
+		t, err := g.storedTally(txn)
+		if err != nil {
+			return damaged("reading tally", err)
+		}
+		var counted uint64
+		it := txn.NewIterator(badger.DefaultIteratorOptions)
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			item := it.Item()
+			if item.Key()[0] == 'v' {
+				counted++
+			}
+			if err := item.Value(func(v []byte) error { return visit(Row{item.Key(), v}) }); err != nil {
+				return err
+			}
+		}
+		// Iterators stop at damage without saying so.
+		if subjects = t.subjects; counted != subjects {
+			return fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("reading gallery: %w", err)
+	}
+	return subjects, nil
+}
+
+// Restore makes in dir, which must not exist, the gallery whose rows [Gallery.Snapshot]
+// gave. It needs no key and cannot tell what the rows hold: that they are complete
+// and of this node shows when [Open] opens them. Errors of rows are returned.
+func Restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error {
+	if err := restore(ctx, dir, rows); err != nil {
+		return fmt.Errorf("restoring gallery: %w", err)
+	}
+	return nil
+}
+
+func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	db, err := openStore(dir)
+	if err != nil {
+		return err
+	}
+	var tally []byte
+	err = guard(func() error {
+		b := db.NewWriteBatch()
+		defer b.Cancel()
+		for row, err := range rows {
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				return err
+			}
+			key, value := append([]byte(nil), row.Key...), append([]byte(nil), row.Value...)
+			if string(key) == string(keyTally()) {
+				tally = value
+			}
+			if err := b.Set(key, value); err != nil {
+				return err
+			}
+		}
+		return b.Flush()
+	})
+	if err = errors.Join(err, guard(db.Close)); err != nil {
+		return err
+	}
+	return restoreTally(dir, tally)
+}
+
+// restoreTally makes the file beside the store. A gallery into which nobody was
+// ever enrolled has no tally, and [Open] makes the file as it does for a new one.
+func restoreTally(dir string, sealed []byte) error {
+	if sealed == nil {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(dir, tallyName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	for slot := range 2 {
+		_, e := f.WriteAt(sealed, int64(slot)*tallyStep)
+		err = errors.Join(err, e)
+	}
+	return errors.Join(err, f.Sync(), f.Close())
+}
