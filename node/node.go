@@ -43,6 +43,7 @@ type Overrides struct {
 type Node struct {
 	// Immutable after Open.
 	cfg          config.Config
+	dir          string // of the configuration file
 	calibrations responder.Calibrations
 	keys         keySet
 	law          *policy.Law
@@ -69,7 +70,7 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: log, now: o.Now}
+	n := &Node{cfg: cfg, dir: filepath.Dir(configFile), log: log, now: o.Now}
 	if n.now == nil {
 		n.now = time.Now
 	}
@@ -94,6 +95,9 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 		return nil, err
 	}
 	if err = n.openStores(ctx); err != nil {
+		return nil, err
+	}
+	if err = n.writeTokens(); err != nil {
 		return nil, err
 	}
 	if err = n.listen(o); err != nil {
@@ -148,12 +152,16 @@ func openStores(ctx context.Context, cfg config.Config, k keySet, now func() tim
 
 func galleryDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "gallery") }
 
+func galleryConfig(cfg config.Config, k keySet) gallery.Config {
+	return gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: k.gallery, Ring: k.ring, Pseudonyms: k.pseudonyms}
+}
+
 // makeStores opens the stores, and makes them where there are none.
 func makeStores(ctx context.Context, cfg config.Config, k keySet, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("opening node: %w", err)
 	}
-	g, err := gallery.Open(gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: k.gallery, Ring: k.ring, Pseudonyms: k.pseudonyms})
+	g, err := gallery.Open(galleryConfig(cfg, k))
 	if err != nil {
 		return nil, nil, err
 	}

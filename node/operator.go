@@ -35,6 +35,8 @@ func (n *Node) Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.R
 
 // Registrar enrols into the gallery of a node that is not running.
 type Registrar struct {
+	cfg     config.Config
+	dir     string
 	keys    keySet
 	gallery *gallery.Gallery
 	ledger  *ledger.Log
@@ -48,7 +50,7 @@ func OpenRegistrar(ctx context.Context, configFile string, passphrase []byte) (*
 	if err != nil {
 		return nil, err
 	}
-	r := &Registrar{entity: cfg.EntityID, now: time.Now}
+	r := &Registrar{cfg: cfg, dir: filepath.Dir(configFile), entity: cfg.EntityID, now: time.Now}
 	if r.keys, err = openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID)); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,10 @@ const (
 
 	// LeafEnrolment is a batch enrolled into the own gallery; it concerns no Query.
 	LeafEnrolment LeafKind = "enrolment"
+
+	// LeafBackup is a backup of the own node; in place of a Query's hash it has a
+	// digest of whom it was encrypted to.
+	LeafBackup LeafKind = "backup"
 )
 
 // Leaf is one ledger entry: who asked whom, why, under which law and what came
@@ -86,7 +90,7 @@ func ParseLeaf(b []byte) (Leaf, error) {
 		return Leaf{}, errors.New("decoding ledger leaf: unknown version or bad hash")
 	}
 	switch LeafKind(w.Kind) {
-	case LeafIntent, LeafAnswer, LeafVerdict, LeafEnrolment:
+	case LeafIntent, LeafAnswer, LeafVerdict, LeafEnrolment, LeafBackup:
 	default:
 		return Leaf{}, errors.New("decoding ledger leaf: unknown kind")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -29,6 +30,9 @@ type Node interface {
 	// VerifyLedger recomputes the node's ledger; an error that matches
 	// ledger.ErrTampered is a finding.
 	VerifyLedger(ctx context.Context) (ledger.Report, error)
+	// Backup streams an encrypted backup to w after recording that in the ledger; with
+	// an error what was written is none.
+	Backup(ctx context.Context, w io.Writer, recipients []string, progress func(part string, records uint64)) (backup.Manifest, error)
 	// Officer is the pseudonym of an account of the caller's system.
 	Officer(account string) string
 	// Status reports the node's state from memory.
@@ -57,6 +61,7 @@ type service struct {
 	node    Node
 	now     func() time.Time
 	ledgers chan struct{} // room for one: recomputing a ledger reads all of it
+	backups chan struct{} // room for one: a backup reads everything
 }
 
 // build registers every operation and returns the mux that serves them, with the
@@ -74,10 +79,11 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{rules.transform},
 	})
-	s := &service{node: n, now: now, ledgers: make(chan struct{}, 1)}
+	s := &service{node: n, now: now, ledgers: make(chan struct{}, 1), backups: make(chan struct{}, 1)}
 	s.verification(api, rules)
 	s.enrolment(api)
 	s.ledgerVerification(api)
+	s.backup(api)
 	s.status(api)
 	s.live(api)
 	s.ready(api)

@@ -108,7 +108,7 @@ func problems(id string, rt route) []*problem {
 			newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
-	case "verify", "enrol", "verify-ledger":
+	case "verify", "enrol", "verify-ledger", "backup":
 		list = append(list, newProblem(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {
@@ -117,6 +117,8 @@ func problems(id string, rt route) []*problem {
 	case "ready":
 		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeNotReady,
 			"No other member of the federation is known: every verification would end as unavailable."))
+	case "backup":
+		list = append(list, invalid("/recipients", "must be at least two different age recipients, all of one kind"))
 	case "verify-ledger":
 		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller."))
 	}
@@ -163,7 +165,7 @@ func finish(registry huma.Registry) {
 
 func isRequest(schema string) bool {
 	switch schema {
-	case "VerificationRequest", "Subject", "Probe":
+	case "VerificationRequest", "Subject", "Probe", "BackupRequest":
 		return true
 	}
 	return false

@@ -21,8 +21,9 @@ import (
 
 // Limits before work.
 const (
-	maxVerificationBody = 2 << 20  // ten probes of 64 KiB in base64 and a consent need less than half
-	maxEnrolmentBody    = 16 << 20 // the manifest lines of one call
+	maxVerificationBody = 2 << 20   // ten probes of 64 KiB in base64 and a consent need less than half
+	maxEnrolmentBody    = 16 << 20  // the manifest lines of one call
+	maxBackupBody       = 128 << 10 // 32 recipients; a post-quantum one has 2 KiB
 	// bodyTimeout is for the whole body: callers are on this machine.
 	bodyTimeout = 15 * time.Second
 	// maxBodies bounds the bytes of all bodies that are being worked on. A body
@@ -61,6 +62,8 @@ func routes() []route {
 		// A long ledger takes minutes to recompute, and more than a server's usual
 		// time to answer.
 		{method: "POST", path: "/v1/ledger/verifications", who: operator, timeout: 15 * time.Minute},
+		// As long as the slowest disk that it is written to takes.
+		{method: "POST", path: "/v1/backups", content: "application/json", who: operator, maxBody: maxBackupBody, timeout: 12 * time.Hour},
 		{method: "GET", path: "/v1/status", who: local},
 		{method: "GET", path: "/livez", who: anyone, challenge: true},
 		{method: "GET", path: "/readyz", who: anyone},

@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
+	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -53,6 +54,11 @@ func (f *fake) Verify(ctx context.Context, r requester.Request) (requester.Resul
 		return requester.Result{Verdict: protocol.Verdict{Outcome: protocol.Matched, Code: protocol.CodeMatched, FMROneIn: 1000}}, nil
 	}
 	return f.verify(ctx, r)
+}
+
+func (f *fake) Backup(_ context.Context, w io.Writer, _ []string, _ func(string, uint64)) (backup.Manifest, error) {
+	_, err := io.WriteString(w, "{}") // what stands for an age file
+	return backup.Manifest{EntityID: "https://node.kaz.example"}, err
 }
 
 func (f *fake) Enrol(ctx context.Context, b []gallery.Enrolment) ([]gallery.Result, error) {
@@ -114,6 +120,9 @@ func newRequest(method, path, body string) *http.Request {
 		req.Header.Set("Content-Type", "application/json")
 	case "/v1/enrolments":
 		req.Header.Set("Content-Type", "application/x-ndjson")
+		req.Header.Set("Authorization", "Bearer "+operators)
+	case "/v1/backups":
+		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
 	case "/v1/ledger/verifications":
 		req.Header.Set("Authorization", "Bearer "+operators)

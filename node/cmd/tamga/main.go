@@ -77,6 +77,7 @@ the gallery of the country that holds them.`,
 		&cobra.Group{ID: "ask", Title: "Ask:"},
 		&cobra.Group{ID: "people", Title: "People:"},
 		&cobra.Group{ID: "keys", Title: "Keys:"},
+		&cobra.Group{ID: "keep", Title: "Keep:"},
 		&cobra.Group{ID: "federation", Title: "Federation:"},
 		&cobra.Group{ID: "check", Title: "Check:"},
 	)
@@ -88,6 +89,7 @@ the gallery of the country that holds them.`,
 	}
 	add("start", a.demoCommand(), a.sandboxCommand(), a.initCommand(), a.runCommand(), a.statusCommand())
 	add("ask", a.verifyCommand())
+	add("keep", a.backupCommand())
 	add("people", a.enrolCommand(), a.extractCommand())
 	add("keys", a.custodyCommand())
 	add("federation", a.anchorCommand())

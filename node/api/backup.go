@@ -1,0 +1,65 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/backup"
+)
+
+// backupHeader is the trailer with the manifest of a backup, JSON in base64url. A
+// response without it was cut.
+const backupHeader = "Tamga-Backup-Manifest"
+
+type backupInput struct {
+	Body backupRequest
+}
+
+type backupRequest struct {
+	Recipients []string `json:"recipients" minItems:"2" maxItems:"32" nullable:"false" doc:"age recipients, all different: any of their identities opens the backup."`
+}
+
+func (s *service) backup(api huma.API) {
+	op := operation(api, "backup", http.MethodPost, "/v1/backups", "Take an encrypted backup of the node",
+		"Streams an age file that `tamga backup verify` and `restore` read, encrypted to at least two recipients, and records that in the ledger. "+
+			"What is in it is sealed under the node's root key besides. Needs the operator's token. One runs at a time. The trailer "+backupHeader+
+			" holds the manifest, JSON in base64url; a response that ends without it is not a backup.", "Operation", nil)
+	op.RequestBody = requestBody("application/json", backupExample())
+	huma.Register(api, *op, s.takeBackup)
+	op.Responses["200"].Content = map[string]*huma.MediaType{backupMedia: {
+		Schema:  &huma.Schema{Type: huma.TypeString, Description: "An age file, binary."},
+		Example: "age-encryption.org/v1 and so on, in binary",
+	}}
+}
+
+const backupMedia = "application/octet-stream"
+
+func (s *service) takeBackup(ctx context.Context, in *backupInput) (*huma.StreamResponse, error) {
+	if _, err := backup.ParseRecipients(in.Body.Recipients); err != nil {
+		return nil, invalid("/recipients", "must be at least two different age recipients, all of one kind")
+	}
+	select {
+	case s.backups <- struct{}{}:
+	default:
+		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "A backup is being taken for another caller.")
+	}
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer func() { <-s.backups }()
+		h.SetHeader("Content-Type", backupMedia)
+		m, err := s.node.Backup(ctx, h.BodyWriter(), in.Body.Recipients, nil)
+		var payload []byte
+		if err == nil {
+			payload, err = json.Marshal(m)
+		}
+		if err != nil {
+			// The status is sent; only a broken connection still says that it failed.
+			panic(http.ErrAbortHandler)
+		}
+		h.SetHeader(http.TrailerPrefix+backupHeader, base64.RawURLEncoding.EncodeToString(payload))
+	}}, nil
+}

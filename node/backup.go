@@ -1,0 +1,166 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+// Backup writes a backup of the running node to w, encrypted to the age recipients,
+// after saying so in the ledger. See package node/backup for what is in it.
+func (n *Node) Backup(ctx context.Context, w io.Writer, recipients []string, progress func(part string, records uint64)) (backup.Manifest, error) {
+	b := backer{n.cfg, n.dir, n.keys, n.gallery, n.ledger, n.now}
+	return b.backUp(ctx, w, recipients, progress)
+}
+
+// Backup does what Node.Backup does, of a node that is not running.
+func (r *Registrar) Backup(ctx context.Context, w io.Writer, recipients []string, progress func(part string, records uint64)) (backup.Manifest, error) {
+	b := backer{r.cfg, r.dir, r.keys, r.gallery, r.ledger, r.now}
+	return b.backUp(ctx, w, recipients, progress)
+}
+
+// backer is the parts of a node that a backup is made of.
+type backer struct {
+	cfg     config.Config
+	dir     string
+	keys    keySet
+	gallery *gallery.Gallery
+	ledger  *ledger.Log
+	now     func() time.Time
+}
+
+func (b backer) backUp(ctx context.Context, w io.Writer, texts []string, progress func(string, uint64)) (backup.Manifest, error) {
+	recipients, err := backup.ParseRecipients(texts)
+	if err != nil {
+		return backup.Manifest{}, fmt.Errorf("creating backup: %w", err)
+	}
+	// The trace comes first: whoever holds the operator's token and takes a copy
+	// away shows in the ledger, with a digest of whom the copy was encrypted to.
+	leaf, err := backupLeaf(b.cfg.EntityID, texts, b.now())
+	if err != nil {
+		return backup.Manifest{}, err
+	}
+	if _, err := b.ledger.Append(ctx, leaf); err != nil {
+		return backup.Manifest{}, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
+	}
+	return b.write(ctx, w, recipients, progress)
+}
+
+func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, progress func(string, uint64)) (backup.Manifest, error) {
+	v, err := ledger.NewVerifier(b.keys.ledger.Origin(), b.keys.ledger.VerifierKeys())
+	if err != nil {
+		return backup.Manifest{}, fmt.Errorf("creating backup: %w", err)
+	}
+	return backup.Create(ctx, w, to, backup.Source{
+		EntityID: b.cfg.EntityID, Jurisdiction: b.cfg.Jurisdiction, Gallery: b.gallery,
+		Ledgers: []backup.LedgerSource{{Name: filepath.Base(LedgerDir(b.cfg)), Log: b.ledger, Verifier: v}},
+		Files:   func() ([]backup.File, error) { return backupFiles(b.cfg, b.dir) },
+		Key:     b.keys.federation, Now: b.now(), Progress: progress,
+	})
+}
+
+// backupLeaf is the entry about a backup: how many recipients, and a digest that
+// tells whether they were those that somebody names.
+func backupLeaf(entity string, recipients []string, at time.Time) ([]byte, error) {
+	sorted := slices.Sorted(slices.Values(recipients))
+	digest := sha256.Sum256([]byte("tamga/v1/backup-recipients\x00" + strings.Join(sorted, "\x00")))
+	return protocol.NewLeaf(protocol.LeafBackup, protocol.Envelope{
+		Issuer: entity, Audience: entity, Purpose: "backup", LegalBasis: "legal_obligation", Operation: "backup",
+		Officer: fmt.Sprintf("to-%d-recipients", len(recipients)),
+	}, digest, protocol.Verdict{}, at).Marshal()
+}
+
+// backupFiles are the folder's files under the names they have in a restored one,
+// which holds everything itself, wherever it lies now. The API tokens are not among
+// them: they are in the keystore, and a node without them writes them anew.
+func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
+	moved := cfg
+	moved.DataDir, moved.Policy.Law = backup.DataDir, lawFile
+	from := [][2]string{
+		{RootFile(dir), filepath.Base(RootFile(dir))}, {keystorePath(dir), filepath.Base(keystorePath(dir))},
+		{filepath.Join(dir, EntityConfigurationFile), backup.EntityConfiguration}, {cfg.Policy.Law, lawFile},
+	}
+	move := func(paths []string, stem, suffix string) []string {
+		var out []string
+		for i, path := range paths {
+			name := stem + suffix
+			if i > 0 {
+				name = stem + "-" + strconv.Itoa(i+1) + suffix
+			}
+			from, out = append(from, [2]string{path, name}), append(out, name)
+		}
+		return out
+	}
+	moved.Policy.Calibrations = move(cfg.Policy.Calibrations, "calibration", ".json")
+	moved.Trust.Anchors = slices.Clone(cfg.Trust.Anchors)
+	for i := range moved.Trust.Anchors {
+		stem := strings.TrimSuffix(anchorFile, ".json")
+		if i > 0 {
+			stem += "-" + strconv.Itoa(i+1)
+		}
+		moved.Trust.Anchors[i].KeysFile = move([]string{cfg.Trust.Anchors[i].KeysFile}, stem, ".json")[0]
+	}
+	yaml, err := moved.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	files := []backup.File{{Name: ConfigFile, Data: yaml}}
+	for _, f := range from {
+		b, err := os.ReadFile(f[0])
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", f[1], err)
+		}
+		files = append(files, backup.File{Name: f[1], Data: b})
+	}
+	return files, nil
+}
+
+// OpenRestored opens the gallery of a restored folder, which authenticates what it
+// holds under the node's keys, and returns the number of subjects. It changes nothing
+// that a node would serve.
+func OpenRestored(dir string, passphrase []byte) (subjects int64, err error) {
+	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
+	if err != nil {
+		return 0, err
+	}
+	k, err := openKeys(dir, passphrase, origin(cfg.EntityID))
+	if err != nil {
+		return 0, err
+	}
+	defer k.wipe()
+	g, err := gallery.Open(galleryConfig(cfg, k))
+	if err != nil {
+		return 0, err
+	}
+	return g.Subjects(), g.Close()
+}
+
+// writeTokens writes the files of the API tokens where there are none, as in a folder
+// made of a backup.
+func (n *Node) writeTokens() error {
+	for name, token := range map[string]string{TokenFile: n.keys.token, EnrolTokenFile: n.keys.enrolToken} {
+		path := filepath.Join(n.dir, name)
+		if _, err := os.Lstat(path); err == nil {
+			continue
+		}
+		if err := writeNew(path, []byte(token+"\n"), 0o600); err != nil {
+			return fmt.Errorf("writing token: %w", err)
+		}
+	}
+	return nil
+}
