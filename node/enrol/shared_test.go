@@ -69,6 +69,11 @@ func TestImportShared(t *testing.T) {
 
 func newGallery(t testing.TB) *gallery.Gallery {
 	t.Helper()
+	return galleryIn(t, t.TempDir())
+}
+
+func galleryIn(t testing.TB, dir string) *gallery.Gallery {
+	t.Helper()
 	root, err := custody.NewRoot(bytes.Repeat([]byte{1}, 32))
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +86,7 @@ func newGallery(t testing.TB) *gallery.Gallery {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gallery.Open(gallery.Config{Dir: t.TempDir(), Node: "https://kaz.example", Root: root, Ring: ring, Pseudonyms: key})
+	g, err := gallery.Open(gallery.Config{Dir: dir, Node: "https://kaz.example", Root: root, Ring: ring, Pseudonyms: key})
 	if err != nil {
 		t.Fatal(err)
 	}
