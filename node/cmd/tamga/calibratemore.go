@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -20,18 +21,20 @@ func (a *app) calibrateIris() *cobra.Command {
 	return f.add(&cobra.Command{
 		Use:     "iris",
 		Short:   "Iris codes: codes2048.bin and codes2048.tsv",
-		Long:    `DIR holds iris codes as for "tamga evaluate iris". All pairs of different eyes are non-mated.`,
+		Long:    `DIR holds iris codes as for "tamga evaluate iris". All pairs of different eyes are non-mated.
+A threshold must hold, too, against codes made of what irises have in common, which no camera
+captures but software can make: such codes of half of the eyes are compared with the other half.`,
 		Example: `  tamga calibrate iris --data irises/ --out iris.calibration.json`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.check(1); err != nil {
 				return err
 			}
-			return a.writeCalibration(c.Context(), &f, "iris", iris.Comparator, a.irisGroup)
+			return a.writeCalibration(c.Context(), &f, "iris", iris.Comparator, a.irisGroups)
 		},
 	}, "folder of iris codes (required)")
 }
 
-func (a *app) irisGroup(ctx context.Context, folders []string) ([]calibration.Scores, error) {
+func (a *app) irisGroups(ctx context.Context, folders []string) ([]calibration.Scores, error) {
 	irises, folder, err := evaluation.ReadIrises(folders[0])
 	if err != nil {
 		return nil, unreadable(err)
@@ -46,15 +49,62 @@ func (a *app) irisGroup(ctx context.Context, folders []string) ([]calibration.Sc
 		defer t.Wipe()
 		items = append(items, calibration.Item[*iris.Template]{Source: irises.Eyes[i], Capture: fmt.Sprint(i), Template: t})
 	}
-	compare := func(x, y *iris.Template) float64 {
-		r, err := iris.Compare(x, y)
-		if err != nil {
-			return 0 // undecidable accepts nobody
-		}
-		return r.Score
+	captured, err := calibration.Collect(ctx, filepath.Base(folders[0]), items, nil, irisScore, a.counting())
+	if err != nil {
+		return nil, err
 	}
-	s, err := calibration.Collect(ctx, filepath.Base(folders[0]), items, nil, compare, a.counting())
-	return []calibration.Scores{s}, err
+	made := calibration.Scores{Name: "codes of what irises have in common", Sources: captured.Sources, Mated: captured.Mated}
+	made.NonMated, err = a.commonScores(ctx, irises, items)
+	return []calibration.Scores{captured, made}, err
+}
+
+func irisScore(x, y *iris.Template) float64 {
+	r, err := iris.Compare(x, y)
+	if err != nil {
+		return 0 // undecidable accepts nobody
+	}
+	return r.Score
+}
+
+// commonScores are those of codes that half of the eyes have in common against the other half, for many halves: a code
+// is tried on no eye that it was made of, for nobody has the samples of those whom he does not know.
+func (a *app) commonScores(ctx context.Context, irises evaluation.Irises, items []calibration.Item[*iris.Template]) ([]float64, error) {
+	const halves = 80
+	counting := a.counting()
+	var out []float64
+	for half := range halves {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("comparing: %w", err)
+		}
+		r := rand.New(rand.NewPCG(uint64(half), 1)) //nolint:gosec // which half it is need not be secret
+		known := map[string]bool{}
+		var from []iris.Sample
+		for i, s := range irises.Samples {
+			if _, ok := known[irises.Eyes[i]]; !ok {
+				known[irises.Eyes[i]] = r.IntN(2) == 0
+			}
+			if known[irises.Eyes[i]] {
+				from = append(from, s)
+			}
+		}
+		r.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
+		for _, shown := range []int{iris.Bits * 4 / 10, iris.Bits * 7 / 10, iris.Bits} {
+			common, err := iris.Prepare(iris.Common(from, shown))
+			if err != nil {
+				continue // of no samples at all
+			}
+			for _, item := range items {
+				if !known[item.Source] {
+					out = append(out, irisScore(common, item.Template))
+				}
+			}
+			common.Wipe()
+		}
+		if counting != nil {
+			counting(half+1, halves)
+		}
+	}
+	return out, nil
 }
 
 func (a *app) calibrateSignature() *cobra.Command {
