@@ -19,9 +19,9 @@ import (
 func (a *app) calibrateIris() *cobra.Command {
 	var f calibrating
 	return f.add(&cobra.Command{
-		Use:     "iris",
-		Short:   "Iris codes: codes2048.bin and codes2048.tsv",
-		Long:    `DIR holds iris codes as for "tamga evaluate iris". All pairs of different eyes are non-mated.
+		Use:   "iris",
+		Short: "Iris codes: codes2048.bin and codes2048.tsv",
+		Long: `DIR holds iris codes as for "tamga evaluate iris". All pairs of different eyes are non-mated.
 A threshold must hold, too, against codes made of what irises have in common, which no camera
 captures but software can make: such codes of half of the eyes are compared with the other half.`,
 		Example: `  tamga calibrate iris --data irises/ --out iris.calibration.json`,
