@@ -138,7 +138,12 @@ func OpenRestored(dir string, passphrase []byte) (subjects int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	k, err := openKeys(dir, passphrase, origin(cfg.EntityID))
+	root, err := OpenRoot(dir, passphrase, time.Now())
+	if err != nil {
+		return 0, err
+	}
+	defer root.Wipe()
+	k, err := openKeys(dir, root, origin(cfg.EntityID))
 	if err != nil {
 		return 0, err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tamga-id/tamga/crypto/ceremony"
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -56,6 +57,8 @@ type InitOptions struct {
 	Refresh      time.Duration // of the membership; 0: the default of node/config
 	Passphrase   []byte
 	Custody      custody.Params
+	Plan         *ceremony.Plan // custodians to put the root key under instead of Passphrase; nil: none
+	Shares       string         // new folder for their shares and the transcript; needed with Plan
 	Now          func() time.Time
 }
 
@@ -149,7 +152,20 @@ func writeNew(path string, data []byte, mode os.FileMode) error {
 
 // makeKeys makes the node's keys.
 func (o InitOptions) makeKeys() (keySet, error) {
-	root, err := custody.Create(RootFile(o.Dir), custody.Passphrase(o.Passphrase, o.Custody))
+	protector := custody.Passphrase(o.Passphrase, o.Custody)
+	var dealt ceremony.Dealt
+	if o.Plan != nil {
+		if o.Plan.Entity != o.EntityID {
+			return keySet{}, ErrForeignPlan
+		}
+		var err error
+		if dealt, err = ceremony.Deal(*o.Plan); err != nil {
+			return keySet{}, err
+		}
+		defer clear(dealt.Key)
+		protector = custody.Shared(dealt.Terms, dealt.Key)
+	}
+	root, err := custody.Create(RootFile(o.Dir), protector)
 	if err != nil {
 		return keySet{}, err
 	}
@@ -162,7 +178,11 @@ func (o InitOptions) makeKeys() (keySet, error) {
 	if err != nil {
 		return keySet{}, err
 	}
-	return loadKeys(secrets, origin(o.EntityID))
+	k, err := loadKeys(secrets, origin(o.EntityID))
+	if err == nil && o.Plan != nil {
+		err = writeCeremony(o.Shares, *o.Plan, dealt, k.federation)
+	}
+	return k, err
 }
 
 // config is the configuration that o describes, checked by the rules that hold for

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/transport"
@@ -65,7 +66,21 @@ type Node struct {
 // Open opens the node that Init made in the folder of the configuration file: keys,
 // gallery, ledger and trust cache, and starts listening to peers. On error nothing
 // is left open.
-func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.Logger, o Overrides) (_ *Node, err error) {
+func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.Logger, o Overrides) (*Node, error) {
+	if err := Check(configFile); err != nil {
+		return nil, err
+	}
+	root, err := OpenRoot(filepath.Dir(configFile), passphrase, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	defer root.Wipe()
+	return OpenUnsealed(ctx, configFile, root, log, o)
+}
+
+// OpenUnsealed does what Open does with a root key that is open already. The caller
+// may wipe it afterwards.
+func OpenUnsealed(ctx context.Context, configFile string, root custody.Root, log *slog.Logger, o Overrides) (_ *Node, err error) {
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return nil, err
@@ -79,19 +94,10 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	if n.law, err = loadLaw(cfg.Policy.Law); err != nil {
+	if err = n.loadPublic(); err != nil {
 		return nil, err
 	}
-	if err = ownLaw(n.law, cfg.Jurisdiction); err != nil {
-		return nil, fmt.Errorf("opening node: %w", err)
-	}
-	if n.calibrations, err = loadCalibrations(cfg.Policy.Calibrations); err != nil {
-		return nil, err
-	}
-	if n.anchors, err = loadAnchors(cfg.Trust.Anchors); err != nil {
-		return nil, err
-	}
-	if n.keys, err = openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID)); err != nil {
+	if n.keys, err = openKeys(filepath.Dir(configFile), root, origin(cfg.EntityID)); err != nil {
 		return nil, err
 	}
 	if err = n.openStores(ctx); err != nil {
@@ -119,6 +125,31 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 		return nil, fmt.Errorf("opening node: %w", err)
 	}
 	return n, nil
+}
+
+// Check finds the faults of a node's configuration, law, calibrations and Trust
+// Anchors, so that they are said before anyone is asked for a passphrase or a share.
+func Check(configFile string) error {
+	cfg, err := config.Load(configFile)
+	if err != nil {
+		return err
+	}
+	return (&Node{cfg: cfg}).loadPublic()
+}
+
+// loadPublic reads what n needs and is no secret.
+func (n *Node) loadPublic() (err error) {
+	if n.law, err = loadLaw(n.cfg.Policy.Law); err != nil {
+		return err
+	}
+	if err = ownLaw(n.law, n.cfg.Jurisdiction); err != nil {
+		return fmt.Errorf("opening node: %w", err)
+	}
+	if n.calibrations, err = loadCalibrations(n.cfg.Policy.Calibrations); err != nil {
+		return err
+	}
+	n.anchors, err = loadAnchors(n.cfg.Trust.Anchors)
+	return err
 }
 
 func (n *Node) openStores(ctx context.Context) (err error) {

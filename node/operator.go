@@ -51,7 +51,12 @@ func OpenRegistrar(ctx context.Context, configFile string, passphrase []byte) (*
 		return nil, err
 	}
 	r := &Registrar{cfg: cfg, dir: filepath.Dir(configFile), entity: cfg.EntityID, now: time.Now}
-	if r.keys, err = openKeys(filepath.Dir(configFile), passphrase, origin(cfg.EntityID)); err != nil {
+	root, err := OpenRoot(filepath.Dir(configFile), passphrase, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	defer root.Wipe()
+	if r.keys, err = openKeys(filepath.Dir(configFile), root, origin(cfg.EntityID)); err != nil {
 		return nil, err
 	}
 	if r.gallery, r.ledger, err = openStores(ctx, cfg, r.keys, r.now); err != nil {

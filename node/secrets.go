@@ -154,14 +154,8 @@ func OpenRoot(dir string, passphrase []byte, now time.Time) (custody.Root, error
 	return custody.Limit(RootFile(dir), now, func() (custody.Root, error) { return custody.Open(RootFile(dir), passphrase) })
 }
 
-// openSecrets opens root key and keystore of the folder. The caller wipes the
-// secrets.
-func openSecrets(dir string, passphrase []byte) (map[string][]byte, error) {
-	root, err := OpenRoot(dir, passphrase, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	defer root.Wipe()
+// openSecrets opens the keystore of the folder. The caller wipes the secrets.
+func openSecrets(dir string, root custody.Root) (map[string][]byte, error) {
 	store, err := custody.OpenKeystore(keystorePath(dir), root)
 	if err != nil {
 		return nil, fmt.Errorf("opening keystore: %w", err)
@@ -175,8 +169,8 @@ func openSecrets(dir string, passphrase []byte) (map[string][]byte, error) {
 	return secrets, nil
 }
 
-func openKeys(dir string, passphrase []byte, origin string) (keySet, error) {
-	secrets, err := openSecrets(dir, passphrase)
+func openKeys(dir string, root custody.Root, origin string) (keySet, error) {
+	secrets, err := openSecrets(dir, root)
 	if err != nil {
 		return keySet{}, err
 	}
@@ -196,7 +190,12 @@ type Seeds struct{ Federation, Signing, Sealing, Transport, Ledger, LedgerPQ []b
 
 // OpenSeeds reads them from the folder of a node that is not running.
 func OpenSeeds(dir string, passphrase []byte) (Seeds, error) {
-	secrets, err := openSecrets(dir, passphrase)
+	root, err := OpenRoot(dir, passphrase, time.Now())
+	if err != nil {
+		return Seeds{}, err
+	}
+	defer root.Wipe()
+	secrets, err := openSecrets(dir, root)
 	if err != nil {
 		return Seeds{}, err
 	}

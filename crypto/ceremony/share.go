@@ -204,6 +204,11 @@ func (g *Gathering) Add(s Share) error {
 	return nil
 }
 
+// Clone returns a gathering of the same shares that grows on its own.
+func (g *Gathering) Clone() *Gathering {
+	return &Gathering{terms: g.terms, shares: slices.Clone(g.shares), given: slices.Clone(g.given), index: slices.Clone(g.index)}
+}
+
 // Given returns the names of the custodians whose shares are there.
 func (g *Gathering) Given() []string { return slices.Clone(g.given) }
 

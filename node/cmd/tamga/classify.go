@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/tamga-id/tamga/crypto/ceremony"
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy"
@@ -92,6 +93,10 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitSealed, code: protocol.CodeCustodyWait, err: err}
 	case errors.Is(err, custody.ErrNoProtector), errors.Is(err, custody.ErrLastProtector):
 		return &failure{exit: exitSealed, code: protocol.CodeSealed, err: err, hint: "see `tamga custody show`: it lists what opens the root key"}
+	case errors.Is(err, ceremony.ErrTranscript):
+		return &failure{exit: exitIntegrity, code: protocol.CodeCeremony, err: err}
+	case isCeremony(err):
+		return &failure{exit: exitFailure, code: protocol.CodeCeremony, err: err}
 	case errors.Is(err, custody.ErrPassphrase), errors.Is(err, custody.ErrRoot), errors.Is(err, custody.ErrFormat):
 		return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err}
 	case errors.Is(err, ledger.ErrTampered):
@@ -106,6 +111,16 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitIntegrity, code: protocol.CodeStoreDamaged, err: err}
 	}
 	return nil
+}
+
+func isCeremony(err error) bool {
+	for _, e := range []error{ceremony.ErrFormat, ceremony.ErrPlan, ceremony.ErrForeign, ceremony.ErrShare, ceremony.ErrRepeated,
+		ceremony.ErrIdentity, ceremony.ErrMissing, node.ErrForeignPlan} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func isWait(err error) bool {

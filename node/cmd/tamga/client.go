@@ -167,9 +167,15 @@ func (c *client) prove(ctx context.Context) error {
 		return c.silent(ctx)
 	}
 	// To its end, so that the connection is there for the call.
-	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxReply))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return c.silent(ctx)
+	}
+	var health struct {
+		Sealed bool `json:"sealed"`
+	}
+	if json.Unmarshal(body, &health) == nil && health.Sealed {
+		return &failure{exit: exitSealed, code: protocol.CodeSealed, err: errors.New("calling node: it is sealed")}
 	}
 	mac := hmac.New(sha256.New, []byte(c.token))
 	mac.Write([]byte("tamga/v1/api-proof\x00"))

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 )
 
@@ -23,7 +25,7 @@ before the change still opens with what opened it then.`,
 		Example: `  tamga custody show --dir kaz
   tamga custody passphrase --dir kaz --passphrase-file pass.txt --new-passphrase-file new.txt`,
 	}
-	c.AddCommand(a.custodyShowCommand(), a.custodyPassphraseCommand())
+	c.AddCommand(a.custodyShowCommand(), a.custodyPassphraseCommand(), a.custodyRemoveCommand())
 	return c
 }
 
@@ -153,6 +155,66 @@ func (a *app) openRoot(dir string, from secretFlags) (custody.Root, error) {
 	}
 	defer clear(pass)
 	return node.OpenRoot(dir, pass, time.Now())
+}
+
+func (a *app) custodyRemoveCommand() *cobra.Command {
+	var t transcriptFlags
+	var from secretFlags
+	c := &cobra.Command{
+		Use:   "remove passphrase|custodians",
+		Short: "Take away one of the things that open the root key",
+		Long: `Removes a protector; the last one cannot be removed. The passphrase goes only once
+every custodian of the transcript has proved that he holds his share.`,
+		Example: `  tamga custody remove --dir kaz --passphrase-file pass.txt --transcript shares/transcript.json passphrase
+  tamga custody remove --dir kaz --passphrase-file pass.txt custodians`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			kind := custody.Kind(args[0])
+			if kind != custody.KindPassphrase && kind != custody.KindCustodians {
+				return usage("what to remove is passphrase or custodians")
+			}
+			root, err := a.openRoot(t.dir, from)
+			if err != nil {
+				return err
+			}
+			defer root.Wipe()
+			if kind == custody.KindPassphrase {
+				if err := t.demandComplete(); err != nil {
+					return err
+				}
+			}
+			if err := custody.Unprotect(node.RootFile(t.dir), root, kind); err != nil {
+				return err
+			}
+			p, err := custody.Inspect(node.RootFile(t.dir))
+			if err != nil {
+				return err
+			}
+			r, rows := custodyView(p)
+			return a.emit(r, rows)
+		},
+	}
+	t.add(c, true)
+	from.add(c.Flags(), " that opens the root key now")
+	return c
+}
+
+// demandComplete refuses to go on before every custodian holds his share. A root
+// file without custodians is left to say so itself.
+func (t *transcriptFlags) demandComplete() error {
+	p, err := custody.Inspect(node.RootFile(t.dir))
+	if err != nil || p.Custodians == nil {
+		return err
+	}
+	v, err := t.current()
+	if err != nil {
+		return err
+	}
+	if !v.Complete() {
+		return &failure{exit: exitRefused, code: protocol.CodeCeremony, err: fmt.Errorf("not yet acknowledged: %s", strings.Join(v.Missing(), ", ")),
+			hint: "each of them runs `tamga ceremony join`; add what it writes with `tamga ceremony transcript`. Nothing was changed"}
+	}
+	return nil
 }
 
 func needDir(dir string) error {

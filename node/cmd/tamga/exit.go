@@ -37,7 +37,7 @@ const exitTable = `Exit codes of every tamga command:
    5  refused by law, policy or protocol
    6  not authorised
    7  peer or node unreachable: could not tell, not a "no"
-   8  sealed: the root key could not be opened
+   8  sealed: the root key could not be opened, or is not open yet
    9  integrity failure: ledger, signature or trust
   10  not matched
   11  inconclusive: could not tell

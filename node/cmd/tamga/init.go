@@ -24,20 +24,22 @@ import (
 
 func (a *app) initCommand() *cobra.Command {
 	var o node.InitOptions
-	var anchorFile, lawFile string
+	var anchorFile, lawFile, planFile string
 	var from secretFlags
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a node: keys, configuration, Entity Configuration",
-		Long: `Makes a node's folder: root key under a passphrase, every other key under the root,
+		Long: `Makes a node's folder: root key under a passphrase or custodians, every other key under it,
 tamga.yaml, the country's law, and the first Entity Configuration, which you hand to
 the Trust Anchor. Nothing is sent anywhere.`,
 		Example: `  tamga init --dir kaz --entity-id https://node.gov.example --jurisdiction KAZ \
     --name "Identity Agency" --anchor trust-anchor.json --passphrase-file pass.txt
+  tamga init --dir kaz --entity-id https://node.gov.example --jurisdiction KAZ \
+    --name "Identity Agency" --anchor trust-anchor.json --plan plan.json --shares shares
   tamga init --dir kgz --entity-id https://kgz.example --jurisdiction KGZ --name KGZ \
     --anchor trust-anchor.json --listen 127.0.0.1:7450 --api 127.0.0.1:7453 --passphrase-file -`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.init(o, anchorFile, lawFile, from) },
+		RunE: func(*cobra.Command, []string) error { return a.init(o, anchorFile, lawFile, planFile, from) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.Dir, "dir", "", "folder to make the node in (required)")
@@ -52,10 +54,12 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	f.StringVar(&o.Federation, "federation", "", "host:port serving /.well-known/openid-federation (default: none)")
 	f.DurationVar(&o.Refresh, "refresh", 0, "how often membership is refreshed (default 1m)")
 	from.add(f, " of the root key")
+	f.StringVar(&planFile, "plan", "", "plan of `tamga ceremony plan`: custodians to hold the root key, instead of a passphrase")
+	f.StringVar(&o.Shares, "shares", "", "new folder for the custodians' sealed shares (required with --plan)")
 	return c
 }
 
-func (a *app) init(o node.InitOptions, anchorFile, lawFile string, from secretFlags) error {
+func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, from secretFlags) error {
 	var missing []string
 	for _, f := range [][2]string{{o.Dir, "--dir"}, {o.EntityID, "--entity-id"}, {o.Jurisdiction, "--jurisdiction"}, {anchorFile, "--anchor"}} {
 		if f[0] == "" {
@@ -87,7 +91,7 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile string, from secretFl
 	if o.API == "" {
 		o.API = freePort("127.0.0.1", after(o.Listen))
 	}
-	if o.Passphrase, err = a.secret(from, "Passphrase for the new root key"); err != nil {
+	if err := a.initCustody(&o, planFile, from); err != nil {
 		return err
 	}
 	o.Custody, o.Now = custody.DefaultParams(), time.Now
@@ -101,10 +105,30 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile string, from secretFl
 	if err != nil {
 		return err
 	}
-	a.say("The passphrase opens everything this node will ever hold. There is no way around losing it.")
+	if o.Plan != nil {
+		a.say("Any %d of the %d custodians open everything this node will ever hold. Losing more than %d shares loses it.",
+			o.Plan.Threshold, len(o.Plan.Custodians), len(o.Plan.Custodians)-o.Plan.Threshold)
+		a.say("hint: hand each custodian his share and %s of %s; each answers with `tamga ceremony join`", node.TranscriptFile, o.Shares)
+	} else {
+		a.say("The passphrase opens everything this node will ever hold. There is no way around losing it.")
+	}
 	a.say("hint: hand %s to the Trust Anchor: tamga anchor enroll --dir ANCHOR --jurisdiction %s %s", made.EntityConfiguration, o.Jurisdiction, made.EntityConfiguration)
 	return a.emit(made, [][2]string{{"entity", made.EntityID}, {"peer id", made.PeerID}, {"config", made.Config},
 		{"peers dial", o.Listen}, {"API", "http://" + o.API}, {"entity configuration", made.EntityConfiguration}})
+}
+
+// initCustody settles what is to open the root key.
+func (a *app) initCustody(o *node.InitOptions, planFile string, from secretFlags) (err error) {
+	if planFile == "" && o.Shares == "" {
+		o.Passphrase, err = a.secret(from, "Passphrase for the new root key")
+		return err
+	}
+	if planFile == "" || o.Shares == "" || a.given(from) {
+		return usage("--plan and --shares go together, and a passphrase with neither")
+	}
+	p, err := readPlan(planFile)
+	o.Plan = &p
+	return err
 }
 
 var alpha3 = regexp.MustCompile(`^[A-Z]{3}$`)

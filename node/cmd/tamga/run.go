@@ -12,9 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/unseal"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -27,7 +29,9 @@ func (a *app) runCommand() *cobra.Command {
 the HTTP API. Events go to stderr as JSON, one a line, without personal data.
 
 The passphrase comes from --passphrase-file, from --passphrase-fd, or from the systemd
-credential tamga-passphrase (LoadCredentialEncrypted= in the unit).`,
+credential tamga-passphrase (LoadCredentialEncrypted= in the unit). A node whose key
+custodians hold starts sealed without one: it answers health checks and waits for
+` + "`tamga unseal`" + `.`,
 		Example: `  tamga run --dir kaz --passphrase-file pass.txt
   tamga run --dir kaz --passphrase-fd 3 3< pass.txt
   systemd-creds decrypt pass.cred - | tamga run --dir kaz --passphrase-file -`,
@@ -48,8 +52,7 @@ func (a *app) run(ctx context.Context, dir string, from secretFlags) (err error)
 	if err != nil {
 		return err
 	}
-	pass, err := a.secret(from, "Passphrase of the root key")
-	if err != nil {
+	if err := node.Check(file); err != nil {
 		return err
 	}
 	var level slog.Level
@@ -59,14 +62,52 @@ func (a *app) run(ctx context.Context, dir string, from secretFlags) (err error)
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(a.err, &slog.HandlerOptions{Level: level}))
-	n, err := node.Open(ctx, file, pass, log, node.Overrides{})
-	clear(pass)
+	if err := custody.HideProcess(); err != nil {
+		log.WarnContext(ctx, "process not hidden from core dumps", slog.String("cause", err.Error()))
+	}
+	root, err := a.runRoot(ctx, dir, from, cfg, log)
+	if errors.Is(err, context.Canceled) {
+		return nil // stopped while sealed, as it is stopped while it runs
+	} else if err != nil {
+		return err
+	}
+	if !root.Locked() {
+		log.WarnContext(ctx, "root key not in locked memory: raise RLIMIT_MEMLOCK (LimitMEMLOCK= of systemd)")
+	}
+	n, err := node.OpenUnsealed(ctx, file, root, log, node.Overrides{})
+	root.Wipe()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	a.say("running %s; API http://%s; peers %s", cfg.EntityID, n.APIAddress(), strings.Join(n.Status().Addresses, " "))
 	return n.Run(ctx, api.Handler(n))
+}
+
+// runRoot opens the root key: with a passphrase where there is one, and else
+// waits, sealed, for custodians.
+func (a *app) runRoot(ctx context.Context, dir string, from secretFlags, cfg config.Config, log *slog.Logger) (custody.Root, error) {
+	p, err := custody.Inspect(node.RootFile(dir))
+	if err != nil {
+		return custody.Root{}, err
+	}
+	if p.Custodians == nil || a.given(from) {
+		return a.openRoot(dir, from)
+	}
+	s, dropped, err := unseal.Open(dir, node.RootFile(dir))
+	if err != nil {
+		return custody.Root{}, err
+	}
+	for _, name := range dropped {
+		log.WarnContext(ctx, "share of an earlier start dropped", slog.String("file", name))
+	}
+	a.say("sealed: %d shares are missing; shares are taken at http://%s%s, sealed to the recipient %s", s.Progress().Missing, cfg.Listen.API, unseal.Path, s.Progress().Fingerprint)
+	a.say("hint: tamga unseal --dir %s --share FILE --identity FILE", dir)
+	root, err := node.ServeSealed(ctx, cfg, s, log)
+	if err == nil {
+		a.say("unsealed")
+	}
+	return root, err
 }
 
 func (a *app) statusCommand() *cobra.Command {

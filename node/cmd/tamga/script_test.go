@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"edition": edition,
 			"hold":    hold,
 			"members": waitForMembers,
+			"sealed":  waitForSealed,
 			"exits":   exits,
 			"json":    jsonField,
 		},
@@ -139,6 +142,38 @@ func waitForMembers(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s does not know %d others: %v %s", args[0], want, err, out)
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// waitForSealed: sealed DIR N waits until the sealed node in DIR misses N shares, and
+// looks at what else it answers.
+func waitForSealed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sealed DIR N")
+	}
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		c := exec.Command("tamga", "unseal", "--dir", ts.MkAbs(args[0]), "-o", "json")
+		c.Env = []string{"PATH=" + ts.Getenv("PATH")}
+		out, err := c.Output()
+		var p struct{ Missing int }
+		if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() == exitSealed && json.Unmarshal(out, &p) == nil && strconv.Itoa(p.Missing) == args[1] {
+			break
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is not sealed with %s missing: %v %s", args[0], args[1], err, out)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	base := "http://" + strings.TrimSpace(ts.ReadFile(filepath.Join(args[0], "data", "api-address")))
+	for path, want := range map[string]int{"/livez": 200, "/healthz": 200, "/readyz": 503, "/v1/status": 503, "/openapi.json": 503, "/v1/unseal/x": 503} {
+		resp, err := http.Get(base + path)
+		ts.Check(err)
+		body, err := io.ReadAll(resp.Body)
+		ts.Check(errors.Join(err, resp.Body.Close()))
+		if resp.StatusCode != want || !strings.Contains(string(body), "sealed") {
+			ts.Fatalf("a sealed node answers %s with %d %s, want %d", path, resp.StatusCode, body, want)
+		}
 	}
 }
 
