@@ -163,7 +163,7 @@ func (g *Gallery) openLocked(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkTables(dir); err != nil {
+	if err := errors.Join(dropEmptyLogs(dir), checkTables(dir)); err != nil {
 		return err
 	}
 	if g.db, err = openStore(dir); err != nil {
