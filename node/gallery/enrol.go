@@ -237,13 +237,20 @@ func (g *Gallery) stage(txn *badger.Txn, commit uint32, j *job) (staged, error) 
 	case known && j.e.IfKnown == Refuse:
 		return staged{}, ErrKnown
 	}
-	k, err := g.sealKeyring(s, commit)
+	keyring, err := g.stageKeyring(s, commit)
 	if err != nil {
 		return staged{}, err
 	}
-	stamp := binary.BigEndian.AppendUint32(nil, commit)
-	writes = append(writes, write{keyringKey(s.p), k}, write{stampKey(s.p), stamp})
-	return staged{change, s.stamp, writes}, nil
+	return staged{change, s.stamp, append(writes, keyring...)}, nil
+}
+
+// stageKeyring is the subject's two entries as the numbered commit writes them.
+func (g *Gallery) stageKeyring(s subject, commit uint32) ([]write, error) {
+	k, err := g.sealKeyring(s, commit)
+	if err != nil {
+		return nil, err
+	}
+	return []write{{keyringKey(s.p), k}, {stampKey(s.p), binary.BigEndian.AppendUint32(nil, commit)}}, nil
 }
 
 func (g *Gallery) loadOrMake(txn *badger.Txn, p pseudonym.Pseudonym) (subject, Change, error) {

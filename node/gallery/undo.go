@@ -1,0 +1,192 @@
+package gallery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+)
+
+// Undone is what taking a batch back did.
+type Undone struct {
+	Subjects int // of whom nothing was left, and who are not enrolled any more
+	Reduced  int // of whom something was left
+	Records  int // removed from both
+}
+
+// undoPage is how many subjects are looked at in one read of the store.
+const undoPage = 1024
+
+// Undo takes back what enrolments under batch added: records, absences and holder
+// keys. A subject of whom nothing is left loses keyring and key. Everything that other
+// batches brought stays. It goes on while others enrol; run again after an error it
+// does the rest, and the count is of the rest. What it returns stands on disk.
+//
+// Removed rows are gone from the store and still in files that Badger has not
+// rewritten and in backups, sealed.
+func (g *Gallery) Undo(ctx context.Context, batch string) (Undone, error) {
+	var total Undone
+	if batch == "" {
+		return total, errors.New("undoing batch: no batch named")
+	}
+	for from := []byte("v"); from != nil; {
+		page, next, err := g.members(ctx, batch, from)
+		if err == nil && len(page) > 0 {
+			err = g.undo(ctx, batch, page, &total)
+		}
+		if err != nil {
+			return total, fmt.Errorf("undoing batch: %w", err)
+		}
+		from = next
+	}
+	return total, nil
+}
+
+// members finds, from a stamp's key on, who of the next subjects has a part in batch,
+// and where to go on; nil at the end.
+func (g *Gallery) members(ctx context.Context, batch string, from []byte) (found []pseudonym.Pseudonym, next []byte, err error) {
+	err = g.view(func(txn *badger.Txn) error {
+		o := badger.DefaultIteratorOptions
+		o.PrefetchValues, o.Prefix = false, []byte("v")
+		it := txn.NewIterator(o)
+		defer it.Close()
+		seen := 0
+		for it.Seek(from); it.Valid(); it.Next() {
+			if seen++; seen > undoPage {
+				next = it.Item().KeyCopy(nil)
+				return nil
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			p := pseudonym.Pseudonym(it.Item().Key()[1:])
+			s, err := g.load(txn, p)
+			if err != nil {
+				return err
+			}
+			s.dek.Wipe()
+			if s.list.any(batch) {
+				found = append(found, p)
+			}
+		}
+		return nil
+	})
+	return found, next, err
+}
+
+// any reports whether something in the list came from batch.
+func (m *recordList) any(batch string) bool {
+	return m.Holder != "" && m.Batch == batch ||
+		slices.ContainsFunc(m.Records, func(r recordInfo) bool { return r.Batch == batch }) ||
+		slices.ContainsFunc(m.Absent, func(a absentInfo) bool { return a.Batch == batch })
+}
+
+// undo commits the removal from the given subjects.
+func (g *Gallery) undo(ctx context.Context, batch string, page []pseudonym.Pseudonym, total *Undone) error {
+	select {
+	case g.turn <- struct{}{}:
+		defer func() { <-g.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if g.failed != nil {
+		return g.failed
+	}
+	return guard(func() error {
+		b := g.begin()
+		defer func() { b.txn.Discard() }()
+		var done Undone
+		for _, p := range page {
+			if b.size+maxKeyring > maxCommit {
+				if err := g.finish(b); err != nil {
+					return err
+				}
+				total.add(done)
+				b.txn.Discard()
+				b, done = g.begin(), Undone{}
+			}
+			if err := b.remove(g, p, batch, &done); err != nil {
+				return err
+			}
+		}
+		if err := g.finish(b); err != nil {
+			return err
+		}
+		total.add(done)
+		return nil
+	})
+}
+
+func (u *Undone) add(more Undone) {
+	u.Subjects += more.Subjects
+	u.Reduced += more.Reduced
+	u.Records += more.Records
+}
+
+// remove stages the removal from one subject, as it is by now.
+func (b *bundle) remove(g *Gallery, p pseudonym.Pseudonym, batch string, done *Undone) error {
+	s, err := g.load(b.txn, p)
+	if errors.Is(err, ErrUnknownSubject) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer s.dek.Wipe()
+	if !s.list.any(batch) {
+		return nil
+	}
+	gone := s.list.take(batch)
+	for _, slot := range gone {
+		if err := b.drop(g.recordKey(p, slot)); err != nil {
+			return err
+		}
+	}
+	done.Records += len(gone)
+	if len(s.list.Records) == 0 && len(s.list.Absent) == 0 && s.list.Holder == "" {
+		done.Subjects++
+		b.tally.subjects--
+		b.tally.sum -= uint64(s.stamp)
+		return errors.Join(b.drop(keyringKey(p)), b.drop(stampKey(p)))
+	}
+	done.Reduced++
+	writes, err := g.stageKeyring(s, b.tally.commit)
+	if err != nil {
+		return err
+	}
+	for _, w := range writes {
+		if err := b.txn.Set(w.key, w.value); err != nil {
+			return fmt.Errorf("staging subject: %v", err)
+		}
+		b.size += len(w.key) + len(w.value)
+	}
+	b.tally.sum += uint64(b.tally.commit) - uint64(s.stamp)
+	return nil
+}
+
+func (b *bundle) drop(key []byte) error {
+	if err := b.txn.Delete(key); err != nil {
+		return fmt.Errorf("staging removal: %v", err)
+	}
+	b.size += len(key)
+	return nil
+}
+
+// take removes from the list what came from batch, and returns the slots of records.
+func (m *recordList) take(batch string) (slots []uint32) {
+	for _, r := range m.Records {
+		if r.Batch == batch {
+			slots = append(slots, r.Slot)
+		}
+	}
+	m.Records = slices.DeleteFunc(m.Records, func(r recordInfo) bool { return r.Batch == batch })
+	m.Absent = slices.DeleteFunc(m.Absent, func(a absentInfo) bool { return a.Batch == batch })
+	if m.Batch == batch {
+		m.Holder, m.Batch = "", ""
+	}
+	return slots
+}
