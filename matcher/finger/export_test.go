@@ -7,3 +7,25 @@ func Work(a, b *Template) (met, most int) {
 	s.compare(p, q)
 	return s.met, (2*hypotheses + 2) * len(p.points) * len(q.points)
 }
+
+// Votes relaxes pairs of minutiae lying at a and, turned and moved, at b, in
+// portable Go and, where there is one, in assembly.
+func Votes(a, b [][2]float32, angleA, angleB []uint8, local []float32) (portable, assembly []float32) {
+	s := new(scratch)
+	for k := range a {
+		t := angleA[k] - angleB[k]
+		s.pairs = append(s.pairs, pair{uint8(k), uint8(k), t, local[k], local[k],
+			a[k][0], a[k][1], b[k][0], b[k][1], directions[t].x, directions[t].y})
+	}
+	kept := append([]pair(nil), s.pairs...)
+	s.relaxGeneric()
+	for _, p := range s.pairs {
+		portable = append(portable, p.vote)
+	}
+	copy(s.pairs, kept)
+	s.relax()
+	for _, p := range s.pairs {
+		assembly = append(assembly, p.vote)
+	}
+	return portable, assembly
+}

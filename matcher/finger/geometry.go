@@ -138,6 +138,7 @@ func digest(points []point) uint64 {
 		mix(math.Float32bits(p.x))
 		mix(math.Float32bits(p.y))
 		mix(uint32(p.angle)<<8 | uint32(p.kind))
+		mix(math.Float32bits(p.weight))
 	}
 	return h
 }

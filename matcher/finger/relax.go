@@ -59,8 +59,23 @@ type link struct {
 	value float32
 }
 
+// lanes are the pairs side by side, as assembly wants them.
+type lanes struct {
+	ax, ay, bx, by, cos, sin [mostPairs]float32
+	turn                     [mostPairs]int32
+	votes, sums              [mostPairs]float32
+}
+
 // relax sets the vote of every pair.
 func (s *scratch) relax() {
+	if useAVX2 && len(s.pairs) > 1 {
+		s.relaxAVX2()
+		return
+	}
+	s.relaxGeneric()
+}
+
+func (s *scratch) relaxGeneric() {
 	n := len(s.pairs)
 	s.links = s.links[:0]
 	for t := range n {

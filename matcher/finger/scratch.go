@@ -20,6 +20,9 @@ type scratch struct {
 	pairs  []pair
 	links  []link
 	ranked []int
+	lanes  lanes
+	// agreements of the pairs with each other, a row for each.
+	agreements [mostPairs * mostPairs]float32
 
 	// Of alignment.
 	tried        []motion
@@ -59,6 +62,8 @@ func (s *scratch) wipe() {
 	clear(s.pairs[:cap(s.pairs)])
 	clear(s.links[:cap(s.links)])
 	clear(s.ranked[:cap(s.ranked)])
+	s.lanes = lanes{}
+	clear(s.agreements[:])
 	clear(s.tried[:cap(s.tried)])
 	clear(s.moved[:cap(s.moved)])
 	clear(s.matches[:cap(s.matches)])

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"slices"
 
 	"github.com/tamga-id/tamga/matcher/internal/mcc"
@@ -91,6 +92,8 @@ func Prepare(s Sample) (*Template, error) {
 	}
 	p := newPrepared(canonical(s))
 	p.frame.width, p.frame.height = float32(s.Width)*scale(s.ResX), float32(s.Height)*scale(s.ResY)
+	// Two that differ in their frames alone need an order, too.
+	p.order ^= uint64(math.Float32bits(p.frame.width))<<32 | uint64(math.Float32bits(p.frame.height))
 	return &Template{open: func() *prepared { return p }}, nil
 }
 
