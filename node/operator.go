@@ -33,6 +33,11 @@ func (n *Node) Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.R
 	return n.gallery.Plan(ctx, batch)
 }
 
+// Undo takes a batch back, after saying so in the ledger.
+func (n *Node) Undo(ctx context.Context, batch string) (gallery.Undone, error) {
+	return undoWitnessed(ctx, n.gallery, n.ledger, n.cfg.EntityID, n.now, batch)
+}
+
 // Registrar enrols into the gallery of a node that is not running.
 type Registrar struct {
 	cfg     config.Config
@@ -76,6 +81,11 @@ func (r *Registrar) Plan(ctx context.Context, batch []gallery.Enrolment) ([]gall
 	return r.gallery.Plan(ctx, batch)
 }
 
+// Undo does what Node.Undo does.
+func (r *Registrar) Undo(ctx context.Context, batch string) (gallery.Undone, error) {
+	return undoWitnessed(ctx, r.gallery, r.ledger, r.entity, r.now, batch)
+}
+
 // Close releases both and wipes the keys that can be.
 func (r *Registrar) Close() error {
 	defer r.keys.wipe()
@@ -100,17 +110,33 @@ func enrolWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, enti
 	return results, err
 }
 
-// enrolmentLeaf is the entry about a batch: how many records, of which import, under a
-// random number, so that nothing in it can be computed from a person.
+func undoWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entity string, now func() time.Time, batch string) (gallery.Undone, error) {
+	leaf, err := operatorLeaf(entity, "undo", "import-"+batch, now())
+	if err != nil {
+		return gallery.Undone{}, err
+	}
+	if _, err := l.Append(ctx, leaf); err != nil {
+		return gallery.Undone{}, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
+	}
+	return g.Undo(ctx, batch)
+}
+
+// enrolmentLeaf is the entry about a batch: how many records, of which import.
 func enrolmentLeaf(entity string, batch []gallery.Enrolment, at time.Time) ([]byte, error) {
-	var number protocol.Hash
-	_, _ = rand.Read(number[:])
 	what := fmt.Sprintf("batch-of-%d", len(batch))
 	if id := batch[0].Batch; id != "" {
 		what += "-of-import-" + id
 	}
+	return operatorLeaf(entity, "enrol", what, at)
+}
+
+// operatorLeaf is an entry about the own gallery, under a random number, so that
+// nothing in it can be computed from a person.
+func operatorLeaf(entity, operation, what string, at time.Time) ([]byte, error) {
+	var number protocol.Hash
+	_, _ = rand.Read(number[:])
 	return protocol.NewLeaf(protocol.LeafEnrolment, protocol.Envelope{
-		Issuer: entity, Audience: entity, Purpose: "enrolment", LegalBasis: "legal_obligation", Operation: "enrol",
+		Issuer: entity, Audience: entity, Purpose: "enrolment", LegalBasis: "legal_obligation", Operation: operation,
 		Officer: what,
 	}, number, protocol.Verdict{}, at).Marshal()
 }

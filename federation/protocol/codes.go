@@ -98,6 +98,7 @@ const (
 	CodeManifest        Code = "TMG-ENR-0001"
 	CodeRecord          Code = "TMG-ENR-0002"
 	CodeTemplate        Code = "TMG-ENR-0003"
+	CodeBatch           Code = "TMG-ENR-0004"
 	CodeConformance     Code = "TMG-CNF-0001"
 	CodeNotRunning      Code = "TMG-NET-0005"
 	CodeListen          Code = "TMG-NET-0007"
@@ -194,6 +195,7 @@ func registry() []CodeEntry {
 		{CodeManifest, "", local, "The manifest cannot be read.", "Check the path and the format; nothing was enrolled."},
 		{CodeRecord, "", local, "The record breaks a rule of the manifest format.", "Mend the line and run the import again; good records are not enrolled twice."},
 		{CodeTemplate, "", local, "The template breaks a rule of the format it names.", "Export it again; the other records are enrolled."},
+		{CodeBatch, "", local, "There is no import batch of this name.", "`tamga enrol batches` lists them; nothing was changed."},
 		{CodeConformance, "", local, "The target failed required conformance cases.", "Read the report; each case cites its requirement in PROTOCOL.md."},
 	}
 }

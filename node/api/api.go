@@ -27,6 +27,8 @@ type Node interface {
 	Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
 	// Plan says what Enrol would do, and changes nothing.
 	Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
+	// Undo takes back what enrolments under batch added; again after an error, the rest.
+	Undo(ctx context.Context, batch string) (gallery.Undone, error)
 	// VerifyLedger recomputes the node's ledger; an error that matches
 	// ledger.ErrTampered is a finding.
 	VerifyLedger(ctx context.Context) (ledger.Report, error)
@@ -61,6 +63,7 @@ type service struct {
 	node    Node
 	now     func() time.Time
 	ledgers chan struct{} // room for one: recomputing a ledger reads all of it
+	undos   chan struct{} // room for one: looking for a batch reads all subjects
 	backups chan struct{} // room for one: a backup reads everything
 }
 
@@ -79,9 +82,10 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{rules.transform},
 	})
-	s := &service{node: n, now: now, ledgers: make(chan struct{}, 1), backups: make(chan struct{}, 1)}
+	s := &service{node: n, now: now, ledgers: make(chan struct{}, 1), undos: make(chan struct{}, 1), backups: make(chan struct{}, 1)}
 	s.verification(api, rules)
 	s.enrolment(api)
+	s.undoing(api, rules)
 	s.ledgerVerification(api)
 	s.backup(api)
 	s.status(api)

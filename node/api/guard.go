@@ -59,6 +59,8 @@ func routes() []route {
 		{method: "POST", path: "/v1/verifications", content: "application/json", maxBody: maxVerificationBody, idempotent: true},
 		{method: "POST", path: "/v1/enrolments", content: "application/x-ndjson", who: operator, maxBody: maxEnrolmentBody, idempotent: true,
 			options: enrolmentOptions()},
+		// Every subject is looked at.
+		{method: "POST", path: "/v1/enrolments/undo", content: "application/json", who: operator, maxBody: 1 << 10, timeout: 15 * time.Minute},
 		// A long ledger takes minutes to recompute, and more than a server's usual
 		// time to answer.
 		{method: "POST", path: "/v1/ledger/verifications", who: operator, timeout: 15 * time.Minute},

@@ -38,6 +38,7 @@ type fake struct {
 	verify func(context.Context, requester.Request) (requester.Result, error)
 	enrol  func(context.Context, []gallery.Enrolment) ([]gallery.Result, error)
 	audit  func(context.Context) (ledger.Report, error)
+	undo   func(context.Context, string) (gallery.Undone, error)
 	status node.Status
 
 	mu      sync.Mutex
@@ -86,6 +87,13 @@ func (f *fake) Plan(_ context.Context, b []gallery.Enrolment) ([]gallery.Result,
 	return out, nil
 }
 
+func (f *fake) Undo(ctx context.Context, batch string) (gallery.Undone, error) {
+	if f.undo == nil {
+		return gallery.Undone{Subjects: 2, Reduced: 1, Records: 5}, nil
+	}
+	return f.undo(ctx, batch)
+}
+
 func (f *fake) VerifyLedger(ctx context.Context) (ledger.Report, error) {
 	if f.audit == nil {
 		return ledger.Report{Size: 3, Root: [32]byte{1}}, nil
@@ -122,6 +130,9 @@ func newRequest(method, path, body string) *http.Request {
 		req.Header.Set("Content-Type", "application/x-ndjson")
 		req.Header.Set("Authorization", "Bearer "+operators)
 	case "/v1/backups":
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer "+operators)
+	case "/v1/enrolments/undo":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
 	case "/v1/ledger/verifications":

@@ -19,7 +19,7 @@ import (
 // childDir tells a copy of the test binary to import until it is done or killed.
 const childDir = "TAMGA_ENROL_TEST_CHILD"
 
-var kills = flag.Int("kills", 8, "how many times TestKill kills an import")
+var kills = flag.Int("kills", 5, "how many times TestKill kills an import")
 
 // crashBatch is the batch of every run of an import that is cut off again and again.
 const crashBatch = "aaaabbbbccccdddd"

@@ -103,6 +103,8 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: err}
 	case errors.Is(err, ledger.ErrNoSpace):
 		return &failure{exit: exitFailure, code: protocol.CodeLedgerUnavailable, err: err, hint: "free disk space; nothing was lost"}
+	case errors.Is(err, enrol.ErrNoBatch):
+		return &failure{exit: exitUsage, code: protocol.CodeBatch, err: err}
 	case errors.Is(err, enrol.ErrBusy):
 		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "wait until the other import of the same path ends, or stop it and run this one again"}
 	case errors.Is(err, gallery.ErrLocked), errors.Is(err, ledger.ErrLocked):

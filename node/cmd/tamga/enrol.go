@@ -36,7 +36,7 @@ func (a *app) enrolCommand() *cobra.Command {
 		Long:    `Brings people into the node's encrypted gallery.`,
 		Example: `  tamga enrol import --dir kaz --passphrase-file pass.txt people.ndjson`,
 	}
-	c.AddCommand(a.enrolImport(), a.enrolBatches())
+	c.AddCommand(a.enrolImport(), a.enrolBatches(), a.enrolUndo())
 	return c
 }
 

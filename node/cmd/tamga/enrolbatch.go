@@ -1,7 +1,12 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"time"
 
@@ -27,6 +32,102 @@ goes on with it. The ledger's entries name the batch too.`,
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
 	return c
 }
+
+// undoRisk is what --accept-risk must name.
+const undoRisk = "remove-enrolments"
+
+type undoFlags struct {
+	node nodeFlags
+	from secretFlags
+	risk string
+}
+
+func (a *app) enrolUndo() *cobra.Command {
+	var u undoFlags
+	c := &cobra.Command{
+		Use:   "undo BATCH",
+		Short: "Take an import back",
+		Long: `Removes everything that one import added: templates, findings and holder keys. A person
+of whom nothing is left is not enrolled any more; what other imports brought stays.
+The ledger says that it was done. Cut off, run it again: it does the rest.
+
+When the node is running this goes through its API, otherwise it opens the gallery
+itself and needs the passphrase. Name the risk with --accept-risk=` + undoRisk + `.`,
+		Example: `  tamga enrol batches --dir kaz
+  tamga enrol undo --dir kaz --accept-risk=` + undoRisk + ` mzxw6ytboi4dqmrt`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return a.undoBatch(c.Context(), u, args[0]) },
+	}
+	f := c.Flags()
+	f.StringVar(&u.node.dir, "dir", "", "the node's folder (required)")
+	u.from.add(f, ", when the node is not running")
+	f.StringVar(&u.risk, "accept-risk", "", "must be "+undoRisk)
+	return c
+}
+
+// undone is the command's JSON result.
+type undone struct {
+	Batch    string `json:"batch"`
+	Subjects int    `json:"subjects"`
+	Reduced  int    `json:"reduced"`
+	Records  int    `json:"records"`
+}
+
+func (a *app) undoBatch(ctx context.Context, u undoFlags, id string) error {
+	if u.node.dir == "" {
+		return usage("--dir is needed: the folder that `tamga init` made")
+	}
+	cfg, err := config.Load(filepath.Join(u.node.dir, node.ConfigFile))
+	if err != nil {
+		return err
+	}
+	b, err := enrol.LoadBatch(batchDir(cfg), id)
+	if err != nil {
+		return err
+	}
+	if u.risk != undoRisk {
+		return usage("this removes what batch %s added, %d people created and %d updated, for good: --accept-risk=%s says that you mean it",
+			b.ID, b.Totals.Created, b.Totals.Updated, undoRisk)
+	}
+	r := undone{Batch: b.ID}
+	if err := a.undo(ctx, u, &r); err != nil {
+		f := *classify(err)
+		f.err, f.hint = err, cmp.Or(f.hint, "run the same command again: it does the rest")
+		return &f
+	}
+	b.State = enrol.Undone
+	if err := enrol.SaveBatch(batchDir(cfg), b); err != nil {
+		return err
+	}
+	return a.emit(r, [][2]string{{"batch", r.Batch}, {"no longer enrolled", fmt.Sprint(r.Subjects)},
+		{"reduced", fmt.Sprint(r.Reduced)}, {"records removed", fmt.Sprint(r.Records)}})
+}
+
+// undo asks the running node, or its gallery when it is not running.
+func (a *app) undo(ctx context.Context, u undoFlags, r *undone) error {
+	cl, err := a.running(ctx, u.node)
+	if err != nil {
+		return err
+	}
+	if cl != nil {
+		cl.http.Timeout = undoTimeout
+		body, err := json.Marshal(map[string]string{"batch": r.Batch})
+		if err != nil {
+			return fmt.Errorf("encoding request: %w", err)
+		}
+		return cl.call(ctx, http.MethodPost, "/v1/enrolments/undo", "application/json", body, r)
+	}
+	g, err := a.openRegistrar(ctx, u.node.dir, u.from)
+	if err != nil {
+		return err
+	}
+	done, err := g.Undo(ctx, r.Batch)
+	r.Subjects, r.Reduced, r.Records = done.Subjects, done.Reduced, done.Records
+	return errors.Join(err, g.Close())
+}
+
+// undoTimeout is the node's own: it looks at every subject.
+const undoTimeout = 15 * time.Minute
 
 func (a *app) listBatches(dir string) error {
 	if dir == "" {

@@ -59,7 +59,7 @@ func (r *importRun) start(cfg config.Config, path string, src enrol.Source) erro
 	}
 	if r.batch.ID == "" {
 		r.fresh = true
-		r.batch = enrol.Batch{ID: enrol.NewBatchID(), State: enrol.Running, Source: kind, Started: r.begin.UTC().Truncate(time.Second)}
+		r.batch = enrol.Batch{ID: enrol.NewBatchID(), State: enrol.Running, Source: kind, Started: r.begin.UTC().Truncate(time.Millisecond)}
 	}
 	r.options.Batch = r.batch.ID
 	// Before the first record: a batch that is in the gallery is in the list.
@@ -99,7 +99,7 @@ func (r *importRun) finish(cause error) error {
 	t := r.result.Totals
 	r.batch.Totals.Add(t)
 	if cause == nil {
-		r.batch.State, r.batch.Finished = enrol.Done, time.Now().UTC().Truncate(time.Second)
+		r.batch.State, r.batch.Finished = enrol.Done, time.Now().UTC().Truncate(time.Millisecond)
 		if all := r.batch.Totals; all.Created+all.Updated+all.Resumed == 0 {
 			return enrol.DropBatch(r.batches, r.batch.ID)
 		}

@@ -18,25 +18,14 @@ import (
 // openSink is the running node, or its gallery when it is not running.
 func (a *app) openSink(ctx context.Context, i importFlags) (enrol.Sink, func() error, error) {
 	none := func() error { return nil }
-	i.node.operator = true
-	cl, err := i.node.client()
+	cl, err := a.running(ctx, i.node)
 	if err != nil {
 		return nil, none, err
 	}
-	var s node.Status
-	err = cl.call(ctx, http.MethodGet, "/v1/status", "", nil, &s)
-	if err == nil {
+	if cl != nil {
 		return remoteSink{cl, i}, none, nil
 	}
-	if !errors.Is(err, errNotRunning) {
-		return nil, none, err
-	}
-	pass, err := a.secret(i.from, "Passphrase of the root key")
-	if err != nil {
-		return nil, none, err
-	}
-	defer clear(pass)
-	g, err := node.OpenRegistrar(ctx, filepath.Join(i.node.dir, node.ConfigFile), pass)
+	g, err := a.openRegistrar(ctx, i.node.dir, i.from)
 	if err != nil {
 		return nil, none, err
 	}
@@ -44,6 +33,34 @@ func (a *app) openSink(ctx context.Context, i importFlags) (enrol.Sink, func() e
 		return planSink{g}, g.Close, nil
 	}
 	return g, g.Close, nil
+}
+
+// running is a client of the node with the operator's token, nil when the node is not
+// running.
+func (a *app) running(ctx context.Context, n nodeFlags) (*client, error) {
+	n.operator = true
+	cl, err := n.client()
+	if err != nil {
+		return nil, err
+	}
+	var s node.Status
+	err = cl.call(ctx, http.MethodGet, "/v1/status", "", nil, &s)
+	if errors.Is(err, errNotRunning) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cl, nil
+}
+
+func (a *app) openRegistrar(ctx context.Context, dir string, from secretFlags) (*node.Registrar, error) {
+	pass, err := a.secret(from, "Passphrase of the root key")
+	if err != nil {
+		return nil, err
+	}
+	defer clear(pass)
+	return node.OpenRegistrar(ctx, filepath.Join(dir, node.ConfigFile), pass)
 }
 
 // planSink says what would happen.
