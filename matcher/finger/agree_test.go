@@ -3,6 +3,7 @@ package finger_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/tamga-id/tamga/matcher/finger"
@@ -46,5 +47,33 @@ func TestVotes(t *testing.T) {
 	}
 	if agreeing < 1000 {
 		t.Fatalf("only %d pairs had support", agreeing)
+	}
+}
+
+// TestMeetings: likewise for the minutiae that an alignment brings together.
+func TestMeetings(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 71))
+	total := 0
+	for trial := range 300 {
+		a, b := scattered(uint64(trial), 3+rng.IntN(250)), scattered(uint64(trial/2), 3+rng.IntN(250))
+		if trial%50 == 7 { // all of them in one place
+			for i := range a.Minutiae {
+				a.Minutiae[i].X, a.Minutiae[i].Y, a.Minutiae[i].Angle = 100, 100, uint8(i)
+			}
+			b = a
+		}
+		ta, tb := prepare(t, a), prepare(t, b)
+		dx, dy, turned := rng.Float32()*40-20, rng.Float32()*40-20, uint8(rng.IntN(12))
+		if trial%50 == 7 {
+			dx, dy, turned = 0, 0, 0
+		}
+		portable, assembly := finger.Meetings(ta, tb, dx, dy, turned, []float32{18, 16, 3}[rng.IntN(3)])
+		if !slices.Equal(portable, assembly) {
+			t.Fatalf("trial %d: %d met in Go, %d in assembly, or in another order", trial, len(portable), len(assembly))
+		}
+		total += len(portable)
+	}
+	if total < 10000 {
+		t.Fatalf("only %d met", total)
 	}
 }

@@ -5,7 +5,7 @@ func Work(a, b *Template) (met, most int) {
 	p, q := a.contents(), b.contents()
 	var s scratch
 	s.compare(p, q)
-	return s.met, (2*hypotheses + 2) * len(p.points) * len(q.points)
+	return s.met, (2*hypotheses + 3) * len(p.points) * len(q.points)
 }
 
 // Votes relaxes pairs of minutiae lying at a and, turned and moved, at b, in
@@ -26,6 +26,26 @@ func Votes(a, b [][2]float32, angleA, angleB []uint8, local []float32) (portable
 	s.relax()
 	for _, p := range s.pairs {
 		assembly = append(assembly, p.vote)
+	}
+	return portable, assembly
+}
+
+// Meetings brings the minutiae of a and b, moved by dx, dy and turned, together
+// in portable Go and, where there is one, in assembly.
+func Meetings(x, y *Template, dx, dy float32, turned uint8, reach float32) (portable, assembly []candidate) {
+	a, b := x.contents(), y.contents()
+	d := directions[turned]
+	m := motion{d.x, d.y, dx, dy}
+	for k, meet := range []func(*scratch){
+		func(s *scratch) { s.meetGeneric(a, b, turned, reach) }, func(s *scratch) { s.meet(a, b, turned, reach) }} {
+		s := new(scratch)
+		s.move(b, m)
+		meet(s)
+		if k == 0 {
+			portable = s.candidates
+		} else {
+			assembly = s.candidates
+		}
 	}
 	return portable, assembly
 }

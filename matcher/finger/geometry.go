@@ -71,8 +71,12 @@ func within(hull []vec, v vec, margin float32) bool {
 	inside := len(hull) >= 3
 	a := hull[len(hull)-1]
 	for _, b := range hull {
-		if cross(a, b, v) < 0 {
+		if c := cross(a, b, v); c < 0 {
 			inside = false
+			dx, dy := b.x-a.x, b.y-a.y
+			if c*c > 1.001*margin*margin*(dx*dx+dy*dy) {
+				return false // the whole hull lies on the other side of the line
+			}
 			if squaredDistance(a, b, v) <= margin*margin {
 				return true
 			}

@@ -76,40 +76,53 @@ func (s *scratch) meet(a, b *prepared, turned uint8, reach float32) {
 	s.candidates = s.candidates[:0]
 	clear(s.bestA[:len(a.points)])
 	clear(s.bestB[:len(b.points)])
+	if useAVX2 {
+		s.meetAVX2(a, b, turned, reach)
+		return
+	}
+	s.meetGeneric(a, b, turned, reach)
+}
+
+func (s *scratch) meetGeneric(a, b *prepared, turned uint8, reach float32) {
 	squared, scale := reach*reach, 1/(reach*reach)
+	// Wider than need be, lest rounding hides what is just within reach.
+	window := 2 * reach
 	points, from := a.points, 0
 	for j := range s.moved {
 		q := s.moved[j]
 		angle := b.points[j].angle + turned
 		// The points of a run downwards and, unless the turn is large, so do
-		// those of b: the first within reach is near that of the last time.
-		for from > 0 && points[from-1].y < q.y+reach {
+		// those of b: the first in the window is near that of the last time.
+		for from > 0 && points[from-1].y < q.y+window {
 			from--
 		}
-		for from < len(points) && points[from].y >= q.y+reach {
+		for from < len(points) && points[from].y >= q.y+window {
 			from++
 		}
 		i := from
-		for ; i < len(points) && points[i].y > q.y-reach; i++ {
+		for ; i < len(points) && points[i].y > q.y-window; i++ {
 			p := &points[i]
 			dx, dy := p.x-q.x, p.y-q.y
 			distance := dx*dx + dy*dy
-			if distance >= squared {
+			if !(distance < squared) {
 				continue
 			}
-			t := turn(p.angle, angle)
-			if t >= pairTurn {
-				continue
-			}
-			c := candidate{uint8(i), uint8(j), (1 - distance*scale) * turnWeight[t]}
-			s.candidates = append(s.candidates, c)
-			if c.value > s.bestA[i].value {
-				s.bestA[i] = c
-			}
-			if c.value > s.bestB[j].value {
-				s.bestB[j] = c
+			if t := turn(p.angle, angle); t < pairTurn {
+				s.propound(uint8(i), uint8(j), (1-distance*scale)*turnWeight[t])
 			}
 		}
 		s.met += i - from
+	}
+}
+
+// propound adds a candidate.
+func (s *scratch) propound(i, j uint8, value float32) {
+	c := candidate{i, j, value}
+	s.candidates = append(s.candidates, c)
+	if value > s.bestA[i].value {
+		s.bestA[i] = c
+	}
+	if value > s.bestB[j].value {
+		s.bestB[j] = c
 	}
 }

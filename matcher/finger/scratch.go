@@ -30,7 +30,8 @@ type scratch struct {
 	matches      []match
 	bestA, bestB [MaxMinutiae]candidate
 	residuals    []residual
-	met          int // pairs of minutiae looked at, for tests
+	close        closeBy
+	met          int // looks at pairs of minutiae, by eight in assembly, for tests
 
 	// Of the final weighing.
 	inA, inB          [MaxMinutiae]bool
@@ -72,6 +73,7 @@ func (s *scratch) wipe() {
 	clear(s.residuals[:cap(s.residuals)])
 	clear(s.inA[:])
 	clear(s.inB[:])
+	s.close = closeBy{}
 	s.met = 0
 	clear(s.hull[:cap(s.hull)])
 	clear(s.clipped[:cap(s.clipped)])
