@@ -79,7 +79,7 @@ func Count(a *Cylinder, bs []Cylinder, out []Counts) {
 	}
 	p := newPlanes(&a.Bits)
 	if usePopcnt {
-		countPopcnt(a, &p, &bs[0], len(bs), &out[0])
+		countPopcnt(a, &p, &bs[0], len(bs), &out[0], a.Valid == disc)
 		return
 	}
 	countGeneric(a, &p, bs, out)

@@ -10,8 +10,10 @@ var usePopcnt = cpu.X86.HasPOPCNT
 // IEEE 754, so that every bit is as in portable Go.
 var useAVX2 = cpu.X86.HasAVX2
 
+// countPopcnt is countGeneric; full says that all cells of a are valid.
+//
 //go:noescape
-func countPopcnt(a *Cylinder, p *planes, bs *Cylinder, n int, out *Counts)
+func countPopcnt(a *Cylinder, p *planes, bs *Cylinder, n int, out *Counts, full bool)
 
 //go:noescape
 func bestAVX2(counts *Counts, angles *uint8, n int, from uint32, keys *Key, out *Best)

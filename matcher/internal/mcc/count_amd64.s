@@ -12,11 +12,18 @@
 	POPCNTQ BX, BX; \
 	ADDQ    BX, R13
 
-// func countPopcnt(a *Cylinder, p *planes, bs *Cylinder, n int, out *Counts)
+// BOTH adds to R12 the bits that section k has in both cylinders.
+#define BOTH(k, a) \
+	MOVQ    k*8(DI), R15; \
+	ANDQ    a, R15; \
+	POPCNTQ R15, R15; \
+	ADDQ    R15, R12
+
+// func countPopcnt(a *Cylinder, p *planes, bs *Cylinder, n int, out *Counts, full bool)
 //
-// A cylinder is six words of bits, the word of valid cells, and eight bytes
-// that play no part here.
-TEXT ·countPopcnt(SB), NOSPLIT, $0-40
+// A cylinder is six words of bits, the word of valid cells, and the number of
+// bits in two bytes of the last eight.
+TEXT ·countPopcnt(SB), NOSPLIT, $0-41
 	MOVQ a+0(FP), SI
 	MOVQ p+8(FP), R10
 	MOVQ bs+16(FP), DI
@@ -26,6 +33,8 @@ TEXT ·countPopcnt(SB), NOSPLIT, $0-40
 	MOVQ 24(SI), R8
 	MOVQ 32(SI), R9
 	MOVQ 48(SI), R11
+	CMPB full+40(FP), $0
+	JNE  whole
 
 loop:
 	XORL R12, R12
@@ -68,6 +77,48 @@ loop:
 	ADDQ    $64, DI
 	DECQ    n+24(FP)
 	JNZ     loop
+	RET
+
+	// All cells of a are valid: the bits that b has there are all it has.
+whole:
+	XORL    R12, R12
+	BOTH(0, AX)
+	BOTH(1, CX)
+	BOTH(2, DX)
+	BOTH(3, R8)
+	BOTH(4, R9)
+	BOTH(5, 40(SI))
+	MOVWLZX 56(DI), R13
+	// The bits of a where b is valid, by its planes: a number of three digits.
+	MOVQ    48(DI), R15
+	MOVQ    16(R10), BX
+	ANDQ    R15, BX
+	POPCNTQ BX, BX
+	SHLQ    $20, R13
+	ADDQ    R13, R12
+	MOVQ    8(R10), R13
+	ANDQ    R15, R13
+	POPCNTQ R13, R13
+	LEAQ    (R13)(BX*2), BX
+	MOVQ    0(R10), R13
+	ANDQ    R15, R13
+	POPCNTQ R13, R13
+	LEAQ    (R13)(BX*2), BX
+	SHLQ    $10, BX
+	ADDQ    BX, R12
+
+	ANDQ    R11, R15
+	POPCNTQ R15, R15
+	ANDQ    $32, R15
+	SHLQ    $25, R15
+	ADDQ    R15, R12
+	MOVQ    out+32(FP), BX
+	MOVL    R12, (BX)
+	ADDQ    $4, BX
+	MOVQ    BX, out+32(FP)
+	ADDQ    $64, DI
+	DECQ    n+24(FP)
+	JNZ     whole
 	RET
 
 DATA ·tenBits+0(SB)/4, $1023

@@ -171,6 +171,7 @@ func TestCountAgreesWithSimilarity(t *testing.T) {
 			for range r.IntN(4) {
 				c.Bits[k] &= r.Uint64()
 			}
+			c.Ones += uint16(bits.OnesCount64(c.Bits[k]))
 		}
 		as = append(as, c)
 	}
@@ -221,7 +222,9 @@ func TestFindAgreesWithSorting(t *testing.T) {
 		angles := mcc.Angles(bs)
 		a, centre := &all[0], uint8(r.IntN(256))
 		if round%5 == 0 && len(bs) > 0 {
-			bs[r.IntN(len(bs))].Bits = a.Bits
+			// The same bits, and with them the cells they lie in and their number.
+			b := &bs[r.IntN(len(bs))]
+			b.Bits, b.Valid, b.Ones = a.Bits, a.Valid, a.Ones
 		}
 		got, twin := f.Find(a, bs, angles, centre), f.FindGeneric(a, bs, angles, centre)
 		if want := sorted(a, bs, centre); got != want || twin != want {
