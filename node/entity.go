@@ -8,7 +8,6 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -35,8 +34,8 @@ func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors [
 				Addresses:    addresses,
 				Keys:         jose.NewKeySet(k.verifiers...),
 				SealingKeys:  sealingKeys(k.sealing),
-				Modalities:   []string{responder.ModalityFinger, responder.ModalityFace},
-				Formats:      []string{exchange.FormatFinger2005, exchange.FormatEmbedding},
+				Modalities:   responder.Modalities(),
+				Formats:      responder.Formats(),
 				Purposes:     law.Purposes(policy.Answer),
 				Ledger:       &trust.LedgerMetadata{Origin: origin(cfg.EntityID), Keys: k.ledger.VerifierKeys()},
 				Revisions:    []string{protocol.Revision},

@@ -25,6 +25,6 @@ func ExampleLaw_Decide() {
 	query.Purpose, query.LegalBasis = "travel_check_in", "consent"
 	fmt.Println(law.Decide(query).Reason)
 	// Output:
-	// true false 10000 [face finger]
+	// true false 10000 [face finger signature]
 	// refused by kgz-no-travel-check-in under Law No. 136 of 14 July 2014 on Biometric Registration of Citizens, Article 2
 }

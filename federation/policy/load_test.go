@@ -53,7 +53,7 @@ func TestFaults(t *testing.T) {
 		{"fmr-padded", permit("aaa", "none", "01000", "face"), "7:68: @fmr must be"},
 		{"fmr-fraction", permit("aaa", "none", "0.0001", "face"), "7:68: @fmr must be"},
 		{"fmr-huge", permit("aaa", "none", "1000001", "face"), "7:68: @fmr must be"},
-		{"bad-modality", permit("aaa", "none", "1000", "face iris"), "7:81: @modalities must"},
+		{"bad-modality", permit("aaa", "none", "1000", "face voice"), "7:81: @modalities must"},
 		{"repeated-modality", permit("aaa", "none", "1000", "face face"), "7:81: @modalities must"},
 		{"no-modality", permit("aaa", "none", "1000", ""), "7:81: @modalities must"},
 		{"obligation-on-forbid", "@fmr(\"1000\")\n" + forbid("aaa", `context.purpose == "sandbox_test"`), "7:1: @fmr on a forbid"},

@@ -7,7 +7,7 @@ var (
 	purposes    = [...]string{"border_control", "visa_issuance", "migration_registration", "travel_check_in", "law_enforcement", "sandbox_test"}
 	legalBases  = [...]string{"consent", "legal_obligation", "public_task", "vital_interest"}
 	operations  = [...]string{"verify", "identify", "document", "attributes"}
-	modalities  = [...]string{"face", "finger"}
+	modalities  = [...]string{"face", "finger", "iris", "signature"}
 	directions  = [...]string{Ask, Answer}
 	consents    = [...]string{consentNone, consentHolder}
 	statuses    = [...]string{"working-translation", statusConfirmed}

@@ -18,9 +18,9 @@ const (
 
 // Probe is one captured biometric record, in the format it names.
 type Probe struct {
-	Modality string // "finger" or "face"
+	Modality string // "finger", "face", "iris" or "signature"
 	Format   string // a template profile, for instance "iso-19794-2-2005"
-	Position uint8  // ISO/IEC 19794-2 finger position, 0 unknown or not a finger
+	Position uint8  // ISO/IEC 19794-2 finger position or ISO/IEC 19794-6 eye, 0 unknown or neither
 	Quality  uint8  // 1-100 by the capture device, 0 not reported
 	Capture  string // presentation-attack attestation profile, empty when there is none
 	Data     Record

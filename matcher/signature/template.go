@@ -105,6 +105,13 @@ func measured(s Sample) kind {
 	}
 }
 
+// SameChannels reports that both templates hold something and that the same was measured of both, so that they can be
+// compared with one another.
+func SameChannels(a, b *Template) bool {
+	p, q := a.contents(), b.contents()
+	return p != nil && q != nil && p.kind == q.kind
+}
+
 // check finds the first rule that the points break.
 func check(points []Point) error {
 	switch {

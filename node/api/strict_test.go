@@ -51,7 +51,7 @@ func TestBodies(t *testing.T) {
 		"purpose":         {edit(`border_control`, `curiosity`), "/purpose", "must be one of border_control, visa_issuance, migration_registration, travel_check_in, law_enforcement, sandbox_test"},
 		"basis":           {edit(`public_task`, `none`), "/legal_basis", "must be one of consent, legal_obligation, public_task, vital_interest"},
 		"consent":         {edit(`"officer"`, `"consent":"x","officer"`), "/consent", "must be a string of 1 to 8192 characters that matches ^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]+$"},
-		"modality":        {edit(`"finger"`, `"iris"`), "/probes/0/modality", "must be one of finger, face"},
+		"modality":        {edit(`"finger"`, `"voice"`), "/probes/0/modality", "must be one of finger, face, iris, signature"},
 		"format":          {edit(`iso-19794-2-2005`, `ISO`), "/probes/0/format", "must be a string of 1 to 64 characters that matches ^[a-z0-9._-]+$"},
 		"position":        {edit(`"position":2`, `"position":11`), "/probes/0/position", "must be an integer from 0 to 10"},
 		"fraction":        {edit(`"position":2`, `"position":2.5`), "/probes/0/position", "must be an integer from 0 to 10"},

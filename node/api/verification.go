@@ -39,7 +39,7 @@ type subject struct {
 }
 
 type probe struct {
-	Modality string `json:"modality" enum:"finger,face" doc:"What was captured."`
+	Modality string `json:"modality" enum:"finger,face,iris,signature" doc:"What was captured."`
 	Format   string `json:"format" minLength:"1" maxLength:"64" pattern:"^[a-z0-9._-]+$" doc:"Template profile of the data, one of the peer's formats. Finger records of iso-19794-2-2011, and behind a CBEFF header as iso-19785-3-bit, are put as iso-19794-2-2005."`
 	Position uint8  `json:"position,omitempty" maximum:"10" doc:"ISO/IEC 19794-2 finger position; 0 when unknown or not a finger."`
 	Quality  uint8  `json:"quality,omitempty" maximum:"100" doc:"Quality by the capture device, 1 to 100; 0 when not reported."`

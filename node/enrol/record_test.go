@@ -146,7 +146,7 @@ func TestParseRecordFaults(t *testing.T) {
 				biometric("finger", exchange.FormatFinger2005, "data", "CANARY!") + "]"
 		}, "biometrics[1].data", "is not standard base64"},
 
-		"other-modality": {one("CANARY", exchange.FormatFinger2005, "data", b64(finger)), "biometrics[0].modality", "must be finger or face"},
+		"other-modality": {one("CANARY", exchange.FormatFinger2005, "data", b64(finger)), "biometrics[0].modality", "must be finger, face, iris or signature"},
 		"other-format":   {one("finger", "CANARY", "data", b64(finger)), "biometrics[0].format", "must be iso-19794-2-2005 for finger"},
 		"crossed":        {one("face", exchange.FormatFinger2005, "data", b64(finger)), "biometrics[0].format", "must be tamga-embedding-1 for face"},
 		"cut-template":   {one("finger", exchange.FormatFinger2005, "data", cut), "biometrics[0]", "iso-19794-2-2005: offset 8: "},

@@ -9,7 +9,12 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
 	"github.com/tamga-id/tamga/matcher/exchange/intake"
+	"github.com/tamga-id/tamga/matcher/exchange/iriscode"
+	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
+	"github.com/tamga-id/tamga/matcher/exchange/svc2004"
 	"github.com/tamga-id/tamga/matcher/finger"
+	"github.com/tamga-id/tamga/matcher/iris"
+	"github.com/tamga-id/tamga/matcher/signature"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
@@ -30,6 +35,10 @@ func NewTemplate(at, modality, format string, data []byte) (gallery.Template, []
 		t, absent, err = finger2005(format, data)
 	case modality == "face" && format == exchange.FormatEmbedding:
 		err = checkFace(data)
+	case modality == "iris" && format == exchange.FormatIris:
+		t.Position, err = checkIris(data)
+	case modality == "signature" && (format == exchange.FormatSignature2007 || format == svc2004.Format):
+		t, err = signature2007Of(format, data)
 	default:
 		return gallery.Template{}, nil, unknownFormat(at, modality)
 	}
@@ -41,9 +50,10 @@ func NewTemplate(at, modality, format string, data []byte) (gallery.Template, []
 
 // unknownFormat says which of the two names is not one that this node compares.
 func unknownFormat(at, modality string) error {
-	want, ok := map[string]string{"finger": exchange.FormatFinger2005, "face": exchange.FormatEmbedding}[modality]
+	want, ok := map[string]string{"finger": exchange.FormatFinger2005, "face": exchange.FormatEmbedding,
+		"iris": exchange.FormatIris, "signature": exchange.FormatSignature2007 + " or " + svc2004.Format}[modality]
 	if !ok {
-		return broken(at+".modality", "must be finger or face")
+		return broken(at+".modality", "must be finger, face, iris or signature")
 	}
 	return broken(at+".format", "must be "+want+" for "+modality)
 }
@@ -125,6 +135,50 @@ func checkFace(data []byte) error {
 	return err
 }
 
+func svc2004Rule(err error) string {
+	if f, ok := errors.AsType[*svc2004.Error](err); ok {
+		return f.Error()
+	}
+	return ""
+}
+
+// checkIris gives the eye that the record names.
+func checkIris(data []byte) (eye uint8, err error) {
+	c, err := iriscode.Decode(data)
+	if err != nil {
+		return 0, err
+	}
+	defer clear(c.Sample.Code[:])
+	t, err := iris.Prepare(c.Sample)
+	t.Wipe()
+	return c.Eye, err
+}
+
+// signature2007Of makes the stored record of one in the text form of SVC2004. One in the stored format stays as it is.
+func signature2007Of(format string, data []byte) (gallery.Template, error) {
+	decode := signature2007.Decode
+	if format == svc2004.Format {
+		decode = svc2004.Decode
+	}
+	s, err := decode(data)
+	if err != nil {
+		return gallery.Template{}, err
+	}
+	defer clear(s.Points)
+	t, err := signature.Prepare(s)
+	if err != nil {
+		return gallery.Template{}, err
+	}
+	t.Wipe()
+	if format == svc2004.Format {
+		clear(data)
+		if data, err = signature2007.Encode(s); err != nil {
+			return gallery.Template{}, err
+		}
+	}
+	return gallery.Template{Modality: "signature", Format: exchange.FormatSignature2007, Data: data}, nil
+}
+
 // TemplateRule is what an error of a decoder says about the record: the offset and the
 // rule that it breaks, and never what it contains.
 func TemplateRule(err error) string {
@@ -134,6 +188,12 @@ func TemplateRule(err error) string {
 	switch {
 	case errors.Is(err, finger.ErrTooFewMinutiae):
 		return "has too few minutiae to be compared"
+	case svc2004Rule(err) != "":
+		return svc2004Rule(err)
+	case errors.Is(err, iris.ErrTooFewBits):
+		return "shows too little of the iris to be compared"
+	case errors.Is(err, signature.ErrTooFewPoints), errors.Is(err, signature.ErrStill):
+		return "is too short for a signature, or the pen does not move"
 	case errors.Is(err, cbeff.ErrExpired), errors.Is(err, cbeff.ErrNotYetValid):
 		return "is not valid today, as its CBEFF header says"
 	case errors.Is(err, intake.ErrNotRead):

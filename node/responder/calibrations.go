@@ -8,6 +8,8 @@ import (
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/finger"
+	"github.com/tamga-id/tamga/matcher/iris"
+	"github.com/tamga-id/tamga/matcher/signature"
 )
 
 // Calibrations are an operator's own calibrations by comparator, which come before those shipped with the matchers.
@@ -23,17 +25,46 @@ func (c Calibrations) Add(one *calibration.Calibration) error {
 	if _, ok := c[name]; ok {
 		return fmt.Errorf("two calibrations of %.200q", name)
 	}
-	modality := ModalityFinger
-	if _, isFace := face.ComparatorModel(name); isFace {
-		modality = ModalityFace
-	} else if name != finger.Comparator && name != finger.FragmentComparator {
-		return fmt.Errorf("calibration is of %.200q: this version compares fingers with %q and faces with %q", name, finger.Comparator, face.Comparator("MODEL"))
+	modality := compares(name)
+	if modality == "" {
+		return fmt.Errorf("calibration is of %.200q: this version compares fingers with %q, faces with %q, irises with %q and signatures with %q",
+			name, finger.Comparator, face.Comparator("MODEL"), iris.Comparator, signature.Comparator)
 	}
 	if one.Modality() != modality {
 		return fmt.Errorf("calibration of %.200q is of modality %.40q, not %q", name, one.Modality(), modality)
 	}
 	c[name] = one
 	return nil
+}
+
+// compares is the modality of which a comparator here computes scores, "" for none.
+func compares(comparator string) string {
+	if _, isFace := face.ComparatorModel(comparator); isFace {
+		return ModalityFace
+	}
+	switch comparator {
+	case finger.Comparator, finger.FragmentComparator:
+		return ModalityFinger
+	case iris.Comparator:
+		return ModalityIris
+	case signature.Comparator:
+		return ModalitySignature
+	}
+	return ""
+}
+
+func (c Calibrations) iris() *calibration.Calibration {
+	if own, ok := c[iris.Comparator]; ok {
+		return own
+	}
+	return iris.Calibration()
+}
+
+func (c Calibrations) signature() *calibration.Calibration {
+	if own, ok := c[signature.Comparator]; ok {
+		return own
+	}
+	return signature.Calibration()
 }
 
 func (c Calibrations) finger() *calibration.Calibration {

@@ -2,6 +2,7 @@ package responder
 
 import (
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -9,6 +10,8 @@ import (
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/matcher/fusion"
+	"github.com/tamga-id/tamga/matcher/iris"
+	"github.com/tamga-id/tamga/matcher/signature"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
@@ -70,10 +73,9 @@ func (d *decision) add(modality string, probes []*sample, refs gallery.Reference
 			usable = append(usable, p)
 		}
 	}
-	found := d.faceSources
-	if modality == ModalityFinger {
-		found = d.fingerSources
-	}
+	found := map[string]func(probes, references []*sample) ([]source, error){
+		ModalityFinger: d.fingerSources, ModalityFace: d.faceSources, ModalityIris: d.irisSources, ModalitySignature: d.signatureSources,
+	}[modality]
 	planned, err := found(usable, references)
 	d.planned = append(d.planned, planned...)
 	return err
@@ -147,6 +149,9 @@ func (d *decision) disagree() bool {
 		return false
 	}
 	for _, s := range d.sources {
+		if len(s.Scores) == 0 {
+			continue // no iris of it could be compared
+		}
 		supported := uint64(s.Calibration.Strictest())
 		chances := len(s.Scores)
 		for _, m := range s.Also {
@@ -169,14 +174,14 @@ type part struct {
 	pairs       []pair
 }
 
-// source is the comparisons of one face or one finger, or of fingers that cannot be told apart: a part for each model
-// of a face, one for fingers.
+// source is the comparisons of one face, finger, eye or hand, or of fingers or eyes that cannot be told apart: a part for
+// each model of a face, one for all else.
 type source struct {
 	parts   []part
-	several bool // of fingers that may differ: leaving one out may leave out the right one
+	several bool // of fingers or eyes that may differ: leaving one out may leave out the right one
 }
 
-// made is the source with the score of every comparison.
+// made is the source with the score of every comparison; one that could not be made has none.
 func (s source) made(score func(pair) (float64, error)) (fusion.Source, error) {
 	var out fusion.Source
 	for i, p := range s.parts {
@@ -186,7 +191,9 @@ func (s source) made(score func(pair) (float64, error)) (fusion.Source, error) {
 			if err != nil {
 				return fusion.Source{}, err
 			}
-			made.Scores = append(made.Scores, v)
+			if !math.IsNaN(v) {
+				made.Scores = append(made.Scores, v)
+			}
 		}
 		if i == 0 {
 			out = made
@@ -218,7 +225,7 @@ func (d *decision) choose(s *source) {
 				return made[one.probe] > most
 			})
 		}
-		if p.pairs[0].probe.face == nil {
+		if p.pairs[0].probe.modality == ModalityFinger {
 			p.calibration = d.scales.fingerOf(p.pairs)
 		}
 	}
@@ -227,6 +234,10 @@ func (d *decision) choose(s *source) {
 func (d *decision) compare(s source) (fusion.Source, error) {
 	return s.made(func(p pair) (float64, error) {
 		score, doubt, err := d.score(p)
+		if errors.Is(err, iris.ErrUndecidable) {
+			d.note(protocol.CodeProbeQuality)
+			return math.NaN(), nil
+		}
 		d.sure = d.sure || doubt == finger.NoReason
 		d.doubt = max(d.doubt, doubt)
 		return score, err
@@ -235,8 +246,15 @@ func (d *decision) compare(s source) (fusion.Source, error) {
 
 // score is that of one comparison, and why it cannot say no, should it not be a match.
 func (d *decision) score(p pair) (float64, finger.Reason, error) {
-	if p.probe.face != nil {
+	switch p.probe.modality {
+	case ModalityFace:
 		score, err := face.Compare(p.probe.face, p.reference.face)
+		return score, finger.NoReason, err
+	case ModalityIris:
+		r, err := iris.Compare(p.probe.iris, p.reference.iris)
+		return r.Score, finger.NoReason, err
+	case ModalitySignature:
+		score, err := signature.Compare(p.probe.signature, p.reference.writer)
 		return score, finger.NoReason, err
 	}
 	probe, err := p.probe.template()
@@ -248,175 +266,4 @@ func (d *decision) score(p pair) (float64, finger.Reason, error) {
 		return 0, finger.NoReason, err
 	}
 	return finger.Compare(probe, reference), finger.Doubt(p.probe.view, p.reference.view), nil
-}
-
-// faceSources is one source with a part for each model in which both sides have a face. A person has one face, however
-// many models see it.
-func (d *decision) faceSources(probes, references []*sample) ([]source, error) {
-	var out source
-	for _, p := range probes {
-		c := d.scales.face(p.face.Model())
-		compared := false
-		for _, r := range references {
-			if c == nil || r.face.Model() != p.face.Model() || r.face.Dims() != p.face.Dims() {
-				continue
-			}
-			at := slices.IndexFunc(out.parts, func(o part) bool { return o.calibration == c })
-			if at < 0 {
-				at = len(out.parts)
-				out.parts = append(out.parts, part{calibration: c})
-			}
-			out.parts[at].pairs = append(out.parts[at].pairs, pair{p, r})
-			compared = true
-		}
-		if !compared {
-			d.note(protocol.CodeNotComparable)
-		}
-	}
-	if len(out.parts) == 0 {
-		return nil, nil
-	}
-	return []source{out}, nil
-}
-
-// fingerSources is one source for each finger that both sides name. It is a single source for all fingers when one of
-// the samples does not say which finger it is, or when probes of different fingers are of one: evidence that may be
-// the same evidence must not be added up.
-func (d *decision) fingerSources(probes, references []*sample) ([]source, error) {
-	references = telling(probes, references)
-	together, err := d.oneFinger(probes, references)
-	if err != nil {
-		return nil, err
-	}
-	var out []source
-	for _, p := range probes {
-		for _, r := range references {
-			if !sameName(p, r) {
-				continue
-			}
-			at := slices.IndexFunc(out, func(s source) bool { return together || s.parts[0].pairs[0].probe.view.Position == p.view.Position })
-			if at < 0 {
-				at = len(out)
-				out = append(out, source{parts: []part{{calibration: d.scales.finger()}}})
-			}
-			one := &out[at].parts[0]
-			one.pairs = append(one.pairs, pair{p, r})
-		}
-	}
-	if together && len(out) > 0 {
-		alike, err := d.alike(out[0].parts[0].pairs)
-		out[0].several = !alike
-		return out, err
-	}
-	return out, nil
-}
-
-// unnamed reports that a view does not say which finger it is.
-func unnamed(s *sample) bool { return s.view.Position == 0 }
-
-// sameName reports that nothing said of two views speaks against their being of one finger.
-func sameName(p, r *sample) bool {
-	return unnamed(p) || unnamed(r) || p.view.Position == r.view.Position
-}
-
-// telling is the references to choose from: those with enough detail, and those of unknown finger only where a probe
-// needs them. Beside a reference that names the probe's finger they would be as many more chances for an impostor, keep
-// the evidence of several fingers from adding up, and so leave the person undecided.
-func telling(probes, references []*sample) []*sample {
-	out := slices.DeleteFunc(slices.Clone(references), (*sample).poor)
-	for _, p := range probes {
-		named := func(r *sample) bool { return !unnamed(r) && sameName(p, r) }
-		if unnamed(p) || !slices.ContainsFunc(out, named) {
-			return out
-		}
-	}
-	return slices.DeleteFunc(out, unnamed)
-}
-
-// samePlace is the rate at which two probes of different positions count as of one finger: lax, since it does not
-// decide alone. The evidence is the same only where the references are of one finger, too, at the rate of sameFinger.
-const samePlace = 100
-
-// sameFinger is the rate at which two references count as of one finger.
-const sameFinger = 1000
-
-// oneFinger reports that samples of different fingers are of one, or that it cannot be told: the cautious side. Whoever
-// sends a finger under two names to a register that has one under two names would have its one chance counted as two.
-func (d *decision) oneFinger(probes, references []*sample) (bool, error) {
-	if slices.ContainsFunc(probes, unnamed) || slices.ContainsFunc(references, unnamed) {
-		return true, nil
-	}
-	lax, err := d.scales.finger().Threshold(samePlace)
-	if err != nil || len(probes)*(len(probes)-1)/2 > mostComparisons {
-		return true, nil
-	}
-	strict, err := d.scales.finger().Threshold(sameFinger)
-	if err != nil {
-		return true, nil
-	}
-	left := mostComparisons
-	for i, p := range probes {
-		for _, q := range probes[i+1:] {
-			if p.view.Position == q.view.Position {
-				continue
-			}
-			score, _, err := d.score(pair{p, q})
-			if err != nil {
-				return false, err
-			}
-			if score < lax.Score {
-				continue
-			}
-			same, err := d.enrolledTwice(p.view.Position, q.view.Position, references, strict.Score, &left)
-			if same || err != nil {
-				return same, err
-			}
-		}
-	}
-	return false, nil
-}
-
-// enrolledTwice reports that a reference of one position and one of the other are of one finger, or that no more
-// comparisons are left to find out.
-func (d *decision) enrolledTwice(one, other uint8, references []*sample, limit float64, left *int) (bool, error) {
-	for _, a := range references {
-		for _, b := range references {
-			if a.view.Position != one || b.view.Position != other {
-				continue
-			}
-			if *left--; *left < 0 {
-				return true, nil
-			}
-			score, _, err := d.score(pair{a, b})
-			if err != nil || score >= limit {
-				return err == nil, err
-			}
-		}
-	}
-	return false, nil
-}
-
-// alike reports that all references to be compared are impressions of one finger, whatever positions they name: each
-// matches the one that tells most.
-func (d *decision) alike(pairs []pair) (bool, error) {
-	limit, err := d.scales.finger().Threshold(sameFinger)
-	if err != nil || len(pairs) > mostComparisons {
-		return false, nil // cannot be told: the cautious side
-	}
-	best := slices.MaxFunc(pairs, func(a, b pair) int { return a.reference.worth() - b.reference.worth() }).reference
-	seen := map[*sample]bool{best: true}
-	for _, p := range pairs {
-		if seen[p.reference] {
-			continue
-		}
-		seen[p.reference] = true
-		score, _, err := d.score(pair{best, p.reference})
-		if err != nil {
-			return false, err
-		}
-		if score < limit.Score {
-			return false, nil
-		}
-	}
-	return true, nil
 }

@@ -14,7 +14,7 @@ func views(n int, named bool) []*sample {
 	for i := range out {
 		s := &sample{modality: ModalityFinger, view: finger.Sample{ResX: 197, ResY: 197}}
 		if named {
-			s.view.Position = uint8(i%10 + 1)
+			s.place = uint8(i%10 + 1)
 		}
 		for m := range uint16(40) {
 			s.view.Minutiae = append(s.view.Minutiae, finger.Minutia{X: 40 * (m % 7), Y: 40 * (m / 7), Angle: uint8(37 * m)})
@@ -80,7 +80,7 @@ func TestTenFingersOfOnePerson(t *testing.T) {
 	for i := range n {
 		probes, references := tenFingers(t, people.Person(i))
 		d := undecided(1000, nil)
-		together, err := d.oneFinger(probes, references)
+		together, err := d.onePlace(probes, references, finger.Calibration())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,9 +92,9 @@ func TestTenFingersOfOnePerson(t *testing.T) {
 			r.view, r.ready = references[0].view, nil
 		}
 		for i, p := range probes {
-			references[i].view.Position = p.view.Position
+			references[i].place = p.place
 		}
-		if together, err = d.oneFinger(probes, references); err != nil {
+		if together, err = d.onePlace(probes, references, finger.Calibration()); err != nil {
 			t.Fatal(err)
 		}
 		if together {

@@ -3,46 +3,85 @@ package responder
 import (
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/exchange/iriscode"
+	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/finger"
+	"github.com/tamga-id/tamga/matcher/iris"
+	"github.com/tamga-id/tamga/matcher/signature"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
 // Modalities that a node compares.
 const (
-	ModalityFinger = "finger"
-	ModalityFace   = "face"
+	ModalityFinger    = "finger"
+	ModalityFace      = "face"
+	ModalityIris      = "iris"
+	ModalitySignature = "signature"
 )
+
+// Modalities lists them, in the order of protocol.
+func Modalities() []string {
+	return []string{ModalityFinger, ModalityFace, ModalityIris, ModalitySignature}
+}
+
+// Formats are those in which the modalities are compared, in the same order.
+func Formats() []string {
+	return []string{exchange.FormatFinger2005, exchange.FormatEmbedding, exchange.FormatIris, exchange.FormatSignature2007}
+}
 
 // serves reports whether the node compares records of a modality in a format.
 func serves(modality, format string) bool {
-	return modality == ModalityFace && format == exchange.FormatEmbedding ||
-		modality == ModalityFinger && format == exchange.FormatFinger2005
+	at := slices.Index(Modalities(), modality)
+	return at >= 0 && Formats()[at] == format
 }
 
-// sample is one face or one finger view, in clear. Wipe it.
+// sample is one face, finger view, iris or signature, in clear. Wipe it.
 type sample struct {
 	modality string
+	place    uint8          // which finger (ISO/IEC 19794-2) or eye (ISO/IEC 19794-6) it is, 0 where that is not known
 	face     *face.Template // for ModalityFace
 	view     finger.Sample  // for ModalityFinger
+
+	// For ModalityIris: the code, nil when it shows too little, who made it, and how many bits it shows.
+	iris    *iris.Template
+	profile string
+	bits    int
+
+	// For ModalitySignature: the signature, nil when it is too short or still, or what several say of their writer.
+	signature *signature.Template
+	writer    *signature.Reference
 
 	// ready is view prepared for comparison, once the first comparison needs it.
 	ready *finger.Template
 }
 
 // poor reports that a sample has too little detail for a decision at a stated rate.
-func (s *sample) poor() bool { return s.face == nil && s.view.Poor() != finger.NoReason }
+func (s *sample) poor() bool {
+	switch s.modality {
+	case ModalityFinger:
+		return s.view.Poor() != finger.NoReason
+	case ModalityIris:
+		return s.iris == nil
+	case ModalitySignature:
+		return s.signature == nil
+	}
+	return false
+}
 
 // unreported is the quality by which a sample is ranked that reports none, which is not a sample of the worst.
 const unreported = 50
 
-// worth orders samples of one finger or face by how much they tell: the reported quality, and then the minutiae.
+// worth orders samples of one finger, face or eye by how much they tell: for fingers the reported quality, and then the
+// minutiae; for irises the bits.
 func (s *sample) worth() int {
-	if s.face != nil {
-		return 0
+	if s.modality != ModalityFinger {
+		return s.bits
 	}
 	quality := int(s.view.Quality)
 	if quality == 0 {
@@ -67,6 +106,9 @@ func wipe(samples []*sample) {
 		if s.face != nil {
 			s.face.Wipe()
 		}
+		s.iris.Wipe()
+		s.signature.Wipe()
+		s.writer.Wipe()
 		clear(s.view.Minutiae)
 		if s.ready != nil {
 			s.ready.Wipe()
@@ -86,6 +128,10 @@ func decode(modality, format string, position uint8, data []byte) ([]*sample, er
 			return nil, err
 		}
 		return []*sample{{modality: modality, face: t}}, nil
+	case modality == ModalityIris:
+		return decodeIris(position, data)
+	case modality == ModalitySignature:
+		return decodeSignature(data)
 	}
 	// ParseFinger and not DecodeFinger, which would leave a copy that no one wipes.
 	r, err := exchange.ParseFinger(data)
@@ -99,12 +145,45 @@ func decode(modality, format string, position uint8, data []byte) ([]*sample, er
 			Position: v.Position, Impression: v.Impression, Quality: v.Quality,
 			Width: r.Width, Height: r.Height, ResX: r.ResX, ResY: r.ResY, Minutiae: v.Minutiae,
 		}}
-		if s.view.Position == 0 {
-			s.view.Position = position
+		if s.place = s.view.Position; s.place == 0 {
+			s.place = position
 		}
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+func decodeIris(position uint8, data []byte) ([]*sample, error) {
+	c, err := iriscode.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(c.Sample.Code[:])
+	s := &sample{modality: ModalityIris, place: c.Eye, profile: c.Profile}
+	if s.place == 0 {
+		s.place = position
+	}
+	for _, b := range c.Sample.Mask {
+		s.bits += bits.OnesCount8(b)
+	}
+	if s.iris, err = iris.Prepare(c.Sample); err != nil && !errors.Is(err, iris.ErrTooFewBits) {
+		return nil, err
+	}
+	return []*sample{s}, nil
+}
+
+func decodeSignature(data []byte) ([]*sample, error) {
+	r, err := signature2007.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(r.Points)
+	s := &sample{modality: ModalitySignature}
+	// What is a record but too short to be a signature is of poor quality, like a finger without minutiae.
+	if s.signature, err = signature.Prepare(r); err != nil && !errors.Is(err, signature.ErrTooFewPoints) && !errors.Is(err, signature.ErrStill) {
+		return nil, err
+	}
+	return []*sample{s}, nil
 }
 
 // decodeProbes decodes every probe. What was decoded comes back with an error, too,

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/finger"
+	"github.com/tamga-id/tamga/matcher/iris"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/gallery"
 )
@@ -213,6 +214,34 @@ func verdictCases() []verdictCase {
 		{"neither", list(refFace, ref(2)), ask(finger8, face8), 10000, protocol.CodeNotMatched},
 		{"face-and-poor-finger", list(refFace, ref(2)), ask(face8, placed(2, sparse(finger7.Data, 2))), 10000, protocol.CodeNotMatched},
 		{"no-face-and-poor-finger", list(ref(2)), ask(face7, placed(2, sparse(finger7.Data, 2))), 10000, protocol.CodeProbeQuality},
+		// Signatures: five together are the reference, and the forgeries of its calibration are few.
+		{"signature", signed(p, 5), ask(signatureProbe(p.SignatureCapture(9))), 100, protocol.CodeMatched},
+		{"signature-of-another", signed(p, 5), ask(signatureProbe(q.SignatureCapture(9))), 100, protocol.CodeNotMatched},
+		{"signature-forged", signed(p, 5), ask(signatureProbe(p.Forgery(1))), 100, protocol.CodeNotMatched},
+		{"signature-alone-at-10000", signed(p, 5), ask(signatureProbe(p.SignatureCapture(9))), 10000, protocol.CodeUncalibrated},
+		{"signature-beside-face", append(signed(p, 5), refFace), ask(face7, signatureProbe(p.SignatureCapture(9))), 10000, protocol.CodeMatched},
+		{"two-signatures", signed(p, 2), ask(signatureProbe(p.SignatureCapture(9))), 100, protocol.CodeNoReference},
+		{"many-signatures", signed(p, 30), ask(signatureProbe(p.SignatureCapture(90))), 100, protocol.CodeMatched},
+		{"signatures-of-several", slices.Concat(signed(p, 2), signed(q, 2), signed(person(9), 2)), ask(signatureProbe(p.SignatureCapture(9))), 100, protocol.CodeNoReference},
+		{"signature-without-pressure", signed(p, 5), ask(signatureProbe(bare(p.SignatureCapture(9)))), 100, protocol.CodeNotComparable},
+		{"signature-still", signed(p, 5), ask(signatureProbe(still(p.SignatureCapture(9)))), 100, protocol.CodeProbeQuality},
+
+		// Irises: the eye is in the record, or in the question.
+		{"iris", list(irisTemplate(p.IrisReference(1), 1)), ask(irisProbe(p.IrisProbe(1, 1), 1, 0)), 10000, protocol.CodeMatched},
+		{"iris-of-another", list(irisTemplate(p.IrisReference(1), 1)), ask(irisProbe(q.IrisProbe(1, 1), 1, 0)), 10000, protocol.CodeNotMatched},
+		{"iris-of-the-other-eye", list(irisTemplate(p.IrisReference(0), 2)), ask(irisProbe(p.IrisProbe(1, 1), 1, 0)), 10000, protocol.CodeNoReference},
+		{"iris-placed-by-the-question", bothEyes(p), ask(irisProbe(p.IrisProbe(1, 1), 0, 1)), 10000, protocol.CodeMatched},
+		{"iris-of-unknown-eye", bothEyes(p), ask(irisProbe(p.IrisProbe(1, 1), 0, 0)), 10000, protocol.CodeUncalibrated},
+		{"iris-of-unknown-eye-at-1000", bothEyes(p), ask(irisProbe(p.IrisProbe(1, 1), 0, 0)), 1000, protocol.CodeMatched},
+		{"both-irises-add-up", bothEyes(p), ask(irisProbe(p.IrisProbe(1, 1), 1, 0), irisProbe(p.IrisProbe(0, 1), 2, 0)), 1_000_000, protocol.CodeMatched},
+		{"one-iris-twice", list(irisTemplate(p.IrisReference(1), 1), irisTemplate(p.IrisReference(1), 2)),
+			ask(irisProbe(p.IrisProbe(1, 1), 1, 0), irisProbe(p.IrisProbe(1, 1), 2, 0)), 1_000_000, protocol.CodeUncalibrated},
+		{"iris-hidden", bothEyes(p), ask(hidden(p.IrisProbe(1, 1), iris.Size-20)), 10000, protocol.CodeProbeQuality},
+		{"iris-and-face", append(bothEyes(p), refFace), ask(face7, irisProbe(p.IrisProbe(1, 1), 1, 0)), 1_000_000, protocol.CodeMatched},
+		{"iris-nothing-in-common", list(halfIris(p.IrisReference(1), 0)), ask(halfProbe(p.IrisReference(1))), 10000, protocol.CodeProbeQuality},
+		{"iris-nothing-in-common-and-face", list(halfIris(p.IrisReference(1), 0), refFace), ask(halfProbe(p.IrisReference(1)), face7), 10000, protocol.CodeMatched},
+		{"iris-of-another-program", list(irisOf("acme-1", p.IrisReference(1), 1)), ask(irisProbe(p.IrisProbe(1, 1), 1, 0)), 10000, protocol.CodeNotComparable},
+
 		{"no-face-and-finger", list(ref(2)), ask(face7, finger8), 10000, protocol.CodeNotMatched},
 	}
 }

@@ -225,7 +225,7 @@ func newWorld() *world {
 	w := new(world)
 	w.members.trace, w.law.trace, w.gallery.trace, w.ledger.trace, w.replay.trace = &w.trace, &w.trace, &w.trace, &w.trace, &w.trace
 	w.law.d = policy.Decision{Allowed: true, PolicyID: "p-1", Law: "Act 1", Article: "Article 7", Version: "2026.1",
-		FMROneIn: 10000, Modalities: []string{"face", "finger"}}
+		FMROneIn: 10000, Modalities: []string{"face", "finger", "iris", "signature"}}
 	w.replay.Replay, w.calibrations = new(responder.ReplayMemory), responder.Calibrations{}
 	w.clock.set(start.Add(-time.Hour))
 	w.Responder = w.build(w.clock.Now)

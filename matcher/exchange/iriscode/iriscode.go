@@ -37,6 +37,8 @@ const (
 	shapeSize     = 3
 	partBits      = 2
 	flagMask      = 1
+	eyeShift      = 1 // of the flags: two bits that say which eye
+	mostEye       = 2
 )
 
 // Rules of the container, in the words of a FormatError.
@@ -46,6 +48,7 @@ const (
 	ruleMagic   = "wrong format identifier"
 	ruleVersion = "wrong version"
 	ruleFlags   = "reserved flags are not zero"
+	ruleEye     = "eye is not 0 to 2"
 	ruleProfile = "profile is not 1 to 64 of a-z 0-9 . _ -"
 	ruleShape   = "shape is not 128 angles, 8 bands, 2 bits"
 	ruleEnd     = "container is longer or shorter than its flags say"
@@ -56,6 +59,7 @@ const (
 // Code is one iris code container. It prints and logs as a constant.
 type Code struct {
 	Profile string // 1 to 64 octets of a-z 0-9 . _ -
+	Eye     uint8  // 1 right, 2 left, 0 unknown, as in ISO/IEC 19794-6
 	Sample  iris.Sample
 }
 
@@ -70,7 +74,7 @@ func (Code) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
 // Encode writes the container:
 //
 //	iris-code = "TIRI" %x01 flags profile-length profile shape code [mask]
-//	flags     = %x00 / %x01            ; %x01: a mask follows
+//	flags     = %x00-05                ; 1: a mask follows; 2: right eye, 4: left, neither: unknown
 //	profile-length = %x01-40
 //	profile   = 1*64( %x61-7A / DIGIT / "." / "_" / "-" )
 //	shape     = %x80 %x08 %x02         ; angles, bands, bits
@@ -85,9 +89,12 @@ func (c Code) Encode() ([]byte, error) {
 	if !profile(c.Profile) {
 		return nil, fault(offsetLength, ruleProfile)
 	}
-	flags := byte(0)
+	if c.Eye > mostEye {
+		return nil, fault(offsetFlags, ruleEye)
+	}
+	flags := c.Eye << eyeShift
 	if !full(&c.Sample.Mask) {
-		flags = flagMask
+		flags |= flagMask
 	}
 	out := make([]byte, 0, Max)
 	out = append(out, magic...)
@@ -97,7 +104,7 @@ func (c Code) Encode() ([]byte, error) {
 	for i, b := range c.Sample.Code {
 		out = append(out, b&c.Sample.Mask[i])
 	}
-	if flags == flagMask {
+	if flags&flagMask != 0 {
 		out = append(out, c.Sample.Mask[:]...)
 	}
 	return out, nil
@@ -115,15 +122,17 @@ func Decode(b []byte) (Code, error) {
 		return Code{}, fault(0, ruleMagic)
 	case b[len(magic)] != version:
 		return Code{}, fault(len(magic), ruleVersion)
-	case b[offsetFlags]&^flagMask != 0:
+	case b[offsetFlags]>>3 != 0:
 		return Code{}, fault(offsetFlags, ruleFlags)
+	case b[offsetFlags]>>eyeShift > mostEye:
+		return Code{}, fault(offsetFlags, ruleEye)
 	}
 	shape := offsetProfile + int(b[offsetLength])
 	start := shape + shapeSize
 	if len(b) < start {
 		return Code{}, fault(len(b), ruleShort)
 	}
-	c := Code{Profile: string(b[offsetProfile:shape])}
+	c := Code{Profile: string(b[offsetProfile:shape]), Eye: b[offsetFlags] >> eyeShift}
 	if !profile(c.Profile) {
 		return Code{}, fault(offsetLength, ruleProfile)
 	}

@@ -59,12 +59,12 @@ func TestGolden(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	for seed := range uint64(20) {
 		s := invented(seed, seed%2 == 0)
-		b, err := iriscode.Code{Profile: strings.Repeat("z", 1+int(seed)*3), Sample: s}.Encode()
+		b, err := iriscode.Code{Profile: strings.Repeat("z", 1+int(seed)*3), Eye: uint8(seed % 3), Sample: s}.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
 		c, err := iriscode.Decode(b)
-		if err != nil || c.Sample.Mask != s.Mask {
+		if err != nil || c.Sample.Mask != s.Mask || c.Eye != uint8(seed%3) {
 			t.Fatal(err)
 		}
 		for i := range s.Code {
@@ -94,7 +94,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"cut-profile": {golden(0)[:9], 9, "container ends early"},
 		"magic":       {put(3, 'i'), 0, "wrong format identifier"},
 		"version":     {put(4, 2), 4, "wrong version"},
-		"flags":       {put(5, 3), 5, "reserved flags are not zero"},
+		"flags":       {put(5, 9), 5, "reserved flags are not zero"},
+		"eye":         {put(5, 7), 5, "eye is not 0 to 2"},
 		"no-profile":  {append([]byte("TIRI\x01\x00\x00\x80\x08\x02"), golden(0)[start:]...), 6, "profile is not 1 to 64 of a-z 0-9 . _ -"},
 		"profile":     {put(7, 'P'), 6, "profile is not 1 to 64 of a-z 0-9 . _ -"},
 		"angles":      {put(10, 64), 10, "shape is not 128 angles, 8 bands, 2 bits"},

@@ -21,6 +21,9 @@ import (
 	"github.com/tamga-id/tamga/matcher/signature"
 )
 
+// Format is the identifier of the format, for those who enrol; nodes convert it.
+const Format = "svc2004"
+
 // Max is the size in octets above which a file is refused unread: some 120
 // octets for each of the most points.
 const Max = 256 << 10

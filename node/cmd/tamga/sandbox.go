@@ -16,9 +16,13 @@ import (
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/exchange/iriscode"
+	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/enrol"
+	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/responder"
 )
 
@@ -36,7 +40,8 @@ func (a *app) sandboxCommand() *cobra.Command {
 		Use:   "identities",
 		Short: "Write synthetic people to enrol, and probes to ask about",
 		Long: `Writes people.ndjson for ` + "`tamga enrol import`" + `, and for each person a face probe and a finger
-probe for ` + "`tamga verify`" + `. The same people come out each time.
+probe for ` + "`tamga verify`" + `, with --irises and --signatures further ones. The same people
+come out each time.
 
 With --requester, --controller and --purpose each of them also consents: N-consent.jwt
 is for ` + "`tamga verify --consent`" + `, where the law demands consent. It is signed with the
@@ -57,6 +62,8 @@ register and that purpose, until --valid is over.`,
 	f.StringVar(&s.controller, "controller", "", "Entity Identifier of the node whose gallery the person is in")
 	f.StringVar(&s.purpose, "purpose", "", "purpose consented to, for instance visa_issuance")
 	f.DurationVar(&s.valid, "valid", 24*time.Hour, "how long the consent holds, at most 720h")
+	f.BoolVar(&s.irises, "irises", false, "enrol both irises, too, and write a probe of the right one")
+	f.BoolVar(&s.signatures, "signatures", false, "enrol five handwritten signatures, too, and write a probe")
 	c.AddCommand(identities, a.evaluationSetCommand())
 	return c
 }
@@ -67,15 +74,18 @@ type sandboxFlags struct {
 	count                          int
 	requester, controller, purpose string
 	valid                          time.Duration
+	irises, signatures             bool
 }
 
 // identity is what one line of the command's result says.
 type identity struct {
-	Name    string `json:"name"`
-	Subject string `json:"subject"`
-	Face    string `json:"face_probe"`
-	Finger  string `json:"finger_probe"`
-	Consent string `json:"consent,omitempty"`
+	Name      string `json:"name"`
+	Subject   string `json:"subject"`
+	Face      string `json:"face_probe"`
+	Finger    string `json:"finger_probe"`
+	Iris      string `json:"iris_probe,omitempty"`
+	Signature string `json:"signature_probe,omitempty"`
+	Consent   string `json:"consent,omitempty"`
 }
 
 func (a *app) identities(s sandboxFlags, now time.Time) error {
@@ -95,6 +105,9 @@ func (a *app) identities(s sandboxFlags, now time.Time) error {
 		e, err := demo.Enrolment(p)
 		if err != nil {
 			return err
+		}
+		if e.Templates, err = s.more(e.Templates, p); err != nil {
+			return fmt.Errorf("making identities: %w", err)
 		}
 		if err := enc.Encode(enrol.RecordOf(e)); err != nil {
 			return fmt.Errorf("writing identities: %w", err)
@@ -145,6 +158,22 @@ func (s sandboxFlags) write(i int, p synth.Person, now time.Time) (identity, err
 	id := identity{Name: p.GivenName + " " + p.FamilyName, Subject: s.country + ":passport:" + p.PassportNumber,
 		Face: at("face.emb"), Finger: at("finger.iso")}
 	files := map[string][]byte{id.Face: p.FaceProbe(1), id.Finger: p.FingerProbe(demo.EnrolledFinger, 1)}
+	if s.irises {
+		id.Iris = at("right-iris.bin")
+		b, err := irisRecord(p.IrisProbe(1, 1), rightEye)
+		if err != nil {
+			return identity{}, fmt.Errorf("making identities: %w", err)
+		}
+		files[id.Iris] = b
+	}
+	if s.signatures {
+		id.Signature = at("signature.sdi")
+		b, err := signature2007.Encode(p.SignatureCapture(sandboxSignatures + 1))
+		if err != nil {
+			return identity{}, fmt.Errorf("making identities: %w", err)
+		}
+		files[id.Signature] = b
+	}
 	if s.purpose != "" {
 		token, err := s.consent(i, p, now)
 		if err != nil {
@@ -161,6 +190,45 @@ func (s sandboxFlags) write(i int, p synth.Person, now time.Time) (identity, err
 	return id, nil
 }
 
+// sandboxSignatures is how many signatures a person is enrolled with.
+const sandboxSignatures = 5
+
+// Eyes as ISO/IEC 19794-6 numbers them; package synth numbers them from the left.
+const (
+	rightEye = 1
+	leftEye  = 2
+)
+
+// more is the templates with those of further modalities that were asked for.
+func (s sandboxFlags) more(out []gallery.Template, p synth.Person) ([]gallery.Template, error) {
+	if s.irises {
+		for _, eye := range []uint8{rightEye, leftEye} {
+			b, err := irisRecord(p.IrisReference(leftEye-eye), eye)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, gallery.Template{Modality: responder.ModalityIris, Format: exchange.FormatIris, Position: eye, Data: b})
+		}
+	}
+	if s.signatures {
+		for n := range sandboxSignatures {
+			b, err := signature2007.Encode(p.SignatureCapture(n + 1))
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, gallery.Template{Modality: responder.ModalitySignature, Format: exchange.FormatSignature2007, Data: b})
+		}
+	}
+	return out, nil
+}
+
+func irisRecord(i synth.Iris, eye uint8) ([]byte, error) {
+	c := iriscode.Code{Profile: "tamga-synth-iris-1", Eye: eye}
+	copy(c.Sample.Code[:], i.Code())
+	copy(c.Sample.Mask[:], i.Mask())
+	return c.Encode()
+}
+
 // consent is what the person's wallet would sign.
 func (s sandboxFlags) consent(i int, p synth.Person, now time.Time) (string, error) {
 	key, err := demo.HolderKey(p)
@@ -170,6 +238,6 @@ func (s sandboxFlags) consent(i int, p synth.Person, now time.Time) (string, err
 	now = now.Truncate(time.Second)
 	return consent.Issue(key, consent.Consent{
 		ID: fmt.Sprintf("sandbox-%d-%s", i, strconv.FormatInt(now.Unix(), 36)), Requester: s.requester, Controller: s.controller,
-		Purpose: s.purpose, Modalities: []string{responder.ModalityFace, responder.ModalityFinger}, IssuedAt: now, ExpiresAt: now.Add(s.valid),
+		Purpose: s.purpose, Modalities: responder.Modalities(), IssuedAt: now, ExpiresAt: now.Add(s.valid),
 	})
 }

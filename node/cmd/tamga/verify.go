@@ -17,6 +17,8 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
 	"github.com/tamga-id/tamga/matcher/exchange/intake"
+	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
+	"github.com/tamga-id/tamga/matcher/exchange/svc2004"
 	"github.com/tamga-id/tamga/node/responder"
 )
 
@@ -204,13 +206,24 @@ func recognise(b []byte, now time.Time) (probe, error) {
 	}
 	format, err := exchange.Detect(b)
 	if err != nil {
-		return fail(errors.New("neither an ISO/IEC 19794-2 record, bare or behind a CBEFF header, nor an embedding container"))
+		if s, err := svc2004.Decode(b); err == nil {
+			defer clear(s.Points)
+			if b, err = signature2007.Encode(s); err != nil {
+				return fail(err)
+			}
+			return probe{responder.ModalitySignature, exchange.FormatSignature2007, b}, nil
+		}
+		return fail(errors.New("neither an ISO/IEC 19794-2 record, bare or behind a CBEFF header, nor a signature of ISO/IEC 19794-7 or SVC2004, nor a container of an embedding or an iris code"))
 	}
 	switch format {
 	case exchange.FormatFinger2005:
 		return probe{responder.ModalityFinger, exchange.FormatFinger2005, b}, nil
 	case exchange.FormatEmbedding:
 		return probe{responder.ModalityFace, exchange.FormatEmbedding, b}, nil
+	case exchange.FormatIris:
+		return probe{responder.ModalityIris, exchange.FormatIris, b}, nil
+	case exchange.FormatSignature2007:
+		return probe{responder.ModalitySignature, exchange.FormatSignature2007, b}, nil
 	}
 	year, month, day := now.UTC().Date()
 	b, err = intake.Finger2005(b, cbeff.Date{Year: uint16(year), Month: uint8(month), Day: uint8(day)})
