@@ -9,6 +9,8 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
 	"github.com/tamga-id/tamga/matcher/exchange/finger2011"
 	"github.com/tamga-id/tamga/matcher/exchange/intake"
+	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
+	"github.com/tamga-id/tamga/matcher/exchange/svc2004"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -31,14 +33,34 @@ func TestRecognise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// SVC2004 is of whole numbers, and so becomes what the same sample is in ISO/IEC 19794-7.
+	text, err := svc2004.Encode(p.SignatureCapture(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := svc2004.Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sdi, err := signature2007.Encode(written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eye, err := irisRecord(p.IrisProbe(1, 1), rightEye)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		b    []byte
 		want probe
 	}{
-		"2005":  {finger, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
-		"2011":  {r2011, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
-		"cbeff": {valid, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
-		"face":  {p.FaceProbe(1), probe{responder.ModalityFace, exchange.FormatEmbedding, p.FaceProbe(1)}},
+		"iris":    {eye, probe{responder.ModalityIris, exchange.FormatIris, eye}},
+		"sdi":     {sdi, probe{responder.ModalitySignature, exchange.FormatSignature2007, sdi}},
+		"svc2004": {text, probe{responder.ModalitySignature, exchange.FormatSignature2007, sdi}},
+		"2005":    {finger, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"2011":    {r2011, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"cbeff":   {valid, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"face":    {p.FaceProbe(1), probe{responder.ModalityFace, exchange.FormatEmbedding, p.FaceProbe(1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := recognise(c.b, now)
@@ -53,6 +75,7 @@ func TestRecognise(t *testing.T) {
 	}{
 		"nothing": {nil, now},
 		"picture": {[]byte("\x89PNG"), now},
+		"svc-cut": {text[:len(text)/2], now},
 		"39794":   {[]byte{0x62, 2, 0xa0, 0}, now},
 		"cut":     {r2011[:40], now},
 		"expired": {valid, now.Add(time.Hour)},
