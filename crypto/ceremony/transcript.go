@@ -180,7 +180,9 @@ func (t *Transcript) Add(v Verified, a Acknowledgement) error {
 }
 
 // context binds an acknowledgement to all that was signed.
-func (v Verified) context() []byte { return append([]byte(labelAcknowledgement+"\x00"), v.digest[:]...) }
+func (v Verified) context() []byte {
+	return append([]byte(labelAcknowledgement+"\x00"), v.digest[:]...)
+}
 
 // point is the public point of share index: what its value times the generator
 // must be, computed from the commitments.

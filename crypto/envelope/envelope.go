@@ -43,6 +43,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/tamga-id/tamga/crypto/internal/locked"
 )
 
 var (
@@ -86,7 +88,8 @@ func NewKEK() ([]byte, error) {
 	return key, nil
 }
 
-// Ring holds the KEK generations of one node. Copies share the keys:
+// Ring holds the KEK generations of one node, in memory that is locked where the
+// system allows. Copies share the keys:
 // [Ring.Wipe] on one wipes all. It is safe for concurrent use, and prints as a
 // redaction mark.
 type Ring struct {
@@ -98,7 +101,7 @@ type Ring struct {
 
 type ringKeys struct {
 	mu   sync.RWMutex
-	keys map[uint32]*[keySize]byte // Guarded by mu; nil once wiped.
+	keys map[uint32]*locked.Buffer // Guarded by mu; nil once wiped.
 }
 
 // NewRing makes a ring of the KEKs by generation, of which new DEKs are wrapped
@@ -109,7 +112,7 @@ func NewRing(keks map[uint32][]byte, current uint32) (*Ring, error) {
 	if _, ok := keks[current]; !ok || current == 0 {
 		return nil, fmt.Errorf("building key ring: current generation %d: %w", current, ErrGeneration)
 	}
-	k := &ringKeys{keys: make(map[uint32]*[keySize]byte, len(keks))}
+	k := &ringKeys{keys: make(map[uint32]*locked.Buffer, len(keks))}
 	for generation, key := range keks {
 		if generation == 0 {
 			return nil, fmt.Errorf("building key ring: generation 0: %w", ErrGeneration)
@@ -118,8 +121,8 @@ func NewRing(keks map[uint32][]byte, current uint32) (*Ring, error) {
 		if len(key) != keySize || subtle.ConstantTimeCompare(key, zero[:]) == 1 {
 			return nil, fmt.Errorf("building key ring: generation %d: %w", generation, ErrNoKey)
 		}
-		held := new([keySize]byte)
-		copy(held[:], key)
+		held := locked.New(keySize)
+		copy(held.Bytes(), key)
 		k.keys[generation] = held
 	}
 	return &Ring{open: func() *ringKeys { return k }, current: current}, nil
@@ -141,7 +144,7 @@ func (r *Ring) Wipe() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, key := range k.keys {
-		clear(key[:])
+		key.Wipe()
 	}
 	k.keys = nil
 }
@@ -158,7 +161,7 @@ func (k *ringKeys) use(generation uint32, f func(cipher.AEAD) error) error {
 	if !ok {
 		return fmt.Errorf("generation %d: %w", generation, ErrGeneration)
 	}
-	aead, err := newAEAD(key[:])
+	aead, err := newAEAD(key.Bytes())
 	if err != nil {
 		return err
 	}

@@ -9,4 +9,4 @@ func DEKBytes(d DEK) (key []byte) {
 }
 
 // RingBytes shows the current KEK, for redaction tests.
-func RingBytes(r *Ring) []byte { return bytes.Clone(r.open().keys[r.current][:]) }
+func RingBytes(r *Ring) []byte { return bytes.Clone(r.open().keys[r.current].Bytes()) }

@@ -28,11 +28,13 @@ type call struct {
 	done    chan struct{}
 }
 
-// job is an Enrolment with what was worked out before the turn.
+// job is an Enrolment with what was worked out before the turn, or the wish to have
+// a subject's key wrapped anew.
 type job struct {
-	e   Enrolment
-	p   pseudonym.Pseudonym
-	err error // the rule it breaks
+	e      Enrolment
+	p      pseudonym.Pseudonym
+	err    error // the rule it breaks
+	rewrap bool  // p alone counts
 }
 
 func (c *call) isDone() bool {

@@ -209,6 +209,9 @@ type write struct{ key, value []byte }
 // stage works out what a job writes, or the rule it breaks. It reads through txn,
 // so that a subject may occur several times in a commit.
 func (g *Gallery) stage(txn *badger.Txn, commit uint32, j *job) (staged, error) {
+	if j.rewrap {
+		return g.stageRewrap(txn, commit, j.p)
+	}
 	s, change, err := g.loadOrMake(txn, j.p)
 	if err != nil {
 		return staged{}, err
@@ -261,7 +264,7 @@ func (g *Gallery) loadOrMake(txn *badger.Txn, p pseudonym.Pseudonym) (subject, C
 	if !errors.Is(err, ErrUnknownSubject) {
 		return subject{}, Failed, err
 	}
-	dek, wrapped, err := g.ring.NewDEK(p[:])
+	dek, wrapped, err := g.ring.Load().NewDEK(p[:])
 	if err != nil {
 		return subject{}, Failed, fmt.Errorf("making subject key: %w", err)
 	}

@@ -101,11 +101,11 @@ type Gallery struct {
 	// Immutable after Open.
 	db         *badger.DB
 	node       string
-	ring       *envelope.Ring
 	index      [32]byte
 	pseudonyms pseudonym.Key
 	tallies    tallyKey
 
+	ring     atomic.Pointer[envelope.Ring] // replaced by UseRing
 	queue    queue
 	subjects atomic.Int64
 
@@ -143,10 +143,11 @@ func open(cfg Config) (*Gallery, error) {
 	var err error
 	index := cfg.Root.Derive("tamga/v1/gallery-index")
 	g := &Gallery{
-		node: cfg.Node, ring: cfg.Ring, index: index, pseudonyms: cfg.Pseudonyms,
+		node: cfg.Node, index: index, pseudonyms: cfg.Pseudonyms,
 		tallies: newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
 		turn:    make(chan struct{}, 1),
 	}
+	g.ring.Store(cfg.Ring)
 	if g.beside, err = openTallyFile(cfg.Dir); err != nil {
 		return nil, err
 	}

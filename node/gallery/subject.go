@@ -204,7 +204,7 @@ func (g *Gallery) load(txn *badger.Txn, p pseudonym.Pseudonym) (subject, error) 
 	if err != nil {
 		return subject{}, damaged("reading keyring", err)
 	}
-	dek, err := g.ring.UnwrapDEK(p[:], k.DEK)
+	dek, err := g.ring.Load().UnwrapDEK(p[:], k.DEK)
 	if err != nil {
 		return subject{}, damaged("unwrapping subject key", err)
 	}

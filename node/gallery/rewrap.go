@@ -1,0 +1,144 @@
+package gallery
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/tamga-id/tamga/crypto/envelope"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+)
+
+// UseRing has the gallery use another ring of KEKs from now on: keys of new subjects
+// are wrapped under its current generation. A ring that lacks a generation which is
+// still in use makes its subjects damaged; see [Gallery.RewrapAll].
+func (g *Gallery) UseRing(r *envelope.Ring) { g.ring.Store(r) }
+
+// RewrapAll wraps the key of every subject under the current generation of the ring
+// and returns how many it found under another one. Enrolments and look-ups go on
+// meanwhile. It may be stopped and begun again at any time: what is done is durable
+// and is passed over. When it returns nil, no key of a subject in the store is
+// wrapped by another generation, so those can be destroyed.
+func (g *Gallery) RewrapAll(ctx context.Context, progress func(rewrapped uint64)) (uint64, error) {
+	// A commit under way may still wrap under the ring of before; the next one does
+	// not.
+	select {
+	case g.turn <- struct{}{}:
+		<-g.turn
+	case <-ctx.Done():
+		return 0, fmt.Errorf("rewrapping keys: %w", ctx.Err())
+	}
+	var total uint64
+	for after := []byte(nil); ; {
+		found, last, err := g.stale(after)
+		if err != nil {
+			return total, fmt.Errorf("rewrapping keys: %w", err)
+		}
+		if len(found) > 0 {
+			c := &call{done: make(chan struct{}), results: make([]Result, len(found)), size: len(found) * maxKeyring}
+			for _, p := range found {
+				c.jobs = append(c.jobs, job{p: p, rewrap: true})
+			}
+			if err := g.await(ctx, c); err != nil {
+				return total, fmt.Errorf("rewrapping keys: %w", err)
+			}
+			for _, r := range c.results {
+				if r.Change == Failed && !errors.Is(r.Err, ErrUnknownSubject) { // unknown: erased meanwhile
+					return total, fmt.Errorf("rewrapping keys: %w", r.Err)
+				}
+			}
+			total += uint64(len(found))
+			if progress != nil {
+				progress(total)
+			}
+		}
+		if last == nil {
+			return total, nil
+		}
+		after = last
+	}
+}
+
+// maxRewrap bounds how many keyrings one commit rewrites, so that enrolments do not
+// wait long.
+const maxRewrap = 64
+
+// stale lists subjects after a key whose DEK is wrapped by another than the current
+// generation, and the key to go on after; nil at the end.
+func (g *Gallery) stale(after []byte) (found []pseudonym.Pseudonym, last []byte, err error) {
+	current := g.ring.Load().Current()
+	err = g.view(func(txn *badger.Txn) error {
+		o := badger.DefaultIteratorOptions
+		o.Prefix = []byte("k")
+		it := txn.NewIterator(o)
+		defer it.Close()
+		for it.Seek(append([]byte("k"), bytes.TrimPrefix(after, []byte("k"))...)); it.Valid(); it.Next() {
+			item := it.Item()
+			key := item.KeyCopy(nil)
+			if bytes.Equal(key, after) {
+				continue
+			}
+			if len(found) == maxRewrap {
+				return nil
+			}
+			last = key
+			generation, err := generationOf(item)
+			if err != nil {
+				return damaged("reading keyring", err)
+			}
+			if generation != current {
+				found = append(found, pseudonym.Pseudonym(key[1:]))
+			}
+		}
+		last = nil
+		return nil
+	})
+	return found, last, err
+}
+
+func generationOf(item *badger.Item) (generation uint32, err error) {
+	err = item.Value(func(v []byte) error {
+		var k keyring
+		if err := cbor.Unmarshal(v, &k); err != nil {
+			return err
+		}
+		if len(k.DEK) != envelope.WrappedSize || len(item.Key()) != 1+len(pseudonym.Pseudonym{}) {
+			return errors.New("key of the wrong length")
+		}
+		generation = binary.BigEndian.Uint32(k.DEK)
+		return nil
+	})
+	return generation, err
+}
+
+// stageRewrap works out the keyring of a subject under the current generation.
+func (g *Gallery) stageRewrap(txn *badger.Txn, commit uint32, p pseudonym.Pseudonym) (staged, error) {
+	s, err := g.load(txn, p)
+	if err != nil {
+		return staged{}, err
+	}
+	defer s.dek.Wipe()
+	ring := g.ring.Load()
+	if s.dek.Generation() == ring.Current() {
+		return staged{change: Unchanged}, nil
+	}
+	if s.wrapped, err = ring.Rewrap(p[:], s.wrapped); err != nil {
+		return staged{}, damaged("rewrapping subject key", err)
+	}
+	s.dek.Wipe()
+	if s.dek, err = ring.UnwrapDEK(p[:], s.wrapped); err != nil {
+		return staged{}, damaged("rewrapping subject key", err)
+	}
+	defer s.dek.Wipe()
+	k, err := g.sealKeyring(s, commit)
+	if err != nil {
+		return staged{}, err
+	}
+	stamp := binary.BigEndian.AppendUint32(nil, commit)
+	return staged{Updated, s.stamp, []write{{keyringKey(p), k}, {stampKey(p), stamp}}}, nil
+}
