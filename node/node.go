@@ -53,14 +53,23 @@ type Node struct {
 	ledger       *ledger.Log
 	directory    *trust.Directory
 	host         *transport.Host
-	requester    *requester.Requester
 	log          *slog.Logger
 	now          func() time.Time
 	started      time.Time
 	api          net.Listener
 	public       net.Listener // nil when the configuration names none
 
-	publisher atomic.Pointer[trust.Publisher] // set once, when the addresses are known
+	root custody.Root // to read the keystore again when it changed
+
+	// What depends on keys that rotate; replaced whole by install.
+	responder atomic.Pointer[responder.Responder]
+	requester atomic.Pointer[requester.Requester]
+	publisher atomic.Pointer[trust.Publisher]
+
+	// Owned by Open, and then by rotating.
+	keystore [sha256.Size]byte // digest of the file that is in use
+
+	makeRequester func(keySet) *requester.Requester // immutable once listen returned
 }
 
 // Open opens the node that Init made in the folder of the configuration file: keys,
@@ -97,6 +106,12 @@ func OpenUnsealed(ctx context.Context, configFile string, root custody.Root, log
 	if err = n.loadPublic(); err != nil {
 		return nil, err
 	}
+	if n.root, err = root.Clone(); err != nil {
+		return nil, err
+	}
+	if n.keystore, err = keystoreDigest(filepath.Dir(configFile)); err != nil {
+		return nil, err
+	}
 	if n.keys, err = openKeys(filepath.Dir(configFile), root, origin(cfg.EntityID)); err != nil {
 		return nil, err
 	}
@@ -109,14 +124,8 @@ func OpenUnsealed(ctx context.Context, configFile string, root custody.Root, log
 	if err = n.listen(o); err != nil {
 		return nil, err
 	}
-	if err = n.publish(); err != nil {
+	if err = n.publish(n.keys); err != nil {
 		return nil, err
-	}
-	if token, tokenErr := n.EntityConfiguration(); tokenErr == nil {
-		// The one to hand to the anchor when addresses changed or the last one ages.
-		if err = replace(filepath.Join(filepath.Dir(configFile), EntityConfigurationFile), []byte(token+"\n")); err != nil {
-			return nil, err
-		}
 	}
 	n.favour() // those of the trust cache, before the first refresh
 	n.started = n.now()
@@ -234,9 +243,8 @@ func (n *Node) listen(o Overrides) (err error) {
 	for p, h := range o.Protocols {
 		handlers[p] = h
 	}
-	var answer atomic.Pointer[responder.Responder]
 	handlers[transport.ProtocolQuery] = func(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
-		reply, err := answer.Load().Handle(ctx, from, frame)
+		reply, err := n.responder.Load().Handle(ctx, from, frame)
 		if o.Reply != nil && err == nil {
 			reply = o.Reply(reply)
 		}
@@ -253,7 +261,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	if o.Responder != nil {
 		o.Responder(&cfg)
 	}
-	answer.Store(responder.New(cfg))
+	n.responder.Store(responder.New(cfg))
 	n.host, err = transport.New(transport.Config{
 		Seed: n.keys.libp2p, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: []byte{requester.OverloadedFrame},
 		Admit: func(p transport.PeerID) bool { _, ok := n.directory.Member(string(p), n.now()); return ok },
@@ -265,10 +273,13 @@ func (n *Node) listen(o Overrides) (err error) {
 	if o.Exchanger != nil {
 		out = o.Exchanger(out)
 	}
-	n.requester = requester.New(requester.Config{
-		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.signing,
-		Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log,
-	})
+	n.makeRequester = func(k keySet) *requester.Requester {
+		return requester.New(requester.Config{
+			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.signing,
+			Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log,
+		})
+	}
+	n.requester.Store(n.makeRequester(n.keys))
 	if n.api, err = net.Listen("tcp", n.cfg.Listen.API); err != nil {
 		return fmt.Errorf("opening API listener: %w", err)
 	}
@@ -280,18 +291,24 @@ func (n *Node) listen(o Overrides) (err error) {
 	return nil
 }
 
-// publish makes the node's Entity Configuration with the addresses the host has now.
-func (n *Node) publish() error {
+// publish makes the node's Entity Configuration with the addresses the host has now
+// and the keys k, and writes it to its file.
+func (n *Node) publish(k keySet) error {
 	addresses := n.cfg.Listen.Advertise
 	if len(addresses) == 0 {
 		addresses = n.host.Addresses()
 	}
-	p, err := newPublisher(n.keys, entityConfiguration(n.cfg, n.keys, n.law, n.anchors, addresses), n.now)
+	p, err := newPublisher(k, entityConfiguration(n.cfg, k, n.law, n.anchors, addresses), n.now)
 	if err != nil {
 		return err
 	}
 	n.publisher.Store(p)
-	return nil
+	token, err := p.Token()
+	if err != nil {
+		return nil // an anchor is told a location then, or asks for a new one
+	}
+	// The one to hand to the anchor when addresses changed or the last one ages.
+	return replace(filepath.Join(n.dir, EntityConfigurationFile), []byte(token+"\n"))
 }
 
 // EntityConfiguration is the node's current Entity Configuration, signed.
@@ -327,10 +344,11 @@ func (n *Node) favour() {
 func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.refreshing(ctx) })
+	g.Go(func() error { return n.rotating(ctx) })
 	g.Go(func() error { return serve(ctx, n.api, handler) })
 	if n.public != nil {
 		g.Go(func() error {
-			return serve(ctx, n.public, n.publisher.Load())
+			return serve(ctx, n.public, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { n.publisher.Load().ServeHTTP(w, r) }))
 		})
 	}
 	err := g.Wait()
@@ -399,12 +417,13 @@ func (n *Node) Close() error {
 	}
 	errs = append(errs, closeStores(n.gallery, n.ledger))
 	n.keys.wipe()
+	n.root.Wipe()
 	return errors.Join(errs...)
 }
 
 // Verify asks another country's node. See requester.Requester.
 func (n *Node) Verify(ctx context.Context, req requester.Request) (requester.Result, error) {
-	return n.requester.Verify(ctx, req)
+	return n.requester.Load().Verify(ctx, req)
 }
 
 // Jurisdiction is the country whose register the node holds.

@@ -114,6 +114,16 @@ func (r Root) Wipe() {
 	s.wiped = true
 }
 
+// Clone returns a root of its own with the same key, which outlives r's Wipe. It
+// returns [ErrRoot] when r holds none.
+func (r Root) Clone() (c Root, err error) {
+	err = r.use(func(secret []byte) (err error) {
+		c, err = NewRoot(secret)
+		return err
+	})
+	return c, err
+}
+
 const redactedRoot = "root-key(redacted)"
 
 // LogValue implements [slog.LogValuer] without the key.

@@ -74,6 +74,22 @@ func TestWipe(t *testing.T) {
 	}
 }
 
+func TestClone(t *testing.T) {
+	r := newRoot(t)
+	want := r.Derive(label)
+	c, err := r.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Wipe()
+	if !c.Usable() || c.Derive(label) != want {
+		t.Error("a clone died with its original")
+	}
+	if dead, err := r.Clone(); !errors.Is(err, custody.ErrRoot) || dead.Usable() {
+		t.Errorf("cloning a wiped root: %v", err)
+	}
+}
+
 func TestRootConcurrency(t *testing.T) {
 	r := newRoot(t)
 	want := r.Derive(label)

@@ -35,6 +35,9 @@ func (g *Gallery) RewrapAll(ctx context.Context, progress func(rewrapped uint64)
 	}
 	var total uint64
 	for after := []byte(nil); ; {
+		if err := ctx.Err(); err != nil {
+			return total, fmt.Errorf("rewrapping keys: %w", err)
+		}
 		found, last, err := g.stale(after)
 		if err != nil {
 			return total, fmt.Errorf("rewrapping keys: %w", err)

@@ -89,6 +89,17 @@ func New(cfg Config) *Responder {
 	return r
 }
 
+// WithKeys returns a Responder that goes on in r's place with other keys: it shares
+// what r knows of Queries, and so refuses none for having been issued before it.
+func (r *Responder) WithKeys(signing jose.PrivateKey, sealed []sealing.PrivateKey) *Responder {
+	next := &Responder{cfg: r.cfg, started: r.started, sealing: make(map[string]sealing.PrivateKey, len(sealed))}
+	next.cfg.Signing, next.cfg.Sealing = signing, sealed
+	for _, k := range sealed {
+		next.sealing[k.Public().KeyID()] = k
+	}
+	return next
+}
+
 // Handle answers one frame of /tamga/query/1 from an admitted peer. The reply is
 // an Answer or a Refusal; an error means that not even a Refusal could be made,
 // and the transport resets the stream.

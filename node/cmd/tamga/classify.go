@@ -23,6 +23,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
 )
 
 // classify gives an error of a package its exit code, its code of the registry and,
@@ -95,6 +96,10 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitSealed, code: protocol.CodeSealed, err: err, hint: "see `tamga custody show`: it lists what opens the root key"}
 	case errors.Is(err, ceremony.ErrTranscript):
 		return &failure{exit: exitIntegrity, code: protocol.CodeCeremony, err: err}
+	case errors.Is(err, keys.ErrPrepared), errors.Is(err, keys.ErrNotPrepared), errors.Is(err, keys.ErrNothingOld):
+		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err}
+	case errors.Is(err, keys.ErrMalformed):
+		return &failure{exit: exitIntegrity, code: protocol.CodeCustody, err: err}
 	case isCeremony(err):
 		return &failure{exit: exitFailure, code: protocol.CodeCeremony, err: err}
 	case errors.Is(err, custody.ErrPassphrase), errors.Is(err, custody.ErrRoot), errors.Is(err, custody.ErrFormat):

@@ -91,7 +91,7 @@ the gallery of the country that holds them.`,
 	add("ask", a.verifyCommand())
 	add("keep", a.backupCommand())
 	add("people", a.enrolCommand(), a.extractCommand())
-	add("keys", a.custodyCommand(), a.ceremonyCommand(), a.unsealCommand())
+	add("keys", a.custodyCommand(), a.ceremonyCommand(), a.unsealCommand(), a.keyCommand())
 	add("federation", a.anchorCommand())
 	add("check", a.ledgerCommand(), a.evaluateCommand(), a.calibrateCommand(), a.conformCommand(), a.benchCommand())
 	root.SetHelpCommand(a.helpCommand(root))

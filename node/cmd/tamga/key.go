@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
+)
+
+func (a *app) keyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "key",
+		Short: "List and rotate the node's keys",
+		Long: `Keys that rotate have numbered generations. A rotation has three steps, and between any
+two the node runs as long as you like: prepare makes the next generation and announces
+it; activate uses it, while the old one still opens and verifies; retire destroys the
+old one. A step that was interrupted is done or not done: look with key list.
+
+A running node takes a step up within its refresh time and writes a new Entity
+Configuration. Members learn of its keys from the Trust Anchor: hand it there after each
+step of signing-key and sealing-key, and let the members refresh before the next one.`,
+		Example: `  tamga key list --dir kaz --passphrase-file pass.txt
+  tamga key rotate prepare --dir kaz --passphrase-file pass.txt sealing-key`,
+	}
+	rotate := &cobra.Command{
+		Use:   "rotate",
+		Short: "Replace a key: prepare, activate, retire",
+		Long: `The keys are kek (wraps the gallery's data keys), signing-key (signs Queries and
+Verdicts) and sealing-key (what peers send is sealed to it).`,
+		Example: `  tamga key rotate prepare --dir kaz --passphrase-file pass.txt kek
+  tamga key rotate activate --dir kaz --passphrase-file pass.txt kek
+  tamga key rotate retire --dir kaz --passphrase-file pass.txt kek`,
+	}
+	rotate.AddCommand(
+		a.rotateCommand("prepare", "Make the next generation of a key", "Peers are told of a prepared signing or sealing key, and nothing uses it yet.",
+			func(_ context.Context, dir string, root custody.Root, f keys.Family) ([]uint32, string, error) {
+				n, err := node.PrepareKey(dir, root, f)
+				return []uint32{n}, announce(f) + "tamga key rotate activate", err
+			}),
+		a.rotateCommand("activate", "Use the prepared generation of a key", `What peers sealed to the old key still opens, and what it signed still verifies. A
+running node begins to wrap the gallery's keys under a new kek at once.`,
+			func(_ context.Context, dir string, root custody.Root, f keys.Family) ([]uint32, string, error) {
+				n, err := node.ActivateKey(dir, root, f)
+				return []uint32{n}, announce(f) + "tamga key rotate retire", err
+			}),
+		a.rotateCommand("retire", "Destroy the generations before the current one", `For signing-key and sealing-key the node may run. For kek it must be stopped: what is
+still wrapped by an old kek is wrapped anew, and then the old ones are destroyed. Copies
+of keystore.json from before still hold them: destroy those, too.`,
+			func(ctx context.Context, dir string, root custody.Root, f keys.Family) ([]uint32, string, error) {
+				progress := func(n uint64) {
+					if terminal(a.err) {
+						fmt.Fprintf(a.err, "\rrewrapped: %d", n)
+					}
+				}
+				gone, err := node.RetireKey(ctx, filepath.Join(dir, node.ConfigFile), root, f, progress)
+				if errors.Is(err, gallery.ErrLocked) {
+					err = &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "stop the node first: an old kek is destroyed only while nobody uses the gallery. Nothing was changed"}
+				}
+				return gone, "destroy copies of keystore.json from before; they hold what was destroyed", err
+			}))
+	c.AddCommand(a.keyListCommand(), rotate)
+	return c
+}
+
+func (a *app) keyListCommand() *cobra.Command {
+	var dir string
+	var from secretFlags
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List the keys that rotate and their generations",
+		Long:    `Lists every generation with its state: prepared, active or old. The node may run.`,
+		Example: `  tamga key list --dir kaz --passphrase-file pass.txt -o json`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			root, err := a.openRoot(dir, from)
+			if err != nil {
+				return err
+			}
+			defer root.Wipe()
+			return a.emitKeys(dir, root)
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
+	from.add(c.Flags(), "")
+	return c
+}
+
+func (a *app) emitKeys(dir string, root custody.Root) error {
+	families, err := node.Keys(dir, root)
+	if err != nil {
+		return err
+	}
+	var rows [][2]string
+	for _, f := range families {
+		var states []string
+		for _, g := range f.Generations {
+			states = append(states, fmt.Sprintf("%d %s", g.Number, g.State))
+		}
+		rows = append(rows, [2]string{string(f.Name), strings.Join(states, ", ")})
+	}
+	return a.emit(struct {
+		Keys []node.KeyFamily `json:"keys"`
+	}{families}, rows)
+}
+
+// announce is what has to happen between two steps: members learn of keys from the
+// copy that the Trust Anchor holds.
+func announce(f keys.Family) string {
+	if f == keys.KEK {
+		return "next: "
+	}
+	return "hand the new " + node.EntityConfigurationFile + ", which the running node writes, to the Trust Anchor (tamga anchor enroll), " +
+		"and let every member refresh; next: "
+}
+
+type rotation func(ctx context.Context, dir string, root custody.Root, f keys.Family) (numbers []uint32, next string, err error)
+
+func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Command {
+	var dir string
+	var from secretFlags
+	c := &cobra.Command{
+		Use:     verb + " KEY",
+		Short:   short,
+		Long:    long,
+		Example: "  tamga key rotate " + verb + " --dir kaz --passphrase-file pass.txt sealing-key",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			f, err := family(args[0])
+			if err != nil {
+				return err
+			}
+			root, err := a.openRoot(dir, from)
+			if err != nil {
+				return err
+			}
+			defer root.Wipe()
+			numbers, next, err := step(c.Context(), dir, root, f)
+			if err != nil {
+				return err
+			}
+			a.say("%s: %s %s", verb, f, strings.Trim(fmt.Sprint(numbers), "[]"))
+			a.say("hint: %s", next)
+			return a.emitKeys(dir, root)
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
+	from.add(c.Flags(), "")
+	return c
+}
+
+func family(name string) (keys.Family, error) {
+	var names []string
+	for _, f := range keys.Families() {
+		if string(f) == name {
+			return f, nil
+		}
+		names = append(names, string(f))
+	}
+	return "", usage("KEY is one of %s", strings.Join(names, ", "))
+}

@@ -1,0 +1,182 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
+)
+
+func keystoreDigest(dir string) ([sha256.Size]byte, error) {
+	b, err := os.ReadFile(keystorePath(dir))
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("reading keystore: %w", err)
+	}
+	return sha256.Sum256(b), nil
+}
+
+// rotating takes up what `tamga key rotate` did to the keystore while the node runs,
+// and wraps the gallery's keys anew after the current KEK changed, or goes on with
+// that after a restart.
+func (n *Node) rotating(ctx context.Context) error {
+	every := time.NewTicker(n.cfg.Trust.Refresh)
+	defer every.Stop()
+	ring := n.keys.ring
+	pending := len(ring.Generations()) > 1
+	for {
+		if pending {
+			count, err := n.gallery.RewrapAll(ctx, nil)
+			if pending = err != nil; pending && ctx.Err() == nil {
+				n.log.WarnContext(ctx, "keys not rewrapped", slog.String("cause", err.Error()))
+			} else if count > 0 {
+				n.log.InfoContext(ctx, "keys rewrapped", slog.Uint64("subjects", count))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-every.C:
+		}
+		k, changed, err := n.reload()
+		if err != nil {
+			n.log.WarnContext(ctx, "changed keystore not taken up", slog.String("cause", err.Error()))
+			continue
+		}
+		if changed {
+			n.log.InfoContext(ctx, "changed keystore taken up", slog.Uint64("kek", uint64(k.ring.Current())))
+			pending = true
+		}
+	}
+}
+
+// reload puts the keys of the keystore into use when the file is another one.
+func (n *Node) reload() (keySet, bool, error) {
+	digest, err := keystoreDigest(n.dir)
+	if err != nil || digest == n.keystore {
+		return keySet{}, false, err
+	}
+	k, err := openKeys(n.dir, n.root, origin(n.cfg.EntityID))
+	if err != nil {
+		return keySet{}, false, err
+	}
+	// New sealing keys open before peers learn of them, and old ones no longer once
+	// they do not.
+	n.gallery.UseRing(k.ring)
+	n.responder.Store(n.responder.Load().WithKeys(k.signing, k.sealing))
+	n.requester.Store(n.makeRequester(k))
+	if err := n.publish(k); err != nil {
+		return keySet{}, false, err
+	}
+	n.keystore = digest
+	return k, true, nil
+}
+
+// Generation is one generation of a key as `tamga key list` shows it.
+type Generation struct {
+	Number uint32 `json:"number"`
+	State  string `json:"state"` // prepared, active or old
+}
+
+// KeyFamily is a key that rotates.
+type KeyFamily struct {
+	Name        keys.Family  `json:"name"`
+	Generations []Generation `json:"generations"`
+}
+
+// Keys lists the keys that rotate, of the node in dir.
+func Keys(dir string, root custody.Root) ([]KeyFamily, error) {
+	secrets, err := openSecrets(dir, root)
+	if err != nil {
+		return nil, err
+	}
+	defer wipeSecrets(secrets)
+	var out []KeyFamily
+	for _, f := range keys.Families() {
+		g, err := keys.Of(secrets, f)
+		if err != nil {
+			return nil, err
+		}
+		family := KeyFamily{Name: f}
+		for _, number := range g.Numbers() {
+			state := "active"
+			if number > g.Current {
+				state = "prepared"
+			} else if number < g.Current {
+				state = "old"
+			}
+			family.Generations = append(family.Generations, Generation{number, state})
+		}
+		out = append(out, family)
+	}
+	return out, nil
+}
+
+// PrepareKey adds a generation that is not used yet, and returns its number.
+func PrepareKey(dir string, root custody.Root, f keys.Family) (number uint32, err error) {
+	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
+		number, err = keys.Prepare(secrets, f)
+		return err
+	})
+	return number, err
+}
+
+// ActivateKey makes the prepared generation the current one, and returns its number.
+func ActivateKey(dir string, root custody.Root, f keys.Family) (number uint32, err error) {
+	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
+		number, err = keys.Activate(secrets, f)
+		return err
+	})
+	return number, err
+}
+
+// RetireKey destroys the generations before the current one, and returns their
+// numbers. Before it destroys KEKs it makes sure that the gallery, which no other
+// process may have open, needs none of them.
+func RetireKey(ctx context.Context, configFile string, root custody.Root, f keys.Family, progress func(uint64)) (gone []uint32, err error) {
+	dir := filepath.Dir(configFile)
+	retire := func() error {
+		return custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
+			gone, err = keys.Retire(secrets, f)
+			return err
+		})
+	}
+	if f != keys.KEK {
+		err := retire()
+		return gone, err
+	}
+	cfg, err := config.Load(configFile)
+	if err != nil {
+		return nil, err
+	}
+	k, err := openKeys(dir, root, origin(cfg.EntityID))
+	if err != nil {
+		return nil, err
+	}
+	defer k.wipe()
+	if len(k.ring.Generations()) == 1 {
+		return nil, fmt.Errorf("retiring %s: %w", f, keys.ErrNothingOld)
+	}
+	if _, err := os.Stat(galleryDir(cfg)); err != nil {
+		return nil, fmt.Errorf("opening gallery: %w", err)
+	}
+	g, err := gallery.Open(galleryConfig(cfg, k))
+	if err != nil {
+		return nil, err
+	}
+	// Held open until the KEKs are gone, so that nobody wraps under them meanwhile.
+	defer func() { err = errors.Join(err, g.Close()) }()
+	if _, err := g.RewrapAll(ctx, progress); err != nil {
+		return nil, err
+	}
+	err = retire()
+	return gone, err
+}
