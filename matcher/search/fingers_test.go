@@ -235,3 +235,28 @@ func TestFingerRankOne(t *testing.T) {
 		t.Errorf("rank 1 %.4f of %d, want 0.96", rate, total)
 	}
 }
+
+// TestFingerSearchDoesNotAllocate: like faces and irises, once the memory is there.
+func TestFingerSearchDoesNotAllocate(t *testing.T) {
+	for _, workers := range []int{1, 2} {
+		index := newFingers(t, search.Config{Workers: workers})
+		for i := range 150 {
+			if err := index.Add(identity(i), uint8(i%3), fingerOf(t, i, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		probe, ctx := fingerOf(t, 7, 1), t.Context()
+		var got search.Result
+		// So many that what package finger keeps for each processor is made once and weighs nothing.
+		if n := testing.AllocsPerRun(200, func() {
+			if err := index.Search(ctx, 0, probe, search.Options{Limit: 0.5, Most: 10}, &got); err != nil {
+				t.Error(err)
+			}
+		}); n != 0 {
+			t.Errorf("%d workers: %v allocations for a search", workers, n)
+		}
+		if len(got.Candidates) == 0 {
+			t.Error("nobody found")
+		}
+	}
+}
