@@ -40,3 +40,13 @@ func Replicate(trials []Trial, subjects int, seed uint64) (eer float64, fnmr []f
 	f, ok := errorrate.NewSample(t, subjects, nil).Replicate(drawn, boundRates())
 	return f.EER, f.FNMR, drawn, ok
 }
+
+// SignaturesTooMany reports whether an evaluation of samples exceeds limit comparisons.
+func SignaturesTooMany(samples []SignatureSample, references, limit int) (tooMany bool, made int, err error) {
+	e, err := newSignatures(samples, references)
+	if err != nil {
+		return false, 0, err
+	}
+	defer e.wipe()
+	return e.tooMany(limit), len(e.pairs), nil
+}

@@ -1,7 +1,9 @@
 package evaluate_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -499,7 +501,44 @@ func TestPairsSpeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 2 * (20*19/2 + 10*10.0); got.ComparisonsPerSecondPerCore != want {
+	if want := evaluate.Speed(2 * (20*19/2 + 10*10.0)); got.ComparisonsPerSecondPerCore != want {
 		t.Errorf("%v comparisons a second, want %v", got.ComparisonsPerSecondPerCore, want)
+	}
+}
+
+// TestPairsSpeedOfWhatWasCompared: captures that failed make nothing faster, and
+// a report without comparisons has no speed but keeps the member.
+func TestPairsSpeedOfWhatWasCompared(t *testing.T) {
+	tick := func() func() float64 {
+		clock := 10.0
+		return func() float64 { clock += 0.5; return clock }
+	}
+	p, _ := invention(1, 10, 2)
+	for i := range p.Captures {
+		if i%2 == 1 {
+			p.Captures[i].Failed = "test"
+		}
+	}
+	got, err := evaluate.Pairs(context.Background(), p, evaluate.Options{CPUSeconds: tick()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := evaluate.Speed(2 * (10 * 9 / 2)); got.ComparisonsPerSecondPerCore != want {
+		t.Errorf("%v comparisons a second, want %v", got.ComparisonsPerSecondPerCore, want)
+	}
+	p.Captures = p.Captures[:1]
+	if got, err = evaluate.Pairs(context.Background(), p, evaluate.Options{CPUSeconds: tick()}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(b, []byte(`"comparisons_per_second_per_core":null`)) {
+		t.Errorf("one capture: %s", b)
+	}
+	var back evaluate.Report
+	if err := json.Unmarshal(b, &back); err != nil || !math.IsNaN(float64(back.ComparisonsPerSecondPerCore)) {
+		t.Errorf("read back as %v, %v", back.ComparisonsPerSecondPerCore, err)
 	}
 }

@@ -50,7 +50,7 @@ func Pairs(ctx context.Context, p Plan, o Options) (Report, error) {
 		return Report{}, err
 	}
 	w := watch{progress: o.Progress, total: c.comparisons() + c.searches()}
-	speed, err := o.measure(w.total, func() error {
+	speed, err := o.measure(c.made(), func() error {
 		if err := c.compareAll(ctx, &w); err != nil {
 			return err
 		}
@@ -90,8 +90,8 @@ type set struct {
 	lost        map[int32]bool // subjects without a reference
 }
 
-// ErrSize is returned for more captures, or mated pairs, than there is memory
-// for: 2^20 and 2^25.
+// ErrSize is returned for more captures, mated pairs, or comparisons of
+// signatures than there is memory for: 2^20, 2^25 and 2^24.
 var ErrSize = errors.New("evaluation is too large")
 
 const (
@@ -137,6 +137,28 @@ func (c *collection) comparisons() (n int) {
 			n += size * (size - 1)
 		} else {
 			n += size * (size - 1) / 2
+		}
+	}
+	return n
+}
+
+// made is how many comparisons are made: those with a capture that failed only
+// get a score, and would make a comparator look faster than it is.
+func (c *collection) made() (n int) {
+	for _, s := range c.sets {
+		size := s.last - s.first
+		for _, failed := range s.failed {
+			size -= failed
+		}
+		if c.plan.BothWays {
+			n += size * (size - 1)
+		} else {
+			n += size * (size - 1) / 2
+		}
+	}
+	for _, p := range c.probes {
+		if c.plan.Captures[c.order[p.probe]].Failed == "" {
+			n += len(c.gallery)
 		}
 	}
 	return n

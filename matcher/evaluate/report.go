@@ -39,6 +39,23 @@ func (r *Rate) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(r))
 }
 
+// Speed is a number of comparisons a second of one core, or NaN and null in
+// JSON when it was not measured: programs find the member in any case. The zero
+// value is that of a report within another, which has none.
+type Speed float64
+
+// Measured reports whether there is a speed at all.
+func (s Speed) Measured() bool { return s > 0 }
+
+// Equal takes two speeds that were not measured for equal.
+func (s Speed) Equal(other Speed) bool { return Rate(s).Equal(Rate(other)) }
+
+// MarshalJSON writes null for a speed that was not measured.
+func (s Speed) MarshalJSON() ([]byte, error) { return Rate(s).MarshalJSON() }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *Speed) UnmarshalJSON(b []byte) error { return (*Rate)(s).UnmarshalJSON(b) }
+
 // Interval is a 95 % confidence interval, lower bound first.
 type Interval [2]Rate
 
@@ -132,8 +149,9 @@ type Report struct {
 	// Pooled treats the comparisons of all sets as one; nil without Sets.
 	Pooled *Report `json:"pooled,omitempty"`
 	// ComparisonsPerSecondPerCore counts comparisons, of templates made ready
-	// before, by seconds of processor time; 0 when it was not measured.
-	ComparisonsPerSecondPerCore float64 `json:"comparisons_per_second_per_core,omitempty"`
+	// before, by seconds of processor time. At the top of a report it is always
+	// there, null when nothing was compared or measured; within one it is absent.
+	ComparisonsPerSecondPerCore Speed `json:"comparisons_per_second_per_core,omitzero"`
 }
 
 // Options are what an evaluation may be given besides its data. The zero value
@@ -151,19 +169,20 @@ type Options struct {
 }
 
 // measure does work that makes n comparisons and returns how many of them a
-// second of one core makes, or 0 without a meter.
-func (o Options) measure(n int, work func() error) (perSecond float64, err error) {
+// second of one core makes. A meter that did not move measured nothing.
+func (o Options) measure(n int, work func() error) (Speed, error) {
+	unmeasured := Speed(Unmeasured())
 	if o.CPUSeconds == nil {
-		return 0, work()
+		return unmeasured, work()
 	}
 	start := o.CPUSeconds()
 	if err := work(); err != nil {
-		return 0, err
+		return unmeasured, err
 	}
 	if used := o.CPUSeconds() - start; used > 0 && n > 0 {
-		return float64(n) / used, nil
+		return Speed(float64(n) / used), nil
 	}
-	return 0, nil
+	return unmeasured, nil
 }
 
 // Scores are the comparison scores of an evaluation, in any order.

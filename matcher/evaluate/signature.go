@@ -44,7 +44,7 @@ type SignatureReport struct {
 	Random    Report `json:"random"`
 	// WarpsPerSecondPerCore counts comparisons of two signatures, several of
 	// which make one comparison with a reference.
-	WarpsPerSecondPerCore float64 `json:"warps_per_second_per_core,omitempty"`
+	WarpsPerSecondPerCore Speed `json:"warps_per_second_per_core"`
 }
 
 // Signature enrols each writer with his first genuine signatures and compares
@@ -53,21 +53,26 @@ type SignatureReport struct {
 // references (random forgeries, reported apart). A writer who cannot be
 // enrolled fails: all comparisons with him take the lowest score.
 //
-// Errors are [ErrSignatures] and the context's. Nothing is changed or kept.
+// Errors are [ErrSignatures], [ErrSize] and the context's. Nothing is changed or kept.
 func Signature(ctx context.Context, samples []SignatureSample, references int, o Options) (SignatureReport, error) {
 	e, err := newSignatures(samples, references)
 	if err != nil {
 		return SignatureReport{}, err
 	}
 	defer e.wipe()
-	comparisons := len(e.pairs)
-	w := watch{progress: o.Progress, total: comparisons}
-	speed, err := o.measure(comparisons, func() error { return e.compareAll(ctx, &w) })
+	w := watch{progress: o.Progress, total: len(e.pairs)}
+	made := 0
+	for _, p := range e.pairs {
+		if e.probes[p.probe].template != nil && e.writers[p.writer].reference != nil {
+			made++
+		}
+	}
+	speed, err := o.measure(made, func() error { return e.compareAll(ctx, &w) })
 	if err != nil {
 		return SignatureReport{}, fmt.Errorf("comparing signatures: %w", err)
 	}
 	r := e.report(o.Groups)
-	r.ComparisonsPerSecondPerCore, r.WarpsPerSecondPerCore = speed, speed*float64(references)
+	r.ComparisonsPerSecondPerCore, r.WarpsPerSecondPerCore = speed, speed*Speed(references)
 	return r, nil
 }
 
@@ -159,6 +164,10 @@ func newSignatures(samples []SignatureSample, references int) (*signatures, erro
 	}
 	enrol()
 	e.counts.Subjects = len(e.writers)
+	if e.tooMany(maxSignatures) {
+		e.wipe()
+		return nil, fmt.Errorf("comparing signatures of %d writers: %w", len(e.writers), ErrSize)
+	}
 	e.pairUp()
 	return e, nil
 }
@@ -173,6 +182,21 @@ func unusable(err error) string {
 		}
 	}
 	return "unknown"
+}
+
+// maxSignatures is how many comparisons there is memory for: some 100 bytes
+// each, for every one is kept with its writers.
+const maxSignatures = 1 << 24
+
+// tooMany reports whether the comparisons that pairUp would list exceed limit.
+func (e *signatures) tooMany(limit int) bool {
+	n := 0
+	for _, p := range e.probes {
+		if n++; !p.forged {
+			n += len(e.writers) - 1
+		}
+	}
+	return n > limit
 }
 
 // pairUp lists what is compared.

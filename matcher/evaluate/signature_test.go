@@ -201,3 +201,17 @@ func TestSignatureBenchmark(t *testing.T) {
 		t.Errorf("EER %v, %v per writer, %v random; want at most 0.08, 0.027, 0.005", got.EER, got.EERPerWriter, got.EERRandom)
 	}
 }
+
+// TestSignaturesBounded: comparisons are counted before there is memory for them.
+func TestSignaturesBounded(t *testing.T) {
+	samples := inventedSignatures(3, 6, 4)
+	_, made, err := evaluate.SignaturesTooMany(samples, 4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[int]bool{made - 1: true, made: false} {
+		if got, _, _ := evaluate.SignaturesTooMany(samples, 4, limit); got != want {
+			t.Errorf("%d comparisons, limit %d: %v", made, limit, got)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func (p Page) Write(w io.Writer) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"percent": percentage, "interval": interval, "count": count, "support": support, "mark": mark, "title": title,
 		"ratio": ratio, "score": score, "ranks": ranks,
-		"thousands": func(v float64) string { return count(int(v + 0.5)) },
+		"thousands": func(v evaluate.Speed) string { return count(int(v + 0.5)) },
 		"share":     func(v float64) string { return percentage(evaluate.Rate(v)) },
 	}).Parse(pageText)
 	if err != nil {

@@ -118,8 +118,8 @@ func read(path string, limit int64) ([]byte, error) {
 
 // ReadFingers reads the records named SET_FINGER_IMPRESSION.iso in dir. What
 // does not decode becomes a failure to acquire and is named in the Folder; a
-// name that does not say whose it is fails the whole, as leaving it out would
-// change the rates unseen. Of a record with several views the first counts.
+// name that does not say whose it is, or a file that cannot be read, fails the
+// whole, as leaving it out would change the rates unseen. Of a record with several views the first counts.
 func ReadFingers(dir string) ([]evaluate.FingerTemplate, Folder, error) {
 	var f Folder
 	names, err := f.files(dir, ".iso")
@@ -141,6 +141,10 @@ func ReadFingers(dir string) ([]evaluate.FingerTemplate, Folder, error) {
 				t.Sample = samples[0]
 			}
 		}
+		if unread(err) {
+			wrong = append(wrong, Problem{name, rule(err)})
+			continue
+		}
 		if err != nil {
 			f.Failed = append(f.Failed, Problem{name, rule(err)})
 			t.Failed = reason(err)
@@ -151,6 +155,14 @@ func ReadFingers(dir string) ([]evaluate.FingerTemplate, Folder, error) {
 		return nil, f, wrong
 	}
 	return out, f, nil
+}
+
+// unread reports whether a file's content was never seen, for want of permission
+// or for a fault of the disk: nothing is known of the capture then, while a failure
+// to acquire is something that is known of it.
+func unread(err error) bool {
+	_, ok := errors.AsType[*fs.PathError](err)
+	return ok
 }
 
 // rule is an error without the path, which the name stands before already.

@@ -113,6 +113,29 @@ func TestReadFingersNames(t *testing.T) {
 	}
 }
 
+// TestReadUnreadable: a file that the system does not let us read is no failure to acquire.
+func TestReadUnreadable(t *testing.T) {
+	const target = "/proc/self/mem" // has nothing at offset 0, not even for root
+	if info, err := os.Stat(target); err != nil || !info.Mode().IsRegular() {
+		t.Skip("no file here that fails when read")
+	}
+	dir := t.TempDir()
+	write(t, dir, "set_1_1.iso", record(t, 1))
+	for _, name := range []string{"set_1_2.iso", "U1S1.TXT"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Skipf("no symbolic links here: %v", err)
+		}
+	}
+	_, _, finger := evaluation.ReadFingers(dir)
+	_, _, signature := evaluation.ReadSignatures(dir)
+	for name, err := range map[string]error{"set_1_2.iso": finger, "U1S1.TXT": signature} {
+		problems, ok := errors.AsType[evaluation.Problems](err)
+		if !ok || len(problems) != 1 || problems[0].File != name {
+			t.Errorf("%s: %v, want it named", name, err)
+		}
+	}
+}
+
 func TestReadNothing(t *testing.T) {
 	empty := t.TempDir()
 	if _, _, err := evaluation.ReadFingers(empty); !errors.Is(err, evaluation.ErrNoData) {

@@ -20,7 +20,7 @@ var signatureName = regexp.MustCompile(`^U([1-9][0-9]{0,8})S([1-9][0-9]{0,8})\.T
 // ReadSignatures reads the files named UnSm.TXT in dir, in the text format of
 // SVC2004: writer n, number m, genuine up to 20. What does not decode, or
 // decodes to what is no signature, becomes a failure and is named in the Folder;
-// a name that does not say whose it is fails the whole.
+// a name that does not say whose it is, or a file that cannot be read, fails the whole.
 func ReadSignatures(dir string) ([]evaluate.SignatureSample, Folder, error) {
 	var f Folder
 	names, err := f.files(dir, ".TXT")
@@ -41,6 +41,10 @@ func ReadSignatures(dir string) ([]evaluate.SignatureSample, Folder, error) {
 		}
 		s := evaluate.SignatureSample{Writer: m[1], Number: number, Forged: number > genuineSignatures}
 		raw, err := read(filepath.Join(dir, name), svc2004.Max)
+		if unread(err) {
+			wrong = append(wrong, Problem{name, rule(err)})
+			continue
+		}
 		if err == nil {
 			s.Sample, err = svc2004.Decode(raw)
 		}

@@ -171,3 +171,33 @@ func TestEvaluateRefuses(t *testing.T) {
 		t.Errorf("interrupted: exit %d: %s", code, errs.String())
 	}
 }
+
+// TestEvaluateNamesOnOneLine: what files are called neither breaks the table nor reaches the terminal as it is.
+func TestEvaluateNamesOnOneLine(t *testing.T) {
+	dir := fingerFolder(t, 1)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if rest, ok := strings.CutPrefix(e.Name(), "set0_"); ok {
+			if err := os.Rename(filepath.Join(dir, e.Name()), filepath.Join(dir, "a\n\x1b[31mb_"+rest)); err != nil {
+				t.Skipf("no such names here: %v", err)
+			}
+		}
+	}
+	code, out, errs := tamga("evaluate", "finger", "--data", dir)
+	if code != 0 || strings.Contains(out, "\x1b") || strings.Contains(errs, "\x1b") || !strings.Contains(out, `EER "a\n\x1b[31mb"`) {
+		t.Errorf("exit %d: %q %q", code, out, errs)
+	}
+}
+
+// TestCompareReportsBounded: a device has no size to ask for, and no end.
+func TestCompareReportsBounded(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip("no endless file here")
+	}
+	if code, _, errs := tamga("evaluate", "compare", "a=/dev/zero"); code != 1 || !strings.Contains(errs, "more than") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}

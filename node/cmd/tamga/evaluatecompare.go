@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -76,16 +77,18 @@ func rateRows(name string, r evaluate.Report) [][2]string {
 const maxReport = 64 << 20
 
 func readReport(file string) (evaluate.Report, error) {
-	info, err := os.Stat(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return evaluate.Report{}, fmt.Errorf("reading report: %w", err)
 	}
-	if info.Size() > maxReport {
-		return evaluate.Report{}, fmt.Errorf("reading report: more than %d bytes", maxReport)
-	}
-	b, err := os.ReadFile(file)
+	defer f.Close()
+	// A pipe or a device has no size to ask for.
+	b, err := io.ReadAll(io.LimitReader(f, maxReport+1))
 	if err != nil {
 		return evaluate.Report{}, fmt.Errorf("reading report: %w", err)
+	}
+	if len(b) > maxReport {
+		return evaluate.Report{}, fmt.Errorf("reading report: %q has more than %d bytes", filepath.Base(file), maxReport)
 	}
 	// Modalities add members of their own, so unknown ones are ignored.
 	var r evaluate.Report

@@ -11,7 +11,11 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -177,7 +181,7 @@ func evaluationTable(r evaluate.Report, figures []evaluation.Figure) [][2]string
 		rows = append(rows, [2]string{f.Name, percentage(f.Rate)})
 	}
 	for _, s := range r.Sets {
-		rows = append(rows, [2]string{"EER " + s.Name, withInterval(s.EER, s.EERCI95)})
+		rows = append(rows, [2]string{"EER " + onOneLine(s.Name), withInterval(s.EER, s.EERCI95)})
 	}
 	if p := r.Pooled; p != nil {
 		rows = append(rows, [2]string{"EER, pooled", withInterval(p.EER, p.EERCI95)})
@@ -195,10 +199,19 @@ func evaluationTable(r evaluate.Report, figures []evaluation.Figure) [][2]string
 		rows = append(rows, [2]string{"FTA, FTE", fmt.Sprintf("%d of %d samples, %d of %d subjects", q.Failed, q.Samples, q.NotEnrolled, q.Subjects)})
 	}
 	rows = append(rows, [2]string{"mated, non-mated", fmt.Sprintf("%d, %d", r.Mated, r.NonMated)})
-	if r.ComparisonsPerSecondPerCore > 0 {
+	if r.ComparisonsPerSecondPerCore.Measured() {
 		rows = append(rows, [2]string{"comparisons/s/core", fmt.Sprintf("%.0f", r.ComparisonsPerSecondPerCore)})
 	}
 	return rows
+}
+
+// onOneLine quotes a name that would break a table or speak to the terminal: sets
+// are named by files, which anybody may have sent.
+func onOneLine(name string) string {
+	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 func fnmrCell(r evaluate.Report, bound string) string {
