@@ -89,7 +89,7 @@ type importer struct {
 	o          Options
 	checkpoint *checkpointFile
 	totals     Totals // of what is settled
-	failed     []int  // which records failed, counted from 1
+	failed     []int  // which records failed, counted from 1; no more than there is use for
 }
 
 // run settles chunk after chunk, each while the next is read and parsed.
@@ -156,7 +156,7 @@ func (im *importer) settle(ctx context.Context, c *chunk) error {
 		return errLostCount
 	}
 	for i, o := range outcomes {
-		if o.Change == gallery.Failed {
+		if o.Change == gallery.Failed && len(im.failed) <= maxRetries {
 			im.failed = append(im.failed, c.records[i].number)
 		}
 		im.count(o)
