@@ -283,6 +283,7 @@ func FuzzParseRecord(f *testing.F) {
 		"", "{}", "null", "[]", `{"subject":{}}`, `{"subject":{"type":"passport","value":"A"},"biometrics":[{}]}`,
 		`{"subject":{"type":"national_number","value":"A"},"biometrics":[{"modality":"finger","format":"iso-19794-2-2005","file":"a.iso"}]}`,
 		`{"subject":{"type":"passport","value":"A"},"holder_key":null,"biometrics":[]}`,
+		`{"subject":{"type":"passport","value":"A"},"absent":[{"modality":"finger","position":3,"reason":"amputated"},{"modality":"face","reason":"not_captured"}]}`,
 		`{"subject":{"type":"passport","value":"A"},"holder_jkt":"` + base64.RawURLEncoding.EncodeToString(make([]byte, 32)) +
 			`","biometrics":[{"modality":"face","format":"tamga-embedding-1","data":"` + b64(people.Person(0).FaceReference()) + `"}]}`,
 	} {
