@@ -13,7 +13,7 @@ import (
 // Absent says that a biometric could not be captured, and why.
 type Absent struct {
 	Modality string `json:"modality"`
-	Position uint8  `json:"position,omitempty"` // ISO/IEC 19794-2 finger position; 0 for all fingers
+	Position uint8  `json:"position,omitempty"` // of the finger as in ISO/IEC 19794-2, or the eye; 0 for all of them
 	Reason   string `json:"reason"`
 }
 
@@ -43,8 +43,8 @@ func reasonOf(a finger.Absence) string {
 	return notCaptured
 }
 
-// maxAbsent is one for every finger, one for all of them, and one for a face.
-const maxAbsent = 12
+// maxAbsent is one for every finger, one for all of them, and one for each other modality.
+const maxAbsent = 14
 
 // absences adds what the record says by itself to what its finger records say. Those may
 // count a finger as missing of which another view, or another record, is there; then
@@ -73,14 +73,13 @@ func (r Record) absences(e *gallery.Enrolment) error {
 }
 
 func (a Absent) check(at string) error {
-	reasons := []string{notCaptured, notExtracted, amputated, unableToCapture}
-	last := uint8(10)
-	switch a.Modality {
-	case "finger":
-	case "face":
-		last, reasons = 0, []string{notCaptured, notExtracted, unableToCapture}
-	default:
-		return broken(at+".modality", "must be finger or face")
+	reasons := []string{notCaptured, notExtracted, unableToCapture}
+	if a.Modality == "finger" {
+		reasons = append(reasons, amputated)
+	}
+	last, ok := map[string]uint8{"finger": 10, "face": 0, "iris": 2, "signature": 0}[a.Modality]
+	if !ok {
+		return broken(at+".modality", "must be finger, face, iris or signature")
 	}
 	if a.Position > last {
 		return broken(at+".position", fmt.Sprintf("must be 0 to %d for %s", last, a.Modality))

@@ -36,16 +36,17 @@ func TestAbsent(t *testing.T) {
 func TestAbsentRules(t *testing.T) {
 	finger := biometric("finger", "iso-19794-2-2005", "data", b64(people.Person(0).FingerReference(2)))
 	for name, c := range map[string]struct{ text, member, rule string }{
-		"iris":          {`"absent":[{"modality":"iris","reason":"amputated"}]`, "absent[0].modality", "must be finger or face"},
-		"no-modality":   {`"absent":[{"reason":"amputated"}]`, "absent[0].modality", "must be finger or face"},
+		"gait":          {`"absent":[{"modality":"gait","reason":"amputated"}]`, "absent[0].modality", "must be finger, face, iris or signature"},
+		"no-modality":   {`"absent":[{"reason":"amputated"}]`, "absent[0].modality", "must be finger, face"},
 		"no-reason":     {`"absent":[{"modality":"finger"}]`, "absent[0].reason", "must be amputated"},
 		"reason":        {`"absent":[{"modality":"finger","reason":"CANARY"}]`, "absent[0].reason", "must be amputated"},
 		"eleventh":      {`"absent":[{"modality":"finger","position":11,"reason":"amputated"}]`, "absent[0].position", "must be 0 to 10 for finger"},
+		"third-eye":     {`"absent":[{"modality":"iris","position":3,"reason":"not_captured"}]`, "absent[0].position", "must be 0 to 2 for iris"},
 		"face-position": {`"absent":[{"modality":"face","position":1,"reason":"not_captured"}]`, "absent[0].position", "must be 0 to 0 for face"},
 		"headless":      {`"absent":[{"modality":"face","reason":"amputated"}]`, "absent[0].reason", "must be amputated (of fingers)"},
 		"denied":        {`"biometrics":[` + finger + `],"absent":[{"modality":"finger","position":2,"reason":"amputated"}]`, "absent[0]", "is of what biometrics has"},
 		"all-denied":    {`"biometrics":[` + finger + `],"absent":[{"modality":"finger","reason":"amputated"}]`, "absent[0]", "is of what biometrics has"},
-		"many":          {`"absent":[` + strings.Repeat("{},", 12) + "{}]", "absent", "must hold at most 12"},
+		"many":          {`"absent":[` + strings.Repeat("{},", 14) + "{}]", "absent", "must hold at most 14"},
 		"empty":         {`"absent":[]`, "biometrics", "must hold 1 to 64"},
 	} {
 		_, err := enrol.ParseRecord([]byte(subjectOnly+c.text+"}"), "KAZ", nil)
