@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,14 +62,34 @@ func (b backer) backUp(ctx context.Context, w io.Writer, texts []string, progres
 	return b.write(ctx, w, recipients, progress)
 }
 
-func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, progress func(string, uint64)) (backup.Manifest, error) {
-	v, err := ledger.NewVerifier(b.keys.ledger.Origin(), b.keys.ledger.VerifierKeys())
-	if err != nil {
-		return backup.Manifest{}, fmt.Errorf("creating backup: %w", err)
+func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, progress func(string, uint64)) (m backup.Manifest, err error) {
+	var ledgers []backup.LedgerSource
+	add := func(name string, signer ledger.Signer, log backup.Log) error {
+		v, err := ledger.NewVerifier(signer.Origin(), signer.VerifierKeys())
+		ledgers = append(ledgers, backup.LedgerSource{Name: name, Log: log, Verifier: v})
+		return err
+	}
+	for i, signer := range b.keys.closed {
+		name := ledgerName(i + 1)
+		dir := filepath.Join(b.cfg.DataDir, name)
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			continue // it was lost with its node
+		}
+		old, err := ledger.Open(ctx, ledger.Config{Dir: dir, Signer: signer, Now: b.now})
+		if err != nil {
+			return m, fmt.Errorf("creating backup: %w", err)
+		}
+		defer old.Close()
+		if err := add(name, signer, old); err != nil {
+			return m, fmt.Errorf("creating backup: %w", err)
+		}
+	}
+	if err := add(filepath.Base(LedgerDir(b.cfg)), b.keys.ledger, b.ledger); err != nil {
+		return m, fmt.Errorf("creating backup: %w", err)
 	}
 	return backup.Create(ctx, w, to, backup.Source{
 		EntityID: b.cfg.EntityID, Jurisdiction: b.cfg.Jurisdiction, Gallery: b.gallery,
-		Ledgers: []backup.LedgerSource{{Name: filepath.Base(LedgerDir(b.cfg)), Log: b.ledger, Verifier: v}},
+		Ledgers: ledgers,
 		Files:   func() ([]backup.File, error) { return backupFiles(b.cfg, b.dir) },
 		Key:     b.keys.federation, Now: b.now(), Progress: progress,
 	})
@@ -105,6 +126,14 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 			from, out = append(from, [2]string{path, name}), append(out, name)
 		}
 		return out
+	}
+	moved.Recovery.Operators = move(cfg.Recovery.Operators, "operator", ".jwk.json")
+	here, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	if moved.Recovery.CheckpointFile == config.DefaultCheckpointFile(here, cfg.EntityID) {
+		moved.Recovery.CheckpointFile = ""
 	}
 	moved.Policy.Calibrations = move(cfg.Policy.Calibrations, "calibration", ".json")
 	moved.Trust.Anchors = slices.Clone(cfg.Trust.Anchors)
@@ -143,7 +172,7 @@ func OpenRestored(dir string, passphrase []byte) (subjects int64, err error) {
 		return 0, err
 	}
 	defer root.Wipe()
-	k, err := openKeys(dir, root, origin(cfg.EntityID))
+	k, err := openKeys(dir, root, cfg.EntityID, ledgerNumber(cfg))
 	if err != nil {
 		return 0, err
 	}

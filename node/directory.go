@@ -82,7 +82,7 @@ func (n *Node) Status() Status {
 		EntityID: n.cfg.EntityID, Jurisdiction: n.cfg.Jurisdiction, Name: n.cfg.Name, PeerID: string(n.keys.peerID),
 		Addresses: n.host.Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
 		Law:    LawStatus{Version: n.law.Version(), Confirmed: n.law.Confirmed(), Serves: n.law.Purposes("answer")},
-		Ledger: LedgerStatus{Origin: origin(n.cfg.EntityID), Size: n.ledger.Size()},
+		Ledger: LedgerStatus{Origin: n.keys.ledger.Origin(), Size: n.ledger.Size()},
 	}
 	connected := make(map[string]bool)
 	for _, p := range n.host.Connected() {

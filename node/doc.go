@@ -16,7 +16,8 @@
 //	enrol-token               bearer token of the operator: may enrol
 //	trust-anchor.json         the Trust Anchor's public keys and location
 //	entity-configuration.jwt  hand this to the Trust Anchor
-//	data/                     gallery, ledger, trust cache
+//	data/                     gallery, ledgers, trust cache; recovery.json while in recovery
+//	../ENTITY.checkpoint      how far the ledger was, outside the folder (recovery.checkpoint_file)
 //
 // Not here: what goes over the wire (federation/protocol), HTTP (node/api), and
 // any decision about a person (node/responder).

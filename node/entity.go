@@ -37,7 +37,7 @@ func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors [
 				Modalities:   responder.Modalities(),
 				Formats:      responder.Formats(),
 				Purposes:     law.Purposes(policy.Answer),
-				Ledger:       &trust.LedgerMetadata{Origin: origin(cfg.EntityID), Keys: k.ledger.VerifierKeys()},
+				Ledger:       &trust.LedgerMetadata{Origin: k.ledger.Origin(), Keys: k.ledger.VerifierKeys()},
 				Revisions:    []string{protocol.Revision},
 			},
 		},

@@ -34,12 +34,6 @@ func RootFile(dir string) string { return filepath.Join(dir, "root.json") }
 
 func keystorePath(dir string) string { return filepath.Join(dir, "keystore.json") }
 
-// origin is the ledger origin of an entity: its identifier without the scheme, as
-// C2SP tlog-checkpoint recommends.
-func origin(entity string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(entity, "https://"), "/") + "/ledger"
-}
-
 // InitOptions describe the node to make. Law may be nil for the built-in law of
 // the jurisdiction; Advertise is needed when Listen is an unspecified address.
 type InitOptions struct {
@@ -178,7 +172,7 @@ func (o InitOptions) makeKeys() (keySet, error) {
 	if err != nil {
 		return keySet{}, err
 	}
-	k, err := loadKeys(secrets, origin(o.EntityID))
+	k, err := loadKeys(secrets, o.EntityID, 1)
 	if err == nil && o.Plan != nil {
 		err = writeCeremony(o.Shares, *o.Plan, dealt, k.federation)
 	}

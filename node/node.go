@@ -103,6 +103,9 @@ func OpenUnsealed(ctx context.Context, configFile string, root custody.Root, log
 			err = errors.Join(err, n.Close())
 		}
 	}()
+	if err = checkRecovery(cfg); err != nil {
+		return nil, err
+	}
 	if err = n.loadPublic(); err != nil {
 		return nil, err
 	}
@@ -112,7 +115,7 @@ func OpenUnsealed(ctx context.Context, configFile string, root custody.Root, log
 	if n.keystore, err = keystoreDigest(filepath.Dir(configFile)); err != nil {
 		return nil, err
 	}
-	if n.keys, err = openKeys(filepath.Dir(configFile), root, origin(cfg.EntityID)); err != nil {
+	if n.keys, err = openKeys(n.dir, root, cfg.EntityID, ledgerNumber(cfg)); err != nil {
 		return nil, err
 	}
 	if err = n.openStores(ctx); err != nil {
@@ -136,11 +139,14 @@ func OpenUnsealed(ctx context.Context, configFile string, root custody.Root, log
 	return n, nil
 }
 
-// Check finds the faults of a node's configuration, law, calibrations and Trust
+// Check finds a node in recovery, and faults of its configuration, law, calibrations and Trust
 // Anchors, so that they are said before anyone is asked for a passphrase or a share.
 func Check(configFile string) error {
 	cfg, err := config.Load(configFile)
 	if err != nil {
+		return err
+	}
+	if err := checkRecovery(cfg); err != nil {
 		return err
 	}
 	return (&Node{cfg: cfg}).loadPublic()
@@ -205,7 +211,7 @@ func makeStores(ctx context.Context, cfg config.Config, k keySet, now func() tim
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := ledger.Open(ctx, ledger.Config{Dir: LedgerDir(cfg), Signer: k.ledger, Now: now})
+	l, err := ledger.Open(ctx, ledger.Config{Dir: LedgerDir(cfg), Outside: cfg.Recovery.CheckpointFile, Signer: k.ledger, Now: now})
 	if err != nil {
 		return nil, nil, errors.Join(err, g.Close())
 	}
@@ -225,9 +231,6 @@ func closeStores(g *gallery.Gallery, l *ledger.Log) error {
 
 // AddressFile holds the host:port of a running node's API.
 func AddressFile(cfg config.Config) string { return filepath.Join(cfg.DataDir, "api-address") }
-
-// LedgerDir is where the ledger of a node with configuration cfg lies.
-func LedgerDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "ledger") }
 
 // listen starts the libp2p host and binds the HTTP listeners.
 func (n *Node) listen(o Overrides) (err error) {

@@ -55,13 +55,16 @@ func OpenRegistrar(ctx context.Context, configFile string, passphrase []byte) (*
 	if err != nil {
 		return nil, err
 	}
+	if err := checkRecovery(cfg); err != nil {
+		return nil, err
+	}
 	r := &Registrar{cfg: cfg, dir: filepath.Dir(configFile), entity: cfg.EntityID, now: time.Now}
-	root, err := OpenRoot(filepath.Dir(configFile), passphrase, time.Now())
+	root, err := OpenRoot(r.dir, passphrase, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	defer root.Wipe()
-	if r.keys, err = openKeys(filepath.Dir(configFile), root, origin(cfg.EntityID)); err != nil {
+	if r.keys, err = openKeys(r.dir, root, cfg.EntityID, ledgerNumber(cfg)); err != nil {
 		return nil, err
 	}
 	if r.gallery, r.ledger, err = openStores(ctx, cfg, r.keys, r.now); err != nil {

@@ -64,7 +64,7 @@ func (n *Node) reload() (keySet, bool, error) {
 	if err != nil || digest == n.keystore {
 		return keySet{}, false, err
 	}
-	k, err := openKeys(n.dir, n.root, origin(n.cfg.EntityID))
+	k, err := openKeys(n.dir, n.root, n.cfg.EntityID, ledgerNumber(n.cfg))
 	if err != nil {
 		return keySet{}, false, err
 	}
@@ -157,7 +157,7 @@ func RetireKey(ctx context.Context, configFile string, root custody.Root, f keys
 	if err != nil {
 		return nil, err
 	}
-	k, err := openKeys(dir, root, origin(cfg.EntityID))
+	k, err := openKeys(dir, root, cfg.EntityID, ledgerNumber(cfg))
 	if err != nil {
 		return nil, err
 	}

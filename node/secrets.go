@@ -61,7 +61,8 @@ type keySet struct {
 	sealing    []sealing.PrivateKey // every generation, the current one first
 	pseudonyms pseudonym.Key
 	ledger     ledger.Signer
-	gallery    custody.Root // what the gallery derives the names of its records from
+	closed     []ledger.Signer // of the ledgers before, in order
+	gallery    custody.Root    // what the gallery derives the names of its records from
 	ring       *envelope.Ring
 	libp2p     []byte
 	officers   []byte
@@ -81,7 +82,7 @@ func (k keySet) wipe() {
 }
 
 // loadKeys makes keys of a keystore's secrets, of which it keeps copies.
-func loadKeys(secrets map[string][]byte, origin string) (k keySet, err error) {
+func loadKeys(secrets map[string][]byte, entity string, number int) (k keySet, err error) {
 	for _, name := range singleSecrets() {
 		if len(secrets[name]) != keystoreSecretBytes {
 			return keySet{}, fmt.Errorf("loading keys: secret %q is missing or of the wrong length: %w", name, custody.ErrNoSecret)
@@ -99,8 +100,16 @@ func loadKeys(secrets map[string][]byte, origin string) (k keySet, err error) {
 	if k.gallery, err = custody.NewRoot(secrets[secretGallery]); err != nil {
 		return keySet{}, fmt.Errorf("loading gallery key: %w", err)
 	}
-	if k.ledger, err = ledger.NewSigner(origin, secrets[secretLedger], secrets[secretLedgerPQ]); err != nil {
-		return keySet{}, fmt.Errorf("loading ledger keys: %w", err)
+	for n := 1; n <= number; n++ {
+		signer, err := ledger.NewSigner(origin(entity, n), secrets[secretLedger], secrets[secretLedgerPQ])
+		if err != nil {
+			return keySet{}, fmt.Errorf("loading ledger keys: %w", err)
+		}
+		if n == number {
+			k.ledger = signer
+		} else {
+			k.closed = append(k.closed, signer)
+		}
 	}
 	if k.peerID, err = transport.PeerIDFromSeed(secrets[secretLibP2P]); err != nil {
 		return keySet{}, fmt.Errorf("loading libp2p key: %w", err)
@@ -169,13 +178,14 @@ func openSecrets(dir string, root custody.Root) (map[string][]byte, error) {
 	return secrets, nil
 }
 
-func openKeys(dir string, root custody.Root, origin string) (keySet, error) {
+// openKeys opens the keys of the folder of entity, whose ledger has that number.
+func openKeys(dir string, root custody.Root, entity string, number int) (keySet, error) {
 	secrets, err := openSecrets(dir, root)
 	if err != nil {
 		return keySet{}, err
 	}
 	defer wipeSecrets(secrets)
-	return loadKeys(secrets, origin)
+	return loadKeys(secrets, entity, number)
 }
 
 func wipeSecrets(secrets map[string][]byte) {

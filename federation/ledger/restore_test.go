@@ -5,6 +5,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger"
@@ -72,6 +73,21 @@ func TestRestore(t *testing.T) {
 		if _, err := ledger.Open(t.Context(), ledger.Config{Dir: made, Signer: newSigner(t), Now: tick}); err == nil {
 			t.Errorf("%s: what was refused opens", name)
 		}
+	}
+}
+
+// TestRename: the keys of one log, as those of another, verify its checkpoints only.
+func TestRename(t *testing.T) {
+	other, err := ledger.NewSigner(testOrigin+"/2", seed(1), seed(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := ledger.Rename(testOrigin+"/2", newSigner(t).VerifierKeys())
+	if err != nil || !slices.Equal(keys, other.VerifierKeys()) {
+		t.Errorf("%v, %v", keys, err)
+	}
+	if _, err := ledger.Rename(testOrigin, []string{"x", "y+z"}); err == nil {
+		t.Error("what is no key is renamed")
 	}
 }
 

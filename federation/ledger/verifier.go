@@ -145,3 +145,19 @@ func (v Verifier) parseText(text string) (Checkpoint, error) {
 	}
 	return Checkpoint{Size: c.Size, Root: root}, nil
 }
+
+// Rename gives the verifier keys vkeys, of a log of any name, as those of a log
+// named origin with the same public keys: a node's later log has another name.
+func Rename(origin string, vkeys []string) ([]string, error) {
+	if err := notekey.CheckName(origin); err != nil {
+		return nil, err
+	}
+	out := make([]string, len(vkeys))
+	for i, key := range vkeys {
+		var err error
+		if out[i], err = notekey.Rename(origin, key); err != nil {
+			return nil, fmt.Errorf("naming ledger keys: key %d: %w", i, err)
+		}
+	}
+	return out, nil
+}

@@ -75,6 +75,8 @@ const (
 	CodeAnswerInvalid   Code = "TMG-ANS-0001"
 	CodeReceiptInvalid  Code = "TMG-ANS-0002"
 	CodeLedgerTampered  Code = "TMG-LED-0002"
+	CodeRolledBack      Code = "TMG-LED-0003"
+	CodeRecovery        Code = "TMG-LED-0004"
 	CodeConfig          Code = "TMG-CFG-0001"
 	CodeCustody         Code = "TMG-CUS-0001"
 	CodeSealed          Code = "TMG-CUS-0002"
@@ -168,6 +170,8 @@ func registry() []CodeEntry {
 		{CodeAnswerInvalid, Unavailable, local, "The peer's reply does not verify, so it says nothing.", "Report it to the peer's operator with the time of the Query."},
 		{CodeReceiptInvalid, Unavailable, local, "The peer's ledger receipt does not verify, so the reply is not accepted.", "Report it to the peer's operator and keep the reply as evidence."},
 		{CodeLedgerTampered, "", local, "The ledger on disk is not what was signed.", "Stop the node, keep the folder as evidence, compare with receipts that peers hold."},
+		{CodeRolledBack, "", local, "The data folder is older than what the node has signed, or nobody can tell.", "Put the newest data folder and checkpoint file back. If they are lost: `tamga recovery status --dir DIR`."},
+		{CodeRecovery, "", local, "The node is in recovery and serves nothing: entries of its ledger may be missing.", "See `tamga recovery status --dir DIR`; then two operators accept what is missing, and `tamga recovery finish`."},
 		{CodeConfig, "", local, "The configuration is not valid.", "Mend the lines listed; nothing was started."},
 		{CodeCustody, "", local, "The root key could not be opened.", "Check the passphrase and that the key file belongs to this node."},
 		{CodeSealed, "", local, "The node is sealed: its root key is not open.", "Bring custodians' shares with `tamga unseal`, or open it with a passphrase if it has one; `tamga custody show` tells."},

@@ -64,7 +64,8 @@ func (r *reader) fill(b []byte) error {
 		return damaged(r.at, "the file ends here")
 	}
 	if err != nil {
-		return damaged(r.at, "%v", err)
+		// age authenticates its stream in pieces of 64 KiB.
+		return damaged(r.at, "altered here or up to 64 KiB further on")
 	}
 	return nil
 }
@@ -312,7 +313,11 @@ func (c *Checked) checkLedgers(keys []string) error {
 		return damaged("manifest", "it does not list the ledgers that are there")
 	}
 	for _, l := range c.Manifest.Ledgers {
-		v, err := ledger.NewVerifier(l.Origin, keys)
+		named, err := ledger.Rename(l.Origin, keys)
+		if err != nil {
+			return damaged("manifest", "ledger %s: %v", l.Name, err)
+		}
+		v, err := ledger.NewVerifier(l.Origin, named)
 		if err != nil {
 			return damaged("manifest", "ledger %s: %v", l.Name, err)
 		}

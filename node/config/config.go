@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -38,14 +39,15 @@ func defaultListen() []string {
 
 // Config is a node's configuration. It holds no secret.
 type Config struct {
-	EntityID     string // entity_id, required: the node's Entity Identifier, an https URL; changing it makes another node
-	Jurisdiction string // jurisdiction, required: ISO 3166-1 alpha-3, upper case; must be that of the law
-	Name         string // name, required: the organisation, shown to peers and auditors
-	DataDir      string // data_dir, default "data": gallery, ledger and sealed keys; two nodes must never share one
-	Listen       Listen // listen, optional
-	Trust        Trust  // trust, optional: without anchors the node admits nobody
-	Policy       Policy // policy, required
-	Log          Log    // log, optional
+	EntityID     string   // entity_id, required: the node's Entity Identifier, an https URL; changing it makes another node
+	Jurisdiction string   // jurisdiction, required: ISO 3166-1 alpha-3, upper case; must be that of the law
+	Name         string   // name, required: the organisation, shown to peers and auditors
+	DataDir      string   // data_dir, default "data": gallery, ledger and sealed keys; two nodes must never share one
+	Listen       Listen   // listen, optional
+	Trust        Trust    // trust, optional: without anchors the node admits nobody
+	Policy       Policy   // policy, required
+	Log          Log      // log, optional
+	Recovery     Recovery // recovery, optional
 }
 
 // Listen says where the node is reached.
@@ -76,6 +78,28 @@ type Policy struct {
 	// policy.calibrations, default none: files of `tamga calibrate` that say, instead of those shipped, at which score
 	// a comparison is a match; one made on other people's data, or forged, decides who is let through
 	Calibrations []string
+}
+
+// Recovery says how a data folder that is not the latest is noticed, and who may go on with one.
+type Recovery struct {
+	// recovery.checkpoint_file, default beside the folder of the configuration, named after entity_id: remembers how
+	// far the ledger was; whoever puts back the data folder and this file together is not noticed
+	CheckpointFile string
+	// recovery.operators, default none: public keys of `tamga recovery operator`; two of these must sign before entries
+	// of the ledger are given up, so one person alone cannot make them vanish
+	Operators []string
+}
+
+// DefaultCheckpointFile is where the last checkpoint is kept of an entity whose configuration lies in dir.
+func DefaultCheckpointFile(dir, entityID string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '.', r == '-':
+			return r
+		}
+		return '-'
+	}, strings.TrimPrefix(entityID, "https://"))
+	return filepath.Join(filepath.Dir(dir), name[:min(len(name), 200)]+".checkpoint")
 }
 
 // Log says how much is logged.

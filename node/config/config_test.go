@@ -70,6 +70,8 @@ func TestLoad(t *testing.T) {
 		},
 		Policy: config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}},
 		Log:    config.Log{Level: "debug"},
+		Recovery: config.Recovery{CheckpointFile: "/var/lib/tamga/kaz.checkpoint",
+			Operators: []string{filepath.Join(here, "a.jwk.json"), "/etc/tamga/b.jwk.json"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("configuration differs (-want +got):\n%s", diff)
@@ -83,10 +85,11 @@ func TestDefaults(t *testing.T) {
 	}
 	want := config.Config{
 		EntityID: "https://node.kaz.example", Jurisdiction: "KAZ", Name: "Agency", DataDir: "/etc/tamga/data",
-		Listen: config.Listen{LibP2P: []string{"/ip4/0.0.0.0/udp/7440/quic-v1", "/ip4/0.0.0.0/tcp/7440"}, API: "127.0.0.1:7443"},
-		Trust:  config.Trust{Refresh: time.Minute},
-		Policy: config.Policy{Law: "/etc/tamga/law.cedar"},
-		Log:    config.Log{Level: "info"},
+		Listen:   config.Listen{LibP2P: []string{"/ip4/0.0.0.0/udp/7440/quic-v1", "/ip4/0.0.0.0/tcp/7440"}, API: "127.0.0.1:7443"},
+		Trust:    config.Trust{Refresh: time.Minute},
+		Policy:   config.Policy{Law: "/etc/tamga/law.cedar"},
+		Log:      config.Log{Level: "info"},
+		Recovery: config.Recovery{CheckpointFile: "/etc/node.kaz.example.checkpoint"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("configuration differs (-want +got):\n%s", diff)
@@ -314,7 +317,7 @@ func ExampleParse() {
 func TestMisplacedKeys(t *testing.T) {
 	const nonsense = "qqqqqqqqqqqq"
 	checked := 0
-	for _, section := range []string{"", "listen", "trust", "policy", "log"} {
+	for _, section := range []string{"", "listen", "trust", "policy", "recovery", "log"} {
 		src := nonsense + ": x\n"
 		if section != "" {
 			src = section + ": {" + nonsense + ": x}\n"
@@ -334,8 +337,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 18 {
-		t.Errorf("checked %d keys, want 18", checked)
+	if checked != 21 {
+		t.Errorf("checked %d keys, want 21", checked)
 	}
 }
 

@@ -36,10 +36,19 @@ func (w *walker) config(root *yaml.Node) Config {
 				entry{"calibrations", false, w.paths(&c.Policy.Calibrations)},
 			)
 		}},
+		entry{"recovery", false, func(n *yaml.Node, path string) {
+			w.mapping(n, path,
+				entry{"checkpoint_file", false, w.intoPath(&c.Recovery.CheckpointFile)},
+				entry{"operators", false, w.paths(&c.Recovery.Operators)},
+			)
+		}},
 		entry{"log", false, func(n *yaml.Node, path string) {
 			w.mapping(n, path, entry{"level", false, w.into(&c.Log.Level, ruleLevel)})
 		}},
 	)
+	if c.Recovery.CheckpointFile == "" {
+		c.Recovery.CheckpointFile = DefaultCheckpointFile(w.base, c.EntityID)
+	}
 	return c
 }
 

@@ -31,6 +31,14 @@ func (c Config) relative(base string) Config {
 	for i, p := range c.Policy.Calibrations {
 		c.Policy.Calibrations[i] = shorten(p)
 	}
+	if c.Recovery.CheckpointFile == DefaultCheckpointFile(base, c.EntityID) {
+		c.Recovery.CheckpointFile = ""
+	}
+	c.Recovery.CheckpointFile = shorten(c.Recovery.CheckpointFile)
+	c.Recovery.Operators = slices.Clone(c.Recovery.Operators)
+	for i, p := range c.Recovery.Operators {
+		c.Recovery.Operators[i] = shorten(p)
+	}
 	c.Trust.Anchors = slices.Clone(c.Trust.Anchors)
 	for i := range c.Trust.Anchors {
 		c.Trust.Anchors[i].KeysFile = shorten(c.Trust.Anchors[i].KeysFile)
@@ -87,6 +95,7 @@ func (c Config) render() []byte {
 	p.line("  # What comparison scores mean, from `tamga calibrate` on your own data, instead of what is shipped.")
 	p.sequence("  ", "calibrations", c.Policy.Calibrations, "finger.calibration.json")
 	p.line("")
+	c.renderRecovery(&p)
 	p.line("log:")
 	p.line("  # debug, info, warn or error. No level logs subject data.")
 	p.line("  level: %s", scalar(cmp.Or(c.Log.Level, defaultLevel)))
@@ -107,6 +116,19 @@ func (c Config) renderListen(p *page) {
 	p.line("  api: %s", scalar(cmp.Or(c.Listen.API, DefaultAPI)))
 	p.line("  # Serves the Entity Configuration (/.well-known/openid-federation); left out, this node serves none.")
 	p.field("  ", "federation", c.Listen.Federation, `"127.0.0.1:7444"`)
+	p.line("")
+}
+
+func (c Config) renderRecovery(p *page) {
+	comment := ""
+	if c.Recovery.CheckpointFile == "" && len(c.Recovery.Operators) == 0 {
+		comment = "# " // a section without content would be null
+	}
+	p.line("%srecovery:", comment)
+	p.line("  # Remembers how far the ledger was, outside the data folder: best on another disk.")
+	p.field("  ", "checkpoint_file", c.Recovery.CheckpointFile, "/var/lib/tamga/node.checkpoint")
+	p.line("  # Public keys of `tamga recovery operator`. Two must sign before entries of the ledger are given up.")
+	p.sequence("  ", "operators", c.Recovery.Operators, "operator-a.jwk.json, operator-b.jwk.json")
 	p.line("")
 }
 

@@ -34,7 +34,7 @@ an age identity alone opens neither.`,
 		Example: `  tamga backup create --dir kaz --to kaz.backup --recipient age1... --recipient age1...
   tamga backup verify kaz.backup --identity-file identity.txt --passphrase-file pass.txt`,
 	}
-	c.AddCommand(a.backupCreate(), a.backupVerify(), a.backupList())
+	c.AddCommand(a.backupCreate(), a.backupVerify(), a.backupList(), a.backupRestore(), a.backupSchedule())
 	return c
 }
 

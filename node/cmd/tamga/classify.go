@@ -46,7 +46,7 @@ func classify(err error) *failure {
 		g := classify(f.err)
 		return &failure{exit: f.exit, code: g.code, err: f.err, hint: cmp.Or(f.hint, g.hint)}
 	}
-	for _, kind := range []func(error) *failure{ofConfiguration, ofProtocol, ofBackup, ofStores, ofListening, ofFiles} {
+	for _, kind := range []func(error) *failure{ofConfiguration, ofProtocol, ofBackup, ofRecovery, ofStores, ofListening, ofFiles} {
 		if f := kind(err); f != nil {
 			return f
 		}

@@ -71,8 +71,9 @@ func TestScripts(t *testing.T) {
 			return shared() != "", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"edition": edition,
-			"hold":    hold,
+			"edition":  edition,
+			"hold":     hold,
+			"identity": ageIdentities, "flip": flip, "append": appendFile, "tree": tree, "live": live,
 			"members": waitForMembers,
 			"sealed":  waitForSealed,
 			"exits":   exits,

@@ -193,3 +193,17 @@ func verifyMLDSA(pk *mldsa44.PublicKey, cosigner string, text, sig []byte) bool 
 	msg, ok := cosigned(cosigner, binary.BigEndian.Uint64(sig), text)
 	return ok && mldsa44.Verify(pk, msg, nil, sig[timestampSize:])
 }
+
+// Rename gives the vkey of the same public key under another name.
+func Rename(name, s string) (string, error) {
+	parts := strings.Split(s, "+")
+	if len(parts) < 3 {
+		return "", errors.New("malformed public key")
+	}
+	// The base64 of a key may hold a '+' itself.
+	typed, err := base64.StdEncoding.Strict().DecodeString(strings.Join(parts[2:], "+"))
+	if err != nil || len(typed) < 2 || vkey(parts[0], typed) != s {
+		return "", errors.New("malformed public key")
+	}
+	return vkey(name, typed), nil
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/node"
+)
+
+func (a *app) backupRestore() *cobra.Command {
+	var f readFlags
+	var dir string
+	c := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Make a node's folder out of a backup",
+		Long: `Checks the whole file first, then makes the folder, which must not exist, and recomputes its
+ledger. What the node did after the backup is missing from it, so it comes up in recovery:
+tamga run serves nothing until two operators have accepted what is missing.`,
+		Example: `  tamga backup restore kaz.backup --identity-file identity.txt --dir kaz-restored
+  tamga recovery status --dir kaz-restored --checkpoint from-a-peer.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.restoreBackup(c.Context(), args[0], dir, f)
+		},
+	}
+	f.add(c)
+	c.Flags().StringVar(&dir, "dir", "", "folder to make (required)")
+	return c
+}
+
+func (a *app) restoreBackup(ctx context.Context, file, dir string, f readFlags) error {
+	if dir == "" {
+		return usage("--dir is needed: the folder to make")
+	}
+	c, err := a.checkBackup(ctx, file, f)
+	if err != nil {
+		return err
+	}
+	claim, err := node.Restore(ctx, c, dir, a.partly("restoring"))
+	if err != nil {
+		return err
+	}
+	a.say("hint: tamga recovery status --dir %s", dir)
+	result := newBackedUp(file, c.Manifest)
+	result.Ledger.By, result.Gallery = "recomputed", "restored"
+	return a.emit(result, append(backupRows(file, c.Manifest), [2]string{"folder", dir}, [2]string{"state", "in recovery: " + claim.Why}))
+}
