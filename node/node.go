@@ -52,6 +52,7 @@ type Node struct {
 	gallery      *gallery.Gallery
 	ledger       *ledger.Log
 	directory    *trust.Directory
+	heads        *heads
 	host         *transport.Host
 	log          *slog.Logger
 	now          func() time.Time
@@ -243,6 +244,10 @@ func (n *Node) listen(o Overrides) (err error) {
 			return p.ServeFrame(frame), nil
 		},
 	}
+	if n.heads, err = openHeads(n.cfg); err != nil {
+		return err
+	}
+	handlers[transport.ProtocolLedger] = n.serveHeads
 	for p, h := range o.Protocols {
 		handlers[p] = h
 	}
@@ -368,6 +373,9 @@ func (n *Node) refreshing(ctx context.Context) error {
 	for {
 		if err := n.Refresh(ctx); err != nil && ctx.Err() == nil {
 			n.log.WarnContext(ctx, "membership not refreshed", slog.String("cause", err.Error()))
+		}
+		if err := n.compareHeads(ctx); err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -173,7 +173,7 @@ func Learn(ctx context.Context, configFile, checkpoint string) (recovery.Claim, 
 	return c, nil
 }
 
-func (r recoverer) learn(ctx context.Context, checkpoint string) (recovery.Claim, error) {
+func (r recoverer) learn(ctx context.Context, checkpoint string, notes ...string) (recovery.Claim, error) {
 	number := ledgerNumber(r.cfg)
 	v, err := r.verifier(number)
 	if err != nil {
@@ -211,6 +211,11 @@ func (r recoverer) learn(ctx context.Context, checkpoint string) (recovery.Claim
 		}
 		if given.newer(newest) {
 			newest = given
+		}
+	}
+	for _, note := range notes { // of peers
+		if seen, err := r.read(func(ledger.Verifier) ([]byte, error) { return []byte(note), nil }); err == nil && seen.newer(newest) {
+			newest = seen
 		}
 	}
 	stale := newest.newer(kept) || newest.note != "" && newest.Size == kept.Size && newest.number == number && string(newest.Root) != string(kept.Root)

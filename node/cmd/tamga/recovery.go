@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,30 +140,57 @@ func (a *app) openOperator(dir, passphraseFile string) (jose.PrivateKey, error) 
 }
 
 func (a *app) recoveryStatus() *cobra.Command {
-	var dir, checkpoint string
+	var dir, checkpoint, passphraseFile string
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Find out which entries of the ledger are missing",
 		Long: `Compares the ledger of a node that does not run with the newest checkpoint that is known:
 the one kept outside its data folder, and that of --checkpoint: a signed note, what
 "tamga verify -o json" printed at a peer, whose receipt holds one, or the checkpoint file
-of the node that was lost. Writes the claim that
+of the node that was lost. With --passphrase-file the members that can be reached are
+asked, too. Writes the claim that
 operators sign to recovery.json in the data folder; from then on the node is in recovery.`,
 		Example: `  tamga recovery status --dir kaz
   tamga recovery status --dir kaz --checkpoint from-a-peer.json -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.recoveryLearn(c.Context(), dir, checkpoint) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.recoveryLearn(c.Context(), dir, checkpoint, passphraseFile)
+		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
+	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the node's root key: asks the other members what they have seen")
 	c.Flags().StringVar(&checkpoint, "checkpoint", "", "file with a checkpoint of the node's ledger that somebody else kept")
 	return c
 }
 
-func (a *app) recoveryLearn(ctx context.Context, dir, file string) error {
+func (a *app) recoveryLearn(ctx context.Context, dir, file, passphraseFile string) error {
 	if dir == "" {
 		return usage("--dir is needed: the node's folder")
 	}
+	if passphraseFile != "" {
+		return a.askPeers(ctx, dir, file, passphraseFile)
+	}
 	claim, err := node.Learn(ctx, filepath.Join(dir, node.ConfigFile), file)
+	if err != nil {
+		return err
+	}
+	return a.showClaim(dir, claim)
+}
+
+// askPeers learns with the node's own keys, for which members admit it.
+func (a *app) askPeers(ctx context.Context, dir, file, passphraseFile string) error {
+	pass, err := a.passphrase(passphraseFile, "Passphrase of the root key")
+	if err != nil {
+		return err
+	}
+	root, err := node.OpenRoot(dir, pass, time.Now())
+	clear(pass)
+	if err != nil {
+		return err
+	}
+	defer root.Wipe()
+	log := slog.New(slog.NewJSONHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	claim, err := node.LearnFromPeers(ctx, filepath.Join(dir, node.ConfigFile), file, root, log)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -74,6 +76,24 @@ func live(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s does not answer: %s", args[0], out)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// shown: shown DIR ORIGIN SIZE waits until the node in DIR remembers that checkpoint.
+func shown(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: shown DIR ORIGIN SIZE")
+	}
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		b, _ := os.ReadFile(filepath.Join(ts.MkAbs(args[0]), "data", "peer-checkpoints.json"))
+		if strings.Contains(string(b), args[1]+`\n`+args[2]+`\n`) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s was not shown %s at %s: %s", args[0], args[1], args[2], b)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

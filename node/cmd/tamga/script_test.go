@@ -73,7 +73,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"edition":  edition,
 			"hold":     hold,
-			"identity": ageIdentities, "flip": flip, "append": appendFile, "tree": tree, "live": live,
+			"identity": ageIdentities, "shown": shown, "flip": flip, "append": appendFile, "tree": tree, "live": live,
 			"members": waitForMembers,
 			"sealed":  waitForSealed,
 			"exits":   exits,
