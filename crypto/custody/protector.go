@@ -18,6 +18,7 @@ type Kind string
 const (
 	KindPassphrase Kind = "passphrase"
 	KindCustodians Kind = "custodians"
+	KindToken      Kind = "pkcs11"
 )
 
 // Bounds on [Custodians].
@@ -118,6 +119,50 @@ func Shared(c Custodians, key []byte) Protector {
 	}}
 }
 
+// Wrapper seals with a key that it does not give out, such as one in an HSM
+// (crypto/custody/token).
+type Wrapper interface {
+	// Seal returns nonce (12) || AES-256-GCM(plaintext) || tag (16) under aad.
+	Seal(aad, plaintext []byte) ([]byte, error)
+	// Open reverses Seal; an error when sealed or aad are others. The result is
+	// the caller's to wipe.
+	Open(aad, sealed []byte) ([]byte, error)
+}
+
+// Token protects a root by a key that stays in a token.
+func Token(w Wrapper) Protector {
+	return Protector{func(f *rootFile, root []byte) error {
+		l := &tokenLock{}
+		var err error
+		if l.Sealed, err = w.Seal(f.aad(l.header()), root); err != nil {
+			return err
+		}
+		if len(l.Sealed) != sealedSize {
+			return fmt.Errorf("token sealed %d bytes instead of %d: %w", len(l.Sealed), sealedSize, ErrFormat)
+		}
+		f.Token = l
+		return nil
+	}}
+}
+
+// OpenToken reads the root key at path with the token's key. It fails as [Open]
+// does.
+func OpenToken(path string, w Wrapper) (Root, error) {
+	f, err := readRoot(path)
+	if err != nil {
+		return Root{}, fmt.Errorf("opening root key: %w", err)
+	}
+	l := f.Token
+	if l == nil {
+		return Root{}, fmt.Errorf("opening root key: pkcs11: %w", ErrNoProtector)
+	}
+	secret, err := w.Open(f.aad(l.header()), l.Sealed)
+	if err != nil {
+		return Root{}, fmt.Errorf("opening root key: %w: %v", ErrPassphrase, err)
+	}
+	return f.loaded(secret)
+}
+
 // sharedAEAD separates the use of the custodians' key by ceremony.
 func sharedAEAD(key, ceremony []byte) (cipher.AEAD, error) {
 	k, err := hkdf.Key(sha256.New, key, ceremony, labelRootFile, 32)
@@ -193,19 +238,17 @@ func Unprotect(path string, r Root, k Kind) error { return unprotect(osDisk{}, p
 
 func unprotect(d disk, path string, r Root, k Kind) error {
 	err := edit(d, path, r, func(f *rootFile) error {
-		has := f.Passphrase != nil
-		if k == KindCustodians {
-			has = f.Custodians != nil
-		}
 		switch {
-		case !has:
-			return fmt.Errorf("%q: %w", string(k), ErrNoProtector)
-		case k == KindPassphrase:
+		case k == KindPassphrase && f.Passphrase != nil:
 			f.Passphrase = nil
-		case k == KindCustodians:
+		case k == KindCustodians && f.Custodians != nil:
 			f.Custodians = nil
+		case k == KindToken && f.Token != nil:
+			f.Token = nil
+		default:
+			return fmt.Errorf("%q: %w", string(k), ErrNoProtector)
 		}
-		if f.Passphrase == nil && f.Custodians == nil {
+		if f.empty() {
 			return ErrLastProtector
 		}
 		return nil
@@ -268,12 +311,18 @@ func OpenShared(path string, key []byte) (Root, error) {
 	return f.unlock(aead, l.header(), l.Sealed)
 }
 
-// unlock opens one lock. A root that does not give the file's ID was swapped.
+// unlock opens one lock.
 func (f *rootFile) unlock(aead cipher.AEAD, header, sealed []byte) (Root, error) {
 	secret, err := aead.Open(nil, sealed[:nonceSize], sealed[nonceSize:], f.aad(header))
 	if err != nil {
 		return Root{}, fmt.Errorf("opening root key: %w", ErrPassphrase)
 	}
+	return f.loaded(secret)
+}
+
+// loaded makes a root of what a lock held, and wipes that. A root that does not give
+// the file's ID was swapped.
+func (f *rootFile) loaded(secret []byte) (Root, error) {
 	defer clear(secret)
 	r, err := NewRoot(secret)
 	if err != nil {
@@ -290,6 +339,7 @@ func (f *rootFile) unlock(aead cipher.AEAD, header, sealed []byte) (Root, error)
 type Protectors struct {
 	Passphrase *Params
 	Custodians *Custodians
+	Token      bool // A key in a PKCS#11 token.
 }
 
 // Inspect reads what opens the root file at path, without opening it. What it
@@ -308,5 +358,6 @@ func Inspect(path string) (Protectors, error) {
 		c := f.Custodians.custodians()
 		p.Custodians = &c
 	}
+	p.Token = f.Token != nil
 	return p, nil
 }

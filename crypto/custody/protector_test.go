@@ -2,6 +2,8 @@ package custody_test
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"os"
@@ -184,4 +186,67 @@ func TestProtectFaults(t *testing.T) {
 func TestProtectorRedaction(t *testing.T) {
 	redacttest.Check(t, custody.Passphrase(passphrase, custody.TestParams()), passphrase)
 	redacttest.Check(t, custody.Shared(terms(1), sharedKey), sharedKey)
+}
+
+// fakeToken seals with a key that only it has.
+type fakeToken struct {
+	key  []byte
+	fail error
+	cut  int
+}
+
+var _ custody.Wrapper = (*fakeToken)(nil)
+
+func (f *fakeToken) aead() cipher.AEAD {
+	block, err := aes.NewCipher(f.key)
+	if err != nil {
+		panic(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err)
+	}
+	return aead
+}
+
+func (f *fakeToken) Seal(aad, plaintext []byte) ([]byte, error) {
+	nonce := make([]byte, 12)
+	sealed := f.aead().Seal(nonce, nonce, plaintext, aad)
+	return sealed[:len(sealed)-f.cut], f.fail
+}
+
+func (f *fakeToken) Open(aad, sealed []byte) ([]byte, error) {
+	return f.aead().Open(nil, sealed[:12], sealed[12:], aad)
+}
+
+func TestToken(t *testing.T) {
+	path, root := createRoot(t)
+	k := &fakeToken{key: bytes.Repeat([]byte{1}, 32)}
+	if _, err := custody.OpenToken(path, k); !errors.Is(err, custody.ErrNoProtector) {
+		t.Errorf("without a token: %v", err)
+	}
+	broken := errors.New("token removed")
+	if err := custody.Protect(path, root, custody.Token(&fakeToken{key: k.key, fail: broken})); !errors.Is(err, broken) {
+		t.Errorf("a token that fails: %v", err)
+	}
+	if err := custody.Protect(path, root, custody.Token(&fakeToken{key: k.key, cut: 1})); !errors.Is(err, custody.ErrFormat) {
+		t.Errorf("a token that cuts: %v", err)
+	}
+	protect(t, path, root, custody.Token(k))
+	if err := custody.Unprotect(path, root, custody.KindPassphrase); err != nil {
+		t.Fatal(err)
+	}
+	r, err := custody.OpenToken(path, k)
+	if err != nil || r.Derive(label) != root.Derive(label) {
+		t.Errorf("opened: %v", err)
+	}
+	if _, err := custody.OpenToken(path, &fakeToken{key: bytes.Repeat([]byte{2}, 32)}); !errors.Is(err, custody.ErrPassphrase) {
+		t.Errorf("another token: %v", err)
+	}
+	if p, err := custody.Inspect(path); err != nil || !p.Token || p.Passphrase != nil {
+		t.Errorf("inspected %+v, %v", p, err)
+	}
+	if err := custody.Unprotect(path, root, custody.KindToken); !errors.Is(err, custody.ErrLastProtector) {
+		t.Errorf("removing the last: %v", err)
+	}
 }

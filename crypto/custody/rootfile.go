@@ -27,7 +27,16 @@ type rootFile struct {
 	ID         []byte          `json:"id"`
 	Passphrase *passphraseLock `json:"passphrase,omitempty"`
 	Custodians *custodianLock  `json:"custodians,omitempty"`
+	Token      *tokenLock      `json:"pkcs11,omitempty"`
 }
+
+// tokenLock holds the root under a key in a token. Which one is configuration: a
+// file that could name a module would have it loaded.
+type tokenLock struct {
+	Sealed []byte `json:"sealed"`
+}
+
+func (l *tokenLock) header() []byte { return appendField(nil, []byte(KindToken)) }
 
 // passphraseLock holds the root under a passphrase. Sealed is, here and below,
 // nonce (12) || AES-256-GCM(root) (48), its AAD every other field of the lock
@@ -96,8 +105,11 @@ func (f *rootFile) validate() error {
 	if f.Format != formatRoot || len(f.ID) != idSize {
 		return errors.New("unknown format or id of the wrong length")
 	}
-	if f.Passphrase == nil && f.Custodians == nil {
+	if f.empty() {
 		return errors.New("no protector")
+	}
+	if f.Token != nil && len(f.Token.Sealed) != sealedSize {
+		return errors.New("pkcs11: sealed of the wrong length")
 	}
 	if f.Passphrase != nil {
 		if err := f.Passphrase.validate(); err != nil {
@@ -109,6 +121,8 @@ func (f *rootFile) validate() error {
 	}
 	return nil
 }
+
+func (f *rootFile) empty() bool { return f.Passphrase == nil && f.Custodians == nil && f.Token == nil }
 
 // aad binds a lock to its header and to the root it is of, so that it can be
 // neither re-labelled nor moved to another file.

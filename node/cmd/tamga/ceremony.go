@@ -129,7 +129,7 @@ func (a *app) planCommand() *cobra.Command {
 
 func (a *app) ceremonyStartCommand() *cobra.Command {
 	var dir, planFile, out string
-	var from secretFlags
+	var from rootFlags
 	c := &cobra.Command{
 		Use:   "start",
 		Short: "Deal the shares and put the root key under them",

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/ceremony"
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/custody/token"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -92,6 +93,10 @@ func ofStores(err error) *failure {
 	switch {
 	case isWait(err):
 		return &failure{exit: exitSealed, code: protocol.CodeCustodyWait, err: err}
+	case errors.Is(err, token.ErrBuild):
+		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err}
+	case errors.Is(err, token.ErrToken):
+		return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err, hint: "check module, label and PIN; tokens lock after a few wrong PINs"}
 	case errors.Is(err, custody.ErrNoProtector), errors.Is(err, custody.ErrLastProtector):
 		return &failure{exit: exitSealed, code: protocol.CodeSealed, err: err, hint: "see `tamga custody show`: it lists what opens the root key"}
 	case errors.Is(err, ceremony.ErrTranscript):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/custody/token"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 )
@@ -19,13 +21,13 @@ func (a *app) custodyCommand() *cobra.Command {
 		Use:   "custody",
 		Short: "Show and change what opens the root key",
 		Long: `A node's root key lies in root.json under one or several protectors: a passphrase,
-custodians (see tamga ceremony). Each opens it. Changing them touches that file alone:
+custodians (see tamga ceremony), a key in a PKCS#11 token. Each opens it. Changing them touches that file alone:
 no key changes, and nothing in the gallery is encrypted anew. A copy of the file from
 before the change still opens with what opened it then.`,
 		Example: `  tamga custody show --dir kaz
   tamga custody passphrase --dir kaz --passphrase-file pass.txt --new-passphrase-file new.txt`,
 	}
-	c.AddCommand(a.custodyShowCommand(), a.custodyPassphraseCommand(), a.custodyRemoveCommand())
+	c.AddCommand(a.custodyShowCommand(), a.custodyPassphraseCommand(), a.custodyTokenCommand(), a.custodyRemoveCommand())
 	return c
 }
 
@@ -33,6 +35,7 @@ before the change still opens with what opened it then.`,
 type custodyReport struct {
 	Passphrase *custodyPassphrase `json:"passphrase,omitempty"`
 	Custodians *custodyCustodians `json:"custodians,omitempty"`
+	Token      bool               `json:"pkcs11,omitempty"`
 }
 
 type custodyPassphrase struct {
@@ -89,12 +92,15 @@ func custodyView(p custody.Protectors) (r custodyReport, rows [][2]string) {
 		r.Custodians = &custodyCustodians{id, p.Custodians.Threshold, p.Custodians.Shares}
 		rows = append(rows, [2]string{"custodians", fmt.Sprintf("any %d of %d, ceremony %s", p.Custodians.Threshold, p.Custodians.Shares, id)})
 	}
+	if r.Token = p.Token; p.Token {
+		rows = append(rows, [2]string{"pkcs11", "a key in a token"})
+	}
 	return r, rows
 }
 
 func (a *app) custodyPassphraseCommand() *cobra.Command {
 	var dir, newFile string
-	var from secretFlags
+	var from rootFlags
 	c := &cobra.Command{
 		Use:   "passphrase",
 		Short: "Change the passphrase, or its cost",
@@ -112,7 +118,7 @@ nothing afterwards but copies of the old root.json.`,
 	return c
 }
 
-func (a *app) changePassphrase(dir string, from secretFlags, newFile string) error {
+func (a *app) changePassphrase(dir string, from rootFlags, newFile string) error {
 	if err := needDir(dir); err != nil {
 		return err
 	}
@@ -142,14 +148,22 @@ func (a *app) changePassphrase(dir string, from secretFlags, newFile string) err
 }
 
 // openRoot opens the root key of the node in dir. The caller wipes it.
-func (a *app) openRoot(dir string, from secretFlags) (custody.Root, error) {
+func (a *app) openRoot(dir string, from rootFlags) (custody.Root, error) {
 	if err := needDir(dir); err != nil {
 		return custody.Root{}, err
 	}
 	if _, err := os.Stat(node.RootFile(dir)); err != nil {
 		return custody.Root{}, fmt.Errorf("opening root key: %w", err)
 	}
-	pass, err := a.secret(from, "Passphrase of the root key")
+	if from.module != "" {
+		k, err := a.openToken(from, false)
+		if err != nil {
+			return custody.Root{}, err
+		}
+		root, err := custody.OpenToken(node.RootFile(dir), k)
+		return root, errors.Join(err, k.Close())
+	}
+	pass, err := a.secret(from.secretFlags, "Passphrase of the root key")
 	if err != nil {
 		return custody.Root{}, err
 	}
@@ -159,9 +173,9 @@ func (a *app) openRoot(dir string, from secretFlags) (custody.Root, error) {
 
 func (a *app) custodyRemoveCommand() *cobra.Command {
 	var t transcriptFlags
-	var from secretFlags
+	var from rootFlags
 	c := &cobra.Command{
-		Use:   "remove passphrase|custodians",
+		Use:   "remove passphrase|custodians|pkcs11",
 		Short: "Take away one of the things that open the root key",
 		Long: `Removes a protector; the last one cannot be removed. The passphrase goes only once
 every custodian of the transcript has proved that he holds his share.`,
@@ -170,8 +184,8 @@ every custodian of the transcript has proved that he holds his share.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			kind := custody.Kind(args[0])
-			if kind != custody.KindPassphrase && kind != custody.KindCustodians {
-				return usage("what to remove is passphrase or custodians")
+			if kind != custody.KindPassphrase && kind != custody.KindCustodians && kind != custody.KindToken {
+				return usage("what to remove is passphrase, custodians or pkcs11")
 			}
 			root, err := a.openRoot(t.dir, from)
 			if err != nil {
@@ -215,6 +229,61 @@ func (t *transcriptFlags) demandComplete() error {
 			hint: "each of them runs `tamga ceremony join`; add what it writes with `tamga ceremony transcript`. Nothing was changed"}
 	}
 	return nil
+}
+
+func (a *app) openToken(from rootFlags, make bool) (*token.Token, error) {
+	pin, err := a.secret(from.secretFlags, "PIN of the token")
+	if err != nil {
+		return nil, err
+	}
+	defer clear(pin)
+	return token.Open(token.Config{Module: from.module, Token: from.token, Key: from.key, PIN: pin, Make: make})
+}
+
+func (a *app) custodyTokenCommand() *cobra.Command {
+	var dir, pinFile string
+	var from secretFlags
+	var to rootFlags
+	c := &cobra.Command{
+		Use:   "token",
+		Short: "Put the root key under a key in a PKCS#11 token",
+		Long: `Makes a key in the token, which never leaves it, unless there is one of that label, and
+puts the root key under it, beside what opens it now. The node then starts by itself
+with --pkcs11-module and the PIN. Needs a build with -tags pkcs11.`,
+		Example: `  tamga custody token --dir kaz --passphrase-file pass.txt --pkcs11-module /usr/lib/softhsm/libsofthsm2.so --pin-file pin.txt
+  tamga run --dir kaz --pkcs11-module /usr/lib/softhsm/libsofthsm2.so --passphrase-file pin.txt`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if to.module == "" {
+				return usage("--pkcs11-module is needed: the token's PKCS#11 library")
+			}
+			root, err := a.openRoot(dir, rootFlags{secretFlags: from})
+			if err != nil {
+				return err
+			}
+			defer root.Wipe()
+			to.secretFlags = secretFlags{file: pinFile, fd: -1}
+			k, err := a.openToken(to, true)
+			if err != nil {
+				return err
+			}
+			err = custody.Protect(node.RootFile(dir), root, custody.Token(k))
+			if err = errors.Join(err, k.Close()); err != nil {
+				return err
+			}
+			p, err := custody.Inspect(node.RootFile(dir))
+			if err != nil {
+				return err
+			}
+			r, rows := custodyView(p)
+			return a.emit(r, rows)
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
+	from.add(c.Flags(), " that opens the root key now")
+	to.addToken(c.Flags())
+	c.Flags().StringVar(&pinFile, "pin-file", "", "file with the token's PIN, - for standard input")
+	return c
 }
 
 func needDir(dir string) error {

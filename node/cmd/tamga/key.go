@@ -73,7 +73,7 @@ of keystore.json from before still hold them: destroy those, too.`,
 
 func (a *app) keyListCommand() *cobra.Command {
 	var dir string
-	var from secretFlags
+	var from rootFlags
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List the keys that rotate and their generations",
@@ -126,7 +126,7 @@ type rotation func(ctx context.Context, dir string, root custody.Root, f keys.Fa
 
 func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Command {
 	var dir string
-	var from secretFlags
+	var from rootFlags
 	c := &cobra.Command{
 		Use:     verb + " KEY",
 		Short:   short,

@@ -53,6 +53,24 @@ func (s *secretFlags) add(f *pflag.FlagSet, whose string) {
 	f.IntVar(&s.fd, "passphrase-fd", -1, "number of an open file descriptor to read it from instead")
 }
 
+// rootFlags say how the root key is opened: with a passphrase, or with a key in a
+// PKCS#11 token, whose PIN then comes from where the passphrase does.
+type rootFlags struct {
+	secretFlags
+	module, token, key string
+}
+
+func (r *rootFlags) add(f *pflag.FlagSet, whose string) {
+	r.secretFlags.add(f, whose+"; the token's PIN with --pkcs11-module")
+	r.addToken(f)
+}
+
+func (r *rootFlags) addToken(f *pflag.FlagSet) {
+	f.StringVar(&r.module, "pkcs11-module", "", "PKCS#11 library of the token that holds the root key (builds with -tags pkcs11)")
+	f.StringVar(&r.token, "pkcs11-token", "tamga", "label of the token")
+	f.StringVar(&r.key, "pkcs11-key", "tamga-root", "label of the key in it")
+}
+
 // given reports whether there is a passphrase without asking a person.
 func (a *app) given(s secretFlags) bool {
 	if s.file != "" || s.fd >= 0 {

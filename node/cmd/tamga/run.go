@@ -21,7 +21,7 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	var dir string
-	var from secretFlags
+	var from rootFlags
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run a node until Ctrl-C",
@@ -43,7 +43,7 @@ custodians hold starts sealed without one: it answers health checks and waits fo
 	return c
 }
 
-func (a *app) run(ctx context.Context, dir string, from secretFlags) (err error) {
+func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 	if dir == "" {
 		return usage("--dir is needed: the folder that `tamga init` made")
 	}
@@ -86,12 +86,12 @@ func (a *app) run(ctx context.Context, dir string, from secretFlags) (err error)
 
 // runRoot opens the root key: with a passphrase where there is one, and else
 // waits, sealed, for custodians.
-func (a *app) runRoot(ctx context.Context, dir string, from secretFlags, cfg config.Config, log *slog.Logger) (custody.Root, error) {
+func (a *app) runRoot(ctx context.Context, dir string, from rootFlags, cfg config.Config, log *slog.Logger) (custody.Root, error) {
 	p, err := custody.Inspect(node.RootFile(dir))
 	if err != nil {
 		return custody.Root{}, err
 	}
-	if p.Custodians == nil || a.given(from) {
+	if p.Custodians == nil || a.given(from.secretFlags) {
 		return a.openRoot(dir, from)
 	}
 	s, dropped, err := unseal.Open(dir, node.RootFile(dir))

@@ -62,6 +62,9 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
+			if cond == "pkcs11" {
+				return hasPKCS11, nil
+			}
 			if cond != "shared" {
 				return false, errors.New("unknown condition")
 			}

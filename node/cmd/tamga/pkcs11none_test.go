@@ -1,0 +1,5 @@
+//go:build !pkcs11
+
+package main
+
+const hasPKCS11 = false
