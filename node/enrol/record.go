@@ -6,6 +6,8 @@
 // breaks a rule is reported with its place and the rule, never with what it says,
 // and changes nothing; the others are enrolled. An import that was cut off resumes
 // after the last batch that was acknowledged.
+// What one import adds is recorded under its name, see [NewBatchID], by which the gallery
+// takes it back; [Batches] lists them.
 //
 // Manifest: one JSON object a line.
 //
@@ -35,7 +37,9 @@
 //
 //   - no error, outcome or checkpoint says what a record contains; a file's name may
 //     be an identifier and is not said either;
-//   - records are parsed, enrolled and reported in the order of the source;
+//   - records are enrolled and reported in the order of the source, and parsed in any;
+//   - no more than two batches of records are in memory, however long the source is;
+//     of a folder also the names;
 //   - every record is enrolled, or reported with the rule it breaks; none is skipped.
 package enrol
 
