@@ -65,3 +65,15 @@ func (g *Gallery) SetCommits(n uint32) { g.tally.commit = n }
 
 // LoseFile closes the tally file under the gallery, so that writing it fails.
 func (g *Gallery) LoseFile() { g.beside.file.Close() }
+
+// ListErasure does the first half of Erase, up to where a crash may cut it off.
+func (g *Gallery) ListErasure(id pseudonym.Identifier) error {
+	p, err := g.pseudonyms.Pseudonym(id)
+	if err != nil {
+		return err
+	}
+	return g.erased.add(erasure{g.tally.commit + 1, p})
+}
+
+// ErasureSize is the length of an entry of the list of erasures.
+const ErasureSize = erasureSize

@@ -14,7 +14,8 @@
 //	'k' pseudonym (32 bytes)        keyring: wrapped key, then the sealed list of records
 //	'r' HMAC(pseudonym, slot) (32)  one sealed record
 //
-// and beside it the file "tally" with the last commit's.
+// in it the file "tally" with the last commit's, and beside the folder the list of
+// erasures, see [ErasuresFile].
 //
 // Invariants:
 //
@@ -26,6 +27,8 @@
 //     list names; everything else is [ErrDamaged];
 //   - a folder opens only under the node, root key and pseudonym key that made it,
 //     and only if no acknowledged enrolment is missing from it;
+//   - who was erased is unknown, whatever older copy of the folder is put back, and
+//     until enrolled anew;
 //   - no error and no printed value names a person.
 //
 // It does not notice that the whole folder was put back to an earlier state. It
@@ -114,6 +117,7 @@ type Gallery struct {
 	turn   chan struct{}
 	tally  tally
 	beside *tallyFile
+	erased *erasures
 	failed error // why nothing can be committed any more
 
 	// life is held for reading while the store is read, so that Close cannot
@@ -151,8 +155,11 @@ func open(cfg Config) (*Gallery, error) {
 	if g.beside, err = openTallyFile(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if err := g.openLocked(cfg.Dir); err != nil {
+	if g.erased, err = openErasures(cfg.Dir, cfg.Root); err != nil {
 		return nil, errors.Join(err, g.beside.Close())
+	}
+	if err := g.openLocked(cfg.Dir); err != nil {
+		return nil, errors.Join(err, g.erased.file.Close(), g.beside.Close())
 	}
 	return g, nil
 }
@@ -170,7 +177,11 @@ func (g *Gallery) openLocked(dir string) error {
 	if g.db, err = openStore(dir); err != nil {
 		return err
 	}
-	if err := g.start(known); err != nil {
+	err = g.start(known)
+	if err == nil {
+		err = g.eraseAgain()
+	}
+	if err != nil {
 		return errors.Join(err, guard(g.db.Close))
 	}
 	return nil
@@ -221,7 +232,7 @@ func (g *Gallery) Close() error {
 	g.life.Lock()
 	defer g.life.Unlock()
 	g.closed = true
-	if err := errors.Join(guard(g.db.Close), g.beside.Close()); err != nil {
+	if err := errors.Join(guard(g.db.Close), g.erased.file.Close(), g.beside.Close()); err != nil {
 		return fmt.Errorf("closing gallery: %w", err)
 	}
 	return nil

@@ -1,9 +1,12 @@
 package gallery
 
 import (
+	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -44,14 +47,44 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects
 		}
 		return nil
 	})
+	if err == nil {
+		err = g.snapshotErasures(visit)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("reading gallery: %w", err)
 	}
 	return subjects, nil
 }
 
+// erasureRow begins the key of a row that is an entry of the list of erasures; the
+// entry's number follows. No key of the store begins so.
+const erasureRow = 'z'
+
+// snapshotErasures yields the list of erasures, which may by now say more than the
+// store as it was: who opens what is restored from it erases that, too.
+func (g *Gallery) snapshotErasures(visit func(Row) error) error {
+	f, err := os.Open(g.erased.file.Name())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := bufio.NewReader(f)
+	entry := make([]byte, erasureSize)
+	for i := uint64(0); ; i++ {
+		if _, err := io.ReadFull(r, entry); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := visit(Row{binary.BigEndian.AppendUint64([]byte{erasureRow}, i), entry}); err != nil {
+			return err
+		}
+	}
+}
+
 // Restore makes in dir, which must not exist, the gallery whose rows [Gallery.Snapshot]
-// gave. It needs no key and cannot tell what the rows hold: that they are complete
+// gave. A longer list of erasures that lies beside dir already is kept, and carried out
+// when the gallery is opened. It needs no key and cannot tell what the rows hold: that they are complete
 // and of this node shows when [Open] opens them. Errors of rows are returned.
 func Restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error {
 	if err := restore(ctx, dir, rows); err != nil {
@@ -69,6 +102,10 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 		return err
 	}
 	var tally []byte
+	list, err := newRestoredList(dir)
+	if err != nil {
+		return errors.Join(err, guard(db.Close))
+	}
 	err = guard(func() error {
 		b := db.NewWriteBatch()
 		defer b.Cancel()
@@ -77,6 +114,12 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 				return err
 			}
 			key, value := append([]byte(nil), row.Key...), append([]byte(nil), row.Value...)
+			if len(key) > 0 && key[0] == erasureRow {
+				if _, err := list.Write(value); err != nil {
+					return err
+				}
+				continue
+			}
 			if string(key) == string(keyTally()) {
 				tally = value
 			}
@@ -86,10 +129,33 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 		}
 		return b.Flush()
 	})
-	if err = errors.Join(err, guard(db.Close)); err != nil {
+	if err = errors.Join(err, guard(db.Close), list.Sync(), list.Close()); err != nil {
+		return err
+	}
+	if err := keepLonger(list.Name(), ErasuresFile(dir)); err != nil {
 		return err
 	}
 	return restoreTally(dir, tally)
+}
+
+func newRestoredList(dir string) (*os.File, error) {
+	return os.OpenFile(ErasuresFile(dir)+".restored", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+}
+
+// keepLonger puts the restored list in its place unless one that says as much is there.
+func keepLonger(restored, place string) error {
+	was, err := os.Stat(place)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	is, statErr := os.Stat(restored)
+	if statErr != nil {
+		return statErr
+	}
+	if err == nil && was.Size() >= is.Size() {
+		return os.Remove(restored)
+	}
+	return errors.Join(os.Rename(restored, place), syncFolder(place))
 }
 
 // restoreTally makes the file beside the store. A gallery into which nobody was

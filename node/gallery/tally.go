@@ -27,10 +27,11 @@ type tally struct {
 	commit   uint32 // number of the commit, from 1
 	subjects uint64
 	sum      uint64 // of the numbers of the commits that wrote the keyrings, modulo 2^64
+	erasures uint64 // entries of the list of erasures that were carried out
 }
 
 const (
-	tallyPlain = 4 + 8 + 8
+	tallyPlain = 4 + 8 + 8 + 8
 	tallySize  = tallyPlain + sha256.Size
 	tallyName  = "tally"
 	// tallyStep keeps the two slots of the file in different disk sectors.
@@ -54,13 +55,14 @@ func newTallyKey(index [32]byte, node string, p pseudonym.PublicKey) (k tallyKey
 	return k
 }
 
-// seal encodes t as commit (4) || subjects (8) || sum (8) || HMAC-SHA256 (32), all
-// integers big endian.
+// seal encodes t as commit (4) || subjects (8) || sum (8) || erasures (8) ||
+// HMAC-SHA256 (32), all integers big endian.
 func (k tallyKey) seal(t tally) []byte {
 	b := make([]byte, 0, tallySize)
 	b = binary.BigEndian.AppendUint32(b, t.commit)
 	b = binary.BigEndian.AppendUint64(b, t.subjects)
 	b = binary.BigEndian.AppendUint64(b, t.sum)
+	b = binary.BigEndian.AppendUint64(b, t.erasures)
 	mac := hmac.New(sha256.New, k[:])
 	mac.Write(b)
 	return mac.Sum(b)
@@ -74,6 +76,7 @@ func (k tallyKey) open(b []byte) (tally, bool) {
 		commit:   binary.BigEndian.Uint32(b),
 		subjects: binary.BigEndian.Uint64(b[4:]),
 		sum:      binary.BigEndian.Uint64(b[12:]),
+		erasures: binary.BigEndian.Uint64(b[20:]),
 	}
 	return t, hmac.Equal(k.seal(t), b)
 }
@@ -110,7 +113,7 @@ func (g *Gallery) recount() (stored, counted tally, err error) {
 		if stored, err = g.storedTally(txn); err != nil {
 			return damaged("reading tally", err)
 		}
-		counted.commit = stored.commit
+		counted.commit, counted.erasures = stored.commit, stored.erasures
 		// Iterators stop at damage without saying so; the count then falls short.
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte("v")})
 		defer it.Close()

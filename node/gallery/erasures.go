@@ -1,0 +1,158 @@
+package gallery
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+)
+
+// The list of erasures lies beside the gallery's folder, so that an older copy of
+// the folder, put back, meets a list that knows better: [Open] erases again before
+// anybody is served. The stored tally says how much of the list it has carried out;
+// the list may say more, never less.
+//
+//	list    = *entry
+//	entry   = nonce (12) AES-256-GCM(commit (4) pseudonym (32)) ; big endian
+//	key     = HKDF(root, "tamga/v1/gallery-erasures")
+//	AAD     = "tamga/v1/gallery-erasure" 0x00 number (8) tag of the entry before (16)
+//
+// The chain of tags keeps entries from being taken out or put elsewhere; sealed, they
+// do not say who was erased to who has the folder alone.
+
+// erasure says that the commit with this number, and all before it, are to have left
+// nothing of a subject.
+type erasure struct {
+	commit  uint32
+	subject pseudonym.Pseudonym
+}
+
+const (
+	erasurePlain  = 4 + len(pseudonym.Pseudonym{})
+	erasureNonce  = 12
+	erasureTag    = 16
+	erasureSize   = erasureNonce + erasurePlain + erasureTag
+	erasuresLabel = "tamga/v1/gallery-erasures"
+	erasureAAD    = "tamga/v1/gallery-erasure\x00"
+)
+
+// ErasuresFile is where the list of the gallery in dir lies.
+func ErasuresFile(dir string) string { return filepath.Clean(dir) + "-erasures" }
+
+// erasures is the open list. It belongs to who has the turn.
+type erasures struct {
+	file *os.File
+	aead cipher.AEAD
+	n    uint64           // entries
+	last [erasureTag]byte // tag of the last one, zeros before the first
+}
+
+func openErasures(dir string, root custody.Root) (*erasures, error) {
+	key := root.Derive(erasuresLabel)
+	defer clear(key[:])
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, err
+	}
+	e := new(erasures)
+	if e.aead, err = cipher.NewGCM(block); err != nil {
+		return nil, err
+	}
+	path := ErasuresFile(dir)
+	e.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.measure(); err != nil {
+		return nil, errors.Join(err, e.file.Close())
+	}
+	return e, nil
+}
+
+// measure counts the entries and forgets the beginning of one that was being written
+// when the process died: nobody was told of it.
+func (e *erasures) measure() error {
+	info, err := e.file.Stat()
+	if err != nil {
+		return err
+	}
+	e.n = uint64(info.Size()) / uint64(erasureSize)
+	if whole := int64(e.n) * int64(erasureSize); whole != info.Size() {
+		if err := e.file.Truncate(whole); err != nil {
+			return err
+		}
+	}
+	e.last, err = e.tagBefore(e.n)
+	if err != nil {
+		return err
+	}
+	return syncFolder(e.file.Name())
+}
+
+func syncFolder(of string) error {
+	dir, err := os.Open(filepath.Dir(of))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// tagBefore reads the tag of the entry before number i.
+func (e *erasures) tagBefore(i uint64) (tag [erasureTag]byte, err error) {
+	if i > 0 {
+		_, err = e.file.ReadAt(tag[:], int64(i)*int64(erasureSize)-erasureTag)
+	}
+	return tag, err
+}
+
+// from yields the entries from number i on. An entry that does not open is damage.
+func (e *erasures) from(i uint64, visit func(erasure) error) error {
+	before, err := e.tagBefore(i)
+	if err != nil {
+		return fmt.Errorf("reading the list of erasures: %w", err)
+	}
+	r := io.NewSectionReader(e.file, int64(i)*int64(erasureSize), int64(e.n-i)*int64(erasureSize))
+	var raw [erasureSize]byte
+	for ; i < e.n; i++ {
+		if _, err := io.ReadFull(r, raw[:]); err != nil {
+			return fmt.Errorf("reading the list of erasures: %w", err)
+		}
+		plain, err := e.aead.Open(nil, raw[:erasureNonce], raw[erasureNonce:], aadOfErasure(i, before))
+		if err != nil {
+			return fmt.Errorf("%w: the list of erasures does not hold at entry %d", ErrDamaged, i)
+		}
+		before = [erasureTag]byte(raw[erasureSize-erasureTag:])
+		if err := visit(erasure{binary.BigEndian.Uint32(plain), pseudonym.Pseudonym(plain[4:])}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func aadOfErasure(i uint64, before [erasureTag]byte) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte(erasureAAD), i), before[:]...)
+}
+
+// add makes one more entry durable.
+func (e *erasures) add(x erasure) error {
+	plain := append(binary.BigEndian.AppendUint32(nil, x.commit), x.subject[:]...)
+	raw := make([]byte, erasureNonce, erasureSize)
+	_, _ = rand.Read(raw)
+	raw = e.aead.Seal(raw, raw, plain, aadOfErasure(e.n, e.last))
+	if _, err := e.file.WriteAt(raw, int64(e.n)*int64(erasureSize)); err != nil {
+		return fmt.Errorf("writing the list of erasures: %w", err)
+	}
+	if err := e.file.Sync(); err != nil {
+		return fmt.Errorf("writing the list of erasures: %w", err)
+	}
+	e.n, e.last = e.n+1, [erasureTag]byte(raw[erasureSize-erasureTag:])
+	return nil
+}
