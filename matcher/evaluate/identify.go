@@ -38,9 +38,10 @@ type OpenSetPoint struct {
 	Threshold      float64  `json:"threshold"`
 	FPIR           float64  `json:"fpir"` // as seen
 	FPIRCI95       Interval `json:"fpir_ci95"`
-	FalsePositives int      `json:"false_positives"` // searches with a candidate that had no mate
-	FNIR           float64  `json:"fnir"`            // mate below the threshold, at whatever rank
-	FNIRRank1      float64  `json:"fnir_rank_1"`     // mate below it or not first
+	FalsePositives int      `json:"false_positives"`  // searches with a candidate that had no mate
+	FNIR           float64  `json:"fnir"`             // mate below the threshold, at whatever rank
+	FNIRRank1      float64  `json:"fnir_rank_1"`      // mate below it or not first
+	FNIRRank1CI95  Interval `json:"fnir_rank_1_ci95"` // bootstrap over subjects, at this threshold
 }
 
 const (
@@ -174,7 +175,7 @@ func identification(searches []search, gallery int, where func(*search) *found) 
 			in.Rank[k.name] = Rate(ranks[k.rank-1])
 		}
 	}
-	in.Rank1CI95 = rank1Interval(searches, where)
+	in.Rank1CI95 = shareInterval(searches, func(p *search) bool { return where(p).ahead == 0 })
 	slices.Sort(best)
 	for _, b := range fpirs {
 		in.FNIRAtFPIR[b.name] = Unmeasured()
@@ -198,21 +199,22 @@ func openSet(searches []search, where func(*search) *found, best []float64, allo
 	p.FalsePositives = n - at
 	p.FPIR = float64(p.FalsePositives) / float64(n)
 	p.FPIRCI95 = wilson(p.FPIR, float64(n))
+	missed := func(s *search) bool { return s.score < p.Threshold || where(s).ahead > 0 }
 	for i := range searches {
-		below := searches[i].score < p.Threshold
-		if below {
+		if searches[i].score < p.Threshold {
 			p.FNIR += 1 / float64(n)
 		}
-		if below || where(&searches[i]).ahead > 0 {
+		if missed(&searches[i]) {
 			p.FNIRRank1 += 1 / float64(n)
 		}
 	}
+	p.FNIRRank1CI95 = shareInterval(searches, missed)
 	return p
 }
 
-// rank1Interval redraws the subjects of the probes.
-func rank1Interval(searches []search, where func(*search) *found) Interval {
-	type count struct{ first, all float64 }
+// shareInterval is that of the share of searches that end in a way, redrawing the subjects of the probes.
+func shareInterval(searches []search, ends func(*search) bool) Interval {
+	type count struct{ so, all float64 }
 	var counts []count
 	index := map[int]int{} // by reference
 	for i := range searches {
@@ -223,24 +225,29 @@ func rank1Interval(searches []search, where func(*search) *found) Interval {
 			counts = append(counts, count{})
 		}
 		counts[n].all++
-		if where(&searches[i]).ahead == 0 {
-			counts[n].first++
+		if ends(&searches[i]) {
+			counts[n].so++
 		}
 	}
 	r, drawn := newDraws(), make([]float64, len(counts))
 	rates := make([]float64, replicates)
 	for i := range rates {
 		draw(r, drawn)
-		first, all := 0.0, 0.0
+		so, all := 0.0, 0.0
 		for k, times := range drawn {
-			first += times * counts[k].first
+			so += times * counts[k].so
 			all += times * counts[k].all
 		}
-		rates[i] = first / all
+		rates[i] = so / all
 	}
 	in := interval(rates)
-	if in[0] == 1 { // no error seen: the rule of three on subjects
-		in[0] = Rate(max(0, 1-3/float64(len(counts))))
+	// Where all or none ended so, the rule of three on subjects.
+	three := Rate(min(1, 3/float64(len(counts))))
+	if in[0] == 1 {
+		in[0] = 1 - three
+	}
+	if in[1] == 0 {
+		in[1] = three
 	}
 	return in
 }

@@ -3,6 +3,7 @@ package responder_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/exchange/iriscode"
+	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/synth"
 )
@@ -113,6 +116,8 @@ func TestProbeIsWiped(t *testing.T) {
 	}{
 		"finger":      {"finger", 60, protocol.CodeMatched},
 		"face":        {"face", 60, protocol.CodeMatched},
+		"iris":        {"iris", 60, protocol.CodeMatched},
+		"signature":   {"signature", 400, protocol.CodeUncalibrated},
 		"refused":     {"finger", 60, protocol.CodeConsentHolder},
 		"trailing":    {"finger", 60, protocol.CodeProbe},
 		"no-decision": {"finger", 60, protocol.CodeInternal},
@@ -120,7 +125,7 @@ func TestProbeIsWiped(t *testing.T) {
 		"bad-claim":   {"face", 60, protocol.CodeSealedContent},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld().withGallery(t, enrolled(p, faceTemplate(p.FaceReference()), fingerTemplate(2, p.FingerReference(2))))
+			w := newWorld().withGallery(t, enrolled(p, append(append(bothEyes(p), signed(p, 5)...), faceTemplate(p.FaceReference()), fingerTemplate(2, p.FingerReference(2)))...))
 			// A copy that the code leaves is left every time; one that the runtime makes
 			// of the test's own rubbish, when it moves a stack, is not.
 			var n int
@@ -141,8 +146,13 @@ func (w *world) left(t *testing.T, p synth.Person, modality string, at int, want
 	// Without collection nothing overwrites what was forgotten.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	q := about(p, faceProbe(p.FaceProbe(i)))
-	if modality == "finger" {
+	switch modality {
+	case "finger":
 		q = about(p, fingerProbe(2, p.FingerProbe(2, i)))
+	case "iris":
+		q = about(p, irisProbe(p.IrisProbe(1, i), 1, 0))
+	case "signature":
+		q = about(p, signatureProbe(p.SignatureCapture(i)))
 	}
 	switch want {
 	case protocol.CodeConsentHolder:
@@ -176,9 +186,24 @@ func invert(b []byte) []byte {
 }
 
 // invertDecoded is part of what a probe is in memory once it is decoded: three
-// minutiae, or six values of the vector that was scaled to unit length.
+// minutiae, six values of the vector that was scaled to unit length, three words of a
+// code or a point of a pen.
 func invertDecoded(modality string, record []byte) []byte {
-	if modality == "finger" {
+	switch modality {
+	case "iris":
+		c := must(iriscode.Decode(record))
+		var words []byte
+		for at := 64; at < 88; at += 8 {
+			words = binary.NativeEndian.AppendUint64(words, binary.BigEndian.Uint64(c.Sample.Code[at:]))
+		}
+		defer clear(words)
+		clear(c.Sample.Code[:])
+		return invert(words)
+	case "signature":
+		s := must(signature2007.Decode(record))
+		defer clear(s.Points)
+		return invert(unsafe.Slice((*byte)(unsafe.Pointer(&s.Points[20])), 24))
+	case "finger":
 		samples, err := exchange.DecodeFinger(record)
 		if err != nil { // the case with a trailing octet
 			samples = must(exchange.DecodeFinger(record[:len(record)-1]))

@@ -47,7 +47,7 @@ country and prints the verified verdict. The exit code is the outcome: 0 matched
 	f := c.Flags()
 	v.node.add(f)
 	f.StringVar(&v.subject, "subject", "", "COUNTRY:TYPE:VALUE, type passport or national_number; - reads it from standard input (required)")
-	f.StringSliceVar(&v.probes, "probe", nil, "file with an ISO/IEC 19794-2 record of 2005 or 2011, also behind a CBEFF header, or a face embedding; may be repeated (required)")
+	f.StringSliceVar(&v.probes, "probe", nil, "file with an ISO/IEC 19794-2 record of 2005 or 2011, also behind a CBEFF header, a face embedding, an iris code, or a signature (ISO/IEC 19794-7 or SVC2004); may be repeated (required)")
 	f.StringVar(&v.purpose, "purpose", "", "why you ask, for instance border_control (required)")
 	f.StringVar(&v.basis, "legal-basis", "", "on what basis, for instance public_task (required)")
 	f.StringVar(&v.consent, "consent", "", "file with the person's consent artefact")
