@@ -10,7 +10,9 @@
 //
 //	tamga.yaml                configuration
 //	law.cedar                 the country's law
-//	root.json                 root key under the passphrase (crypto/custody)
+//	root.json                 root key under its protectors (crypto/custody)
+//	root.json.attempts        count of wrong passphrases, while there are any
+//	unseal-key, unseal-share-*.age   a half unsealed node's, until it opens (node/unseal)
 //	keystore.json             every other secret, under the root key
 //	api-token                 bearer token of officers' systems on this machine: may ask
 //	enrol-token               bearer token of the operator: may enrol
