@@ -3,6 +3,7 @@ package gallery_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -145,17 +146,20 @@ func TestErasuresDamaged(t *testing.T) {
 		}
 	}
 	// The old folder has carried out nothing, so that all of the list is read.
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
+	putBack := func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		copyFolder(t, old, dir)
 	}
-	copyFolder(t, old, dir)
 	cases := map[string][]byte{"swapped": swapped, "second alone": list[gallery.ErasureSize:]}
 	for _, at := range []int{0, 20, gallery.ErasureSize - 1, gallery.ErasureSize, 2*gallery.ErasureSize - 1} {
 		flipped := bytes.Clone(list)
 		flipped[at] ^= 4
-		cases["flipped at "+string(rune('a'+at%26))] = flipped
+		cases[fmt.Sprintf("flipped at %d", at)] = flipped
 	}
 	for name, put := range cases {
+		putBack()
 		write(t, gallery.ErasuresFile(dir), put)
 		if g, err := gallery.Open(testConfig(t, dir)); !errors.Is(err, gallery.ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
@@ -164,6 +168,7 @@ func TestErasuresDamaged(t *testing.T) {
 			}
 		}
 	}
+	putBack()
 	write(t, gallery.ErasuresFile(dir), list)
 	known(t, openGallery(t, dir), 0, 3)
 }
