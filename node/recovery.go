@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -279,7 +280,7 @@ func (r recoverer) mark(c recovery.Claim) error {
 // be of the claim in its folder, by two operators of its configuration. A ledger of
 // another origin begins, whose first entry is the claim with its acceptances; the one
 // before is never written to again. It may be done again after a crash.
-func FinishRecovery(ctx context.Context, configFile string, passphrase []byte, acceptances []string, now func() time.Time) (recovery.Claim, error) {
+func FinishRecovery(ctx context.Context, configFile string, root custody.Root, acceptances []string, now func() time.Time) (recovery.Claim, error) {
 	r, err := newRecoverer(configFile)
 	if err != nil {
 		return recovery.Claim{}, err
@@ -289,7 +290,7 @@ func FinishRecovery(ctx context.Context, configFile string, passphrase []byte, a
 		return recovery.Claim{}, fmt.Errorf("finishing recovery: %w", ErrNotInRecovery)
 	}
 	if err == nil {
-		err = r.finish(ctx, filepath.Dir(configFile), passphrase, claim, acceptances, now)
+		err = r.finish(ctx, filepath.Dir(configFile), root, claim, acceptances, now)
 	}
 	if err != nil {
 		return recovery.Claim{}, fmt.Errorf("finishing recovery: %w", err)
@@ -297,7 +298,7 @@ func FinishRecovery(ctx context.Context, configFile string, passphrase []byte, a
 	return claim, nil
 }
 
-func (r recoverer) finish(ctx context.Context, dir string, passphrase []byte, claim recovery.Claim, acceptances []string, now func() time.Time) error {
+func (r recoverer) finish(ctx context.Context, dir string, root custody.Root, claim recovery.Claim, acceptances []string, now func() time.Time) error {
 	text, err := claim.Marshal()
 	if err != nil {
 		return err
@@ -322,11 +323,6 @@ func (r recoverer) finish(ctx context.Context, dir string, passphrase []byte, cl
 		if err != nil {
 			return err
 		}
-		root, err := OpenRoot(dir, passphrase, now())
-		if err != nil {
-			return err
-		}
-		defer root.Wipe()
 		k, err := openKeys(dir, root, r.cfg.EntityID, next)
 		if err != nil {
 			return err

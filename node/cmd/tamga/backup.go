@@ -62,7 +62,7 @@ func (a *app) backupCreate() *cobra.Command {
 		Short: "Write an encrypted backup of a node, running or not",
 		Long: `Writes gallery, ledger, sealed keys, configuration and law as they are at one moment to one
 file. A running node does it itself, asked with the operator's token of its folder; one
-that is stopped needs the passphrase. It leaves an entry in the ledger. The file gets its
+that is stopped needs the passphrase (under custodians: take it while it runs). It leaves an entry in the ledger. The file gets its
 name when it is complete and on the disk, and never replaces another; - is standard output.`,
 		Example: `  tamga backup create --dir kaz --to kaz.backup --recipient age1... --recipient age1...
   tamga backup create --dir kaz --to - --recipients-file who.txt | ssh vault 'cat > kaz.backup'`,

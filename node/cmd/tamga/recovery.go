@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/recovery"
 )
 
@@ -140,35 +141,39 @@ func (a *app) openOperator(dir, passphraseFile string) (jose.PrivateKey, error) 
 }
 
 func (a *app) recoveryStatus() *cobra.Command {
-	var dir, checkpoint, passphraseFile string
+	var dir, checkpoint string
+	var ask bool
+	var from rootFlags
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Find out which entries of the ledger are missing",
 		Long: `Compares the ledger of a node that does not run with the newest checkpoint that is known:
 the one kept outside its data folder, and that of --checkpoint: a signed note, what
 "tamga verify -o json" printed at a peer, whose receipt holds one, or the checkpoint file
-of the node that was lost. With --passphrase-file the members that can be reached are
+of the node that was lost. With --ask-peers the members that can be reached are
 asked, too. Writes the claim that
 operators sign to recovery.json in the data folder; from then on the node is in recovery.`,
 		Example: `  tamga recovery status --dir kaz
+  tamga recovery status --dir kaz --ask-peers --passphrase-file pass.txt
   tamga recovery status --dir kaz --checkpoint from-a-peer.json -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.recoveryLearn(c.Context(), dir, checkpoint, passphraseFile)
+			return a.recoveryLearn(c.Context(), dir, checkpoint, ask, from)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the node's root key: asks the other members what they have seen")
+	c.Flags().BoolVar(&ask, "ask-peers", false, "ask the other members what they have seen; needs the root key")
+	from.add(c.Flags(), " of the node's root key")
 	c.Flags().StringVar(&checkpoint, "checkpoint", "", "file with a checkpoint of the node's ledger that somebody else kept")
 	return c
 }
 
-func (a *app) recoveryLearn(ctx context.Context, dir, file, passphraseFile string) error {
+func (a *app) recoveryLearn(ctx context.Context, dir, file string, ask bool, from rootFlags) error {
 	if dir == "" {
 		return usage("--dir is needed: the node's folder")
 	}
-	if passphraseFile != "" {
-		return a.askPeers(ctx, dir, file, passphraseFile)
+	if ask {
+		return a.askPeers(ctx, dir, file, from)
 	}
 	claim, err := node.Learn(ctx, filepath.Join(dir, node.ConfigFile), file)
 	if err != nil {
@@ -178,23 +183,31 @@ func (a *app) recoveryLearn(ctx context.Context, dir, file, passphraseFile strin
 }
 
 // askPeers learns with the node's own keys, for which members admit it.
-func (a *app) askPeers(ctx context.Context, dir, file, passphraseFile string) error {
-	pass, err := a.passphrase(passphraseFile, "Passphrase of the root key")
-	if err != nil {
-		return err
-	}
-	root, err := node.OpenRoot(dir, pass, time.Now())
-	clear(pass)
+func (a *app) askPeers(ctx context.Context, dir, file string, from rootFlags) error {
+	root, err := a.recoveryRoot(ctx, dir, from)
 	if err != nil {
 		return err
 	}
 	defer root.Wipe()
-	log := slog.New(slog.NewJSONHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	claim, err := node.LearnFromPeers(ctx, filepath.Join(dir, node.ConfigFile), file, root, log)
+	claim, err := node.LearnFromPeers(ctx, filepath.Join(dir, node.ConfigFile), file, root, a.warnings())
 	if err != nil {
 		return err
 	}
 	return a.showClaim(dir, claim)
+}
+
+func (a *app) warnings() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// recoveryRoot opens the root key as `tamga run` does: with the passphrase, or with
+// the custodians' shares.
+func (a *app) recoveryRoot(ctx context.Context, dir string, from rootFlags) (custody.Root, error) {
+	cfg, err := config.Load(filepath.Join(dir, node.ConfigFile))
+	if err != nil {
+		return custody.Root{}, err
+	}
+	return a.runRoot(ctx, dir, from, cfg, a.warnings())
 }
 
 func (a *app) showClaim(dir string, c recovery.Claim) error {
@@ -265,7 +278,8 @@ func (a *app) acceptGap(file, operator, passphraseFile, out string) error {
 }
 
 func (a *app) recoveryFinish() *cobra.Command {
-	var dir, passphraseFile string
+	var dir string
+	var from rootFlags
 	c := &cobra.Command{
 		Use:   "finish ACCEPTANCE ACCEPTANCE",
 		Short: "Begin another ledger, whose first entry is the accepted gap",
@@ -275,15 +289,15 @@ contradicted. Peers learn of it with the Entity Configuration.`,
 		Example: `  tamga recovery finish --dir kaz --passphrase-file pass.txt aigul.jwt bolat.jwt`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.finishRecovery(c.Context(), dir, passphraseFile, args)
+			return a.finishRecovery(c.Context(), dir, from, args)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the node's root key, - for standard input")
+	from.add(c.Flags(), " of the node's root key")
 	return c
 }
 
-func (a *app) finishRecovery(ctx context.Context, dir, passphraseFile string, files []string) error {
+func (a *app) finishRecovery(ctx context.Context, dir string, from rootFlags, files []string) error {
 	if dir == "" {
 		return usage("--dir is needed: the node's folder")
 	}
@@ -295,12 +309,12 @@ func (a *app) finishRecovery(ctx context.Context, dir, passphraseFile string, fi
 		}
 		acceptances = append(acceptances, strings.TrimSpace(string(b)))
 	}
-	pass, err := a.passphrase(passphraseFile, "Passphrase of the root key")
+	root, err := a.recoveryRoot(ctx, dir, from)
 	if err != nil {
 		return err
 	}
-	defer clear(pass)
-	claim, err := node.FinishRecovery(ctx, filepath.Join(dir, node.ConfigFile), pass, acceptances, time.Now)
+	defer root.Wipe()
+	claim, err := node.FinishRecovery(ctx, filepath.Join(dir, node.ConfigFile), root, acceptances, time.Now)
 	if err != nil {
 		return err
 	}
