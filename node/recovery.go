@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -19,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/recovery"
 )
 
@@ -45,8 +47,10 @@ func checkRecovery(cfg config.Config) error {
 }
 
 // Restore makes dir, which must not exist, the folder of the node of a backup, in
-// recovery. It appears under its name when it is complete.
-func Restore(ctx context.Context, c *backup.Checked, dir string, progress func(part string, records uint64)) (recovery.Claim, error) {
+// recovery. It appears under its name when it is complete. The file erasures, empty for
+// none, is a later list of erasures of its gallery (gallery.ErasuresFile) than the one
+// in the backup: whoever is on it is erased again before anybody is served.
+func Restore(ctx context.Context, c *backup.Checked, dir, erasures string, progress func(part string, records uint64)) (recovery.Claim, error) {
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return recovery.Claim{}, fmt.Errorf("restoring backup: %s: %w", dir, fs.ErrExist)
 	}
@@ -70,6 +74,9 @@ func Restore(ctx context.Context, c *backup.Checked, dir string, progress func(p
 	if err == nil {
 		err = c.Audit(ctx, partial)
 	}
+	if err == nil && erasures != "" {
+		err = laterErasures(erasures, gallery.ErasuresFile(galleryDir(config.Config{DataDir: filepath.Join(partial, backup.DataDir)})))
+	}
 	if err == nil {
 		err = os.Rename(partial, dir)
 	}
@@ -77,6 +84,26 @@ func Restore(ctx context.Context, c *backup.Checked, dir string, progress func(p
 		return recovery.Claim{}, errors.Join(fmt.Errorf("restoring backup: %w", err), os.RemoveAll(partial))
 	}
 	return claim, nil
+}
+
+// ErrErasures: a list of erasures does not go on from the one in the backup.
+var ErrErasures = errors.New("the list of erasures is not a later one of this gallery")
+
+// laterErasures puts a later list in the place of the one that the backup brought. That
+// each entry was sealed by this gallery shows when it is opened.
+func laterErasures(from, to string) error {
+	later, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("reading list of erasures: %w", err)
+	}
+	was, err := os.ReadFile(to)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reading list of erasures: %w", err)
+	}
+	if !bytes.HasPrefix(later, was) {
+		return ErrErasures
+	}
+	return replace(to, later)
 }
 
 // head is a checkpoint of one of the node's ledgers.

@@ -52,6 +52,8 @@ its first entry (finish). Operators are listed in tamga.yaml, under recovery.ope
 // ofRecovery classifies what is about a data folder that is not the latest.
 func ofRecovery(err error) *failure {
 	switch {
+	case errors.Is(err, node.ErrErasures):
+		return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: err, hint: "give with --erasures the data/gallery-erasures of the same node, not older than the backup; nothing was made"}
 	case errors.Is(err, node.ErrRecovery):
 		return &failure{exit: exitIntegrity, code: protocol.CodeRecovery, err: err}
 	case errors.Is(err, ledger.ErrOutdated), errors.Is(err, ledger.ErrForgotten):

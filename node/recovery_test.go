@@ -1,0 +1,93 @@
+package node_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+const passphrase = "correct horse battery staple"
+
+func passport(value string) pseudonym.Identifier {
+	return pseudonym.Identifier{Jurisdiction: "KAZ", Type: pseudonym.IDPassport, Value: value}
+}
+
+// TestRestoreErasesAgain: who was erased after the backup is not served out of it.
+func TestRestoreErasesAgain(t *testing.T) {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	top := t.TempDir()
+	dir, file := filepath.Join(top, "kaz"), filepath.Join(top, "kaz.backup")
+	key, err := jose.GenerateKey()
+	must(err)
+	_, err = node.Init(node.InitOptions{Dir: dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
+		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
+		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now})
+	must(err)
+	r, err := node.OpenRegistrar(t.Context(), filepath.Join(dir, node.ConfigFile), []byte(passphrase))
+	must(err)
+	for _, value := range []string{"A1", "B2", "C3"} {
+		_, err := r.Enrol(t.Context(), []gallery.Enrolment{{Subject: passport(value),
+			Templates: []gallery.Template{{Modality: "finger", Format: "test", Position: 1, Data: []byte("template of " + value)}}}})
+		must(err)
+	}
+	_, err = r.Gallery().Erase(t.Context(), passport("A1"))
+	must(err)
+	id, err := age.GenerateX25519Identity()
+	must(err)
+	other, err := age.GenerateX25519Identity()
+	must(err)
+	var out bytes.Buffer
+	_, err = r.Backup(t.Context(), &out, []string{id.Recipient().String(), other.Recipient().String()}, nil)
+	must(errors.Join(err, os.WriteFile(file, out.Bytes(), 0o600)))
+	_, err = r.Gallery().Erase(t.Context(), passport("B2"))
+	must(errors.Join(err, r.Close()))
+
+	c, err := backup.Check(t.Context(), file, []age.Identity{id}, "", nil)
+	must(err)
+	list := gallery.ErasuresFile(filepath.Join(dir, "data", "gallery"))
+	for name, want := range map[string]struct {
+		erasures string
+		subjects int64
+	}{"with-list": {list, 1}, "without": {"", 2}} {
+		made := filepath.Join(top, name)
+		_, err := node.Restore(t.Context(), c, made, want.erasures, nil)
+		must(err)
+		if n, err := node.OpenRestored(made, []byte(passphrase)); n != want.subjects || err != nil {
+			t.Errorf("%s: %d subjects, %v; want %d", name, n, err, want.subjects)
+		}
+		if _, err := node.OpenRegistrar(t.Context(), filepath.Join(made, node.ConfigFile), []byte(passphrase)); !errors.Is(err, node.ErrRecovery) {
+			t.Errorf("%s: opens although it is in recovery: %v", name, err)
+		}
+	}
+	// An older list, and that of somebody else.
+	b, err := os.ReadFile(list)
+	must(err)
+	for name, list := range map[string][]byte{"older": nil, "foreign": bytes.Repeat([]byte{7}, len(b))} {
+		bad := filepath.Join(top, name+"-list")
+		must(os.WriteFile(bad, list, 0o600))
+		if _, err := node.Restore(t.Context(), c, filepath.Join(top, name), bad, nil); !errors.Is(err, node.ErrErasures) {
+			t.Errorf("%s list: %v", name, err)
+		}
+		if _, err := os.Stat(filepath.Join(top, name)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s list: the folder was made: %v", name, err)
+		}
+	}
+}
