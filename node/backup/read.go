@@ -47,6 +47,11 @@ func newReader(f io.Reader, identities []age.Identity) (*reader, error) {
 	if err != nil {
 		return nil, damaged("header", "%v", err)
 	}
+	return readPlain(plain)
+}
+
+// readPlain reads what is inside the age file.
+func readPlain(plain io.Reader) (*reader, error) {
 	r := &reader{in: bufio.NewReaderSize(plain, 64<<10), at: "header"}
 	b := make([]byte, len(magic))
 	if err := r.fill(b); err != nil {

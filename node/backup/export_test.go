@@ -1,0 +1,44 @@
+package backup
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+)
+
+// Frame is one frame of the stream inside the age file.
+func Frame(kind byte, body string) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body))), body...)
+}
+
+// Magic begins the stream.
+const Magic = magic
+
+// Again reads a stream to its end and returns it as a writer frames what was read,
+// with the manifest that was reached.
+func Again(stream []byte) (again []byte, err error) {
+	r, err := readPlain(bytes.NewReader(stream))
+	if err != nil {
+		return nil, err
+	}
+	again = []byte(magic)
+	for {
+		name, err := r.part()
+		if err != nil {
+			return nil, err
+		}
+		if name == "" {
+			return append(again, Frame(kindManifest, string(r.token))...), nil
+		}
+		again = append(again, Frame(kindPart, name)...)
+		for b, err := range r.records() {
+			if err != nil {
+				return nil, err
+			}
+			if _, err := splitRow(b); err != nil && !errors.Is(err, ErrDamaged) {
+				return nil, err
+			}
+			again = append(again, Frame(kindRecord, string(b))...)
+		}
+	}
+}
