@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/config"
@@ -36,6 +37,12 @@ func (n *Node) Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.R
 // Undo takes a batch back, after saying so in the ledger.
 func (n *Node) Undo(ctx context.Context, batch string) (gallery.Undone, error) {
 	return undoWitnessed(ctx, n.gallery, n.ledger, n.cfg.EntityID, n.now, batch)
+}
+
+// Erase destroys all that is held of a subject, after saying in the ledger that somebody
+// is erased.
+func (n *Node) Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error) {
+	return eraseWitnessed(ctx, n.gallery, n.ledger, n.cfg.EntityID, n.now, id)
 }
 
 // Registrar enrols into the gallery of a node that is not running.
@@ -89,6 +96,11 @@ func (r *Registrar) Undo(ctx context.Context, batch string) (gallery.Undone, err
 	return undoWitnessed(ctx, r.gallery, r.ledger, r.entity, r.now, batch)
 }
 
+// Erase does what Node.Erase does.
+func (r *Registrar) Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error) {
+	return eraseWitnessed(ctx, r.gallery, r.ledger, r.entity, r.now, id)
+}
+
 // Close releases both and wipes the keys that can be.
 func (r *Registrar) Close() error {
 	defer r.keys.wipe()
@@ -122,6 +134,17 @@ func undoWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entit
 		return gallery.Undone{}, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
 	}
 	return g.Undo(ctx, batch)
+}
+
+func eraseWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entity string, now func() time.Time, id pseudonym.Identifier) (int, error) {
+	leaf, err := operatorLeaf(entity, "erase", "one-subject", now())
+	if err != nil {
+		return 0, err
+	}
+	if _, err := l.Append(ctx, leaf); err != nil {
+		return 0, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
+	}
+	return g.Erase(ctx, id)
 }
 
 // enrolmentLeaf is the entry about a batch: how many records, of which import.

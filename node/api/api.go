@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
@@ -29,6 +30,8 @@ type Node interface {
 	Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
 	// Undo takes back what enrolments under batch added; again after an error, the rest.
 	Undo(ctx context.Context, batch string) (gallery.Undone, error)
+	// Erase destroys all that is held of a subject and returns how many records that were.
+	Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error)
 	// VerifyLedger recomputes the node's ledger; an error that matches
 	// ledger.ErrTampered is a finding.
 	VerifyLedger(ctx context.Context) (ledger.Report, error)
@@ -86,6 +89,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	s.verification(api, rules)
 	s.enrolment(api)
 	s.undoing(api, rules)
+	s.erasing(api, rules)
 	s.ledgerVerification(api)
 	s.backup(api)
 	s.status(api)

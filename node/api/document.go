@@ -108,7 +108,7 @@ func problems(id string, rt route) []*problem {
 			newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
-	case "verify", "enrol", "undo", "verify-ledger", "backup":
+	case "verify", "enrol", "undo", "erase", "verify-ledger", "backup":
 		list = append(list, newProblem(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {
@@ -165,7 +165,7 @@ func finish(registry huma.Registry) {
 
 func isRequest(schema string) bool {
 	switch schema {
-	case "VerificationRequest", "Subject", "Probe", "BackupRequest", "UndoRequest":
+	case "VerificationRequest", "Subject", "Probe", "BackupRequest", "UndoRequest", "EraseRequest":
 		return true
 	}
 	return false

@@ -61,6 +61,7 @@ func routes() []route {
 			options: enrolmentOptions()},
 		// Every subject is looked at.
 		{method: "POST", path: "/v1/enrolments/undo", content: "application/json", who: operator, maxBody: 1 << 10, timeout: 15 * time.Minute},
+		{method: "POST", path: "/v1/subjects/erase", content: "application/json", who: operator, maxBody: 1 << 10},
 		// A long ledger takes minutes to recompute, and more than a server's usual
 		// time to answer.
 		{method: "POST", path: "/v1/ledger/verifications", who: operator, timeout: 15 * time.Minute},

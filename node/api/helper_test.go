@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
@@ -39,6 +40,7 @@ type fake struct {
 	enrol  func(context.Context, []gallery.Enrolment) ([]gallery.Result, error)
 	audit  func(context.Context) (ledger.Report, error)
 	undo   func(context.Context, string) (gallery.Undone, error)
+	erase  func(pseudonym.Identifier) (int, error)
 	status node.Status
 
 	mu      sync.Mutex
@@ -94,6 +96,13 @@ func (f *fake) Undo(ctx context.Context, batch string) (gallery.Undone, error) {
 	return f.undo(ctx, batch)
 }
 
+func (f *fake) Erase(_ context.Context, id pseudonym.Identifier) (int, error) {
+	if f.erase == nil {
+		return 3, nil
+	}
+	return f.erase(id)
+}
+
 func (f *fake) VerifyLedger(ctx context.Context) (ledger.Report, error) {
 	if f.audit == nil {
 		return ledger.Report{Size: 3, Root: [32]byte{1}}, nil
@@ -132,7 +141,7 @@ func newRequest(method, path, body string) *http.Request {
 	case "/v1/backups":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/enrolments/undo":
+	case "/v1/enrolments/undo", "/v1/subjects/erase":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
 	case "/v1/ledger/verifications":

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+func (a *app) subjectCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "subject",
+		Short: "Erase a person from the register",
+		Long:  `What concerns one enrolled person.`,
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  tamga subject erase --dir kaz --subject KAZ:passport:SYNA1B2C3 \
+      --accept-risk=` + eraseRisk,
+	}
+	c.AddCommand(a.subjectErase())
+	return c
+}
+
+// eraseRisk is what --accept-risk must name.
+const eraseRisk = "erase-subject"
+
+type eraseFlags struct {
+	node          nodeFlags
+	from          secretFlags
+	subject, risk string
+}
+
+func (a *app) subjectErase() *cobra.Command {
+	var e eraseFlags
+	c := &cobra.Command{
+		Use:   "erase",
+		Short: "Destroy all that is held of a person",
+		Long: `Destroys everything that the register holds of one person: key, templates, findings and
+holder key, whichever import brought them. It stands when this returns: past a crash,
+and past an older copy of the data folder or a backup put back, from which the person is
+erased again before anybody is served, as long as the list "gallery-erasures" in the data
+folder is the newest. The ledger says that somebody was erased, and names nobody. The
+person can be enrolled anew.
+
+Sealed copies in old files and backups open to who has them, the root key and the KEK of
+their time: ` + "`tamga key rotate`" + ` and retiring the old KEK end that, too.
+
+When the node is running this goes through its API, otherwise it opens the gallery
+itself and needs the passphrase. Name the risk with --accept-risk=` + eraseRisk + `. Exit code 11
+says that nobody is enrolled under this number.`,
+		Example: `  tamga subject erase --dir kaz --subject KAZ:passport:SYNA1B2C3 --accept-risk=` + eraseRisk + `
+  echo KAZ:national_number:SYNKAZ0000000001 | tamga subject erase --dir kaz --subject - --accept-risk=` + eraseRisk,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.eraseSubject(c.Context(), e) },
+	}
+	f := c.Flags()
+	f.StringVar(&e.node.dir, "dir", "", "the node's folder (required)")
+	e.from.add(f, ", when the node is not running")
+	f.StringVar(&e.subject, "subject", "", "COUNTRY:TYPE:VALUE, type passport or national_number; - reads it from standard input (required)")
+	f.StringVar(&e.risk, "accept-risk", "", "must be "+eraseRisk)
+	return c
+}
+
+// erasedSubject is the command's JSON result.
+type erasedSubject struct {
+	Erased  bool `json:"erased"`
+	Records int  `json:"records"`
+}
+
+func (a *app) eraseSubject(ctx context.Context, e eraseFlags) error {
+	if e.node.dir == "" {
+		return usage("--dir is needed: the folder that `tamga init` made")
+	}
+	id, err := a.subjectOf(e.subject)
+	if err != nil {
+		return err
+	}
+	if e.risk != eraseRisk {
+		return usage("this destroys all that is held of a person, for good: --accept-risk=%s says that you mean it", eraseRisk)
+	}
+	r, err := a.erase(ctx, e, id)
+	if err != nil {
+		return err
+	}
+	if err := a.emit(r, [][2]string{{"erased", fmt.Sprint(r.Erased)}, {"records destroyed", fmt.Sprint(r.Records)}}); err != nil {
+		return err
+	}
+	if !r.Erased {
+		return verdict{exitInconclusive}
+	}
+	return nil
+}
+
+// subjectOf reads what --subject says.
+func (a *app) subjectOf(s string) (pseudonym.Identifier, error) {
+	if s == "-" {
+		line, err := readPassphrase(a.in)
+		if err != nil {
+			return pseudonym.Identifier{}, usage("no subject on standard input")
+		}
+		s = string(line)
+	}
+	parts := strings.SplitN(s, ":", 3)
+	if len(parts) != 3 {
+		return pseudonym.Identifier{}, usage("--subject takes COUNTRY:TYPE:VALUE")
+	}
+	id, err := pseudonym.Identifier{Jurisdiction: parts[0], Type: parts[1], Value: parts[2]}.Normalize()
+	if err != nil {
+		return pseudonym.Identifier{}, usage("--subject takes COUNTRY:TYPE:VALUE, the country in three letters, the type passport or national_number")
+	}
+	return id, nil
+}
+
+// erase asks the running node, or its gallery when it is not running.
+func (a *app) erase(ctx context.Context, e eraseFlags, id pseudonym.Identifier) (r erasedSubject, err error) {
+	cl, err := a.running(ctx, e.node)
+	if err != nil {
+		return r, err
+	}
+	if cl != nil {
+		body, err := json.Marshal(map[string]any{"subject": map[string]string{
+			"jurisdiction": id.Jurisdiction, "type": id.Type, "value": id.Value}})
+		if err != nil {
+			return r, errors.New("encoding request")
+		}
+		return r, cl.call(ctx, http.MethodPost, "/v1/subjects/erase", "application/json", body, &r)
+	}
+	g, err := a.openRegistrar(ctx, e.node.dir, e.from)
+	if err != nil {
+		return r, err
+	}
+	r.Records, err = g.Erase(ctx, id)
+	r.Erased = err == nil
+	if errors.Is(err, gallery.ErrUnknownSubject) {
+		err = nil
+	}
+	return r, errors.Join(err, g.Close())
+}
