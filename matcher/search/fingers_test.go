@@ -238,6 +238,9 @@ func TestFingerRankOne(t *testing.T) {
 
 // TestFingerSearchDoesNotAllocate: like faces and irises, once the memory is there.
 func TestFingerSearchDoesNotAllocate(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector sync.Pool forgets on purpose")
+	}
 	for _, workers := range []int{1, 2} {
 		index := newFingers(t, search.Config{Workers: workers})
 		for i := range 150 {

@@ -88,9 +88,10 @@ func (a *app) calibrateFinger() *cobra.Command {
 		Short: "Fingerprint templates: *.iso files named SET_FINGER_IMPRESSION.iso",
 		Long: `Each DIR holds the templates of one extractor, named as for "tamga evaluate finger". All pairs
 of different fingers are non-mated, across sets as well as within. With several folders the
-templates of each are compared with those of every other, too, and a threshold must hold in
-each of these groups. --fragments makes the calibration for comparisons in which one side shows
-little of a finger: of each template it takes the minutiae that lie closest together.`,
+templates of each are compared with those of every other, too. Parts that an impostor would cut
+out of them, the minutiae that lie closest together, are further groups, and a threshold must
+hold in each. --fragments makes the calibration for comparisons in which one side shows
+little of a finger, of smaller parts alone.`,
 		Example: `  tamga calibrate finger --data secugen/ --data fingerjet/ --out finger.calibration.json
   tamga calibrate finger --data secugen/ --data fingerjet/ --fragments --out fragment.calibration.json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -191,9 +192,13 @@ func (a *app) writeCalibration(ctx context.Context, f *calibrating, modality, co
 	}{f.out, comparator, c.Strictest(), c.Groups()}, rows)
 }
 
-// fingerGroups compares the templates of each folder with themselves and with those of every other, or fragments of
-// each folder's with the templates of all.
+// fingerGroups compares the templates of each folder with themselves, with those of every other, and the parts that an
+// impostor would cut out of them with all; or smaller fragments of each folder's with the templates of all, alone.
 func (a *app) fingerGroups(ctx context.Context, folders []string, fragments bool) ([]calibration.Scores, error) {
+	part, kept := "parts of ", finger.MinWhole
+	if fragments {
+		part, kept = "fragments of ", finger.MinDecidable
+	}
 	whole := make([][]calibration.Item[*finger.Template], len(folders))
 	cut := make([][]calibration.Item[*finger.Template], len(folders))
 	for i, dir := range folders {
@@ -206,7 +211,7 @@ func (a *app) fingerGroups(ctx context.Context, folders []string, fragments bool
 			for _, part := range []struct {
 				sample finger.Sample
 				into   *[]calibration.Item[*finger.Template]
-			}{{t.Sample, &whole[i]}, {densest(t.Sample), &cut[i]}} {
+			}{{t.Sample, &whole[i]}, {densest(t.Sample, kept), &cut[i]}} {
 				item, err := fingerItem(t.Name, part.sample)
 				if err != nil {
 					return nil, err
@@ -219,24 +224,28 @@ func (a *app) fingerGroups(ctx context.Context, folders []string, fragments bool
 		}
 	}
 	var out []calibration.Scores
-	for i := range folders {
-		for j := range folders {
-			name, probes, references := filepath.Base(folders[i]), whole[i], whole[j]
+	collect := func(name string, probes, references []calibration.Item[*finger.Template]) error {
+		s, err := calibration.Collect(ctx, name, probes, references, finger.Compare, a.counting())
+		out = append(out, s)
+		return err
+	}
+	for i, of := range folders {
+		for j, with := range folders {
+			of, with := filepath.Base(of), filepath.Base(with)
+			var err error
 			switch {
-			case fragments:
-				name, probes = "fragments of "+name+" with "+filepath.Base(folders[j]), cut[i]
-			case j < i:
-				continue
+			case fragments, j < i:
 			case i == j:
-				references = nil
+				err = collect(of, whole[i], nil)
 			default:
-				name += " with " + filepath.Base(folders[j])
+				err = collect(of+" with "+with, whole[i], whole[j])
 			}
-			s, err := calibration.Collect(ctx, name, probes, references, finger.Compare, a.counting())
+			if err == nil {
+				err = collect(part+of+" with "+with, cut[i], whole[j])
+			}
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, s)
 		}
 	}
 	return out, nil
@@ -255,10 +264,10 @@ func fingerItem(name string, s finger.Sample) (calibration.Item[*finger.Template
 	return calibration.Item[*finger.Template]{Source: name[:at], Capture: name[at+1:], Template: t}, nil
 }
 
-// densest keeps the finger.MinDecidable minutiae that lie closest together: the fragment that an impostor would cut
-// out of a finger, since it fits in most places of another.
-func densest(s finger.Sample) finger.Sample {
-	if len(s.Minutiae) <= finger.MinDecidable {
+// densest keeps the n minutiae that lie closest together: the fragment that an impostor would cut out of a finger, since
+// it fits in most places of another.
+func densest(s finger.Sample, n int) finger.Sample {
+	if len(s.Minutiae) <= n {
 		return s
 	}
 	distance := func(a, b finger.Minutia) int {
@@ -270,7 +279,7 @@ func densest(s finger.Sample) finger.Sample {
 	for _, centre := range s.Minutiae {
 		near := slices.Clone(s.Minutiae)
 		slices.SortStableFunc(near, func(a, b finger.Minutia) int { return distance(a, centre) - distance(b, centre) })
-		near = near[:finger.MinDecidable]
+		near = near[:n]
 		if reach := distance(near[len(near)-1], centre); reach < least {
 			least, best = reach, near
 		}
