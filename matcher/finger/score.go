@@ -87,13 +87,14 @@ func finite(v float64) float64 {
 	return v
 }
 
-// Where a comparison does less. On FVC2002 that saves half of the time and
-// leaves every error rate from 1 in 100 down as it was.
+// Where a comparison does less. On FVC2002 that saves more than half of the time,
+// leaves the error rates from 1 in 1,000 down as they were to a tenth of a percent,
+// and moves the EER by as little.
 const (
-	hopeless  = 0.005 // relaxed score below which no alignment is tried
-	dismissed = 1e-4  // ... and what it is scaled by to be the score
-	faint     = 0.008 // relaxed score below which fewer alignments are tried
-	slight    = 0.15  // relaxed score times squared count below which skin need not give
+	hopeless  = 0.0055 // relaxed score below which no alignment is tried
+	dismissed = 1e-4   // ... and what it is scaled by to be the score
+	faint     = 0.008  // relaxed score below which fewer alignments are tried
+	slight    = 0.15   // relaxed score times squared count below which skin need not give
 )
 
 // Which turns are considered.

@@ -8,6 +8,11 @@ import "math"
 // is shared by as many minutiae, the less likely they match by chance (S.
 // Pankanti, S. Prabhakar, A. Jain, "On the Individuality of Fingerprints", IEEE
 // TPAMI 24(8), 2002), and the less so if their types agree.
+//
+// How well the edges between neighbouring pairs agree is not here: two forms of such a term, a
+// graph of compatible edges and the mean agreement of each pair's three nearest, were measured
+// and made the tail worse (FNMR at FMR 1e-4 of FVC2002, one threshold: 8.1 to 8.9 % and 5.3 to
+// 5.7 % by extractor). Edges act where pairs are chosen, in relaxation.
 const (
 	massPower    = 1.6
 	areaPower    = 0.2
