@@ -60,7 +60,7 @@ func (s *scratch) relaxAVX2() {
 	for range rounds {
 		supportAVX2(&s.agreements, &l.votes, n, &l.sums)
 		for k := range n {
-			l.votes[k] = ownWeight*l.votes[k] + share*l.sums[k]
+			l.votes[k] = float32(ownWeight*l.votes[k]) + float32(share*l.sums[k])
 		}
 	}
 	for k := range s.pairs {

@@ -103,12 +103,12 @@ func (s *scratch) meetGeneric(a, b *prepared, turned uint8, reach float32) {
 		for ; i < len(points) && points[i].y > q.y-window; i++ {
 			p := &points[i]
 			dx, dy := p.x-q.x, p.y-q.y
-			distance := dx*dx + dy*dy
+			distance := float32(dx*dx) + float32(dy*dy)
 			if !(distance < squared) {
 				continue
 			}
 			if t := turn(p.angle, angle); t < pairTurn {
-				s.propound(uint8(i), uint8(j), (1-distance*scale)*turnWeight[t])
+				s.propound(uint8(i), uint8(j), (1-float32(distance*scale))*turnWeight[t])
 			}
 		}
 		s.met += i - from

@@ -42,7 +42,7 @@ func (s *scratch) meetAVX2(a, b *prepared, turned uint8, reach float32) {
 			p, q := &a.points[h.a], &s.moved[h.b]
 			dx, dy := p.x-q.x, p.y-q.y
 			t := turn(p.angle, b.points[h.b].angle+turned)
-			s.propound(h.a, h.b, (1-(dx*dx+dy*dy)*scale)*turnWeight[t])
+			s.propound(h.a, h.b, (1-float32((float32(dx*dx)+float32(dy*dy))*scale))*turnWeight[t])
 		}
 	}
 }

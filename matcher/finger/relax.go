@@ -97,11 +97,11 @@ func (s *scratch) relaxGeneric() {
 	for range rounds {
 		var sums [mostPairs]float32
 		for _, l := range s.links {
-			sums[l.t] += l.value * s.pairs[l.k].vote
-			sums[l.k] += l.value * s.pairs[l.t].vote
+			sums[l.t] += float32(l.value * s.pairs[l.k].vote)
+			sums[l.k] += float32(l.value * s.pairs[l.t].vote)
 		}
 		for t := range n {
-			s.pairs[t].vote = ownWeight*s.pairs[t].vote + share*sums[t]
+			s.pairs[t].vote = float32(ownWeight*s.pairs[t].vote) + float32(share*sums[t])
 		}
 	}
 }
@@ -109,6 +109,9 @@ func (s *scratch) relaxGeneric() {
 // agreement is rho of the paper, made symmetric: how alike the two minutiae of
 // the one template and the two of the other lie to each other, in distance,
 // in direction and in the direction of the line between them.
+//
+// The conversions keep compilers from fusing multiplications with additions, which
+// assembly does not.
 func agreement(t, k *pair) float32 {
 	turned := turn(t.turn, k.turn)
 	if turned > mostTurned {
@@ -116,20 +119,20 @@ func agreement(t, k *pair) float32 {
 	}
 	ax, ay := k.ax-t.ax, k.ay-t.ay
 	bx, by := k.bx-t.bx, k.by-t.by
-	a2, b2 := ax*ax+ay*ay, bx*bx+by*by
-	dot, det := ax*bx+ay*by, ay*bx-ax*by
+	a2, b2 := float32(ax*ax)+float32(ay*ay), float32(bx*bx)+float32(by*by)
+	dot, det := float32(ax*bx)+float32(ay*by), float32(ay*bx)-float32(ax*by)
 	if a2 == 0 || b2 == 0 {
 		return 0
 	}
 	da, db := float32(math.Sqrt(float64(a2))), float32(math.Sqrt(float64(b2)))
-	stretch := stretchFloor + stretchRate*(da+db)
+	stretch := stretchFloor + float32(stretchRate*(da+db))
 	d := max(da-db, db-da) / stretch * distanceSteps
 	if d >= distanceReach*distanceSteps {
 		return 0
 	}
 	scale := 1 / (da * db)
-	c := (1 - (dot*t.cos+det*t.sin)*scale) * (cosineSteps / cosineReach)
-	e := (1 - (dot*k.cos+det*k.sin)*scale) * (cosineSteps / cosineReach)
+	c := (1 - float32((float32(dot*t.cos)+float32(det*t.sin))*scale)) * (cosineSteps / cosineReach)
+	e := (1 - float32((float32(dot*k.cos)+float32(det*k.sin))*scale)) * (cosineSteps / cosineReach)
 	if c >= cosineSteps || e >= cosineSteps {
 		return 0
 	}

@@ -148,7 +148,7 @@ func checkIris(data []byte) (eye uint8, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer clear(c.Sample.Code[:])
+	defer func() { clear(c.Sample.Code[:]); clear(c.Sample.Mask[:]) }()
 	t, err := iris.Prepare(c.Sample)
 	t.Wipe()
 	return c.Eye, err
