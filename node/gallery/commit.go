@@ -7,9 +7,8 @@ import (
 	"math"
 	"sync"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Group commit without a goroutine of its own, as in federation/ledger: every
@@ -135,7 +134,7 @@ func (g *Gallery) lead() {
 	}()
 	err := g.failed
 	if err == nil {
-		err = guard(func() error { return g.commit(calls) })
+		err = g.commit(calls)
 	}
 	if err == nil {
 		return
@@ -145,37 +144,52 @@ func (g *Gallery) lead() {
 	}
 }
 
-// commit stores the calls' jobs in one transaction, or several when they prove
-// larger than their estimate. The caller has the turn.
+// commit stores the calls' jobs in one update, or several when they prove larger
+// than their estimate. The caller has the turn.
 func (g *Gallery) commit(calls []*call) error {
-	b := g.begin()
-	defer func() { b.txn.Discard() }()
+	type place struct {
+		c *call
+		i int
+	}
+	var left []place
 	for _, c := range calls {
 		for i := range c.jobs {
-			if b.size > 0 && b.size+c.jobs[i].e.size()+maxKeyring > maxCommit {
-				if err := g.finish(b); err != nil {
-					return err
-				}
-				b.txn.Discard()
-				b = g.begin()
-			}
-			r, err := b.add(g, &c.jobs[i])
-			if err != nil {
-				return err
-			}
-			if errors.Is(r.Err, ErrDamaged) {
-				c.err = r.Err
-			}
-			b.settled = append(b.settled, settled{&c.results[i], r})
+			left = append(left, place{c, i})
 		}
 	}
-	return g.finish(b)
+	for len(left) > 0 {
+		var taken int
+		err := g.update(func(b *bundle) error {
+			for taken = 0; taken < len(left); taken++ {
+				at := left[taken]
+				job := &at.c.jobs[at.i]
+				if b.size > 0 && b.size+job.e.size()+maxKeyring > maxCommit {
+					return nil
+				}
+				r, err := b.add(g, job)
+				if err != nil {
+					return err
+				}
+				if errors.Is(r.Err, ErrDamaged) {
+					at.c.err = r.Err
+				}
+				b.settled = append(b.settled, settled{&at.c.results[at.i], r})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		left = left[taken:]
+	}
+	return nil
 }
 
 // bundle is one transaction in the making.
 type bundle struct {
-	txn     *badger.Txn
+	txn     store.Txn
 	tally   tally // once it is committed
+	writes  bool  // whether anything is to be committed
 	size    int
 	settled []settled
 }
@@ -186,10 +200,63 @@ type settled struct {
 	is Result
 }
 
-func (g *Gallery) begin() *bundle {
-	b := &bundle{txn: g.db.NewTransaction(true), tally: g.tally}
-	b.tally.commit++
-	return b
+// update has f stage a bundle and makes it durable, then counts it, then publishes
+// its results. The caller has the turn.
+func (g *Gallery) update(f func(*bundle) error) error {
+	var b *bundle
+	err := g.db.Update(func(txn store.Txn) error {
+		stored, err := g.latest(txn)
+		if err != nil {
+			return err
+		}
+		b = &bundle{txn: txn, tally: stored}
+		b.tally.commit++
+		if err := f(b); err != nil || b.size == 0 && b.tally.erasures == stored.erasures {
+			return err
+		}
+		if b.tally.commit == math.MaxUint32 {
+			return errors.New("committing: commit numbers are used up")
+		}
+		b.writes = true
+		return txn.Set(keyTally(), g.tallies.seal(b.tally))
+	})
+	if errors.Is(err, store.ErrInDoubt) {
+		// Whether it reached the disk is unknown, so the next tally would be a guess.
+		g.failed = fmt.Errorf("committing: %w; reopen the gallery", err)
+		return g.failed
+	}
+	if err != nil {
+		return err
+	}
+	if b.writes {
+		g.count(b)
+	}
+	for _, s := range b.settled {
+		*s.at = s.is
+	}
+	return nil
+}
+
+// latest is the tally in the store, which must be what this gallery knows.
+func (g *Gallery) latest(txn store.Reader) (tally, error) {
+	stored, err := g.storedTally(txn)
+	if err != nil {
+		return tally{}, damaged("reading tally", err)
+	}
+	if stored != g.tally {
+		return tally{}, fmt.Errorf("%w: the store is not as the last commit left it", ErrDamaged)
+	}
+	return stored, nil
+}
+
+// count takes note of a bundle that stands.
+func (g *Gallery) count(b *bundle) {
+	g.tally = b.tally
+	g.subjects.Store(int64(b.tally.subjects))
+	if err := g.beside.write(g.tallies, b.tally); err != nil {
+		// This commit is durable; the next would not be protected.
+		g.failed = err
+	}
 }
 
 // add stages one job. The error is the store's; the job's own is in the Result.
@@ -198,6 +265,9 @@ func (b *bundle) add(g *Gallery, j *job) (Result, error) {
 		return Result{Failed, j.err}, nil
 	}
 	s, err := g.stage(b.txn, b.tally.commit, j)
+	if errors.Is(err, store.ErrUnavailable) {
+		return Result{}, err
+	}
 	if err != nil {
 		return Result{Failed, err}, nil
 	}
@@ -214,38 +284,4 @@ func (b *bundle) add(g *Gallery, j *job) (Result, error) {
 		b.tally.subjects++
 	}
 	return Result{Change: s.change}, nil
-}
-
-// finish makes a bundle durable, then counts it, then publishes its results.
-func (g *Gallery) finish(b *bundle) error {
-	if b.size > 0 {
-		if err := g.write(b); err != nil {
-			return err
-		}
-	}
-	for _, s := range b.settled {
-		*s.at = s.is
-	}
-	return nil
-}
-
-func (g *Gallery) write(b *bundle) error {
-	if b.tally.commit == math.MaxUint32 {
-		return errors.New("committing: commit numbers are used up")
-	}
-	if err := b.txn.Set(keyTally(), g.tallies.seal(b.tally)); err != nil {
-		return fmt.Errorf("staging tally: %v", err)
-	}
-	if err := guard(b.txn.Commit); err != nil {
-		// Whether it reached the disk is unknown, so the next tally would be a guess.
-		g.failed = fmt.Errorf("committing: %v; reopen the gallery", err)
-		return g.failed
-	}
-	g.tally = b.tally
-	g.subjects.Store(int64(b.tally.subjects))
-	if err := g.beside.write(g.tallies, b.tally); err != nil {
-		// This commit is durable; the next would not be protected.
-		g.failed = err
-	}
-	return nil
 }

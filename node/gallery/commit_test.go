@@ -229,7 +229,9 @@ func TestFailedFile(t *testing.T) {
 // TestCommitNumbers uses up the numbers.
 func TestCommitNumbers(t *testing.T) {
 	g := openGallery(t, newDir(t))
-	g.SetCommits(1<<32 - 3)
+	if err := g.SetCommits(1<<32 - 3); err != nil {
+		t.Fatal(err)
+	}
 	enrol(t, g, person(0))
 	results, err := g.Enrol(t.Context(), persons(1, 2))
 	if err == nil || changes(results) != "failed" {

@@ -11,9 +11,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Change says what enrolling one Enrolment did.
@@ -42,13 +41,16 @@ var (
 	ErrKnown          = errors.New("the subject is enrolled already, with other records")
 )
 
+// errPlanned keeps a plan out of the store.
+var errPlanned = errors.New("only planned")
+
 // errNotReached is the result of what a batch that ended early left undone.
 var errNotReached = errors.New("not reached")
 
 const (
-	// maxCommit bounds one transaction well below Badger's limit of 15 % of a
-	// memtable, and maxSubject keeps any one Enrolment inside it.
-	maxCommit  = 1 << 20
+	// maxCommit bounds one transaction, and maxSubject keeps any one Enrolment inside
+	// it.
+	maxCommit  = store.MaxUpdate / 2
 	maxSubject = 512 << 10
 	// maxKeyring is more than the list of MaxRecords records takes, each with its
 	// digest and names of the length that envelope allows.
@@ -152,9 +154,8 @@ func (g *Gallery) plan(ctx context.Context, jobs []job) (out []Result, err error
 	if g.failed != nil {
 		return nil, g.failed
 	}
-	b := g.begin()
-	defer func() { b.txn.Discard() }()
-	err = guard(func() error {
+	err = g.update(func(b *bundle) error {
+		out = nil
 		for i := range jobs {
 			r, err := b.add(g, &jobs[i])
 			if err != nil {
@@ -162,8 +163,11 @@ func (g *Gallery) plan(ctx context.Context, jobs []job) (out []Result, err error
 			}
 			out = append(out, r)
 		}
-		return nil
+		return errPlanned
 	})
+	if errors.Is(err, errPlanned) {
+		err = nil
+	}
 	return out, err
 }
 
@@ -208,7 +212,7 @@ type write struct{ key, value []byte }
 
 // stage works out what a job writes, or the rule it breaks. It reads through txn,
 // so that a subject may occur several times in a commit.
-func (g *Gallery) stage(txn *badger.Txn, commit uint32, j *job) (staged, error) {
+func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error) {
 	if j.rewrap {
 		return g.stageRewrap(txn, commit, j.p)
 	}
@@ -256,7 +260,7 @@ func (g *Gallery) stageKeyring(s subject, commit uint32) ([]write, error) {
 	return []write{{keyringKey(s.p), k}, {stampKey(s.p), binary.BigEndian.AppendUint32(nil, commit)}}, nil
 }
 
-func (g *Gallery) loadOrMake(txn *badger.Txn, p pseudonym.Pseudonym) (subject, Change, error) {
+func (g *Gallery) loadOrMake(txn store.Reader, p pseudonym.Pseudonym) (subject, Change, error) {
 	s, err := g.load(txn, p)
 	if err == nil {
 		return s, Updated, nil

@@ -30,11 +30,7 @@ func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records i
 	if g.failed != nil {
 		return 0, fmt.Errorf("erasing subject: %w", g.failed)
 	}
-	err = guard(func() (err error) {
-		records, err = g.erase(p)
-		return err
-	})
-	if err != nil {
+	if records, err = g.erase(p); err != nil {
 		return 0, fmt.Errorf("erasing subject: %w", err)
 	}
 	return records, nil
@@ -43,23 +39,24 @@ func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records i
 // erase is Erase by who has the turn. The list of erasures comes first: should the
 // process die before the commit, the next Open makes up for it.
 func (g *Gallery) erase(p pseudonym.Pseudonym) (records int, err error) {
-	b := g.begin()
-	defer func() { b.txn.Discard() }()
-	if _, _, err := lookUp(b.txn, p); errors.Is(err, ErrUnknownSubject) {
-		return 0, err
-	} else if err != nil {
-		return 0, damaged("reading keyring", err)
-	}
-	if err := g.erased.add(erasure{b.tally.commit, p}); err != nil {
-		g.failed = fmt.Errorf("%w; reopen the gallery", err) // how much of it was written is unknown
-		return 0, g.failed
-	}
-	b.tally.erasures = g.erased.n
-	if records, err = b.erase(g, p); err != nil {
-		g.failed = fmt.Errorf("%w; reopen the gallery", err)
-		return 0, err
-	}
-	return records, g.finish(b)
+	err = g.update(func(b *bundle) error {
+		if _, _, err := lookUp(b.txn, p); errors.Is(err, ErrUnknownSubject) {
+			return err
+		} else if err != nil {
+			return damaged("reading keyring", err)
+		}
+		if err := g.erased.add(erasure{b.tally.commit, p}); err != nil {
+			g.failed = fmt.Errorf("%w; reopen the gallery", err) // how much of it was written is unknown
+			return g.failed
+		}
+		b.tally.erasures = g.erased.n
+		if records, err = b.erase(g, p); err != nil {
+			g.failed = fmt.Errorf("%w; reopen the gallery", err)
+			return err
+		}
+		return nil
+	})
+	return records, err
 }
 
 // erase stages the removal of a subject, whole.
@@ -100,9 +97,7 @@ func (g *Gallery) eraseAgain() error {
 	done := g.tally.erasures
 	return g.erased.from(done, func(x erasure) error {
 		done++
-		return guard(func() error {
-			b := g.begin()
-			defer func() { b.txn.Discard() }()
+		return g.update(func(b *bundle) error {
 			b.tally.erasures = done
 			b.tally.commit = max(b.tally.commit, x.commit+1)
 			stamp, _, err := lookUp(b.txn, x.subject)
@@ -115,7 +110,7 @@ func (g *Gallery) eraseAgain() error {
 					return err
 				}
 			}
-			return g.write(b)
+			return nil
 		})
 	})
 }

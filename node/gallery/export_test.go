@@ -1,14 +1,11 @@
 package gallery
 
 import (
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // What the tests need to see from outside the package.
-var StoreOptions = storeOptions
-
 const (
 	MaxCommit  = maxCommit
 	MaxCall    = maxCall
@@ -21,7 +18,7 @@ const (
 )
 
 // DB lets a test edit the store under an open gallery.
-func (g *Gallery) DB() *badger.DB { return g.db }
+func (g *Gallery) DB() store.Store { return g.db }
 
 // KeyTally is the key of the stored tally.
 func KeyTally() []byte { return keyTally() }
@@ -61,7 +58,10 @@ func (g *Gallery) Closing() bool {
 func (g *Gallery) Commits() uint32 { return g.tally.commit }
 
 // SetCommits makes the next commit's number one more than n.
-func (g *Gallery) SetCommits(n uint32) { g.tally.commit = n }
+func (g *Gallery) SetCommits(n uint32) error {
+	g.tally.commit = n
+	return g.db.Update(func(txn store.Txn) error { return txn.Set(keyTally(), g.tallies.seal(g.tally)) })
+}
 
 // LoseFile closes the tally file under the gallery, so that writing it fails.
 func (g *Gallery) LoseFile() { g.beside.file.Close() }

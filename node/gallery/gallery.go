@@ -1,5 +1,5 @@
 // Package gallery keeps a node's enrolled subjects: encrypted, under pseudonyms,
-// on disk with Badger.
+// in a store of node/gallery/store.
 //
 // Open it, Enrol batches, look references up with [Gallery.References].
 // What a subject's records are keyed by is the VOPRF output of the identifier
@@ -43,24 +43,20 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
-
-	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/options"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Errors that callers branch on.
 var (
 	ErrUnknownSubject = errors.New("no subject is enrolled under this identifier")
-	ErrLocked         = errors.New("the gallery folder is in use by another process")
-	ErrDamaged        = errors.New("the gallery is damaged, or not of this node and its keys")
+	ErrLocked         = store.ErrLocked
+	ErrDamaged        = store.ErrDamaged
 	ErrClosed         = errors.New("the gallery is closed")
 )
 
@@ -102,7 +98,7 @@ func (c Config) check() error {
 // Gallery is an open store. It is safe for concurrent use; Close it.
 type Gallery struct {
 	// Immutable after Open.
-	db         *badger.DB
+	db         store.Store
 	node       string
 	index      [32]byte
 	pseudonyms pseudonym.Key
@@ -171,10 +167,7 @@ func (g *Gallery) openLocked(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(dropEmptyLogs(dir), checkTables(dir)); err != nil {
-		return err
-	}
-	if g.db, err = openStore(dir); err != nil {
+	if g.db, err = store.OpenBadger(dir); err != nil {
 		return err
 	}
 	err = g.start(known)
@@ -182,42 +175,9 @@ func (g *Gallery) openLocked(dir string) error {
 		err = g.eraseAgain()
 	}
 	if err != nil {
-		return errors.Join(err, guard(g.db.Close))
+		return errors.Join(err, g.db.Close())
 	}
 	return nil
-}
-
-func openStore(dir string) (db *badger.DB, err error) {
-	err = guard(func() (err error) {
-		db, err = badger.Open(storeOptions(dir))
-		return err
-	})
-	switch {
-	case err == nil || errors.Is(err, ErrDamaged):
-		return db, err
-	case strings.Contains(err.Error(), "Cannot acquire directory lock"):
-		return nil, ErrLocked
-	}
-	return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
-}
-
-// storeOptions keep Badger small and honest: every commit synced, every block
-// checked when read, no compression of what is ciphertext anyway, and larger values
-// in the value log, which keeps memory and start-up small.
-func storeOptions(dir string) badger.Options {
-	return badger.DefaultOptions(dir).
-		WithSyncWrites(true).
-		WithLogger(nil).
-		WithMetricsEnabled(false).
-		WithCompression(options.None).
-		WithBlockCacheSize(0).
-		WithChecksumVerificationMode(options.OnBlockRead).
-		WithMemTableSize(16 << 20).
-		WithValueThreshold(1 << 10).
-		WithValueLogFileSize(64 << 20).
-		WithNumMemtables(2).
-		WithNumCompactors(2).
-		WithDetectConflicts(false)
 }
 
 // Close waits for the commit under way, refuses those that wait, and releases the
@@ -232,7 +192,7 @@ func (g *Gallery) Close() error {
 	g.life.Lock()
 	defer g.life.Unlock()
 	g.closed = true
-	if err := errors.Join(guard(g.db.Close), g.erased.file.Close(), g.beside.Close()); err != nil {
+	if err := errors.Join(g.db.Close(), g.erased.file.Close(), g.beside.Close()); err != nil {
 		return fmt.Errorf("closing gallery: %w", err)
 	}
 	return nil
@@ -241,26 +201,15 @@ func (g *Gallery) Close() error {
 // Subjects is how many subjects are enrolled.
 func (g *Gallery) Subjects() int64 { return g.subjects.Load() }
 
-// view runs f in a read transaction. What f returns must not depend on the store.
-func (g *Gallery) view(f func(*badger.Txn) error) error {
+// view runs f on the store as of one moment. What f returns must not depend on the
+// store.
+func (g *Gallery) view(f func(store.Reader) error) error {
 	g.life.RLock()
 	defer g.life.RUnlock()
 	if g.closed {
 		return ErrClosed
 	}
-	return guard(func() error { return g.db.View(f) })
-}
-
-// guard turns a panic of the store, or a fault in a file that it has mapped, into
-// damage. Badger takes its files' word for lengths.
-func guard(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: the store stopped with a %T", ErrDamaged, r)
-		}
-	}()
-	return f()
+	return g.db.View(f)
 }
 
 // Format prints a constant whatever the verb.

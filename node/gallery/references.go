@@ -8,10 +8,9 @@ import (
 	"io"
 	"log/slog"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // References is what the gallery holds of one subject in one modality. Its
@@ -38,7 +37,7 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 		return References{}, fmt.Errorf("looking up subject: %w", err)
 	}
 	var s subject
-	err = g.view(func(txn *badger.Txn) (err error) {
+	err = g.view(func(txn store.Reader) (err error) {
 		s, err = g.load(txn, p)
 		return err
 	})
@@ -83,18 +82,15 @@ func (r References) Each(visit func(Template) error) error {
 // AAD, so the digest says whether this one is in its place.
 func (r References) open(info recordInfo) ([]byte, error) {
 	var sealed []byte
-	err := r.g.view(func(txn *badger.Txn) error {
-		item, err := txn.Get(r.g.recordKey(r.p, info.Slot))
-		if err == nil {
-			sealed, err = item.ValueCopy(nil)
-		}
-		if err != nil {
-			return damaged("reading it", err)
-		}
-		return nil
+	err := r.g.view(func(txn store.Reader) (err error) {
+		sealed, err = txn.Get(r.g.recordKey(r.p, info.Slot))
+		return err
 	})
-	if err != nil {
+	if errors.Is(err, ErrClosed) {
 		return nil, err
+	}
+	if err != nil {
+		return nil, damaged("reading it", err)
 	}
 	plain, err := r.dek.Open(r.g.recordAAD(r.p, info), sealed)
 	if errors.Is(err, envelope.ErrNoKey) {

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dgraph-io/badger/v4"
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // UseRing has the gallery use another ring of KEKs from now on: keys of new subjects
@@ -75,27 +75,21 @@ const maxRewrap = 64
 // generation, and the key to go on after; nil at the end.
 func (g *Gallery) stale(after []byte) (found []pseudonym.Pseudonym, last []byte, err error) {
 	current := g.ring.Load().Current()
-	err = g.view(func(txn *badger.Txn) error {
-		o := badger.DefaultIteratorOptions
-		o.Prefix = []byte("k")
-		it := txn.NewIterator(o)
-		defer it.Close()
-		for it.Seek(append([]byte("k"), bytes.TrimPrefix(after, []byte("k"))...)); it.Valid(); it.Next() {
-			item := it.Item()
-			key := item.KeyCopy(nil)
-			if bytes.Equal(key, after) {
-				continue
+	err = g.view(func(txn store.Reader) error {
+		for row, err := range txn.Scan([]byte("k"), after) {
+			if err != nil {
+				return err
 			}
 			if len(found) == maxRewrap {
 				return nil
 			}
-			last = key
-			generation, err := generationOf(item)
+			last = bytes.Clone(row.Key)
+			generation, err := generationOf(row)
 			if err != nil {
 				return damaged("reading keyring", err)
 			}
 			if generation != current {
-				found = append(found, pseudonym.Pseudonym(key[1:]))
+				found = append(found, pseudonym.Pseudonym(last[1:]))
 			}
 		}
 		last = nil
@@ -104,23 +98,19 @@ func (g *Gallery) stale(after []byte) (found []pseudonym.Pseudonym, last []byte,
 	return found, last, err
 }
 
-func generationOf(item *badger.Item) (generation uint32, err error) {
-	err = item.Value(func(v []byte) error {
-		var k keyring
-		if err := cbor.Unmarshal(v, &k); err != nil {
-			return err
-		}
-		if len(k.DEK) != envelope.WrappedSize || len(item.Key()) != 1+len(pseudonym.Pseudonym{}) {
-			return errors.New("key of the wrong length")
-		}
-		generation = binary.BigEndian.Uint32(k.DEK)
-		return nil
-	})
-	return generation, err
+func generationOf(row Row) (uint32, error) {
+	var k keyring
+	if err := cbor.Unmarshal(row.Value, &k); err != nil {
+		return 0, err
+	}
+	if len(k.DEK) != envelope.WrappedSize || len(row.Key) != 1+len(pseudonym.Pseudonym{}) {
+		return 0, errors.New("key of the wrong length")
+	}
+	return binary.BigEndian.Uint32(k.DEK), nil
 }
 
 // stageRewrap works out the keyring of a subject under the current generation.
-func (g *Gallery) stageRewrap(txn *badger.Txn, commit uint32, p pseudonym.Pseudonym) (staged, error) {
+func (g *Gallery) stageRewrap(txn store.Reader, commit uint32, p pseudonym.Pseudonym) (staged, error) {
 	s, err := g.load(txn, p)
 	if err != nil {
 		return staged{}, err

@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,37 +12,34 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/dgraph-io/badger/v4"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Row is one entry of the store as it lies there: ciphertext under names that say
 // nothing. It is valid until the next one is asked for.
-type Row struct{ Key, Value []byte }
+type Row = store.Row
 
 // Snapshot yields every row of the gallery as of one moment, in the order of the
 // keys, while enrolments go on. Subjects is how many subjects the rows hold.
 func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects uint64, err error) {
-	err = g.view(func(txn *badger.Txn) error {
+	err = g.view(func(txn store.Reader) error {
 		t, err := g.storedTally(txn)
 		if err != nil {
 			return damaged("reading tally", err)
 		}
 		var counted uint64
-		it := txn.NewIterator(badger.DefaultIteratorOptions)
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			if err := ctx.Err(); err != nil {
+		for row, err := range txn.Scan(nil, nil) {
+			if err = errors.Join(err, ctx.Err()); err != nil {
 				return err
 			}
-			item := it.Item()
-			if item.Key()[0] == 'v' {
+			if row.Key[0] == 'v' {
 				counted++
 			}
-			if err := item.Value(func(v []byte) error { return visit(Row{item.Key(), v}) }); err != nil {
+			if err := visit(row); err != nil {
 				return err
 			}
 		}
-		// Iterators stop at damage without saying so.
+		// A store may lose rows to damage without saying so.
 		if subjects = t.subjects; counted != subjects {
 			return fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
 		}
@@ -76,7 +74,7 @@ func (g *Gallery) snapshotErasures(visit func(Row) error) error {
 		} else if err != nil {
 			return err
 		}
-		if err := visit(Row{binary.BigEndian.AppendUint64([]byte{erasureRow}, i), entry}); err != nil {
+		if err := visit(Row{Key: binary.BigEndian.AppendUint64([]byte{erasureRow}, i), Value: entry}); err != nil {
 			return err
 		}
 	}
@@ -97,39 +95,32 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	db, err := openStore(dir)
+	db, err := store.OpenBadger(dir)
 	if err != nil {
 		return err
 	}
 	var tally []byte
 	list, err := newRestoredList(dir)
 	if err != nil {
-		return errors.Join(err, guard(db.Close))
+		return errors.Join(err, db.Close())
 	}
-	err = guard(func() error {
-		b := db.NewWriteBatch()
-		defer b.Cancel()
+	err = db.Load(func(yield func(Row, error) bool) {
 		for row, err := range rows {
-			if err = errors.Join(err, ctx.Err()); err != nil {
-				return err
-			}
-			key, value := append([]byte(nil), row.Key...), append([]byte(nil), row.Value...)
-			if len(key) > 0 && key[0] == erasureRow {
-				if _, err := list.Write(value); err != nil {
-					return err
+			err = errors.Join(err, ctx.Err())
+			if err == nil && len(row.Key) > 0 && row.Key[0] == erasureRow {
+				if _, err = list.Write(row.Value); err == nil {
+					continue
 				}
-				continue
 			}
-			if string(key) == string(keyTally()) {
-				tally = value
+			if string(row.Key) == string(keyTally()) {
+				tally = bytes.Clone(row.Value)
 			}
-			if err := b.Set(key, value); err != nil {
-				return err
+			if !yield(row, err) {
+				return
 			}
 		}
-		return b.Flush()
 	})
-	if err = errors.Join(err, guard(db.Close), list.Sync(), list.Close()); err != nil {
+	if err = errors.Join(err, db.Close(), list.Sync(), list.Close()); err != nil {
 		return err
 	}
 	if err := keepLonger(list.Name(), ErasuresFile(dir)); err != nil {

@@ -10,10 +10,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // forms are the ways in which bytes may stand in a file. The encoded ones start at
@@ -150,17 +149,18 @@ func TestStolenKeys(t *testing.T) {
 		t.Errorf("without the pseudonym key: %v, want ErrDamaged", err)
 	}
 
-	db, err := badger.Open(gallery.StoreOptions(dir))
+	db, err := store.OpenBadger(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
 	families := make(map[byte]map[string]bool)
-	err = db.View(func(txn *badger.Txn) error {
-		it := txn.NewIterator(badger.DefaultIteratorOptions)
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			key := it.Item().KeyCopy(nil)
+	err = db.View(func(r store.Reader) error {
+		for row, err := range r.Scan(nil, nil) {
+			if err != nil {
+				return err
+			}
+			key := row.Key
 			if families[key[0]] == nil {
 				families[key[0]] = make(map[string]bool)
 			}

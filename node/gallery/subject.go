@@ -9,11 +9,11 @@ import (
 	"io"
 	"log/slog"
 
-	"github.com/dgraph-io/badger/v4"
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Template is one biometric reference as it was imported: a validated record of
@@ -165,38 +165,33 @@ func (g *Gallery) listAAD(p pseudonym.Pseudonym, dek envelope.DEK, commit uint32
 		Version: commit, KeyGeneration: dek.Generation()}
 }
 
-func stampOf(item *badger.Item) (stamp uint32, err error) {
-	err = item.Value(func(v []byte) error {
-		if len(v) != stampSize {
-			return ErrDamaged
-		}
-		stamp = binary.BigEndian.Uint32(v)
-		return nil
-	})
-	return stamp, err
+func stampOf(value []byte) (uint32, error) {
+	if len(value) != stampSize {
+		return 0, ErrDamaged
+	}
+	return binary.BigEndian.Uint32(value), nil
 }
 
 // lookUp finds the two entries of a subject: [ErrUnknownSubject] when there is
 // neither.
-func lookUp(txn *badger.Txn, p pseudonym.Pseudonym) (stamp uint32, k keyring, err error) {
-	vItem, vErr := txn.Get(stampKey(p))
-	kItem, kErr := txn.Get(keyringKey(p))
-	if errors.Is(vErr, badger.ErrKeyNotFound) && errors.Is(kErr, badger.ErrKeyNotFound) {
+func lookUp(txn store.Reader, p pseudonym.Pseudonym) (stamp uint32, k keyring, err error) {
+	v, vErr := txn.Get(stampKey(p))
+	sealed, kErr := txn.Get(keyringKey(p))
+	if errors.Is(vErr, store.ErrNotFound) && errors.Is(kErr, store.ErrNotFound) {
 		return 0, keyring{}, ErrUnknownSubject
 	}
 	if err := errors.Join(vErr, kErr); err != nil {
 		return 0, keyring{}, err
 	}
-	if stamp, err = stampOf(vItem); err != nil {
+	if stamp, err = stampOf(v); err != nil {
 		return 0, keyring{}, err
 	}
-	err = kItem.Value(func(v []byte) error { return cbor.Unmarshal(v, &k) })
-	return stamp, k, err
+	return stamp, k, cbor.Unmarshal(sealed, &k)
 }
 
 // load opens a subject's key and record list. [ErrUnknownSubject] when there is
 // none; the caller wipes the key otherwise.
-func (g *Gallery) load(txn *badger.Txn, p pseudonym.Pseudonym) (subject, error) {
+func (g *Gallery) load(txn store.Reader, p pseudonym.Pseudonym) (subject, error) {
 	stamp, k, err := lookUp(txn, p)
 	if errors.Is(err, ErrUnknownSubject) {
 		return subject{}, err

@@ -5,24 +5,20 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // entries reads and writes the store as its thief would.
 type entries struct {
 	tb testing.TB
-	db *badger.DB
+	db store.Store
 }
 
 func (e entries) value(key []byte) (v []byte) {
 	e.tb.Helper()
-	err := e.db.View(func(txn *badger.Txn) error {
-		item, err := txn.Get(key)
-		if err == nil {
-			v, err = item.ValueCopy(nil)
-		}
+	err := e.db.View(func(r store.Reader) (err error) {
+		v, err = r.Get(key)
 		return err
 	})
 	if err != nil {
@@ -33,14 +29,14 @@ func (e entries) value(key []byte) (v []byte) {
 
 func (e entries) set(key, value []byte) {
 	e.tb.Helper()
-	if err := e.db.Update(func(txn *badger.Txn) error { return txn.Set(key, value) }); err != nil {
+	if err := e.db.Update(func(txn store.Txn) error { return txn.Set(key, value) }); err != nil {
 		e.tb.Fatal(err)
 	}
 }
 
 func (e entries) remove(key []byte) {
 	e.tb.Helper()
-	if err := e.db.Update(func(txn *badger.Txn) error { return txn.Delete(key) }); err != nil {
+	if err := e.db.Update(func(txn store.Txn) error { return txn.Delete(key) }); err != nil {
 		e.tb.Fatal(err)
 	}
 }

@@ -10,9 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Badger repairs a damaged write-ahead log by forgetting what follows the damage,
@@ -109,16 +108,17 @@ func (g *Gallery) start(known tally) error {
 // recount reads the tally in the store and works out what it should be. A store
 // without one must be empty.
 func (g *Gallery) recount() (stored, counted tally, err error) {
-	err = g.view(func(txn *badger.Txn) error {
+	err = g.view(func(txn store.Reader) error {
 		if stored, err = g.storedTally(txn); err != nil {
 			return damaged("reading tally", err)
 		}
 		counted.commit, counted.erasures = stored.commit, stored.erasures
-		// Iterators stop at damage without saying so; the count then falls short.
-		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte("v")})
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			stamp, err := stampOf(it.Item())
+		// A store may lose rows to damage without saying so; the count then falls short.
+		for row, err := range txn.Scan([]byte("v"), nil) {
+			if err != nil {
+				return damaged("counting subjects", err)
+			}
+			stamp, err := stampOf(row.Value)
 			if err != nil {
 				return damaged("counting subjects", err)
 			}
@@ -130,27 +130,24 @@ func (g *Gallery) recount() (stored, counted tally, err error) {
 	return stored, counted, err
 }
 
-func (g *Gallery) storedTally(txn *badger.Txn) (t tally, err error) {
-	item, err := txn.Get(keyTally())
-	if errors.Is(err, badger.ErrKeyNotFound) {
+func (g *Gallery) storedTally(txn store.Reader) (tally, error) {
+	v, err := txn.Get(keyTally())
+	if errors.Is(err, store.ErrNotFound) {
 		return tally{}, nil
 	}
 	if err != nil {
 		return tally{}, err
 	}
-	err = item.Value(func(v []byte) error {
-		var ok bool
-		if t, ok = g.tallies.open(v); !ok {
-			return ErrDamaged
-		}
-		return nil
-	})
-	return t, err
+	t, ok := g.tallies.open(v)
+	if !ok {
+		return tally{}, ErrDamaged
+	}
+	return t, nil
 }
 
 // damaged is what an error of the store comes to where the store must not fail.
 func damaged(doing string, err error) error {
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, ErrDamaged) || errors.Is(err, store.ErrUnavailable) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return fmt.Errorf("%s: %w: %v", doing, ErrDamaged, err)
@@ -172,7 +169,7 @@ func openTallyFile(dir string) (*tallyFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(f); err != nil {
+	if err := store.Lock(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return &tallyFile{file: f}, nil

@@ -1,14 +1,14 @@
 package gallery
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Undone is what taking a batch back did.
@@ -33,37 +33,33 @@ func (g *Gallery) Undo(ctx context.Context, batch string) (Undone, error) {
 	if batch == "" {
 		return total, errors.New("undoing batch: no batch named")
 	}
-	for from := []byte("v"); from != nil; {
-		page, next, err := g.members(ctx, batch, from)
+	for after, more := []byte(nil), true; more; {
+		page, last, err := g.members(ctx, batch, after)
 		if err == nil && len(page) > 0 {
 			err = g.undo(ctx, batch, page, &total)
 		}
 		if err != nil {
 			return total, fmt.Errorf("undoing batch: %w", err)
 		}
-		from = next
+		after, more = last, last != nil
 	}
 	return total, nil
 }
 
-// members finds, from a stamp's key on, who of the next subjects has a part in batch,
-// and where to go on; nil at the end.
-func (g *Gallery) members(ctx context.Context, batch string, from []byte) (found []pseudonym.Pseudonym, next []byte, err error) {
-	err = g.view(func(txn *badger.Txn) error {
-		o := badger.DefaultIteratorOptions
-		o.PrefetchValues, o.Prefix = false, []byte("v")
-		it := txn.NewIterator(o)
-		defer it.Close()
+// members finds, after a stamp's key, who of the next subjects has a part in batch,
+// and the key after which to go on; nil at the end.
+func (g *Gallery) members(ctx context.Context, batch string, after []byte) (found []pseudonym.Pseudonym, last []byte, err error) {
+	err = g.view(func(txn store.Reader) error {
 		seen := 0
-		for it.Seek(from); it.Valid(); it.Next() {
+		for row, err := range txn.Scan([]byte("v"), after) {
 			if seen++; seen > undoPage {
-				next = it.Item().KeyCopy(nil)
 				return nil
 			}
-			if err := ctx.Err(); err != nil {
+			if err = errors.Join(err, ctx.Err()); err != nil {
 				return err
 			}
-			p := pseudonym.Pseudonym(it.Item().Key()[1:])
+			last = bytes.Clone(row.Key)
+			p := pseudonym.Pseudonym(last[1:])
 			s, err := g.load(txn, p)
 			if err != nil {
 				return err
@@ -73,9 +69,10 @@ func (g *Gallery) members(ctx context.Context, batch string, from []byte) (found
 				found = append(found, p)
 			}
 		}
+		last = nil
 		return nil
 	})
-	return found, next, err
+	return found, last, err
 }
 
 // any reports whether something in the list came from batch.
@@ -96,29 +93,29 @@ func (g *Gallery) undo(ctx context.Context, batch string, page []pseudonym.Pseud
 	if g.failed != nil {
 		return g.failed
 	}
-	return guard(func() error {
-		b := g.begin()
-		defer func() { b.txn.Discard() }()
+	for len(page) > 0 {
 		var done Undone
-		for _, p := range page {
-			if b.size+maxKeyring > maxCommit {
-				if err := g.finish(b); err != nil {
+		var taken int
+		err := g.update(func(b *bundle) error {
+			done, taken = Undone{}, 0
+			for _, p := range page {
+				if b.size+maxKeyring > maxCommit {
+					return nil
+				}
+				if err := b.remove(g, p, batch, &done); err != nil {
 					return err
 				}
-				total.add(done)
-				b.txn.Discard()
-				b, done = g.begin(), Undone{}
+				taken++
 			}
-			if err := b.remove(g, p, batch, &done); err != nil {
-				return err
-			}
-		}
-		if err := g.finish(b); err != nil {
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 		total.add(done)
-		return nil
-	})
+		page = page[taken:]
+	}
+	return nil
 }
 
 func (u *Undone) add(more Undone) {

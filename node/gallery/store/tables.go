@@ -1,4 +1,4 @@
-package gallery
+package store
 
 import (
 	"errors"
@@ -84,7 +84,7 @@ func listedTables(dir string) (func(id uint64) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, _, err := badger.ReplayManifestFile(f, 0, storeOptions(dir))
+	m, _, err := badger.ReplayManifestFile(f, 0, badgerOptions(dir))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
