@@ -54,10 +54,10 @@ func (c *Calibration) Data() string { return c.data }
 func (c *Calibration) Groups() []Group { return slices.Clone(c.groups) }
 
 // LLR is the log-likelihood ratio of a score: above 0 the score speaks for one source, below for two. It never falls
-// with the score, and ends where the comparisons end that support it. A score that is not a number gets negative
+// with the score, and ends where the comparisons end that support it. A score that is not a finite number gets negative
 // infinity.
 func (c *Calibration) LLR(score float64) float64 {
-	if c == nil || math.IsNaN(score) {
+	if c == nil || math.IsNaN(score) || math.IsInf(score, 1) {
 		return math.Inf(-1)
 	}
 	first, last := c.knots[0], c.knots[len(c.knots)-1]

@@ -62,10 +62,10 @@ func TestRatioNeverFalls(t *testing.T) {
 		last = got
 	}
 	least, greatest := c.Bounds()
-	if c.LLR(-1e300) != least || c.LLR(math.Inf(1)) != greatest {
+	if c.LLR(-1e300) != least || c.LLR(1e300) != greatest {
 		t.Error("ratios beyond the bounds")
 	}
-	if !math.IsInf(c.LLR(math.NaN()), -1) {
+	if !math.IsInf(c.LLR(math.NaN()), -1) || !math.IsInf(c.LLR(math.Inf(1)), -1) {
 		t.Error("no number is evidence")
 	}
 }

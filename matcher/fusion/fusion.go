@@ -64,11 +64,11 @@ func (s Source) chances() int {
 	return n
 }
 
-// best is the highest score; one that is not a number is never it.
+// best is the highest score; one that is not a finite number is never it.
 func (s Source) best() float64 {
 	best := math.Inf(-1)
 	for _, v := range s.Scores {
-		if v > best {
+		if v > best && !math.IsInf(v, 1) {
 			best = v
 		}
 	}

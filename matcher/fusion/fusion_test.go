@@ -174,12 +174,14 @@ func TestEvidenceMustSpeakForThePerson(t *testing.T) {
 
 func TestScoresThatAreNotNumbersNeverMatch(t *testing.T) {
 	c := normal(t, 1, 3, 20_000)
-	bad := fusion.Source{Calibration: c, Scores: []float64{math.NaN()}}
-	if got := decide(t, 10, bad); got == fusion.Matched {
-		t.Error("NaN matched")
-	}
-	if got := decide(t, 10, bad, bad); got == fusion.Matched {
-		t.Error("two NaNs matched")
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		bad := fusion.Source{Calibration: c, Scores: []float64{v}}
+		if got := decide(t, 10, bad); got == fusion.Matched {
+			t.Errorf("%v matched", v)
+		}
+		if got := decide(t, 10, bad, bad); got == fusion.Matched {
+			t.Errorf("%v twice matched", v)
+		}
 	}
 	if _, err := fusion.Decide([]fusion.Source{{Scores: []float64{9}}, {Scores: []float64{9}}}, 10); !errors.Is(err, calibration.ErrUnsupported) {
 		t.Errorf("without calibration: %v", err)

@@ -34,7 +34,7 @@ func TestCommonCodesKeepTheRates(t *testing.T) {
 	rates := []uint32{100, 1000}
 	var thresholds []float64
 	for _, oneIn := range rates {
-		s, err := iris.Threshold(oneIn)
+		s, err := iris.Threshold(iris.ProfileTest, oneIn)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // Calibrations are an operator's own calibrations by comparator, which come before those shipped with the matchers.
-// With one, faces of a model that no calibration is shipped for can be decided on, too. The nil Calibrations has none.
+// With one, faces of a model, or irises of a profile, that no calibration is shipped for can be decided on, too. The nil Calibrations has none.
 type Calibrations map[string]*calibration.Calibration
 
 // Add takes in one more. It fails when nothing here computes such scores, or when there is one already.
@@ -28,7 +28,7 @@ func (c Calibrations) Add(one *calibration.Calibration) error {
 	modality := compares(name)
 	if modality == "" {
 		return fmt.Errorf("calibration is of %.200q: this version compares fingers with %q, faces with %q, irises with %q and signatures with %q",
-			name, finger.Comparator, face.Comparator("MODEL"), iris.Comparator, signature.Comparator)
+			name, finger.Comparator, face.Comparator("MODEL"), iris.Comparator("PROFILE"), signature.Comparator)
 	}
 	if one.Modality() != modality {
 		return fmt.Errorf("calibration of %.200q is of modality %.40q, not %q", name, one.Modality(), modality)
@@ -42,22 +42,28 @@ func compares(comparator string) string {
 	if _, isFace := face.ComparatorModel(comparator); isFace {
 		return ModalityFace
 	}
+	if _, isIris := iris.ComparatorProfile(comparator); isIris {
+		return ModalityIris
+	}
 	switch comparator {
 	case finger.Comparator, finger.FragmentComparator:
 		return ModalityFinger
-	case iris.Comparator:
-		return ModalityIris
 	case signature.Comparator:
 		return ModalitySignature
 	}
 	return ""
 }
 
-func (c Calibrations) iris() *calibration.Calibration {
-	if own, ok := c[iris.Comparator]; ok {
+// iris is nil when nothing is known of the scores of the profile's codes.
+func (c Calibrations) iris(profile string) *calibration.Calibration {
+	if own, ok := c[iris.Comparator(profile)]; ok {
 		return own
 	}
-	return iris.Calibration()
+	shipped, err := iris.Calibration(profile)
+	if err != nil {
+		return nil
+	}
+	return shipped
 }
 
 func (c Calibrations) signature() *calibration.Calibration {

@@ -23,12 +23,13 @@ type decision struct {
 	references []*sample
 	planned    []source
 	sources    []fusion.Source
+	dropped    bool          // a comparison that was planned could not be made
 	sure       bool          // something was compared that can say no
 	doubt      finger.Reason // the weightiest of what could not
 }
 
-// mostComparisons is how many comparisons one Query can cost a node, and again how many to find out which samples are
-// of one finger. Ten fingers of unknown position against ten are a hundred; the largest Query about the largest subject
+// mostComparisons is how many comparisons one Query can cost a node, and again, for each of fingers and irises, how many to
+// find out which samples are of one. Ten fingers of unknown position against ten are a hundred; the largest Query about the largest subject
 // would be 160,000.
 const mostComparisons = 200
 
@@ -101,6 +102,8 @@ func (d *decision) conclude() (protocol.Code, error) {
 	}
 	verdict, err := fusion.Decide(d.sources, d.oneIn)
 	switch {
+	case errors.Is(err, calibration.ErrUnsupported) && d.dropped:
+		return protocol.CodeProbeQuality, nil // what is left does not carry the rate that all together did
 	case err != nil:
 		return "", err
 	case verdict == fusion.Matched:
@@ -109,10 +112,10 @@ func (d *decision) conclude() (protocol.Code, error) {
 		return d.code, nil
 	case d.disagree():
 		return protocol.CodeDisagree, nil
-	case !d.sure && d.doubt == finger.SmallPart:
-		return protocol.CodeSmallPart, nil
 	case !d.sure && d.doubt == finger.PoorCapture:
 		return protocol.CodePoorCapture, nil
+	case !d.sure:
+		return protocol.CodeSmallPart, nil
 	}
 	return protocol.CodeNotMatched, nil
 }
@@ -175,10 +178,20 @@ type part struct {
 }
 
 // source is the comparisons of one face, finger, eye or hand, or of fingers or eyes that cannot be told apart: a part for
-// each model of a face, one for all else.
+// each model of a face and each program of an iris, one for all else.
 type source struct {
 	parts   []part
 	several bool // of fingers or eyes that may differ: leaving one out may leave out the right one
+}
+
+// add takes one more comparison into the part whose scores mean what c says.
+func (s *source) add(c *calibration.Calibration, one pair) {
+	at := slices.IndexFunc(s.parts, func(p part) bool { return p.calibration == c })
+	if at < 0 {
+		at = len(s.parts)
+		s.parts = append(s.parts, part{calibration: c})
+	}
+	s.parts[at].pairs = append(s.parts[at].pairs, one)
 }
 
 // made is the source with the score of every comparison; one that could not be made has none.
@@ -236,7 +249,11 @@ func (d *decision) compare(s source) (fusion.Source, error) {
 		score, doubt, err := d.score(p)
 		if errors.Is(err, iris.ErrUndecidable) {
 			d.note(protocol.CodeProbeQuality)
+			d.dropped = true
 			return math.NaN(), nil
+		}
+		if p.probe.unsure {
+			doubt = max(doubt, finger.SmallPart)
 		}
 		d.sure = d.sure || doubt == finger.NoReason
 		d.doubt = max(d.doubt, doubt)

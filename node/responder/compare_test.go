@@ -3,6 +3,7 @@ package responder
 import (
 	"testing"
 
+	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/matcher/synth"
@@ -80,7 +81,7 @@ func TestTenFingersOfOnePerson(t *testing.T) {
 	for i := range n {
 		probes, references := tenFingers(t, people.Person(i))
 		d := undecided(1000, nil)
-		together, err := d.onePlace(probes, references, finger.Calibration())
+		together, err := d.onePlace(probes, references, fingerScale, left())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +95,7 @@ func TestTenFingersOfOnePerson(t *testing.T) {
 		for i, p := range probes {
 			references[i].place = p.place
 		}
-		if together, err = d.onePlace(probes, references, finger.Calibration()); err != nil {
+		if together, err = d.onePlace(probes, references, fingerScale, left()); err != nil {
 			t.Fatal(err)
 		}
 		if together {
@@ -107,6 +108,10 @@ func TestTenFingersOfOnePerson(t *testing.T) {
 		t.Errorf("%d of %d people with ten fingers were taken for fewer", alarms, n)
 	}
 }
+
+func fingerScale(_, _ *sample) *calibration.Calibration { return finger.Calibration() }
+
+func left() *int { n := mostComparisons; return &n }
 
 // tenFingers is a probe and a reference of every finger.
 func tenFingers(t *testing.T, p synth.Person) (probes, references []*sample) {

@@ -52,10 +52,14 @@ func irisOf(profile string, i synth.Iris, eye uint8) gallery.Template {
 	return gallery.Template{Modality: "iris", Format: exchange.FormatIris, Position: eye, Data: irisRecord(profile, i.Code(), i.Mask(), eye)}
 }
 
-func irisTemplate(i synth.Iris, eye uint8) gallery.Template { return irisOf("synth-1", i, eye) }
+func irisTemplate(i synth.Iris, eye uint8) gallery.Template { return irisOf(iris.ProfileSynth, i, eye) }
 
 func irisProbe(i synth.Iris, eye, asked uint8) protocol.Probe {
 	return protocol.Probe{Modality: "iris", Format: exchange.FormatIris, Position: asked, Data: irisTemplate(i, eye).Data}
+}
+
+func irisProbeOf(profile string, i synth.Iris, eye uint8) protocol.Probe {
+	return protocol.Probe{Modality: "iris", Format: exchange.FormatIris, Data: irisOf(profile, i, eye).Data}
 }
 
 func bothEyes(p synth.Person) []gallery.Template {
@@ -66,7 +70,7 @@ func bothEyes(p synth.Person) []gallery.Template {
 func hidden(i synth.Iris, octets int) protocol.Probe {
 	mask := i.Mask()
 	clear(mask[:octets])
-	return protocol.Probe{Modality: "iris", Format: exchange.FormatIris, Data: irisRecord("synth-1", i.Code(), mask, 1)}
+	return protocol.Probe{Modality: "iris", Format: exchange.FormatIris, Data: irisRecord(iris.ProfileSynth, i.Code(), mask, 1)}
 }
 
 // half masks every angle of the right iris but those of one half, with half of the circle between it and the other.
@@ -75,7 +79,7 @@ func half(i synth.Iris, from int) []byte {
 	for k := range iris.Size * 4 / 10 {
 		mask[from+k] = i.Mask()[from+k]
 	}
-	return irisRecord("synth-1", i.Code(), mask, 1)
+	return irisRecord(iris.ProfileSynth, i.Code(), mask, 1)
 }
 
 func halfIris(i synth.Iris, from int) gallery.Template {

@@ -44,6 +44,7 @@ func serves(modality, format string) bool {
 // sample is one face, finger view, iris or signature, in clear. Wipe it.
 type sample struct {
 	modality string
+	unsure   bool           // as a probe: that it matches none of the references does not say no
 	place    uint8          // which finger (ISO/IEC 19794-2) or eye (ISO/IEC 19794-6) it is, 0 where that is not known
 	face     *face.Template // for ModalityFace
 	view     finger.Sample  // for ModalityFinger

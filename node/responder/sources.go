@@ -2,7 +2,6 @@ package responder
 
 import (
 	"errors"
-	"math"
 	"slices"
 
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -22,12 +21,7 @@ func (d *decision) faceSources(probes, references []*sample) ([]source, error) {
 			if c == nil || r.face.Model() != p.face.Model() || r.face.Dims() != p.face.Dims() {
 				continue
 			}
-			at := slices.IndexFunc(out.parts, func(o part) bool { return o.calibration == c })
-			if at < 0 {
-				at = len(out.parts)
-				out.parts = append(out.parts, part{calibration: c})
-			}
-			out.parts[at].pairs = append(out.parts[at].pairs, pair{p, r})
+			out.add(c, pair{p, r})
 			compared = true
 		}
 		if !compared {
@@ -42,26 +36,19 @@ func (d *decision) faceSources(probes, references []*sample) ([]source, error) {
 
 // fingerSources is one source for each finger that both sides name.
 func (d *decision) fingerSources(probes, references []*sample) ([]source, error) {
-	return d.placedSources(probes, references, d.scales.finger())
+	c := d.scales.finger()
+	return d.placedSources(probes, references, func(_, _ *sample) *calibration.Calibration { return c })
 }
 
-// irisSources is one source for each eye that both sides name. Codes of two programs compare to noise.
+// irisSources is one source for each eye that both sides name, with a part for each program whose codes both sides have.
+// Codes of two programs compare to noise.
 func (d *decision) irisSources(probes, references []*sample) ([]source, error) {
-	alike := func(p *sample) []*sample {
-		return slices.DeleteFunc(slices.Clone(references), func(r *sample) bool { return r.profile != p.profile })
-	}
-	var usable []*sample
-	for _, p := range probes {
-		if len(alike(p)) > 0 && p.profile == probes[0].profile {
-			usable = append(usable, p)
-		} else {
-			d.note(protocol.CodeNotComparable)
+	return d.placedSources(probes, references, func(p, r *sample) *calibration.Calibration {
+		if p.profile != r.profile {
+			return nil
 		}
-	}
-	if len(usable) == 0 {
-		return nil, nil
-	}
-	return d.placedSources(usable, alike(usable[0]), d.scales.iris())
+		return d.scales.iris(p.profile)
+	})
 }
 
 // signatureSources is one source, the hand. What is compared with is all signatures of the writer that were measured as
@@ -106,32 +93,45 @@ func (d *decision) writer(p *sample, references []*sample) *signature.Reference 
 	return w
 }
 
+// scale says what the score of two samples means, nil when nothing is known of it.
+type scale func(a, b *sample) *calibration.Calibration
+
 // placedSources is one source for each finger or eye that both sides name. It is a single source for all when one of
 // the samples does not say which it is, or when probes of different places are of one: evidence that may be the same
 // evidence must not be added up.
-func (d *decision) placedSources(probes, references []*sample, scale *calibration.Calibration) ([]source, error) {
-	references = telling(probes, references)
-	together, err := d.onePlace(probes, references, scale)
+func (d *decision) placedSources(probes, references []*sample, scale scale) ([]source, error) {
+	probes = slices.DeleteFunc(slices.Clone(probes), func(p *sample) bool {
+		other := !slices.ContainsFunc(references, func(r *sample) bool { return scale(p, r) != nil })
+		if other {
+			d.note(protocol.CodeNotComparable)
+		}
+		return other
+	})
+	all := references
+	references = telling(probes, references, scale)
+	left := mostComparisons
+	together, err := d.onePlace(probes, references, scale, &left)
 	if err != nil {
 		return nil, err
 	}
 	var out []source
 	for _, p := range probes {
+		p.unsure = concealed(p, all, references)
 		for _, r := range references {
-			if !sameName(p, r) {
+			c := scale(p, r)
+			if c == nil || !sameName(p, r) {
 				continue
 			}
 			at := slices.IndexFunc(out, func(s source) bool { return together || s.parts[0].pairs[0].probe.place == p.place })
 			if at < 0 {
 				at = len(out)
-				out = append(out, source{parts: []part{{calibration: scale}}})
+				out = append(out, source{})
 			}
-			one := &out[at].parts[0]
-			one.pairs = append(one.pairs, pair{p, r})
+			out[at].add(c, pair{p, r})
 		}
 	}
 	if together && len(out) > 0 {
-		alike, err := d.alike(out[0].parts[0].pairs, scale)
+		alike, err := d.alike(out[0], scale, &left)
 		out[0].several = !alike
 		return out, err
 	}
@@ -149,10 +149,10 @@ func sameName(p, r *sample) bool {
 // telling is the references to choose from: those with enough detail, and those of unknown finger only where a probe
 // needs them. Beside a reference that names the probe's finger they would be as many more chances for an impostor, keep
 // the evidence of several fingers from adding up, and so leave the person undecided.
-func telling(probes, references []*sample) []*sample {
+func telling(probes, references []*sample, scale scale) []*sample {
 	out := slices.DeleteFunc(slices.Clone(references), (*sample).poor)
 	for _, p := range probes {
-		named := func(r *sample) bool { return !unnamed(r) && sameName(p, r) }
+		named := func(r *sample) bool { return !unnamed(r) && sameName(p, r) && scale(p, r) != nil }
 		if unnamed(p) || !slices.ContainsFunc(out, named) {
 			return out
 		}
@@ -160,41 +160,75 @@ func telling(probes, references []*sample) []*sample {
 	return slices.DeleteFunc(out, unnamed)
 }
 
+// concealed reports that the probe may be of a finger or eye of which the references have nothing but samples of too
+// little detail, so that its being none of the others does not say no.
+func concealed(p *sample, all, telling []*sample) bool {
+	return slices.ContainsFunc(all, func(r *sample) bool {
+		shown := !unnamed(r) && slices.ContainsFunc(telling, func(o *sample) bool { return o.place == r.place })
+		return r.poor() && sameName(p, r) && !shown
+	})
+}
+
 // samePlace is the rate at which two probes of different positions count as of one finger: lax, since it does not
 // decide alone. The evidence is the same only where the references are of one finger, too, at the rate of sameFinger.
+// One probe under ten names against ten fingers is ten comparisons, and none likelier to match than another: templates
+// made to be like many fingers, too, stay under what the calibration holds against every single one
+// (TestOneProbeUnderTenNames).
 const samePlace = 100
 
 // sameFinger is the rate at which two references count as of one finger.
 const sameFinger = 1000
 
+// likeness says whether two samples are of one finger or eye.
+type likeness int
+
+const (
+	untold likeness = iota // they cannot be compared, or not at the rate
+	unlike
+	alike
+)
+
+// likeness compares two samples of one side. left is how many comparisons may yet be made to find out what is of one
+// finger; without any it is untold.
+func (d *decision) likeness(a, b *sample, scale scale, oneIn uint32, left *int) (likeness, error) {
+	if *left--; *left < 0 {
+		return untold, nil
+	}
+	claim, err := scale(a, b).Threshold(oneIn)
+	if err != nil {
+		return untold, nil //nolint:nilerr // that the rate is not supported is the answer
+	}
+	score, _, err := d.score(pair{a, b})
+	switch {
+	case errors.Is(err, iris.ErrUndecidable):
+		return untold, nil
+	case err != nil:
+		return untold, err
+	case score >= claim.Score:
+		return alike, nil
+	}
+	return unlike, nil
+}
+
 // onePlace reports that samples of different fingers, or eyes, are of one, or that it cannot be told: the cautious side. Whoever
 // sends a finger under two names to a register that has one under two names would have its one chance counted as two.
-func (d *decision) onePlace(probes, references []*sample, scale *calibration.Calibration) (bool, error) {
-	if slices.ContainsFunc(probes, unnamed) || slices.ContainsFunc(references, unnamed) {
+func (d *decision) onePlace(probes, references []*sample, scale scale, left *int) (bool, error) {
+	if slices.ContainsFunc(probes, unnamed) || slices.ContainsFunc(references, unnamed) || len(probes)*(len(probes)-1)/2 > mostComparisons {
 		return true, nil
 	}
-	lax, err := scale.Threshold(samePlace)
-	if err != nil || len(probes)*(len(probes)-1)/2 > mostComparisons {
-		return true, nil
-	}
-	strict, err := scale.Threshold(sameFinger)
-	if err != nil {
-		return true, nil
-	}
-	left := mostComparisons
 	for i, p := range probes {
 		for _, q := range probes[i+1:] {
 			if p.place == q.place {
 				continue
 			}
-			score, err := d.likeness(p, q)
+			is, err := d.likeness(p, q, scale, samePlace, left)
 			if err != nil {
 				return false, err
 			}
-			if score < lax.Score {
+			if is == unlike {
 				continue
 			}
-			same, err := d.enrolledTwice(p.place, q.place, references, strict.Score, &left)
+			same, err := d.enrolledTwice(p.place, q.place, references, scale, left)
 			if same || err != nil {
 				return same, err
 			}
@@ -203,28 +237,16 @@ func (d *decision) onePlace(probes, references []*sample, scale *calibration.Cal
 	return false, nil
 }
 
-// likeness is the score of two samples of one side. Irises that show too little in common are not alike.
-func (d *decision) likeness(a, b *sample) (float64, error) {
-	score, _, err := d.score(pair{a, b})
-	if errors.Is(err, iris.ErrUndecidable) {
-		return math.Inf(-1), nil
-	}
-	return score, err
-}
-
-// enrolledTwice reports that a reference of one position and one of the other are of one finger, or that no more
-// comparisons are left to find out.
-func (d *decision) enrolledTwice(one, other uint8, references []*sample, limit float64, left *int) (bool, error) {
+// enrolledTwice reports that a reference of one position and one of the other are of one finger, or that it cannot be
+// told.
+func (d *decision) enrolledTwice(one, other uint8, references []*sample, scale scale, left *int) (bool, error) {
 	for _, a := range references {
 		for _, b := range references {
 			if a.place != one || b.place != other {
 				continue
 			}
-			if *left--; *left < 0 {
-				return true, nil
-			}
-			score, err := d.likeness(a, b)
-			if err != nil || score >= limit {
+			is, err := d.likeness(a, b, scale, sameFinger, left)
+			if err != nil || is != unlike {
 				return err == nil, err
 			}
 		}
@@ -234,24 +256,26 @@ func (d *decision) enrolledTwice(one, other uint8, references []*sample, limit f
 
 // alike reports that all references to be compared are impressions of one finger, whatever positions they name: each
 // matches the one that tells most.
-func (d *decision) alike(pairs []pair, scale *calibration.Calibration) (bool, error) {
-	limit, err := scale.Threshold(sameFinger)
-	if err != nil || len(pairs) > mostComparisons {
+func (d *decision) alike(s source, scale scale, left *int) (bool, error) {
+	var references []*sample
+	for _, p := range s.parts {
+		for _, one := range p.pairs {
+			if !slices.Contains(references, one.reference) {
+				references = append(references, one.reference)
+			}
+		}
+	}
+	if len(references) > *left {
 		return false, nil // cannot be told: the cautious side
 	}
-	best := slices.MaxFunc(pairs, func(a, b pair) int { return a.reference.worth() - b.reference.worth() }).reference
-	seen := map[*sample]bool{best: true}
-	for _, p := range pairs {
-		if seen[p.reference] {
+	best := slices.MaxFunc(references, func(a, b *sample) int { return a.worth() - b.worth() })
+	for _, r := range references {
+		if r == best {
 			continue
 		}
-		seen[p.reference] = true
-		score, err := d.likeness(best, p.reference)
-		if err != nil {
+		is, err := d.likeness(best, r, scale, sameFinger, left)
+		if err != nil || is != alike {
 			return false, err
-		}
-		if score < limit.Score {
-			return false, nil
 		}
 	}
 	return true, nil

@@ -231,7 +231,7 @@ func verdictCases() []verdictCase {
 		{"iris-of-another", list(irisTemplate(p.IrisReference(1), 1)), ask(irisProbe(q.IrisProbe(1, 1), 1, 0)), 10000, protocol.CodeNotMatched},
 		{"iris-of-the-other-eye", list(irisTemplate(p.IrisReference(0), 2)), ask(irisProbe(p.IrisProbe(1, 1), 1, 0)), 10000, protocol.CodeNoReference},
 		{"iris-placed-by-the-question", bothEyes(p), ask(irisProbe(p.IrisProbe(1, 1), 0, 1)), 10000, protocol.CodeMatched},
-		{"iris-of-unknown-eye", bothEyes(p), ask(irisProbe(p.IrisProbe(1, 1), 0, 0)), 10000, protocol.CodeUncalibrated},
+		{"iris-of-unknown-eye", bothEyes(p), ask(irisProbe(p.IrisProbe(1, 1), 0, 0)), 20_000, protocol.CodeUncalibrated},
 		{"iris-of-unknown-eye-at-1000", bothEyes(p), ask(irisProbe(p.IrisProbe(1, 1), 0, 0)), 1000, protocol.CodeMatched},
 		{"both-irises-add-up", bothEyes(p), ask(irisProbe(p.IrisProbe(1, 1), 1, 0), irisProbe(p.IrisProbe(0, 1), 2, 0)), 1_000_000, protocol.CodeMatched},
 		{"one-iris-twice", list(irisTemplate(p.IrisReference(1), 1), irisTemplate(p.IrisReference(1), 2)),
@@ -241,6 +241,20 @@ func verdictCases() []verdictCase {
 		{"iris-nothing-in-common", list(halfIris(p.IrisReference(1), 0)), ask(halfProbe(p.IrisReference(1))), 10000, protocol.CodeProbeQuality},
 		{"iris-nothing-in-common-and-face", list(halfIris(p.IrisReference(1), 0), refFace), ask(halfProbe(p.IrisReference(1)), face7), 10000, protocol.CodeMatched},
 		{"iris-of-another-program", list(irisOf("acme-1", p.IrisReference(1), 1)), ask(irisProbe(p.IrisProbe(1, 1), 1, 0)), 10000, protocol.CodeNotComparable},
+
+		// Whether codes of two programs are of one eye cannot be told, so they do not add up.
+		{"irises-of-two-programs", list(irisTemplate(p.IrisReference(1), 1), irisOf(iris.ProfileTest, p.IrisReference(0), 2)),
+			ask(irisProbe(p.IrisProbe(1, 1), 1, 0), irisProbeOf(iris.ProfileTest, p.IrisProbe(0, 1), 2)), 1000, protocol.CodeMatched},
+		{"irises-of-two-programs-do-not-add-up", list(irisTemplate(p.IrisReference(1), 1), irisOf(iris.ProfileTest, p.IrisReference(0), 2)),
+			ask(irisProbe(p.IrisProbe(1, 1), 1, 0), irisProbeOf(iris.ProfileTest, p.IrisProbe(0, 1), 2)), 1_000_000, protocol.CodeUncalibrated},
+		{"iris-of-a-program-without-threshold", list(irisOf("acme-1", p.IrisReference(1), 1)), ask(irisProbeOf("acme-1", p.IrisProbe(1, 1), 1)), 10, protocol.CodeNotComparable},
+		// Two eyes carry the rate, but one shows nothing in common with its reference, and the other does not carry it alone.
+		{"what-is-left-does-not-carry-the-rate", list(halfIris(p.IrisReference(1), 0), irisTemplate(p.IrisReference(0), 2)),
+			ask(halfProbe(p.IrisReference(1)), irisProbe(p.IrisProbe(0, 1), 2, 0)), 1_000_000, protocol.CodeProbeQuality},
+		// A finger of no name may be the one whose reference shows nothing.
+		{"no-name-and-a-poor-reference", list(ref(2), ref(3), fingerTemplate(4, sparse(p.FingerReference(4), 3))), ask(placed(0, unplaced(q.FingerProbe(3, 1)))), 1000, protocol.CodeSmallPart},
+		{"no-name-and-a-poor-reference-match", list(ref(2), ref(3), fingerTemplate(4, sparse(p.FingerReference(4), 3))), ask(placed(0, unplaced(finger7.Data))), 1000, protocol.CodeMatched},
+		{"a-name-beside-a-poor-reference", list(ref(2), ref(3), fingerTemplate(4, sparse(p.FingerReference(4), 3))), ask(placed(3, q.FingerProbe(3, 1))), 1000, protocol.CodeNotMatched},
 
 		{"no-face-and-finger", list(ref(2)), ask(face7, finger8), 10000, protocol.CodeNotMatched},
 	}

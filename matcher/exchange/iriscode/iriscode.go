@@ -86,7 +86,7 @@ func (Code) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
 // one encoding, bits of the code outside the mask are written as 0, and a mask
 // that excludes nothing is left out. The error is an *exchange.FormatError.
 func (c Code) Encode() ([]byte, error) {
-	if !profile(c.Profile) {
+	if !ValidProfile(c.Profile) {
 		return nil, fault(offsetLength, ruleProfile)
 	}
 	if c.Eye > mostEye {
@@ -133,7 +133,7 @@ func Decode(b []byte) (Code, error) {
 		return Code{}, fault(len(b), ruleShort)
 	}
 	c := Code{Profile: string(b[offsetProfile:shape]), Eye: b[offsetFlags] >> eyeShift}
-	if !profile(c.Profile) {
+	if !ValidProfile(c.Profile) {
 		return Code{}, fault(offsetLength, ruleProfile)
 	}
 	if b[shape] != iris.Angles || b[shape+1] != iris.Bands || b[shape+2] != partBits {
@@ -171,7 +171,8 @@ func full(mask *[iris.Size]byte) bool {
 	return true
 }
 
-func profile(s string) bool {
+// ValidProfile reports whether s can name the program that makes codes: 1 to 64 octets of a-z 0-9 . _ -
+func ValidProfile(s string) bool {
 	if len(s) < 1 || len(s) > maxProfile {
 		return false
 	}

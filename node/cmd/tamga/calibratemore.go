@@ -6,32 +6,55 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/matcher/exchange/iriscode"
 	"github.com/tamga-id/tamga/matcher/iris"
 	"github.com/tamga-id/tamga/matcher/signature"
+	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
 func (a *app) calibrateIris() *cobra.Command {
 	var f calibrating
-	return f.add(&cobra.Command{
+	var profile string
+	var people int
+	c := f.add(&cobra.Command{
 		Use:   "iris",
 		Short: "Iris codes: codes2048.bin and codes2048.tsv",
-		Long: `DIR holds iris codes as for "tamga evaluate iris". All pairs of different eyes are non-mated.
-A threshold must hold, too, against codes made of what irises have in common, which no camera
-captures but software can make: such codes of half of the eyes are compared with the other half.`,
-		Example: `  tamga calibrate iris --data irises/ --out iris.calibration.json`,
+		Long: `DIR holds iris codes as for "tamga evaluate iris", all by one program. All pairs of different
+eyes are non-mated. A threshold must hold, too, against codes made of what irises have in common,
+which no camera captures but software can make: such codes of half of the eyes are compared with
+the other half. --synthetic makes that many synthetic people instead, for the sandbox's own codes.`,
+		Example: `  tamga calibrate iris --profile acme-iris-2 --data irises/ --out iris.calibration.json
+  tamga calibrate iris --synthetic 150 --out synth.calibration.json`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			groups := a.irisGroups
+			if people > 0 {
+				profile, f.data = iris.ProfileSynth, []string{"synthetic people"}
+				groups = func(ctx context.Context, _ []string) ([]calibration.Scores, error) {
+					return a.irisScores(ctx, f.data[0], syntheticIrises(people))
+				}
+			}
 			if err := f.check(1); err != nil {
 				return err
 			}
-			return a.writeCalibration(c.Context(), &f, "iris", iris.Comparator, a.irisGroups)
+			if people < 0 || people > 1000 {
+				return usage("--synthetic takes up to 1000")
+			}
+			if !iriscode.ValidProfile(profile) {
+				return usage("--profile is needed: the name of the program that made the codes, as they carry it (1 to 64 of a-z 0-9 . _ -)")
+			}
+			return a.writeCalibration(c.Context(), &f, "iris", iris.Comparator(profile), groups)
 		},
-	}, "folder of iris codes (required)")
+	}, "folder of iris codes (required, but with --synthetic)")
+	c.Flags().StringVar(&profile, "profile", "", "name of the program that made the codes, as they carry it")
+	c.Flags().IntVar(&people, "synthetic", 0, "number of synthetic people to use instead of --data")
+	return c
 }
 
 func (a *app) irisGroups(ctx context.Context, folders []string) ([]calibration.Scores, error) {
@@ -40,6 +63,29 @@ func (a *app) irisGroups(ctx context.Context, folders []string) ([]calibration.S
 		return nil, unreadable(err)
 	}
 	a.tell(folder)
+	return a.irisScores(ctx, filepath.Base(folders[0]), irises)
+}
+
+// syntheticIrises are a reference and two probes of each eye.
+func syntheticIrises(people int) evaluation.Irises {
+	var out evaluation.Irises
+	population := synth.New(1, "KAZ")
+	for i := range people {
+		p := population.Person(i)
+		for eye := range uint8(2) {
+			for _, capture := range []synth.Iris{p.IrisReference(eye), p.IrisProbe(eye, 1), p.IrisProbe(eye, 2)} {
+				var s iris.Sample
+				copy(s.Code[:], capture.Code())
+				copy(s.Mask[:], capture.Mask())
+				out.Eyes = append(out.Eyes, fmt.Sprint(i, "-", eye))
+				out.Samples = append(out.Samples, s)
+			}
+		}
+	}
+	return out
+}
+
+func (a *app) irisScores(ctx context.Context, name string, irises evaluation.Irises) ([]calibration.Scores, error) {
 	var items []calibration.Item[*iris.Template]
 	for i, s := range irises.Samples {
 		t, err := iris.Prepare(s)
@@ -49,7 +95,7 @@ func (a *app) irisGroups(ctx context.Context, folders []string) ([]calibration.S
 		defer t.Wipe()
 		items = append(items, calibration.Item[*iris.Template]{Source: irises.Eyes[i], Capture: fmt.Sprint(i), Template: t})
 	}
-	captured, err := calibration.Collect(ctx, filepath.Base(folders[0]), items, nil, irisScore, a.counting())
+	captured, err := calibration.Collect(ctx, name, items, nil, irisScore, a.counting())
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +161,8 @@ func (a *app) calibrateSignature() *cobra.Command {
 		Short: "Online signatures in the text form of SVC2004",
 		Long: `DIR holds signatures as for "tamga evaluate signature". Each writer enrols the first genuine
 ones. A threshold must hold against skilled forgeries of the writer as well as against other
-writers' signatures; the skilled ones are few and bound what can be claimed.`,
+writers' signatures; the skilled ones are few and bound what can be claimed. It must hold, too,
+where a tablet measures no pressure, no angles of the pen, or neither.`,
 		Example: `  tamga calibrate signature --data svc2004/ --out signature.calibration.json`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.check(1); err != nil {
@@ -137,15 +184,32 @@ func (a *app) signatureGroups(ctx context.Context, dir string, references int) (
 		return nil, unreadable(err)
 	}
 	a.tell(folder)
-	trials, err := evaluate.SignatureTrials(ctx, samples, references, evaluate.Options{Progress: a.counting()})
-	if errors.Is(err, evaluate.ErrSignatures) {
-		return nil, usage("--references is out of range, or the files are misnumbered")
+	var out []calibration.Scores
+	for _, without := range []struct {
+		name             string
+		pressure, angles bool
+	}{{"", false, false}, {", without pressure", true, false}, {", without angles", false, true}, {", without either", true, true}} {
+		few := slices.Clone(samples)
+		for i := range few {
+			few[i].Sample.HasPressure = few[i].Sample.HasPressure && !without.pressure
+			few[i].Sample.HasAngles = few[i].Sample.HasAngles && !without.angles
+		}
+		trials, err := evaluate.SignatureTrials(ctx, few, references, evaluate.Options{Progress: a.counting()})
+		if errors.Is(err, evaluate.ErrSignatures) {
+			return nil, usage("--references is out of range, or the files are misnumbered")
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, signatureScores(trials, without.name)...)
 	}
-	if err != nil {
-		return nil, err
-	}
+	return out, nil
+}
+
+// signatureScores are those of skilled forgeries, and of other writers' signatures.
+func signatureScores(trials []evaluate.Trial, which string) []calibration.Scores {
 	writers := map[int]bool{}
-	skilled, random := calibration.Scores{Name: "skilled forgeries"}, calibration.Scores{Name: "other writers"}
+	skilled, random := calibration.Scores{Name: "skilled forgeries" + which}, calibration.Scores{Name: "other writers" + which}
 	for _, t := range trials {
 		writers[t.Reference] = true
 		switch {
@@ -158,5 +222,5 @@ func (a *app) signatureGroups(ctx context.Context, dir string, references int) (
 		}
 	}
 	skilled.Sources, random.Sources = len(writers), len(writers)
-	return []calibration.Scores{skilled, random}, nil
+	return []calibration.Scores{skilled, random}
 }
