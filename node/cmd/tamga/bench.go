@@ -56,7 +56,7 @@ depend on the machine and on what else it does.`,
 	f.StringVar(&b.modality, "modality", "face", "face or finger")
 	responder := &cobra.Command{Use: "responder DIR", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.benchResponder(c.Context(), args[0]) }}
-	c.AddCommand(responder, a.benchMatchCommand())
+	c.AddCommand(responder, a.benchMatchCommand(), a.benchStoreCommand())
 	return c
 }
 

@@ -1,0 +1,180 @@
+package storebench
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// peerFiles are the module that drives stores of other makers. It stays out of this
+// one's go.mod: Pebble brings some forty modules with it.
+//
+//go:embed _peers/*.go _peers/go.mod.txt _peers/go.sum.txt drive/*.go
+var peerFiles embed.FS
+
+// buildTime is how long fetching and building that module may take.
+const buildTime = 15 * time.Minute
+
+// startPeers starts what there is of the other stores; what there is not is noted.
+func (b *bench) startPeers(ctx context.Context) {
+	b.Say("building the program that drives other stores")
+	program, err := b.buildPeers(ctx)
+	if err != nil {
+		b.note("Pebble and PostgreSQL are not measured: %v", err)
+		return
+	}
+	pebble := &contender{name: "pebble"}
+	pebble.command = func(held int) []string { return b.arguments([]string{program}, "pebble", b.Dir, held) }
+	b.add(ctx, pebble)
+	dir, stop, err := b.startPostgres(ctx)
+	if err != nil {
+		b.note("PostgreSQL is not measured: %v", err)
+		return
+	}
+	postgres := &contender{name: "postgresql", after: stop}
+	postgres.command = func(held int) []string { return b.arguments([]string{program}, "postgresql", dir, held) }
+	b.add(ctx, postgres)
+}
+
+// add starts a store of another maker.
+func (b *bench) add(ctx context.Context, s *contender) {
+	if _, err := s.start(ctx); err != nil {
+		b.note("%s is not measured: %v", s.name, errors.Join(err, s.close()))
+		return
+	}
+	b.stores = append(b.stores, s)
+}
+
+func (b *bench) note(format string, args ...any) {
+	b.report.Notes = append(b.report.Notes, fmt.Sprintf(format, args...))
+}
+
+func (b *bench) buildPeers(ctx context.Context) (program string, err error) {
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		return "", errors.New("the go command, which builds what drives them, is not installed")
+	}
+	dir := filepath.Join(b.Dir, "peers")
+	if err := writePeers(dir); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, buildTime)
+	defer cancel()
+	program = filepath.Join(dir, "peers.exe")
+	c := exec.CommandContext(ctx, goTool, "build", "-trimpath", "-mod=readonly", "-o", program, ".")
+	c.Dir = dir
+	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	if out, err := c.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building what drives them: %w: %s", err, lastLine(out))
+	}
+	return program, nil
+}
+
+// writePeers lays the module out.
+func writePeers(dir string) error {
+	return fs.WalkDir(peerFiles, ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := peerFiles.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, strings.TrimSuffix(strings.TrimPrefix(path, "_peers/"), ".txt"))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(to, text, 0o644)
+	})
+}
+
+func lastLine(out []byte) []byte {
+	out = bytes.TrimSpace(out)
+	return out[bytes.LastIndexByte(out, '\n')+1:]
+}
+
+// postgresBin is the folder of PostgreSQL's programs: Debian keeps them out of PATH.
+func postgresBin() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(path), nil
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		return "", errors.New("it is not installed: apt-get install postgresql")
+	}
+	return filepath.Dir(slices.Max(found)), nil
+}
+
+// startPostgres makes a cluster and starts it, reached through a socket in dir alone.
+// Its settings are the maker's but for the size of its cache, which is Pebble's, and
+// the number of connections.
+func (b *bench) startPostgres(ctx context.Context) (dir string, stop func() error, err error) {
+	bin, err := postgresBin()
+	if err != nil {
+		return "", nil, err
+	}
+	dir = filepath.Join(b.Dir, "postgresql")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", nil, err
+	}
+	as, err := b.asPostgres(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	data := filepath.Join(dir, "data")
+	args := append(as, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	c := exec.CommandContext(ctx, args[0], args[1:]...)
+	c.Dir = dir
+	if out, err := c.CombinedOutput(); err != nil {
+		return "", nil, fmt.Errorf("making a cluster: %w: %s", err, lastLine(out))
+	}
+	args = append(as, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "shared_buffers=256MB",
+		"-c", fmt.Sprintf("max_connections=%d", maxConnections))
+	c = exec.CommandContext(ctx, args[0], args[1:]...)
+	c.Dir = dir
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
+	log, err := os.Create(filepath.Join(b.Dir, "postgresql.log"))
+	if err != nil {
+		return "", nil, err
+	}
+	c.Stdout, c.Stderr = log, log
+	if err := errors.Join(c.Start(), log.Close()); err != nil {
+		return "", nil, fmt.Errorf("starting the server: %w", err)
+	}
+	return dir, func() error {
+		_ = c.Process.Signal(os.Interrupt) // fast shutdown
+		_ = c.Wait()
+		return nil
+	}, nil
+}
+
+// maxConnections leaves some to the server itself.
+const maxConnections = MaxWorkers + 10
+
+// asPostgres is how to start a program that refuses to be root, in a folder that is then
+// the other user's.
+func (b *bench) asPostgres(dir string) ([]string, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	if err := os.Chmod(b.Dir, 0o711); err != nil { // to be walked through
+		return nil, err
+	}
+	if out, err := exec.Command("chown", "postgres", dir).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("there is no user to run it as: %s", lastLine(out))
+	}
+	setpriv, err := exec.LookPath("setpriv")
+	if err != nil {
+		return nil, errors.New("it refuses to be run as root, and setpriv is not installed")
+	}
+	return []string{setpriv, "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"}, nil
+}

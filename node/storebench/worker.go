@@ -1,0 +1,271 @@
+package storebench
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/envelope"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/storebench/drive"
+)
+
+// Kinds of store that this program drives itself.
+const (
+	kindGallery   = "gallery"
+	kindPseudonym = "pseudonym" // what of a look-up is the pseudonym
+	kindBadger    = "badger"
+	kindFile      = "file" // appends and fsyncs
+)
+
+// Work is the other process of a bench: args are the kind of store, its folder, how many
+// subjects it holds and what one is, as [Run] gives them. It ends with its input.
+func Work(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+	if len(args) != 4 {
+		return errors.New("driving store: four arguments are needed")
+	}
+	held, err := strconv.Atoi(args[2])
+	if err != nil {
+		return fmt.Errorf("driving store: %w", err)
+	}
+	var spec drive.Spec
+	if err := json.Unmarshal([]byte(args[3]), &spec); err != nil {
+		return fmt.Errorf("driving store: %w", err)
+	}
+	start := time.Now()
+	s, err := open(args[0], args[1], spec)
+	if err != nil {
+		return fmt.Errorf("driving store: %w", err)
+	}
+	return drive.Serve(ctx, in, out, drive.Opened{Store: s, Took: time.Since(start), Held: held})
+}
+
+func open(kind, dir string, spec drive.Spec) (drive.Store, error) {
+	switch kind {
+	case kindGallery:
+		return openGallery(dir)
+	case kindPseudonym:
+		return openPseudonyms()
+	case kindBadger:
+		return openBadger(dir, spec)
+	case kindFile:
+		return openFile(dir, spec)
+	}
+	return nil, fmt.Errorf("unknown kind %q", kind)
+}
+
+// recordSize is that of the one template of a subject.
+const recordSize = 2048
+
+const modality = "finger"
+
+// galleryStore is node/gallery as a node uses it.
+type galleryStore struct{ *gallery.Gallery }
+
+// secret is a key of the bench. Its galleries hold nobody.
+func secret(name string) []byte {
+	sum := sha256.Sum256([]byte("tamga/v1/bench-store\x00" + name))
+	return sum[:]
+}
+
+func openGallery(dir string) (*galleryStore, error) {
+	root, err := custody.NewRoot(secret("root"))
+	if err != nil {
+		return nil, err
+	}
+	ring, err := envelope.NewRing(map[uint32][]byte{1: secret("kek")}, 1)
+	if err != nil {
+		return nil, err
+	}
+	pseudonyms, err := pseudonym.NewKey(secret("pseudonyms"))
+	if err != nil {
+		return nil, err
+	}
+	g, err := gallery.Open(gallery.Config{Dir: filepath.Join(dir, "gallery"), Node: "https://bench.example",
+		Root: root, Ring: ring, Pseudonyms: pseudonyms})
+	if err != nil {
+		return nil, err
+	}
+	return &galleryStore{g}, nil
+}
+
+func identifier(subject int) pseudonym.Identifier {
+	return pseudonym.Identifier{Jurisdiction: "KAZ", Type: pseudonym.IDPassport, Value: fmt.Sprintf("B%08d", subject)}
+}
+
+func enrolment(subject int) gallery.Enrolment {
+	return gallery.Enrolment{Subject: identifier(subject), Templates: []gallery.Template{
+		{Modality: modality, Format: "iso19794-2:2005", Position: 1, Data: drive.Noise(uint64(subject), recordSize)}}}
+}
+
+// Fill enrols as an import does, two calls at a time: one's pseudonyms are computed while
+// the other is committed.
+func (s *galleryStore) Fill(ctx context.Context, first, n int) error {
+	const batch = 256
+	var all errgroup.Group
+	all.SetLimit(2)
+	for start := first; start < first+n; start += batch {
+		all.Go(func() error {
+			var es []gallery.Enrolment
+			for i := start; i < min(start+batch, first+n); i++ {
+				es = append(es, enrolment(i))
+			}
+			return s.enrol(ctx, es)
+		})
+	}
+	return all.Wait()
+}
+
+func (s *galleryStore) enrol(ctx context.Context, es []gallery.Enrolment) error {
+	results, err := s.Enrol(ctx, es)
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		if r.Change != gallery.Created {
+			return fmt.Errorf("enrolling: %q: %w", r.Change, r.Err)
+		}
+	}
+	return nil
+}
+
+func (s *galleryStore) Write(ctx context.Context, subject int) error {
+	return s.enrol(ctx, []gallery.Enrolment{enrolment(subject)})
+}
+
+func (s *galleryStore) Read(_ context.Context, subject int) error {
+	refs, err := s.References(identifier(subject), modality)
+	if err != nil {
+		return err
+	}
+	defer refs.Close()
+	if refs.Len() != 1 {
+		return fmt.Errorf("looking up: %d records where one was enrolled", refs.Len())
+	}
+	return refs.Each(func(t gallery.Template) error {
+		if len(t.Data) != recordSize {
+			return errors.New("looking up: a record of another size")
+		}
+		return nil
+	})
+}
+
+// pseudonyms has a look-up's first step alone.
+type pseudonyms struct{ key pseudonym.Key }
+
+func openPseudonyms() (*pseudonyms, error) {
+	k, err := pseudonym.NewKey(secret("pseudonyms"))
+	return &pseudonyms{k}, err
+}
+
+func (*pseudonyms) Fill(context.Context, int, int) error { return nil }
+
+func (p *pseudonyms) Write(_ context.Context, subject int) error { return p.Read(nil, subject) }
+
+func (p *pseudonyms) Read(_ context.Context, subject int) error {
+	_, err := p.key.Pseudonym(identifier(subject))
+	return err
+}
+
+func (*pseudonyms) Close() error { return nil }
+
+// badgerStore is Badger as its documentation has it: a transaction for each subject.
+type badgerStore struct {
+	db   *badger.DB
+	spec drive.Spec
+}
+
+func openBadger(dir string, spec drive.Spec) (*badgerStore, error) {
+	db, err := badger.Open(badger.DefaultOptions(filepath.Join(dir, "badger")).
+		WithSyncWrites(true).WithLogger(nil).WithCompression(options.None))
+	return &badgerStore{db, spec}, err
+}
+
+func (s *badgerStore) Fill(ctx context.Context, first, n int) error {
+	b := s.db.NewWriteBatch()
+	defer b.Cancel()
+	for i := first; i < first+n; i++ {
+		for _, e := range drive.Rows(s.spec, i) {
+			if err := errors.Join(b.Set(e.Key, e.Value), ctx.Err()); err != nil {
+				return err
+			}
+		}
+	}
+	return b.Flush()
+}
+
+func (s *badgerStore) Write(_ context.Context, subject int) error {
+	return s.db.Update(func(txn *badger.Txn) error {
+		for _, e := range drive.Rows(s.spec, subject) {
+			if err := txn.Set(e.Key, e.Value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *badgerStore) Read(_ context.Context, subject int) error {
+	return s.db.View(func(txn *badger.Txn) error {
+		for _, key := range drive.Keys(s.spec, subject) {
+			item, err := txn.Get(key)
+			if err != nil {
+				return err
+			}
+			if _, err := item.ValueCopy(nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *badgerStore) Close() error { return s.db.Close() }
+
+// fileStore is the disk: one append and one fsync for each subject.
+type fileStore struct {
+	mu   sync.Mutex
+	f    *os.File
+	spec drive.Spec
+}
+
+func openFile(dir string, spec drive.Spec) (*fileStore, error) {
+	f, err := os.Create(filepath.Join(dir, "appended"))
+	return &fileStore{f: f, spec: spec}, err
+}
+
+func (*fileStore) Fill(context.Context, int, int) error { return nil }
+
+func (s *fileStore) Write(_ context.Context, subject int) error {
+	var b []byte
+	for _, e := range drive.Rows(s.spec, subject) {
+		b = append(append(b, e.Key...), e.Value...)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.f.Write(b); err != nil {
+		return err
+	}
+	return s.f.Sync()
+}
+
+func (*fileStore) Read(context.Context, int) error {
+	return errors.New("a file of appends looks nothing up")
+}
+
+func (s *fileStore) Close() error { return s.f.Close() }
