@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -16,10 +17,11 @@ import (
 // own, and takes it too late for what is done to the folder before.
 const lockName = "lock"
 
-// Badger is a store in a folder of the local disk. Updates must come one at a time.
+// Badger is a store in a folder of the local disk.
 type Badger struct {
 	db   *badger.DB
 	lock *os.File
+	turn sync.Mutex // held by who updates, so that it reads the latest
 }
 
 var _ Store = (*Badger)(nil)
@@ -38,7 +40,7 @@ func OpenBadger(dir string) (*Badger, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Badger{db, lock}, nil
+	return &Badger{db: db, lock: lock}, nil
 }
 
 func openBadger(dir string) (db *badger.DB, err error) {
@@ -86,6 +88,8 @@ func (b *Badger) View(f func(Reader) error) error {
 
 // Update runs f and syncs what it staged, in one write.
 func (b *Badger) Update(f func(Txn) error) error {
+	b.turn.Lock()
+	defer b.turn.Unlock()
 	return guard(func() error {
 		txn := b.db.NewTransaction(true)
 		defer txn.Discard()
@@ -102,6 +106,9 @@ func (b *Badger) Update(f func(Txn) error) error {
 // Load writes in batches that Badger sizes.
 func (b *Badger) Load(rows iter.Seq2[Row, error]) error {
 	return guard(func() error {
+		if err := b.View(empty); err != nil {
+			return err
+		}
 		batch := b.db.NewWriteBatch()
 		defer batch.Cancel()
 		for row, err := range rows {
@@ -135,6 +142,9 @@ func (t badgerTxn) Get(key []byte) ([]byte, error) {
 	}
 	return item.ValueCopy(nil)
 }
+
+// Fetch has nothing to bring nearer.
+func (badgerTxn) Fetch(...[]byte) error { return nil }
 
 // Scan reads values when it comes to them: Badger would prefetch them in goroutines of
 // its own, where a fault in a mapped file ends the process.

@@ -2,7 +2,8 @@
 // values, durable, changed by one atomic update at a time. It knows nothing of what
 // the rows hold.
 //
-// [OpenBadger] opens one on the local disk. Look with View, change with Update, fill
+// [OpenBadger] opens one on the local disk, [OpenPostgres] one in a database that
+// several processes may share. Look with View, change with Update, fill
 // a new one with Load, Close it. What the package does not do: it does not encrypt,
 // and it does not notice that rows are missing, which an engine may lose over damaged
 // files: who needs to know counts them.
@@ -29,8 +30,8 @@ var (
 	ErrDamaged  = errors.New("the gallery is damaged, or not of this node and its keys")
 	// ErrInDoubt: whether the update stands cannot be told.
 	ErrInDoubt = errors.New("whether it was stored could not be told")
-	// ErrUnavailable: the store cannot be reached for now; nothing changed.
-	ErrUnavailable = errors.New("the store cannot be reached")
+	// ErrUnavailable: the store cannot be used for now; nothing changed.
+	ErrUnavailable = errors.New("the gallery's store cannot be used for now")
 )
 
 // MaxUpdate is how many bytes of keys and values every engine takes in one Update.
@@ -43,6 +44,9 @@ type Row struct{ Key, Value []byte }
 type Reader interface {
 	// Get returns the value, the caller's to keep. [ErrNotFound] when there is none.
 	Get(key []byte) ([]byte, error)
+	// Fetch says for which keys Get is going to be asked, so that an engine that is far
+	// away brings them at once. It changes no result.
+	Fetch(keys ...[]byte) error
 	// Scan yields, in the order of the keys, the rows whose key has the prefix and
 	// comes after the given one; nil for all of them. An error ends it. Get may be
 	// called meanwhile.
@@ -73,6 +77,17 @@ type Store interface {
 	// is not shared, an update in doubt is settled by opening it again alone.
 	Shared() bool
 	Close() error
+}
+
+// empty is nil of a store without rows.
+func empty(r Reader) error {
+	for _, err := range r.Scan(nil, nil) {
+		if err == nil {
+			err = errors.New("the store is not empty")
+		}
+		return err
+	}
+	return nil
 }
 
 // guard turns a panic of the store, or a fault in a file that it has mapped, into
