@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
@@ -143,16 +144,22 @@ func ActivateKey(dir string, root custody.Root, f keys.Family) (number uint32, e
 // process may have open, needs none of them.
 func RetireKey(ctx context.Context, configFile string, root custody.Root, f keys.Family, progress func(uint64)) (gone []uint32, err error) {
 	dir := filepath.Dir(configFile)
-	retire := func() error {
-		return custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
-			gone, err = keys.Retire(secrets, f)
+	if f == keys.KEK {
+		return retireKEK(ctx, configFile, root, progress)
+	}
+	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) error {
+		g, err := keys.Of(secrets, f)
+		if err != nil {
 			return err
-		})
-	}
-	if f != keys.KEK {
-		err := retire()
-		return gone, err
-	}
+		}
+		gone, err = keys.Retire(secrets, f, g.Current)
+		return err
+	})
+	return gone, err
+}
+
+func retireKEK(ctx context.Context, configFile string, root custody.Root, progress func(uint64)) (gone []uint32, err error) {
+	dir := filepath.Dir(configFile)
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return nil, err
@@ -162,8 +169,9 @@ func RetireKey(ctx context.Context, configFile string, root custody.Root, f keys
 		return nil, err
 	}
 	defer k.wipe()
-	if len(k.ring.Generations()) == 1 {
-		return nil, fmt.Errorf("retiring %s: %w", f, keys.ErrNothingOld)
+	current := k.ring.Current()
+	if slices.Min(k.ring.Generations()) == current {
+		return nil, fmt.Errorf("retiring %s: %w", keys.KEK, keys.ErrNothingOld)
 	}
 	if _, err := os.Stat(galleryDir(cfg)); err != nil {
 		return nil, fmt.Errorf("opening gallery: %w", err)
@@ -177,6 +185,11 @@ func RetireKey(ctx context.Context, configFile string, root custody.Root, f keys
 	if _, err := g.RewrapAll(ctx, progress); err != nil {
 		return nil, err
 	}
-	err = retire()
+	// Everything is now under the generation that was current when the keys were read. Another may be by now, and then
+	// this one is needed.
+	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
+		gone, err = keys.Retire(secrets, keys.KEK, current)
+		return err
+	})
 	return gone, err
 }

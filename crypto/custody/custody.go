@@ -31,6 +31,8 @@
 //     before it is believed, whatever it says;
 //   - a wrong passphrase and an altered file cost the same work and give the
 //     same error, [ErrPassphrase];
+//   - two changes at a time, by whatever processes, do not lose one: the second
+//     fails with [ErrBusy] (not on systems without flock);
 //   - a root file always has a protector, and all of them hold the same root;
 //   - a decoded file encodes to the same bytes.
 //
@@ -56,6 +58,8 @@ var (
 	// or missing members, other spelling, parameters out of bounds, too long,
 	// or not a regular file.
 	ErrFormat = errors.New("malformed custody file")
+	// ErrBusy reports that another process is changing a file of the same folder.
+	ErrBusy = errors.New("another command is changing the node's keys")
 	// ErrNoProtector reports a root file that has no protector of that kind.
 	ErrNoProtector = errors.New("the root key has no such protector")
 	// ErrLastProtector refuses to remove what alone opens the root.

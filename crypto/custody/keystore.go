@@ -136,13 +136,18 @@ func createKeystore(d disk, path string, r Root, secrets map[string][]byte) erro
 //
 // A secret that change deletes is overwritten where the file system writes in
 // place; a copy of the old file still opens under the same root. It keeps no
-// reference to what change puts into the map; what the map held is wiped. Two
-// updates at a time lose one: the caller holds the node's lock.
+// reference to what change puts into the map; what the map held is wiped. While
+// another process changes the folder's files the error is [ErrBusy].
 func UpdateKeystore(path string, r Root, change func(secrets map[string][]byte) error) error {
 	return updateKeystore(osDisk{}, path, r, change)
 }
 
 func updateKeystore(d disk, path string, r Root, change func(secrets map[string][]byte) error) error {
+	unlock, err := lock(path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	store, err := OpenKeystore(path, r)
 	if err != nil {
 		return err

@@ -260,6 +260,11 @@ func unprotect(d disk, path string, r Root, k Kind) error {
 }
 
 func edit(d disk, path string, r Root, change func(*rootFile) error) error {
+	unlock, err := lock(path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	f, err := readRoot(path)
 	if err != nil {
 		return err

@@ -184,16 +184,20 @@ func Activate(secrets map[string][]byte, f Family) (uint32, error) {
 	return n, nil
 }
 
-// Retire destroys every generation before the current one and returns their
-// numbers. [ErrNothingOld] when there is none.
-func Retire(secrets map[string][]byte, f Family) ([]uint32, error) {
+// Retire destroys every generation before number keep, which is one that nothing older is needed for, and returns their
+// numbers: not those before the current one, which may have moved on since that was made sure of. [ErrNothingOld] when
+// there is none, and [ErrNotPrepared] when keep is not there or beyond the current one.
+func Retire(secrets map[string][]byte, f Family, keep uint32) ([]uint32, error) {
 	g, err := Of(secrets, f)
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := g.Secrets[keep]; !ok || keep > g.Current {
+		return nil, fmt.Errorf("retiring %s: generation %d: %w", f, keep, ErrNotPrepared)
+	}
 	var gone []uint32
 	for _, n := range g.Numbers() {
-		if n < g.Current {
+		if n < keep {
 			delete(secrets, secretName(f, n))
 			gone = append(gone, n)
 		}

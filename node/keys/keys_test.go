@@ -35,7 +35,7 @@ func TestRotation(t *testing.T) {
 	if _, err := keys.Activate(secrets, keys.Sealing); !errors.Is(err, keys.ErrNotPrepared) {
 		t.Errorf("activating what was not prepared: %v", err)
 	}
-	if _, err := keys.Retire(secrets, keys.Sealing); !errors.Is(err, keys.ErrNothingOld) {
+	if _, err := keys.Retire(secrets, keys.Sealing, 1); !errors.Is(err, keys.ErrNothingOld) {
 		t.Errorf("retiring the only generation: %v", err)
 	}
 	first := bytes.Clone(secrets["sealing-key/1"])
@@ -58,7 +58,7 @@ func TestRotation(t *testing.T) {
 	if o := g.Ordered(); len(o) != 2 || bytes.Equal(o[0], first) || !bytes.Equal(o[1], first) {
 		t.Error("the old generation is not told of after the current one")
 	}
-	if gone, err := keys.Retire(secrets, keys.Sealing); !slices.Equal(gone, []uint32{1}) || err != nil {
+	if gone, err := keys.Retire(secrets, keys.Sealing, 2); !slices.Equal(gone, []uint32{1}) || err != nil {
 		t.Errorf("retired %d, %v; want 1", gone, err)
 	}
 	for name, s := range secrets {
@@ -102,5 +102,37 @@ func TestOfRefuses(t *testing.T) {
 				t.Errorf("read %d, %v; want ErrMalformed", g.Numbers(), err)
 			}
 		})
+	}
+}
+
+// TestRetireNamesWhatStays: what became current after the caller looked does not cost the generation he needs.
+func TestRetireNamesWhatStays(t *testing.T) {
+	secrets := map[string][]byte{}
+	if err := keys.Add(secrets, keys.KEK); err != nil {
+		t.Fatal(err)
+	}
+	step := func() {
+		t.Helper()
+		if _, err := keys.Prepare(secrets, keys.KEK); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keys.Activate(secrets, keys.KEK); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step()
+	step()
+	gone, err := keys.Retire(secrets, keys.KEK, 2)
+	if err != nil || !slices.Equal(gone, []uint32{1}) {
+		t.Fatalf("retired %v, %v", gone, err)
+	}
+	g, err := keys.Of(secrets, keys.KEK)
+	if err != nil || !slices.Equal(g.Numbers(), []uint32{2, 3}) {
+		t.Fatalf("left %v, %v", g.Numbers(), err)
+	}
+	for _, keep := range []uint32{0, 1, 4} {
+		if gone, err := keys.Retire(secrets, keys.KEK, keep); !errors.Is(err, keys.ErrNotPrepared) || gone != nil {
+			t.Errorf("keeping from %d on: retired %v, %v", keep, gone, err)
+		}
 	}
 }

@@ -101,6 +101,8 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitSealed, code: protocol.CodeSealed, err: err, hint: "see `tamga custody show`: it lists what opens the root key"}
 	case errors.Is(err, ceremony.ErrTranscript):
 		return &failure{exit: exitIntegrity, code: protocol.CodeCeremony, err: err}
+	case errors.Is(err, custody.ErrBusy):
+		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "wait until the other command ends, then look with `tamga key list` or `tamga custody show` and run this one again"}
 	case errors.Is(err, keys.ErrPrepared), errors.Is(err, keys.ErrNotPrepared), errors.Is(err, keys.ErrNothingOld):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err}
 	case errors.Is(err, keys.ErrMalformed):
