@@ -37,13 +37,15 @@ type faceQueries struct {
 // faceMemory is the dot products of a block.
 type faceMemory struct{ dots []int32 }
 
+func (m *faceMemory) wipe() { clear(m.dots) }
+
 // NewFaces makes an empty index for embeddings of a model.
 func NewFaces(model string, dims int, c Config) (*Faces, error) {
 	if model == "" || dims < face.MinDims || dims > face.MaxDims {
 		return nil, fmt.Errorf("opening face index: %w: model or dimensions", ErrOptions)
 	}
 	f := &Faces{model: model, dims: dims}
-	f.compare = f.compareFaces
+	f.compare, f.wipe = f.compareFaces, (*faceMemory).wipe
 	return f, f.init(c, (dims+scan.Lanes-1)&^(scan.Lanes-1))
 }
 

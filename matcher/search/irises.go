@@ -34,10 +34,15 @@ type irisMemory struct {
 	counts []scan.Rotations
 }
 
+func (m *irisMemory) wipe() {
+	clear(m.least)
+	clear(m.counts)
+}
+
 // NewIrises makes an empty index.
 func NewIrises(c Config) (*Irises, error) {
 	x := &Irises{table: newIrisTable()}
-	x.compare = x.compareIrises
+	x.compare, x.wipe = x.compareIrises, (*irisMemory).wipe
 	return x, x.init(c, scan.IrisRow)
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tamga-id/tamga/matcher/internal/scan"
 	"github.com/tamga-id/tamga/matcher/iris"
 	"github.com/tamga-id/tamga/matcher/search"
 )
@@ -238,4 +239,40 @@ func sharedDir(t testing.TB, name string) string {
 		t.Skipf("%s benchmark is not at hand: %v", name, err)
 	}
 	return dir
+}
+
+func TestIrisWorkingMemoryIsOverwritten(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	index, err := search.NewIrises(search.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		if err := index.Add(identity(i), irisOf(r, 0).sample()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for masked := range 2 { // two loops with memory of their own
+		var found search.Result
+		if err := index.Search(t.Context(), irisOf(r, masked).sample(), search.Options{Limit: search.Everyone, Most: 5}, &found); err != nil {
+			t.Fatal(err)
+		}
+	}
+	least, counts := index.Kept()
+	dirty := func() (ofLeast, ofCounts bool) {
+		return slices.ContainsFunc(slices.Concat(least...), func(v uint16) bool { return v != 0 }),
+			slices.ContainsFunc(slices.Concat(counts...), func(v scan.Rotations) bool { return v != scan.Rotations{} })
+	}
+	if a, b := dirty(); !a || !b {
+		t.Fatal("searches left nothing: this test sees nothing")
+	}
+	if err := index.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := dirty(); a || b {
+		t.Error("counts of differing bits are left after Close")
+	}
+	if least, counts := index.Kept(); len(least)+len(counts) != 0 {
+		t.Error("memory is kept after Close")
+	}
 }

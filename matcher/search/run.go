@@ -17,6 +17,7 @@ type stage[Q, W any] func(q *Q, w *W, lists []best, g *segment, base, from, to i
 // engine runs searches over a store, keeping their working memory for the next.
 type engine[Q, W any] struct {
 	store
+	wipe func(*W) // overwrites a goroutine's working memory; nil when that holds nothing
 
 	mu   sync.Mutex
 	idle []*run[Q, W] // guarded by mu
@@ -83,8 +84,36 @@ func (e *engine[Q, W]) end(r *run[Q, W]) {
 	}
 	r.ctx, r.segments = nil, nil
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed.Load() {
+		e.wipeRun(r) // Close did not find it among the idle ones
+		return
+	}
 	e.idle = append(e.idle, r)
-	e.mu.Unlock()
+}
+
+// wipeRun overwrites what the comparisons of a run's last block left: with a
+// probe that somebody knows, the scores tell a good deal of the references.
+func (e *engine[Q, W]) wipeRun(r *run[Q, W]) {
+	for _, w := range r.workers {
+		if e.wipe != nil {
+			e.wipe(&w.memory)
+		}
+	}
+}
+
+// Close overwrites the index and the working memory of searches, and gives it
+// back. Searches under way end with [ErrClosed], wiping theirs; so does
+// everything after it. It may be called twice.
+func (e *engine[Q, W]) Close() error {
+	e.store.close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, r := range e.idle {
+		e.wipeRun(r)
+	}
+	e.idle = nil
+	return nil
 }
 
 // over says what the run goes over; before any stage.

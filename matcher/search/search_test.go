@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -364,6 +365,47 @@ func TestMemoryIsOverwritten(t *testing.T) {
 	short := newFaces(t, 64, search.Config{Allocate: func(int) []byte { return nil }})
 	if err := short.Add(identity(1), faceOf(t, r, 64)); !errors.Is(err, search.ErrMemory) {
 		t.Errorf("without memory: %v", err)
+	}
+}
+
+// TestWorkingMemoryIsOverwritten: with the probe, dot products would give references away after Close, from searches
+// that ended before as well as from one that is still under way.
+func TestWorkingMemoryIsOverwritten(t *testing.T) {
+	for _, underWay := range []bool{false, true} {
+		r := rand.New(rand.NewPCG(8, 7))
+		index := newFaces(t, 64, search.Config{})
+		for i := range 100 {
+			if err := index.Add(identity(i), faceOf(t, r, 64)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var found search.Result
+		if err := index.Search(t.Context(), faceOf(t, r, 64), search.Options{Limit: search.Everyone, Most: 5}, &found); err != nil {
+			t.Fatal(err)
+		}
+		memory := index.Kept()
+		if !slices.ContainsFunc(slices.Concat(memory...), func(v int32) bool { return v != 0 }) {
+			t.Fatal("a search left nothing: this test sees nothing")
+		}
+		release := func() {}
+		if underWay {
+			var err error
+			if release, err = index.Hold(); err != nil || len(index.Kept()) != 0 {
+				t.Fatalf("a search under way did not take the memory kept: %v", err)
+			}
+		}
+		if err := index.Close(); err != nil {
+			t.Fatal(err)
+		}
+		release()
+		for _, m := range memory {
+			if slices.ContainsFunc(m, func(v int32) bool { return v != 0 }) {
+				t.Error("dot products are left after Close")
+			}
+		}
+		if n := len(index.Kept()); n != 0 {
+			t.Errorf("memory of %d workers is kept after Close", n)
+		}
 	}
 }
 

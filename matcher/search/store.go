@@ -227,9 +227,8 @@ func (s *store) remove(id ID, wipe func(g *segment, row int)) int {
 	return removed
 }
 
-// Close overwrites the index and gives its memory back. Searches under way end
-// with [ErrClosed]; so does everything after it. It may be called twice.
-func (s *store) Close() error {
+// close overwrites the references and gives their memory back. It may be called twice.
+func (s *store) close() {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	s.closed.Store(true)
@@ -253,5 +252,4 @@ func (s *store) Close() error {
 	s.segments.Store(new([]*segment))
 	s.taken.Store(0)
 	s.apart.Store(0)
-	return nil
 }
