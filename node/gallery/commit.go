@@ -159,7 +159,11 @@ func (g *Gallery) commit(calls []*call) error {
 	}
 	for len(left) > 0 {
 		var taken int
-		err := g.update(func(b *bundle) error {
+		var keys [][]byte
+		for _, at := range left {
+			keys = append(keys, stampKey(at.c.jobs[at.i].p), keyringKey(at.c.jobs[at.i].p))
+		}
+		err := g.update(keys, func(b *bundle) error {
 			for taken = 0; taken < len(left); taken++ {
 				at := left[taken]
 				job := &at.c.jobs[at.i]
@@ -191,6 +195,7 @@ type bundle struct {
 	tally   tally // once it is committed
 	writes  bool  // whether anything is to be committed
 	size    int
+	last    write // the last row that it sets
 	settled []settled
 }
 
@@ -201,10 +206,30 @@ type settled struct {
 }
 
 // update has f stage a bundle and makes it durable, then counts it, then publishes
-// its results. The caller has the turn.
-func (g *Gallery) update(f func(*bundle) error) error {
+// its results. keys are those that f will look at. The caller has the turn.
+func (g *Gallery) update(keys [][]byte, f func(*bundle) error) error {
+	for {
+		err := g.attempt(keys, func(b *bundle) error {
+			if g.listsDiffer(b.tally) {
+				return errListsDiffer
+			}
+			return f(b)
+		})
+		if !errors.Is(err, errListsDiffer) {
+			return err
+		}
+		if err := g.attempt(nil, g.shareErasures); err != nil {
+			return err
+		}
+	}
+}
+
+func (g *Gallery) attempt(keys [][]byte, f func(*bundle) error) error {
 	var b *bundle
 	err := g.db.Update(func(txn store.Txn) error {
+		if err := txn.Fetch(append(keys, keyTally())...); err != nil {
+			return err
+		}
 		stored, err := g.latest(txn)
 		if err != nil {
 			return err
@@ -221,42 +246,63 @@ func (g *Gallery) update(f func(*bundle) error) error {
 		return txn.Set(keyTally(), g.tallies.seal(b.tally))
 	})
 	if errors.Is(err, store.ErrInDoubt) {
-		// Whether it reached the disk is unknown, so the next tally would be a guess.
-		g.failed = fmt.Errorf("committing: %w; reopen the gallery", err)
-		return g.failed
+		err = g.settle(b, err)
 	}
 	if err != nil {
 		return err
 	}
-	if b.writes {
-		g.count(b)
-	}
+	g.count(b)
 	for _, s := range b.settled {
 		*s.at = s.is
 	}
 	return nil
 }
 
-// latest is the tally in the store, which must be what this gallery knows.
+// latest is the tally in the store. It is what this gallery left there, or, of a shared
+// store, what another has gone on to.
 func (g *Gallery) latest(txn store.Reader) (tally, error) {
 	stored, err := g.storedTally(txn)
-	if err != nil {
+	switch {
+	case err != nil:
 		return tally{}, damaged("reading tally", err)
-	}
-	if stored != g.tally {
+	case stored == g.tally:
+	case !g.db.Shared():
 		return tally{}, fmt.Errorf("%w: the store is not as the last commit left it", ErrDamaged)
+	case stored.commit <= g.tally.commit:
+		return tally{}, errBehind
 	}
 	return stored, nil
 }
 
-// count takes note of a bundle that stands.
+// see takes note of a tally that stands.
+func (g *Gallery) see(t tally) {
+	g.tally = t
+	g.subjects.Store(int64(t.subjects))
+	g.commits.Store(t.commit)
+}
+
+// count takes note of a bundle that stands, or of what the store was found at.
 func (g *Gallery) count(b *bundle) {
-	g.tally = b.tally
-	g.subjects.Store(int64(b.tally.subjects))
+	if !b.writes {
+		b.tally.commit--
+		g.see(b.tally)
+		return
+	}
+	g.see(b.tally)
 	if err := g.beside.write(g.tallies, b.tally); err != nil {
 		// This commit is durable; the next would not be protected.
 		g.failed = err
 	}
+}
+
+// set stages a row.
+func (b *bundle) set(w write) error {
+	if err := b.txn.Set(w.key, w.value); err != nil {
+		return fmt.Errorf("staging subject: %w", err)
+	}
+	b.size += len(w.key) + len(w.value)
+	b.last = w
+	return nil
 }
 
 // add stages one job. The error is the store's; the job's own is in the Result.
@@ -272,10 +318,9 @@ func (b *bundle) add(g *Gallery, j *job) (Result, error) {
 		return Result{Failed, err}, nil
 	}
 	for _, w := range s.writes {
-		if err := b.txn.Set(w.key, w.value); err != nil {
-			return Result{}, fmt.Errorf("staging subject: %v", err)
+		if err := b.set(w); err != nil {
+			return Result{}, err
 		}
-		b.size += len(w.key) + len(w.value)
 	}
 	if len(s.writes) > 0 {
 		b.tally.sum += uint64(b.tally.commit) - uint64(s.replaces)

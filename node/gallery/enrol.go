@@ -154,7 +154,7 @@ func (g *Gallery) plan(ctx context.Context, jobs []job) (out []Result, err error
 	if g.failed != nil {
 		return nil, g.failed
 	}
-	err = g.update(func(b *bundle) error {
+	err = g.update(nil, func(b *bundle) error {
 		out = nil
 		for i := range jobs {
 			r, err := b.add(g, &jobs[i])

@@ -39,24 +39,38 @@ func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records i
 // erase is Erase by who has the turn. The list of erasures comes first: should the
 // process die before the commit, the next Open makes up for it.
 func (g *Gallery) erase(p pseudonym.Pseudonym) (records int, err error) {
-	err = g.update(func(b *bundle) error {
+	err = g.update(nil, func(b *bundle) error {
 		if _, _, err := lookUp(b.txn, p); errors.Is(err, ErrUnknownSubject) {
 			return err
 		} else if err != nil {
 			return damaged("reading keyring", err)
 		}
-		if err := g.erased.add(erasure{b.tally.commit, p}); err != nil {
-			g.failed = fmt.Errorf("%w; reopen the gallery", err) // how much of it was written is unknown
-			return g.failed
-		}
-		b.tally.erasures = g.erased.n
-		if records, err = b.erase(g, p); err != nil {
-			g.failed = fmt.Errorf("%w; reopen the gallery", err)
+		if err := b.list(g, erasure{b.tally.commit, p}); err != nil {
 			return err
 		}
-		return nil
+		if records, err = b.erase(g, p); err != nil && !g.db.Shared() {
+			g.failed = fmt.Errorf("%w; reopen the gallery", err)
+		}
+		return err
 	})
+	if err != nil {
+		g.unsure = true
+	}
 	return records, err
+}
+
+// list puts an entry on the list of erasures, and its copy into a shared store.
+func (b *bundle) list(g *Gallery, x erasure) error {
+	entry, err := g.erased.add(x)
+	if err != nil {
+		g.failed = fmt.Errorf("%w; reopen the gallery", err) // how much of it was written is unknown
+		return g.failed
+	}
+	b.tally.erasures = g.erased.n
+	if !g.db.Shared() {
+		return nil
+	}
+	return b.set(write{erasureKey(g.erased.n - 1), entry})
 }
 
 // erase stages the removal of a subject, whole.
@@ -91,26 +105,33 @@ func (b *bundle) erase(g *Gallery, p pseudonym.Pseudonym) (records int, err erro
 // whose keyring a later commit wrote was enrolled anew and stays. Afterwards commit
 // numbers go on above those of the list, so that this stays true.
 func (g *Gallery) eraseAgain() error {
+	if g.db.Shared() {
+		g.unsure = true
+		return g.update(nil, func(*bundle) error { return nil })
+	}
 	if g.erased.n < g.tally.erasures {
 		return fmt.Errorf("%w: the list of erasures has %d entries, and the store has carried out %d", ErrDamaged, g.erased.n, g.tally.erasures)
 	}
 	done := g.tally.erasures
 	return g.erased.from(done, func(x erasure) error {
 		done++
-		return g.update(func(b *bundle) error {
+		return g.update(nil, func(b *bundle) error {
 			b.tally.erasures = done
 			b.tally.commit = max(b.tally.commit, x.commit+1)
-			stamp, _, err := lookUp(b.txn, x.subject)
-			switch {
-			case errors.Is(err, ErrUnknownSubject), err == nil && stamp > x.commit:
-			case err != nil:
-				return damaged("erasing again", err)
-			default:
-				if _, err := b.erase(g, x.subject); err != nil {
-					return err
-				}
-			}
-			return nil
+			return b.eraseAgain(g, x)
 		})
 	})
+}
+
+// eraseAgain stages the removal of a subject, unless a later commit enrolled it anew.
+func (b *bundle) eraseAgain(g *Gallery, x erasure) error {
+	stamp, _, err := lookUp(b.txn, x.subject)
+	switch {
+	case errors.Is(err, ErrUnknownSubject), err == nil && stamp > x.commit:
+		return nil
+	case err != nil:
+		return damaged("erasing again", err)
+	}
+	_, err = b.erase(g, x.subject)
+	return err
 }

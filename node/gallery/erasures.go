@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -125,34 +126,92 @@ func (e *erasures) from(i uint64, visit func(erasure) error) error {
 		if _, err := io.ReadFull(r, raw[:]); err != nil {
 			return fmt.Errorf("reading the list of erasures: %w", err)
 		}
-		plain, err := e.aead.Open(nil, raw[:erasureNonce], raw[erasureNonce:], aadOfErasure(i, before))
+		x, err := e.open(raw[:], i, before)
 		if err != nil {
-			return fmt.Errorf("%w: the list of erasures does not hold at entry %d", ErrDamaged, i)
+			return err
 		}
-		before = [erasureTag]byte(raw[erasureSize-erasureTag:])
-		if err := visit(erasure{binary.BigEndian.Uint32(plain), pseudonym.Pseudonym(plain[4:])}); err != nil {
+		before = tagOf(raw[:])
+		if err := visit(x); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// open is what entry number i says, if it follows the one with the tag before.
+func (e *erasures) open(raw []byte, i uint64, before [erasureTag]byte) (erasure, error) {
+	if len(raw) == erasureSize {
+		plain, err := e.aead.Open(nil, raw[:erasureNonce], raw[erasureNonce:], aadOfErasure(i, before))
+		if err == nil {
+			return erasure{binary.BigEndian.Uint32(plain), pseudonym.Pseudonym(plain[4:])}, nil
+		}
+	}
+	return erasure{}, fmt.Errorf("%w: the list of erasures does not hold at entry %d", ErrDamaged, i)
+}
+
 func aadOfErasure(i uint64, before [erasureTag]byte) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte(erasureAAD), i), before[:]...)
 }
 
-// add makes one more entry durable.
-func (e *erasures) add(x erasure) error {
+// seal is entry number i, after the one with the tag before.
+func (e *erasures) seal(x erasure, i uint64, before [erasureTag]byte) []byte {
 	plain := append(binary.BigEndian.AppendUint32(nil, x.commit), x.subject[:]...)
 	raw := make([]byte, erasureNonce, erasureSize)
 	_, _ = rand.Read(raw)
-	raw = e.aead.Seal(raw, raw, plain, aadOfErasure(e.n, e.last))
-	if _, err := e.file.WriteAt(raw, int64(e.n)*int64(erasureSize)); err != nil {
+	return e.aead.Seal(raw, raw, plain, aadOfErasure(i, before))
+}
+
+func tagOf(entry []byte) [erasureTag]byte { return [erasureTag]byte(entry[erasureSize-erasureTag:]) }
+
+// add makes one more entry durable, and returns it as it is written.
+func (e *erasures) add(x erasure) ([]byte, error) {
+	entry := e.seal(x, e.n, e.last)
+	return entry, e.write(entry)
+}
+
+// write makes entries durable that follow those there are.
+func (e *erasures) write(entries []byte) error {
+	if _, err := e.file.WriteAt(entries, int64(e.n)*int64(erasureSize)); err != nil {
 		return fmt.Errorf("writing the list of erasures: %w", err)
 	}
 	if err := e.file.Sync(); err != nil {
 		return fmt.Errorf("writing the list of erasures: %w", err)
 	}
-	e.n, e.last = e.n+1, [erasureTag]byte(raw[erasureSize-erasureTag:])
+	e.n += uint64(len(entries) / erasureSize)
+	e.last = tagOf(entries[len(entries)-erasureSize:])
+	return nil
+}
+
+// put makes a continuation durable. What it replaces is there until all of it is.
+func (e *erasures) put(c *continuation) error {
+	switch {
+	case c.err != nil:
+		return c.err
+	case len(c.entries) == 0 && c.from == e.n:
+		return nil
+	case c.from == e.n:
+		return e.write(c.entries)
+	}
+	path := e.file.Name()
+	f, err := os.OpenFile(path+".next", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing the list of erasures: %w", err)
+	}
+	_, err = io.Copy(f, io.MultiReader(io.NewSectionReader(e.file, 0, int64(c.from)*int64(erasureSize)), bytes.NewReader(c.entries)))
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(path+".next", path)
+	}
+	if err == nil {
+		err = syncFolder(path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the list of erasures: %w", err)
+	}
+	f, err = os.OpenFile(path, os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing the list of erasures: %w", err)
+	}
+	_ = e.file.Close() // the file that was replaced
+	e.file, e.n, e.last = f, c.n, c.last
 	return nil
 }

@@ -1,6 +1,8 @@
 package gallery
 
 import (
+	"time"
+
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
@@ -72,8 +74,12 @@ func (g *Gallery) ListErasure(id pseudonym.Identifier) error {
 	if err != nil {
 		return err
 	}
-	return g.erased.add(erasure{g.tally.commit + 1, p})
+	_, err = g.erased.add(erasure{g.tally.commit + 1, p})
+	return err
 }
 
 // ErasureSize is the length of an entry of the list of erasures.
 const ErasureSize = erasureSize
+
+// SetPatience changes how long a commit in doubt is asked after.
+func (g *Gallery) SetPatience(d time.Duration) { g.patience = d }

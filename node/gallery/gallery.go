@@ -13,9 +13,10 @@
 //	'v' pseudonym (32 bytes)        number of the commit that wrote the keyring
 //	'k' pseudonym (32 bytes)        keyring: wrapped key, then the sealed list of records
 //	'r' HMAC(pseudonym, slot) (32)  one sealed record
+//	'z' number (8)                  an entry of the list of erasures, if the store is shared
 //
-// in it the file "tally" with the last commit's, and beside the folder the list of
-// erasures, see [ErasuresFile].
+// and in the gallery's folder the file "tally" with the last commit's, and beside it the
+// list of erasures, see [ErasuresFile].
 //
 // Invariants:
 //
@@ -45,6 +46,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
@@ -58,6 +60,8 @@ var (
 	ErrLocked         = store.ErrLocked
 	ErrDamaged        = store.ErrDamaged
 	ErrClosed         = errors.New("the gallery is closed")
+	ErrInDoubt        = store.ErrInDoubt     // sending the same again is safe, and tells
+	ErrUnavailable    = store.ErrUnavailable // nothing was changed
 )
 
 // Limits per subject.
@@ -66,9 +70,13 @@ const (
 	MaxRecordSize = 64 << 10
 )
 
-// Config says where a gallery is and under which keys. Every field is required.
+// Config says where a gallery is and under which keys. Every field but Store is
+// required.
 type Config struct {
-	Dir        string         // folder of the store, created when absent; nothing else may be kept in it
+	// Store opens what keeps the rows; nil for Badger in Dir. It may be shared by
+	// several galleries with the same keys, each with a folder of its own.
+	Store      func(dir string) (store.Store, error)
+	Dir        string         // folder of the gallery, created when absent; nothing else may be kept in it
 	Node       string         // Entity Identifier; bound into every record
 	Root       custody.Root   // key that the names of records and the tally derive from
 	Ring       *envelope.Ring // KEKs; its current generation wraps the keys of new subjects
@@ -103,10 +111,12 @@ type Gallery struct {
 	index      [32]byte
 	pseudonyms pseudonym.Key
 	tallies    tallyKey
+	patience   time.Duration // how long a commit in doubt is asked after
 
 	ring     atomic.Pointer[envelope.Ring] // replaced by UseRing
 	queue    queue
-	subjects atomic.Int64
+	subjects atomic.Int64  // as last seen
+	commits  atomic.Uint32 // the number of the last commit seen
 
 	// turn has room for one: who sent into it may commit and owns what follows
 	// until it receives again.
@@ -115,6 +125,7 @@ type Gallery struct {
 	beside *tallyFile
 	erased *erasures
 	failed error // why nothing can be committed any more
+	unsure bool  // whether the list of erasures may differ from the one in a shared store
 
 	// life is held for reading while the store is read, so that Close cannot
 	// unmap files under a reader.
@@ -145,7 +156,7 @@ func open(cfg Config) (*Gallery, error) {
 	g := &Gallery{
 		node: cfg.Node, index: index, pseudonyms: cfg.Pseudonyms,
 		tallies: newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
-		turn:    make(chan struct{}, 1),
+		turn:    make(chan struct{}, 1), patience: settleTime,
 	}
 	g.ring.Store(cfg.Ring)
 	if g.beside, err = openTallyFile(cfg.Dir); err != nil {
@@ -154,7 +165,7 @@ func open(cfg Config) (*Gallery, error) {
 	if g.erased, err = openErasures(cfg.Dir, cfg.Root); err != nil {
 		return nil, errors.Join(err, g.beside.Close())
 	}
-	if err := g.openLocked(cfg.Dir); err != nil {
+	if err := g.openLocked(cfg); err != nil {
 		return nil, errors.Join(err, g.erased.file.Close(), g.beside.Close())
 	}
 	return g, nil
@@ -162,12 +173,15 @@ func open(cfg Config) (*Gallery, error) {
 
 // openLocked does Open's work once the folder is ours alone. Nothing that other
 // keys made is touched.
-func (g *Gallery) openLocked(dir string) error {
+func (g *Gallery) openLocked(cfg Config) error {
 	known, err := g.beside.read(g.tallies)
 	if err != nil {
 		return err
 	}
-	if g.db, err = store.OpenBadger(dir); err != nil {
+	if cfg.Store == nil {
+		cfg.Store = inFolder
+	}
+	if g.db, err = cfg.Store(cfg.Dir); err != nil {
 		return err
 	}
 	err = g.start(known)
@@ -179,6 +193,8 @@ func (g *Gallery) openLocked(dir string) error {
 	}
 	return nil
 }
+
+func inFolder(dir string) (store.Store, error) { return store.OpenBadger(dir) }
 
 // Close waits for the commit under way, refuses those that wait, and releases the
 // folder. A second Close returns [ErrClosed].
@@ -198,7 +214,8 @@ func (g *Gallery) Close() error {
 	return nil
 }
 
-// Subjects is how many subjects are enrolled.
+// Subjects is how many subjects are enrolled; in a shared store, when this gallery last
+// looked.
 func (g *Gallery) Subjects() int64 { return g.subjects.Load() }
 
 // view runs f on the store as of one moment. What f returns must not depend on the

@@ -38,6 +38,9 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 	}
 	var s subject
 	err = g.view(func(txn store.Reader) (err error) {
+		if err := g.notBehind(txn, p); err != nil {
+			return err
+		}
 		s, err = g.load(txn, p)
 		return err
 	})
@@ -86,9 +89,6 @@ func (r References) open(info recordInfo) ([]byte, error) {
 		sealed, err = txn.Get(r.g.recordKey(r.p, info.Slot))
 		return err
 	})
-	if errors.Is(err, ErrClosed) {
-		return nil, err
-	}
 	if err != nil {
 		return nil, damaged("reading it", err)
 	}

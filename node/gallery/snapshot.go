@@ -45,7 +45,7 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects
 		}
 		return nil
 	})
-	if err == nil {
+	if err == nil && !g.db.Shared() { // the rows of a shared store have it
 		err = g.snapshotErasures(visit)
 	}
 	if err != nil {
@@ -55,8 +55,12 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects
 }
 
 // erasureRow begins the key of a row that is an entry of the list of erasures; the
-// entry's number follows. No key of the store begins so.
+// entry's number follows. Only a shared store keeps such rows.
 const erasureRow = 'z'
+
+func erasureKey(number uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{erasureRow}, number)
+}
 
 // snapshotErasures yields the list of erasures, which may by now say more than the
 // store as it was: who opens what is restored from it erases that, too.
@@ -74,7 +78,7 @@ func (g *Gallery) snapshotErasures(visit func(Row) error) error {
 		} else if err != nil {
 			return err
 		}
-		if err := visit(Row{Key: binary.BigEndian.AppendUint64([]byte{erasureRow}, i), Value: entry}); err != nil {
+		if err := visit(Row{Key: erasureKey(i), Value: entry}); err != nil {
 			return err
 		}
 	}

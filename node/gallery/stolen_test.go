@@ -54,16 +54,8 @@ func files(tb testing.TB, dir string) map[string][]byte {
 	return out
 }
 
-// TestStolenDisk searches every byte of a folder, as it lies while the gallery is
-// open and after it was closed, for what was enrolled.
-func TestStolenDisk(t *testing.T) {
-	dir := newDir(t)
-	g := openGallery(t, dir)
-	const enrolled = 20
-	enrol(t, g, persons(0, enrolled/2)...)
-	for i := enrolled / 2; i < enrolled; i++ {
-		enrol(t, g, person(i))
-	}
+// secretsOf are what nobody may read who has the files, of the first persons.
+func secretsOf(enrolled int) map[string][]byte {
 	secrets := make(map[string][]byte)
 	for i := range enrolled {
 		e := person(i)
@@ -77,6 +69,20 @@ func TestStolenDisk(t *testing.T) {
 			secrets["template"+string(rune('a'+i))+string(rune('0'+n))] = tpl.Data[30:62]
 		}
 	}
+	return secrets
+}
+
+// TestStolenDisk searches every byte of a folder, as it lies while the gallery is
+// open and after it was closed, for what was enrolled.
+func TestStolenDisk(t *testing.T) {
+	dir := newDir(t)
+	g := openGallery(t, dir)
+	const enrolled = 20
+	enrol(t, g, persons(0, enrolled/2)...)
+	for i := enrolled / 2; i < enrolled; i++ {
+		enrol(t, g, person(i))
+	}
+	secrets := secretsOf(enrolled)
 	for _, word := range []string{"finger", "face", "record-list", person(0).Templates[0].Format, person(0).Templates[1].Format, testNode} {
 		secrets[word] = []byte(word)
 	}

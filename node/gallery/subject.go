@@ -175,6 +175,9 @@ func stampOf(value []byte) (uint32, error) {
 // lookUp finds the two entries of a subject: [ErrUnknownSubject] when there is
 // neither.
 func lookUp(txn store.Reader, p pseudonym.Pseudonym) (stamp uint32, k keyring, err error) {
+	if err := txn.Fetch(stampKey(p), keyringKey(p)); err != nil {
+		return 0, keyring{}, err
+	}
 	v, vErr := txn.Get(stampKey(p))
 	sealed, kErr := txn.Get(keyringKey(p))
 	if errors.Is(vErr, store.ErrNotFound) && errors.Is(kErr, store.ErrNotFound) {

@@ -93,15 +93,14 @@ func (g *Gallery) start(known tally) error {
 		return fmt.Errorf("%w: the store lacks commits that were acknowledged", ErrDamaged)
 	}
 	if g.beside.fresh {
-		if stored.commit > 0 {
+		if stored.commit > 0 && !g.db.Shared() { // a gallery may join those that share
 			return fmt.Errorf("%w: the file %q is missing", ErrDamaged, tallyName)
 		}
 		if err := g.beside.create(g.tallies); err != nil {
 			return err
 		}
 	}
-	g.tally = stored
-	g.subjects.Store(int64(stored.subjects))
+	g.see(stored)
 	return nil
 }
 
@@ -147,7 +146,7 @@ func (g *Gallery) storedTally(txn store.Reader) (tally, error) {
 
 // damaged is what an error of the store comes to where the store must not fail.
 func damaged(doing string, err error) error {
-	if errors.Is(err, ErrDamaged) || errors.Is(err, store.ErrUnavailable) {
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrClosed) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return fmt.Errorf("%s: %w: %v", doing, ErrDamaged, err)

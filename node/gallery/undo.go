@@ -96,7 +96,7 @@ func (g *Gallery) undo(ctx context.Context, batch string, page []pseudonym.Pseud
 	for len(page) > 0 {
 		var done Undone
 		var taken int
-		err := g.update(func(b *bundle) error {
+		err := g.update(nil, func(b *bundle) error {
 			done, taken = Undone{}, 0
 			for _, p := range page {
 				if b.size+maxKeyring > maxCommit {
@@ -156,10 +156,9 @@ func (b *bundle) remove(g *Gallery, p pseudonym.Pseudonym, batch string, done *U
 		return err
 	}
 	for _, w := range writes {
-		if err := b.txn.Set(w.key, w.value); err != nil {
-			return fmt.Errorf("staging subject: %v", err)
+		if err := b.set(w); err != nil {
+			return err
 		}
-		b.size += len(w.key) + len(w.value)
 	}
 	b.tally.sum += uint64(b.tally.commit) - uint64(s.stamp)
 	return nil
@@ -167,7 +166,7 @@ func (b *bundle) remove(g *Gallery, p pseudonym.Pseudonym, batch string, done *U
 
 func (b *bundle) drop(key []byte) error {
 	if err := b.txn.Delete(key); err != nil {
-		return fmt.Errorf("staging removal: %v", err)
+		return fmt.Errorf("staging removal: %w", err)
 	}
 	b.size += len(key)
 	return nil

@@ -28,6 +28,7 @@ type Proxy struct {
 	at   atomic.Int32
 	dir  string
 	down atomic.Bool
+	then atomic.Bool // go down with the next fault
 	mu   sync.Mutex
 	open map[net.Conn]bool
 }
@@ -87,6 +88,9 @@ func (p *Proxy) Down(down bool) {
 	}
 }
 
+// DownAfterCut refuses connections once the next fault has happened.
+func (p *Proxy) DownAfterCut() { p.then.Store(true) }
+
 // CutAll ends every connection.
 func (p *Proxy) CutAll() {
 	p.mu.Lock()
@@ -113,7 +117,11 @@ func (p *Proxy) pass(client, server net.Conn) {
 				return
 			}
 			if bytes.Contains(b[:n], []byte("COMMIT\x00")) {
-				switch Fault(p.at.Swap(int32(None))) {
+				fault := Fault(p.at.Swap(int32(None)))
+				if fault != None && p.then.Swap(false) {
+					p.down.Store(true)
+				}
+				switch fault {
 				case CutBefore:
 					return
 				case CutAfter:
