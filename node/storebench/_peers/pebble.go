@@ -64,6 +64,11 @@ func (s *pebbleStore) Fill(ctx context.Context, first, n int) error {
 	return s.db.Flush()
 }
 
+// Settle merges everything into one level.
+func (s *pebbleStore) Settle() error {
+	return s.db.Compact(context.Background(), []byte{0}, []byte{255}, true)
+}
+
 func (s *pebbleStore) add(b *pebble.Batch, subject int) error {
 	for _, r := range drive.Rows(s.spec, subject) {
 		if err := b.Set(r.Key, r.Value, nil); err != nil {

@@ -83,6 +83,11 @@ func (s *postgresStore) Fill(ctx context.Context, first, n int) error {
 			return err
 		}
 	}
+	return nil
+}
+
+func (s *postgresStore) Settle() error {
+	ctx := context.Background()
 	_, err := s.pool.Exec(ctx, `VACUUM ANALYZE entries`)
 	if err == nil {
 		_, err = s.pool.Exec(ctx, `CHECKPOINT`)

@@ -27,6 +27,7 @@ type Store interface {
 	Fill(ctx context.Context, first, n int) error // stores n subjects as fast as it can, durably on return
 	Write(ctx context.Context, subject int) error // stores one who is not there yet, durably on return
 	Read(ctx context.Context, subject int) error  // reads all of one who is there
+	Settle() error                                // ends what Fill left to be done later
 	Close() error
 }
 
@@ -118,11 +119,14 @@ func (d *driver) obey(ctx context.Context, o Order) (r Reply) {
 	default:
 		err = fmt.Errorf("unknown order %q", o.Do)
 	}
+	r.Usage = d.usage()
+	r.Seconds, r.CPU = time.Since(start).Seconds(), r.Usage.CPU-before
+	if err == nil && o.Do == Fill {
+		err = d.store.Settle()
+	}
 	if err != nil {
 		r.Err = err.Error()
 	}
-	r.Usage = d.usage()
-	r.Seconds, r.CPU = time.Since(start).Seconds(), r.Usage.CPU-before
 	return r
 }
 

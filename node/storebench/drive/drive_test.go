@@ -15,10 +15,10 @@ import (
 
 // fake counts what is asked of it and refuses to read whom it does not have.
 type fake struct {
-	mu     sync.Mutex
-	have   map[int]bool
-	twice  bool
-	closed bool
+	mu              sync.Mutex
+	have            map[int]bool
+	twice           bool
+	settled, closed bool
 }
 
 func (f *fake) Fill(_ context.Context, first, n int) error {
@@ -45,6 +45,8 @@ func (f *fake) Read(_ context.Context, subject int) error {
 	}
 	return nil
 }
+
+func (f *fake) Settle() error { f.settled = true; return nil }
 
 func (f *fake) Close() error { f.closed = true; return nil }
 
@@ -83,6 +85,9 @@ func TestServe(t *testing.T) {
 		if one.Err != "" {
 			t.Errorf("reply %d: %s", i, one.Err)
 		}
+	}
+	if !f.settled {
+		t.Error("the store was not settled after it was filled")
 	}
 	if f.twice || len(f.have) != 100+len(r[2].Micros) || len(r[2].Micros) == 0 || len(r[3].Micros) == 0 {
 		t.Errorf("%d subjects after %d writes and %d reads; one of them twice: %v", len(f.have), len(r[2].Micros), len(r[3].Micros), f.twice)
