@@ -128,6 +128,21 @@ func (t *Template) Dims() int {
 	return t.dims
 }
 
+// Turned is the template of another model whose vector is what f makes of this one's: f writes it to
+// dst and keeps neither slice. It is for transforms of all vectors of a model alike, as package
+// protect makes them. The error is [ErrWiped], [ErrVector] or that of f.
+func (t *Template) Turned(model string, f func(dst, src []float32) error) (*Template, error) {
+	if t == nil || t.values == nil {
+		return nil, ErrWiped
+	}
+	v := make([]float32, t.dims)
+	defer clear(v)
+	if err := f(v, t.values()); err != nil {
+		return nil, err
+	}
+	return NewFloat(model, v)
+}
+
 // Wipe overwrites the vector. Comparisons after it give [ErrWiped]; it may be called twice and on
 // nil. It must not run while another goroutine compares the template.
 func (t *Template) Wipe() {

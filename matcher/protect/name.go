@@ -44,9 +44,9 @@ func protectedName(model string, generation uint32, check string) string {
 	return model + nameMarker + strconv.FormatUint(uint64(generation), 10) + "-" + check
 }
 
-// unprotected says whether a model's vectors can be protected: what is protected already cannot, or
-// its generation could no longer be told.
-func unprotected(model string) bool {
+// Protectable says whether vectors of a model of this name can be protected: 1 to 43 of a-z 0-9 . _ -.
+// What is protected already cannot, or its generation could no longer be told.
+func Protectable(model string) bool {
 	_, _, protected := Base(model)
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789._-"
 	return !protected && model != "" && len(model) <= maxBase && strings.Trim(model, letters) == ""

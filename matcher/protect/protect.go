@@ -2,8 +2,8 @@
 // that a template that leaked can be re-issued and says nothing beside the templates of another node:
 // renewable biometric references after ISO/IEC 24745:2022, 6.3.
 //
-// Start with [New] for the secret, its generation and a model, [Transform.Protect] references and
-// probes alike, and compare the results with package face. [Renew] moves a protected reference to the
+// Start with [New] for the secret, its generation and a model, [Transform.Protect] references,
+// [Transform.Turn] probes, and compare the results with package face. [Renew] moves a protected reference to the
 // next secret. Inner products do not change, so neither do scores, thresholds or calibrations: those
 // are of the model that [Base] names.
 //
@@ -94,7 +94,7 @@ func New(secret []byte, generation uint32, model string, dims int) (*Transform, 
 	if len(secret) != SecretSize || set == 0 {
 		return nil, ErrSecret
 	}
-	if generation == 0 || dims < face.MinDims || dims > face.MaxDims || !unprotected(model) {
+	if generation == 0 || dims < face.MinDims || dims > face.MaxDims || !Protectable(model) {
 		return nil, ErrParameter
 	}
 	if m, ok := face.Lookup(model); ok && m.Dims != dims {
@@ -196,6 +196,25 @@ func (t *Transform) Protect(e exchange.Embedding) (exchange.Embedding, error) {
 		return exchange.Embedding{}, ErrName
 	}
 	return convert(e, t.name, t.Apply)
+}
+
+// Turn is the protected form of a template for comparison alone: it is not quantised again, since
+// nothing of it is stored. The caller wipes both. The error is [ErrName], [ErrVector] or [ErrWiped].
+func (t *Transform) Turn(e *face.Template) (*face.Template, error) {
+	if t == nil || t.parts == nil {
+		return nil, ErrWiped
+	}
+	if e.Model() != t.model {
+		return nil, ErrName
+	}
+	turned, err := e.Turned(t.name, t.Apply)
+	switch {
+	case errors.Is(err, face.ErrWiped):
+		return nil, ErrWiped
+	case errors.Is(err, face.ErrVector):
+		return nil, ErrVector
+	}
+	return turned, err
 }
 
 // Renew gives an embedding that from protected the protection of to, both being of one model. The

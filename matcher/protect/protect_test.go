@@ -219,6 +219,44 @@ func TestContainer(t *testing.T) {
 	}
 }
 
+// TestTurn compares a probe with stored references of both forms.
+func TestTurn(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	const dims = 128
+	one, two := transform(t, 1, 1, "model", dims), transform(t, 1, 2, "model", dims)
+	a, b := vector(r, dims), vector(r, dims)
+	plain, err := face.NewFloat("model", a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turned, err := one.Turn(plain)
+	if err != nil || turned.Model() != one.Name() {
+		t.Fatalf("turned to %q, %v", turned.Model(), err)
+	}
+	stored, err := one.Protect(exchange.Embedding{Model: "model", Values: b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference, err := stored.Template()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if score, err := face.Compare(turned, reference); err != nil || math.Abs(score-cosine(a, b)) > 2e-7 {
+		t.Errorf("cosine moved by %g, %v", score-cosine(a, b), err)
+	}
+	if _, err := two.Turn(turned); !errors.Is(err, protect.ErrName) {
+		t.Errorf("turning twice: %v", err)
+	}
+	plain.Wipe()
+	if _, err := one.Turn(plain); !errors.Is(err, protect.ErrWiped) {
+		t.Errorf("turning what is wiped: %v", err)
+	}
+	two.Wipe()
+	if _, err := two.Turn(turned); !errors.Is(err, protect.ErrWiped) {
+		t.Errorf("turning with a wiped transform: %v", err)
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	for name, f := range map[string]func() error{
 		"short": func() error { _, err := protect.New(make([]byte, 31), 1, "m", 64); return err },
