@@ -200,7 +200,8 @@ func openStores(ctx context.Context, cfg config.Config, k keySet, now func() tim
 func galleryDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "gallery") }
 
 func galleryConfig(cfg config.Config, k keySet) gallery.Config {
-	return gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: k.gallery, Ring: k.ring, Pseudonyms: k.pseudonyms}
+	return gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: k.gallery, Ring: k.ring, Pseudonyms: k.pseudonyms,
+		Protection: k.faces}
 }
 
 // makeStores opens the stores, and makes them where there are none.
@@ -264,7 +265,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	cfg := responder.Config{
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.signing,
 		Sealing: n.keys.sealing, Members: n.directory, Law: n.law, Gallery: n.gallery,
-		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Now: n.now, Logger: n.log,
+		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.faces, Now: n.now, Logger: n.log,
 	}
 	if o.Responder != nil {
 		o.Responder(&cfg)

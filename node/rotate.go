@@ -72,6 +72,8 @@ func (n *Node) reload() (keySet, bool, error) {
 	// New sealing keys open before peers learn of them, and old ones no longer once
 	// they do not.
 	n.gallery.UseRing(k.ring)
+	n.keys.faces.Replace(k.faces) // gallery and responder hold these
+	k.faces = n.keys.faces
 	n.responder.Store(n.responder.Load().WithKeys(k.signing, k.sealing))
 	n.requester.Store(n.makeRequester(k))
 	if err := n.publish(k); err != nil {

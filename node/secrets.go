@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/protection"
 )
 
 // Names of the secrets in the keystore that have no generations; each is a 32-byte
@@ -64,6 +65,7 @@ type keySet struct {
 	closed     []ledger.Signer // of the ledgers before, in order
 	gallery    custody.Root    // what the gallery derives the names of its records from
 	ring       *envelope.Ring
+	faces      *protection.Faces
 	libp2p     []byte
 	officers   []byte
 	peerID     transport.PeerID
@@ -77,6 +79,7 @@ func (k keySet) wipe() {
 	if k.ring != nil {
 		k.ring.Wipe()
 	}
+	k.faces.Wipe()
 	clear(k.libp2p)
 	clear(k.officers)
 }
@@ -128,6 +131,13 @@ func (k *keySet) loadGenerations(secrets map[string][]byte) error {
 	}
 	if k.ring, err = envelope.NewRing(kek.Secrets, kek.Current); err != nil {
 		return fmt.Errorf("loading keys: %w", err)
+	}
+	templates, err := keys.Of(secrets, keys.Template)
+	if err != nil {
+		return fmt.Errorf("loading keys: %w", err)
+	}
+	if k.faces, err = protection.New(templates); err != nil {
+		return err
 	}
 	signing, err := keys.Of(secrets, keys.Signing)
 	if err != nil {

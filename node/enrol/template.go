@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange/svc2004"
 	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/matcher/iris"
+	"github.com/tamga-id/tamga/matcher/protect"
 	"github.com/tamga-id/tamga/matcher/signature"
 	"github.com/tamga-id/tamga/node/gallery"
 )
@@ -127,13 +128,21 @@ func comparable2005(s finger.Sample) error {
 	return nil
 }
 
+// checkFace also refuses a model's name that leaves no room for what the node adds when
+// it stores the template protected, or that looks like one with that.
 func checkFace(data []byte) error {
 	t, err := exchange.DecodeEmbedding(data)
-	if err == nil {
-		t.Wipe()
+	if err != nil {
+		return err
 	}
-	return err
+	defer t.Wipe()
+	if !protect.Protectable(t.Model()) {
+		return errModelName
+	}
+	return nil
 }
+
+var errModelName = errors.New("model identifier cannot be stored protected")
 
 func svc2004Rule(err error) string {
 	if f, ok := errors.AsType[*svc2004.Error](err); ok {
@@ -186,6 +195,8 @@ func TemplateRule(err error) string {
 		return f.Error()
 	}
 	switch {
+	case errors.Is(err, errModelName):
+		return "names its model by more than 43 characters, or as protected templates are named: enrol what the model computed"
 	case errors.Is(err, finger.ErrTooFewMinutiae):
 		return "has too few minutiae to be compared"
 	case svc2004Rule(err) != "":

@@ -34,6 +34,18 @@ type job struct {
 	p      pseudonym.Pseudonym
 	err    error // the rule it breaks
 	rewrap bool  // p alone counts
+
+	// stored is what the templates come to; nil until Enrol prepared the job. Wipe it.
+	stored []protected
+	renew  bool // p alone counts
+}
+
+// size estimates what the job writes.
+func (j *job) size() int {
+	if j.renew {
+		return maxSubject
+	}
+	return j.e.size()
 }
 
 func (c *call) isDone() bool {
@@ -167,7 +179,7 @@ func (g *Gallery) commit(calls []*call) error {
 			for taken = 0; taken < len(left); taken++ {
 				at := left[taken]
 				job := &at.c.jobs[at.i]
-				if b.size > 0 && b.size+job.e.size()+maxKeyring > maxCommit {
+				if b.size > 0 && b.size+job.size()+maxKeyring > maxCommit {
 					return nil
 				}
 				r, err := b.add(g, job)

@@ -79,7 +79,9 @@ func (g *Gallery) Enrol(ctx context.Context, batch []Enrolment) ([]Result, error
 			return results, fmt.Errorf("enrolling: %w", err)
 		}
 		c.results = results[start : start+len(c.jobs)]
-		if err := g.await(ctx, c); err != nil {
+		err = g.await(ctx, c)
+		wipe(c.jobs)
+		if err != nil {
 			return results, fmt.Errorf("enrolling: %w", err)
 		}
 		start += len(c.jobs)
@@ -105,12 +107,13 @@ func (g *Gallery) prepare(ctx context.Context, batch []Enrolment) (*call, error)
 		}
 		c.jobs = append(c.jobs, j)
 	}
-	g.name(c.jobs)
+	g.work(c.jobs)
 	return c, nil
 }
 
-// name computes the pseudonyms of jobs on every processor.
-func (g *Gallery) name(jobs []job) {
+// work computes the pseudonyms of jobs, and what their templates come to, on every
+// processor.
+func (g *Gallery) work(jobs []job) {
 	var all sync.WaitGroup
 	workers := min(runtime.GOMAXPROCS(0), len(jobs))
 	for w := range workers {
@@ -118,6 +121,9 @@ func (g *Gallery) name(jobs []job) {
 			for i := w; i < len(jobs); i += workers {
 				if j := &jobs[i]; j.err == nil {
 					j.p, j.err = g.pseudonyms.Pseudonym(j.e.Subject)
+				}
+				if j := &jobs[i]; j.err == nil {
+					j.err = g.protectAll(j)
 				}
 			}
 		})
@@ -135,6 +141,7 @@ func (g *Gallery) Plan(ctx context.Context, batch []Enrolment) ([]Result, error)
 			return nil, fmt.Errorf("planning: %w", err)
 		}
 		planned, err := g.plan(ctx, c.jobs)
+		wipe(c.jobs)
 		if err != nil {
 			return nil, fmt.Errorf("planning: %w", err)
 		}
@@ -216,6 +223,14 @@ func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error)
 	if j.rewrap {
 		return g.stageRewrap(txn, commit, j.p)
 	}
+	if j.renew {
+		return g.stageRenew(txn, commit, j.p)
+	}
+	if slices.ContainsFunc(j.stored, func(p protected) bool { return !g.current(p) }) {
+		if err := g.protectAll(j); err != nil { // the generation changed since
+			return staged{}, err
+		}
+	}
 	s, change, err := g.loadOrMake(txn, j.p)
 	if err != nil {
 		return staged{}, err
@@ -229,7 +244,7 @@ func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error)
 	if s.list.Holder == "" && j.e.Holder != "" {
 		s.list.Holder, s.list.Batch, fresh = j.e.Holder, j.e.Batch, true
 	}
-	writes, err := g.stageRecords(&s, j.e)
+	writes, err := g.stageRecords(&s, j)
 	if err != nil {
 		return staged{}, err
 	}
@@ -275,40 +290,66 @@ func (g *Gallery) loadOrMake(txn store.Reader, p pseudonym.Pseudonym) (subject, 
 	return subject{p: p, dek: dek, wrapped: wrapped}, Created, nil
 }
 
+// protectAll works out what is stored of a job's templates.
+func (g *Gallery) protectAll(j *job) error {
+	for _, p := range j.stored {
+		p.wipe()
+	}
+	j.stored = j.stored[:0]
+	for _, t := range j.e.Templates {
+		p, err := g.protect(t)
+		if err != nil {
+			return err
+		}
+		j.stored = append(j.stored, p)
+	}
+	return nil
+}
+
+// wipe overwrites what was worked out of templates, once nobody commits it any more.
+func wipe(jobs []job) {
+	for i := range jobs {
+		for _, p := range jobs[i].stored {
+			p.wipe()
+		}
+	}
+}
+
 // stageRecords seals the templates that the list does not name yet and adds them to it.
-func (g *Gallery) stageRecords(s *subject, e Enrolment) ([]write, error) {
+func (g *Gallery) stageRecords(s *subject, j *job) ([]write, error) {
 	var writes []write
-	for _, t := range e.Templates {
+	for _, t := range j.stored {
 		digest := sha256.Sum256(t.Data)
-		if s.list.has(t, digest[:]) {
+		info := recordInfo{Modality: t.Modality, Format: t.Format, Position: t.Position, Digest: digest[:],
+			KeyGen: s.dek.Generation(), Batch: j.e.Batch, Generation: t.generation, Source: t.source}
+		if s.list.has(info) {
 			continue
 		}
 		if len(s.list.Records) == MaxRecords {
 			return nil, ErrTooMuch
 		}
-		slot := uint32(0)
 		if n := len(s.list.Records); n > 0 {
-			slot = s.list.Records[n-1].Slot + 1
+			info.Slot = s.list.Records[n-1].Slot + 1
 		}
-		info := recordInfo{Slot: slot, Modality: t.Modality, Format: t.Format, Position: t.Position,
-			Digest: digest[:], KeyGen: s.dek.Generation(), Batch: e.Batch}
 		sealed, err := s.dek.Seal(g.recordAAD(s.p, info), t.Data)
 		if err != nil {
 			return nil, fmt.Errorf("sealing record: %w", err)
 		}
 		s.list.Records = append(s.list.Records, info)
-		writes = append(writes, write{g.recordKey(s.p, slot), sealed})
+		writes = append(writes, write{g.recordKey(s.p, info.Slot), sealed})
 	}
 	return writes, nil
 }
 
-func (m *recordList) has(t Template, digest []byte) bool {
-	for _, r := range m.Records {
-		if r.Modality == t.Modality && r.Format == t.Format && r.Position == t.Position && bytes.Equal(r.Digest, digest) {
-			return true
+// has reports whether the same was imported before.
+func (m *recordList) has(x recordInfo) bool {
+	return slices.ContainsFunc(m.Records, func(r recordInfo) bool {
+		same := bytes.Equal(r.Digest, x.Digest)
+		if x.Generation != 0 && r.Generation != 0 {
+			same = bytes.Equal(r.Source, x.Source)
 		}
-	}
-	return false
+		return same && r.Modality == x.Modality && r.Format == x.Format && r.Position == x.Position
+	})
 }
 
 // only reports whether everything in the list came from one batch.

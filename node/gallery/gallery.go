@@ -70,8 +70,8 @@ const (
 	MaxRecordSize = 64 << 10
 )
 
-// Config says where a gallery is and under which keys. Every field but Store is
-// required.
+// Config says where a gallery is and under which keys. Every field but Store and
+// Protection is required.
 type Config struct {
 	// Store opens what keeps the rows; nil for Badger in Dir. It may be shared by
 	// several galleries with the same keys, each with a folder of its own.
@@ -81,6 +81,7 @@ type Config struct {
 	Root       custody.Root   // key that the names of records and the tally derive from
 	Ring       *envelope.Ring // KEKs; its current generation wraps the keys of new subjects
 	Pseudonyms pseudonym.Key  // another key than the folder was made with is refused
+	Protection Protection     // what templates are turned by before they are stored; nil stores them as they are
 }
 
 func (c Config) check() error {
@@ -111,6 +112,7 @@ type Gallery struct {
 	index      [32]byte
 	pseudonyms pseudonym.Key
 	tallies    tallyKey
+	protection Protection    // nil for none
 	patience   time.Duration // how long a commit in doubt is asked after
 
 	ring     atomic.Pointer[envelope.Ring] // replaced by UseRing
@@ -155,8 +157,9 @@ func open(cfg Config) (*Gallery, error) {
 	index := cfg.Root.Derive("tamga/v1/gallery-index")
 	g := &Gallery{
 		node: cfg.Node, index: index, pseudonyms: cfg.Pseudonyms,
-		tallies: newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
-		turn:    make(chan struct{}, 1), patience: settleTime,
+		tallies:    newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
+		protection: cfg.Protection,
+		turn:       make(chan struct{}, 1), patience: settleTime,
 	}
 	g.ring.Store(cfg.Ring)
 	if g.beside, err = openTallyFile(cfg.Dir); err != nil {

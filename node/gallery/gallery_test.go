@@ -158,9 +158,15 @@ func TestClosed(t *testing.T) {
 	if _, err := g.References(passport(0), "finger"); !errors.Is(err, gallery.ErrClosed) {
 		t.Errorf("References: %v, want ErrClosed", err)
 	}
+	// What was looked up before is of that moment.
+	visited := 0
+	if err := refs.Each(func(gallery.Template) error { visited++; return nil }); visited != 2 || err != nil {
+		t.Errorf("Each: visited %d, %v", visited, err)
+	}
+	refs.Close()
 	visit := func(gallery.Template) error { t.Error("visited"); return nil }
-	if err := refs.Each(visit); !errors.Is(err, gallery.ErrClosed) {
-		t.Errorf("Each: %v, want ErrClosed", err)
+	if err := refs.Each(visit); err == nil {
+		t.Error("Each after Close of the references: no error")
 	}
 	results, err := g.Enrol(t.Context(), persons(1, 3))
 	if !errors.Is(err, gallery.ErrClosed) || len(results) != 2 || results[0].Change != gallery.Failed {

@@ -22,7 +22,14 @@ type References struct {
 	g       *Gallery
 	p       pseudonym.Pseudonym
 	dek     envelope.DEK
-	records []recordInfo
+	records []sealedRecord
+}
+
+// sealedRecord is a record as it lay in the store when the subject was looked up:
+// read together with the list that names it, since a renewal replaces both.
+type sealedRecord struct {
+	info   recordInfo
+	sealed []byte
 }
 
 // Len is how many records there are.
@@ -37,11 +44,17 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 		return References{}, fmt.Errorf("looking up subject: %w", err)
 	}
 	var s subject
+	var records []sealedRecord
 	err = g.view(func(txn store.Reader) (err error) {
 		if err := g.notBehind(txn, p); err != nil {
 			return err
 		}
-		s, err = g.load(txn, p)
+		if s, err = g.load(txn, p); err != nil {
+			return err
+		}
+		if records, err = g.sealedRecords(txn, s, modality); err != nil {
+			s.dek.Wipe()
+		}
 		return err
 	})
 	if errors.Is(err, ErrUnknownSubject) {
@@ -50,12 +63,7 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 	if err != nil {
 		return References{}, fmt.Errorf("looking up subject: %w", err)
 	}
-	r := References{Holder: s.list.Holder, Known: true, g: g, p: p, dek: s.dek}
-	for _, info := range s.list.Records {
-		if info.Modality == modality {
-			r.records = append(r.records, info)
-		}
-	}
+	r := References{Holder: s.list.Holder, Known: true, g: g, p: p, dek: s.dek, records: records}
 	for _, a := range s.list.Absent {
 		if a.What.Modality == modality {
 			r.Absent = append(r.Absent, a.What)
@@ -64,15 +72,29 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 	return r, nil
 }
 
+func (g *Gallery) sealedRecords(txn store.Reader, s subject, modality string) (out []sealedRecord, err error) {
+	for _, info := range s.list.Records {
+		if info.Modality != modality {
+			continue
+		}
+		sealed, err := txn.Get(g.recordKey(s.p, info.Slot))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, damaged("reading record", err)
+		}
+		out = append(out, sealedRecord{info, sealed}) // one that is missing does not open
+	}
+	return out, nil
+}
+
 // Each opens the records one by one and calls visit with each in clear; the bytes
 // are wiped when visit returns and must not be kept. It stops at the first error.
 func (r References) Each(visit func(Template) error) error {
-	for _, info := range r.records {
-		plain, err := r.open(info)
+	for _, record := range r.records {
+		plain, err := r.g.openRecord(r.p, r.dek, record.info, record.sealed)
 		if err != nil {
 			return fmt.Errorf("opening record: %w", err)
 		}
-		err = visit(Template{Modality: info.Modality, Format: info.Format, Position: info.Position, Data: plain})
+		err = visit(Template{Modality: record.info.Modality, Format: record.info.Format, Position: record.info.Position, Data: plain})
 		clear(plain)
 		if err != nil {
 			return err
@@ -81,18 +103,11 @@ func (r References) Each(visit func(Template) error) error {
 	return nil
 }
 
-// open reads one record. Two records of one modality and format open under the same
-// AAD, so the digest says whether this one is in its place.
-func (r References) open(info recordInfo) ([]byte, error) {
-	var sealed []byte
-	err := r.g.view(func(txn store.Reader) (err error) {
-		sealed, err = txn.Get(r.g.recordKey(r.p, info.Slot))
-		return err
-	})
-	if err != nil {
-		return nil, damaged("reading it", err)
-	}
-	plain, err := r.dek.Open(r.g.recordAAD(r.p, info), sealed)
+// openRecord opens what lies in the place of the record that info describes. Two
+// records of one modality and format open under the same AAD, so the digest says
+// whether this one is in its place.
+func (g *Gallery) openRecord(p pseudonym.Pseudonym, dek envelope.DEK, info recordInfo, sealed []byte) ([]byte, error) {
+	plain, err := dek.Open(g.recordAAD(p, info), sealed)
 	if errors.Is(err, envelope.ErrNoKey) {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -125,6 +126,11 @@ type recordInfo struct {
 	Digest   []byte // SHA-256 of the record: shows a repeated import, and that the record is the one at this slot
 	KeyGen   uint32 // key generation that the record's AAD names
 	Batch    string // that brought it, empty for none
+
+	// Of a record that is stored protected: the generation, and what tells a repeated
+	// import, as Digest does for the others.
+	Generation uint32
+	Source     []byte
 }
 
 type absentInfo struct {
@@ -153,8 +159,14 @@ func (g *Gallery) recordKey(p pseudonym.Pseudonym, slot uint32) []byte {
 	return mac.Sum([]byte("r"))
 }
 
+// recordAAD names, beside the format, the generation of the protection that the record
+// is stored under.
 func (g *Gallery) recordAAD(p pseudonym.Pseudonym, r recordInfo) envelope.AAD {
-	return envelope.AAD{Node: g.node, Pseudonym: p[:], Modality: r.Modality, Format: r.Format,
+	format := r.Format
+	if r.Generation != 0 {
+		format += "/protected/" + strconv.FormatUint(uint64(r.Generation), 10)
+	}
+	return envelope.AAD{Node: g.node, Pseudonym: p[:], Modality: r.Modality, Format: format,
 		Version: recordVersion, KeyGeneration: r.KeyGen}
 }
 

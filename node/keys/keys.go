@@ -33,15 +33,17 @@ import (
 type Family string
 
 // The families. A KEK wraps the gallery's data keys; the signing key signs
-// Queries and Verdicts; what peers send is sealed to the sealing key.
+// Queries and Verdicts; what peers send is sealed to the sealing key; stored face
+// templates are turned by the template key.
 const (
-	KEK     Family = "kek"
-	Signing Family = "signing-key"
-	Sealing Family = "sealing-key"
+	KEK      Family = "kek"
+	Signing  Family = "signing-key"
+	Sealing  Family = "sealing-key"
+	Template Family = "template-key"
 )
 
 // Families returns all of them.
-func Families() []Family { return []Family{KEK, Signing, Sealing} }
+func Families() []Family { return []Family{KEK, Signing, Sealing, Template} }
 
 var (
 	// ErrPrepared reports a family whose next generation is prepared already.

@@ -19,9 +19,10 @@ import (
 // disk's fsync and in parallel is what group commit makes of it).
 func BenchmarkHandle(b *testing.B) {
 	p := person(7)
+	faces := facesOf(1)
 	g, err := gallery.Open(gallery.Config{Dir: filepath.Join(b.TempDir(), "gallery"), Node: self,
 		Root: must(custody.NewRoot(seed(9))), Ring: must(envelope.NewRing(map[uint32][]byte{1: seed(12)}, 1)),
-		Pseudonyms: must(pseudonym.NewKey(seed(10)))})
+		Pseudonyms: must(pseudonym.NewKey(seed(10))), Protection: faces})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 type decision struct {
 	oneIn      uint32 // the law's false match rate
 	scales     Calibrations
+	faces      Faces // nil where no face is stored protected
 	code       protocol.Code
 	references []*sample
 	planned    []source
@@ -265,7 +266,11 @@ func (d *decision) compare(s source) (fusion.Source, error) {
 func (d *decision) score(p pair) (float64, finger.Reason, error) {
 	switch p.probe.modality {
 	case ModalityFace:
-		score, err := face.Compare(p.probe.face, p.reference.face)
+		probe, err := d.turned(p.probe, p.reference.face.Model())
+		if err != nil {
+			return 0, finger.NoReason, err
+		}
+		score, err := face.Compare(probe, p.reference.face)
 		return score, finger.NoReason, err
 	case ModalityIris:
 		r, err := iris.Compare(p.probe.iris, p.reference.iris)
@@ -283,4 +288,26 @@ func (d *decision) score(p pair) (float64, finger.Reason, error) {
 		return 0, finger.NoReason, err
 	}
 	return finger.Compare(probe, reference), finger.Doubt(p.probe.view, p.reference.view), nil
+}
+
+// turned is a face in the form in which it compares with stored ones of a name.
+func (d *decision) turned(p *sample, name string) (*face.Template, error) {
+	if name == p.face.Model() {
+		return p.face, nil
+	}
+	if t, ok := p.turned[name]; ok {
+		return t, nil
+	}
+	if d.faces == nil {
+		return nil, face.ErrModelMismatch
+	}
+	t, err := d.faces.Turn(p.face, name)
+	if err != nil {
+		return nil, err
+	}
+	if p.turned == nil {
+		p.turned = make(map[string]*face.Template)
+	}
+	p.turned[name] = t
+	return t, nil
 }

@@ -121,6 +121,7 @@ func (r *Responder) open(q protocol.Query, d policy.Decision, now time.Time) (pr
 		}
 	}
 	decision := undecided(d.FMROneIn, r.cfg.Calibrations)
+	decision.faces = r.cfg.Faces
 	defer decision.wipe()
 	for i, m := range wanted {
 		if err := decision.add(m, probes, found[i]); err != nil {

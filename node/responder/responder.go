@@ -24,6 +24,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
@@ -53,7 +54,14 @@ type Replay interface {
 	Fresh(issuer, jti string, now time.Time) (bool, error)
 }
 
-// Config is what a Responder is made of. Every field is required.
+// Faces turns probes like the references that they are compared with. protection.Faces does.
+type Faces interface {
+	// Turn gives the form in which a face compares with stored ones of that name, which
+	// are of its model. The caller wipes it.
+	Turn(probe *face.Template, name string) (*face.Template, error)
+}
+
+// Config is what a Responder is made of. Every field is required, but for those that say what nil does.
 type Config struct {
 	Self    trust.EntityID
 	Country string
@@ -66,8 +74,10 @@ type Config struct {
 	Replay  Replay
 	// Calibrations are the operator's own; nil uses those shipped.
 	Calibrations Calibrations
-	Now          func() time.Time
-	Logger       *slog.Logger
+	// Faces is the protection under which the gallery stores faces; nil when it does not.
+	Faces  Faces
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // Responder answers Queries. It is safe for concurrent use.

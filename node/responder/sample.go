@@ -49,6 +49,9 @@ type sample struct {
 	face     *face.Template // for ModalityFace
 	view     finger.Sample  // for ModalityFinger
 
+	// turned is face as it compares with references that are stored protected, by their name.
+	turned map[string]*face.Template
+
 	// For ModalityIris: the code, nil when it shows too little, who made it, and how many bits it shows.
 	iris    *iris.Template
 	profile string
@@ -104,8 +107,9 @@ func (s *sample) template() (*finger.Template, error) {
 
 func wipe(samples []*sample) {
 	for _, s := range samples {
-		if s.face != nil {
-			s.face.Wipe()
+		s.face.Wipe()
+		for _, t := range s.turned {
+			t.Wipe()
 		}
 		s.iris.Wipe()
 		s.signature.Wipe()

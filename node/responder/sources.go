@@ -6,7 +6,9 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/calibration"
+	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/iris"
+	"github.com/tamga-id/tamga/matcher/protect"
 	"github.com/tamga-id/tamga/matcher/signature"
 )
 
@@ -18,7 +20,7 @@ func (d *decision) faceSources(probes, references []*sample) ([]source, error) {
 		c := d.scales.face(p.face.Model())
 		compared := false
 		for _, r := range references {
-			if c == nil || r.face.Model() != p.face.Model() || r.face.Dims() != p.face.Dims() {
+			if c == nil || modelOf(r.face) != p.face.Model() || r.face.Dims() != p.face.Dims() {
 				continue
 			}
 			out.add(c, pair{p, r})
@@ -32,6 +34,14 @@ func (d *decision) faceSources(probes, references []*sample) ([]source, error) {
 		return nil, nil
 	}
 	return []source{out}, nil
+}
+
+// modelOf is the model that computed a face, whether it is stored protected or not.
+func modelOf(f *face.Template) string {
+	if model, _, ok := protect.Base(f.Model()); ok {
+		return model
+	}
+	return f.Model()
 }
 
 // fingerSources is one source for each finger that both sides name.

@@ -336,7 +336,7 @@ func TestBadReference(t *testing.T) {
 		"good-one-before-it": {[]gallery.Template{fingerTemplate(2, good), fingerTemplate(2, cut)}, fingerProbe(2, p.FingerProbe(2, 1))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld().withLedger(t).withGallery(t, enrolled(p, c.templates...))
+			w := newWorld().withLedger(t).withGalleryUnder(t, nil, enrolled(p, c.templates...))
 			a := w.send(t, about(p, c.probe))
 			if a.Code != protocol.CodeInternal || a.Outcome != protocol.Unavailable || a.FMROneIn != 0 || !a.Signed {
 				t.Errorf("got %+v, receipt %t", a.Verdict, a.Signed)

@@ -32,6 +32,8 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/protection"
 	"github.com/tamga-id/tamga/node/responder"
 )
 
@@ -213,6 +215,7 @@ type world struct {
 	members      members
 	law          law
 	gallery      register
+	faces        protection.Faces
 	ledger       book
 	replay       replay
 	logs         bytes.Buffer
@@ -227,6 +230,7 @@ func newWorld() *world {
 	w.law.d = policy.Decision{Allowed: true, PolicyID: "p-1", Law: "Act 1", Article: "Article 7", Version: "2026.1",
 		FMROneIn: 10000, Modalities: []string{"face", "finger", "iris", "signature"}}
 	w.replay.Replay, w.calibrations = new(responder.ReplayMemory), responder.Calibrations{}
+	w.faces.Replace(facesOf(1))
 	w.clock.set(start.Add(-time.Hour))
 	w.Responder = w.build(w.clock.Now)
 	w.clock.set(start)
@@ -237,8 +241,8 @@ func (w *world) build(now func() time.Time) *responder.Responder {
 	return responder.New(responder.Config{
 		Self: self, Country: "KAZ", Signing: selfSigning(), Sealing: w.keys(),
 		Members: &w.members, Law: &w.law, Gallery: &w.gallery, Ledger: &w.ledger, Replay: &w.replay, Now: now,
-		Calibrations: w.calibrations,
-		Logger:       slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Calibrations: w.calibrations, Faces: &w.faces,
+		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 }
 
@@ -268,12 +272,28 @@ func openLedger(t testing.TB, dir string) *ledger.Log {
 	return l
 }
 
-// withGallery enrols people in a real gallery under the fake.
+// facesOf is a protection of some generations, the last one current.
+func facesOf(generations ...uint32) *protection.Faces {
+	g := keys.Generations{Secrets: map[uint32][]byte{}}
+	for _, n := range generations {
+		g.Current, g.Secrets[n] = n, seed(byte(100+n))
+	}
+	return must(protection.New(g))
+}
+
+// withGallery enrols people in a real gallery under the fake, which stores faces
+// protected.
 func (w *world) withGallery(t testing.TB, people ...gallery.Enrolment) *world {
+	t.Helper()
+	return w.withGalleryUnder(t, &w.faces, people...)
+}
+
+// withGalleryUnder does so under another protection, or none.
+func (w *world) withGalleryUnder(t testing.TB, by gallery.Protection, people ...gallery.Enrolment) *world {
 	t.Helper()
 	g, err := gallery.Open(gallery.Config{Dir: filepath.Join(t.TempDir(), "gallery"), Node: self,
 		Root: must(custody.NewRoot(seed(9))), Ring: must(envelope.NewRing(map[uint32][]byte{1: seed(12)}, 1)),
-		Pseudonyms: must(pseudonym.NewKey(seed(10)))})
+		Pseudonyms: must(pseudonym.NewKey(seed(10))), Protection: by})
 	if err != nil {
 		t.Fatal(err)
 	}
