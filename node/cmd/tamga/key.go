@@ -160,6 +160,9 @@ func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Comm
 func family(name string) (keys.Family, error) {
 	var names []string
 	for _, f := range keys.Families() {
+		if f == keys.Template {
+			continue // templates are renewed with it, whole
+		}
 		if string(f) == name {
 			return f, nil
 		}
