@@ -24,7 +24,6 @@ type contender struct {
 	process *exec.Cmd // nil when none runs
 	in      io.WriteCloser
 	out     *json.Decoder
-	after   func() error // ends what the store needs beside the process; may be nil
 }
 
 // title names the store to a reader.
@@ -91,10 +90,6 @@ func (c *contender) close() (err error) {
 			err = fmt.Errorf("ending %s: %w", c.title(), err)
 		}
 		c.process = nil
-	}
-	if c.after != nil {
-		err = errors.Join(err, c.after())
-		c.after = nil
 	}
 	return err
 }

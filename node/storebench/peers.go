@@ -26,23 +26,27 @@ const buildTime = 15 * time.Minute
 
 // startPeers starts what there is of the other stores; what there is not is noted.
 func (b *bench) startPeers(ctx context.Context) {
+	b.Say("starting PostgreSQL")
+	stop, pgErr := b.startPostgres(ctx)
+	if pgErr == nil {
+		b.atEnd = stop
+		b.add(ctx, &contender{name: kindShared, command: b.worker(kindShared)})
+	} else {
+		b.note("PostgreSQL is not measured: %v", pgErr)
+	}
 	b.Say("building the program that drives other stores")
 	program, err := b.buildPeers(ctx)
 	if err != nil {
-		b.note("Pebble and PostgreSQL are not measured: %v", err)
+		b.note("Pebble is not measured, nor anything raw but Badger: %v", err)
 		return
 	}
-	pebble := &contender{name: "pebble"}
-	pebble.command = func(held int) []string { return b.arguments([]string{program}, "pebble", b.Dir, held) }
-	b.add(ctx, pebble)
-	dir, stop, err := b.startPostgres(ctx)
-	if err != nil {
-		b.note("PostgreSQL is not measured: %v", err)
-		return
+	by := func(kind, dir string) func(int) []string {
+		return func(held int) []string { return b.arguments([]string{program}, kind, dir, held) }
 	}
-	postgres := &contender{name: "postgresql", after: stop}
-	postgres.command = func(held int) []string { return b.arguments([]string{program}, "postgresql", dir, held) }
-	b.add(ctx, postgres)
+	b.add(ctx, &contender{name: "pebble", command: by("pebble", b.Dir)})
+	if pgErr == nil {
+		b.add(ctx, &contender{name: "postgresql", command: by("postgresql", postgresDir(b.Dir))})
+	}
 }
 
 // add starts a store of another maker.
@@ -105,7 +109,9 @@ func lastLine(out []byte) []byte {
 // postgresBin is the folder of PostgreSQL's programs: Debian keeps them out of PATH.
 func postgresBin() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path), nil
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			return filepath.Dir(path), nil
+		}
 	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {
@@ -114,51 +120,59 @@ func postgresBin() (string, error) {
 	return filepath.Dir(slices.Max(found)), nil
 }
 
-// startPostgres makes a cluster and starts it, reached through a socket in dir alone.
-// Its settings are the maker's but for the size of its cache, which is Pebble's, and
-// the number of connections.
-func (b *bench) startPostgres(ctx context.Context) (dir string, stop func() error, err error) {
+// postgresDir is where a bench in dir has its server: socket and data.
+func postgresDir(dir string) string { return filepath.Join(dir, "postgresql") }
+
+// startPostgres makes a cluster and starts it, reached through a socket in its folder
+// alone. Its settings are the maker's but for the size of its cache, which is Pebble's,
+// and the number of connections.
+func (b *bench) startPostgres(ctx context.Context) (stop func(), err error) {
 	bin, err := postgresBin()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	dir = filepath.Join(b.Dir, "postgresql")
+	dir := postgresDir(b.Dir)
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	as, err := b.asPostgres(dir)
 	if err != nil {
-		return "", nil, err
+		return nil, err
+	}
+	command := func(program string, args ...string) *exec.Cmd {
+		args = slices.Concat(as, []string{filepath.Join(bin, program)}, args)
+		c := exec.CommandContext(ctx, args[0], args[1:]...)
+		c.Dir = dir
+		return c
 	}
 	data := filepath.Join(dir, "data")
-	args := append(as, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	c := exec.CommandContext(ctx, args[0], args[1:]...)
-	c.Dir = dir
-	if out, err := c.CombinedOutput(); err != nil {
-		return "", nil, fmt.Errorf("making a cluster: %w: %s", err, lastLine(out))
+	if out, err := command("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("making a cluster: %w: %s", err, lastLine(out))
 	}
-	args = append(as, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "shared_buffers=256MB",
+	server := command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "shared_buffers=256MB",
 		"-c", fmt.Sprintf("max_connections=%d", maxConnections))
-	c = exec.CommandContext(ctx, args[0], args[1:]...)
-	c.Dir = dir
-	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
-	log, err := os.Create(filepath.Join(b.Dir, "postgresql.log"))
-	if err != nil {
-		return "", nil, err
+	end := func() error { return server.Process.Signal(os.Interrupt) } // fast shutdown
+	server.Cancel = end
+	var log bytes.Buffer
+	server.Stdout, server.Stderr = &log, &log
+	if err := server.Start(); err != nil {
+		return nil, fmt.Errorf("starting the server: %w", err)
 	}
-	c.Stdout, c.Stderr = log, log
-	if err := errors.Join(c.Start(), log.Close()); err != nil {
-		return "", nil, fmt.Errorf("starting the server: %w", err)
+	stop = func() {
+		_ = end()
+		_ = server.Wait()
 	}
-	return dir, func() error {
-		_ = c.Process.Signal(os.Interrupt) // fast shutdown
-		_ = c.Wait()
-		return nil
-	}, nil
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if status, _ := os.ReadFile(filepath.Join(data, "postmaster.pid")); bytes.Contains(status, []byte("\nready ")) {
+			return stop, nil
+		}
+	}
+	stop()
+	return nil, fmt.Errorf("starting the server: %s", lastLine(log.Bytes()))
 }
 
-// maxConnections leaves some to the server itself.
-const maxConnections = MaxWorkers + 10
+// maxConnections is for two stores, and leaves some to the server itself.
+const maxConnections = 2*MaxWorkers + 10
 
 // asPostgres is how to start a program that refuses to be root, in a folder that is then
 // the other user's.

@@ -1,5 +1,6 @@
-// Package storebench measures node/gallery beside raw Badger, Pebble and PostgreSQL
-// doing the same bytes with the same durability, in the same run.
+// Package storebench measures node/gallery, on its own disk and over PostgreSQL, beside
+// raw Badger, Pebble and PostgreSQL doing the same bytes with the same durability, in the
+// same run.
 //
 // [Run] is the bench, [Work] the other processes that it starts: every store has one of
 // its own, so that processor time and memory are each store's own. The stores take turns,
@@ -96,6 +97,7 @@ type bench struct {
 	report Report
 	spec   drive.Spec
 	stores []*contender
+	atEnd  func() // after the stores are closed; may be nil
 }
 
 // Run measures. A store of another maker that cannot be measured is a note.
@@ -104,6 +106,9 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	err := b.run(ctx)
 	for _, s := range b.stores {
 		err = errors.Join(err, s.close())
+	}
+	if b.atEnd != nil {
+		b.atEnd()
 	}
 	if err != nil {
 		return Report{}, fmt.Errorf("measuring stores: %w", err)

@@ -68,11 +68,11 @@ func TestAbsentPeers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "Pebble and PostgreSQL are not measured: the go command") {
+	if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "Pebble is not measured") && strings.Contains(n, "the go command") }) {
 		t.Errorf("notes %q", r.Notes)
 	}
-	if len(r.Rows) != 6 {
-		t.Errorf("%d rows, want those of the others", len(r.Rows))
+	if slices.ContainsFunc(r.Rows, func(w storebench.Row) bool { return strings.Contains(w.Store, "Pebble") }) || len(r.Rows) < 6 {
+		t.Errorf("rows %+v", r.Rows)
 	}
 }
 

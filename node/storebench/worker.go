@@ -22,12 +22,14 @@ import (
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/storebench/drive"
 )
 
 // Kinds of store that this program drives itself.
 const (
 	kindGallery   = "gallery"
+	kindShared    = "gallery over PostgreSQL"
 	kindPseudonym = "pseudonym" // what of a look-up is the pseudonym
 	kindBadger    = "badger"
 	kindFile      = "file" // appends and fsyncs
@@ -58,7 +60,11 @@ func Work(ctx context.Context, args []string, in io.Reader, out io.Writer) error
 func open(kind, dir string, spec drive.Spec) (drive.Store, error) {
 	switch kind {
 	case kindGallery:
-		return openGallery(dir)
+		g, err := openGallery(filepath.Join(dir, "gallery"), nil)
+		return g, err
+	case kindShared:
+		g, err := openShared(dir)
+		return g, err
 	case kindPseudonym:
 		return openPseudonyms()
 	case kindBadger:
@@ -83,7 +89,7 @@ func secret(name string) []byte {
 	return sum[:]
 }
 
-func openGallery(dir string) (*galleryStore, error) {
+func openGallery(dir string, rows func(string) (store.Store, error)) (*galleryStore, error) {
 	root, err := custody.NewRoot(secret("root"))
 	if err != nil {
 		return nil, err
@@ -96,12 +102,30 @@ func openGallery(dir string) (*galleryStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := gallery.Open(gallery.Config{Dir: filepath.Join(dir, "gallery"), Node: "https://bench.example",
+	g, err := gallery.Open(gallery.Config{Store: rows, Dir: dir, Node: "https://bench.example",
 		Root: root, Ring: ring, Pseudonyms: pseudonyms})
 	if err != nil {
 		return nil, err
 	}
 	return &galleryStore{g}, nil
+}
+
+// sharedStore is a gallery that keeps its rows in PostgreSQL.
+type sharedStore struct {
+	*galleryStore
+	dir string
+}
+
+func openShared(dir string) (*sharedStore, error) {
+	g, err := openGallery(filepath.Join(dir, "beside"), func(string) (store.Store, error) {
+		return store.OpenPostgres(context.Background(), "host="+postgresDir(dir)+" user=postgres dbname=postgres")
+	})
+	return &sharedStore{g, dir}, err
+}
+
+// Usage counts the server too.
+func (s *sharedStore) Usage() drive.Usage {
+	return drive.UsageWithPostgres(filepath.Join(postgresDir(s.dir), "data"))
 }
 
 func identifier(subject int) pseudonym.Identifier {

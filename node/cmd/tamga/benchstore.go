@@ -33,8 +33,9 @@ on disk when they are acknowledged: all stores in turn, in five rounds, each in 
 of its own. Read the ratios: absolute figures depend on the machine and on what else it
 does. It also shows how long the gallery takes to start and what memory it holds.
 
-"pseudonym" is a look-up's first step alone, which no other store takes; "file" appends
-and fsyncs, which is what the disk asks for one enrolment.
+"pseudonym" is a look-up's first step alone, which no raw store takes; "file" appends
+and fsyncs, which is what the disk asks for one enrolment. The gallery is also measured
+with its rows in PostgreSQL.
 
 Pebble and PostgreSQL's client are no part of this program: it builds what drives them,
 for which it needs the go command and its module proxy, and starts a PostgreSQL of its

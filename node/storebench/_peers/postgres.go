@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -33,9 +29,6 @@ func openPostgres(ctx context.Context, dir string, spec drive.Spec) (*postgresSt
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, "", err
-	}
-	for deadline := time.Now().Add(time.Minute); pool.Ping(ctx) != nil && time.Now().Before(deadline); {
-		time.Sleep(100 * time.Millisecond) // the server is starting
 	}
 	s := &postgresStore{pool: pool, dir: dir, spec: spec}
 	if _, err := pool.Exec(ctx, `CREATE TABLE IF NOT EXISTS entries (key bytea PRIMARY KEY, value bytea NOT NULL)`); err != nil {
@@ -116,27 +109,9 @@ func (s *postgresStore) Read(ctx context.Context, subject int) error {
 	return err
 }
 
-// Usage adds the server's processes to this one. Memory that they share is counted in
-// each of them, so it is left out.
+// Usage counts the server too.
 func (s *postgresStore) Usage() drive.Usage {
-	u := drive.Usage{CPU: drive.OwnUsage().CPU}
-	pidFile, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
-	if err != nil {
-		return u
-	}
-	line, _, _ := bytes.Cut(pidFile, []byte("\n"))
-	server, err := strconv.Atoi(string(line))
-	if err != nil {
-		return u
-	}
-	u.CPU += drive.UsageOf(server).CPU
-	tasks, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", server, server))
-	for _, field := range strings.Fields(string(tasks)) {
-		if child, err := strconv.Atoi(field); err == nil {
-			u.CPU += drive.UsageOf(child).CPU
-		}
-	}
-	return u
+	return drive.UsageWithPostgres(filepath.Join(s.dir, "data"))
 }
 
 func (s *postgresStore) Close() error {

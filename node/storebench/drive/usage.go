@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -52,6 +53,29 @@ func UsageOf(pid int) Usage {
 			u.Anonymous = kB << 10
 		case "VmHWM":
 			u.Peak = kB << 10
+		}
+	}
+	return u
+}
+
+// UsageWithPostgres is what this process and those of a PostgreSQL server have used
+// together. Memory that those share is counted in each of them, so it is left out.
+func UsageWithPostgres(data string) Usage {
+	u := Usage{CPU: OwnUsage().CPU}
+	pidFile, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
+	if err != nil {
+		return u
+	}
+	line, _, _ := bytes.Cut(pidFile, []byte("\n"))
+	server, err := strconv.Atoi(string(line))
+	if err != nil {
+		return u
+	}
+	u.CPU += UsageOf(server).CPU
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", server, server))
+	for field := range strings.FieldsSeq(string(children)) {
+		if child, err := strconv.Atoi(field); err == nil {
+			u.CPU += UsageOf(child).CPU
 		}
 	}
 	return u
