@@ -125,7 +125,7 @@ func (r *importRun) judge(err error) error {
 	return nil
 }
 
-// progress draws a bar when somebody looks, and else says every tenth.
+// progress draws a bar when somebody looks, and else says now and then how far it is.
 func (r *importRun) progress(total int) func(done int) {
 	a := r.app
 	if terminal(a.err) {
@@ -136,21 +136,10 @@ func (r *importRun) progress(total int) func(done int) {
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true))
 		return func(done int) { _ = r.bar.Set(done) }
 	}
-	next, first, since := 10, 0, time.Time{}
+	p := pace{total: total}
 	return func(done int) {
-		now := time.Now()
-		if since.IsZero() {
-			// What an earlier run settled is skipped at another rate.
-			first, since = done, now
-		}
-		for total >= 1000 && next <= 100 && done*100 >= next*total {
-			rate := ""
-			if perSecond := float64(done-first) / now.Sub(since).Seconds(); done > first {
-				left := time.Duration(float64(total-done) / perSecond * float64(time.Second))
-				rate = fmt.Sprintf(", %.0f a second, %s left", perSecond, left.Round(time.Second))
-			}
-			a.say("enrolling: %d %% (%d of %d%s)", next, done, total, rate)
-			next += 10
+		if line := p.line(done, time.Now()); line != "" {
+			a.say("%s", line)
 		}
 	}
 }
