@@ -112,6 +112,7 @@ func backupLeaf(entity string, recipients []string, at time.Time) ([]byte, error
 func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 	moved := cfg
 	moved.DataDir, moved.Policy.Law = backup.DataDir, lawFile
+	moved.Store = config.Store{} // a restored gallery lies in the folder, whatever kept it
 	from := [][2]string{
 		{RootFile(dir), filepath.Base(RootFile(dir))}, {keystorePath(dir), filepath.Base(keystorePath(dir))},
 		{filepath.Join(dir, EntityConfigurationFile), backup.EntityConfiguration}, {cfg.Policy.Law, lawFile},

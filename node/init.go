@@ -49,6 +49,7 @@ type InitOptions struct {
 	Law          []byte
 	LawName      string        // what faults of Law call its file; empty: law.cedar
 	Refresh      time.Duration // of the membership; 0: the default of node/config
+	Store        config.Store  // the zero value: the default of node/config
 	Passphrase   []byte
 	Custody      custody.Params
 	Plan         *ceremony.Plan // custodians to put the root key under instead of Passphrase; nil: none
@@ -215,6 +216,11 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 	}
 	c.Trust.Anchors = []config.Anchor{{EntityID: string(o.Anchor.EntityID), KeysFile: anchorFile, Location: o.Anchor.Location}}
 	c.Trust.Refresh = o.Refresh
+	if c.Store = o.Store; c.Store.DSNFile != "" {
+		if c.Store.DSNFile, err = filepath.Abs(c.Store.DSNFile); err != nil {
+			return config.Config{}, nil, err
+		}
+	}
 	c.Policy.Law = lawFile
 	yaml, err := c.Marshal()
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -199,9 +200,19 @@ func openStores(ctx context.Context, cfg config.Config, k keySet, now func() tim
 
 func galleryDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "gallery") }
 
+// galleryConfig is the configuration of the gallery in the folder, with Badger.
 func galleryConfig(cfg config.Config, k keySet) gallery.Config {
 	return gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: k.gallery, Ring: k.ring, Pseudonyms: k.pseudonyms,
 		Protection: k.faces}
+}
+
+// openGallery opens the gallery in the store that is configured.
+func openGallery(ctx context.Context, cfg config.Config, k keySet) (*gallery.Gallery, error) {
+	c := galleryConfig(cfg, k)
+	if cfg.Store.Engine == config.EnginePostgres {
+		c.Store = func(string) (store.Store, error) { return OpenDatabase(ctx, cfg.Store.DSNFile) }
+	}
+	return gallery.Open(c)
 }
 
 // makeStores opens the stores, and makes them where there are none.
@@ -209,7 +220,7 @@ func makeStores(ctx context.Context, cfg config.Config, k keySet, now func() tim
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("opening node: %w", err)
 	}
-	g, err := gallery.Open(galleryConfig(cfg, k))
+	g, err := openGallery(ctx, cfg, k)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node/config"
-	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -178,7 +177,7 @@ func retireKEK(ctx context.Context, configFile string, root custody.Root, progre
 	if _, err := os.Stat(galleryDir(cfg)); err != nil {
 		return nil, fmt.Errorf("opening gallery: %w", err)
 	}
-	g, err := gallery.Open(galleryConfig(cfg, k))
+	g, err := openGallery(ctx, cfg, k)
 	if err != nil {
 		return nil, err
 	}

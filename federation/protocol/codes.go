@@ -96,6 +96,8 @@ const (
 	CodeNotReady        Code = "TMG-API-0010"
 	CodeStoreLocked     Code = "TMG-STO-0001"
 	CodeStoreDamaged    Code = "TMG-STO-0002"
+	CodeStoreAway       Code = "TMG-STO-0003"
+	CodeStoreInDoubt    Code = "TMG-STO-0004"
 	CodeBackup          Code = "TMG-BAK-0001"
 	CodeManifest        Code = "TMG-ENR-0001"
 	CodeRecord          Code = "TMG-ENR-0002"
@@ -195,6 +197,8 @@ func registry() []CodeEntry {
 		{CodeNotReady, "", local, "The node knows no other member yet.", "Check that the Trust Anchor can be reached and has enrolled this node; `tamga status` shows the members."},
 		{CodeStoreLocked, "", local, "The data folder is in use by another process.", "Stop the other process, or let the running node do it."},
 		{CodeStoreDamaged, "", local, "The store on disk is damaged or does not belong to this node's keys.", "Do not delete anything; restore from backup or ask for help."},
+		{CodeStoreAway, "", local, "The gallery's store cannot be used for now; nothing was changed.", "Check the database server and the file that store.dsn_file names, then send the same again."},
+		{CodeStoreInDoubt, "", local, "The connection to the gallery's store was lost while it was writing: whether it was stored could not be told.", "Send the same again: what was stored is then reported as unchanged."},
 		{CodeBackup, "", local, "The backup is not what the node signed, or does not open.", "Take another copy of it, or an older backup; the message names the part."},
 		{CodeManifest, "", local, "The manifest cannot be read.", "Check the path and the format; nothing was enrolled."},
 		{CodeRecord, "", local, "The record breaks a rule of the manifest format.", "Mend the line and run the import again; good records are not enrolled twice."},

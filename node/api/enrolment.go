@@ -82,7 +82,7 @@ func (s *service) enrol(ctx context.Context, in *enrolmentInput) (*enrolmentOutp
 		}
 		results, err := do(ctx, m.batch)
 		if err != nil || len(results) != len(m.batch) {
-			return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal,
+			return nil, ofStore(err,
 				"Not every record was stored. Send the same lines again: those that were are then reported as unchanged.")
 		}
 		for i, r := range results {

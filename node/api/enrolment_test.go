@@ -104,6 +104,15 @@ func TestEnrolmentFails(t *testing.T) {
 			t.Errorf("%s: %d %v", name, res.StatusCode, body)
 		}
 	}
+	for code, cause := range map[string]error{"TMG-STO-0003": gallery.ErrUnavailable, "TMG-STO-0004": gallery.ErrInDoubt} {
+		f := func(context.Context, []gallery.Enrolment) ([]gallery.Result, error) {
+			return []gallery.Result{{Change: gallery.Created}}, errors.Join(errors.New("inner"), cause)
+		}
+		res, body := send(t, api.Handler(&fake{enrol: f}), newRequest("POST", "/v1/enrolments", enrolling))
+		if res.StatusCode != 503 || body["code"] != code {
+			t.Errorf("%v: %d %v", cause, res.StatusCode, body)
+		}
+	}
 }
 
 func TestLedgerVerification(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
-	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
@@ -47,7 +46,7 @@ func (s *service) erase(ctx context.Context, in *eraseInput) (*eraseOutput, erro
 		return &eraseOutput{}, nil
 	}
 	if err != nil {
-		return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "Whether it was erased is not known. Send the same again.")
+		return nil, ofStore(err, "Whether it was erased is not known. Send the same again.")
 	}
 	return &eraseOutput{Body: eraseReport{true, n}}, nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/validation"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/gallery"
 )
 
 // problem is an RFC 9457 problem detail. Every text in it is a constant of the
@@ -47,6 +49,18 @@ func newProblem(status int, code protocol.Code, detail string, errs ...violation
 // invalid is the problem of a request that breaks one rule of the schema.
 func invalid(pointer, rule string) *problem {
 	return newProblem(http.StatusUnprocessableEntity, protocol.CodeRequest, "", violation{pointer, rule})
+}
+
+// ofStore is the problem of an error of the gallery; detail says it of one that has no
+// code of its own.
+func ofStore(err error, detail string) *problem {
+	switch {
+	case errors.Is(err, gallery.ErrInDoubt):
+		return newProblem(http.StatusServiceUnavailable, protocol.CodeStoreInDoubt, "")
+	case errors.Is(err, gallery.ErrUnavailable):
+		return newProblem(http.StatusServiceUnavailable, protocol.CodeStoreAway, detail)
+	}
+	return newProblem(http.StatusInternalServerError, protocol.CodeInternal, detail)
 }
 
 func (p *problem) Error() string { return p.Code }

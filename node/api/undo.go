@@ -44,7 +44,7 @@ func (s *service) undo(ctx context.Context, in *undoInput) (*undoOutput, error) 
 	}
 	done, err := s.node.Undo(ctx, in.Body.Batch)
 	if err != nil {
-		return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "Not everything was taken back. Send the same again: it does the rest.")
+		return nil, ofStore(err, "Not everything was taken back. Send the same again: it does the rest.")
 	}
 	return &undoOutput{Body: undoReport{done.Subjects, done.Reduced, done.Records}}, nil
 }

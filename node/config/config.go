@@ -45,6 +45,7 @@ type Config struct {
 	DataDir      string   // data_dir, default "data": gallery, ledger and sealed keys; two nodes must never share one
 	Listen       Listen   // listen, optional
 	Trust        Trust    // trust, optional: without anchors the node admits nobody
+	Store        Store    // store, optional: where the gallery's rows are kept
 	Policy       Policy   // policy, required
 	Log          Log      // log, optional
 	Recovery     Recovery // recovery, optional
@@ -70,6 +71,20 @@ type Anchor struct {
 	EntityID string // entity_id, required: its Entity Identifier, an https URL
 	KeysFile string // keys_file, required: its JWKS, obtained out of band; whoever writes this file decides who is a member
 	Location string // location, default the entity_id: base URL where its endpoints are reached
+}
+
+// Engines of [Store].
+const (
+	EngineBadger   = "badger"
+	EnginePostgres = "postgres"
+)
+
+// Store says what keeps the gallery's rows. They are ciphertext whichever it is.
+type Store struct {
+	Engine string // store.engine, default "badger": badger, in the data folder, or postgres; changing it alone loses sight of everybody, see `tamga gallery copy`
+	// store.dsn_file, required for postgres: file with the connection string of the database, which may hold a
+	// password: nobody but the node's user may read it; a systemd credential will do
+	DSNFile string
 }
 
 // Policy names the law the node executes, and what its matchers' scores mean.
@@ -113,6 +128,7 @@ func (c Config) LogValue() slog.Value {
 		slog.String("entity_id", c.EntityID),
 		slog.String("jurisdiction", c.Jurisdiction),
 		slog.String("data_dir", c.DataDir),
+		slog.String("store", c.Store.Engine),
 		slog.String("law", c.Policy.Law),
 		slog.Int("anchors", len(c.Trust.Anchors)),
 		slog.String("api", c.Listen.API),

@@ -68,6 +68,7 @@ func TestLoad(t *testing.T) {
 			Refresh:   90 * time.Second,
 			Locations: map[string]string{"https://node.kgz.example": "https://10.0.0.5:8443/kgz"},
 		},
+		Store:  config.Store{Engine: config.EnginePostgres, DSNFile: filepath.Join(here, "store.dsn")},
 		Policy: config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}},
 		Log:    config.Log{Level: "debug"},
 		Recovery: config.Recovery{CheckpointFile: "/var/lib/tamga/kaz.checkpoint",
@@ -87,6 +88,7 @@ func TestDefaults(t *testing.T) {
 		EntityID: "https://node.kaz.example", Jurisdiction: "KAZ", Name: "Agency", DataDir: "/etc/tamga/data",
 		Listen:   config.Listen{LibP2P: []string{"/ip4/0.0.0.0/udp/7440/quic-v1", "/ip4/0.0.0.0/tcp/7440"}, API: "127.0.0.1:7443"},
 		Trust:    config.Trust{Refresh: time.Minute},
+		Store:    config.Store{Engine: config.EngineBadger},
 		Policy:   config.Policy{Law: "/etc/tamga/law.cedar"},
 		Log:      config.Log{Level: "info"},
 		Recovery: config.Recovery{CheckpointFile: "/etc/node.kaz.example.checkpoint"},
@@ -317,7 +319,7 @@ func ExampleParse() {
 func TestMisplacedKeys(t *testing.T) {
 	const nonsense = "qqqqqqqqqqqq"
 	checked := 0
-	for _, section := range []string{"", "listen", "trust", "policy", "recovery", "log"} {
+	for _, section := range []string{"", "listen", "trust", "store", "policy", "recovery", "log"} {
 		src := nonsense + ": x\n"
 		if section != "" {
 			src = section + ": {" + nonsense + ": x}\n"
@@ -337,8 +339,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 21 {
-		t.Errorf("checked %d keys, want 21", checked)
+	if checked != 24 {
+		t.Errorf("checked %d keys, want 24", checked)
 	}
 }
 

@@ -21,6 +21,7 @@ func (w *walker) config(root *yaml.Node) Config {
 		DataDir: w.path(defaultDataDir),
 		Listen:  Listen{LibP2P: defaultListen(), API: DefaultAPI},
 		Trust:   Trust{Refresh: defaultRefresh},
+		Store:   Store{Engine: EngineBadger},
 		Log:     Log{Level: defaultLevel},
 	}
 	w.mapping(root, "",
@@ -30,6 +31,7 @@ func (w *walker) config(root *yaml.Node) Config {
 		entry{"data_dir", false, w.intoPath(&c.DataDir)},
 		entry{"listen", false, func(n *yaml.Node, path string) { w.listen(n, path, &c.Listen) }},
 		entry{"trust", false, func(n *yaml.Node, path string) { w.trust(n, path, &c.Trust) }},
+		entry{"store", false, func(n *yaml.Node, path string) { w.store(n, path, &c.Store) }},
 		entry{"policy", true, func(n *yaml.Node, path string) {
 			w.mapping(n, path,
 				entry{"law", true, w.intoPath(&c.Policy.Law)},
@@ -65,6 +67,20 @@ func (w *walker) listen(n *yaml.Node, path string, l *Listen) {
 	)
 	if _, port, _ := net.SplitHostPort(l.API); l.Federation == l.API && port != "0" {
 		w.add(federation, join(path, "federation"), "", "listen.federation is the address of listen.api: they are two servers")
+	}
+}
+
+func (w *walker) store(n *yaml.Node, path string, s *Store) {
+	w.mapping(n, path,
+		entry{"engine", false, w.into(&s.Engine, ruleEngine)},
+		entry{"dsn_file", false, w.intoPath(&s.DSNFile)},
+	)
+	switch {
+	case s.Engine == EnginePostgres && s.DSNFile == "":
+		w.add(n, join(path, "dsn_file"), "write the connection string to a file that only the node's user can read",
+			"store.dsn_file is missing: postgres needs to know its database")
+	case s.Engine == EngineBadger && s.DSNFile != "":
+		w.add(n, join(path, "dsn_file"), "set store.engine to postgres, or leave this out", "store.dsn_file is of no use to badger")
 	}
 }
 

@@ -60,10 +60,21 @@ const maxSource = 120
 // find its value in a terminal log.
 var secretWord = regexp.MustCompile(`(?i)(pass(word|phrase)?|secret|token|seed|credential|private|api_?key|pin)["']?\s*[:=]`)
 
+// A connection string may hold a password.
+var (
+	dsnWord  = regexp.MustCompile(`(?i)dsn(_file)?["']?\s*[:=]`)
+	userinfo = regexp.MustCompile(`://[^/\s]*:[^/\s]*@`)
+)
+
 // showSource makes a line fit to print: masked, without control characters, bounded.
 func showSource(line string) string {
-	if at := secretWord.FindStringIndex(line); at != nil && strings.TrimSpace(line[at[1]:]) != "" {
-		line = line[:at[1]] + " ***"
+	for _, word := range []*regexp.Regexp{secretWord, dsnWord} {
+		if at := word.FindStringIndex(line); at != nil && strings.TrimSpace(line[at[1]:]) != "" {
+			line = line[:at[1]] + " ***"
+		}
+	}
+	if at := userinfo.FindStringIndex(line); at != nil {
+		line = line[:at[0]] + "://***"
 	}
 	line = strings.Map(func(r rune) rune {
 		switch {

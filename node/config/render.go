@@ -26,6 +26,9 @@ func (c Config) relative(base string) Config {
 		}
 		return p
 	}
+	if c.Store.DSNFile != "" {
+		c.Store.DSNFile = shorten(c.Store.DSNFile)
+	}
 	c.DataDir, c.Policy.Law = shorten(c.DataDir), shorten(c.Policy.Law)
 	c.Policy.Calibrations = slices.Clone(c.Policy.Calibrations)
 	for i, p := range c.Policy.Calibrations {
@@ -89,6 +92,7 @@ func (c Config) render() []byte {
 	p.line("")
 	c.renderListen(&p)
 	c.renderTrust(&p)
+	c.renderStore(&p)
 	p.line("policy:")
 	p.line("  # The national law as Cedar policies.")
 	p.line("  law: %s", scalar(c.Policy.Law))
@@ -116,6 +120,16 @@ func (c Config) renderListen(p *page) {
 	p.line("  api: %s", scalar(cmp.Or(c.Listen.API, DefaultAPI)))
 	p.line("  # Serves the Entity Configuration (/.well-known/openid-federation); left out, this node serves none.")
 	p.field("  ", "federation", c.Listen.Federation, `"127.0.0.1:7444"`)
+	p.line("")
+}
+
+func (c Config) renderStore(p *page) {
+	p.line("store:")
+	p.line("  # What keeps the gallery's rows, ciphertext either way: badger in data_dir, or postgres. Copy the gallery with")
+	p.line("  # `tamga gallery copy` before you change this.")
+	p.line("  engine: %s", scalar(cmp.Or(c.Store.Engine, EngineBadger)))
+	p.line("  # For postgres: file with the connection string. It may hold a password, so only the node's user may read it.")
+	p.field("  ", "dsn_file", c.Store.DSNFile, "/etc/tamga/store.dsn")
 	p.line("")
 }
 

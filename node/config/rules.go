@@ -102,6 +102,13 @@ func ruleLevel(s string) (message, hint string) {
 	return "must be debug, info, warn or error", ""
 }
 
+func ruleEngine(s string) (message, hint string) {
+	if s == EngineBadger || s == EnginePostgres {
+		return "", ""
+	}
+	return "must be badger or postgres", ""
+}
+
 func ruleRefresh(s string) (message, hint string) {
 	d, err := time.ParseDuration(s)
 	switch {

@@ -24,6 +24,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -121,6 +122,14 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "wait until the other import of the same path ends, or stop it and run this one again"}
 	case errors.Is(err, gallery.ErrLocked), errors.Is(err, ledger.ErrLocked):
 		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err}
+	case errors.Is(err, node.ErrDSN):
+		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "store.dsn_file in " + node.ConfigFile + " names a file with one line, the connection string, that only the node's user may read: chmod 600"}
+	case errors.Is(err, store.ErrConnection):
+		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "mend the server, or the line in the file that store.dsn_file in " + node.ConfigFile + " names"}
+	case errors.Is(err, gallery.ErrInDoubt):
+		return &failure{exit: exitInconclusive, code: protocol.CodeStoreInDoubt, err: err}
+	case errors.Is(err, gallery.ErrUnavailable):
+		return &failure{exit: exitUnreachable, code: protocol.CodeStoreAway, err: err}
 	case errors.Is(err, gallery.ErrDamaged):
 		return &failure{exit: exitIntegrity, code: protocol.CodeStoreDamaged, err: err}
 	}

@@ -37,7 +37,9 @@ the Trust Anchor. Nothing is sent anywhere.`,
   tamga init --dir kaz --entity-id https://node.gov.example --jurisdiction KAZ \
     --name "Identity Agency" --anchor trust-anchor.json --plan plan.json --shares shares
   tamga init --dir kgz --entity-id https://kgz.example --jurisdiction KGZ --name KGZ \
-    --anchor trust-anchor.json --listen 127.0.0.1:7450 --api 127.0.0.1:7453 --passphrase-file -`,
+    --anchor trust-anchor.json --listen 127.0.0.1:7450 --api 127.0.0.1:7453 --passphrase-file -
+  tamga init --dir uzb --entity-id https://uzb.example --jurisdiction UZB --anchor trust-anchor.json \
+    --store postgres --dsn-file store.dsn --passphrase-file pass.txt`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.init(o, anchorFile, lawFile, planFile, from) },
 	}
@@ -52,6 +54,8 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	f.StringVar(&o.Advertise, "advertise", "", "host:port that peers dial, when it is not the one listened on")
 	f.StringVar(&o.API, "api", "", "host:port of the HTTP API (default 127.0.0.1 and a port of the node's own)")
 	f.StringVar(&o.Federation, "federation", "", "host:port serving /.well-known/openid-federation (default: none)")
+	f.StringVar(&o.Store.Engine, "store", "", "what keeps the gallery's rows: badger, in the node's folder, or postgres (default badger)")
+	f.StringVar(&o.Store.DSNFile, "dsn-file", "", "file with the connection string of the database (required with --store postgres)")
 	f.DurationVar(&o.Refresh, "refresh", 0, "how often membership is refreshed (default 1m)")
 	from.add(f, " of the root key")
 	f.StringVar(&planFile, "plan", "", "plan of `tamga ceremony plan`: custodians to hold the root key, instead of a passphrase")

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
 	"github.com/tamga-id/tamga/matcher/exchange/finger2011"
 	"github.com/tamga-id/tamga/matcher/exchange/intake"
+	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {
@@ -46,6 +48,9 @@ func shared() string {
 // TestScripts runs every command as an operator would: separate processes, their
 // output and their exit codes.
 func TestScripts(t *testing.T) {
+	// database FILE writes the connection string of a new database there.
+	var start sync.Once
+	var cluster *pgtest.Cluster
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -62,8 +67,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "pkcs11" {
+			switch cond {
+			case "pkcs11":
 				return hasPKCS11, nil
+			case "postgres":
+				return pgtest.Installed(), nil
 			}
 			if cond != "shared" {
 				return false, errors.New("unknown condition")
@@ -80,7 +88,14 @@ func TestScripts(t *testing.T) {
 			"members": waitForMembers,
 			"sealed":  waitForSealed,
 			"exits":   exits,
-			"json":    jsonField,
+			"database": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 1 {
+					ts.Fatalf("usage: database FILE")
+				}
+				start.Do(func() { cluster = pgtest.Start(t) })
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(cluster.Database(t)+" password=pa55w0rd\n"), 0o600))
+			},
+			"json": jsonField,
 		},
 	})
 }

@@ -75,7 +75,7 @@ var _ Store = (*Postgres)(nil)
 
 // OpenPostgres connects to the database that a connection string of libpq's names,
 // and makes the table when it is missing. A server reached over a network must have
-// TLS; one that forgets what it acknowledged, with fsync off, is refused. Of several
+// TLS; one that forgets what it acknowledged, with fsync off, is refused ([ErrConnection]). Of several
 // hosts, the one that takes writes is used. The string may hold a password: no error
 // repeats it.
 //
@@ -84,7 +84,7 @@ var _ Store = (*Postgres)(nil)
 func OpenPostgres(ctx context.Context, connection string) (*Postgres, error) {
 	cfg, err := pgxpool.ParseConfig(connection)
 	if err != nil {
-		return nil, errors.New("the connection string of the database does not parse") // err quotes it
+		return nil, fmt.Errorf("%w: the connection string does not parse", ErrConnection) // err quotes it
 	}
 	if err := encrypted(cfg.ConnConfig); err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func encrypted(c *pgx.ConnConfig) error {
 		bad = bad || clear(f.Host, f.TLSConfig != nil)
 	}
 	if bad {
-		return errors.New("the database is to be reached over a network without TLS: say sslmode=verify-full in its connection string")
+		return fmt.Errorf("%w: it would be reached over a network without TLS; say sslmode=verify-full in its connection string", ErrConnection)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (p *Postgres) prepare(ctx context.Context) error {
 		return unavailable(err)
 	}
 	if fsync == "off" {
-		return errors.New("the database server runs with fsync off: what it acknowledges is lost with its power")
+		return fmt.Errorf("%w: it runs with fsync off, and forgets with its power what it acknowledged", ErrConnection)
 	}
 	for tries := 0; ; tries++ {
 		var there bool

@@ -30,6 +30,8 @@ var (
 	ErrDamaged  = errors.New("the gallery is damaged, or not of this node and its keys")
 	// ErrInDoubt: whether the update stands cannot be told.
 	ErrInDoubt = errors.New("whether it was stored could not be told")
+	// ErrConnection: a database is not to be used as it is configured.
+	ErrConnection = errors.New("the database cannot be used as it is configured")
 	// ErrUnavailable: the store cannot be used for now; nothing changed.
 	ErrUnavailable = errors.New("the gallery's store cannot be used for now")
 )

@@ -72,6 +72,12 @@ func binaries() (string, error) {
 	return filepath.Dir(found[len(found)-1]), nil
 }
 
+// Installed says whether there is a PostgreSQL to start. Under CI=true there must be.
+func Installed() bool {
+	_, err := binaries()
+	return err == nil || os.Getenv("CI") == "true"
+}
+
 // init makes the cluster. The server refuses to run as root, so that root lends the
 // folder to the package's user.
 func (c *Cluster) init() error {
