@@ -15,13 +15,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/dgraph-io/badger/v4"
 
 	"github.com/tamga-id/tamga/node/storebench/drive"
 )
@@ -35,54 +31,6 @@ type Config struct {
 	Time     time.Duration                    // of one row, over all rounds
 	Peers    bool                             // also others than Badger: needs Go, network for its modules, and PostgreSQL
 	Say      func(format string, args ...any) // talk
-}
-
-// Row is one store at one number of workers.
-type Row struct {
-	What      string  `json:"what"` // enrolments or look-ups
-	Store     string  `json:"store"`
-	Workers   int     `json:"workers"`
-	PerSecond float64 `json:"per_second"` // median of the rounds
-	P50MS     float64 `json:"p50_ms"`
-	P99MS     float64 `json:"p99_ms"`
-	CPUMicros float64 `json:"cpu_us"`          // processor time of one, all threads and servers
-	Ratio     float64 `json:"ratio,omitempty"` // how many times as fast as this store the gallery is
-}
-
-// Filling is how the subjects got in.
-type Filling struct {
-	Store     string  `json:"store"`
-	PerSecond float64 `json:"per_second"`
-	CPUMicros float64 `json:"cpu_us"` // of one subject
-}
-
-// Start is one opening of the gallery.
-type Start struct {
-	How       string  `json:"how"`
-	Seconds   float64 `json:"seconds"`
-	CPU       float64 `json:"cpu_s"`
-	Resident  int64   `json:"resident"`
-	Anonymous int64   `json:"anonymous"`
-}
-
-// Memory is what the gallery's process held.
-type Memory struct {
-	When      string `json:"when"`
-	Resident  int64  `json:"resident"`  // mapped files included
-	Anonymous int64  `json:"anonymous"` // held by no file
-	Peak      int64  `json:"peak"`
-}
-
-// Report is what was measured.
-type Report struct {
-	Subjects    int       `json:"subjects"`
-	SubjectSize int       `json:"subject_bytes"` // keys and values of one, as stored
-	Folder      int64     `json:"folder_bytes"`  // of the gallery, on disk
-	Fillings    []Filling `json:"fillings"`
-	Starts      []Start   `json:"starts"`
-	Memory      []Memory  `json:"memory"`
-	Rows        []Row     `json:"rows"`
-	Notes       []string  `json:"notes,omitempty"` // stores that were not measured, and why
 }
 
 // MaxWorkers bounds each of Config.Workers.
@@ -296,41 +244,4 @@ func (b *bench) drive(s *contender, o drive.Order) (drive.Reply, error) {
 
 func percentile(sorted []int64, q float64) float64 {
 	return float64(sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]) / 1000
-}
-
-// entriesOf reads off a closed gallery what a subject's rows are.
-func entriesOf(dir string) (s drive.Spec, err error) {
-	db, err := badger.Open(badger.DefaultOptions(dir).WithLogger(nil).WithReadOnly(true))
-	if err != nil {
-		return s, fmt.Errorf("looking at what the gallery wrote: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return s, db.View(func(txn *badger.Txn) error {
-		for _, family := range []string{"v", "k", "r"} {
-			it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte(family)})
-			it.Rewind()
-			if !it.Valid() {
-				it.Close()
-				return fmt.Errorf("looking at what the gallery wrote: nothing under %q", family)
-			}
-			s.Entries = append(s.Entries, drive.Entry{Family: family, Size: int(it.Item().ValueSize())})
-			it.Close()
-		}
-		return nil
-	})
-}
-
-// sizeOf is what a folder takes on disk, which is less than the lengths of files with holes.
-func sizeOf(dir string) (total int64, err error) {
-	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		info, err := os.Stat(path)
-		if err == nil {
-			total += onDisk(info)
-		}
-		return err
-	})
-	return total, err
 }

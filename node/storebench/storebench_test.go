@@ -68,7 +68,9 @@ func TestAbsentPeers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "Pebble is not measured") && strings.Contains(n, "the go command") }) {
+	if !slices.ContainsFunc(r.Notes, func(n string) bool {
+		return strings.Contains(n, "Pebble is not measured") && strings.Contains(n, "the go command")
+	}) {
 		t.Errorf("notes %q", r.Notes)
 	}
 	if slices.ContainsFunc(r.Rows, func(w storebench.Row) bool { return strings.Contains(w.Store, "Pebble") }) || len(r.Rows) < 6 {
