@@ -115,17 +115,12 @@ func (b *bench) fill(s *contender) error {
 // starts opens the gallery in the ways that a node meets, and leaves it open.
 func (b *bench) starts(ctx context.Context, g *contender) (*contender, error) {
 	b.Say("starting the gallery")
-	add := func(how string) error {
-		r, err := g.start(ctx)
-		b.report.Starts = append(b.report.Starts, Start{how, r.Seconds, r.CPU, r.Usage.Resident, r.Usage.Anonymous})
-		return err
-	}
 	if dropped := dropCache(filepath.Join(b.Dir, "gallery")); dropped {
-		if err := errors.Join(add("after a boot, nothing of it in the page cache"), g.close()); err != nil {
+		if err := errors.Join(b.begin(ctx, g, "after a boot, nothing of it in the page cache"), g.close()); err != nil {
 			return nil, err
 		}
 	}
-	if err := add("again"); err != nil {
+	if err := b.begin(ctx, g, "again"); err != nil {
 		return nil, err
 	}
 	// A kill in the middle of enrolments leaves logs to be read.
@@ -133,7 +128,14 @@ func (b *bench) starts(ctx context.Context, g *contender) (*contender, error) {
 		return nil, err
 	}
 	g.kill()
-	return g, add("after kill -9")
+	return g, b.begin(ctx, g, "after kill -9")
+}
+
+// begin starts a gallery and records what that took.
+func (b *bench) begin(ctx context.Context, g *contender, how string) error {
+	r, err := g.start(ctx)
+	b.report.Starts = append(b.report.Starts, Start{how, r.Seconds, r.CPU, r.Usage.Resident, r.Usage.Anonymous})
+	return err
 }
 
 // others starts and fills what the gallery is compared with.
@@ -158,6 +160,11 @@ func (b *bench) others(ctx context.Context) error {
 		b.Say("filling %s", s.title())
 		if err := b.fill(s); err != nil {
 			return err
+		}
+		if s.name == kindShared {
+			if err := errors.Join(s.close(), b.begin(ctx, s, "over PostgreSQL")); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
