@@ -267,6 +267,27 @@ func TestFileRoundTrip(t *testing.T) {
 	}
 }
 
+// TestMustParse: a package that ships another comparator's file must not start deciding with it.
+func TestMustParse(t *testing.T) {
+	b := encoded(t)
+	if c := calibration.MustParse(b, "normal-1"); c.Comparator() != "normal-1" {
+		t.Errorf("comparator %q", c.Comparator())
+	}
+	for name, do := range map[string]func(){
+		"foreign": func() { calibration.MustParse(b, "normal-2") },
+		"damaged": func() { calibration.MustParse(b[1:], "normal-1") },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			do()
+		}()
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	good := string(encoded(t))
 	for name, row := range map[string]struct{ old, new, want string }{

@@ -67,6 +67,15 @@ func Parse(b []byte) (*Calibration, error) {
 	return c, nil
 }
 
+// MustParse reads the file that a package ships for its comparator, and panics when it is not that.
+func MustParse(b []byte, comparator string) *Calibration {
+	c, err := Parse(b)
+	if err != nil || c.comparator != comparator {
+		panic(fmt.Sprintf("calibration: shipped file is not of %s: %v", comparator, err))
+	}
+	return c
+}
+
 // once refuses a second member of one name in the value that d reads: which of two thresholds counts must not depend
 // on who reads them. Names are the same whatever their case, as for json.Unmarshal.
 func once(d *json.Decoder) error {

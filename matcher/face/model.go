@@ -3,7 +3,6 @@ package face
 import (
 	"embed"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -48,11 +47,7 @@ var models = sync.OnceValue(func() map[string]model {
 		if err != nil {
 			panic("face: " + err.Error())
 		}
-		c, err := calibration.Parse(b)
-		if err != nil || c.Comparator() != Comparator(m.ID) {
-			panic(fmt.Sprintf("face: calibration of %s is not its own: %v", m.ID, err))
-		}
-		out[m.ID] = model{m, c}
+		out[m.ID] = model{m, calibration.MustParse(b, Comparator(m.ID))}
 	}
 	return out
 })

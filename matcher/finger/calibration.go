@@ -2,7 +2,6 @@ package finger
 
 import (
 	_ "embed" // for the calibration
-	"fmt"
 	"sync"
 
 	"github.com/tamga-id/tamga/matcher/calibration"
@@ -34,17 +33,9 @@ var file []byte
 var fragmentFile []byte
 
 var (
-	shipped         = sync.OnceValue(func() *calibration.Calibration { return parse(file, Comparator) })
-	shippedFragment = sync.OnceValue(func() *calibration.Calibration { return parse(fragmentFile, FragmentComparator) })
+	shipped         = sync.OnceValue(func() *calibration.Calibration { return calibration.MustParse(file, Comparator) })
+	shippedFragment = sync.OnceValue(func() *calibration.Calibration { return calibration.MustParse(fragmentFile, FragmentComparator) })
 )
-
-func parse(file []byte, comparator string) *calibration.Calibration {
-	c, err := calibration.Parse(file)
-	if err != nil || c.Comparator() != comparator {
-		panic(fmt.Sprintf("finger: calibration is not of %s: %v", comparator, err))
-	}
-	return c
-}
 
 // Calibration says what scores of [Compare] mean.
 func Calibration() *calibration.Calibration { return shipped() }

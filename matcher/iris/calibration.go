@@ -3,7 +3,6 @@ package iris
 import (
 	"embed"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -47,11 +46,7 @@ var shipped = sync.OnceValue(func() map[string]*calibration.Calibration {
 		if err != nil {
 			panic("iris: " + err.Error())
 		}
-		c, err := calibration.Parse(b)
-		if err != nil || c.Comparator() != Comparator(profile) {
-			panic(fmt.Sprintf("iris: calibration of %s is not its own: %v", profile, err))
-		}
-		out[profile] = c
+		out[profile] = calibration.MustParse(b, Comparator(profile))
 	}
 	return out
 })

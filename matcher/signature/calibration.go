@@ -2,7 +2,6 @@ package signature
 
 import (
 	_ "embed" // for the calibration
-	"fmt"
 	"sync"
 
 	"github.com/tamga-id/tamga/matcher/calibration"
@@ -18,13 +17,7 @@ const Comparator = "dynamic time warping 2"
 //go:embed signature.calibration.json
 var file []byte
 
-var shipped = sync.OnceValue(func() *calibration.Calibration {
-	c, err := calibration.Parse(file)
-	if err != nil || c.Comparator() != Comparator {
-		panic(fmt.Sprintf("signature: calibration is not of %s: %v", Comparator, err))
-	}
-	return c
-})
+var shipped = sync.OnceValue(func() *calibration.Calibration { return calibration.MustParse(file, Comparator) })
 
 // Calibration says what scores of [Compare] mean.
 func Calibration() *calibration.Calibration { return shipped() }
