@@ -30,11 +30,12 @@ type intervals struct {
 	fnmr [len(bounds)]Interval
 }
 
-// bootstrap returns, for each sample and for the mean over all of them, the
-// 95 % intervals under redrawing of subjects within each sample. Replicates
-// that leave a sample without one kind of comparison are passed over. The only
-// error is the context's.
-func bootstrap(ctx context.Context, samples ...*errorrate.Sample) (each []intervals, mean intervals, err error) {
+// bootstrap returns, for each sample and for the means over those whose report
+// has the figure, the 95 % intervals under redrawing of subjects within each
+// sample. Replicates that leave a sample without one kind of comparison are
+// passed over, but for samples that have only one to begin with. The only error
+// is the context's.
+func bootstrap(ctx context.Context, samples []*errorrate.Sample, reports []Report) (each []intervals, mean intervals, err error) {
 	r := newDraws()
 	all := make([][]errorrate.Figures, len(samples))
 	rates := boundRates()
@@ -43,6 +44,7 @@ func bootstrap(ctx context.Context, samples ...*errorrate.Sample) (each []interv
 		drawn[i] = make([]float64, s.Subjects)
 	}
 	means := make([]errorrate.Figures, 0, replicates)
+	shares := sharesOf(reports)
 	for range replicates {
 		if err := ctx.Err(); err != nil {
 			return nil, mean, err
@@ -53,14 +55,15 @@ func bootstrap(ctx context.Context, samples ...*errorrate.Sample) (each []interv
 			draw(r, drawn[i])
 			f, ok := s.Replicate(drawn[i], rates)
 			if !ok {
-				usable = false
+				usable = usable && !reports[i].EER.Measured()
 				continue
 			}
 			all[i] = append(all[i], f)
-			share := 1 / float64(len(samples))
-			sum.EER += f.EER * share
+			sum.EER += f.EER * shares.EER
 			for b, rate := range f.FNMR {
-				sum.FNMR[b] += rate * share
+				if reports[i].FNMRAtFMR[bounds[b].name].Measured() {
+					sum.FNMR[b] += rate * shares.FNMR[b]
+				}
 			}
 		}
 		if usable {
@@ -71,6 +74,30 @@ func bootstrap(ctx context.Context, samples ...*errorrate.Sample) (each []interv
 		each = append(each, intervalsOf(fs))
 	}
 	return each, intervalsOf(means), nil
+}
+
+// sharesOf is what one report's figure counts for in the mean of those that have it.
+func sharesOf(reports []Report) errorrate.Figures {
+	share := func(rate func(Report) Rate) float64 {
+		n := 0
+		for _, r := range reports {
+			if rate(r).Measured() {
+				n++
+			}
+		}
+		return 1 / float64(max(1, n))
+	}
+	f := errorrate.Figures{EER: share(eerOf), FNMR: make([]float64, len(bounds))}
+	for b := range bounds {
+		f.FNMR[b] = share(fnmrOf(bounds[b].name))
+	}
+	return f
+}
+
+func eerOf(r Report) Rate { return r.EER }
+
+func fnmrOf(bound string) func(Report) Rate {
+	return func(r Report) Rate { return r.FNMRAtFMR[bound] }
 }
 
 func intervalsOf(fs []errorrate.Figures) (in intervals) {

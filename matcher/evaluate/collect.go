@@ -114,13 +114,16 @@ func (c *collection) report(ctx context.Context, o Options) (Report, error) {
 		together.Protocol, together.Sets = c.plan.Protocol, []Report{}
 		return together, nil
 	}
-	each, mean, err := bootstrap(ctx, samples...)
+	sets := make([]Report, len(c.sets))
+	for i, s := range samples {
+		sets[i] = reportOf(s.Curve())
+	}
+	each, mean, err := bootstrap(ctx, samples, sets)
 	if err != nil {
 		return Report{}, err
 	}
-	sets := make([]Report, len(c.sets))
 	for i, s := range c.sets {
-		r := reportOf(samples[i].Curve())
+		r := sets[i]
 		r.setIntervals(each[i])
 		r.Name, r.Modality = s.name, c.plan.Modality
 		r.Acquisition = s.acquisition()
@@ -136,7 +139,7 @@ func (c *collection) report(ctx context.Context, o Options) (Report, error) {
 // pooled reports on all comparisons under one threshold.
 func (c *collection) pooled(ctx context.Context, s *errorrate.Sample, subjects []string, o Options) (Report, error) {
 	r := reportOf(s.Curve())
-	each, _, err := bootstrap(ctx, s)
+	each, _, err := bootstrap(ctx, []*errorrate.Sample{s}, []Report{r})
 	if err != nil {
 		return Report{}, err
 	}

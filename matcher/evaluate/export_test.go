@@ -19,7 +19,7 @@ func Gathered(keep int, scores []float64, a, b []int32, captures []float64) Repo
 	t.Merge(tallies[1], 0)
 	s := errorrate.NewSample(t, len(captures), []errorrate.Block{{Captures: captures}})
 	r := reportOf(s.Curve())
-	each, _, _ := bootstrap(context.Background(), s)
+	each, _, _ := bootstrap(context.Background(), []*errorrate.Sample{s}, []Report{r})
 	r.setIntervals(each[0])
 	return r
 }

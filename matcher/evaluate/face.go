@@ -18,10 +18,13 @@ var ErrShape = errors.New("embedding matrix has the wrong shape")
 // its comparisons score -1.
 //
 // Memory is a copy of the vectors and what [Pairs] needs. Errors are
-// [ErrShape] and the context's.
+// [ErrShape], [ErrSize], [ErrGroups] and the context's.
 func Face(ctx context.Context, subjects []string, dims int, vectors []float32, o Options) (Report, error) {
 	n := len(subjects)
-	if n > maxCaptures || dims < 1 || len(vectors)/dims != n || len(vectors)%dims != 0 {
+	if n > maxCaptures {
+		return Report{}, fmt.Errorf("comparing %d faces: %w", n, ErrSize)
+	}
+	if dims < 1 || len(vectors)/dims != n || len(vectors)%dims != 0 {
 		return Report{}, fmt.Errorf("comparing %d faces: %w", n, ErrShape)
 	}
 	unit := slices.Clone(vectors)

@@ -32,7 +32,8 @@ type FingerTemplate struct {
 // for [Report.Identification], where the references of all are one gallery.
 // The report has one of its own for each set.
 //
-// Errors are [ErrName], a name that occurs twice, and the context's.
+// Errors are [ErrName], a name that occurs twice, [ErrSize], [ErrGroups] and
+// the context's.
 func Finger(ctx context.Context, templates []FingerTemplate, o Options) (Report, error) {
 	impressions, err := newImpressions(templates)
 	if err != nil {

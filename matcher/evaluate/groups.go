@@ -1,6 +1,8 @@
 package evaluate
 
 import (
+	"errors"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -23,6 +25,26 @@ type Differential struct {
 	Groups    []GroupRates `json:"groups"`              // by name
 	Ratios    []GroupRatio `json:"ratios"`              // by FMR allowed
 	Ungrouped int          `json:"ungrouped,omitempty"` // subjects in no group
+	Unknown   int          `json:"unknown,omitempty"`   // subjects with a group of whom there are no data
+}
+
+// ErrGroups is returned for groupings that name none of the subjects: those of
+// another data set, or written in another way.
+var ErrGroups = errors.New("the groups name no subject of the data")
+
+// checkGroups returns [ErrGroups] when there are groupings and none names a subject.
+func checkGroups(groupings []Grouping, subjects iter.Seq[string]) error {
+	if len(groupings) == 0 {
+		return nil
+	}
+	for subject := range subjects {
+		for _, g := range groupings {
+			if _, ok := g.Of[subject]; ok {
+				return nil
+			}
+		}
+	}
+	return ErrGroups
 }
 
 // GroupRates are one group's.
@@ -61,12 +83,13 @@ func differentials(s *errorrate.Sample, points []OperatingPoint, subjects []stri
 	var out []Differential
 	for _, g := range groupings {
 		names := slices.Compact(slices.Sorted(maps.Values(g.Of)))
-		d := Differential{Attribute: g.Attribute, Groups: []GroupRates{}, Ratios: []GroupRatio{}}
+		d := Differential{Attribute: g.Attribute, Groups: []GroupRates{}, Ratios: []GroupRatio{}, Unknown: len(g.Of)}
 		group := make([]int, len(subjects)) // index in names, or -1
 		for i, subject := range subjects {
 			group[i] = -1
 			if name, ok := g.Of[subject]; ok {
 				group[i], _ = slices.BinarySearch(names, name)
+				d.Unknown--
 			} else {
 				d.Ungrouped++
 			}

@@ -12,7 +12,8 @@ import (
 // leaves too little is a failure, and a comparison with too few common bits
 // counts as the lowest score: who could not be told was not accepted.
 //
-// Errors are [ErrShape], [ErrSize] and the context's. Nothing is changed or kept.
+// Errors are [ErrShape], [ErrSize], [ErrGroups] and the context's. Nothing is
+// changed or kept.
 func Iris(ctx context.Context, eyes []string, samples []iris.Sample, o Options) (Report, error) {
 	if len(eyes) != len(samples) {
 		return Report{}, fmt.Errorf("comparing %d irises: %w", len(samples), ErrShape)

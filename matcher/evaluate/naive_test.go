@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -446,7 +447,7 @@ func TestGroupsAgreeWithNaive(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := got.Groups[0]
-	if d.Attribute != "hand" || len(d.Groups) != 2 || d.Ungrouped != 2 || len(d.Ratios) != len(got.Pooled.OperatingPoints) {
+	if d.Attribute != "hand" || len(d.Groups) != 2 || d.Ungrouped != 2 || d.Unknown != 1 || len(d.Ratios) != len(got.Pooled.OperatingPoints) {
 		t.Fatalf("%+v", d)
 	}
 	for _, group := range d.Groups {
@@ -476,6 +477,86 @@ func TestGroupsAgreeWithNaive(t *testing.T) {
 	r := d.Ratios[0]
 	if want := max(left, right) / min(left, right); !near(float64(r.FNMRWorstToBest), float64(want)) || !near(float64(r.FNMRWorstToMean), math.Sqrt(float64(want))) {
 		t.Errorf("%+v of %v and %v", r, left, right)
+	}
+}
+
+// TestGroupsThatNameNobody: a differential of nobody would look like one without differences.
+func TestGroupsThatNameNobody(t *testing.T) {
+	p, _ := invention(2, 4, 2)
+	nobody := evaluate.Grouping{Attribute: "hand", Of: map[string]string{"set0_0-1": "left"}}
+	somebody := evaluate.Grouping{Attribute: "sex", Of: map[string]string{"0-1": "F"}}
+	if _, err := evaluate.Pairs(t.Context(), p, evaluate.Options{Groups: []evaluate.Grouping{nobody}}); !errors.Is(err, evaluate.ErrGroups) {
+		t.Errorf("pairs: %v, want ErrGroups", err)
+	}
+	if _, err := evaluate.Signature(t.Context(), inventedSignatures(2, 6, 1), 4, evaluate.Options{Groups: []evaluate.Grouping{nobody}}); !errors.Is(err, evaluate.ErrGroups) {
+		t.Errorf("signatures: %v, want ErrGroups", err)
+	}
+	got, err := evaluate.Pairs(t.Context(), p, evaluate.Options{Groups: []evaluate.Grouping{nobody, somebody}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := got.Groups[0]; len(d.Groups) != 0 || d.Ungrouped != 8 || d.Unknown != 1 {
+		t.Errorf("%+v", d)
+	}
+	if d := got.Groups[1]; len(d.Groups) != 1 || d.Ungrouped != 7 || d.Unknown != 0 {
+		t.Errorf("%+v", d)
+	}
+}
+
+// TestMeanOverSetsThatHaveTheFigure: a set of one finger, of one impression each or of one impression alone has no
+// rate; the mean is over the others, says so, and its interval is that of the others.
+func TestMeanOverSetsThatHaveTheFigure(t *testing.T) {
+	whole, _ := invention(3, 8, 4)
+	small, _ := invention(2, 8, 4)
+	mix := func(p evaluate.Plan, set, subject string, n int, each bool) evaluate.Plan {
+		for i := range n {
+			c := evaluate.Capture{Set: set, Subject: subject}
+			if each {
+				c.Subject += fmt.Sprint(i)
+			}
+			p.Captures = append(p.Captures, c)
+		}
+		return p
+	}
+	known, compare := len(small.Captures), small.Compare
+	small.Compare = func(i, from int, scores []float64) {
+		if max(i, from) < known { // spans end with their set
+			compare(i, from, scores)
+		}
+	}
+	odd := mix(small, "w-one-finger", "one", 6, false)
+	odd = mix(odd, "x-one-each", "each", 5, true)
+	odd = mix(odd, "y-alone", "alone", 1, false)
+	got, err := evaluate.Pairs(t.Context(), odd, evaluate.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := (set(t, got, "set0").EER + set(t, got, "set1").EER) / 2
+	if !near(float64(got.EER), float64(want)) || len(got.Sets) != 5 {
+		t.Errorf("EER %v of %d sets, want %v of 5", got.EER, len(got.Sets), want)
+	}
+	if got.EERCI95[0] > got.EER || got.EERCI95[1] < got.EER || got.EERCI95[1] > 0.5 {
+		t.Errorf("EER %v in %v", got.EER, got.EERCI95)
+	}
+	out := []string{"w-one-finger", "x-one-each", "y-alone"}
+	if diff := cmp.Diff(map[string][]string{"eer": out, "1e-2": out}, got.MeanLeavesOut); diff != "" {
+		t.Error(diff)
+	}
+	if !got.FNMRAtFMR["1e-2"].Measured() || got.FNMRAtFMR["1e-3"].Measured() || got.NotMeasurable["1e-3"] == "" || got.Support["1e-2"] == "" {
+		t.Errorf("FNMR %v, support %v, not measurable %v", got.FNMRAtFMR, got.Support, got.NotMeasurable)
+	}
+	for _, name := range out {
+		if s := set(t, got, name); s.EER.Measured() || s.NotMeasurable["1e-2"] == "" {
+			t.Errorf("%s: EER %v, %v", name, s.EER, s.NotMeasurable)
+		}
+	}
+	if all, err := evaluate.Pairs(t.Context(), whole, evaluate.Options{}); err != nil || all.MeanLeavesOut != nil {
+		t.Errorf("of sets that are whole: %v, %v", all.MeanLeavesOut, err)
+	}
+	none := mix(evaluate.Plan{Modality: "finger", Compare: func(int, int, []float64) {}}, "a", "one", 3, false)
+	none = mix(none, "b", "each", 3, true)
+	if r, err := evaluate.Pairs(t.Context(), none, evaluate.Options{}); err != nil || r.EER.Measured() || r.MeanLeavesOut != nil || r.NotMeasurable["1e-2"] == "" {
+		t.Errorf("of sets without rates: EER %v, %v, %v", r.EER, r.MeanLeavesOut, err)
 	}
 }
 

@@ -43,11 +43,14 @@ type Plan struct {
 //
 // Memory is bounded: some 50 bytes for each mated pair, 100 for each capture,
 // and 150 MB for the non-mated pairs whatever their number. Errors are
-// [ErrSize] and the context's.
+// [ErrSize], [ErrGroups] and the context's.
 func Pairs(ctx context.Context, p Plan, o Options) (Report, error) {
 	c, err := newCollection(p)
 	if err != nil {
 		return Report{}, err
+	}
+	if err := checkGroups(o.Groups, c.subjects); err != nil {
+		return Report{}, fmt.Errorf("comparing captures: %w", err)
 	}
 	w := watch{progress: o.Progress, total: c.comparisons() + c.searches()}
 	speed, err := o.measure(c.made(), func() error {
@@ -125,6 +128,17 @@ func (c *collection) spans(yield func(span) bool) {
 				if !yield(span{s, i, from, min(from+spanLength, s.last)}) {
 					return
 				}
+			}
+		}
+	}
+}
+
+// subjects yields those of all sets.
+func (c *collection) subjects(yield func(string) bool) {
+	for _, s := range c.sets {
+		for _, subject := range s.subjects {
+			if !yield(subject) {
+				return
 			}
 		}
 	}

@@ -97,9 +97,9 @@ type OperatingPoint struct {
 // Report is what an evaluation found. Rates are fractions. Its JSON names are
 // a contract: figures may be added, none is renamed or changes its meaning.
 //
-// With Sets, the rates at the top are means over the sets, while DET, the
-// counts and Pooled are of all comparisons together under one threshold: a
-// mean of curves has no threshold to print. The zero Report stands for nothing
+// With Sets, the rates at the top are means over the sets that have the figure,
+// while DET, the counts and Pooled are of all comparisons together under one
+// threshold: a mean of curves has no threshold to print. The zero Report stands for nothing
 // measured; so does one whose Mated or NonMated is 0.
 type Report struct {
 	// Name is that of the set, in Sets.
@@ -126,6 +126,10 @@ type Report struct {
 	FNMRCI95 map[string]Interval `json:"fnmr_ci95"`
 	// NotMeasurable gives the reason for each null of FNMRAtFMR.
 	NotMeasurable map[string]string `json:"not_measurable,omitempty"`
+	// MeanLeavesOut names, for "eer" and the keys of FNMRAtFMR, the sets that
+	// lack a figure of which there is a mean: sets of one finger or of one
+	// impression each, or with too few comparisons to show the rate.
+	MeanLeavesOut map[string][]string `json:"mean_leaves_out,omitempty"`
 	// Support says what stands behind each figure of FNMRAtFMR.
 	Support map[string]Support `json:"support,omitempty"`
 	// OperatingPoints has thresholds and counts for each figure of FNMRAtFMR;
@@ -311,8 +315,8 @@ func wilson(rate, n float64) Interval {
 	return Interval{Rate(min(rate, max(0, centre-half))), Rate(max(rate, min(1, centre+half)))}
 }
 
-// meanOf is the report of a collection: means over the sets, and the counts
-// and the curve of the pool.
+// meanOf is the report of a collection: means over the sets that have the
+// figure, and the counts and the curve of the pool.
 func meanOf(sets []Report, pooled Report, mean intervals) Report {
 	r := blank()
 	r.Sets, r.Pooled = sets, &pooled
@@ -321,11 +325,11 @@ func meanOf(sets []Report, pooled Report, mean intervals) Report {
 	if len(sets) == 0 {
 		r.Sets = []Report{}
 	}
-	r.EER = average(sets, func(s Report) Rate { return s.EER })
+	r.EER = r.average("eer", eerOf)
 	for _, b := range bounds {
-		r.FNMRAtFMR[b.name] = average(sets, func(s Report) Rate { return s.FNMRAtFMR[b.name] })
+		r.FNMRAtFMR[b.name] = r.average(b.name, fnmrOf(b.name))
 		if !r.FNMRAtFMR[b.name].Measured() {
-			r.NotMeasurable[b.name] = "a mean over the sets needs the figure of each, and a set lacks it; pooled has one threshold over all"
+			r.NotMeasurable[b.name] = "this is a mean over sets, and none has the figure; pooled has one threshold over all"
 			continue
 		}
 		r.Support[b.name] = weakest(sets, b.name)
@@ -334,20 +338,38 @@ func meanOf(sets []Report, pooled Report, mean intervals) Report {
 	return r
 }
 
-// average is unmeasured when one of its terms is.
-func average(sets []Report, rate func(Report) Rate) Rate {
-	sum := Rate(0)
-	for _, s := range sets {
-		sum += rate(s)
+// average is over the sets that have the rate, and notes which others there are.
+func (r *Report) average(figure string, rate func(Report) Rate) Rate {
+	sum, n := Rate(0), 0
+	var without []string
+	for _, s := range r.Sets {
+		if v := rate(s); v.Measured() {
+			sum += v
+			n++
+		} else {
+			without = append(without, s.Name)
+		}
 	}
-	return sum / Rate(len(sets)) // 0/0 is NaN, which is what no sets give
+	if n == 0 {
+		return Unmeasured()
+	}
+	if without != nil {
+		if r.MeanLeavesOut == nil {
+			r.MeanLeavesOut = map[string][]string{}
+		}
+		r.MeanLeavesOut[figure] = without
+	}
+	return sum / Rate(n)
 }
 
+// weakest is of the sets that have the figure.
 func weakest(sets []Report, bound string) Support {
 	order := []Support{Indicative, RuleOf3, RuleOf30}
 	least := len(order) - 1
 	for _, s := range sets {
-		least = min(least, slices.Index(order, s.Support[bound]))
+		if i := slices.Index(order, s.Support[bound]); i >= 0 {
+			least = min(least, i)
+		}
 	}
-	return order[max(0, least)]
+	return order[least]
 }

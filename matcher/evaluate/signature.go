@@ -53,13 +53,23 @@ type SignatureReport struct {
 // references (random forgeries, reported apart). A writer who cannot be
 // enrolled fails: all comparisons with him take the lowest score.
 //
-// Errors are [ErrSignatures], [ErrSize] and the context's. Nothing is changed or kept.
+// Errors are [ErrSignatures], [ErrSize], [ErrGroups] and the context's. Nothing is changed or kept.
 func Signature(ctx context.Context, samples []SignatureSample, references int, o Options) (SignatureReport, error) {
 	e, err := newSignatures(samples, references)
 	if err != nil {
 		return SignatureReport{}, err
 	}
 	defer e.wipe()
+	names := func(yield func(string) bool) {
+		for _, w := range e.writers {
+			if !yield(w.name) {
+				return
+			}
+		}
+	}
+	if err := checkGroups(o.Groups, names); err != nil {
+		return SignatureReport{}, fmt.Errorf("comparing signatures: %w", err)
+	}
 	w := watch{progress: o.Progress, total: len(e.pairs)}
 	made := 0
 	for _, p := range e.pairs {

@@ -31,7 +31,7 @@ func Trials(modality string, trials []Trial) Report {
 func trialsReport(modality string, trials []Trial, subjects []string, groups []Grouping) Report {
 	s := trialsSample(trials)
 	r := reportOf(s.Curve())
-	if each, _, err := bootstrap(context.Background(), s); err == nil {
+	if each, _, err := bootstrap(context.Background(), []*errorrate.Sample{s}, []Report{r}); err == nil {
 		r.setIntervals(each[0])
 	}
 	r.Modality = modality

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +44,8 @@ func (p Page) Write(w io.Writer) error {
 		Bounds   []string
 		Pictures []picture
 		Limits   []string
-	}{Page: p, Bounds: []string{"1e-2", "1e-3", "1e-4", "1e-5", "1e-6"}, Limits: limits(p.Report)}
+		LeftOut  []string
+	}{Page: p, LeftOut: LeftOut(p.Report), Bounds: []string{"1e-2", "1e-3", "1e-4", "1e-5", "1e-6"}, Limits: limits(p.Report)}
 	for _, kind := range Kinds() {
 		if len(p.Report.DET) == 0 {
 			break
@@ -55,7 +58,7 @@ func (p Page) Write(w io.Writer) error {
 	}
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"percent": percentage, "interval": interval, "count": count, "support": support, "mark": mark, "title": title,
-		"ratio": ratio, "score": score, "ranks": ranks,
+		"ratio": ratio, "score": score, "ranks": ranks, "meanOf": MeanOf,
 		"thousands": func(v evaluate.Speed) string { return count(int(v + 0.5)) },
 		"share":     func(v float64) string { return percentage(evaluate.Rate(v)) },
 	}).Parse(pageText)
@@ -117,6 +120,32 @@ func interval(i evaluate.Interval) string {
 		return "–"
 	}
 	return percentage(i[0]) + " to " + percentage(i[1])
+}
+
+// MeanOf says over how many sets the mean of a figure is: "eer" or a key of FNMRAtFMR.
+func MeanOf(r evaluate.Report, figure string) string {
+	if n := len(r.MeanLeavesOut[figure]); n > 0 {
+		return fmt.Sprintf("%d of %d sets", len(r.Sets)-n, len(r.Sets))
+	}
+	return fmt.Sprintf("%d sets", len(r.Sets))
+}
+
+// LeftOut names the sets that means leave out because they lack the figure, a
+// line for each figure.
+func LeftOut(r evaluate.Report) []string {
+	var lines []string
+	for _, figure := range slices.Sorted(maps.Keys(r.MeanLeavesOut)) {
+		name := "EER"
+		if figure != "eer" {
+			name = "FNMR at FMR " + figure
+		}
+		quoted := make([]string, len(r.MeanLeavesOut[figure]))
+		for i, set := range r.MeanLeavesOut[figure] {
+			quoted[i] = strconv.Quote(set)
+		}
+		lines = append(lines, name+" is the mean without "+strings.Join(quoted, ", "))
+	}
+	return lines
 }
 
 func ratio(r evaluate.Rate) string {

@@ -187,6 +187,23 @@ func TestPageWords(t *testing.T) {
 	}
 }
 
+// TestPageOfSetsWithout: what means leave out, and groups that name nobody, are said.
+func TestPageOfSetsWithout(t *testing.T) {
+	r := report(t)
+	r.MeanLeavesOut = map[string][]string{"eer": {"one <b>finger</b>"}, "1e-3": {"one <b>finger</b>", "few"}}
+	r.Groups = append(r.Groups, evaluate.Differential{Attribute: "age", Ungrouped: 30, Unknown: 7})
+	text := page(t, r)
+	elements(t, text)
+	for _, want := range []string{
+		"mean of 2 of 3 sets", "EER is the mean without &#34;one &lt;b&gt;finger&lt;/b&gt;&#34;", "FNMR at FMR 1e-3 is the mean without",
+		"names no subject of the data for this attribute", "30 subjects are in no group. 7 subjects of the table are not in the data.",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
 // TestPageOfLittle: whatever a report lacks, there is a page.
 func TestPageOfLittle(t *testing.T) {
 	for name, r := range map[string]evaluate.Report{

@@ -1,6 +1,7 @@
 package evaluation_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,6 +176,23 @@ func TestReadFaces(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
 		}
+	}
+}
+
+// TestReadIrises: with masks of ones as with others; without masks the rule says what to write.
+func TestReadIrises(t *testing.T) {
+	code, ones := bytes.Repeat([]byte{0x5a}, 256), bytes.Repeat([]byte{0xff}, 256)
+	const table = "row\teye\tsample\n0\t1 left\t1\n1\t1 left\t2\n"
+	dir := t.TempDir()
+	write(t, dir, "codes2048.bin", slices.Concat(code, ones, code, ones))
+	write(t, dir, "codes2048.tsv", []byte(table))
+	got, folder, err := evaluation.ReadIrises(dir)
+	if err != nil || folder.Ignored != 0 || len(got.Samples) != 2 || !bytes.Equal(got.Samples[1].Mask[:], ones) || got.Eyes[1] != "1 left" {
+		t.Errorf("%d irises, %d ignored: %v", len(got.Samples), folder.Ignored, err)
+	}
+	write(t, dir, "codes2048.bin", slices.Concat(code, code))
+	if _, _, err := evaluation.ReadIrises(dir); err == nil || !strings.Contains(err.Error(), "256 octets of ones") {
+		t.Errorf("without masks: %v", err)
 	}
 }
 
