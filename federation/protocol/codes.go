@@ -110,6 +110,7 @@ const (
 	CodeFile            Code = "TMG-USE-0002"
 	CodeExists          Code = "TMG-USE-0003"
 	CodeInterrupted     Code = "TMG-USE-0004"
+	CodeData            Code = "TMG-USE-0005"
 	CodeFailed          Code = "TMG-INT-0002"
 )
 
@@ -184,6 +185,7 @@ func registry() []CodeEntry {
 		{CodeFile, "", local, "A file or folder cannot be read or written.", "Check the path and its permissions."},
 		{CodeExists, "", local, "There is something already where the command was to write.", "Name another folder; nothing was changed."},
 		{CodeInterrupted, "", local, "The command was interrupted.", "Run it again; what was acknowledged is kept."},
+		{CodeData, "", local, "What was read is not what the command needs.", "The reason names what is missing or does not fit; give other data. Nothing was written."},
 		{CodeFailed, "", local, "The command failed.", "Mend what the reason names and run it again."},
 		{CodeRequest, "", local, "The request does not satisfy the API's schema.", "See the pointers in errors; the OpenAPI document is at /openapi.json."},
 		{CodeUnauthenticated, "", local, "The request carries no token that allows it.", "Send the token of the node's api-token file to ask, of its enrol-token file to enrol, as a Bearer token."},

@@ -50,12 +50,17 @@ func (f *calibrating) add(c *cobra.Command, words string) *cobra.Command {
 	return c
 }
 
+// maxDescription is what a calibration file takes.
+const maxDescription = 2000
+
 func (f *calibrating) check(folders int) error {
 	switch {
 	case f.out == "":
 		return usage("--out is needed: the calibration file to write")
 	case len(f.data) == 0:
 		return usage("--data is needed: a folder of samples")
+	case len(f.say) > maxDescription:
+		return usage("--describe takes up to %d bytes", maxDescription)
 	case len(f.data) > folders:
 		return usage("too many --data")
 	}
@@ -298,7 +303,8 @@ func (a *app) faceGroup(ctx context.Context, model, dir string) ([]calibration.S
 	for i, s := range faces.Subjects {
 		t, err := face.NewFloat(model, faces.Vectors[i*faces.Dims:(i+1)*faces.Dims])
 		if err != nil {
-			return nil, fmt.Errorf("reading embeddings: row %d: %w", i, err)
+			return nil, unfit("every row needs a finite embedding that is not zero, of "+fmt.Sprintf("%d to %d values", face.MinDims, face.MaxDims),
+				"reading embeddings: row %d: %w", i, err)
 		}
 		items = append(items, calibration.Item[*face.Template]{Source: s, Capture: fmt.Sprint(i), Template: t})
 	}

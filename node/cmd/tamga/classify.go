@@ -20,6 +20,8 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/matcher/calibration"
+	"github.com/tamga-id/tamga/matcher/evaluate"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/enrol"
@@ -48,7 +50,7 @@ func classify(err error) *failure {
 		g := classify(f.err)
 		return &failure{exit: f.exit, code: g.code, err: f.err, hint: cmp.Or(f.hint, g.hint)}
 	}
-	for _, kind := range []func(error) *failure{ofConfiguration, ofProtocol, ofBackup, ofRecovery, ofStores, ofListening, ofFiles} {
+	for _, kind := range []func(error) *failure{ofConfiguration, ofProtocol, ofBackup, ofRecovery, ofStores, ofData, ofListening, ofFiles} {
 		if f := kind(err); f != nil {
 			return f
 		}
@@ -134,6 +136,28 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitIntegrity, code: protocol.CodeStoreDamaged, err: err}
 	}
 	return nil
+}
+
+// ofData is about data that were read and do not do for what was asked.
+func ofData(err error) *failure {
+	f := &failure{exit: exitFailure, code: protocol.CodeData, err: err}
+	switch {
+	case errors.Is(err, calibration.ErrTooFew):
+		f.hint = "give a folder with more people and more captures of each; nothing was written. `tamga help calibrate` says what is compared"
+	case errors.Is(err, evaluate.ErrGroups):
+		f.hint = "the first column of the table is subject, written as in the data: for fingers SET_FINGER, for faces as in the column subject, " +
+			"for irises as in the column eye, for signatures the writer's number"
+	case errors.Is(err, evaluate.ErrSize):
+		f.hint = "evaluate fewer captures, for instance each set in a folder of its own"
+	default:
+		return nil
+	}
+	return f
+}
+
+// unfit is for data that were read and do not do, when only the command knows why.
+func unfit(hint, format string, args ...any) error {
+	return &failure{exit: exitFailure, code: protocol.CodeData, err: fmt.Errorf(format, args...), hint: hint}
 }
 
 func isCeremony(err error) bool {

@@ -158,9 +158,9 @@ func (r *importRun) report(o enrol.Outcome) {
 		if r.bar != nil {
 			_ = r.bar.Clear()
 		}
-		fmt.Fprintf(a.out, "%s: %s %s\n", o.Place, o.Code, o.Rule)
+		fmt.Fprintf(a.out, "%s: %s %s\n", onOneLine(o.Place), o.Code, o.Rule)
 	case a.format == "table" && !r.flags.quiet && r.bar == nil:
-		fmt.Fprintf(a.out, "%s: %s\n", o.Place, o.Change)
+		fmt.Fprintf(a.out, "%s: %s\n", onOneLine(o.Place), o.Change)
 	}
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/matcher/evaluate"
@@ -25,6 +23,7 @@ not_measurable; one that it can show but not claim is marked indicative in suppo
 
 A file groups.tsv in the data folder, or --groups, adds differentials by group: its first
 column is subject (for fingers SET_FINGER), each other column an attribute such as sex.
+A table that names nobody of the data is an error.
 
 -o html writes one page for a laboratory, with curves, without scripts; --plots DIR writes
 the curves as SVG and PNG.`,
@@ -52,8 +51,8 @@ func (a *app) evaluateFingerCommand() *cobra.Command {
 		Short: "Fingerprint templates: *.iso files named SET_FINGER_IMPRESSION.iso",
 		Long: `DIR holds ISO/IEC 19794-2 records named SET_FINGER_IMPRESSION.iso, for instance
 fvc2002_DB1_B_101_1.iso. In each set all impression pairs of a finger are mated and all
-pairs of different fingers non-mated. eer and fnmr_at_fmr are means over the sets; pooled
-holds the same under one threshold over all.
+pairs of different fingers non-mated. eer and fnmr_at_fmr are means over the sets that have
+the figure, mean_leaves_out names the others; pooled holds the same under one threshold over all.
 
 With --against, probes come from --data and references from the other folder, which holds
 the same impressions from another extractor. An impression is not compared with itself.`,
@@ -82,7 +81,8 @@ the same impressions from another extractor. An impression is not compared with 
 			f.against = against
 			r, err := evaluate.FingerAgainst(c.Context(), templates, references, o)
 			if err == nil && r.Mated+r.NonMated == 0 {
-				err = errors.New("the two folders have no impressions in common")
+				return unfit("--against takes templates of the same images from another extractor, under the same names SET_FINGER_IMPRESSION.iso",
+					"evaluating: %s", nothingInCommon(templates, references))
 			}
 			return a.evaluated(f, r, nil, err)
 		},
@@ -90,6 +90,20 @@ the same impressions from another extractor. An impression is not compared with 
 	f.add(c, "folder of templates (required)")
 	c.Flags().StringVar(&against, "against", "", "folder of reference templates of the same impressions, from another extractor")
 	return c
+}
+
+// nothingInCommon says why no impression was compared with another.
+func nothingInCommon(probes, references []evaluate.FingerTemplate) string {
+	names := map[string]bool{}
+	for _, t := range probes {
+		names[t.Name] = true
+	}
+	for _, t := range references {
+		if names[t.Name] {
+			return "the two folders share too few impressions: no set has two of them"
+		}
+	}
+	return "the two folders have no impressions in common"
 }
 
 func (a *app) evaluateFaceCommand() *cobra.Command {

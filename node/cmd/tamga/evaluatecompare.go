@@ -76,6 +76,8 @@ func rateRows(name string, r evaluate.Report) [][2]string {
 // maxReport is room for the reports of many sets and groups.
 const maxReport = 64 << 20
 
+const noReport = "make the report with `tamga evaluate finger --data DIR -o json > REPORT.json`; it has a curve when the data have mated and non-mated pairs"
+
 func readReport(file string) (evaluate.Report, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -88,12 +90,12 @@ func readReport(file string) (evaluate.Report, error) {
 		return evaluate.Report{}, fmt.Errorf("reading report: %w", err)
 	}
 	if len(b) > maxReport {
-		return evaluate.Report{}, fmt.Errorf("reading report: %q has more than %d bytes", filepath.Base(file), maxReport)
+		return evaluate.Report{}, unfit(noReport, "reading report: %q has more than %d bytes", filepath.Base(file), maxReport)
 	}
 	// Modalities add members of their own, so unknown ones are ignored.
 	var r evaluate.Report
 	if err := json.Unmarshal(b, &r); err != nil || len(r.DET) == 0 || r.Mated <= 0 || r.NonMated <= 0 {
-		return evaluate.Report{}, fmt.Errorf("reading report: %q is no report of tamga evaluate -o json with a curve", filepath.Base(file))
+		return evaluate.Report{}, unfit(noReport, "reading report: %q is no report of tamga evaluate -o json with a curve", filepath.Base(file))
 	}
 	return r, nil
 }

@@ -11,11 +11,8 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -142,7 +139,8 @@ var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9_]+`)
 // plot writes MODALITY-DATA-det.svg and so on.
 func (a *app) plot(f evaluationFlags, r evaluate.Report) error {
 	if len(r.DET) == 0 {
-		return errors.New("drawing curves: there are no mated or no non-mated comparisons")
+		return unfit("a curve needs two captures of one subject and captures of two subjects in a set; leave --plots out to see the counts",
+			"drawing curves: %d mated and %d non-mated comparisons", r.Mated, r.NonMated)
 	}
 	if err := os.MkdirAll(f.plots, 0o755); err != nil {
 		return fmt.Errorf("drawing curves: %w", err)
@@ -169,13 +167,21 @@ func (a *app) plot(f evaluationFlags, r evaluate.Report) error {
 
 // evaluationTable has what a person looks for first.
 func evaluationTable(r evaluate.Report, figures []evaluation.Figure) [][2]string {
-	mean := ""
-	if len(r.Sets) > 0 {
-		mean = ", mean over the sets"
+	mean := func(figure string) string {
+		switch {
+		case len(r.Sets) == 0:
+			return ""
+		case len(r.MeanLeavesOut[figure]) == 0:
+			return ", mean over the sets"
+		}
+		return ", mean over " + evaluation.MeanOf(r, figure)
 	}
-	rows := [][2]string{{"EER" + mean, withInterval(r.EER, r.EERCI95)}}
+	rows := [][2]string{{"EER" + mean("eer"), withInterval(r.EER, r.EERCI95)}}
 	for _, k := range slices.Sorted(maps.Keys(r.FNMRAtFMR)) {
-		rows = append(rows, [2]string{"FNMR at FMR " + k + mean, fnmrCell(r, k)})
+		rows = append(rows, [2]string{"FNMR at FMR " + k + mean(k), fnmrCell(r, k)})
+	}
+	for _, line := range evaluation.LeftOut(r) {
+		rows = append(rows, [2]string{"note", line})
 	}
 	for _, f := range figures {
 		rows = append(rows, [2]string{f.Name, percentage(f.Rate)})
@@ -198,6 +204,9 @@ func evaluationTable(r evaluate.Report, figures []evaluation.Figure) [][2]string
 	if q := r.Acquisition; q != nil {
 		rows = append(rows, [2]string{"FTA, FTE", fmt.Sprintf("%d of %d samples, %d of %d subjects", q.Failed, q.Samples, q.NotEnrolled, q.Subjects)})
 	}
+	for _, g := range r.Groups {
+		rows = append(rows, [2]string{"groups by " + g.Attribute, groupsCell(g)})
+	}
 	rows = append(rows, [2]string{"mated, non-mated", fmt.Sprintf("%d, %d", r.Mated, r.NonMated)})
 	if r.ComparisonsPerSecondPerCore.Measured() {
 		rows = append(rows, [2]string{"comparisons/s/core", fmt.Sprintf("%.0f", r.ComparisonsPerSecondPerCore)})
@@ -205,13 +214,23 @@ func evaluationTable(r evaluate.Report, figures []evaluation.Figure) [][2]string
 	return rows
 }
 
-// onOneLine quotes a name that would break a table or speak to the terminal: sets
-// are named by files, which anybody may have sent.
-func onOneLine(name string) string {
-	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return name
+// groupsCell says who was in the groups; their rates are in JSON and on the page.
+func groupsCell(g evaluate.Differential) string {
+	var parts []string
+	for _, one := range g.Groups {
+		parts = append(parts, fmt.Sprintf("%s %d", one.Name, one.Subjects))
 	}
-	return strconv.Quote(name)
+	cell := strings.Join(parts, ", ")
+	if len(parts) == 0 {
+		cell = "none: the table names no subject of the data for this attribute"
+	}
+	if g.Ungrouped > 0 {
+		cell += fmt.Sprintf("; %d subjects are in no group", g.Ungrouped)
+	}
+	if g.Unknown > 0 {
+		cell += fmt.Sprintf("; %d subjects of the table are not in the data", g.Unknown)
+	}
+	return cell
 }
 
 func fnmrCell(r evaluate.Report, bound string) string {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -96,7 +98,7 @@ func (a *app) exit(err error) int {
 		return v.exit
 	}
 	f := classify(err)
-	r := report{Code: f.code, Title: f.code.Title(), Message: f.err.Error(), Hint: f.hint, Exit: f.exit}
+	r := report{Code: f.code, Title: f.code.Title(), Message: onLines(quotingPaths(f.err)), Hint: f.hint, Exit: f.exit}
 	if e, ok := protocol.Lookup(f.code); ok && r.Hint == "" {
 		r.Hint = e.Next
 	}
@@ -110,6 +112,25 @@ func (a *app) exit(err error) int {
 	fmt.Fprintf(a.err, "  why: %s\n", strings.ReplaceAll(r.Message, "\n", "\n       "))
 	fmt.Fprintf(a.err, "hint: %s\n", r.Hint)
 	return f.exit
+}
+
+// quotingPaths is the text of an error with the names of files that cannot be
+// printed in quotes: a line break in one would make a line of its own.
+func quotingPaths(err error) string {
+	text := err.Error()
+	var names []string
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		names = append(names, e.Path)
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		names = append(names, e.Old, e.New)
+	}
+	for _, name := range names {
+		if quoted := onOneLine(name); quoted != name {
+			text = strings.ReplaceAll(text, name, quoted)
+		}
+	}
+	return text
 }
 
 // wantsJSON looks at the command line itself when that was not understood, since -o

@@ -140,7 +140,7 @@ func distinct(images []string) error {
 	for _, name := range images {
 		record := recordName(name)
 		if other, ok := seen[record]; ok {
-			return usage("%q and %q would both be written as %s", other, name, record)
+			return usage("%q and %q would both be written as %s", other, name, onOneLine(record))
 		}
 		seen[record] = name
 	}
@@ -208,13 +208,13 @@ func (a *app) showImage(r extracted) {
 	case a.format == "ndjson":
 		_ = json.NewEncoder(a.out).Encode(r)
 	case a.format == "table" && r.Error != "":
-		fmt.Fprintf(a.out, "%s: %s\n", r.Image, r.Error)
+		fmt.Fprintf(a.out, "%s: %s\n", onOneLine(r.Image), onOneLine(r.Error))
 	case a.format == "table":
 		reasons := make([]string, len(r.Reasons))
 		for i, reason := range r.Reasons {
 			reasons[i] = string(reason)
 		}
-		line := fmt.Sprintf("%s: %d minutiae, quality %d %s", r.Image, r.Minutiae, r.Quality, strings.Join(reasons, ", "))
+		line := fmt.Sprintf("%s: %d minutiae, quality %d %s", onOneLine(r.Image), r.Minutiae, r.Quality, strings.Join(reasons, ", "))
 		fmt.Fprintln(a.out, strings.TrimRight(line, " "))
 	}
 }

@@ -8,8 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -27,13 +31,46 @@ func (a *app) emit(v any, rows [][2]string) error {
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\n", r[0], r[1])
+		fmt.Fprintf(w, "%s\t%s\n", onOneLine(r[0]), onOneLine(r[1]))
 	}
 	return w.Flush()
 }
 
-// say prints talk, never results, to stderr.
-func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
+// say prints talk, never results, to stderr: one line, whatever the names in it.
+func (a *app) say(format string, args ...any) {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = onOneLine(text)
+		}
+	}
+	fmt.Fprintf(a.err, format+"\n", args...)
+}
+
+// onOneLine quotes a text that would break a table or speak to the terminal: files
+// and what is named after them may have come from anybody.
+func onOneLine(text string) string {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, unprintable) {
+		return text
+	}
+	return strconv.Quote(text)
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
+
+// onLines is onOneLine for a text that may have several lines of its own: what else
+// cannot be printed is escaped where it stands.
+func onLines(text string) string {
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
+		if r != '\n' && unprintable(r) {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
 
 const maxPassphrase = 1024
 
