@@ -49,7 +49,7 @@ func ReadIrises(dir string) (Irises, Folder, error) {
 	if err != nil {
 		return Irises{}, f, Problems{{irisMatrix, rule(err)}}
 	}
-	if len(raw) == len(rows)*iris.Size {
+	if len(rows) > 0 && len(raw) == len(rows)*iris.Size {
 		return Irises{}, f, Problems{{irisMatrix, fmt.Sprintf("the codes have no masks: after each, %d octets of ones say that all of it may be used", iris.Size)}}
 	}
 	if len(raw) != len(rows)*2*iris.Size {

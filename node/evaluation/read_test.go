@@ -194,6 +194,11 @@ func TestReadIrises(t *testing.T) {
 	if _, _, err := evaluation.ReadIrises(dir); err == nil || !strings.Contains(err.Error(), "256 octets of ones") {
 		t.Errorf("without masks: %v", err)
 	}
+	write(t, dir, "codes2048.bin", nil)
+	write(t, dir, "codes2048.tsv", []byte(table[:len("row\teye\tsample\n")]))
+	if got, _, err := evaluation.ReadIrises(dir); err != nil || len(got.Samples) != 0 {
+		t.Errorf("of no rows: %d irises, %v", len(got.Samples), err)
+	}
 }
 
 // TestReadFacesRefuses: every fault is named with file, line and rule, and

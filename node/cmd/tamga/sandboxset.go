@@ -43,7 +43,9 @@ func (a *app) evaluationSetCommand() *cobra.Command {
 		Long: `Writes captures that come good and bad, as real ones do, laid out as ` + "`tamga evaluate`" + ` reads
 them: fingers of four sensors, 8 impressions each, as SET_FINGER_IMPRESSION.iso; embeddings128.f32
 of faces, 1 to 20 a person; codes2048.bin of irises, 7 an eye; signatures as UnSm.TXT, 20 genuine
-and 20 forged. The error rates come near those of FVC2002, LFW, CASIA-IrisV1 and SVC2004. The same
+and 20 forged. The same fingers touch all four sensors, so that searches of all sets' references
+find others of the same finger: of ranks and FPIR, only those of each set mean something.
+The error rates come near those of FVC2002, LFW, CASIA-IrisV1 and SVC2004. The same
 seed writes the same files.`,
 		Example: `  tamga sandbox evaluation-set --modality finger --out fingers
   tamga evaluate finger --data fingers -o json`,
