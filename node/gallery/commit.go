@@ -171,7 +171,7 @@ func (g *Gallery) commit(calls []*call) error {
 	}
 	for len(left) > 0 {
 		var taken int
-		var keys [][]byte
+		keys := [][]byte{keyLeast()}
 		for _, at := range left {
 			keys = append(keys, stampKey(at.c.jobs[at.i].p), keyringKey(at.c.jobs[at.i].p))
 		}

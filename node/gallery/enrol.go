@@ -226,10 +226,8 @@ func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error)
 	if j.renew {
 		return g.stageRenew(txn, commit, j.p)
 	}
-	if slices.ContainsFunc(j.stored, func(p protected) bool { return !g.current(p) }) {
-		if err := g.protectAll(j); err != nil { // the generation changed since
-			return staged{}, err
-		}
+	if err := g.upToDate(txn, j); err != nil {
+		return staged{}, err
 	}
 	s, change, err := g.loadOrMake(txn, j.p)
 	if err != nil {

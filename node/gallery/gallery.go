@@ -12,6 +12,7 @@
 //	'm' "tally"                     what the store adds up to, authenticated
 //	'v' pseudonym (32 bytes)        number of the commit that wrote the keyring
 //	'k' pseudonym (32 bytes)        keyring: wrapped key, then the sealed list of records
+//	'm' "least-generation"          of a shared store, what protects templates, authenticated
 //	'r' HMAC(pseudonym, slot) (32)  one sealed record
 //	'z' number (8)                  an entry of the list of erasures, if the store is shared
 //

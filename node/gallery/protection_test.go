@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
 // shifts is a protection that adds the generation to every byte, and says so in the
@@ -340,6 +341,39 @@ func TestGenerationChanges(t *testing.T) {
 	release()
 	done.Wait()
 	if n := generations(t, g, []gallery.Enrolment{faced("A")}); n[2] != 1 {
+		t.Errorf("stored under %v", n)
+	}
+}
+
+// TestRenewShared: who shares the store and does not know the new generation can store
+// nothing under the old one, which is about to be destroyed.
+func TestRenewShared(t *testing.T) {
+	dsn := pgtest.Start(t).Database(t)
+	var by [2]*shifts
+	var gs [2]*gallery.Gallery
+	for i := range gs {
+		by[i] = &shifts{}
+		by[i].current.Store(1)
+		cfg := inPostgres(t, dsn)
+		cfg.Protection = by[i]
+		gs[i] = home{cfg: cfg}.open(t)
+	}
+	enrol(t, gs[0], faces(0, 3)...)
+	enrol(t, gs[1], faces(3, 6)...)
+	by[0].current.Store(2)
+	if n, err := gs[0].RenewAll(t.Context(), nil); n.Subjects != 6 || err != nil {
+		t.Fatalf("renewed %+v, %v", n, err)
+	}
+	if r, err := gs[1].Enrol(t.Context(), []gallery.Enrolment{faced("late"), small("finger only")}); err != nil ||
+		!errors.Is(r[0].Err, gallery.ErrOutdated) || r[1].Change != gallery.Created {
+		t.Errorf("enrolled by the other: %v, %v", r, err)
+	}
+	if n, err := gs[1].RenewAll(t.Context(), nil); !errors.Is(err, gallery.ErrOutdated) {
+		t.Errorf("renewed back: %+v, %v", n, err)
+	}
+	by[1].current.Store(2)
+	enrol(t, gs[1], faced("late"))
+	if n := generations(t, gs[0], append(faces(0, 6), faced("late"))); n[2] != 7 {
 		t.Errorf("stored under %v", n)
 	}
 }
