@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,8 +69,12 @@ type Node struct {
 	requester atomic.Pointer[requester.Requester]
 	publisher atomic.Pointer[trust.Publisher]
 
-	// Owned by Open, and then by rotating.
+	renewals renewals
+
+	// takingUp guards what follows, and that one at a time takes up the keystore.
+	takingUp sync.Mutex
 	keystore [sha256.Size]byte // digest of the file that is in use
+	changed  bool              // it is another since rotating last looked
 
 	makeRequester func(keySet) *requester.Requester // immutable once listen returned
 }
@@ -119,6 +124,11 @@ func OpenUnsealed(ctx context.Context, configFile string, root custody.Root, log
 	}
 	if n.keys, err = openKeys(n.dir, root, cfg.EntityID, ledgerNumber(cfg)); err != nil {
 		return nil, err
+	}
+	n.renewals.wake = make(chan struct{}, 1)
+	n.renewals.state = Renewal{State: RenewalIdle, Generation: n.keys.faces.Current()}
+	if n.keys.unfinishedRenewal() {
+		n.renewals.resume(n.keys.faces.Current())
 	}
 	if err = n.openStores(ctx); err != nil {
 		return nil, err
@@ -365,6 +375,7 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.refreshing(ctx) })
 	g.Go(func() error { return n.rotating(ctx) })
+	g.Go(func() error { return n.renewing(ctx) })
 	g.Go(func() error { return serve(ctx, n.api, handler) })
 	if n.public != nil {
 		g.Go(func() error {

@@ -46,27 +46,40 @@ func (n *Node) rotating(ctx context.Context) error {
 			return ctx.Err()
 		case <-every.C:
 		}
-		k, changed, err := n.reload()
-		if err != nil {
+		if err := n.reload(); err != nil {
 			n.log.WarnContext(ctx, "changed keystore not taken up", slog.String("cause", err.Error()))
 			continue
 		}
-		if changed {
-			n.log.InfoContext(ctx, "changed keystore taken up", slog.Uint64("kek", uint64(k.ring.Current())))
+		if n.wasChanged() {
+			n.log.InfoContext(ctx, "changed keystore taken up")
 			pending = true
+			if n.keys.unfinishedRenewal() {
+				n.renewals.resume(n.keys.faces.Current())
+			}
 		}
 	}
 }
 
+// wasChanged reports whether the keystore was taken up since it was last called.
+func (n *Node) wasChanged() bool {
+	n.takingUp.Lock()
+	defer n.takingUp.Unlock()
+	was := n.changed
+	n.changed = false
+	return was
+}
+
 // reload puts the keys of the keystore into use when the file is another one.
-func (n *Node) reload() (keySet, bool, error) {
+func (n *Node) reload() error {
+	n.takingUp.Lock()
+	defer n.takingUp.Unlock()
 	digest, err := keystoreDigest(n.dir)
 	if err != nil || digest == n.keystore {
-		return keySet{}, false, err
+		return err
 	}
 	k, err := openKeys(n.dir, n.root, n.cfg.EntityID, ledgerNumber(n.cfg))
 	if err != nil {
-		return keySet{}, false, err
+		return err
 	}
 	// New sealing keys open before peers learn of them, and old ones no longer once
 	// they do not.
@@ -76,10 +89,10 @@ func (n *Node) reload() (keySet, bool, error) {
 	n.responder.Store(n.responder.Load().WithKeys(k.signing, k.sealing))
 	n.requester.Store(n.makeRequester(k))
 	if err := n.publish(k); err != nil {
-		return keySet{}, false, err
+		return err
 	}
-	n.keystore = digest
-	return k, true, nil
+	n.keystore, n.changed = digest, true
+	return nil
 }
 
 // Generation is one generation of a key as `tamga key list` shows it.

@@ -32,6 +32,11 @@ type Node interface {
 	Undo(ctx context.Context, batch string) (gallery.Undone, error)
 	// Erase destroys all that is held of a subject and returns how many records that were.
 	Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error)
+	// RenewTemplates begins to renew the stored face templates, or joins in, and returns
+	// meanwhile.
+	RenewTemplates(ctx context.Context) (node.Renewal, error)
+	// Renewal reports from memory how far that is.
+	Renewal() node.Renewal
 	// VerifyLedger recomputes the node's ledger; an error that matches
 	// ledger.ErrTampered is a finding.
 	VerifyLedger(ctx context.Context) (ledger.Report, error)
@@ -90,6 +95,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	s.enrolment(api)
 	s.undoing(api, rules)
 	s.erasing(api, rules)
+	s.renewing(api)
 	s.ledgerVerification(api)
 	s.backup(api)
 	s.status(api)

@@ -41,6 +41,7 @@ type fake struct {
 	audit  func(context.Context) (ledger.Report, error)
 	undo   func(context.Context, string) (gallery.Undone, error)
 	erase  func(pseudonym.Identifier) (int, error)
+	renew  func() (node.Renewal, error)
 	status node.Status
 
 	mu      sync.Mutex
@@ -103,6 +104,21 @@ func (f *fake) Erase(_ context.Context, id pseudonym.Identifier) (int, error) {
 	return f.erase(id)
 }
 
+func (f *fake) RenewTemplates(context.Context) (node.Renewal, error) {
+	if f.renew == nil {
+		return node.Renewal{State: node.RenewalRunning, Generation: 2, Subjects: 9}, nil
+	}
+	return f.renew()
+}
+
+func (f *fake) Renewal() node.Renewal {
+	r, err := f.RenewTemplates(context.Background())
+	if err != nil {
+		return node.Renewal{State: node.RenewalFailed, Generation: 2, Err: err}
+	}
+	return r
+}
+
 func (f *fake) VerifyLedger(ctx context.Context) (ledger.Report, error) {
 	if f.audit == nil {
 		return ledger.Report{Size: 3, Root: [32]byte{1}}, nil
@@ -144,7 +160,7 @@ func newRequest(method, path, body string) *http.Request {
 	case "/v1/enrolments/undo", "/v1/subjects/erase":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/ledger/verifications":
+	case "/v1/ledger/verifications", "/v1/templates/renewal":
 		req.Header.Set("Authorization", "Bearer "+operators)
 	}
 	return req

@@ -95,6 +95,9 @@ func (g *Gallery) RenewAll(ctx context.Context, progress func(Renewed)) (total R
 	}
 	var broken error
 	for after := []byte(nil); ; {
+		if err := ctx.Err(); err != nil {
+			return total, fmt.Errorf("renewing templates: %w", err)
+		}
 		page, err := g.outdated(after)
 		broken = errors.Join(broken, page.broken)
 		if err == nil {
@@ -102,9 +105,6 @@ func (g *Gallery) RenewAll(ctx context.Context, progress func(Renewed)) (total R
 		}
 		if errors.Is(err, ErrDamaged) {
 			broken, err = errors.Join(broken, err), nil
-		}
-		if err == nil {
-			err = ctx.Err()
 		}
 		if err != nil {
 			return total, fmt.Errorf("renewing templates: %w", err)

@@ -22,6 +22,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/tamga-id/tamga/matcher/exchange"
@@ -133,6 +135,13 @@ func (f *Faces) Current() uint32 {
 	f.life.RLock()
 	defer f.life.RUnlock()
 	return f.current
+}
+
+// Generations are the numbers of those that are there, in no order.
+func (f *Faces) Generations() []uint32 {
+	f.life.RLock()
+	defer f.life.RUnlock()
+	return slices.Collect(maps.Keys(f.secrets))
 }
 
 // Protect gives what is to be stored of a template that Covers covers, and the

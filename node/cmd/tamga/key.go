@@ -168,5 +168,5 @@ func family(name string) (keys.Family, error) {
 		}
 		names = append(names, string(f))
 	}
-	return "", usage("KEY is one of %s", strings.Join(names, ", "))
+	return "", usage("KEY is one of %s; template-key is replaced by `tamga templates renew`", strings.Join(names, ", "))
 }
