@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -19,15 +21,25 @@ const lockName = "lock"
 
 // Badger is a store in a folder of the local disk.
 type Badger struct {
-	db   *badger.DB
+	dir  string
 	lock *os.File
 	turn sync.Mutex // held by who updates, so that it reads the latest
+
+	// life is held for reading by who uses db. Who replaces it, in its turn to update, only
+	// ever tries to have it alone: a View may last.
+	life    sync.RWMutex
+	db      *badger.DB
+	cramped bool // opened without what would need room to work in
 }
 
 var _ Store = (*Badger)(nil)
 
 // OpenBadger opens or makes the store in a folder that exists. A folder that is open
 // already gives [ErrLocked], one that is not as Badger left it [ErrDamaged].
+//
+// Of a disk that is nearly full it leaves [Reserve] free: updates are refused with
+// [ErrFull] and views go on. Where there is not even room for what opening itself writes,
+// or for a new store, it gives [ErrFull], too.
 func OpenBadger(dir string) (*Badger, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -36,19 +48,86 @@ func OpenBadger(dir string) (*Badger, error) {
 	if err := Lock(lock); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	db, err := openBadger(dir)
-	if err != nil {
+	b := &Badger{dir: dir, lock: lock}
+	if err := b.open(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Badger{db: db, lock: lock}, nil
+	return b, nil
 }
 
-func openBadger(dir string) (db *badger.DB, err error) {
+// open opens Badger, without compaction when there is no room for one.
+func (b *Badger) open() error {
+	options := badgerOptions(b.dir)
+	err := checkRoom(b.dir, Reserve)
+	cramped := errors.Is(err, ErrFull)
+	if err != nil && (!cramped || isNew(b.dir)) {
+		return err
+	}
+	if cramped {
+		need, err := flushNeed(b.dir)
+		if err = errors.Join(err, checkRoom(b.dir, need)); err != nil {
+			return err
+		}
+		// Tables pile up meanwhile, which is no reason to wait for a compaction.
+		options = options.WithNumCompactors(0).WithNumLevelZeroTablesStall(1000)
+	}
+	db, err := openBadger(b.dir, options)
+	if err != nil {
+		return err
+	}
+	b.db, b.cramped = db, cramped
+	return nil
+}
+
+// isNew: nothing was ever stored in the folder.
+func isNew(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, badger.ManifestFilename))
+	return errors.Is(err, os.ErrNotExist)
+}
+
+// room is [ErrFull] while there is too little for an update. The caller has the turn.
+func (b *Badger) room() error {
+	if err := checkRoom(b.dir, Reserve); err != nil || !b.cramped {
+		return err
+	}
+	for range crampedTries {
+		if b.life.TryLock() {
+			defer b.life.Unlock()
+			if err := b.reopen(); err != nil || !b.cramped {
+				return err
+			}
+			return fmt.Errorf("%w: what opening it again wrote has taken the room", ErrFull)
+		}
+		time.Sleep(crampedPause)
+	}
+	return fmt.Errorf("%w: there is room again, and readers leave no gap to use it", ErrFull)
+}
+
+// How long an update waits for a moment without readers, once after a full disk.
+const (
+	crampedTries = 200
+	crampedPause = 5 * time.Millisecond
+)
+
+// reopen gives Badger its compaction back. While it cannot be opened again, the next
+// update tries, and views say that they cannot.
+func (b *Badger) reopen() error {
+	if b.db != nil {
+		_ = guard(b.db.Close) // what it is good for, opening tells
+		b.db = nil
+	}
+	return b.open()
+}
+
+// errReopening is for views between a failed reopening and the next.
+var errReopening = fmt.Errorf("%w: it could not be opened again after the disk was full", ErrUnavailable)
+
+func openBadger(dir string, o badger.Options) (db *badger.DB, err error) {
 	if err := errors.Join(dropEmptyLogs(dir), checkTables(dir)); err != nil {
 		return nil, err
 	}
 	err = guard(func() (err error) {
-		db, err = badger.Open(badgerOptions(dir))
+		db, err = badger.Open(o)
 		return err
 	})
 	switch {
@@ -71,16 +150,23 @@ func badgerOptions(dir string) badger.Options {
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
 		WithChecksumVerificationMode(options.OnBlockRead).
-		WithMemTableSize(16 << 20).
+		WithMemTableSize(memTableSize).
+		WithNumMemtables(memTables).
+		WithNumLevelZeroTablesStall(levelZero).
+		WithBaseLevelSize(baseLevelSize).
 		WithValueThreshold(1 << 10).
-		WithValueLogFileSize(64 << 20).
-		WithNumMemtables(2).
+		WithValueLogFileSize(valueLogSize).
 		WithNumCompactors(2).
 		WithDetectConflicts(false)
 }
 
 // View runs f on a snapshot.
 func (b *Badger) View(f func(Reader) error) error {
+	b.life.RLock()
+	defer b.life.RUnlock()
+	if b.db == nil {
+		return errReopening
+	}
 	return guard(func() error {
 		return b.db.View(func(txn *badger.Txn) error { return f(badgerTxn{txn}) })
 	})
@@ -90,6 +176,14 @@ func (b *Badger) View(f func(Reader) error) error {
 func (b *Badger) Update(f func(Txn) error) error {
 	b.turn.Lock()
 	defer b.turn.Unlock()
+	if err := b.room(); err != nil {
+		return err
+	}
+	b.life.RLock()
+	defer b.life.RUnlock()
+	if b.db == nil {
+		return errReopening
+	}
 	return guard(func() error {
 		txn := b.db.NewTransaction(true)
 		defer txn.Discard()
@@ -111,9 +205,16 @@ func (b *Badger) Load(rows iter.Seq2[Row, error]) error {
 		}
 		batch := b.db.NewWriteBatch()
 		defer batch.Cancel()
+		written := 0
 		for row, err := range rows {
 			if err != nil {
 				return err
+			}
+			if written += len(row.Key) + len(row.Value); written > MaxUpdate {
+				if err := checkRoom(b.dir, Reserve); err != nil {
+					return err
+				}
+				written = 0
 			}
 			if err := batch.Set(append([]byte(nil), row.Key...), append([]byte(nil), row.Value...)); err != nil {
 				return err
@@ -123,11 +224,53 @@ func (b *Badger) Load(rows iter.Seq2[Row, error]) error {
 	})
 }
 
+// Collect rewrites value logs that are mostly rows which are gone, each into a new one,
+// and removes them; it returns how many. One that is not worth it stays. Views and updates
+// go on. It does nothing while there is too little room.
+func (b *Badger) Collect(ctx context.Context) (logs int, err error) {
+	for {
+		if err := errors.Join(ctx.Err(), checkRoom(b.dir, Reserve)); err != nil {
+			return logs, err
+		}
+		err := b.collect()
+		switch {
+		case errors.Is(err, badger.ErrNoRewrite), errors.Is(err, badger.ErrRejected):
+			return logs, nil
+		case err != nil:
+			return logs, err
+		}
+		logs++
+	}
+}
+
+// worthCollecting is which part of a value log must be gone for the rest to be rewritten.
+const worthCollecting = 0.5
+
+func (b *Badger) collect() error {
+	b.life.RLock()
+	defer b.life.RUnlock()
+	if b.db == nil {
+		return errReopening
+	}
+	return guard(func() error { return b.db.RunValueLogGC(worthCollecting) })
+}
+
 // Shared is false: the folder is locked.
 func (b *Badger) Shared() bool { return false }
 
-// Close gives the folder back.
-func (b *Badger) Close() error { return errors.Join(guard(b.db.Close), b.lock.Close()) }
+// Close gives the folder back. Where there is no room for the tables that Badger makes of
+// its logs on closing, it is left open until the process ends: all that was acknowledged is
+// in the logs.
+func (b *Badger) Close() error {
+	if b.db == nil {
+		return b.lock.Close()
+	}
+	need, err := flushNeed(b.dir)
+	if err == nil && errors.Is(checkRoom(b.dir, need), ErrFull) {
+		return b.lock.Close()
+	}
+	return errors.Join(guard(b.db.Close), b.lock.Close())
+}
 
 // badgerTxn is a Badger transaction as a Txn.
 type badgerTxn struct{ txn *badger.Txn }

@@ -490,6 +490,8 @@ func (t *pgTxn) flush() error {
 // damage are data_corrupted and index_corrupted.
 var damage = map[string]bool{"XX001": true, "XX002": true}
 
+const diskFull = "53100"
+
 // unavailable is what an error of the database comes to before a commit: nothing has
 // changed.
 func unavailable(err error) error {
@@ -499,6 +501,8 @@ func unavailable(err error) error {
 		return nil
 	case errors.As(err, &refused) && damage[refused.Code]:
 		return fmt.Errorf("%w: %v", ErrDamaged, brief(err))
+	case refused != nil && refused.Code == diskFull:
+		return fmt.Errorf("%w: %v", ErrFull, brief(err))
 	}
 	return fmt.Errorf("%w: %v", ErrUnavailable, brief(err))
 }

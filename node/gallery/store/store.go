@@ -34,6 +34,8 @@ var (
 	ErrConnection = errors.New("the database cannot be used as it is configured")
 	// ErrUnavailable: the store cannot be used for now; nothing changed.
 	ErrUnavailable = errors.New("the gallery's store cannot be used for now")
+	// ErrFull is an [ErrUnavailable]: reading goes on, and so do updates once there is room.
+	ErrFull = fmt.Errorf("%w: too little disk space is left", ErrUnavailable)
 )
 
 // MaxUpdate is how many bytes of keys and values every engine takes in one Update.
@@ -69,7 +71,8 @@ type Store interface {
 	View(f func(Reader) error) error
 	// Update runs f and makes durable what it staged; when f returns an error nothing
 	// changes and Update returns that. Without anything staged it writes nothing. f runs
-	// once at most. Errors: [ErrInDoubt], [ErrUnavailable], [ErrDamaged].
+	// once at most. Errors: [ErrInDoubt], [ErrUnavailable], [ErrFull] before f is run,
+	// [ErrDamaged].
 	Update(f func(Txn) error) error
 	// Load fills an empty store, faster than updates do, and is durable when it
 	// returns nil; otherwise the store is to be thrown away. It ends at the first
