@@ -2,11 +2,13 @@ package node
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/gallery"
 )
 
 // openDirectory joins the sources of statements: HTTP for Trust Anchors, libp2p for
@@ -50,6 +52,7 @@ type Status struct {
 	Started      time.Time      `json:"started"`
 	Law          LawStatus      `json:"law"`
 	Subjects     int64          `json:"subjects"`
+	Full         bool           `json:"full"` // whether the gallery's disk is too full for changes
 	Ledger       LedgerStatus   `json:"ledger"`
 	Members      []MemberStatus `json:"members"`
 }
@@ -81,6 +84,7 @@ func (n *Node) Status() Status {
 	s := Status{
 		EntityID: n.cfg.EntityID, Jurisdiction: n.cfg.Jurisdiction, Name: n.cfg.Name, PeerID: string(n.keys.peerID),
 		Addresses: n.host.Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
+		Full:   errors.Is(n.gallery.Ready(), gallery.ErrFull),
 		Law:    LawStatus{Version: n.law.Version(), Confirmed: n.law.Confirmed(), Serves: n.law.Purposes("answer")},
 		Ledger: LedgerStatus{Origin: n.keys.ledger.Origin(), Size: n.ledger.Size()},
 	}

@@ -376,6 +376,7 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g.Go(func() error { return n.refreshing(ctx) })
 	g.Go(func() error { return n.rotating(ctx) })
 	g.Go(func() error { return n.renewing(ctx) })
+	g.Go(func() error { return n.keeping(ctx) })
 	g.Go(func() error { return serve(ctx, n.api, handler) })
 	if n.public != nil {
 		g.Go(func() error {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -111,6 +112,10 @@ func enrolWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, enti
 	if len(batch) == 0 {
 		return nil, nil
 	}
+	// An entry about what cannot happen would only be noise.
+	if err := g.Ready(); err != nil {
+		return nil, err
+	}
 	// The intent comes first: an enrolment without an entry must be impossible.
 	leaf, err := enrolmentLeaf(entity, batch, now())
 	if err != nil {
@@ -118,31 +123,46 @@ func enrolWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, enti
 	}
 	receipt, err := l.Append(ctx, leaf)
 	if err != nil {
-		return nil, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
+		return nil, unwitnessed(err)
 	}
 	results, err := g.Enrol(ctx, batch)
 	log.InfoContext(ctx, "enrolment", slog.Int("subjects", len(batch)), slog.Uint64("entry", receipt.Index), slog.Bool("stored", err == nil))
 	return results, err
 }
 
+// unwitnessed is what an operation comes to whose entry could not be written. A full disk
+// is not a broken ledger.
+func unwitnessed(err error) error {
+	if errors.Is(err, ledger.ErrNoSpace) {
+		return fmt.Errorf("writing the ledger: %w", err)
+	}
+	return &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
+}
+
 func undoWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entity string, now func() time.Time, batch string) (gallery.Undone, error) {
+	if err := g.Ready(); err != nil {
+		return gallery.Undone{}, err
+	}
 	leaf, err := operatorLeaf(entity, "undo", "import-"+batch, now())
 	if err != nil {
 		return gallery.Undone{}, err
 	}
 	if _, err := l.Append(ctx, leaf); err != nil {
-		return gallery.Undone{}, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
+		return gallery.Undone{}, unwitnessed(err)
 	}
 	return g.Undo(ctx, batch)
 }
 
 func eraseWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entity string, now func() time.Time, id pseudonym.Identifier) (int, error) {
+	if err := g.Ready(); err != nil {
+		return 0, err
+	}
 	leaf, err := operatorLeaf(entity, "erase", "one-subject", now())
 	if err != nil {
 		return 0, err
 	}
 	if _, err := l.Append(ctx, leaf); err != nil {
-		return 0, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
+		return 0, unwitnessed(err)
 	}
 	return g.Erase(ctx, id)
 }

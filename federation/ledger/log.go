@@ -274,7 +274,7 @@ func (l *Log) Close() error {
 		l.slots.settle(l.head.Load().checkpoint),
 		l.slots.Close(),
 		l.closeOutside(),
-		guard("store", l.db.Close),
+		closeStore(l.dir, l.db),
 		l.lock.Close(),
 	)
 	if err != nil {

@@ -27,6 +27,8 @@ const (
 	// memory maps of sparse files, so a full disk would not be an error but a
 	// SIGBUS; the reserve covers a flush and a compaction on top of the batch.
 	reserveBytes = 128 << 20
+	// closeBytes is more than the memtables that Badger flushes on closing.
+	closeBytes = 4 * memTableSize
 )
 
 // storeOptions: small caps everywhere, no compression (leaves are mostly hashes
@@ -89,6 +91,15 @@ func openStore(opts badger.Options) (db *badger.DB, err error) {
 		return nil
 	})
 	return db, err
+}
+
+// closeStore closes db, unless there is no room for the tables that Badger makes of its
+// logs on closing: then it stays open until the process ends, and the logs hold all.
+func closeStore(dir string, db *badger.DB) error {
+	if free, err := disk.Free(dir); err == nil && free < closeBytes {
+		return nil
+	}
+	return guard("store", db.Close)
 }
 
 // view runs f in a read transaction. What f returns is damage, unless f says

@@ -98,6 +98,7 @@ const (
 	CodeStoreDamaged    Code = "TMG-STO-0002"
 	CodeStoreAway       Code = "TMG-STO-0003"
 	CodeStoreInDoubt    Code = "TMG-STO-0004"
+	CodeStoreFull       Code = "TMG-STO-0005"
 	CodeBackup          Code = "TMG-BAK-0001"
 	CodeManifest        Code = "TMG-ENR-0001"
 	CodeRecord          Code = "TMG-ENR-0002"
@@ -201,6 +202,7 @@ func registry() []CodeEntry {
 		{CodeStoreDamaged, "", local, "The store on disk is damaged or does not belong to this node's keys.", "Do not delete anything; restore from backup or ask for help."},
 		{CodeStoreAway, "", local, "The gallery's store cannot be used for now; nothing was changed.", "Check the database server and the file that store.dsn_file names, then send the same again."},
 		{CodeStoreInDoubt, "", local, "The connection to the gallery's store was lost while it was writing: whether it was stored could not be told.", "Send the same again: what was stored is then reported as unchanged."},
+		{CodeStoreFull, "", local, "Too little disk space is left to change anything; the node still answers what it can.", "Free disk space and send the same again: the node goes on by itself. Nothing was changed."},
 		{CodeBackup, "", local, "The backup is not what the node signed, or does not open.", "Take another copy of it, or an older backup; the message names the part."},
 		{CodeManifest, "", local, "The manifest cannot be read.", "Check the path and the format; nothing was enrolled."},
 		{CodeRecord, "", local, "The record breaks a rule of the manifest format.", "Mend the line and run the import again; good records are not enrolled twice."},

@@ -112,6 +112,10 @@ func problems(id string, rt route) []*problem {
 		list = append(list, newProblem(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {
+	case "enrol", "undo", "erase":
+		list = append(list, newProblem(http.StatusInsufficientStorage, protocol.CodeStoreFull, ""))
+	}
+	switch id {
 	case "verify":
 		list = append(list, invalid("/subject/jurisdiction", "must be a string of 3 characters that matches ^[A-Z]{3}$"))
 	case "ready":

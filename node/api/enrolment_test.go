@@ -104,12 +104,20 @@ func TestEnrolmentFails(t *testing.T) {
 			t.Errorf("%s: %d %v", name, res.StatusCode, body)
 		}
 	}
-	for code, cause := range map[string]error{"TMG-STO-0003": gallery.ErrUnavailable, "TMG-STO-0004": gallery.ErrInDoubt} {
+	for cause, want := range map[error]struct {
+		status int
+		code   string
+	}{
+		gallery.ErrUnavailable: {503, "TMG-STO-0003"},
+		gallery.ErrInDoubt:     {503, "TMG-STO-0004"},
+		gallery.ErrFull:        {507, "TMG-STO-0005"},
+		ledger.ErrNoSpace:      {507, "TMG-STO-0005"},
+	} {
 		f := func(context.Context, []gallery.Enrolment) ([]gallery.Result, error) {
 			return []gallery.Result{{Change: gallery.Created}}, errors.Join(errors.New("inner"), cause)
 		}
 		res, body := send(t, api.Handler(&fake{enrol: f}), newRequest("POST", "/v1/enrolments", enrolling))
-		if res.StatusCode != 503 || body["code"] != code {
+		if res.StatusCode != want.status || body["code"] != want.code {
 			t.Errorf("%v: %d %v", cause, res.StatusCode, body)
 		}
 	}
@@ -188,7 +196,7 @@ func TestStatus(t *testing.T) {
 	_, body := send(t, api.Handler(n), newRequest("GET", "/v1/status", ""))
 	want := map[string]any{
 		"entity_id": "https://node.kaz.example", "jurisdiction": "", "peer_id": "", "addresses": []any{}, "started": "0001-01-01T00:00:00Z",
-		"law": map[string]any{"version": "", "confirmed": false, "serves": []any{}}, "subjects": 0.0,
+		"law": map[string]any{"version": "", "confirmed": false, "serves": []any{}}, "subjects": 0.0, "full": false,
 		"ledger": map[string]any{"origin": "", "size": 0.0},
 		"members": []any{map[string]any{"entity_id": "", "jurisdiction": "KGZ", "expires": "0001-01-01T00:00:00Z",
 			"connected": false, "addresses": []any{}}},

@@ -28,6 +28,7 @@ type status struct {
 	Started      time.Time    `json:"started" doc:"When it was started."`
 	Law          lawStatus    `json:"law" doc:"The law it executes."`
 	Subjects     int64        `json:"subjects" minimum:"0" doc:"How many people are enrolled."`
+	Full         bool         `json:"full" doc:"Whether too little disk space is left: nothing is enrolled or erased then, and look-ups go on."`
 	Ledger       ledgerStatus `json:"ledger" doc:"Head of its ledger."`
 	Members      []member     `json:"members" nullable:"false" doc:"The other nodes of the federation, as last refreshed."`
 }
@@ -62,7 +63,7 @@ func (s *service) status(api huma.API) {
 func newStatus(n node.Status) status {
 	out := status{
 		EntityID: n.EntityID, Jurisdiction: n.Jurisdiction, Name: n.Name, Environment: n.Environment, PeerID: n.PeerID,
-		Addresses: list(n.Addresses), Started: n.Started, Subjects: n.Subjects, Members: []member{},
+		Addresses: list(n.Addresses), Started: n.Started, Subjects: n.Subjects, Full: n.Full, Members: []member{},
 		Law:    lawStatus{Version: n.Law.Version, Confirmed: n.Law.Confirmed, Serves: list(n.Law.Serves)},
 		Ledger: ledgerStatus{Origin: n.Ledger.Origin, Size: n.Ledger.Size},
 	}

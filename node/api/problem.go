@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
 
+	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/gallery"
 )
@@ -55,6 +56,8 @@ func invalid(pointer, rule string) *problem {
 // code of its own.
 func ofStore(err error, detail string) *problem {
 	switch {
+	case errors.Is(err, gallery.ErrFull), errors.Is(err, ledger.ErrNoSpace):
+		return newProblem(http.StatusInsufficientStorage, protocol.CodeStoreFull, "")
 	case errors.Is(err, gallery.ErrInDoubt):
 		return newProblem(http.StatusServiceUnavailable, protocol.CodeStoreInDoubt, "")
 	case errors.Is(err, gallery.ErrUnavailable):

@@ -33,13 +33,17 @@
 //     until enrolled anew;
 //   - no error and no printed value names a person.
 //
-// It does not notice that the whole folder was put back to an earlier state. It
-// keeps no disk space in reserve: Badger writes through memory maps, so a full disk
-// ends the process; what was acknowledged stays. It does not collect Badger's value
-// log, where only longer record lists that were since rewritten leave garbage.
+// It does not notice that the whole folder was put back to an earlier state.
+//
+// A disk that is nearly full: below [store.Reserve] every change is refused with [ErrFull]
+// before anything is written, look-ups go on, and changes do by themselves when there is
+// room. [Gallery.Ready] says so beforehand. Nothing can be done about another program that
+// takes the whole reserve while a compaction is under way: Badger ends the process then,
+// and what was acknowledged stays.
 package gallery
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -63,6 +67,7 @@ var (
 	ErrClosed         = errors.New("the gallery is closed")
 	ErrInDoubt        = store.ErrInDoubt     // sending the same again is safe, and tells
 	ErrUnavailable    = store.ErrUnavailable // nothing was changed
+	ErrFull           = store.ErrFull        // an ErrUnavailable: look-ups go on, changes do once the disk has room
 )
 
 // Limits per subject.
@@ -221,6 +226,39 @@ func (g *Gallery) Close() error {
 // Subjects is how many subjects are enrolled; in a shared store, when this gallery last
 // looked.
 func (g *Gallery) Subjects() int64 { return g.subjects.Load() }
+
+// Ready is [ErrFull] while no change would be taken.
+func (g *Gallery) Ready() error {
+	g.life.RLock()
+	defer g.life.RUnlock()
+	if g.closed {
+		return ErrClosed
+	}
+	return g.db.Ready()
+}
+
+// Collect gives disk space back that only rows take which are gone: those of subjects who
+// were erased, of batches undone, of lists rewritten. It returns how many files it
+// replaced. What is erased needs none of it to be out of reach; who has the disk finds
+// less that is sealed. It may be called at any time, and does nothing in a store that
+// looks after itself.
+func (g *Gallery) Collect(ctx context.Context) (files int, err error) {
+	g.life.RLock()
+	defer g.life.RUnlock()
+	if g.closed {
+		return 0, ErrClosed
+	}
+	c, ok := g.db.(interface {
+		Collect(context.Context) (int, error)
+	})
+	if !ok {
+		return 0, nil
+	}
+	if files, err = c.Collect(ctx); err != nil {
+		return files, fmt.Errorf("collecting what is gone: %w", err)
+	}
+	return files, nil
+}
 
 // view runs f on the store as of one moment. What f returns must not depend on the
 // store.

@@ -116,8 +116,8 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err}
 	case errors.Is(err, ledger.ErrTampered):
 		return &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: err}
-	case errors.Is(err, ledger.ErrNoSpace):
-		return &failure{exit: exitFailure, code: protocol.CodeLedgerUnavailable, err: err, hint: "free disk space; nothing was lost"}
+	case errors.Is(err, ledger.ErrNoSpace), errors.Is(err, gallery.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return &failure{exit: exitFailure, code: protocol.CodeStoreFull, err: err}
 	case errors.Is(err, enrol.ErrNoBatch):
 		return &failure{exit: exitUsage, code: protocol.CodeBatch, err: err}
 	case errors.Is(err, enrol.ErrBusy):

@@ -146,6 +146,9 @@ func statusRows(s node.Status) [][2]string {
 		{"law", s.Law.Version + " (" + confirmed + "), serves " + strings.Join(s.Law.Serves, ", ")},
 		{"subjects", fmt.Sprint(s.Subjects)}, {"ledger", fmt.Sprintf("%s, %d entries", s.Ledger.Origin, s.Ledger.Size)},
 	}
+	if s.Full {
+		rows = append(rows, [2]string{"disk", "too little space is left: nothing is enrolled or erased"})
+	}
 	if len(s.Members) == 0 {
 		rows = append(rows, [2]string{"members", "none known: is the Trust Anchor reachable, and this node enrolled?"})
 	}

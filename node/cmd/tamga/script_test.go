@@ -47,11 +47,13 @@ func shared() string {
 
 // TestScripts runs every command as an operator would: separate processes, their
 // output and their exit codes.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { testscript.Run(t, scripts(t)) }
+
+func scripts(t *testing.T) testscript.Params {
 	// database FILE writes the connection string of a new database there.
 	var start sync.Once
 	var cluster *pgtest.Cluster
-	testscript.Run(t, testscript.Params{
+	return testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
@@ -97,7 +99,7 @@ func TestScripts(t *testing.T) {
 			},
 			"json": jsonField,
 		},
-	})
+	}
 }
 
 func unusedPort() (string, error) {

@@ -172,6 +172,9 @@ func (b *Badger) View(f func(Reader) error) error {
 	})
 }
 
+// Ready asks how full the disk is.
+func (b *Badger) Ready() error { return checkRoom(b.dir, Reserve) }
+
 // Update runs f and syncs what it staged, in one write.
 func (b *Badger) Update(f func(Txn) error) error {
 	b.turn.Lock()

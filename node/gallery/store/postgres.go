@@ -289,6 +289,9 @@ func (p *Postgres) Load(rows iter.Seq2[Row, error]) error {
 	})
 }
 
+// Ready is nil: the server's disk is the server's to watch.
+func (p *Postgres) Ready() error { return nil }
+
 // Shared is true.
 func (p *Postgres) Shared() bool { return true }
 

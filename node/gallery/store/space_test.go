@@ -100,6 +100,13 @@ func refused(t *testing.T, s store.Store) {
 	}
 }
 
+func leave(t *testing.T, dir string, free uint64) {
+	t.Helper()
+	if err := smalldisk.Leave(dir, free); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func openFull(t *testing.T, dir string) store.Store {
 	t.Helper()
 	s, err := store.OpenBadger(filepath.Join(dir, "store"))
@@ -140,7 +147,7 @@ func fullFill(t *testing.T, dir string) {
 	keepCount(t, dir, n)
 	refused(t, s)
 	readBack(t, s, n)
-	smalldisk.Leave(t, dir, 0)
+	leave(t, dir, 0)
 	refused(t, s)
 	readBack(t, s, n)
 	if err := s.Close(); err != nil {
@@ -165,12 +172,12 @@ func fullClosed(t *testing.T, dir string) {
 // fullTight: with a little room it serves reads; with more it goes on by itself, and
 // stops again.
 func fullTight(t *testing.T, dir string) {
-	smalldisk.Leave(t, dir, 96<<20)
+	leave(t, dir, 96<<20)
 	s := openFull(t, dir)
 	n := count(t, dir)
 	refused(t, s)
 	readBack(t, s, n)
-	smalldisk.Leave(t, dir, store.Reserve+128<<20)
+	leave(t, dir, store.Reserve+128<<20)
 	more := write(t, s, n, 1<<20)
 	if more == n {
 		t.Error("no update was taken although there was room")
@@ -178,7 +185,7 @@ func fullTight(t *testing.T, dir string) {
 	keepCount(t, dir, more)
 	refused(t, s)
 	readBack(t, s, more)
-	smalldisk.Leave(t, dir, 96<<20)
+	leave(t, dir, 96<<20)
 	refused(t, s)
 	readBack(t, s, more)
 	if err := s.Close(); err != nil {
@@ -187,7 +194,7 @@ func fullTight(t *testing.T, dir string) {
 }
 
 func fullAgain(t *testing.T, dir string) {
-	smalldisk.Leave(t, dir, store.Reserve+128<<20)
+	leave(t, dir, store.Reserve+128<<20)
 	s := openFull(t, dir)
 	readBack(t, s, count(t, dir))
 	if got := write(t, s, count(t, dir), count(t, dir)+3); got != count(t, dir)+3 {

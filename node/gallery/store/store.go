@@ -74,6 +74,8 @@ type Store interface {
 	// once at most. Errors: [ErrInDoubt], [ErrUnavailable], [ErrFull] before f is run,
 	// [ErrDamaged].
 	Update(f func(Txn) error) error
+	// Ready is [ErrFull] while every update would be, as far as can be told without one.
+	Ready() error
 	// Load fills an empty store, faster than updates do, and is durable when it
 	// returns nil; otherwise the store is to be thrown away. It ends at the first
 	// error of rows and returns that.

@@ -62,16 +62,13 @@ func Run(t *testing.T, size uint64, f func(t *testing.T, dir string)) {
 
 // Leave makes the disk so small, or large, that so many bytes are free: what other
 // programs do to it, without the memory that their files would take.
-func Leave(t *testing.T, dir string, free uint64) {
-	t.Helper()
+func Leave(dir string, free uint64) error {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	size := (s.Blocks-s.Bfree)*uint64(s.Bsize) + free
-	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", size)); err != nil {
-		t.Fatal(err)
-	}
+	return syscall.Mount("", dir, "", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", size))
 }
 
 const cannot = "no disk can be mounted here:"

@@ -1,0 +1,37 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/internal/smalldisk"
+)
+
+// TestFullDisk runs scripts on a disk whose space they change: leave N has N MiB left.
+// $MORE is well above what the gallery leaves free.
+func TestFullDisk(t *testing.T) {
+	smalldisk.Run(t, store.Reserve+512<<20, func(t *testing.T, dir string) {
+		p := scripts(t)
+		p.Dir, p.WorkdirRoot = filepath.Join("testdata", "full"), dir
+		setup := p.Setup
+		p.Setup = func(e *testscript.Env) error {
+			e.Setenv("MORE", strconv.Itoa(store.Reserve>>20+256))
+			return setup(e)
+		}
+		p.Cmds["leave"] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg || len(args) != 1 {
+				ts.Fatalf("usage: leave MIB")
+			}
+			n, err := strconv.ParseUint(args[0], 10, 16)
+			ts.Check(errors.Join(err, smalldisk.Leave(dir, n<<20)))
+		}
+		testscript.Run(t, p)
+	})
+}
