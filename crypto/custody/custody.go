@@ -5,7 +5,8 @@
 // (RFC 9106) makes of a passphrase, one that custodians put together of their
 // shares (crypto/ceremony). Any one of them opens the root. Protectors are
 // added, replaced and removed without the root changing, so nothing that is
-// sealed under it has to be touched. Everything else a node must keep secret is
+// sealed under it has to be touched. A [Rotation] replaces the root itself, with an
+// overlap, and rewrites the keystore alone. Everything else a node must keep secret is
 // derived from the root ([Root.Derive], HKDF-SHA256, RFC 5869) or sealed under
 // it ([Keystore]).
 //
@@ -67,6 +68,12 @@ var (
 	// ErrRoot reports a keystore that the root key does not open, or a root
 	// that is zero or wiped.
 	ErrRoot = errors.New("wrong, missing or wiped root key")
+	// ErrNotPrepared reports a rotation without a prepared root.
+	ErrNotPrepared = errors.New("no next root key is prepared")
+	// ErrOverlap reports a root key before the current one that is still to be retired.
+	ErrOverlap = errors.New("the root key before the current one is not retired yet")
+	// ErrNothingOld reports that no root key before the current one opens the keystore.
+	ErrNothingOld = errors.New("no root key before the current one opens anything")
 	// ErrNoSecret reports a name the keystore does not hold.
 	ErrNoSecret = errors.New("no such secret")
 	// ErrParams reports Argon2id parameters outside the bounds of [Params],

@@ -26,3 +26,8 @@ func DecodeAny(data []byte) (root, store []byte) {
 	}
 	return root, store
 }
+
+// PrepareOn, ActivateOn and RetireOn are the steps of a rotation on another disk.
+func PrepareOn(d Disk, x Rotation, p ...Protector) error     { return x.prepare(d, p) }
+func ActivateOn(d Disk, x Rotation, r Root, next Root) error { return x.activate(d, r, next) }
+func RetireOn(d Disk, x Rotation, r Root) error              { return x.retire(d, r) }

@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ const (
 const (
 	labelKeystore = "tamga/v1/keystore"
 	labelSecret   = "tamga/v1/keystore-secret"
-	formatStore   = "tamga-keystore-1"
+	formatStore   = "tamga-keystore-2"
 )
 
 // Keystore is a set of named secrets, as it was when opened. It is immutable, safe for
@@ -33,10 +34,14 @@ type Keystore struct {
 	open func() map[string][]byte
 }
 
+// keystoreFile names the root that it is sealed under by its ID, and counts roots.
 type keystoreFile struct {
-	Format  string          `json:"format"`
-	Salt    []byte          `json:"salt"`
-	Secrets []keystoreEntry `json:"secrets"` // Sorted by name.
+	Format     string          `json:"format"`
+	Root       []byte          `json:"root"`
+	Generation uint32          `json:"generation"` // Of the root, from 1.
+	Before     *rootLink       `json:"before,omitempty"`
+	Salt       []byte          `json:"salt"`
+	Secrets    []keystoreEntry `json:"secrets"` // Sorted by name.
 }
 
 // keystoreEntry holds one secret: nonce (12) || AES-256-GCM(secret).
@@ -56,6 +61,12 @@ func (f *keystoreFile) names() []string {
 func (f *keystoreFile) validate() error {
 	if f.Format != formatStore || len(f.Salt) != saltSize {
 		return errors.New("unknown format or salt of the wrong length")
+	}
+	if len(f.Root) != idSize || f.Generation == 0 {
+		return errors.New("root of the wrong length or without a number")
+	}
+	if l := f.Before; l != nil && (len(l.Root) != idSize || len(l.Salt) != saltSize || len(l.Sealed) != sealedSize) {
+		return errors.New("root before of the wrong length")
 	}
 	// An empty store would open under any root and so prove nothing.
 	if len(f.Secrets) == 0 || len(f.Secrets) > MaxSecrets {
@@ -82,10 +93,15 @@ func validName(name string) bool {
 	return name != "" && len(name) <= maxSecretName
 }
 
-// entryAAD binds a secret to its own name and to the names beside it, so an
-// entry can be neither renamed nor dropped without every entry failing.
-func entryAAD(name string, all []string) []byte {
+// entryAAD binds a secret to its own name, to the head of the file and to the names
+// beside it, so an entry can be neither renamed nor dropped without every entry failing.
+func (f *keystoreFile) entryAAD(name string, all []string) []byte {
 	b := appendField(nil, []byte(labelSecret))
+	b = appendField(b, f.Root)
+	b = binary.BigEndian.AppendUint32(b, f.Generation)
+	if l := f.Before; l != nil {
+		b = appendField(appendField(appendField(b, l.Root), l.Salt), l.Sealed)
+	}
 	b = appendField(b, []byte(name))
 	for _, n := range all {
 		b = appendField(b, []byte(n))
@@ -117,7 +133,8 @@ func CreateKeystore(path string, r Root, secrets map[string][]byte) error {
 }
 
 func createKeystore(d disk, path string, r Root, secrets map[string][]byte) error {
-	data, err := sealKeystore(r, secrets)
+	f := keystoreFile{Generation: 1}
+	data, err := f.seal(r, secrets)
 	if err == nil {
 		err = writeNew(d, path, data)
 	}
@@ -148,21 +165,17 @@ func updateKeystore(d disk, path string, r Root, change func(secrets map[string]
 		return err
 	}
 	defer unlock()
-	store, err := OpenKeystore(path, r)
+	f, current, secrets, err := openKeystore(path, r)
 	if err != nil {
 		return err
 	}
-	secrets := store.open()
+	defer current.Wipe()
 	held := slices.Collect(maps.Values(secrets))
-	defer func() {
-		for _, s := range held {
-			clear(s)
-		}
-	}()
+	defer wipeAll(held)
 	if err := change(secrets); err != nil {
 		return err
 	}
-	data, err := sealKeystore(r, secrets)
+	data, err := f.seal(current, secrets)
 	if err == nil {
 		err = replaceFile(d, path, data)
 	}
@@ -172,12 +185,18 @@ func updateKeystore(d disk, path string, r Root, change func(secrets map[string]
 	return nil
 }
 
-// sealKeystore encodes a keystore file under a salt of its own.
-func sealKeystore(r Root, secrets map[string][]byte) ([]byte, error) {
+func wipeAll(secrets [][]byte) {
+	for _, s := range secrets {
+		clear(s)
+	}
+}
+
+// seal puts secrets into f, under r and a salt of its own, and encodes it.
+func (f *keystoreFile) seal(r Root, secrets map[string][]byte) ([]byte, error) {
 	if !r.Usable() {
 		return nil, ErrRoot
 	}
-	f := keystoreFile{Format: formatStore, Salt: make([]byte, saltSize), Secrets: []keystoreEntry{}}
+	f.Format, f.Root, f.Salt, f.Secrets = formatStore, rootID(r), make([]byte, saltSize), []keystoreEntry{}
 	if err := randomize(f.Salt); err != nil {
 		return nil, err
 	}
@@ -187,7 +206,7 @@ func sealKeystore(r Root, secrets map[string][]byte) ([]byte, error) {
 	}
 	names := slices.Sorted(maps.Keys(secrets))
 	for _, name := range names {
-		sealed, err := sealWith(aead, entryAAD(name, names), secrets[name])
+		sealed, err := sealWith(aead, f.entryAAD(name, names), secrets[name])
 		if err != nil {
 			return nil, err
 		}
@@ -201,33 +220,57 @@ func sealKeystore(r Root, secrets map[string][]byte) ([]byte, error) {
 
 // OpenKeystore reads what [CreateKeystore] wrote and opens every secret. It
 // returns [ErrFormat] for another file, [ErrRoot] when r is unusable or any
-// entry fails to open, and the file system's error when it cannot be read.
+// entry fails to open, and the file system's error when it cannot be read. The
+// root before the current one opens it too, until it is retired: see [Rotation].
 func OpenKeystore(path string, r Root) (Keystore, error) {
+	_, current, secrets, err := openKeystore(path, r)
+	if err != nil {
+		return Keystore{}, err
+	}
+	current.Wipe()
+	return Keystore{func() map[string][]byte { return secrets }}, nil
+}
+
+// openKeystore opens the file, and says by which root it is sealed; the caller wipes that.
+func openKeystore(path string, r Root) (f keystoreFile, current Root, secrets map[string][]byte, err error) {
+	defer func() {
+		if err != nil {
+			current.Wipe()
+			wipeAll(slices.Collect(maps.Values(secrets)))
+			f, current, secrets, err = keystoreFile{}, Root{}, nil, fmt.Errorf("opening keystore: %w", err)
+		}
+	}()
 	if !r.Usable() {
-		return Keystore{}, fmt.Errorf("opening keystore: %w", ErrRoot)
+		return f, current, nil, ErrRoot
 	}
-	data, err := readFile(path, maxKeystore)
-	if err != nil {
-		return Keystore{}, fmt.Errorf("opening keystore: %w", err)
+	if f, err = readKeystore(path); err != nil {
+		return f, current, nil, err
 	}
-	f, err := decodeKeystore(data)
-	if err != nil {
-		return Keystore{}, fmt.Errorf("opening keystore: %w", err)
+	if current, err = f.current(r); err != nil {
+		return f, current, nil, err
 	}
-	aead, err := keystoreAEAD(r, f.Salt)
+	aead, err := keystoreAEAD(current, f.Salt)
 	if err != nil {
-		return Keystore{}, fmt.Errorf("opening keystore: %w", err)
+		return f, current, nil, err
 	}
 	names := f.names()
-	secrets := make(map[string][]byte, len(names))
+	secrets = make(map[string][]byte, len(names))
 	for _, e := range f.Secrets {
-		secret, err := aead.Open(nil, e.Sealed[:nonceSize], e.Sealed[nonceSize:], entryAAD(e.Name, names))
+		secret, err := aead.Open(nil, e.Sealed[:nonceSize], e.Sealed[nonceSize:], f.entryAAD(e.Name, names))
 		if err != nil {
-			return Keystore{}, fmt.Errorf("opening keystore: %w", ErrRoot)
+			return f, current, secrets, ErrRoot
 		}
 		secrets[e.Name] = secret
 	}
-	return Keystore{func() map[string][]byte { return secrets }}, nil
+	return f, current, secrets, nil
+}
+
+func readKeystore(path string) (keystoreFile, error) {
+	data, err := readFile(path, maxKeystore)
+	if err != nil {
+		return keystoreFile{}, err
+	}
+	return decodeKeystore(data)
 }
 
 func decodeKeystore(data []byte) (keystoreFile, error) {

@@ -180,7 +180,7 @@ func sharedAEAD(key, ceremony []byte) (cipher.AEAD, error) {
 func Create(path string, p Protector) (Root, error) { return create(osDisk{}, path, p) }
 
 func create(d disk, path string, p Protector) (Root, error) {
-	r, data, err := newRootFile(p)
+	r, data, err := newRootFile([]Protector{p})
 	if err == nil {
 		err = writeNew(d, path, data)
 	}
@@ -191,7 +191,7 @@ func create(d disk, path string, p Protector) (Root, error) {
 	return r, nil
 }
 
-func newRootFile(p Protector) (Root, []byte, error) {
+func newRootFile(protectors []Protector) (Root, []byte, error) {
 	var secret [RootSize]byte
 	defer clear(secret[:])
 	if err := randomize(secret[:]); err != nil {
@@ -202,9 +202,11 @@ func newRootFile(p Protector) (Root, []byte, error) {
 		return Root{}, nil, err
 	}
 	f := rootFile{Format: formatRoot, ID: rootID(r)}
-	if err := f.protect(r, p); err != nil {
-		r.Wipe()
-		return Root{}, nil, err
+	for _, p := range protectors {
+		if err := f.protect(r, p); err != nil {
+			r.Wipe()
+			return Root{}, nil, err
+		}
 	}
 	return r, encodeFile(f), nil
 }
