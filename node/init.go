@@ -32,6 +32,9 @@ const (
 // RootFile is where the root key of the node in dir lies, under its protectors.
 func RootFile(dir string) string { return filepath.Join(dir, "root.json") }
 
+// NextRootFile is where a prepared root key lies, which is to follow that of [RootFile].
+func NextRootFile(dir string) string { return filepath.Join(dir, "root-next.json") }
+
 func keystorePath(dir string) string { return filepath.Join(dir, "keystore.json") }
 
 // InitOptions describe the node to make. Law may be nil for the built-in law of

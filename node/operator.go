@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -59,6 +60,17 @@ type Registrar struct {
 
 // OpenRegistrar opens gallery and ledger of the node that configFile describes.
 func OpenRegistrar(ctx context.Context, configFile string, passphrase []byte) (*Registrar, error) {
+	root, err := OpenRoot(filepath.Dir(configFile), passphrase, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	defer root.Wipe()
+	return OpenRegistrarUnsealed(ctx, configFile, root)
+}
+
+// OpenRegistrarUnsealed does what OpenRegistrar does with a root key that is open
+// already. The caller may wipe it afterwards.
+func OpenRegistrarUnsealed(ctx context.Context, configFile string, root custody.Root) (*Registrar, error) {
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return nil, err
@@ -67,11 +79,6 @@ func OpenRegistrar(ctx context.Context, configFile string, passphrase []byte) (*
 		return nil, err
 	}
 	r := &Registrar{cfg: cfg, dir: filepath.Dir(configFile), entity: cfg.EntityID, now: time.Now}
-	root, err := OpenRoot(r.dir, passphrase, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	defer root.Wipe()
 	if r.keys, err = openKeys(r.dir, root, cfg.EntityID, ledgerNumber(cfg)); err != nil {
 		return nil, err
 	}

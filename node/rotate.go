@@ -77,13 +77,22 @@ func (n *Node) reload() error {
 	if err != nil || digest == n.keystore {
 		return err
 	}
-	k, err := openKeys(n.dir, n.root, n.cfg.EntityID, ledgerNumber(n.cfg))
+	root, err := custody.CurrentRoot(keystorePath(n.dir), n.root) // another one, perhaps
 	if err != nil {
 		return err
 	}
+	k, err := openKeys(n.dir, root, n.cfg.EntityID, ledgerNumber(n.cfg))
+	if err != nil {
+		root.Wipe()
+		return keySet{}, false, err
+	}
+	n.root.Wipe()
+	n.root = root
+	k.wipeUnused()
 	// New sealing keys open before peers learn of them, and old ones no longer once
 	// they do not.
 	n.gallery.UseRing(k.ring)
+	n.keys.replaceRing(k.ring)
 	n.keys.faces.Replace(k.faces) // gallery and responder hold these
 	k.faces = n.keys.faces
 	n.responder.Store(n.responder.Load().WithKeys(k.signing, k.sealing))
@@ -132,8 +141,89 @@ func Keys(dir string, root custody.Root) ([]KeyFamily, error) {
 		}
 		out = append(out, family)
 	}
-	return out, nil
+	family, err := rootFamily(dir)
+	return append(out, family), err
 }
+
+// RootKey is the name of the root key among those that rotate.
+const RootKey keys.Family = "root"
+
+func rootRotation(dir string) custody.Rotation {
+	return custody.Rotation{Root: RootFile(dir), Next: NextRootFile(dir), Keystore: keystorePath(dir)}
+}
+
+func rootFamily(dir string) (KeyFamily, error) {
+	s, err := rootRotation(dir).State()
+	if err != nil {
+		return KeyFamily{}, err
+	}
+	f := KeyFamily{Name: RootKey}
+	if s.Old {
+		f.Generations = append(f.Generations, Generation{s.Generation - 1, "old"})
+	}
+	f.Generations = append(f.Generations, Generation{s.Generation, "active"})
+	if s.Prepared {
+		f.Generations = append(f.Generations, Generation{s.Generation + 1, "prepared"})
+	}
+	return f, nil
+}
+
+// ErrProtectors refuses a root key that less would open than the one before it.
+var ErrProtectors = errors.New("what is given opens the root key, and so does something else, which would not open the next one")
+
+// PrepareRoot makes the next root key, under the one protector that is given, and
+// returns its number. Unless fewer are accepted it returns [ErrProtectors] where the
+// root key has more than that.
+func PrepareRoot(dir string, given custody.Kind, by custody.Protector, fewer bool) (uint32, error) {
+	p, err := custody.Inspect(RootFile(dir))
+	if err != nil {
+		return 0, err
+	}
+	if kinds := p.Kinds(); !fewer && !slices.Equal(kinds, []custody.Kind{given}) {
+		return 0, fmt.Errorf("preparing root key: %w", ErrProtectors)
+	}
+	x := rootRotation(dir)
+	if err := x.Prepare(by); err != nil {
+		return 0, err
+	}
+	s, err := x.State()
+	return s.Generation + 1, err
+}
+
+// ActivateRoot seals the keystore under the prepared root key, which open opens, and
+// returns its number. Nothing else is encrypted anew: all other keys are secrets in the
+// keystore, and none derives from the root.
+func ActivateRoot(dir string, root custody.Root, open func(file string) (custody.Root, error)) (uint32, error) {
+	next, err := open(NextRootFile(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		err = custody.ErrNotPrepared
+	}
+	if err != nil {
+		return 0, fmt.Errorf("opening the prepared root key: %w", err)
+	}
+	defer next.Wipe()
+	x := rootRotation(dir)
+	if err := x.Activate(root, next); err != nil {
+		return 0, err
+	}
+	s, err := x.State()
+	return s.Generation, err
+}
+
+// RetireRoot ends that the root key before the current one opens the keystore, and
+// returns its number.
+func RetireRoot(dir string, root custody.Root) (uint32, error) {
+	x := rootRotation(dir)
+	if err := x.Retire(root); err != nil {
+		return 0, err
+	}
+	s, err := x.State()
+	return s.Generation - 1, err
+}
+
+// SettleRoot brings to its end an activation that was cut off before the next root
+// file was put in its place.
+func SettleRoot(dir string) error { return rootRotation(dir).Settle() }
 
 // PrepareKey adds a generation that is not used yet, and returns its number.
 func PrepareKey(dir string, root custody.Root, f keys.Family) (number uint32, err error) {

@@ -84,6 +84,21 @@ func (k keySet) wipe() {
 	clear(k.officers)
 }
 
+// replaceRing takes another ring over and wipes the one before.
+func (k *keySet) replaceRing(r *envelope.Ring) {
+	if k.ring != nil && k.ring != r {
+		k.ring.Wipe()
+	}
+	k.ring = r
+}
+
+// wipeUnused overwrites what a running node does not take from a changed keystore.
+func (k keySet) wipeUnused() {
+	k.gallery.Wipe()
+	clear(k.libp2p)
+	clear(k.officers)
+}
+
 // loadKeys makes keys of a keystore's secrets, of which it keeps copies.
 func loadKeys(secrets map[string][]byte, entity string, number int) (k keySet, err error) {
 	for _, name := range singleSecrets() {

@@ -59,6 +59,13 @@ func Limit(path string, now time.Time, try func() (Root, error)) (Root, error) {
 }
 
 func limit(d disk, path string, now time.Time, try func() (Root, error)) (Root, error) {
+	// One attempt at a time: several would count over each other, and honest ones
+	// would pass for failures meanwhile.
+	unlock, err := queueFor(path)
+	if err != nil {
+		return Root{}, err
+	}
+	defer unlock()
 	file := path + ".attempts"
 	f, err := readLimit(file)
 	if err != nil {

@@ -26,3 +26,21 @@ func lock(path string) (unlock func(), err error) {
 	}
 	return func() { _ = f.Close() }, nil
 }
+
+// queueFor waits until no other attempt to open the root file at path is under way.
+func queueFor(path string) (leave func(), err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return func() {}, nil // The attempt says so itself.
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening root key: %w", err)
+	}
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening root key: %w", err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}

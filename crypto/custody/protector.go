@@ -349,6 +349,21 @@ type Protectors struct {
 	Token      bool // A key in a PKCS#11 token.
 }
 
+// Kinds lists them.
+func (p Protectors) Kinds() []Kind {
+	var kinds []Kind
+	if p.Passphrase != nil {
+		kinds = append(kinds, KindPassphrase)
+	}
+	if p.Custodians != nil {
+		kinds = append(kinds, KindCustodians)
+	}
+	if p.Token {
+		kinds = append(kinds, KindToken)
+	}
+	return kinds
+}
+
 // Inspect reads what opens the root file at path, without opening it. What it
 // says is checked only when the root is opened.
 func Inspect(path string) (Protectors, error) {

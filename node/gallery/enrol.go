@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
@@ -281,7 +282,12 @@ func (g *Gallery) loadOrMake(txn store.Reader, p pseudonym.Pseudonym) (subject, 
 	if !errors.Is(err, ErrUnknownSubject) {
 		return subject{}, Failed, err
 	}
-	dek, wrapped, err := g.ring.Load().NewDEK(p[:])
+	var dek envelope.DEK
+	var wrapped []byte
+	err = g.withRing(func(r *envelope.Ring) (err error) {
+		dek, wrapped, err = r.NewDEK(p[:])
+		return err
+	})
 	if err != nil {
 		return subject{}, Failed, fmt.Errorf("making subject key: %w", err)
 	}

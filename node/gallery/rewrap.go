@@ -16,8 +16,20 @@ import (
 
 // UseRing has the gallery use another ring of KEKs from now on: keys of new subjects
 // are wrapped under its current generation. A ring that lacks a generation which is
-// still in use makes its subjects damaged; see [Gallery.RewrapAll].
+// still in use makes its subjects damaged; see [Gallery.RewrapAll]. The ring of before
+// may be wiped at once.
 func (g *Gallery) UseRing(r *envelope.Ring) { g.ring.Store(r) }
+
+// withRing runs f with the ring, and again when that was replaced and wiped meanwhile.
+func (g *Gallery) withRing(f func(*envelope.Ring) error) error {
+	for {
+		r := g.ring.Load()
+		err := f(r)
+		if !errors.Is(err, envelope.ErrNoKey) || g.ring.Load() == r {
+			return err
+		}
+	}
+}
 
 // RewrapAll wraps the key of every subject under the current generation of the ring
 // and returns how many it found under another one. Enrolments and look-ups go on
@@ -116,17 +128,21 @@ func (g *Gallery) stageRewrap(txn store.Reader, commit uint32, p pseudonym.Pseud
 		return staged{}, err
 	}
 	defer s.dek.Wipe()
-	ring := g.ring.Load()
-	if s.dek.Generation() == ring.Current() {
+	if s.dek.Generation() == g.ring.Load().Current() {
 		return staged{change: Unchanged}, nil
 	}
-	if s.wrapped, err = ring.Rewrap(p[:], s.wrapped); err != nil {
+	var fresh envelope.DEK
+	err = g.withRing(func(r *envelope.Ring) (err error) {
+		if s.wrapped, err = r.Rewrap(p[:], s.wrapped); err == nil {
+			fresh, err = r.UnwrapDEK(p[:], s.wrapped)
+		}
+		return err
+	})
+	if err != nil {
 		return staged{}, damaged("rewrapping subject key", err)
 	}
 	s.dek.Wipe()
-	if s.dek, err = ring.UnwrapDEK(p[:], s.wrapped); err != nil {
-		return staged{}, damaged("rewrapping subject key", err)
-	}
+	s.dek = fresh
 	defer s.dek.Wipe()
 	k, err := g.sealKeyring(s, commit)
 	if err != nil {

@@ -214,7 +214,11 @@ func (g *Gallery) load(txn store.Reader, p pseudonym.Pseudonym) (subject, error)
 	if err != nil {
 		return subject{}, damaged("reading keyring", err)
 	}
-	dek, err := g.ring.Load().UnwrapDEK(p[:], k.DEK)
+	var dek envelope.DEK
+	err = g.withRing(func(r *envelope.Ring) (err error) {
+		dek, err = r.UnwrapDEK(p[:], k.DEK)
+		return err
+	})
 	if err != nil {
 		return subject{}, damaged("unwrapping subject key", err)
 	}

@@ -106,8 +106,11 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitIntegrity, code: protocol.CodeCeremony, err: err}
 	case errors.Is(err, custody.ErrBusy):
 		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "wait until the other command ends, then look with `tamga key list` or `tamga custody show` and run this one again"}
-	case errors.Is(err, keys.ErrPrepared), errors.Is(err, keys.ErrNotPrepared), errors.Is(err, keys.ErrNothingOld):
+	case errors.Is(err, keys.ErrPrepared), errors.Is(err, keys.ErrNotPrepared), errors.Is(err, keys.ErrNothingOld),
+		errors.Is(err, custody.ErrNotPrepared), errors.Is(err, custody.ErrOverlap), errors.Is(err, custody.ErrNothingOld):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err}
+	case errors.Is(err, node.ErrProtectors):
+		return &failure{exit: exitRefused, code: protocol.CodeRotation, err: err, hint: "see `tamga custody show`. Remove the others first, or accept it with --accept-risk=fewer-protectors; put the new root key under them again once it is active (tamga ceremony, tamga custody)"}
 	case errors.Is(err, keys.ErrMalformed):
 		return &failure{exit: exitIntegrity, code: protocol.CodeCustody, err: err}
 	case isCeremony(err):

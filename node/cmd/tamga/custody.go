@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tamga-id/tamga/crypto/ceremony"
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/custody/token"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -147,28 +148,115 @@ func (a *app) changePassphrase(dir string, from rootFlags, newFile string) error
 	return a.emit(r, rows)
 }
 
+// opening is a root key that is open, and what opened it, which may protect another.
+type opening struct {
+	root custody.Root
+	kind custody.Kind
+	by   custody.Protector
+	open func(file string) (custody.Root, error) // another root file, by the same
+	done func() error                            // forgets what opened it, and leaves the root
+}
+
 // openRoot opens the root key of the node in dir. The caller wipes it.
 func (a *app) openRoot(dir string, from rootFlags) (custody.Root, error) {
-	if err := needDir(dir); err != nil {
-		return custody.Root{}, err
-	}
-	if _, err := os.Stat(node.RootFile(dir)); err != nil {
-		return custody.Root{}, fmt.Errorf("opening root key: %w", err)
-	}
-	if from.module != "" {
-		k, err := a.openToken(from, false)
-		if err != nil {
-			return custody.Root{}, err
-		}
-		root, err := custody.OpenToken(node.RootFile(dir), k)
-		return root, errors.Join(err, k.Close())
-	}
-	pass, err := a.secret(from.secretFlags, "Passphrase of the root key")
+	o, err := a.openWith(dir, from)
 	if err != nil {
 		return custody.Root{}, err
 	}
-	defer clear(pass)
-	return node.OpenRoot(dir, pass, time.Now())
+	return o.root, o.done()
+}
+
+// openWith is openRoot for who needs what opens it once more.
+func (a *app) openWith(dir string, from rootFlags) (o opening, err error) {
+	if err := needDir(dir); err != nil {
+		return opening{}, err
+	}
+	if _, err := os.Stat(node.RootFile(dir)); err != nil {
+		return opening{}, fmt.Errorf("opening root key: %w", err)
+	}
+	if err := node.SettleRoot(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return opening{}, err
+	}
+	switch {
+	case from.module != "":
+		o, err = a.openByToken(from)
+	case len(from.shares)+len(from.identities) > 0:
+		o, err = openByShares(dir, from)
+	default:
+		o, err = a.openByPassphrase(dir, from)
+	}
+	if err != nil || o.root.Usable() {
+		return o, err
+	}
+	if o.root, err = o.open(node.RootFile(dir)); err != nil {
+		return opening{}, errors.Join(err, o.done())
+	}
+	return o, nil
+}
+
+func (a *app) openByToken(from rootFlags) (opening, error) {
+	k, err := a.openToken(from, false)
+	if err != nil {
+		return opening{}, err
+	}
+	return opening{kind: custody.KindToken, by: custody.Token(k), done: k.Close,
+		open: func(file string) (custody.Root, error) { return custody.OpenToken(file, k) }}, nil
+}
+
+func (a *app) openByPassphrase(dir string, from rootFlags) (opening, error) {
+	p, err := custody.Inspect(node.RootFile(dir))
+	if err != nil {
+		return opening{}, err
+	}
+	if p.Passphrase == nil && p.Custodians != nil {
+		return opening{}, &failure{exit: exitSealed, code: protocol.CodeSealed, err: fmt.Errorf("opening root key: passphrase: %w; custodians hold it", custody.ErrNoProtector),
+			hint: fmt.Sprintf("give the shares of %d custodians: --share FILE --identity FILE, once for each. A running node needs them at its start alone: tamga unseal", p.Custodians.Threshold)}
+	}
+	pass, err := a.secret(from.secretFlags, "Passphrase of the root key")
+	if err != nil {
+		return opening{}, err
+	}
+	o := opening{kind: custody.KindPassphrase, by: custody.Passphrase(pass, custody.DefaultParams()), done: func() error { clear(pass); return nil },
+		open: func(file string) (custody.Root, error) { return custody.Open(file, pass) }}
+	if o.root, err = node.OpenRoot(dir, pass, time.Now()); err != nil {
+		return opening{}, errors.Join(err, o.done())
+	}
+	return o, nil
+}
+
+// openByShares puts the custodians' key together here. It is for who may bring them to
+// one machine; a node that is to run takes them one by one, see tamga unseal.
+func openByShares(dir string, from rootFlags) (opening, error) {
+	if len(from.shares) != len(from.identities) {
+		return opening{}, usage("every --share needs an --identity: %d and %d were given", len(from.shares), len(from.identities))
+	}
+	p, err := custody.Inspect(node.RootFile(dir))
+	if err != nil {
+		return opening{}, err
+	}
+	if p.Custodians == nil {
+		return opening{}, fmt.Errorf("opening root key: custodians: %w", custody.ErrNoProtector)
+	}
+	g := ceremony.Gather(*p.Custodians)
+	for i := range from.shares {
+		_, share, err := openShare(from.shares[i], from.identities[i])
+		if err == nil {
+			err = g.Add(share)
+		}
+		if err != nil {
+			return opening{}, fmt.Errorf("opening root key: share %d: %w", i+1, err)
+		}
+	}
+	if n := g.Missing(); n > 0 {
+		return opening{}, &failure{exit: exitSealed, code: protocol.CodeSealed, err: fmt.Errorf("opening root key: %d shares are missing", n),
+			hint: "give --share FILE --identity FILE once for each custodian that is needed. Nothing was changed"}
+	}
+	key, err := g.Key()
+	if err != nil {
+		return opening{}, err
+	}
+	return opening{kind: custody.KindCustodians, by: custody.Shared(*p.Custodians, key), done: func() error { clear(key); return nil },
+		open: func(file string) (custody.Root, error) { return custody.OpenShared(file, key) }}, nil
 }
 
 func (a *app) custodyRemoveCommand() *cobra.Command {

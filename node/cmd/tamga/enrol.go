@@ -20,7 +20,7 @@ import (
 
 type importFlags struct {
 	node           nodeFlags
-	from           secretFlags
+	from           rootFlags
 	folder         enrol.FolderOptions
 	quiet, restart bool
 	duplicates     string

@@ -38,7 +38,7 @@ const undoRisk = "remove-enrolments"
 
 type undoFlags struct {
 	node nodeFlags
-	from secretFlags
+	from rootFlags
 	risk string
 }
 

@@ -54,13 +54,13 @@ func (a *app) running(ctx context.Context, n nodeFlags) (*client, error) {
 	return cl, nil
 }
 
-func (a *app) openRegistrar(ctx context.Context, dir string, from secretFlags) (*node.Registrar, error) {
-	pass, err := a.secret(from, "Passphrase of the root key")
+func (a *app) openRegistrar(ctx context.Context, dir string, from rootFlags) (*node.Registrar, error) {
+	root, err := a.openRoot(dir, from)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(pass)
-	return node.OpenRegistrar(ctx, filepath.Join(dir, node.ConfigFile), pass)
+	defer root.Wipe()
+	return node.OpenRegistrarUnsealed(ctx, filepath.Join(dir, node.ConfigFile), root)
 }
 
 // planSink says what would happen.

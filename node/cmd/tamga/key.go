@@ -35,7 +35,14 @@ step of signing-key and sealing-key, and let the members refresh before the next
 		Use:   "rotate",
 		Short: "Replace a key: prepare, activate, retire",
 		Long: `The keys are kek (wraps the gallery's data keys), signing-key (signs Queries and
-Verdicts) and sealing-key (what peers send is sealed to it).`,
+Verdicts), sealing-key (what peers send is sealed to it) and root (the keystore is sealed
+under it, and nothing else: a new root changes no other key and no record).
+
+A new root key is put under what opens the root key at prepare, and opened by the same at
+activate. Until it is retired the one before opens the keystore, too.
+
+The federation, libp2p and ledger keys do not rotate: the Trust Anchor, peers and auditors
+know the node by them.`,
 		Example: `  tamga key rotate prepare --dir kaz --passphrase-file pass.txt kek
   tamga key rotate activate --dir kaz --passphrase-file pass.txt kek
   tamga key rotate retire --dir kaz --passphrase-file pass.txt kek`,
@@ -125,7 +132,7 @@ func announce(f keys.Family) string {
 type rotation func(ctx context.Context, dir string, root custody.Root, f keys.Family) (numbers []uint32, next string, err error)
 
 func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Command {
-	var dir string
+	var dir, risk string
 	var from rootFlags
 	c := &cobra.Command{
 		Use:     verb + " KEY",
@@ -134,6 +141,9 @@ func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Comm
 		Example: "  tamga key rotate " + verb + " --dir kaz --passphrase-file pass.txt sealing-key",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] == string(node.RootKey) {
+				return a.rotateRoot(verb, dir, from, risk == riskProtectors)
+			}
 			f, err := family(args[0])
 			if err != nil {
 				return err
@@ -154,7 +164,62 @@ func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Comm
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
 	from.add(c.Flags(), "")
+	if verb == "prepare" {
+		c.Flags().StringVar(&risk, "accept-risk", "", riskProtectors+": prepare a root key that fewer things open than the one before")
+	}
 	return c
+}
+
+const riskProtectors = "fewer-protectors"
+
+func (a *app) rotateRoot(verb, dir string, from rootFlags, fewer bool) (err error) {
+	o, err := a.openWith(dir, from)
+	if err != nil {
+		return err
+	}
+	defer o.root.Wipe()
+	defer func() { err = errors.Join(err, o.done()) }()
+	var number uint32
+	var next string
+	root := o.root
+	switch verb {
+	case "prepare":
+		number, err = node.PrepareRoot(dir, o.kind, o.by, fewer)
+		next = "next, with what opened the root key now: tamga key rotate activate"
+	case "activate":
+		if number, err = node.ActivateRoot(dir, o.root, o.open); errors.Is(err, custody.ErrPassphrase) {
+			return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err, hint: "what opens the root key was changed since tamga key rotate prepare: prepare again. Nothing was changed"}
+		}
+		next = "let the node take it up, which it does within its refresh time, or start it again; next: tamga key rotate retire"
+	default:
+		number, err = node.RetireRoot(dir, o.root)
+		next = "destroy copies of root.json and keystore.json from before: together with what opened them they give every key of then"
+	}
+	if err != nil {
+		return err
+	}
+	if verb == "activate" { // the keystore is under another one now
+		if root, err = o.open(node.RootFile(dir)); err != nil {
+			return err
+		}
+		defer root.Wipe()
+	}
+	a.say("%s: %s %d", verb, node.RootKey, number)
+	a.say("hint: %s", next)
+	return a.emitKeys(dir, root)
+}
+
+// pinned says what stands in the way of rotating a key; "" for others.
+func pinned(name string) string {
+	switch name {
+	case "federation-key":
+		return "the Trust Anchor knows the node by its federation key: enrol a new node instead"
+	case "libp2p-key":
+		return "the node's peer ID is its libp2p key, which members are told by the Trust Anchor: enrol a new node instead"
+	case "ledger-key":
+		return "peers and auditors check the ledger by its key: it ends with the ledger, see `tamga recovery`"
+	}
+	return ""
 }
 
 func family(name string) (keys.Family, error) {
@@ -168,5 +233,8 @@ func family(name string) (keys.Family, error) {
 		}
 		names = append(names, string(f))
 	}
-	return "", usage("KEY is one of %s; template-key is replaced by `tamga templates renew`", strings.Join(names, ", "))
+	if why := pinned(name); why != "" {
+		return "", usage("this key does not rotate: %s", why)
+	}
+	return "", usage("KEY is one of %s, %s; template-key is replaced by `tamga templates renew`", strings.Join(names, ", "), node.RootKey)
 }

@@ -90,15 +90,18 @@ func (s *secretFlags) add(f *pflag.FlagSet, whose string) {
 	f.IntVar(&s.fd, "passphrase-fd", -1, "number of an open file descriptor to read it from instead")
 }
 
-// rootFlags say how the root key is opened: with a passphrase, or with a key in a
+// rootFlags say how the root key is opened: with a passphrase, with shares, or with a key in a
 // PKCS#11 token, whose PIN then comes from where the passphrase does.
 type rootFlags struct {
 	secretFlags
 	module, token, key string
+	shares, identities []string // of custodians who are at this machine, in the same order
 }
 
 func (r *rootFlags) add(f *pflag.FlagSet, whose string) {
 	r.secretFlags.add(f, whose+"; the token's PIN with --pkcs11-module")
+	f.StringArrayVar(&r.shares, "share", nil, "sealed share of a custodian, instead of a passphrase; once for each that is needed")
+	f.StringArrayVar(&r.identities, "identity", nil, "age identity that opens the share, in the same order")
 	r.addToken(f)
 }
 

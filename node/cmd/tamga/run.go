@@ -87,11 +87,14 @@ func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 // runRoot opens the root key: with a passphrase where there is one, and else
 // waits, sealed, for custodians.
 func (a *app) runRoot(ctx context.Context, dir string, from rootFlags, cfg config.Config, log *slog.Logger) (custody.Root, error) {
+	if err := node.SettleRoot(dir); err != nil {
+		return custody.Root{}, err
+	}
 	p, err := custody.Inspect(node.RootFile(dir))
 	if err != nil {
 		return custody.Root{}, err
 	}
-	if p.Custodians == nil || a.given(from.secretFlags) {
+	if p.Custodians == nil || a.given(from.secretFlags) || len(from.shares) > 0 || from.module != "" {
 		return a.openRoot(dir, from)
 	}
 	s, dropped, err := unseal.Open(dir, node.RootFile(dir))

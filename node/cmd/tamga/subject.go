@@ -33,7 +33,7 @@ const eraseRisk = "erase-subject"
 
 type eraseFlags struct {
 	node          nodeFlags
-	from          secretFlags
+	from          rootFlags
 	subject, risk string
 }
 
