@@ -97,7 +97,13 @@ func (n *Node) RenewTemplates(ctx context.Context) (Renewal, error) {
 	// Held throughout: of two callers the second joins.
 	n.renewals.mu.Lock()
 	if n.renewals.state.State != RenewalRunning {
-		generation, resumed, err := beginRenewal(ctx, n.dir, n.root, n.ledger, n.cfg.EntityID, n.now)
+		var generation uint32
+		var resumed bool
+		root, err := n.currentRoot()
+		if err == nil {
+			generation, resumed, err = beginRenewal(ctx, n.dir, root, n.ledger, n.cfg.EntityID, n.now)
+			root.Wipe()
+		}
 		if err == nil {
 			err = n.reload()
 		}
@@ -132,9 +138,14 @@ func (n *Node) renewing(ctx context.Context) error {
 
 func (n *Node) renew(ctx context.Context) {
 	generation := n.keys.faces.Current()
-	gone, err := finishRenewal(ctx, n.dir, n.root, n.gallery, generation, func(r gallery.Renewed) {
-		n.renewals.set(func(s *Renewal) { s.Looked, s.Renewed = r.Looked, r.Subjects })
-	})
+	root, err := n.currentRoot()
+	var gone []uint32
+	if err == nil {
+		gone, err = finishRenewal(ctx, n.dir, root, n.gallery, generation, func(r gallery.Renewed) {
+			n.renewals.set(func(s *Renewal) { s.Looked, s.Renewed = r.Looked, r.Subjects })
+		})
+		root.Wipe()
+	}
 	// The generations before are dropped from memory when rotating takes up the keystore:
 	// a Query under way may have read a template of one.
 	switch {

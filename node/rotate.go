@@ -69,6 +69,13 @@ func (n *Node) wasChanged() bool {
 	return was
 }
 
+// currentRoot is a copy of the root key, which the caller wipes: reload may replace that.
+func (n *Node) currentRoot() (custody.Root, error) {
+	n.takingUp.Lock()
+	defer n.takingUp.Unlock()
+	return n.root.Clone()
+}
+
 // reload puts the keys of the keystore into use when the file is another one.
 func (n *Node) reload() error {
 	n.takingUp.Lock()
@@ -84,7 +91,7 @@ func (n *Node) reload() error {
 	k, err := openKeys(n.dir, root, n.cfg.EntityID, ledgerNumber(n.cfg))
 	if err != nil {
 		root.Wipe()
-		return keySet{}, false, err
+		return err
 	}
 	n.root.Wipe()
 	n.root = root
