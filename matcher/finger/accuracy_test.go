@@ -52,6 +52,44 @@ func TestAccuracyAcrossExtractors(t *testing.T) {
 	}
 }
 
+// TestTurnedFingers: whoever lays the finger across the sensor, or upside down, is found nearly as often. Templates are
+// turned exactly, within a square frame that keeps all of them the same.
+func TestTurnedFingers(t *testing.T) {
+	limit := threshold(t, 1000)
+	all := impressions(t, "iso_fjfx")
+	upright, turned := 0, [2]int{}
+	for i, a := range all {
+		s := a.sample
+		side := max(s.Width, s.Height)
+		s.Width, s.Height = side, side
+		across, down := s, s
+		across.Minutiae, down.Minutiae = slices.Clone(s.Minutiae), slices.Clone(s.Minutiae)
+		for k, m := range s.Minutiae {
+			across.Minutiae[k].X, across.Minutiae[k].Y, across.Minutiae[k].Angle = m.Y, side-m.X, m.Angle+64
+			down.Minutiae[k].X, down.Minutiae[k].Y, down.Minutiae[k].Angle = side-m.X, side-m.Y, m.Angle+128
+		}
+		for j, b := range all {
+			if i == j || a.owner != b.owner {
+				continue
+			}
+			if finger.Compare(a.template, b.template) >= limit {
+				upright++
+			}
+			for k, other := range [2]finger.Sample{across, down} {
+				if finger.Compare(prepare(t, other), b.template) >= limit {
+					turned[k]++
+				}
+			}
+		}
+	}
+	t.Logf("mated pairs that match at 1 in 1,000: %d upright, %d across, %d upside down", upright, turned[0], turned[1])
+	for _, n := range turned {
+		if n*100 < upright*97 {
+			t.Errorf("%d mated pairs match upright, %d turned", upright, n)
+		}
+	}
+}
+
 // equalErrorRate is the lowest of the greater of FMR and FNMR: an upper bound
 // of the interpolated rate, enough for a limit.
 func equalErrorRate(members []impression) float64 {

@@ -99,8 +99,8 @@ const (
 
 // Which turns are considered.
 const (
-	unclear = 0.012 // relaxed score below which fingers turned further are considered
-	turned  = 0.02  // relaxed score from which they are believed to be
+	unclear = 0.02 // relaxed score below which fingers turned further are considered
+	turned  = 1.2  // ... times which theirs must reach to be believed
 )
 
 // compare runs all stages. About half of the pairs of different fingers end
@@ -127,9 +127,11 @@ func (s *scratch) compare(a, b *prepared) Comparison {
 // propose leaves pairs of minutiae in s.pairs, the best of them in s.ranked,
 // and returns the relaxed score. It looks at fingers turned by up to a quarter
 // against each other and, when that leads nowhere and the cylinders speak for
-// another turn, at that.
+// another turn, at that: first with what was found on the way, and in full if
+// it is the better.
 func (s *scratch) propose(a, b *prepared) float32 {
-	upright := s.relaxed(a, b, 0)
+	s.assign(a, b, 0)
+	upright := s.relaxed()
 	if !(upright < unclear) {
 		return upright
 	}
@@ -137,18 +139,23 @@ func (s *scratch) propose(a, b *prepared) float32 {
 	if !clear {
 		return upright
 	}
-	if other := s.relaxed(a, b, centre); other >= turned {
-		return other
+	better := func(other float32) bool { return other >= hopeless && other >= turned*upright }
+	s.pairs, s.laidBy.pairs = s.laidBy.pairs, s.pairs
+	s.ranked, s.laidBy.ranked = s.laidBy.ranked, s.ranked
+	if s.reassign(a, b, centre); better(s.relaxed()) {
+		s.assign(a, b, centre)
+		if other := s.relaxed(); better(other) {
+			return other
+		}
 	}
-	if upright < hopeless {
-		return upright
-	}
-	return s.relaxed(a, b, 0)
+	s.pairs, s.laidBy.pairs = s.laidBy.pairs, s.pairs
+	s.ranked, s.laidBy.ranked = s.laidBy.ranked, s.ranked
+	return upright
 }
 
-func (s *scratch) relaxed(a, b *prepared, centre uint8) float32 {
+// relaxed relaxes and ranks the pairs.
+func (s *scratch) relaxed() float32 {
 	s.ranked = s.ranked[:0]
-	s.assign(a, b, centre)
 	if len(s.pairs) < MinMinutiae {
 		return 0
 	}

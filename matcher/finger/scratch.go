@@ -14,6 +14,7 @@ type scratch struct {
 	finder     mcc.Finder
 	turns      [turnBins]float32
 	candidates []candidate
+	others     []candidate
 	order      []int32
 
 	// Of relaxation.
@@ -21,6 +22,10 @@ type scratch struct {
 	links  []link
 	ranked []int
 	lanes  lanes
+	laidBy struct { // pairs and ranked of one turn, while another is looked at
+		pairs  []pair
+		ranked []int
+	}
 	// agreements of the pairs with each other, a row for each.
 	agreements [mostPairs * mostPairs]float32
 
@@ -59,8 +64,11 @@ func (s *scratch) wipe() {
 	s.finder = mcc.Finder{}
 	clear(s.turns[:])
 	clear(s.candidates[:cap(s.candidates)])
+	clear(s.others[:cap(s.others)])
 	clear(s.order[:cap(s.order)])
 	clear(s.pairs[:cap(s.pairs)])
+	clear(s.laidBy.pairs[:cap(s.laidBy.pairs)])
+	clear(s.laidBy.ranked[:cap(s.laidBy.ranked)])
 	clear(s.links[:cap(s.links)])
 	clear(s.ranked[:cap(s.ranked)])
 	s.lanes = lanes{}
