@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -18,16 +19,23 @@ const maxDSN = 4096
 // says why, and nothing of what is in it.
 var ErrDSN = errors.New("reading the connection string of the database")
 
-// OpenDatabase opens the store in the database whose connection string is in a file.
-func OpenDatabase(ctx context.Context, dsnFile string) (store.Store, error) {
-	dsn, err := readDSN(dsnFile)
+// openStore opens the store that is configured.
+func openStore(ctx context.Context, cfg config.Config) (store.Store, error) {
+	if cfg.Store.Engine != config.EnginePostgres {
+		b, err := store.OpenBadger(galleryDir(cfg))
+		if err != nil {
+			return nil, err // not b: it would be a Store that is not nil
+		}
+		return b, nil
+	}
+	dsn, err := readDSN(cfg.Store.DSNFile)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(dsn)
 	p, err := store.OpenPostgres(ctx, string(dsn))
 	if err != nil {
-		return nil, err // not p: a Store that is not nil
+		return nil, err
 	}
 	return p, nil
 }

@@ -219,9 +219,7 @@ func galleryConfig(cfg config.Config, k keySet) gallery.Config {
 // openGallery opens the gallery in the store that is configured.
 func openGallery(ctx context.Context, cfg config.Config, k keySet) (*gallery.Gallery, error) {
 	c := galleryConfig(cfg, k)
-	if cfg.Store.Engine == config.EnginePostgres {
-		c.Store = func(string) (store.Store, error) { return OpenDatabase(ctx, cfg.Store.DSNFile) }
-	}
+	c.Store = func(string) (store.Store, error) { return openStore(ctx, cfg) }
 	return gallery.Open(c)
 }
 

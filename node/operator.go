@@ -47,6 +47,12 @@ func (n *Node) Erase(ctx context.Context, id pseudonym.Identifier) (records int,
 	return eraseWitnessed(ctx, n.gallery, n.ledger, n.cfg.EntityID, n.now, id)
 }
 
+// CopyGallery makes another store hold what the gallery does, after saying so in the
+// ledger. See [gallery.Gallery.CopyTo].
+func (n *Node) CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (gallery.Copied, error) {
+	return copyWitnessed(ctx, n.gallery, n.ledger, n.cfg, n.now, to, progress)
+}
+
 // Registrar enrols into the gallery of a node that is not running.
 type Registrar struct {
 	cfg     config.Config
@@ -107,6 +113,11 @@ func (r *Registrar) Undo(ctx context.Context, batch string) (gallery.Undone, err
 // Erase does what Node.Erase does.
 func (r *Registrar) Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error) {
 	return eraseWitnessed(ctx, r.gallery, r.ledger, r.entity, r.now, id)
+}
+
+// CopyGallery does what Node.CopyGallery does.
+func (r *Registrar) CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (gallery.Copied, error) {
+	return copyWitnessed(ctx, r.gallery, r.ledger, r.cfg, r.now, to, progress)
 }
 
 // Close releases both and wipes the keys that can be.
@@ -172,6 +183,26 @@ func eraseWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, enti
 		return 0, unwitnessed(err)
 	}
 	return g.Erase(ctx, id)
+}
+
+func copyWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, cfg config.Config, now func() time.Time, to config.Store, progress func(uint64)) (done gallery.Copied, err error) {
+	if to.Engine == config.EngineBadger && cfg.Store.Engine == config.EngineBadger {
+		return done, fmt.Errorf("copying gallery: %w", gallery.ErrSameStore)
+	}
+	leaf, err := operatorLeaf(cfg.EntityID, "copy", "gallery-to-"+to.Engine, now())
+	if err != nil {
+		return done, err
+	}
+	cfg.Store = to
+	target, err := openStore(ctx, cfg)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	if _, err := l.Append(ctx, leaf); err != nil {
+		return done, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
+	}
+	return g.CopyTo(ctx, target, progress)
 }
 
 // enrolmentLeaf is the entry about a batch: how many records, of which import.

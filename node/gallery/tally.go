@@ -111,6 +111,9 @@ func (g *Gallery) recount() (stored, counted tally, err error) {
 		if stored, err = g.storedTally(txn); err != nil {
 			return damaged("reading tally", err)
 		}
+		if _, err := txn.Get(copying()); err == nil && stored == (tally{}) {
+			return fmt.Errorf("%w: copying a gallery into the store was not finished", ErrDamaged)
+		}
 		counted.commit, counted.erasures = stored.commit, stored.erasures
 		// A store may lose rows to damage without saying so; the count then falls short.
 		for row, err := range txn.Scan([]byte("v"), nil) {
