@@ -99,6 +99,7 @@ const (
 	CodeStoreAway       Code = "TMG-STO-0003"
 	CodeStoreInDoubt    Code = "TMG-STO-0004"
 	CodeStoreFull       Code = "TMG-STO-0005"
+	CodeStoreTarget     Code = "TMG-STO-0006"
 	CodeBackup          Code = "TMG-BAK-0001"
 	CodeManifest        Code = "TMG-ENR-0001"
 	CodeRecord          Code = "TMG-ENR-0002"
@@ -203,6 +204,7 @@ func registry() []CodeEntry {
 		{CodeStoreAway, "", local, "The gallery's store cannot be used for now; nothing was changed.", "Check the database server and the file that store.dsn_file names, then send the same again."},
 		{CodeStoreInDoubt, "", local, "The connection to the gallery's store was lost while it was writing: whether it was stored could not be told.", "Send the same again: what was stored is then reported as unchanged."},
 		{CodeStoreFull, "", local, "Too little disk space is left to change anything; the node still answers what it can.", "Free disk space and send the same again: the node goes on by itself. Nothing was changed."},
+		{CodeStoreTarget, "", local, "The gallery cannot be copied into this store; nothing was changed.", "Name an empty store, or one with an earlier copy of this gallery."},
 		{CodeBackup, "", local, "The backup is not what the node signed, or does not open.", "Take another copy of it, or an older backup; the message names the part."},
 		{CodeManifest, "", local, "The manifest cannot be read.", "Check the path and the format; nothing was enrolled."},
 		{CodeRecord, "", local, "The record breaks a rule of the manifest format.", "Mend the line and run the import again; good records are not enrolled twice."},

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -37,6 +38,9 @@ type Node interface {
 	RenewTemplates(ctx context.Context) (node.Renewal, error)
 	// Renewal reports from memory how far that is.
 	Renewal() node.Renewal
+	// CopyGallery makes another store hold what the gallery does; again after an error,
+	// the rest.
+	CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (gallery.Copied, error)
 	// VerifyLedger recomputes the node's ledger; an error that matches
 	// ledger.ErrTampered is a finding.
 	VerifyLedger(ctx context.Context) (ledger.Report, error)
@@ -73,6 +77,7 @@ type service struct {
 	ledgers chan struct{} // room for one: recomputing a ledger reads all of it
 	undos   chan struct{} // room for one: looking for a batch reads all subjects
 	backups chan struct{} // room for one: a backup reads everything
+	copies  chan struct{} // room for one: two copies into one store would mix
 }
 
 // build registers every operation and returns the mux that serves them, with the
@@ -90,12 +95,13 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{rules.transform},
 	})
-	s := &service{node: n, now: now, ledgers: make(chan struct{}, 1), undos: make(chan struct{}, 1), backups: make(chan struct{}, 1)}
+	s := &service{node: n, now: now, ledgers: make(chan struct{}, 1), undos: make(chan struct{}, 1), backups: make(chan struct{}, 1), copies: make(chan struct{}, 1)}
 	s.verification(api, rules)
 	s.enrolment(api)
 	s.undoing(api, rules)
 	s.erasing(api, rules)
 	s.renewing(api)
+	s.copying(api, rules)
 	s.ledgerVerification(api)
 	s.backup(api)
 	s.status(api)

@@ -108,7 +108,7 @@ func problems(id string, rt route) []*problem {
 			newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
-	case "verify", "enrol", "undo", "erase", "verify-ledger", "backup":
+	case "verify", "enrol", "undo", "erase", "copy-gallery", "verify-ledger", "backup":
 		list = append(list, newProblem(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {
@@ -169,7 +169,7 @@ func finish(registry huma.Registry) {
 
 func isRequest(schema string) bool {
 	switch schema {
-	case "VerificationRequest", "Subject", "Probe", "BackupRequest", "UndoRequest", "EraseRequest":
+	case "VerificationRequest", "Subject", "Probe", "BackupRequest", "UndoRequest", "EraseRequest", "CopyRequest":
 		return true
 	}
 	return false

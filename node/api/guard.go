@@ -61,6 +61,8 @@ func routes() []route {
 			options: enrolmentOptions()},
 		// Every subject is looked at.
 		{method: "POST", path: "/v1/enrolments/undo", content: "application/json", who: operator, maxBody: 1 << 10, timeout: 15 * time.Minute},
+		// Every row is read three times.
+		{method: "POST", path: "/v1/gallery/copy", content: "application/json", who: operator, maxBody: 8 << 10, timeout: 12 * time.Hour},
 		{method: "POST", path: "/v1/subjects/erase", content: "application/json", who: operator, maxBody: 1 << 10},
 		{method: "POST", path: renewalPath, who: operator},
 		{method: "GET", path: renewalPath, who: operator},

@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -42,6 +43,7 @@ type fake struct {
 	undo   func(context.Context, string) (gallery.Undone, error)
 	erase  func(pseudonym.Identifier) (int, error)
 	renew  func() (node.Renewal, error)
+	copied func(config.Store) (gallery.Copied, error)
 	status node.Status
 
 	mu      sync.Mutex
@@ -119,6 +121,13 @@ func (f *fake) Renewal() node.Renewal {
 	return r
 }
 
+func (f *fake) CopyGallery(_ context.Context, to config.Store, _ func(uint64)) (gallery.Copied, error) {
+	if f.copied == nil {
+		return gallery.Copied{Subjects: 2, Rows: 10, Written: 10}, nil
+	}
+	return f.copied(to)
+}
+
 func (f *fake) VerifyLedger(ctx context.Context) (ledger.Report, error) {
 	if f.audit == nil {
 		return ledger.Report{Size: 3, Root: [32]byte{1}}, nil
@@ -157,7 +166,7 @@ func newRequest(method, path, body string) *http.Request {
 	case "/v1/backups":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/enrolments/undo", "/v1/subjects/erase":
+	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/gallery/copy":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
 	case "/v1/ledger/verifications", "/v1/templates/renewal":

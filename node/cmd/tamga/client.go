@@ -223,6 +223,12 @@ func problem(status int, body []byte) error {
 		why += "\n" + e.Pointer + ": " + e.Rule
 	}
 	f := &failure{exit: exitFailure, code: p.Code, err: errors.New(why)}
+	switch p.Code {
+	case protocol.CodeStoreAway:
+		f.exit = exitUnreachable
+	case protocol.CodeStoreInDoubt:
+		f.exit = exitInconclusive
+	}
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		f.exit = exitUnauthorised

@@ -89,7 +89,7 @@ the gallery of the country that holds them.`,
 	}
 	add("start", a.demoCommand(), a.sandboxCommand(), a.initCommand(), a.runCommand(), a.statusCommand())
 	add("ask", a.verifyCommand())
-	add("keep", a.backupCommand(), a.recoveryCommand())
+	add("keep", a.backupCommand(), a.recoveryCommand(), a.galleryCommand())
 	add("people", a.enrolCommand(), a.subjectCommand(), a.templatesCommand(), a.extractCommand())
 	add("keys", a.custodyCommand(), a.ceremonyCommand(), a.unsealCommand(), a.keyCommand())
 	add("federation", a.anchorCommand())

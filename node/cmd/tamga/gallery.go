@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+func (a *app) galleryCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "gallery",
+		Short:   "Copy the gallery into another store",
+		Long:    `What concerns the gallery as a whole: the store that keeps its rows.`,
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  tamga gallery copy --dir kaz --to postgres --dsn-file store.dsn`,
+	}
+	c.AddCommand(a.galleryCopy())
+	return c
+}
+
+type copyFlags struct {
+	node        nodeFlags
+	from        rootFlags
+	to, dsnFile string
+}
+
+func (a *app) galleryCopy() *cobra.Command {
+	var f copyFlags
+	c := &cobra.Command{
+		Use:   "copy",
+		Short: "Copy the gallery into PostgreSQL, or back into the folder",
+		Long: `Makes another store hold what the gallery holds: a PostgreSQL database, or Badger in the
+node's data folder. What lies there is the same ciphertext. The node may run, and enrol
+people meanwhile; what is there already is compared and not written again, so that a copy
+that was cut off is completed by the same command, and one that is old is brought up.
+Before it says so, every row was read back. Only an empty store, or one with an earlier
+copy of this gallery, is written to.
+
+To move: copy while the node runs; stop it and copy again, which takes what has changed;
+set store in tamga.yaml; start it. A store that lacks what the gallery has acknowledged is
+refused at start. Destroy the store of before: who was erased after the move is still in it.
+
+A running node is asked through its API, with the operator's token of its folder; one that
+is stopped needs the passphrase. It leaves an entry in the ledger.`,
+		Example: `  tamga gallery copy --dir kaz --to postgres --dsn-file store.dsn
+  tamga gallery copy --dir kaz --to badger --passphrase-file pass.txt -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.copyGallery(c.Context(), f) },
+	}
+	fl := c.Flags()
+	fl.StringVar(&f.node.dir, "dir", "", "the node's folder (required)")
+	fl.StringVar(&f.to, "to", "", "store to copy into: postgres, or badger in the node's data folder (required)")
+	fl.StringVar(&f.dsnFile, "dsn-file", "", "file with the connection string of the database (required with --to postgres)")
+	f.from.add(fl, ", when the node is not running")
+	return c
+}
+
+// copied is the command's JSON result.
+type copied struct {
+	Subjects uint64 `json:"subjects"`
+	Rows     uint64 `json:"rows"`
+	Written  uint64 `json:"written"`
+	Removed  uint64 `json:"removed"`
+}
+
+func (a *app) copyGallery(ctx context.Context, f copyFlags) error {
+	to := config.Store{Engine: f.to}
+	switch {
+	case f.node.dir == "":
+		return usage("--dir is needed: the folder that `tamga init` made")
+	case f.to != config.EngineBadger && f.to != config.EnginePostgres:
+		return usage("--to takes badger or postgres")
+	case (f.to == config.EnginePostgres) != (f.dsnFile != ""):
+		return usage("--to postgres and --dsn-file go together")
+	case f.dsnFile != "":
+		var err error
+		if to.DSNFile, err = filepath.Abs(f.dsnFile); err != nil {
+			return err
+		}
+	}
+	r, running, err := a.copyTo(ctx, f, to)
+	if err != nil {
+		return err
+	}
+	if running {
+		a.say("hint: to move, stop the node and run this once more before setting store.engine to %s in %s", to.Engine, node.ConfigFile)
+	} else {
+		a.say("hint: set store.engine to %s in %s to use the copy, and destroy the store of before", to.Engine, node.ConfigFile)
+	}
+	return a.emit(r, [][2]string{{"subjects", fmt.Sprint(r.Subjects)}, {"rows", fmt.Sprint(r.Rows)},
+		{"written", fmt.Sprint(r.Written)}, {"removed", fmt.Sprint(r.Removed)}, {"read back", "yes"}})
+}
+
+// copyTimeout is the node's own.
+const copyTimeout = 12 * time.Hour
+
+// copyTo asks the running node, or copies the gallery of one that is not running.
+func (a *app) copyTo(ctx context.Context, f copyFlags, to config.Store) (r copied, running bool, err error) {
+	f.node.operator = true
+	cl, err := a.running(ctx, f.node)
+	if err != nil {
+		return r, false, err
+	}
+	if cl != nil {
+		cl.http.Timeout = copyTimeout
+		ask := map[string]string{"engine": to.Engine}
+		if to.DSNFile != "" {
+			ask["dsn_file"] = to.DSNFile
+		}
+		body, err := json.Marshal(ask)
+		if err != nil {
+			return r, true, errors.New("encoding request")
+		}
+		return r, true, cl.call(ctx, http.MethodPost, "/v1/gallery/copy", "application/json", body, &r)
+	}
+	g, err := a.openRegistrar(ctx, f.node.dir, f.from)
+	if err != nil {
+		return r, false, err
+	}
+	var done gallery.Copied
+	done, err = g.CopyGallery(ctx, to, func(rows uint64) {
+		if terminal(a.err) {
+			fmt.Fprintf(a.err, "\rcopied: %d rows", rows)
+		}
+	})
+	return copied(done), false, errors.Join(err, g.Close())
+}
