@@ -172,8 +172,13 @@ func (g *Gallery) commit(calls []*call) error {
 	for len(left) > 0 {
 		var taken int
 		keys := [][]byte{keyLeast()}
+		var last string
 		for _, at := range left {
-			keys = append(keys, stampKey(at.c.jobs[at.i].p), keyringKey(at.c.jobs[at.i].p))
+			job := &at.c.jobs[at.i]
+			keys = append(keys, stampKey(job.p), keyringKey(job.p))
+			if batch := job.e.Batch; batch != "" && batch != last {
+				keys, last = append(keys, g.batchKey(batch)), batch
+			}
 		}
 		err := g.update(keys, func(b *bundle) error {
 			for taken = 0; taken < len(left); taken++ {
@@ -210,6 +215,9 @@ type bundle struct {
 	last    write // the last row that it sets
 	settled []settled
 }
+
+// errReopen: only [Open] finds out how things stand.
+var errReopen = errors.New("close the gallery and open it again")
 
 // settled is a result to be published once it stands.
 type settled struct {
@@ -248,7 +256,7 @@ func (g *Gallery) attempt(keys [][]byte, f func(*bundle) error) error {
 		}
 		b = &bundle{txn: txn, tally: stored}
 		b.tally.commit++
-		if err := f(b); err != nil || b.size == 0 && b.tally.erasures == stored.erasures {
+		if err := f(b); err != nil || b.size == 0 && b.tally.last == stored.last {
 			return err
 		}
 		if b.tally.commit == math.MaxUint32 {
@@ -329,16 +337,22 @@ func (b *bundle) add(g *Gallery, j *job) (Result, error) {
 	if err != nil {
 		return Result{Failed, err}, nil
 	}
+	if err := b.write(s); err != nil {
+		return Result{}, err
+	}
+	return Result{Change: s.change}, nil
+}
+
+// write stages what a job comes to.
+func (b *bundle) write(s staged) error {
 	for _, w := range s.writes {
 		if err := b.set(w); err != nil {
-			return Result{}, err
+			return err
 		}
 	}
-	if len(s.writes) > 0 {
-		b.tally.sum += uint64(b.tally.commit) - uint64(s.replaces)
-	}
+	b.tally.sum += s.is.number() - s.was.number()
 	if s.change == Created {
 		b.tally.subjects++
 	}
-	return Result{Change: s.change}, nil
+	return nil
 }

@@ -45,9 +45,6 @@ func (g *Gallery) CopyTo(ctx context.Context, to store.Store, progress func(rows
 }
 
 func (g *Gallery) copyTo(ctx context.Context, to store.Store, progress func(uint64)) (Copied, error) {
-	if err := g.settleLists(ctx); err != nil {
-		return Copied{}, err
-	}
 	if err := g.beginCopy(to); err != nil {
 		return Copied{}, err
 	}
@@ -63,21 +60,6 @@ func (g *Gallery) copyTo(ctx context.Context, to store.Store, progress func(uint
 		return c.done, err
 	}
 	return c.done, c.check(ctx)
-}
-
-// settleLists has a gallery in a shared store learn what others erased, so that a copy
-// finds it on the list beside the folder.
-func (g *Gallery) settleLists(ctx context.Context) error {
-	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if g.failed != nil {
-		return g.failed
-	}
-	return g.update(nil, func(*bundle) error { return nil })
 }
 
 // beginCopy marks the store, unless it is the gallery's own or holds something else.
@@ -165,9 +147,9 @@ type copier struct {
 	progress func(uint64)
 }
 
-// kept says whether a copy in this store has a row of the key like any other.
-func (c *copier) kept(key []byte) bool {
-	return key[0] != 'm' && (key[0] != erasureRow || c.to.Shared())
+// kept says whether a copy has a row of the key like any other.
+func kept(key []byte) bool {
+	return key[0] != 'm'
 }
 
 // take brings the copy up to a row of the gallery.
@@ -175,7 +157,7 @@ func (c *copier) take(row Row) error {
 	if bytes.Equal(row.Key, keyTally()) {
 		c.tally = bytes.Clone(row.Value)
 	}
-	if !c.kept(row.Key) {
+	if !kept(row.Key) {
 		return nil
 	}
 	addTo(c.digest, row)
@@ -215,7 +197,7 @@ func (c *copier) next() (*Row, error) {
 					return err
 				}
 				c.last = bytes.Clone(row.Key)
-				if c.kept(c.last) {
+				if kept(c.last) {
 					c.page = append(c.page, Row{Key: c.last, Value: bytes.Clone(row.Value)})
 				}
 				if n++; n == copyPage {
@@ -305,7 +287,7 @@ func (c *copier) check(ctx context.Context) error {
 			if err = errors.Join(err, ctx.Err()); err != nil {
 				return err
 			}
-			if c.kept(row.Key) {
+			if kept(row.Key) {
 				addTo(digest, row)
 			}
 		}

@@ -3,6 +3,7 @@ package gallery
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -40,6 +41,7 @@ var (
 	ErrTooMuch        = errors.New("more records, or larger ones, than a subject may have")
 	ErrNothing        = errors.New("the enrolment carries no record")
 	ErrKnown          = errors.New("the subject is enrolled already, with other records")
+	ErrErased         = errors.New("the subject was erased after this import began")
 )
 
 // errPlanned keeps a plan out of the store.
@@ -211,9 +213,10 @@ func (e Enrolment) check() error {
 
 // staged is what enrolling one job writes.
 type staged struct {
-	change   Change
-	replaces uint32 // number of the commit whose keyring is replaced, 0 for none
-	writes   []write
+	change Change
+	was    stamp // what the subject had before, and
+	is     stamp // has after it, when anything is written
+	writes []write
 }
 
 type write struct{ key, value []byte }
@@ -258,20 +261,54 @@ func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error)
 	case known && j.e.IfKnown == Refuse:
 		return staged{}, ErrKnown
 	}
-	keyring, err := g.stageKeyring(s, commit)
+	begun, err := g.stageBatch(txn, commit, j)
 	if err != nil {
 		return staged{}, err
 	}
-	return staged{change, s.stamp, append(writes, keyring...)}, nil
+	return g.stageKeyring(s, commit, change, append(writes, begun...))
 }
 
-// stageKeyring is the subject's two entries as the numbered commit writes them.
-func (g *Gallery) stageKeyring(s subject, commit uint32) ([]write, error) {
-	k, err := g.sealKeyring(s, commit)
+// stageKeyring is a change of the subject that the numbered commit makes: writes, and
+// the two entries.
+func (g *Gallery) stageKeyring(s subject, commit uint32, change Change, writes []write) (staged, error) {
+	now := s.stamp.by(commit)
+	k, err := g.sealKeyring(s, now)
+	if err != nil {
+		return staged{}, err
+	}
+	return staged{change, s.stamp, now, append(writes, write{keyringKey(s.p), k}, write{stampKey(s.p), now.row()})}, nil
+}
+
+// stageBatch holds an import to the erasures since it began: what a file said when it
+// was made does not undo them, however late the import is resumed. The first commit of
+// an import notes that it began.
+func (g *Gallery) stageBatch(txn store.Reader, commit uint32, j *job) ([]write, error) {
+	if j.e.Batch == "" {
+		return nil, nil
+	}
+	key := g.batchKey(j.e.Batch)
+	v, err := txn.Get(key)
+	if errors.Is(err, store.ErrNotFound) {
+		return []write{{key, binary.BigEndian.AppendUint32(nil, commit)}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	return []write{{keyringKey(s.p), k}, {stampKey(s.p), binary.BigEndian.AppendUint32(nil, commit)}}, nil
+	if len(v) != 4 {
+		return nil, fmt.Errorf("reading batch: %w", ErrDamaged)
+	}
+	if erased, ok := g.erased.who[j.p]; ok && erased >= binary.BigEndian.Uint32(v) {
+		return nil, ErrErased
+	}
+	return nil, nil
+}
+
+// batchKey is where the store notes when an import began.
+func (g *Gallery) batchKey(batch string) []byte {
+	mac := hmac.New(sha256.New, g.index[:])
+	mac.Write([]byte("tamga/v1/gallery-batch\x00"))
+	mac.Write([]byte(batch))
+	return mac.Sum([]byte("b"))
 }
 
 func (g *Gallery) loadOrMake(txn store.Reader, p pseudonym.Pseudonym) (subject, Change, error) {

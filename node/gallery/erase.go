@@ -36,11 +36,13 @@ func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records i
 	return records, nil
 }
 
-// erase is Erase by who has the turn. The list of erasures comes first: should the
-// process die before the commit, the next Open makes up for it.
+// erase is Erase by who has the turn. The list of erasures comes first: whatever ends
+// this before the commit, the lists then differ, and the next commit, or Open, carries
+// the erasure out before anything else. Asked again, it says what it came to.
 func (g *Gallery) erase(p pseudonym.Pseudonym) (records int, err error) {
+	listed := false
 	err = g.update(nil, func(b *bundle) error {
-		if _, _, err := lookUp(b.txn, p); errors.Is(err, ErrUnknownSubject) {
+		if _, err := findStamp(b.txn, p); errors.Is(err, ErrUnknownSubject) {
 			return err
 		} else if err != nil {
 			return damaged("reading keyring", err)
@@ -48,90 +50,69 @@ func (g *Gallery) erase(p pseudonym.Pseudonym) (records int, err error) {
 		if err := b.list(g, erasure{b.tally.commit, p}); err != nil {
 			return err
 		}
-		if records, err = b.erase(g, p); err != nil && !g.db.Shared() {
-			g.failed = fmt.Errorf("%w; reopen the gallery", err)
-		}
+		listed = true
+		records, err = b.erase(g, p)
 		return err
 	})
-	if err != nil {
-		g.unsure = true
+	if owed, ok := g.owed[p]; ok && errors.Is(err, ErrUnknownSubject) {
+		records, err = owed, nil
+	}
+	if err == nil {
+		delete(g.owed, p)
+	} else if listed {
+		g.owed[p] = records
 	}
 	return records, err
 }
 
-// list puts an entry on the list of erasures, and its copy into a shared store.
+// list puts an entry on the list of erasures, and its copy into the store.
 func (b *bundle) list(g *Gallery, x erasure) error {
 	entry, err := g.erased.add(x)
 	if err != nil {
-		g.failed = fmt.Errorf("%w; reopen the gallery", err) // how much of it was written is unknown
+		g.failed = fmt.Errorf("%w; %w", err, errReopen) // how much of it was written is unknown
 		return g.failed
 	}
-	b.tally.erasures = g.erased.n
-	if !g.db.Shared() {
-		return nil
-	}
+	b.tally.erasures, b.tally.last = g.erased.n, g.erased.last
 	return b.set(write{erasureKey(g.erased.n - 1), entry})
 }
 
-// erase stages the removal of a subject, whole.
+// erase stages the removal of a subject, whole, also of one whose keyring is damaged:
+// its records cannot be found then, and without the key they are noise.
 func (b *bundle) erase(g *Gallery, p pseudonym.Pseudonym) (records int, err error) {
-	stamp, _, err := lookUp(b.txn, p)
+	s, err := findStamp(b.txn, p)
 	if err != nil {
-		return 0, err
+		return 0, damaged("reading keyring", err)
 	}
-	s, err := g.load(b.txn, p)
+	opened, err := g.load(b.txn, p)
 	switch {
 	case err == nil:
-		defer s.dek.Wipe()
-		for _, r := range s.list.Records {
+		defer opened.dek.Wipe()
+		records = len(opened.list.Records)
+		for _, r := range opened.list.Records {
 			if err := b.drop(g.recordKey(p, r.Slot)); err != nil {
 				return 0, err
 			}
 		}
-		records = len(s.list.Records)
 	case !errors.Is(err, ErrDamaged):
 		return 0, err
-	default:
-		// Its list cannot be read, so its records cannot be found; without the key
-		// they are noise.
 	}
 	b.tally.subjects--
-	b.tally.sum -= uint64(stamp)
+	b.tally.sum -= s.number()
 	return records, errors.Join(b.drop(keyringKey(p)), b.drop(stampKey(p)))
 }
 
-// eraseAgain carries out what the list of erasures has beyond the stored tally: what
-// a crash cut off, or all that was erased since the folder's copy was made. A subject
-// whose keyring a later commit wrote was enrolled anew and stays. Afterwards commit
-// numbers go on above those of the list, so that this stays true.
-func (g *Gallery) eraseAgain() error {
-	if g.db.Shared() {
-		g.unsure = true
-		return g.update(nil, func(*bundle) error { return nil })
-	}
-	if g.erased.n < g.tally.erasures {
-		return fmt.Errorf("%w: the list of erasures has %d entries, and the store has carried out %d", ErrDamaged, g.erased.n, g.tally.erasures)
-	}
-	done := g.tally.erasures
-	return g.erased.from(done, func(x erasure) error {
-		done++
-		return g.update(nil, func(b *bundle) error {
-			b.tally.erasures = done
-			b.tally.commit = max(b.tally.commit, x.commit+1)
-			return b.eraseAgain(g, x)
-		})
-	})
-}
-
-// eraseAgain stages the removal of a subject, unless a later commit enrolled it anew.
+// eraseAgain stages the removal of a subject, unless a later commit enrolled it.
 func (b *bundle) eraseAgain(g *Gallery, x erasure) error {
-	stamp, _, err := lookUp(b.txn, x.subject)
+	s, err := findStamp(b.txn, x.subject)
 	switch {
-	case errors.Is(err, ErrUnknownSubject), err == nil && stamp > x.commit:
+	case errors.Is(err, ErrUnknownSubject), err == nil && s.born > x.commit:
 		return nil
 	case err != nil:
 		return damaged("erasing again", err)
 	}
-	_, err = b.erase(g, x.subject)
+	records, err := b.erase(g, x.subject)
+	if _, owed := g.owed[x.subject]; owed {
+		g.owed[x.subject] = records
+	}
 	return err
 }

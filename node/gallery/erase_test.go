@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 func erase(t *testing.T, g *gallery.Gallery, i int) {
@@ -104,14 +105,7 @@ func TestEraseCutOff(t *testing.T) {
 	}
 	closeGallery(t, g)
 	// The next entry was begun.
-	f, err := os.OpenFile(gallery.ErasuresFile(dir), os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.Write(make([]byte, gallery.ErasureSize-1)); err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
+	addToFile(t, gallery.ErasuresFile(dir), make([]byte, gallery.ErasureSize-1))
 	g = openGallery(t, dir)
 	known(t, g, 1)
 	erase(t, g, 1)
@@ -119,7 +113,268 @@ func TestEraseCutOff(t *testing.T) {
 	known(t, openGallery(t, dir))
 }
 
-// TestErasuresDamaged: a list that was cut, edited or swapped is refused, not believed.
+// TestEraseTornEnd: a power cut left the length of an entry and nothing, or a part, of
+// what was written there. Nobody was told of that erasure, and everything else holds.
+func TestEraseTornEnd(t *testing.T) {
+	for _, kept := range []int{0, 1, 30, gallery.ErasureSize - 16} {
+		dir := newDir(t)
+		g := openGallery(t, dir)
+		enrol(t, g, persons(0, 3)...)
+		erase(t, g, 0)
+		if err := g.ListErasure(passport(1)); err != nil {
+			t.Fatal(err)
+		}
+		closeGallery(t, g)
+		list, err := os.ReadFile(gallery.ErasuresFile(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(list[gallery.ErasureSize+kept:])
+		write(t, gallery.ErasuresFile(dir), list)
+		g = openGallery(t, dir)
+		known(t, g, 1, 2)
+		erase(t, g, 2)
+		closeGallery(t, g)
+		known(t, openGallery(t, dir), 1)
+	}
+}
+
+func addToFile(t *testing.T, path string, b []byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEraseLateList: a folder of before an erasure came back without the list, people
+// were added to and keys wrapped anew, and then the list turned up. Whoever is on it was
+// enrolled before the erasure and is erased, whatever was done to the subject since.
+func TestEraseLateList(t *testing.T) {
+	dir := newDir(t)
+	old := filepath.Join(t.TempDir(), "old")
+	g := openGallery(t, dir)
+	enrol(t, g, persons(0, 3)...)
+	closeGallery(t, g)
+	copyFolder(t, dir, old)
+	g = openGallery(t, dir)
+	for i := range 3 {
+		erase(t, g, i)
+	}
+	closeGallery(t, g)
+	list, err := os.ReadFile(gallery.ErasuresFile(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	copyFolder(t, old, dir)
+	write(t, gallery.ErasuresFile(dir), nil)
+	cfg := testConfig(t, dir)
+	cfg.Ring = ringOf(t, 1, 2)
+	if g, err = gallery.Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	for i := 3; i < 6; i++ {
+		enrol(t, g, person(i)) // so that numbers of commits run past the erasures'
+	}
+	more := person(0)
+	more.Templates = []gallery.Template{{Modality: "finger", Format: "test", Position: 1, Data: []byte("another finger")}}
+	enrol(t, g, more)
+	if n, err := g.RewrapAll(t.Context(), nil); err != nil || n == 0 {
+		t.Fatalf("rewrapped %d, %v", n, err)
+	}
+	known(t, g, 0, 1, 2, 3, 4, 5)
+	closeGallery(t, g)
+
+	write(t, gallery.ErasuresFile(dir), list)
+	if g, err = gallery.Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	known(t, g, 3, 4, 5)
+	enrol(t, g, person(1))
+	closeGallery(t, g)
+	if g, err = gallery.Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	known(t, g, 1, 3, 4, 5)
+	closeGallery(t, g)
+}
+
+// TestEraseForked: two machines went on from one backup, and each erased. Rows of the
+// one, restored beside the list of the other, of the same length, hold nobody who was
+// erased on either.
+func TestEraseForked(t *testing.T) {
+	dir, elsewhere := newDir(t), newDir(t)
+	g := openGallery(t, dir)
+	enrol(t, g, persons(0, 5)...)
+	erase(t, g, 0)
+	backup := allRows(t, g)
+	erase(t, g, 1)
+	closeGallery(t, g)
+
+	if err := gallery.Restore(t.Context(), elsewhere, backup); err != nil {
+		t.Fatal(err)
+	}
+	g = openGallery(t, elsewhere)
+	known(t, g, 1, 2, 3, 4)
+	erase(t, g, 2)
+	rows := allRows(t, g)
+	closeGallery(t, g)
+
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := gallery.Restore(t.Context(), dir, rows); err != nil {
+		t.Fatal(err)
+	}
+	g = openGallery(t, dir)
+	known(t, g, 3, 4)
+	erase(t, g, 3)
+	closeGallery(t, g)
+	g = openGallery(t, dir)
+	known(t, g, 4)
+	if list, err := os.ReadFile(gallery.ErasuresFile(dir)); err != nil || len(list) != 4*gallery.ErasureSize {
+		t.Errorf("the list has %d bytes, want 4 entries; %v", len(list), err)
+	}
+}
+
+// TestEraseInterrupted: a fault between the entry in the list and the commit. The
+// erasure is made up for by the next commit, and asking again says that it stands.
+func TestEraseInterrupted(t *testing.T) {
+	for name, fault := range map[string]func(*gallery.Flaky){
+		"error": func(f *gallery.Flaky) { f.Delete = func() error { return errors.New("no") } },
+		"panic": func(f *gallery.Flaky) { f.Delete = func() error { panic("no") } },
+	} {
+		dir := newDir(t)
+		g := openGallery(t, dir)
+		enrol(t, g, persons(0, 4)...)
+		store := g.Break()
+		fault(store)
+		for i := range 2 {
+			if _, err := g.Erase(t.Context(), passport(i)); err == nil {
+				t.Fatalf("%s: the fault does nothing", name)
+			}
+			store.Delete = nil
+			if i == 0 {
+				if n, err := g.Erase(t.Context(), passport(i)); n != 3 || err != nil {
+					t.Errorf("%s: asked again: %d records, %v", name, n, err)
+				}
+				known(t, g, 1, 2, 3)
+				fault(store)
+			}
+		}
+		enrol(t, g, person(0)) // does it first
+		known(t, g, 0, 2, 3)
+		closeGallery(t, g)
+		known(t, openGallery(t, dir), 0, 2, 3)
+	}
+}
+
+// TestEraseDamaged: a subject whose keyring does not open can be erased, now or when an
+// erasure is made up for at start; and it keeps no others from being rewrapped.
+func TestEraseDamaged(t *testing.T) {
+	dir := newDir(t)
+	g := openGallery(t, dir)
+	enrol(t, g, persons(0, 5)...)
+	closeGallery(t, g)
+	cfg := testConfig(t, dir)
+	cfg.Ring = ringOf(t, 1, 2)
+	g, err := gallery.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		_, keyring, _ := g.Keys(passport(i))
+		spoil(t, g, keyring, i == 0)
+		if _, err := g.References(passport(i), "face"); !errors.Is(err, gallery.ErrDamaged) {
+			t.Fatalf("looking up: %v", err)
+		}
+	}
+	if n, err := g.RewrapAll(t.Context(), nil); n != 3 || !errors.Is(err, gallery.ErrDamaged) {
+		t.Errorf("rewrapped %d, %v; want the other 3 and ErrDamaged", n, err)
+	}
+	if _, err := g.Erase(t.Context(), passport(0)); err != nil {
+		t.Errorf("erasing: %v", err)
+	}
+	if err := g.ListErasure(passport(1)); err != nil {
+		t.Fatal(err)
+	}
+	closeGallery(t, g)
+	if g, err = gallery.Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	known(t, g, 2, 3, 4)
+	if n, err := g.RewrapAll(t.Context(), nil); n != 0 || err != nil {
+		t.Errorf("rewrapped %d, %v", n, err)
+	}
+	closeGallery(t, g)
+	cfg.Ring = ringOf(t, 2)
+	if g, err = gallery.Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	for i := 2; i < 5; i++ {
+		check(t, g, person(i))
+	}
+	closeGallery(t, g)
+}
+
+// spoil flips a bit in a row, or replaces it by what is no keyring.
+func spoil(t *testing.T, g *gallery.Gallery, key []byte, whole bool) {
+	t.Helper()
+	err := g.DB().Update(func(txn store.Txn) error {
+		v, err := txn.Get(key)
+		if err != nil {
+			return err
+		}
+		if v[len(v)-1] ^= 1; whole {
+			v = []byte("no keyring")
+		}
+		return txn.Set(key, v)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEraseWinsOverImport: an import that began before an erasure, and is resumed or
+// repeats its last records after it, does not bring the subject back. One that begins
+// after the erasure does.
+func TestEraseWinsOverImport(t *testing.T) {
+	dir := newDir(t)
+	g := openGallery(t, dir)
+	of := func(batch string, es ...gallery.Enrolment) []gallery.Enrolment {
+		for i := range es {
+			es[i].Batch = batch
+		}
+		return es
+	}
+	enrol(t, g, of("first", persons(0, 2)...)...)
+	erase(t, g, 0)
+	for range 2 {
+		results, err := g.Enrol(t.Context(), of("first", persons(0, 3)...))
+		if err != nil || !errors.Is(results[0].Err, gallery.ErrErased) || results[1].Change != gallery.Unchanged || results[2].Err != nil {
+			t.Fatalf("%v, %v", results, err)
+		}
+		known(t, g, 1, 2)
+		closeGallery(t, g)
+		g = openGallery(t, dir)
+	}
+	enrol(t, g, of("second", person(0))...)
+	known(t, g, 0, 1, 2)
+	enrol(t, g, person(0))
+}
+
+// TestErasuresDamaged: a list that was edited or swapped is refused, not believed, and
+// one that was cut is made up from the store.
 func TestErasuresDamaged(t *testing.T) {
 	dir := newDir(t)
 	old := filepath.Join(t.TempDir(), "old")
@@ -139,10 +394,11 @@ func TestErasuresDamaged(t *testing.T) {
 		t.Fatalf("list has %d bytes", len(list))
 	}
 	swapped := append(bytes.Clone(list[gallery.ErasureSize:]), list[:gallery.ErasureSize]...)
-	for name, put := range map[string][]byte{"cut": list[:gallery.ErasureSize], "gone": nil} {
+	for name, put := range map[string][]byte{"cut": list[:gallery.ErasureSize], "gone": nil, "torn": append(bytes.Clone(list[:gallery.ErasureSize]), make([]byte, gallery.ErasureSize)...)} {
 		write(t, gallery.ErasuresFile(dir), put)
-		if _, err := gallery.Open(testConfig(t, dir)); !errors.Is(err, gallery.ErrDamaged) {
-			t.Errorf("%s: %v", name, err)
+		closeGallery(t, openGallery(t, dir)) // the store has it, too
+		if now, err := os.ReadFile(gallery.ErasuresFile(dir)); err != nil || !bytes.Equal(now, list) {
+			t.Errorf("%s: the list was not made up, %v", name, err)
 		}
 	}
 	// The old folder has carried out nothing, so that all of the list is read.

@@ -18,8 +18,7 @@ import (
 
 // The list of erasures lies beside the gallery's folder, so that an older copy of
 // the folder, put back, meets a list that knows better: [Open] erases again before
-// anybody is served. The stored tally says how much of the list it has carried out;
-// the list may say more, never less.
+// anybody is served. The stored tally names the last entry that it has carried out.
 //
 //	list    = *entry
 //	entry   = nonce (12) AES-256-GCM(commit (4) pseudonym (32)) ; big endian
@@ -52,8 +51,9 @@ func ErasuresFile(dir string) string { return filepath.Clean(dir) + "-erasures" 
 type erasures struct {
 	file *os.File
 	aead cipher.AEAD
-	n    uint64           // entries
-	last [erasureTag]byte // tag of the last one, zeros before the first
+	n    uint64                         // entries
+	last [erasureTag]byte               // tag of the last one, zeros before the first
+	who  map[pseudonym.Pseudonym]uint32 // the latest commit in an entry of each
 }
 
 func openErasures(dir string, root custody.Root) (*erasures, error) {
@@ -63,7 +63,7 @@ func openErasures(dir string, root custody.Root) (*erasures, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := new(erasures)
+	e := &erasures{who: make(map[pseudonym.Pseudonym]uint32)}
 	if e.aead, err = cipher.NewGCM(block); err != nil {
 		return nil, err
 	}
@@ -86,6 +86,11 @@ func (e *erasures) measure() error {
 		return err
 	}
 	e.n = uint64(info.Size()) / uint64(erasureSize)
+	if torn, err := e.tornEnd(); err != nil {
+		return err
+	} else if torn {
+		e.n--
+	}
 	if whole := int64(e.n) * int64(erasureSize); whole != info.Size() {
 		if err := e.file.Truncate(whole); err != nil {
 			return err
@@ -97,6 +102,36 @@ func (e *erasures) measure() error {
 	}
 	return syncFolder(e.file.Name())
 }
+
+// tornEnd reports whether the last entry ends in zeros and does not open: a power cut may
+// leave a file with its new length and without what was written there. A last entry with
+// other damage was whole once, and somebody was told of it.
+func (e *erasures) tornEnd() (bool, error) {
+	if e.n == 0 {
+		return false, nil
+	}
+	var raw [erasureSize]byte
+	if _, err := e.file.ReadAt(raw[:], int64(e.n-1)*int64(erasureSize)); err != nil {
+		return false, err
+	}
+	if !bytes.HasSuffix(raw[:], make([]byte, erasureTag)) {
+		return false, nil
+	}
+	before, err := e.tagBefore(e.n - 1)
+	if err != nil {
+		return false, err
+	}
+	_, err = e.open(raw[:], e.n-1, before)
+	return err != nil, nil
+}
+
+// learn reads the list whole.
+func (e *erasures) learn() error {
+	clear(e.who)
+	return e.from(0, func(x erasure) error { e.note(x); return nil })
+}
+
+func (e *erasures) note(x erasure) { e.who[x.subject] = max(e.who[x.subject], x.commit) }
 
 func syncFolder(of string) error {
 	dir, err := os.Open(filepath.Dir(of))
@@ -166,6 +201,7 @@ func tagOf(entry []byte) [erasureTag]byte { return [erasureTag]byte(entry[erasur
 // add makes one more entry durable, and returns it as it is written.
 func (e *erasures) add(x erasure) ([]byte, error) {
 	entry := e.seal(x, e.n, e.last)
+	e.note(x)
 	return entry, e.write(entry)
 }
 
@@ -190,7 +226,10 @@ func (e *erasures) put(c *continuation) error {
 	case len(c.entries) == 0 && c.from == e.n:
 		return nil
 	case c.from == e.n:
-		return e.write(c.entries)
+		if err := e.write(c.entries); err != nil {
+			return err
+		}
+		return e.learn()
 	}
 	path := e.file.Name()
 	f, err := os.OpenFile(path+".next", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -213,5 +252,5 @@ func (e *erasures) put(c *continuation) error {
 	}
 	_ = e.file.Close() // the file that was replaced
 	e.file, e.n, e.last = f, c.n, c.last
-	return nil
+	return e.learn()
 }

@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"iter"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
@@ -83,3 +84,54 @@ const ErasureSize = erasureSize
 
 // SetPatience changes how long a commit in doubt is asked after.
 func (g *Gallery) SetPatience(d time.Duration) { g.patience = d }
+
+// Flaky is a store that fails on demand.
+type Flaky struct {
+	store.Store
+	Delete func() error          // instead of deleting a row; nil deletes it
+	Stop   func(key []byte) bool // whether a scan ends before this row without saying so; nil for never
+}
+
+type flakyTxn struct {
+	store.Txn
+	f *Flaky
+}
+
+type flakyReader struct {
+	store.Reader
+	f *Flaky
+}
+
+// Break puts a flaky store in the place of the gallery's.
+func (g *Gallery) Break() *Flaky {
+	f := &Flaky{Store: g.db}
+	g.db = f
+	return f
+}
+
+// View is the store's.
+func (f *Flaky) View(see func(store.Reader) error) error {
+	return f.Store.View(func(r store.Reader) error { return see(flakyReader{r, f}) })
+}
+
+// Update is the store's.
+func (f *Flaky) Update(change func(store.Txn) error) error {
+	return f.Store.Update(func(txn store.Txn) error { return change(flakyTxn{txn, f}) })
+}
+
+func (t flakyTxn) Delete(key []byte) error {
+	if t.f.Delete != nil {
+		return t.f.Delete()
+	}
+	return t.Txn.Delete(key)
+}
+
+func (r flakyReader) Scan(prefix, after []byte) iter.Seq2[store.Row, error] {
+	return func(yield func(store.Row, error) bool) {
+		for row, err := range r.Reader.Scan(prefix, after) {
+			if r.f.Stop != nil && r.f.Stop(row.Key) || !yield(row, err) {
+				return
+			}
+		}
+	}
+}

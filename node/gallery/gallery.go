@@ -10,14 +10,15 @@
 // Layout of the store, one key family each:
 //
 //	'm' "tally"                     what the store adds up to, authenticated
-//	'v' pseudonym (32 bytes)        number of the commit that wrote the keyring
+//	'v' pseudonym (32 bytes)        numbers of the commits that wrote the keyring and that enrolled the subject
 //	'k' pseudonym (32 bytes)        keyring: wrapped key, then the sealed list of records
 //	'm' "least-generation"          of a shared store, what protects templates, authenticated
 //	'r' HMAC(pseudonym, slot) (32)  one sealed record
-//	'z' number (8)                  an entry of the list of erasures, if the store is shared
+//	'b' HMAC(batch) (32)            number of the commit that an import's first enrolment is in
+//	'z' number (8)                  an entry of the list of erasures
 //
 // and in the gallery's folder the file "tally" with the last commit's, and beside it the
-// list of erasures, see [ErasuresFile].
+// list of erasures once more, see [ErasuresFile].
 //
 // Invariants:
 //
@@ -132,8 +133,8 @@ type Gallery struct {
 	tally  tally
 	beside *tallyFile
 	erased *erasures
-	failed error // why nothing can be committed any more
-	unsure bool  // whether the list of erasures may differ from the one in a shared store
+	failed error                       // why nothing can be committed any more
+	owed   map[pseudonym.Pseudonym]int // records of who is listed as erased and may not be yet
 
 	// life is held for reading while the store is read, so that Close cannot
 	// unmap files under a reader.
@@ -166,6 +167,7 @@ func open(cfg Config) (*Gallery, error) {
 		tallies:    newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
 		protection: cfg.Protection,
 		turn:       make(chan struct{}, 1), patience: settleTime,
+		owed: make(map[pseudonym.Pseudonym]int),
 	}
 	g.ring.Store(cfg.Ring)
 	if g.beside, err = openTallyFile(cfg.Dir); err != nil {
@@ -195,7 +197,7 @@ func (g *Gallery) openLocked(cfg Config) error {
 	}
 	err = g.start(known)
 	if err == nil {
-		err = g.eraseAgain()
+		err = g.meetLists()
 	}
 	if err != nil {
 		return errors.Join(err, g.db.Close())

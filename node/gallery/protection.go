@@ -315,11 +315,7 @@ func (g *Gallery) stageRenew(txn store.Reader, commit uint32, p pseudonym.Pseudo
 	if len(writes) == 0 {
 		return staged{change: Unchanged}, nil
 	}
-	keyring, err := g.stageKeyring(s, commit)
-	if err != nil {
-		return staged{}, err
-	}
-	return staged{Updated, s.stamp, append(writes, keyring...)}, nil
+	return g.stageKeyring(s, commit, Updated, writes)
 }
 
 // renewRecord is the record that r names under the current generation, and has r say so.

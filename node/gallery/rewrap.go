@@ -35,8 +35,10 @@ func (g *Gallery) withRing(f func(*envelope.Ring) error) error {
 // and returns how many it found under another one. Enrolments and look-ups go on
 // meanwhile. It may be stopped and begun again at any time: what is done is durable
 // and is passed over. When it returns nil, no key of a subject in the store is
-// wrapped by another generation, so those can be destroyed.
-func (g *Gallery) RewrapAll(ctx context.Context, progress func(rewrapped uint64)) (uint64, error) {
+// wrapped by another generation, so those can be destroyed: it has looked at all
+// subjects that the store should have. Damaged ones do not keep it from the others, and
+// make it fail with [ErrDamaged] in the end; see [Gallery.EraseDamaged].
+func (g *Gallery) RewrapAll(ctx context.Context, progress func(rewrapped uint64)) (total uint64, err error) {
 	// A commit under way may still wrap under the ring of before; the next one does
 	// not.
 	select {
@@ -45,46 +47,60 @@ func (g *Gallery) RewrapAll(ctx context.Context, progress func(rewrapped uint64)
 	case <-ctx.Done():
 		return 0, fmt.Errorf("rewrapping keys: %w", ctx.Err())
 	}
-	var total uint64
 	for after := []byte(nil); ; {
-		if err := ctx.Err(); err != nil {
-			return total, fmt.Errorf("rewrapping keys: %w", err)
-		}
 		found, last, err := g.stale(after)
+		if err == nil {
+			err = errors.Join(g.rewrap(ctx, found, &total), ctx.Err())
+		}
 		if err != nil {
 			return total, fmt.Errorf("rewrapping keys: %w", err)
 		}
-		if len(found) > 0 {
-			c := &call{done: make(chan struct{}), results: make([]Result, len(found)), size: len(found) * maxKeyring}
-			for _, p := range found {
-				c.jobs = append(c.jobs, job{p: p, rewrap: true})
-			}
-			if err := g.await(ctx, c); err != nil {
-				return total, fmt.Errorf("rewrapping keys: %w", err)
-			}
-			for _, r := range c.results {
-				if r.Change == Failed && !errors.Is(r.Err, ErrUnknownSubject) { // unknown: erased meanwhile
-					return total, fmt.Errorf("rewrapping keys: %w", r.Err)
-				}
-			}
-			total += uint64(len(found))
-			if progress != nil {
-				progress(total)
-			}
+		if len(found) > 0 && progress != nil {
+			progress(total)
 		}
 		if last == nil {
-			return total, nil
+			break
 		}
 		after = last
 	}
+	if err := g.verifyRewrapped(ctx); err != nil {
+		return total, fmt.Errorf("rewrapping keys: %w", err)
+	}
+	return total, nil
 }
 
 // maxRewrap bounds how many keyrings one commit rewrites, so that enrolments do not
 // wait long.
 const maxRewrap = 64
 
+// rewrap commits the rewrapping of some subjects and counts them. It passes over the
+// damaged ones.
+func (g *Gallery) rewrap(ctx context.Context, found []pseudonym.Pseudonym, total *uint64) error {
+	if len(found) == 0 {
+		return nil
+	}
+	c := &call{done: make(chan struct{}), results: make([]Result, len(found)), size: len(found) * maxKeyring}
+	for _, p := range found {
+		c.jobs = append(c.jobs, job{p: p, rewrap: true})
+	}
+	err := g.await(ctx, c)
+	for _, r := range c.results {
+		switch {
+		case r.Change == Updated || r.Change == Unchanged:
+			*total++
+		case errors.Is(r.Err, ErrDamaged), errors.Is(r.Err, ErrUnknownSubject): // unknown: erased meanwhile
+			if errors.Is(err, ErrDamaged) && errors.Is(r.Err, ErrDamaged) {
+				err = nil // it is this one's; the results of the others stand
+			}
+		default:
+			return errors.Join(err, r.Err)
+		}
+	}
+	return err
+}
+
 // stale lists subjects after a key whose DEK is wrapped by another than the current
-// generation, and the key to go on after; nil at the end.
+// generation, as far as can be read, and the key to go on after; nil at the end.
 func (g *Gallery) stale(after []byte) (found []pseudonym.Pseudonym, last []byte, err error) {
 	current := g.ring.Load().Current()
 	err = g.view(func(txn store.Reader) error {
@@ -96,11 +112,7 @@ func (g *Gallery) stale(after []byte) (found []pseudonym.Pseudonym, last []byte,
 				return nil
 			}
 			last = bytes.Clone(row.Key)
-			generation, err := generationOf(row)
-			if err != nil {
-				return damaged("reading keyring", err)
-			}
-			if generation != current {
+			if generation, err := generationOf(row); err == nil && generation != current {
 				found = append(found, pseudonym.Pseudonym(last[1:]))
 			}
 		}
@@ -110,13 +122,68 @@ func (g *Gallery) stale(after []byte) (found []pseudonym.Pseudonym, last []byte,
 	return found, last, err
 }
 
+// errStale: somebody else who shares the store still uses an older generation.
+var errStale = errors.New("a subject was written under another generation meanwhile; begin again")
+
+// readable is nil when keyring and record list of a subject open.
+func (g *Gallery) readable(txn store.Reader, p pseudonym.Pseudonym) error {
+	s, err := g.load(txn, p)
+	if err == nil {
+		s.dek.Wipe()
+	}
+	return err
+}
+
+// verifyRewrapped looks at every keyring as of one moment: that none is under another
+// generation, and that all are there. An engine that stops early over damage would
+// otherwise have the KEK destroyed that what it passed over needs.
+func (g *Gallery) verifyRewrapped(ctx context.Context) error {
+	current := g.ring.Load().Current()
+	return g.view(func(txn store.Reader) error {
+		t, err := g.storedTally(txn)
+		if err != nil {
+			return damaged("reading tally", err)
+		}
+		var seen, broken uint64
+		for row, err := range txn.Scan([]byte("k"), nil) {
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				return err
+			}
+			seen++
+			generation, err := generationOf(row)
+			if err == nil && generation == current {
+				continue
+			}
+			if err == nil {
+				err = g.readable(txn, pseudonym.Pseudonym(row.Key[1:]))
+			}
+			switch {
+			case err == nil:
+				return errStale
+			case !errors.Is(err, ErrDamaged):
+				return err
+			}
+			broken++
+		}
+		switch {
+		case seen != t.subjects:
+			return fmt.Errorf("%w: %d of %d subjects are missing from the store", ErrDamaged, t.subjects-seen, t.subjects)
+		case broken > 0:
+			return fmt.Errorf("%w: %d of %d subjects cannot be read", ErrDamaged, broken, t.subjects)
+		}
+		return nil
+	})
+}
+
+// generationOf is the generation under which a keyring is wrapped. Its errors are
+// [ErrDamaged].
 func generationOf(row Row) (uint32, error) {
 	var k keyring
 	if err := cbor.Unmarshal(row.Value, &k); err != nil {
-		return 0, err
+		return 0, damaged("reading keyring", err)
 	}
 	if len(k.DEK) != envelope.WrappedSize || len(row.Key) != 1+len(pseudonym.Pseudonym{}) {
-		return 0, errors.New("key of the wrong length")
+		return 0, damaged("reading keyring", errors.New("key of the wrong length"))
 	}
 	return binary.BigEndian.Uint32(k.DEK), nil
 }
@@ -144,10 +211,5 @@ func (g *Gallery) stageRewrap(txn store.Reader, commit uint32, p pseudonym.Pseud
 	s.dek.Wipe()
 	s.dek = fresh
 	defer s.dek.Wipe()
-	k, err := g.sealKeyring(s, commit)
-	if err != nil {
-		return staged{}, err
-	}
-	stamp := binary.BigEndian.AppendUint32(nil, commit)
-	return staged{Updated, s.stamp, []write{{keyringKey(p), k}, {stampKey(p), stamp}}}, nil
+	return g.stageKeyring(s, commit, Updated, nil)
 }

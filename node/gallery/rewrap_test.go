@@ -132,3 +132,16 @@ func TestRewrapResumed(t *testing.T) {
 		t.Errorf("%d of 150 subjects are readable", n)
 	}
 }
+
+// TestRewrapLosesNobody: a scan that ends early over damage, as Badger's do, is not taken
+// for the end.
+func TestRewrapLosesNobody(t *testing.T) {
+	g := openGallery(t, newDir(t))
+	enrol(t, g, smalls(0, 150)...)
+	g.UseRing(ringOf(t, 1, 2))
+	seen := 0
+	g.Break().Stop = func(key []byte) bool { seen++; return key[0] == 'k' && seen > 100 }
+	if n, err := g.RewrapAll(t.Context(), nil); !errors.Is(err, gallery.ErrDamaged) || n == 150 {
+		t.Errorf("rewrapped %d, %v; want ErrDamaged", n, err)
+	}
+}

@@ -11,10 +11,7 @@ import (
 )
 
 // Several galleries may share a store. Each then takes the store's tally for the
-// latest, never an older one than it has seen, and keeps its own copy of the list of
-// erasures beside its folder; the store has one, too, written by the same commits, so
-// that every gallery learns of every erasure, and a database that is put back to an
-// earlier state meets galleries that know better.
+// latest, never an older one than it has seen.
 
 // errBehind is a store that shows less than it has acknowledged to this gallery: a
 // former primary that has not noticed, or an older copy that was put back.
@@ -31,7 +28,7 @@ const (
 // the turn. Of a store that is not shared only opening it again tells.
 func (g *Gallery) settle(b *bundle, doubt error) error {
 	if !g.db.Shared() {
-		g.failed = fmt.Errorf("committing: %w; reopen the gallery", doubt)
+		g.failed = fmt.Errorf("committing: %w; %w", doubt, errReopen)
 		return g.failed
 	}
 	for giveUp := time.After(g.patience); ; {
@@ -39,7 +36,6 @@ func (g *Gallery) settle(b *bundle, doubt error) error {
 		if err == nil && stands {
 			return nil
 		}
-		g.unsure = true
 		switch {
 		case err == nil:
 			return fmt.Errorf("committing: %w", ErrUnavailable)
@@ -105,111 +101,4 @@ func (g *Gallery) notBehind(txn store.Reader, p pseudonym.Pseudonym) error {
 		g.subjects.Store(int64(stored.subjects))
 	}
 	return nil
-}
-
-// errListsDiffer: the list of erasures beside the folder is not the store's.
-var errListsDiffer = errors.New("the lists of erasures differ")
-
-func (g *Gallery) listsDiffer(stored tally) bool {
-	return g.db.Shared() && (g.unsure || stored.erasures != g.erased.n)
-}
-
-// shareErasures makes the list of erasures beside the folder and the one in a shared
-// store the same, as a bundle of its own. What the store has is taken over; what only
-// this gallery has, because its commit failed or the store was put back to an earlier
-// state, is listed again and carried out.
-func (g *Gallery) shareErasures(b *bundle) error {
-	stored := b.tally.erasures
-	common, err := g.commonErasures(b.txn, stored)
-	if err != nil {
-		return damaged("reading the list of erasures", err)
-	}
-	var own []erasure
-	if err := g.erased.from(common, func(x erasure) error { own = append(own, x); return nil }); err != nil {
-		return err
-	}
-	next := g.erased.after(common)
-	for i := common; i < stored; i++ {
-		entry, err := b.txn.Get(erasureKey(i))
-		if err != nil {
-			return damaged("reading the list of erasures", err)
-		}
-		if err := next.take(entry); err != nil {
-			return err
-		}
-	}
-	for _, x := range own {
-		entry := next.seal(x)
-		if err := b.set(write{erasureKey(next.n - 1), entry}); err != nil {
-			return err
-		}
-		b.tally.commit = max(b.tally.commit, x.commit+1)
-		if err := b.eraseAgain(g, x); err != nil {
-			return err
-		}
-	}
-	if err := g.erased.put(next); err != nil {
-		g.failed = fmt.Errorf("%w; reopen the gallery", err)
-		return g.failed
-	}
-	b.tally.erasures = g.erased.n
-	g.unsure = len(own) > 0 // until that stands
-	return nil
-}
-
-// commonErasures is how many entries both lists begin with. An entry is tied to all
-// before it, so that the last common one is looked for from the end.
-func (g *Gallery) commonErasures(txn store.Reader, stored uint64) (uint64, error) {
-	n := min(stored, g.erased.n)
-	for ; n > 0; n-- {
-		entry, err := txn.Get(erasureKey(n - 1))
-		if err != nil {
-			return 0, err
-		}
-		tag, err := g.erased.tagBefore(n)
-		if err != nil {
-			return 0, err
-		}
-		if bytes.HasSuffix(entry, tag[:]) {
-			break
-		}
-	}
-	return n, nil
-}
-
-// continuation is what is to follow the first entries of a list.
-type continuation struct {
-	e       *erasures
-	from, n uint64
-	last    [erasureTag]byte
-	entries []byte
-	err     error
-}
-
-// after begins a continuation of the first n entries.
-func (e *erasures) after(n uint64) *continuation {
-	c := &continuation{e: e, from: n, n: n}
-	c.last, c.err = e.tagBefore(n)
-	return c
-}
-
-func (c *continuation) add(entry []byte) {
-	c.entries = append(c.entries, entry...)
-	c.n, c.last = c.n+1, tagOf(entry)
-}
-
-// take adds an entry as it is, if it follows.
-func (c *continuation) take(entry []byte) error {
-	if _, err := c.e.open(entry, c.n, c.last); err != nil {
-		return err
-	}
-	c.add(entry)
-	return nil
-}
-
-// seal adds an entry that says x.
-func (c *continuation) seal(x erasure) []byte {
-	entry := c.e.seal(x, c.n, c.last)
-	c.add(entry)
-	return entry
 }

@@ -1,13 +1,11 @@
 package gallery
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -45,9 +43,6 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects
 		}
 		return nil
 	})
-	if err == nil && !g.db.Shared() { // the rows of a shared store have it
-		err = g.snapshotErasures(visit)
-	}
 	if err != nil {
 		return 0, fmt.Errorf("reading gallery: %w", err)
 	}
@@ -55,39 +50,18 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects
 }
 
 // erasureRow begins the key of a row that is an entry of the list of erasures; the
-// entry's number follows. Only a shared store keeps such rows.
+// entry's number follows.
 const erasureRow = 'z'
 
 func erasureKey(number uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{erasureRow}, number)
 }
 
-// snapshotErasures yields the list of erasures, which may by now say more than the
-// store as it was: who opens what is restored from it erases that, too.
-func (g *Gallery) snapshotErasures(visit func(Row) error) error {
-	f, err := os.Open(g.erased.file.Name())
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	r := bufio.NewReader(f)
-	entry := make([]byte, erasureSize)
-	for i := uint64(0); ; i++ {
-		if _, err := io.ReadFull(r, entry); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if err := visit(Row{Key: erasureKey(i), Value: entry}); err != nil {
-			return err
-		}
-	}
-}
-
 // Restore makes in dir, which must not exist, the gallery whose rows [Gallery.Snapshot]
-// gave. A longer list of erasures that lies beside dir already is kept, and carried out
-// when the gallery is opened. It needs no key and cannot tell what the rows hold: that they are complete
-// and of this node shows when [Open] opens them. Errors of rows are returned.
+// gave. A list of erasures that lies beside dir already is kept, and what it has beyond
+// the rows' is carried out when the gallery is opened. It needs no key and cannot tell
+// what the rows hold: that they are complete and of this node shows when [Open] opens
+// them. Errors of rows are returned.
 func Restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error {
 	if err := restore(ctx, dir, rows); err != nil {
 		return fmt.Errorf("restoring gallery: %w", err)
@@ -112,9 +86,7 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 		for row, err := range rows {
 			err = errors.Join(err, ctx.Err())
 			if err == nil && len(row.Key) > 0 && row.Key[0] == erasureRow {
-				if _, err = list.Write(row.Value); err == nil {
-					continue
-				}
+				_, err = list.Write(row.Value)
 			}
 			if string(row.Key) == string(keyTally()) {
 				tally = bytes.Clone(row.Value)
@@ -127,7 +99,7 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 	if err = errors.Join(err, db.Close(), list.Sync(), list.Close()); err != nil {
 		return err
 	}
-	if err := keepLonger(list.Name(), ErasuresFile(dir)); err != nil {
+	if err := giveList(list.Name(), ErasuresFile(dir)); err != nil {
 		return err
 	}
 	return restoreTally(dir, tally)
@@ -137,18 +109,12 @@ func newRestoredList(dir string) (*os.File, error) {
 	return os.OpenFile(ErasuresFile(dir)+".restored", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 }
 
-// keepLonger puts the restored list in its place unless one that says as much is there.
-func keepLonger(restored, place string) error {
-	was, err := os.Stat(place)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	is, statErr := os.Stat(restored)
-	if statErr != nil {
-		return statErr
-	}
-	if err == nil && was.Size() >= is.Size() {
+// giveList puts the restored list in its place unless there is one.
+func giveList(restored, place string) error {
+	if _, err := os.Stat(place); err == nil {
 		return os.Remove(restored)
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return errors.Join(os.Rename(restored, place), syncFolder(place))
 }

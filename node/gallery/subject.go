@@ -92,17 +92,16 @@ func (Enrolment) LogValue() slog.Value { return slog.StringValue("enrolment(reda
 // subject is one subject with its keyring open.
 type subject struct {
 	p       pseudonym.Pseudonym
-	stamp   uint32 // number of the commit that wrote the keyring, 0 for a new subject
+	stamp   stamp // of the keyring, zero for a new subject
 	dek     envelope.DEK
 	wrapped []byte
 	list    recordList
 }
 
 // keyring is the stored entry of one subject: its key, wrapped, and under that
-// key the list of its records. The number of the commit that wrote it is kept in an
-// entry of its own and is the version in the list's AAD. So an older keyring does
-// not open, and Badger losing one of the two entries is damage, not an unknown
-// subject.
+// key the list of its records. Its [stamp] is kept in an entry of its own and bound by
+// the list's AAD. So an older keyring does not open, and Badger losing one of the two
+// entries is damage, not an unknown subject.
 type keyring struct {
 	_      struct{} `cbor:",toarray"`
 	DEK    []byte
@@ -143,8 +142,28 @@ const (
 	recordVersion = 1
 	listModality  = "record-list"
 	listFormat    = "tamga-record-list-1"
-	stampSize     = 4
+	stampSize     = 8
 )
+
+// stamp is what is known of a subject without any key of its own: which commit wrote
+// the keyring, and which one enrolled the subject, when nobody was enrolled under the
+// pseudonym. The second tells what of an older line of the gallery is still to be
+// erased, so that neither a record that is added nor a key that is wrapped anew may
+// change it.
+type stamp struct{ wrote, born uint32 }
+
+func (s stamp) number() uint64 { return uint64(s.born)<<32 | uint64(s.wrote) }
+
+func (s stamp) row() []byte { return binary.BigEndian.AppendUint64(nil, s.number()) }
+
+// by is the stamp that the subject has once the numbered commit wrote it.
+func (s stamp) by(commit uint32) stamp {
+	if s.born == 0 {
+		s.born = commit
+	}
+	s.wrote = commit
+	return s
+}
 
 func keyringKey(p pseudonym.Pseudonym) []byte { return append([]byte("k"), p[:]...) }
 
@@ -171,43 +190,61 @@ func (g *Gallery) recordAAD(p pseudonym.Pseudonym, r recordInfo) envelope.AAD {
 }
 
 // listAAD binds the record list to the generation its key is wrapped under now,
-// and to the commit that wrote it.
-func (g *Gallery) listAAD(p pseudonym.Pseudonym, dek envelope.DEK, commit uint32) envelope.AAD {
-	return envelope.AAD{Node: g.node, Pseudonym: p[:], Modality: listModality, Format: listFormat,
-		Version: commit, KeyGeneration: dek.Generation()}
+// and to its stamp.
+func (g *Gallery) listAAD(p pseudonym.Pseudonym, dek envelope.DEK, s stamp) envelope.AAD {
+	return envelope.AAD{Node: g.node, Pseudonym: p[:], Modality: listModality,
+		Format:  listFormat + "/born/" + strconv.FormatUint(uint64(s.born), 10),
+		Version: s.wrote, KeyGeneration: dek.Generation()}
 }
 
-func stampOf(value []byte) (uint32, error) {
+func stampOf(value []byte) (stamp, error) {
 	if len(value) != stampSize {
-		return 0, ErrDamaged
+		return stamp{}, ErrDamaged
 	}
-	return binary.BigEndian.Uint32(value), nil
+	n := binary.BigEndian.Uint64(value)
+	return stamp{wrote: uint32(n), born: uint32(n >> 32)}, nil
+}
+
+// findStamp finds the stamp of a subject, whatever became of its keyring:
+// [ErrUnknownSubject] when there is neither.
+func findStamp(txn store.Reader, p pseudonym.Pseudonym) (stamp, error) {
+	v, err := txn.Get(stampKey(p))
+	if err == nil {
+		return stampOf(v)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return stamp{}, err
+	}
+	if _, err := txn.Get(keyringKey(p)); !errors.Is(err, store.ErrNotFound) {
+		return stamp{}, errors.Join(ErrDamaged, err)
+	}
+	return stamp{}, ErrUnknownSubject
 }
 
 // lookUp finds the two entries of a subject: [ErrUnknownSubject] when there is
 // neither.
-func lookUp(txn store.Reader, p pseudonym.Pseudonym) (stamp uint32, k keyring, err error) {
+func lookUp(txn store.Reader, p pseudonym.Pseudonym) (s stamp, k keyring, err error) {
 	if err := txn.Fetch(stampKey(p), keyringKey(p)); err != nil {
-		return 0, keyring{}, err
+		return stamp{}, keyring{}, err
 	}
 	v, vErr := txn.Get(stampKey(p))
 	sealed, kErr := txn.Get(keyringKey(p))
 	if errors.Is(vErr, store.ErrNotFound) && errors.Is(kErr, store.ErrNotFound) {
-		return 0, keyring{}, ErrUnknownSubject
+		return stamp{}, keyring{}, ErrUnknownSubject
 	}
 	if err := errors.Join(vErr, kErr); err != nil {
-		return 0, keyring{}, err
+		return stamp{}, keyring{}, err
 	}
-	if stamp, err = stampOf(v); err != nil {
-		return 0, keyring{}, err
+	if s, err = stampOf(v); err != nil {
+		return stamp{}, keyring{}, err
 	}
-	return stamp, k, cbor.Unmarshal(sealed, &k)
+	return s, k, cbor.Unmarshal(sealed, &k)
 }
 
 // load opens a subject's key and record list. [ErrUnknownSubject] when there is
 // none; the caller wipes the key otherwise.
 func (g *Gallery) load(txn store.Reader, p pseudonym.Pseudonym) (subject, error) {
-	stamp, k, err := lookUp(txn, p)
+	st, k, err := lookUp(txn, p)
 	if errors.Is(err, ErrUnknownSubject) {
 		return subject{}, err
 	}
@@ -222,7 +259,7 @@ func (g *Gallery) load(txn store.Reader, p pseudonym.Pseudonym) (subject, error)
 	if err != nil {
 		return subject{}, damaged("unwrapping subject key", err)
 	}
-	s := subject{p: p, stamp: stamp, dek: dek, wrapped: k.DEK}
+	s := subject{p: p, stamp: st, dek: dek, wrapped: k.DEK}
 	if err := g.openList(&s, k.Sealed); err != nil {
 		dek.Wipe()
 		return subject{}, damaged("opening record list", err)
@@ -239,14 +276,14 @@ func (g *Gallery) openList(s *subject, sealed []byte) error {
 	return cbor.Unmarshal(plain, &s.list)
 }
 
-// sealKeyring is the entry of s as the numbered commit writes it.
-func (g *Gallery) sealKeyring(s subject, commit uint32) ([]byte, error) {
+// sealKeyring is the entry of s with the stamp that it has from now on.
+func (g *Gallery) sealKeyring(s subject, now stamp) ([]byte, error) {
 	plain, err := cbor.Marshal(s.list)
 	if err != nil {
 		return nil, fmt.Errorf("encoding record list: %w", err)
 	}
 	defer clear(plain)
-	sealed, err := s.dek.Seal(g.listAAD(s.p, s.dek, commit), plain)
+	sealed, err := s.dek.Seal(g.listAAD(s.p, s.dek, now), plain)
 	if err != nil {
 		return nil, fmt.Errorf("sealing record list: %w", err)
 	}

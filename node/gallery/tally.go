@@ -25,12 +25,13 @@ import (
 type tally struct {
 	commit   uint32 // number of the commit, from 1
 	subjects uint64
-	sum      uint64 // of the numbers of the commits that wrote the keyrings, modulo 2^64
-	erasures uint64 // entries of the list of erasures that were carried out
+	sum      uint64           // of the stamps, modulo 2^64
+	erasures uint64           // entries of the list of erasures, all carried out
+	last     [erasureTag]byte // of them, which its tag ties to all before it
 }
 
 const (
-	tallyPlain = 4 + 8 + 8 + 8
+	tallyPlain = 4 + 8 + 8 + 8 + erasureTag
 	tallySize  = tallyPlain + sha256.Size
 	tallyName  = "tally"
 	// tallyStep keeps the two slots of the file in different disk sectors.
@@ -54,7 +55,7 @@ func newTallyKey(index [32]byte, node string, p pseudonym.PublicKey) (k tallyKey
 	return k
 }
 
-// seal encodes t as commit (4) || subjects (8) || sum (8) || erasures (8) ||
+// seal encodes t as commit (4) || subjects (8) || sum (8) || erasures (8) || last (16) ||
 // HMAC-SHA256 (32), all integers big endian.
 func (k tallyKey) seal(t tally) []byte {
 	b := make([]byte, 0, tallySize)
@@ -62,6 +63,7 @@ func (k tallyKey) seal(t tally) []byte {
 	b = binary.BigEndian.AppendUint64(b, t.subjects)
 	b = binary.BigEndian.AppendUint64(b, t.sum)
 	b = binary.BigEndian.AppendUint64(b, t.erasures)
+	b = append(b, t.last[:]...)
 	mac := hmac.New(sha256.New, k[:])
 	mac.Write(b)
 	return mac.Sum(b)
@@ -76,6 +78,7 @@ func (k tallyKey) open(b []byte) (tally, bool) {
 		subjects: binary.BigEndian.Uint64(b[4:]),
 		sum:      binary.BigEndian.Uint64(b[12:]),
 		erasures: binary.BigEndian.Uint64(b[20:]),
+		last:     [erasureTag]byte(b[28:]),
 	}
 	return t, hmac.Equal(k.seal(t), b)
 }
@@ -114,18 +117,18 @@ func (g *Gallery) recount() (stored, counted tally, err error) {
 		if _, err := txn.Get(copying()); err == nil && stored == (tally{}) {
 			return fmt.Errorf("%w: copying a gallery into the store was not finished", ErrDamaged)
 		}
-		counted.commit, counted.erasures = stored.commit, stored.erasures
+		counted.commit, counted.erasures, counted.last = stored.commit, stored.erasures, stored.last
 		// A store may lose rows to damage without saying so; the count then falls short.
 		for row, err := range txn.Scan([]byte("v"), nil) {
 			if err != nil {
 				return damaged("counting subjects", err)
 			}
-			stamp, err := stampOf(row.Value)
+			s, err := stampOf(row.Value)
 			if err != nil {
 				return damaged("counting subjects", err)
 			}
 			counted.subjects++
-			counted.sum += uint64(stamp)
+			counted.sum += s.number()
 		}
 		return nil
 	})

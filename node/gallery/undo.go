@@ -147,21 +147,15 @@ func (b *bundle) remove(g *Gallery, p pseudonym.Pseudonym, batch string, done *U
 	if len(s.list.Records) == 0 && len(s.list.Absent) == 0 && s.list.Holder == "" {
 		done.Subjects++
 		b.tally.subjects--
-		b.tally.sum -= uint64(s.stamp)
+		b.tally.sum -= s.stamp.number()
 		return errors.Join(b.drop(keyringKey(p)), b.drop(stampKey(p)))
 	}
 	done.Reduced++
-	writes, err := g.stageKeyring(s, b.tally.commit)
+	kept, err := g.stageKeyring(s, b.tally.commit, Updated, nil)
 	if err != nil {
 		return err
 	}
-	for _, w := range writes {
-		if err := b.set(w); err != nil {
-			return err
-		}
-	}
-	b.tally.sum += uint64(b.tally.commit) - uint64(s.stamp)
-	return nil
+	return b.write(kept)
 }
 
 func (b *bundle) drop(key []byte) error {
