@@ -1,0 +1,409 @@
+package node_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
+)
+
+// The campaign: go test ./node -run TestKilled -kills 240 -v -timeout 2h
+var kills = flag.Int("kills", 10, "how often TestKilled kills a process")
+
+// Where a child works, at what, and to whom it encrypts backups.
+const (
+	killDir  = "TAMGA_NODE_TEST_KILL"
+	killWork = "TAMGA_NODE_TEST_KILL_WORK"
+	killAge  = "TAMGA_NODE_TEST_KILL_RECIPIENTS"
+)
+
+// works is what a child can be killed at, and within which time after it began.
+var works = map[string]time.Duration{
+	"start": 120 * time.Millisecond, "enrol": 200 * time.Millisecond, "erase": 300 * time.Millisecond,
+	"rotate": 500 * time.Millisecond, "backup": 300 * time.Millisecond,
+}
+
+// killed is the enrolment of a person whose templates follow from the name: a small one
+// and one of the size that goes to Badger's value log.
+func killed(name string) gallery.Enrolment {
+	template := func(position uint8, times int) gallery.Template {
+		return gallery.Template{Modality: "finger", Format: "test", Position: position, Data: bytes.Repeat([]byte(name+" "), times)}
+	}
+	return gallery.Enrolment{Subject: passport(name), Templates: []gallery.Template{template(1, 3), template(2, 300)}}
+}
+
+// TestKilledChild is what TestKilled kills. It says what it is about to do, and what is
+// done.
+func TestKilledChild(t *testing.T) {
+	dir := os.Getenv(killDir)
+	if dir == "" {
+		t.Skip("runs only as the child of TestKilled")
+	}
+	c := child{dir: dir, config: filepath.Join(dir, node.ConfigFile), to: strings.Fields(os.Getenv(killAge))}
+	work := os.Getenv(killWork)
+	if err := map[string]func(context.Context) error{"start": c.enrol, "enrol": c.enrol, "erase": c.erase, "rotate": c.rotate, "backup": c.backup}[work](t.Context()); err != nil {
+		fmt.Printf("fault %v\n", err)
+		t.Fatal(err)
+	}
+}
+
+type child struct {
+	dir, config string
+	to          []string
+	mu          sync.Mutex
+	n           int
+}
+
+func (c *child) say(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Fprintf(os.Stdout, format+"\n", args...)
+}
+
+func (c *child) names(n int) (names []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for range n {
+		c.n++
+		names = append(names, fmt.Sprintf("P%dN%d", os.Getpid(), c.n))
+	}
+	return names
+}
+
+func (c *child) open(ctx context.Context) (*node.Registrar, error) {
+	return node.OpenRegistrar(ctx, c.config, []byte(passphrase))
+}
+
+// some enrols n people at once.
+func (c *child) some(ctx context.Context, r *node.Registrar, n int) ([]string, error) {
+	names := c.names(n)
+	var batch []gallery.Enrolment
+	for _, name := range names {
+		batch = append(batch, killed(name))
+	}
+	results, err := r.Enrol(ctx, batch)
+	if err != nil {
+		return nil, err
+	}
+	for i, result := range results {
+		if result.Change != gallery.Created {
+			return nil, fmt.Errorf("%s: %w", result.Change, result.Err)
+		}
+		c.say("enrolled %s", names[i])
+	}
+	return names, nil
+}
+
+func (c *child) enrol(ctx context.Context) error {
+	r, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	c.say("begins")
+	faults := make(chan error)
+	for _, size := range []int{1, 1, 10} {
+		go func() {
+			for {
+				if _, err := c.some(ctx, r, size); err != nil {
+					faults <- err
+				}
+			}
+		}()
+	}
+	return <-faults
+}
+
+func (c *child) erase(ctx context.Context) error {
+	r, err := c.open(ctx)
+	for begun := false; err == nil; begun = true {
+		var names []string
+		if names, err = c.some(ctx, r, 20); err != nil {
+			break
+		}
+		if !begun {
+			c.say("begins")
+		}
+		for _, name := range names[5:] {
+			c.say("erasing %s", name)
+			var records int
+			if records, err = r.Erase(ctx, passport(name)); err != nil || records != 2 {
+				return fmt.Errorf("erased %d records: %w", records, err)
+			}
+			c.say("erased %s", name)
+		}
+	}
+	return err
+}
+
+// rotate does with the KEK whatever comes next, over and over.
+func (c *child) rotate(ctx context.Context) error {
+	root, err := custody.Open(node.RootFile(c.dir), []byte(passphrase))
+	if err != nil {
+		return err
+	}
+	c.say("begins")
+	for err == nil {
+		var families []node.KeyFamily
+		if families, err = node.Keys(c.dir, root); err != nil {
+			break
+		}
+		in := func(state string) bool {
+			return slices.ContainsFunc(families, func(f node.KeyFamily) bool {
+				return f.Name == keys.KEK && slices.ContainsFunc(f.Generations, func(g node.Generation) bool { return g.State == state })
+			})
+		}
+		switch {
+		case in("prepared"):
+			_, err = node.ActivateKey(c.dir, root, keys.KEK)
+		case in("old"):
+			_, err = node.RetireKey(ctx, c.config, root, keys.KEK, nil)
+			c.say("retired")
+		default:
+			_, err = node.PrepareKey(c.dir, root, keys.KEK)
+		}
+	}
+	return err
+}
+
+func (c *child) backup(ctx context.Context) error {
+	r, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	c.say("begins")
+	for {
+		if _, err := c.some(ctx, r, 1); err != nil {
+			return err
+		}
+		name := filepath.Join(filepath.Dir(c.dir), c.names(1)[0]+".backup")
+		f, err := os.Create(name + ".partial")
+		if err != nil {
+			return err
+		}
+		if _, err := r.Backup(ctx, f, c.to, nil); err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close(), os.Rename(name+".partial", name)); err != nil {
+			return err
+		}
+		c.say("wrote %s", name)
+	}
+}
+
+// campaign is what the children said that must hold.
+type campaign struct {
+	dir      string
+	identity *age.X25519Identity
+	to       string
+	enrolled map[string]bool // who must be there; false for who may be either
+	erased   map[string]bool // who must not
+	backups  []string        // that are whole, not yet tried
+	tried    int
+	retired  int
+	lost     int
+	killed   map[string]int
+}
+
+// TestKilled kills processes that enrol, erase, rotate the KEK and back up, one node's
+// over and over, at random moments. Whatever they had acknowledged holds. The moment
+// does not decide whether the test passes.
+func TestKilled(t *testing.T) {
+	c := newCampaign(t)
+	order := []string{"enrol", "erase", "rotate", "backup", "start"}
+	for i := range *kills {
+		work := order[i%len(order)]
+		fresh := c.runUntilKilled(t, work)
+		c.killed[work]++
+		if i%20 == 19 {
+			fresh = nil // everything
+		}
+		c.check(t, fresh)
+	}
+	c.check(t, nil)
+	t.Logf("%d kills %v: %d people acknowledged and there, %d erased and gone, %d backups verified, %d retirements of KEKs acknowledged, %d lost",
+		*kills, c.killed, len(c.enrolled), len(c.erased), c.tried, c.retired, c.lost)
+}
+
+func newCampaign(t *testing.T) *campaign {
+	t.Helper()
+	c := &campaign{dir: filepath.Join(t.TempDir(), "kaz"), enrolled: make(map[string]bool), erased: make(map[string]bool), killed: make(map[string]int)}
+	key, err := jose.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = node.Init(node.InitOptions{Dir: c.dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
+		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
+		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now}); err != nil {
+		t.Fatal(err)
+	}
+	if c.identity, err = age.GenerateX25519Identity(); err != nil {
+		t.Fatal(err)
+	}
+	other, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.to = c.identity.Recipient().String() + " " + other.Recipient().String()
+	return c
+}
+
+// runUntilKilled returns who a child spoke of before it was killed.
+func (c *campaign) runUntilKilled(t *testing.T, work string) (spoken []string) {
+	t.Helper()
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledChild$")
+	child.Env = append(os.Environ(), killDir+"="+c.dir, killWork+"="+work, killAge+"="+c.to)
+	var stderr, other bytes.Buffer
+	child.Stderr = &stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill := func() *time.Timer {
+		return time.AfterFunc(rand.N(works[work]), func() { _ = child.Process.Kill() })
+	}
+	var killing *time.Timer
+	if work == "start" {
+		killing = kill()
+	}
+	for lines := bufio.NewReader(out); ; {
+		line, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			break // what was being said was not heard
+		}
+		what, who, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch what {
+		case "begins":
+			if killing == nil {
+				killing = kill()
+			}
+		case "enrolled":
+			c.enrolled[who] = true
+		case "erasing":
+			c.enrolled[who] = false
+		case "erased":
+			delete(c.enrolled, who)
+			c.erased[who] = true
+		case "wrote":
+			c.backups = append(c.backups, who)
+		case "retired":
+			c.retired++
+		default:
+			other.WriteString(line)
+		}
+		if what == "enrolled" || what == "erasing" {
+			spoken = append(spoken, who)
+		}
+	}
+	ended := child.Wait()
+	if killing == nil || killing.Stop() || child.ProcessState.Exited() {
+		t.Fatalf("the child at %s stopped by itself: %v\n%s%s", work, ended, other.Bytes(), stderr.Bytes())
+	}
+	return spoken
+}
+
+// check opens the node and looks for these people, or for everybody, and tries the
+// backups that were written.
+func (c *campaign) check(t *testing.T, names []string) {
+	t.Helper()
+	r, err := node.OpenRegistrar(t.Context(), filepath.Join(c.dir, node.ConfigFile), []byte(passphrase))
+	if err != nil {
+		t.Fatalf("the node does not open after a kill: %v", err)
+	}
+	if names == nil {
+		for name := range c.enrolled {
+			names = append(names, name)
+		}
+		for name := range c.erased {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		c.look(t, r.Gallery(), name)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range c.backups {
+		checked, err := backup.Check(t.Context(), file, []age.Identity{c.identity}, "", nil)
+		if err == nil {
+			err = checked.Restore(t.Context(), file+".restored", nil)
+		}
+		if err == nil {
+			err = checked.Audit(t.Context(), file+".restored")
+		}
+		if err != nil {
+			t.Fatalf("a backup that was acknowledged: %v", err)
+		}
+		if err := errors.Join(os.RemoveAll(file+".restored"), os.Remove(file)); err != nil {
+			t.Fatal(err)
+		}
+		c.tried++
+	}
+	c.backups = nil
+}
+
+// look finds one person as the children left it.
+func (c *campaign) look(t *testing.T, g *gallery.Gallery, name string) {
+	t.Helper()
+	must, enrolled := c.enrolled[name]
+	refs, err := g.References(passport(name), "finger")
+	if err != nil {
+		t.Fatalf("looking up: %v", err)
+	}
+	defer refs.Close()
+	switch {
+	case !enrolled && refs.Known:
+		c.lost++
+		t.Error("somebody who was erased is there")
+		return
+	case must && !refs.Known:
+		c.lost++
+		t.Error("somebody who was enrolled is lost")
+		return
+	case !refs.Known:
+		delete(c.enrolled, name) // the erasure under way was carried out, and that stays
+		c.erased[name] = true
+		return
+	}
+	want := killed(name).Templates
+	i := 0
+	err = refs.Each(func(t gallery.Template) error {
+		if i >= len(want) || !bytes.Equal(t.Data, want[i].Data) {
+			return errors.New("another record")
+		}
+		i++
+		return nil
+	})
+	if err != nil || i != len(want) {
+		c.lost++
+		t.Errorf("%d records of %d: %v", i, len(want), err)
+	}
+	if !must {
+		c.enrolled[name] = true // the erasure under way left no trace
+	}
+}
