@@ -148,9 +148,7 @@ type copier struct {
 }
 
 // kept says whether a copy has a row of the key like any other.
-func kept(key []byte) bool {
-	return key[0] != 'm'
-}
+func kept(key []byte) bool { return !bytes.Equal(key, keyTally()) && !bytes.Equal(key, copying()) }
 
 // take brings the copy up to a row of the gallery.
 func (c *copier) take(row Row) error {

@@ -55,9 +55,10 @@ const (
 	// connectTime bounds how long a connection may take to come about. Behind several
 	// addresses each of them has that long.
 	connectTime = 5 * time.Second
-	// queryTime bounds every exchange but the last of an update; it is longer than
-	// lock_timeout.
-	queryTime = 25 * time.Second
+	// queryTime bounds an exchange, turnTime the one that waits for the turn; it is
+	// longer than lock_timeout.
+	queryTime = 10 * time.Second
+	turnTime  = 25 * time.Second
 	// commitTime bounds the last, which a server that waits for its standby holds up.
 	// What it did not answer by then is in doubt.
 	commitTime = 10 * time.Second
@@ -310,7 +311,11 @@ type pgReader struct {
 
 // query hands each row that sql gives to visit.
 func (r *pgReader) query(visit func(pgx.Rows) error, sql string, args ...any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), queryTime)
+	limit := queryTime
+	if len(r.begin) > 1 {
+		limit = turnTime
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	var b pgx.Batch
 	for _, s := range r.begin {
