@@ -124,3 +124,24 @@ func appendUntilKilled(t *testing.T, dir string, n int, acked map[uint64]string)
 		t.Fatalf("child stopped after %d of %d: %s", count, n, stderr.Bytes())
 	}
 }
+
+// TestEmptyLog: killed between making a write-ahead log and giving it its length.
+func TestEmptyLog(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ledger")
+	cfg := ledger.Config{Dir: dir, Signer: newSigner(t), Now: tick}
+	for i := range 3 {
+		l, err := ledger.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := l.Append(t.Context(), []byte{byte(i)}); err != nil || r.Index != uint64(i) {
+			t.Fatalf("entry %d: %v", r.Index, err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "store", fmt.Sprintf("%05d.mem", 7+i)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

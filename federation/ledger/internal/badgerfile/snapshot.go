@@ -52,9 +52,10 @@ func copyFile(path, dir string, limit int64) error {
 }
 
 // Tidy removes what could only hurt on the way up: value log, its statistics and
-// key registry, which Badger makes anew and in which nothing of ours is kept, and
-// the ends of write-ahead logs that replay does not use but Badger would allocate
-// memory for.
+// key registry, which Badger makes anew and in which nothing of ours is kept, the
+// ends of write-ahead logs that replay does not use but Badger would allocate
+// memory for, and logs without a byte: the process died between making one and giving
+// it its length, and Badger would not open.
 func (s Store) Tidy(dir string) error {
 	junk, err := List(dir, ".vlog")
 	if err != nil {
@@ -67,6 +68,11 @@ func (s Store) Tidy(dir string) error {
 		}
 	}
 	for _, w := range s.Logs {
+		if w.Size == 0 {
+			if err := os.Remove(w.Path); err != nil {
+				return fmt.Errorf("tidying store: %w", err)
+			}
+		}
 		if w.End < w.Size {
 			if err := os.Truncate(w.Path, w.End); err != nil {
 				return fmt.Errorf("tidying store: %w", err)
