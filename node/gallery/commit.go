@@ -171,7 +171,7 @@ func (g *Gallery) commit(calls []*call) error {
 	}
 	for len(left) > 0 {
 		var taken int
-		keys := [][]byte{keyLeast()}
+		keys := [][]byte{keyLeast(leastProtection), keyLeast(leastKEK)}
 		var last string
 		for _, at := range left {
 			job := &at.c.jobs[at.i]

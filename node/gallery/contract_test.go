@@ -507,3 +507,29 @@ func TestDatabaseOperator(t *testing.T) {
 	}
 	searchFiles(t, "database", seen, secretsOf(enrolled))
 }
+
+// TestRewrapShared: who shares the store and does not know the new KEK can enrol nobody
+// under the old one, which is about to be destroyed.
+func TestRewrapShared(t *testing.T) {
+	dsn := pgtest.Start(t).Database(t)
+	gs := []*gallery.Gallery{home{cfg: inPostgres(t, dsn)}.open(t), home{cfg: inPostgres(t, dsn)}.open(t)}
+	enrol(t, gs[0], persons(0, 2)...)
+	enrol(t, gs[1], persons(2, 4)...)
+	ring, err := envelope.NewRing(map[uint32][]byte{1: bytes.Repeat([]byte{3}, 32), 2: bytes.Repeat([]byte{4}, 32)}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gs[0].UseRing(ring)
+	if n, err := gs[0].RewrapAll(t.Context(), nil); err != nil || n != 4 {
+		t.Errorf("%d rewrapped, %v", n, err)
+	}
+	if r, err := gs[1].Enrol(t.Context(), persons(4, 5)); err != nil || !errors.Is(r[0].Err, gallery.ErrOutdated) {
+		t.Errorf("enrolled by the other: %v, %v; want ErrOutdated", r, err)
+	}
+	if _, err := gs[1].RewrapAll(t.Context(), nil); !errors.Is(err, gallery.ErrOutdated) {
+		t.Errorf("rewrapped back: %v, want ErrOutdated", err)
+	}
+	gs[1].UseRing(ring)
+	enrol(t, gs[1], person(4))
+	check(t, gs[0], person(4))
+}

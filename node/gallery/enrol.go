@@ -325,7 +325,14 @@ func (g *Gallery) loadOrMake(txn store.Reader, p pseudonym.Pseudonym) (subject, 
 		dek, wrapped, err = r.NewDEK(p[:])
 		return err
 	})
+	if err == nil && g.db.Shared() {
+		var least uint32
+		if least, err = g.least(txn, leastKEK); err == nil && dek.Generation() < least {
+			err = ErrOutdated
+		}
+	}
 	if err != nil {
+		dek.Wipe()
 		return subject{}, Failed, fmt.Errorf("making subject key: %w", err)
 	}
 	return subject{p: p, dek: dek, wrapped: wrapped}, Created, nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -90,7 +89,7 @@ func (g *Gallery) RenewAll(ctx context.Context, progress func(Renewed)) (total R
 	if g.protection == nil {
 		return total, errors.New("renewing templates: they are not protected")
 	}
-	if err := g.announce(ctx); err != nil {
+	if err := g.announce(ctx, leastProtection, g.protection.Current); err != nil {
 		return total, fmt.Errorf("renewing templates: %w", err)
 	}
 	var broken error
@@ -128,67 +127,6 @@ func (g *Gallery) RenewAll(ctx context.Context, progress func(Renewed)) (total R
 	return total, nil
 }
 
-// keyLeast is where a shared store keeps the least generation that anything may be
-// stored under from now on: generation (4) || HMAC-SHA256 (32), as tallies are sealed.
-func keyLeast() []byte { return []byte("m" + "least-generation") }
-
-func (k tallyKey) sealLeast(generation uint32) []byte {
-	mac := hmac.New(sha256.New, k[:])
-	mac.Write([]byte("least-generation\x00"))
-	b := binary.BigEndian.AppendUint32(nil, generation)
-	mac.Write(b)
-	return mac.Sum(b)
-}
-
-// least reads it; 0 when nothing was renewed yet.
-func (g *Gallery) least(txn store.Reader) (uint32, error) {
-	b, err := txn.Get(keyLeast())
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return 0, nil
-	case err != nil:
-		return 0, damaged("reading least generation", err)
-	case len(b) != 4+sha256.Size || !hmac.Equal(b, g.tallies.sealLeast(binary.BigEndian.Uint32(b))):
-		return 0, fmt.Errorf("reading least generation: %w", ErrDamaged)
-	}
-	return binary.BigEndian.Uint32(b), nil
-}
-
-// ErrOutdated: another node of the same store has renewed its templates under a secret
-// that is not current here.
-var ErrOutdated = errors.New("the templates of the store are under a newer secret than this node's: give it the keystore of the node that renewed them")
-
-// announce returns once nothing is stored under generations before the current one any
-// more: neither by a commit of this gallery that is under way, nor by others that share
-// the store.
-func (g *Gallery) announce(ctx context.Context) error {
-	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if g.failed != nil {
-		return g.failed
-	}
-	if !g.db.Shared() {
-		return nil
-	}
-	return g.update([][]byte{keyLeast()}, func(b *bundle) error {
-		least, err := g.least(b.txn)
-		current := g.protection.Current()
-		switch {
-		case err != nil:
-			return err
-		case least > current:
-			return ErrOutdated
-		case least == current:
-			return nil
-		}
-		return b.set(write{keyLeast(), g.tallies.sealLeast(current)})
-	})
-}
-
 // upToDate works out anew what was prepared under another generation than the current
 // one, and refuses what the store does not take any more.
 func (g *Gallery) upToDate(txn store.Reader, j *job) error {
@@ -204,7 +142,7 @@ func (g *Gallery) upToDate(txn store.Reader, j *job) error {
 	if !g.db.Shared() {
 		return nil
 	}
-	least, err := g.least(txn)
+	least, err := g.least(txn, leastProtection)
 	if err == nil && slices.ContainsFunc(j.stored, func(p protected) bool { return p.generation != 0 && p.generation < least }) {
 		err = ErrOutdated
 	}

@@ -39,13 +39,8 @@ func (g *Gallery) withRing(f func(*envelope.Ring) error) error {
 // subjects that the store should have. Damaged ones do not keep it from the others, and
 // make it fail with [ErrDamaged] in the end; see [Gallery.EraseDamaged].
 func (g *Gallery) RewrapAll(ctx context.Context, progress func(rewrapped uint64)) (total uint64, err error) {
-	// A commit under way may still wrap under the ring of before; the next one does
-	// not.
-	select {
-	case g.turn <- struct{}{}:
-		<-g.turn
-	case <-ctx.Done():
-		return 0, fmt.Errorf("rewrapping keys: %w", ctx.Err())
+	if err := g.announce(ctx, leastKEK, func() uint32 { return g.ring.Load().Current() }); err != nil {
+		return 0, fmt.Errorf("rewrapping keys: %w", err)
 	}
 	for after := []byte(nil); ; {
 		found, last, err := g.stale(after)

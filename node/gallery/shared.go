@@ -2,6 +2,10 @@ package gallery
 
 import (
 	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -101,4 +105,72 @@ func (g *Gallery) notBehind(txn store.Reader, p pseudonym.Pseudonym) error {
 		g.subjects.Store(int64(stored.subjects))
 	}
 	return nil
+}
+
+// Which generations are the least that anything may be stored under in a shared store
+// from now on, because those before are about to be destroyed:
+//
+//	least = generation (4) HMAC-SHA256 (32) ; as tallies are sealed
+const (
+	leastProtection = "least-generation" // of the secret that templates are turned by
+	leastKEK        = "least-kek"
+)
+
+// ErrOutdated: another node of the same store has rotated to a key that is not current
+// here.
+var ErrOutdated = errors.New("the store is under a newer key than this node's: give it the keystore of the node that rotated")
+
+func keyLeast(of string) []byte { return []byte("m" + of) }
+
+func (k tallyKey) sealLeast(of string, generation uint32) []byte {
+	mac := hmac.New(sha256.New, k[:])
+	mac.Write([]byte(of + "\x00"))
+	b := binary.BigEndian.AppendUint32(nil, generation)
+	mac.Write(b)
+	return mac.Sum(b)
+}
+
+// least reads one; 0 when nothing was rotated yet.
+func (g *Gallery) least(txn store.Reader, of string) (uint32, error) {
+	b, err := txn.Get(keyLeast(of))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, damaged("reading "+of, err)
+	case len(b) != 4+sha256.Size || !hmac.Equal(b, g.tallies.sealLeast(of, binary.BigEndian.Uint32(b))):
+		return 0, fmt.Errorf("reading %s: %w", of, ErrDamaged)
+	}
+	return binary.BigEndian.Uint32(b), nil
+}
+
+// announce returns once nothing new is stored under generations before the current one
+// any more: neither by a commit of this gallery that is under way, nor by others that
+// share the store.
+func (g *Gallery) announce(ctx context.Context, of string, current func() uint32) error {
+	select {
+	case g.turn <- struct{}{}:
+		defer func() { <-g.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if g.failed != nil {
+		return g.failed
+	}
+	if !g.db.Shared() {
+		return nil
+	}
+	return g.update([][]byte{keyLeast(of)}, func(b *bundle) error {
+		least, err := g.least(b.txn, of)
+		now := current()
+		switch {
+		case err != nil:
+			return err
+		case least > now:
+			return ErrOutdated
+		case least == now:
+			return nil
+		}
+		return b.set(write{keyLeast(of), g.tallies.sealLeast(of, now)})
+	})
 }
