@@ -7,7 +7,7 @@ import (
 	"os"
 
 	badger "github.com/dgraph-io/badger/v4"
-	"github.com/tamga-id/tamga/federation/ledger/internal/badgerfile"
+	"github.com/tamga-id/tamga/federation/ledger/badgerfile"
 )
 
 // scratchSuffix marks the folder in which Open rehearses a replay.

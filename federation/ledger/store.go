@@ -7,7 +7,7 @@ import (
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
-	"github.com/tamga-id/tamga/federation/ledger/internal/badgerfile"
+	"github.com/tamga-id/tamga/federation/ledger/badgerfile"
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
 	"github.com/transparency-dev/merkle/compact"
 )

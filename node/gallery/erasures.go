@@ -56,7 +56,8 @@ type erasures struct {
 	who  map[pseudonym.Pseudonym]uint32 // the latest commit in an entry of each
 }
 
-func openErasures(dir string, root custody.Root) (*erasures, error) {
+// newErasures is a list without its file.
+func newErasures(root custody.Root) (*erasures, error) {
 	key := root.Derive(erasuresLabel)
 	defer clear(key[:])
 	block, err := aes.NewCipher(key[:])
@@ -65,6 +66,14 @@ func openErasures(dir string, root custody.Root) (*erasures, error) {
 	}
 	e := &erasures{who: make(map[pseudonym.Pseudonym]uint32)}
 	if e.aead, err = cipher.NewGCM(block); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func openErasures(dir string, root custody.Root) (*erasures, error) {
+	e, err := newErasures(root)
+	if err != nil {
 		return nil, err
 	}
 	path := ErasuresFile(dir)
@@ -171,6 +180,28 @@ func (e *erasures) from(i uint64, visit func(erasure) error) error {
 		}
 	}
 	return nil
+}
+
+// check reads the whole list, anew, and whether it goes on from what was carried out.
+func (e *erasures) check(carried tally) error {
+	f, err := os.Open(e.file.Name())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	whole := &erasures{file: f, aead: e.aead, n: uint64(info.Size()) / uint64(erasureSize)}
+	if err := whole.from(0, func(erasure) error { return nil }); err != nil || whole.n < carried.erasures {
+		return err
+	}
+	tag, err := whole.tagBefore(carried.erasures)
+	if err == nil && tag != carried.last {
+		err = fmt.Errorf("%w: the list of erasures is not the one that the store has carried out", ErrDamaged)
+	}
+	return err
 }
 
 // open is what entry number i says, if it follows the one with the tag before.

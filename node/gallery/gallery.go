@@ -161,15 +161,7 @@ func open(cfg Config) (*Gallery, error) {
 		return nil, err
 	}
 	var err error
-	index := cfg.Root.Derive("tamga/v1/gallery-index")
-	g := &Gallery{
-		node: cfg.Node, index: index, pseudonyms: cfg.Pseudonyms,
-		tallies:    newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
-		protection: cfg.Protection,
-		turn:       make(chan struct{}, 1), patience: settleTime,
-		owed: make(map[pseudonym.Pseudonym]int),
-	}
-	g.ring.Store(cfg.Ring)
+	g := newGallery(cfg)
 	if g.beside, err = openTallyFile(cfg.Dir); err != nil {
 		return nil, err
 	}
@@ -180,6 +172,20 @@ func open(cfg Config) (*Gallery, error) {
 		return nil, errors.Join(err, g.erased.file.Close(), g.beside.Close())
 	}
 	return g, nil
+}
+
+// newGallery is the gallery of a configuration that was checked, with nothing open.
+func newGallery(cfg Config) *Gallery {
+	index := cfg.Root.Derive("tamga/v1/gallery-index")
+	g := &Gallery{
+		node: cfg.Node, index: index, pseudonyms: cfg.Pseudonyms,
+		tallies:    newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
+		protection: cfg.Protection,
+		turn:       make(chan struct{}, 1), patience: settleTime,
+		owed: make(map[pseudonym.Pseudonym]int),
+	}
+	g.ring.Store(cfg.Ring)
+	return g
 }
 
 // openLocked does Open's work once the folder is ours alone. Nothing that other

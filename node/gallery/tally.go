@@ -165,6 +165,7 @@ func damaged(doing string, err error) error {
 type tallyFile struct {
 	file  *os.File
 	fresh bool // the file was not there, or was never written
+	torn  bool // one of the slots does not hold
 	next  int  // slot to write next
 }
 
@@ -197,6 +198,7 @@ func (t *tallyFile) read(k tallyKey) (latest tally, err error) {
 			break
 		}
 		one, ok := k.open(b[slot*tallyStep:][:tallySize])
+		t.torn = t.torn || !ok
 		if ok && (!valid || one.commit > latest.commit) {
 			latest, valid, t.next = one, true, 1-slot
 		}

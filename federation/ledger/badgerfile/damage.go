@@ -6,7 +6,7 @@
 // name, and ends the process (log.Fatalf, or a panic in a goroutine of its own)
 // on other kinds of damage. Call [Examine], open the [Store.Snapshot] read-only
 // to see what Badger would make of it, and only then [Store.Tidy] and open the
-// original.
+// original. [Survey] lists everything that is wrong.
 //
 // It reads the layouts of badger v4.9 (manifest version 8), and does not
 // interpret values; a table that was damaged and given new checksums passes.
@@ -18,7 +18,12 @@ import (
 )
 
 // Damage says which file or part of a store is damaged and how.
-type Damage struct{ Part, Rule string }
+type Damage struct {
+	Part, Rule string
+	// Torn: it is at the end of what was written last, and may be no more than a write
+	// that a crash cut off and nobody was told of.
+	Torn bool
+}
 
 // Error names part and rule.
 func (d *Damage) Error() string { return d.Part + ": " + d.Rule }

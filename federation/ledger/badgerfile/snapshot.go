@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	badger "github.com/dgraph-io/badger/v4"
 )
@@ -14,10 +15,10 @@ import (
 // Snapshot lays the examined store out in the empty folder scratch so that
 // Badger can open it read-only without touching the original: tables, which are
 // never written again, as links, the rest as copies, write-ahead logs cut where
-// replay would stop anyway. Value log, discard statistics and key registry are
-// left out, they hold nothing of ours.
-func (s Store) Snapshot(scratch string) error {
-	for _, path := range s.Tables {
+// replay would stop anyway, value logs as links if values are kept there. Discard
+// statistics and key registry are left out, they hold nothing of ours.
+func (s Store) Snapshot(scratch string, valueLogs ...string) error {
+	for _, path := range slices.Concat(s.Tables, valueLogs) {
 		target, err := filepath.Abs(path)
 		if err != nil {
 			return err
