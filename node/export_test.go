@@ -1,6 +1,22 @@
 package node
 
-import "github.com/tamga-id/tamga/node/gallery"
+import (
+	"context"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/protection"
+)
 
 // Gallery is what the registrar enrols into.
 func (r *Registrar) Gallery() *gallery.Gallery { return r.gallery }
+
+// Faces is what it stores faces under.
+func (r *Registrar) Faces() *protection.Faces { return r.keys.faces }
+
+// BeginRenewal does the first step of a renewal, up to where a crash may cut it off.
+func (r *Registrar) BeginRenewal(ctx context.Context, root custody.Root) error {
+	_, _, err := beginRenewal(ctx, r.dir, root, r.ledger, r.entity, time.Now)
+	return err
+}
