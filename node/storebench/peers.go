@@ -16,7 +16,8 @@ import (
 )
 
 // peerFiles are the module that drives stores of other makers. It stays out of this
-// one's go.mod: Pebble brings some forty modules with it.
+// one's go.mod: Pebble brings some forty modules with it. To update it, lay it out as
+// writePeers does, go get there, and copy go.mod and go.sum back.
 //
 //go:embed _peers/*.go _peers/go.mod.txt _peers/go.sum.txt drive/*.go
 var peerFiles embed.FS
