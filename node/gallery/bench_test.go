@@ -7,13 +7,24 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
 // BenchmarkEnrol enrols subjects with one record of 2 KB, one a call.
 func BenchmarkEnrol(b *testing.B) {
+	b.Run("badger", func(b *testing.B) {
+		benchmarkEnrol(b, func(b *testing.B) gallery.Config { return testConfig(b, newDir(b)) })
+	})
+	b.Run("postgres", func(b *testing.B) {
+		c := pgtest.Start(b)
+		benchmarkEnrol(b, func(b *testing.B) gallery.Config { return inPostgres(b, c.Database(b)) })
+	})
+}
+
+func benchmarkEnrol(b *testing.B, config func(*testing.B) gallery.Config) {
 	for _, writers := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("writers-%d", writers), func(b *testing.B) {
-			g := openGallery(b, newDir(b))
+			g := home{cfg: config(b)}.open(b)
 			var next atomic.Int64
 			var wg sync.WaitGroup
 			b.ResetTimer()

@@ -25,7 +25,7 @@ type home struct {
 	crash func(t *testing.T, g *gallery.Gallery) // with g still open
 }
 
-func (h home) open(t *testing.T) *gallery.Gallery {
+func (h home) open(t testing.TB) *gallery.Gallery {
 	t.Helper()
 	g, err := gallery.Open(h.cfg)
 	if err != nil {
@@ -36,7 +36,7 @@ func (h home) open(t *testing.T) *gallery.Gallery {
 }
 
 // inPostgres is a configuration with a folder of its own and the rows in a database.
-func inPostgres(t *testing.T, dsn string) gallery.Config {
+func inPostgres(t testing.TB, dsn string) gallery.Config {
 	t.Helper()
 	cfg := testConfig(t, newDir(t))
 	cfg.Store = func(string) (store.Store, error) { return store.OpenPostgres(t.Context(), dsn) }
@@ -438,6 +438,64 @@ func TestSettle(t *testing.T) {
 	}
 	closeGallery(t, g)
 	closeGallery(t, other)
+}
+
+// TestCutAnywhere loses the connection at each piece that is sent, of an enrolment and of
+// an erasure: what was acknowledged stands, what was refused does not, and what is sent
+// again ends as it should.
+func TestCutAnywhere(t *testing.T) {
+	cluster := pgtest.Start(t)
+	proxy := cluster.Proxy(t)
+	direct := cluster.Database(t)
+	g := home{cfg: inPostgres(t, proxy.DSN(cluster, direct))}.open(t)
+	other := home{cfg: inPostgres(t, direct)}.open(t)
+	failed := 0
+	for n := 1; n <= 14; n++ {
+		e := small(fmt.Sprint("CUT", n))
+		known := func() bool {
+			t.Helper()
+			h, err := look(other, e.Subject, "finger")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h.known
+		}
+		proxy.CutAt(n)
+		results, err := g.Enrol(t.Context(), []gallery.Enrolment{e})
+		proxy.CutAt(0)
+		if err != nil {
+			failed++
+		}
+		if stored := known(); stored != (err == nil) || err != nil && !errors.Is(err, gallery.ErrUnavailable) {
+			t.Errorf("cut at %d: %v, %v; stored %v", n, results, err, stored)
+		}
+		if again := enrol(t, g, e)[0].Change; (again == gallery.Unchanged) != (err == nil) {
+			t.Errorf("cut at %d: sent again: %s after %v", n, again, err)
+		}
+		proxy.CutAt(n)
+		_, err = g.Erase(t.Context(), e.Subject)
+		proxy.CutAt(0)
+		if err != nil {
+			failed++
+			if !errors.Is(err, gallery.ErrUnavailable) {
+				t.Errorf("cut at %d: erasing: %v", n, err)
+			}
+			if _, err := g.Erase(t.Context(), e.Subject); err != nil && !errors.Is(err, gallery.ErrUnknownSubject) {
+				t.Errorf("cut at %d: erasing again: %v", n, err)
+			}
+		}
+		if known() {
+			t.Errorf("cut at %d: not erased", n)
+		}
+	}
+	if failed < 4 {
+		t.Errorf("only %d cuts were felt", failed)
+	}
+	t.Logf("%d of 28 failed", failed)
+	closeGallery(t, g)
+	if n := (home{cfg: inPostgres(t, direct)}).open(t).Subjects(); n != 0 {
+		t.Errorf("%d subjects are left", n)
+	}
 }
 
 // TestOlderDatabase puts an older copy of the database back under galleries that are

@@ -15,10 +15,15 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
-// childDir tells a copy of the test binary to enrol until it is killed.
-const childDir = "TAMGA_GALLERY_TEST_CHILD"
+// childDir tells a copy of the test binary to enrol until it is killed, childDSN that the
+// rows are in a database.
+const (
+	childDir = "TAMGA_GALLERY_TEST_CHILD"
+	childDSN = "TAMGA_GALLERY_TEST_DSN"
+)
 
 // crashed is the enrolment of a subject whose records follow from its name: one in
 // Badger's tables and one in its value log.
@@ -35,7 +40,12 @@ func TestChildEnrols(t *testing.T) {
 	if dir == "" {
 		t.Skip("runs only as the child of TestKill")
 	}
-	g, err := gallery.Open(testConfig(t, dir))
+	cfg := testConfig(t, dir)
+	if dsn := os.Getenv(childDSN); dsn != "" {
+		cfg = inPostgres(t, dsn)
+		cfg.Dir = dir
+	}
+	g, err := gallery.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,16 +81,22 @@ func TestChildEnrols(t *testing.T) {
 // TestKill kills a process with SIGKILL in the middle of enrolments, many times
 // over on one gallery, and looks for everything that it had acknowledged.
 func TestKill(t *testing.T) {
-	dir := newDir(t)
+	t.Run("badger", func(t *testing.T) { kill(t, home{cfg: testConfig(t, newDir(t))}, "", 12) })
+	t.Run("postgres", func(t *testing.T) {
+		dsn := pgtest.Start(t).Database(t)
+		kill(t, home{cfg: inPostgres(t, dsn)}, dsn, 6)
+	})
+}
+
+func kill(t *testing.T, h home, dsn string, rounds int) {
 	acked := make(map[string]bool)
-	const rounds = 12
 	for range rounds {
-		enrolUntilKilled(t, dir, acked)
-		if _, err := os.Stat(dir); err != nil {
+		enrolUntilKilled(t, h.cfg.Dir, dsn, acked)
+		if _, err := os.Stat(h.cfg.Dir); err != nil {
 			t.Fatal(err)
 		}
 	}
-	g := openGallery(t, dir)
+	g := h.open(t)
 	for name := range acked {
 		e := crashed(name)
 		if h, err := look(g, e.Subject, "finger"); err != nil || !h.known || !sameTemplates(h.templates, "finger", e.Templates) {
@@ -93,16 +109,16 @@ func TestKill(t *testing.T) {
 	t.Logf("%d kills, %d acknowledged, %d subjects", rounds, len(acked), g.Subjects())
 	enrol(t, g, person(0))
 	closeGallery(t, g)
-	check(t, openGallery(t, dir), person(0))
+	check(t, h.open(t), person(0))
 }
 
 // enrolUntilKilled starts a child, kills it a random time after the first
 // acknowledgement, and notes every acknowledgement that got out. The time does not
 // decide whether the test passes.
-func enrolUntilKilled(t *testing.T, dir string, acked map[string]bool) {
+func enrolUntilKilled(t *testing.T, dir, dsn string, acked map[string]bool) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChildEnrols$")
-	child.Env = append(os.Environ(), childDir+"="+dir)
+	child.Env = append(os.Environ(), childDir+"="+dir, childDSN+"="+dsn)
 	var stderr, said bytes.Buffer
 	child.Stderr = &stderr
 	out, err := child.StdoutPipe()

@@ -45,4 +45,6 @@ func (*Proxy) DSN(*Cluster, string) string      { return "" }
 func (*Proxy) Fail(Fault)                       {}
 func (*Proxy) Down(bool)                        {}
 func (*Proxy) DownAfterCut()                    {}
-func (*Proxy) CutAll()                          {}
+func (*Proxy) CutAt(int)                        {}
+
+func (*Proxy) CutAll() {}

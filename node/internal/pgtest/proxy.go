@@ -26,6 +26,7 @@ const (
 // Proxy passes connections on to a cluster, and cuts them when told to.
 type Proxy struct {
 	at   atomic.Int32
+	left atomic.Int32 // messages until the connection is cut, 0 for never
 	dir  string
 	down atomic.Bool
 	then atomic.Bool // go down with the next fault
@@ -80,6 +81,10 @@ func (p *Proxy) DSN(c *Cluster, direct string) string {
 // Fail has the fault happen to the next COMMIT.
 func (p *Proxy) Fail(f Fault) { p.at.Store(int32(f)) }
 
+// CutAt ends the connection instead of passing the n-th piece on that a client sends
+// from now on.
+func (p *Proxy) CutAt(n int) { p.left.Store(int32(n)) }
+
 // Down refuses connections, and ends those that are open, until called with false.
 func (p *Proxy) Down(down bool) {
 	p.down.Store(down)
@@ -114,6 +119,9 @@ func (p *Proxy) pass(client, server net.Conn) {
 		for {
 			n, err := client.Read(b)
 			if err != nil {
+				return
+			}
+			if p.left.Load() > 0 && p.left.Add(-1) == 0 {
 				return
 			}
 			if bytes.Contains(b[:n], []byte("COMMIT\x00")) {
