@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -25,6 +27,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 )
@@ -296,4 +299,54 @@ func renewUntilKilled(t *testing.T, dir string, steps int, then time.Duration) b
 		finished = finished || lines.Text() == "done"
 	}
 	return child.Wait() == nil || finished
+}
+
+// TestRenewRestored: a backup has the secret that its templates are stored under, one
+// from before a renewal the old one.
+func TestRenewRestored(t *testing.T) {
+	const people = 5
+	dir := faceNode(t, people)
+	root := openRoot(t, dir)
+	defer root.Wipe()
+	var identities []age.Identity
+	var recipients []string
+	for range 2 {
+		id, err := age.GenerateX25519Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		identities, recipients = append(identities, id), append(recipients, id.Recipient().String())
+	}
+	for generation := uint32(1); generation < 3; generation++ {
+		file, made := filepath.Join(t.TempDir(), "kaz.backup"), filepath.Join(t.TempDir(), "made")
+		r := registrar(t, dir)
+		var out bytes.Buffer
+		_, err := r.Backup(t.Context(), &out, recipients, nil)
+		if err := errors.Join(err, r.Close(), os.WriteFile(file, out.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		checkpoint, err := os.ReadFile(filepath.Join(filepath.Dir(dir), "kaz.example.checkpoint"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), root, nil); err != nil {
+			t.Fatal(err)
+		}
+		c, err := backup.Check(t.Context(), file, identities[:1], "", nil)
+		if err == nil {
+			_, err = node.Restore(t.Context(), c, made, "", nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What keeps a restored node from being opened before its ledger is settled.
+		err = os.WriteFile(filepath.Join(filepath.Dir(made), "kaz.example.checkpoint"), checkpoint, 0o600)
+		if err := errors.Join(err, os.Remove(filepath.Join(made, "data", "recovery.json"))); err != nil {
+			t.Fatal(err)
+		}
+		if got := templateKeys(t, made); !slices.Equal(got, []uint32{generation}) {
+			t.Errorf("generations %d", got)
+		}
+		expectFaces(t, made, people)
+	}
 }
