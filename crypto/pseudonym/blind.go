@@ -120,38 +120,41 @@ func (k Key) Evaluate(request []byte) ([]byte, error) {
 }
 
 // Finalize checks the response to this blinding's request and gives the
-// pseudonym that [Key.Pseudonym] would. It returns [ErrElement] for malformed
+// element that [Key.Element] would. It returns [ErrElement] for malformed
 // bytes and [ErrProof] when another key answered or the answer was altered.
-func (b Blinding) Finalize(response []byte) (Pseudonym, error) {
-	out, err := b.finalize(response)
+func (b Blinding) Finalize(response []byte) (Element, error) {
+	e, _, err := b.finalize(response)
 	if err != nil {
-		return Pseudonym{}, fmt.Errorf("finalizing pseudonym: %w", err)
+		return Element{}, fmt.Errorf("finalizing pseudonym: %w", err)
 	}
-	return Pseudonym(out[:Size]), nil
+	return e, nil
 }
 
-func (b Blinding) finalize(response []byte) ([]byte, error) {
+// finalize gives the protocol's output beside the element.
+func (b Blinding) finalize(response []byte) (Element, []byte, error) {
 	if b.open == nil || len(response) != ResponseSize {
-		return nil, ErrElement
+		return Element{}, nil, ErrElement
 	}
 	element, err := parseElement(response[:RequestSize])
 	if err != nil {
-		return nil, err
+		return Element{}, nil, err
 	}
 	proof := new(dleq.Proof)
 	if err := proof.UnmarshalBinary(group.Ristretto255, response[RequestSize:]); err != nil {
-		return nil, ErrElement
+		return Element{}, nil, ErrElement
 	}
 	// Scalars have one encoding in RFC 9497 section 4.1; the library reduces.
 	if again, err := proof.MarshalBinary(); err != nil || !bytes.Equal(again, response[RequestSize:]) {
-		return nil, ErrElement
+		return Element{}, nil, ErrElement
 	}
 	s := b.open()
 	outs, err := s.client.Finalize(s.data, &oprf.Evaluation{Elements: []oprf.Evaluated{element}, Proof: proof})
 	if err != nil {
-		return nil, ErrProof
+		return Element{}, nil, ErrProof
 	}
-	return outs[0], nil
+	factor := group.Ristretto255.NewScalar().Inv(s.data.CopyBlinds()[0])
+	e, err := encodeElement(group.Ristretto255.NewElement().Mul(element, factor))
+	return e, outs[0], err
 }
 
 // parseElement decodes one group element: 32 bytes, canonical, not the

@@ -15,7 +15,7 @@ func Example() {
 	id := pseudonym.Identifier{Jurisdiction: "kaz", Type: pseudonym.IDPassport, Value: "N 1234-5678"}
 
 	// A node with its own key.
-	direct, err := key.Pseudonym(id)
+	direct, err := key.Element(id)
 	if err != nil {
 		panic(err)
 	}
@@ -31,7 +31,7 @@ func Example() {
 	}
 	blind, err := blinding.Finalize(response)
 	fmt.Println(blind == direct, err)
-	fmt.Println(direct, id)
+	fmt.Println(direct.Pseudonym(), id)
 	// Output:
 	// true <nil>
 	// pseudonym(redacted) identifier(redacted)

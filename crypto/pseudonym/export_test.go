@@ -21,8 +21,8 @@ func ScalarOf(seed, info []byte) []byte {
 	return b
 }
 
-// EvaluateInput is the full 64-byte output for a raw input.
-func EvaluateInput(k Key, input []byte) ([]byte, error) { return k.open().server.FullEvaluate(input) }
+// ElementOf is the element of a raw input.
+func ElementOf(k Key, input []byte) (Element, error) { return k.element(input) }
 
 // BlindInput blinds a raw input with a given factor.
 func BlindInput(to PublicKey, input, factor []byte) (Blinding, []byte, error) {
@@ -33,5 +33,7 @@ func BlindInput(to PublicKey, input, factor []byte) (Blinding, []byte, error) {
 	return blind(to, input, s)
 }
 
-// FinalizeInput is the full 64-byte output.
-func FinalizeInput(b Blinding, response []byte) ([]byte, error) { return b.finalize(response) }
+// FinalizeInput gives the full 64-byte output beside the element.
+func FinalizeInput(b Blinding, response []byte) (Element, []byte, error) {
+	return b.finalize(response)
+}

@@ -3,13 +3,24 @@
 // without the node's key.
 //
 // It implements the verifiable mode (VOPRF) of RFC 9497 with the suite
-// OPRF(ristretto255, SHA-512). A [Pseudonym] is the first 32 bytes of the
-// protocol's output for the canonical encoding of a normalised [Identifier].
+// OPRF(ristretto255, SHA-512) up to the unblinded [Element], k*H(input), of the
+// canonical encoding of a normalised [Identifier]. A [Pseudonym] is the first 32 bytes of
+//
+//	SHA-512("tamga/v1/pseudonym" 0x00 element (32))
+//
+// The protocol's own last hash takes the input, too. It is left out, on purpose, so that
+// a key can be replaced without asking anybody for his identifier again: [Key.Update]
+// makes of the element under an old key the one under a new key, by one multiplication
+// with new/old. This is the key rotation of Everspaugh, Chatterjee, Scott, Juels and
+// Ristenpart, "The Pythia PRF Service", USENIX Security 2015, section 4, for the function
+// of Jarecki, Krawczyk and Resch, "Updatable Oblivious Key Management for Storage
+// Systems", CCS 2019. Without a key an element tells as little as a pseudonym: it is
+// random under the decisional Diffie-Hellman assumption, H being a random oracle.
 //
 // A node that holds its own key calls [NewKey] and [Key.Pseudonym]. Where the
 // key is kept apart, the asking side calls [Blind], sends the request, the
 // key's holder answers with [Key.Evaluate], and [Blinding.Finalize] checks the
-// proof and gives the same pseudonym: the holder of the key learns nothing of
+// proof and gives the same element: the holder of the key learns nothing of
 // the identifier, the asking side learns nothing of the key.
 //
 // Without the key a pseudonym is random to an attacker. With it, or with the
@@ -41,7 +52,8 @@
 //   - Normalize is idempotent, and equal normal forms have equal [Identifier.Canonical]
 //     encodings, unequal ones never;
 //   - direct and blind evaluation agree;
-//   - an answer made under another key, or altered, never yields a pseudonym.
+//   - an answer made under another key, or altered, never yields an element;
+//   - an updated element is the one that the new key gives of the identifier.
 //
 // The encoding, the label and the suite are fixed: changing any would orphan
 // every enrolled record.
@@ -56,6 +68,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/cloudflare/circl/group"
 	"github.com/cloudflare/circl/oprf"
 )
 
@@ -111,6 +124,7 @@ type Key struct {
 
 type keySecret struct {
 	seed   [SeedSize]byte
+	scalar group.Scalar
 	server oprf.VerifiableServer
 	public PublicKey
 }
@@ -147,26 +161,22 @@ func deriveKey(seed, info []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("deriving pseudonym key: %w", err)
 	}
-	s := &keySecret{server: oprf.NewVerifiableServer(oprf.SuiteRistretto255, private), public: public}
+	scalar, err := scalarOf(private)
+	if err != nil {
+		return Key{}, fmt.Errorf("deriving pseudonym key: %w", ErrKey)
+	}
+	s := &keySecret{scalar: scalar, server: oprf.NewVerifiableServer(oprf.SuiteRistretto255, private), public: public}
 	copy(s.seed[:], seed)
 	return Key{func() *keySecret { return s }}, nil
 }
 
-// Pseudonym normalises id and evaluates it. It returns [ErrIdentifier] for an
-// identifier outside the rule and [ErrKey] on the zero key.
+// Pseudonym is that of the [Key.Element], with the same errors.
 func (k Key) Pseudonym(id Identifier) (Pseudonym, error) {
-	id, err := id.Normalize()
+	e, err := k.Element(id)
 	if err != nil {
-		return Pseudonym{}, fmt.Errorf("computing pseudonym: %w", err)
+		return Pseudonym{}, err
 	}
-	if k.IsZero() {
-		return Pseudonym{}, fmt.Errorf("computing pseudonym: %w", ErrKey)
-	}
-	out, err := k.open().server.FullEvaluate(id.Canonical())
-	if err != nil {
-		return Pseudonym{}, fmt.Errorf("computing pseudonym: %w", ErrKey)
-	}
-	return Pseudonym(out[:Size]), nil
+	return e.Pseudonym(), nil
 }
 
 // Seed returns a copy of the seed, nil for the zero key. It is the secret
