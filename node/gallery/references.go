@@ -73,6 +73,15 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 }
 
 func (g *Gallery) sealedRecords(txn store.Reader, s subject, modality string) (out []sealedRecord, err error) {
+	var keys [][]byte
+	for _, info := range s.list.Records {
+		if info.Modality == modality {
+			keys = append(keys, g.recordKey(s.p, info.Slot))
+		}
+	}
+	if err := txn.Fetch(keys...); err != nil {
+		return nil, damaged("reading record", err)
+	}
 	for _, info := range s.list.Records {
 		if info.Modality != modality {
 			continue
