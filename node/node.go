@@ -213,7 +213,16 @@ func galleryDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "g
 // galleryConfig is the configuration of the gallery in the folder, with Badger.
 func galleryConfig(cfg config.Config, k keySet) gallery.Config {
 	return gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: k.gallery, Ring: k.ring, Pseudonyms: k.pseudonyms,
-		Protection: k.faces}
+		Protection: k.faces, Outside: erasuresOutside(cfg)}
+}
+
+// erasuresOutside is where a copy of the gallery's list of erasures lies that does not go
+// back when the data folder does.
+func erasuresOutside(cfg config.Config) string {
+	if cfg.Recovery.CheckpointFile == "" {
+		return ""
+	}
+	return gallery.ErasuresFile(cfg.Recovery.CheckpointFile)
 }
 
 // openGallery opens the gallery in the store that is configured.

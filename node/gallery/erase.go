@@ -10,12 +10,15 @@ import (
 
 // Erase destroys everything that is held of a subject: key, records, findings and
 // holder key, whichever batch brought them. It returns how many records there were,
-// once the subject is unknown and stays so: past a crash, and past an older copy of
-// the folder put back, which [Open] erases from again. An identifier under which no
-// one is enrolled gives [ErrUnknownSubject]. Who is erased can be enrolled anew.
+// once the subject is unknown and stays so: past a crash, past an import that began
+// before, and past an older copy of the folder put back, which [Open] erases from again
+// as long as one of the lists of erasures is newer: see [Config]. An identifier under
+// which no one is enrolled gives [ErrUnknownSubject]. Who is erased can be enrolled anew.
 //
-// Copies of the wrapped key in files that Badger has not rewritten, and in backups, open
-// until the KEK that wraps it is destroyed: see [Gallery.RewrapAll].
+// Copies of the wrapped key, in files that the store has not rewritten and in copies of
+// them of any age, open to who has the KEK that wraps it; [Gallery.RewrapAll] lets it be
+// destroyed. A backup carries the KEKs of its time, sealed: what it holds is out of reach
+// when the backup is destroyed, or no one who holds it can open the root of its time.
 func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error) {
 	p, err := g.pseudonyms.Pseudonym(id)
 	if err != nil {
@@ -56,6 +59,12 @@ func (g *Gallery) erase(p pseudonym.Pseudonym) (records int, err error) {
 	})
 	if owed, ok := g.owed[p]; ok && errors.Is(err, ErrUnknownSubject) {
 		records, err = owed, nil
+	}
+	if err == nil {
+		if err = g.copied.follow(g.erased); err != nil {
+			err = fmt.Errorf("erased, but another folder put back would not show it: %w", err)
+			listed = true
+		}
 	}
 	if err == nil {
 		delete(g.owed, p)

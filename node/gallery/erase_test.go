@@ -209,6 +209,77 @@ func TestEraseLateList(t *testing.T) {
 	closeGallery(t, g)
 }
 
+// TestEraseOutside: with a copy of the list outside, a data folder that is put back whole,
+// its list too, holds nobody who was erased; nor does one restored without any list.
+func TestEraseOutside(t *testing.T) {
+	top := t.TempDir()
+	dir, old := filepath.Join(top, "data", "gallery"), filepath.Join(top, "old")
+	cfg := testConfig(t, dir)
+	cfg.Outside = filepath.Join(top, "outside-erasures")
+	open := func() *gallery.Gallery {
+		t.Helper()
+		g, err := gallery.Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	g := open()
+	enrol(t, g, persons(0, 5)...)
+	rows := allRows(t, g)
+	closeGallery(t, g)
+	copyFolder(t, filepath.Join(top, "data"), old)
+	g = open()
+	erase(t, g, 0)
+	erase(t, g, 1)
+	closeGallery(t, g)
+	putBack := func() {
+		t.Helper()
+		if err := os.RemoveAll(filepath.Join(top, "data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	putBack()
+	copyFolder(t, old, filepath.Join(top, "data"))
+	g = open()
+	known(t, g, 2, 3, 4)
+	erase(t, g, 2)
+	closeGallery(t, g)
+
+	putBack()
+	if err := os.Mkdir(filepath.Join(top, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := gallery.Restore(t.Context(), dir, rows); err != nil {
+		t.Fatal(err)
+	}
+	g = open()
+	known(t, g, 3, 4)
+	enrol(t, g, person(0))
+	// The copy cannot be written: the erasure is not acknowledged before it can.
+	if err := errors.Join(os.Remove(cfg.Outside), os.Mkdir(cfg.Outside, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	closeGallery(t, g)
+	if _, err := gallery.Open(cfg); err == nil {
+		t.Fatal("opens with a folder in the place of the copy")
+	}
+	if err := os.Remove(cfg.Outside); err != nil {
+		t.Fatal(err)
+	}
+	g = open() // a copy that is lost is made anew
+	known(t, g, 0, 3, 4)
+	closeGallery(t, g)
+	if a, err := os.Stat(cfg.Outside); err != nil || a.Size() != int64(3*gallery.ErasureSize) {
+		t.Errorf("the copy: %v", err)
+	}
+	write(t, cfg.Outside, bytes.Repeat([]byte{7}, gallery.ErasureSize))
+	if _, err := gallery.Open(cfg); !errors.Is(err, gallery.ErrDamaged) {
+		t.Errorf("a foreign list: %v", err)
+	}
+}
+
 // TestEraseForked: two machines went on from one backup, and each erased. Rows of the
 // one, restored beside the list of the other, of the same length, hold nobody who was
 // erased on either.

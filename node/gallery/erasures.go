@@ -56,28 +56,20 @@ type erasures struct {
 	who  map[pseudonym.Pseudonym]uint32 // the latest commit in an entry of each
 }
 
-// newErasures is a list without its file.
-func newErasures(root custody.Root) (*erasures, error) {
+func erasuresKey(root custody.Root) (cipher.AEAD, error) {
 	key := root.Derive(erasuresLabel)
 	defer clear(key[:])
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, err
 	}
-	e := &erasures{who: make(map[pseudonym.Pseudonym]uint32)}
-	if e.aead, err = cipher.NewGCM(block); err != nil {
-		return nil, err
-	}
-	return e, nil
+	return cipher.NewGCM(block)
 }
 
-func openErasures(dir string, root custody.Root) (*erasures, error) {
-	e, err := newErasures(root)
-	if err != nil {
-		return nil, err
-	}
-	path := ErasuresFile(dir)
-	e.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+// openErasures opens the list at path, with create os.O_CREATE also a new one.
+func openErasures(path string, key cipher.AEAD, create int) (e *erasures, err error) {
+	e = &erasures{aead: key, who: make(map[pseudonym.Pseudonym]uint32)}
+	e.file, err = os.OpenFile(path, os.O_RDWR|create, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -134,10 +126,12 @@ func (e *erasures) tornEnd() (bool, error) {
 	return err != nil, nil
 }
 
-// learn reads the list whole.
-func (e *erasures) learn() error {
-	clear(e.who)
-	return e.from(0, func(x erasure) error { e.note(x); return nil })
+// learn reads the list from entry number i on.
+func (e *erasures) learn(i uint64) error {
+	if i == 0 {
+		clear(e.who)
+	}
+	return e.from(i, func(x erasure) error { e.note(x); return nil })
 }
 
 func (e *erasures) note(x erasure) { e.who[x.subject] = max(e.who[x.subject], x.commit) }
@@ -260,7 +254,7 @@ func (e *erasures) put(c *continuation) error {
 		if err := e.write(c.entries); err != nil {
 			return err
 		}
-		return e.learn()
+		return e.learn(c.from)
 	}
 	path := e.file.Name()
 	f, err := os.OpenFile(path+".next", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -283,5 +277,5 @@ func (e *erasures) put(c *continuation) error {
 	}
 	_ = e.file.Close() // the file that was replaced
 	e.file, e.n, e.last = f, c.n, c.last
-	return e.learn()
+	return e.learn(0)
 }

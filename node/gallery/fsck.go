@@ -173,9 +173,11 @@ func (g *Gallery) readErasures(cfg Config, r *Report) (err error) {
 	if uint64(info.Size())/uint64(erasureSize) < r.carried.erasures {
 		fault(fmt.Sprintf("%d entries are missing from its end", r.carried.erasures-uint64(info.Size())/uint64(erasureSize)))
 	}
-	if g.erased, err = newErasures(cfg.Root); err != nil {
+	key, err := erasuresKey(cfg.Root)
+	if err != nil {
 		return err
 	}
+	g.erased = &erasures{aead: key}
 	if g.erased.file, err = os.Open(ErasuresFile(cfg.Dir)); err != nil {
 		return err
 	}

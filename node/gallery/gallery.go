@@ -77,13 +77,14 @@ const (
 	MaxRecordSize = 64 << 10
 )
 
-// Config says where a gallery is and under which keys. Every field but Store and
-// Protection is required.
+// Config says where a gallery is and under which keys. Every field but Store, Outside
+// and Protection is required.
 type Config struct {
 	// Store opens what keeps the rows; nil for Badger in Dir. It may be shared by
 	// several galleries with the same keys, each with a folder of its own.
 	Store      func(dir string) (store.Store, error)
 	Dir        string         // folder of the gallery, created when absent; nothing else may be kept in it
+	Outside    string         // file for another copy of the list of erasures, which does not go back when Dir does; empty for none
 	Node       string         // Entity Identifier; bound into every record
 	Root       custody.Root   // key that the names of records and the tally derive from
 	Ring       *envelope.Ring // KEKs; its current generation wraps the keys of new subjects
@@ -133,6 +134,7 @@ type Gallery struct {
 	tally  tally
 	beside *tallyFile
 	erased *erasures
+	copied *listCopy
 	failed error                       // why nothing can be committed any more
 	owed   map[pseudonym.Pseudonym]int // records of who is listed as erased and may not be yet
 
@@ -165,11 +167,18 @@ func open(cfg Config) (*Gallery, error) {
 	if g.beside, err = openTallyFile(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if g.erased, err = openErasures(cfg.Dir, cfg.Root); err != nil {
+	key, err := erasuresKey(cfg.Root)
+	if err == nil {
+		g.erased, err = openErasures(ErasuresFile(cfg.Dir), key, os.O_CREATE)
+	}
+	if err != nil {
 		return nil, errors.Join(err, g.beside.Close())
 	}
-	if err := g.openLocked(cfg); err != nil {
+	if g.copied, err = openCopy(cfg.Outside, key); err != nil {
 		return nil, errors.Join(err, g.erased.file.Close(), g.beside.Close())
+	}
+	if err := g.openLocked(cfg); err != nil {
+		return nil, errors.Join(err, g.copied.Close(), g.erased.file.Close(), g.beside.Close())
 	}
 	return g, nil
 }
@@ -225,7 +234,7 @@ func (g *Gallery) Close() error {
 	g.life.Lock()
 	defer g.life.Unlock()
 	g.closed = true
-	if err := errors.Join(g.db.Close(), g.erased.file.Close(), g.beside.Close()); err != nil {
+	if err := errors.Join(g.db.Close(), g.copied.follow(g.erased), g.copied.Close(), g.erased.file.Close(), g.beside.Close()); err != nil {
 		return fmt.Errorf("closing gallery: %w", err)
 	}
 	return nil

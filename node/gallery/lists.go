@@ -1,15 +1,16 @@
 package gallery
 
 import (
-	"bytes"
+	"crypto/cipher"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
-// The list of erasures is kept twice: beside the folder, and in the store, written by
-// the commits that erase. Galleries that share a store so learn of every erasure of the
+// The list of erasures is kept beside the folder, and in the store, written by the
+// commits that erase; and, see [Config], where neither goes back to an earlier state. Galleries that share a store so learn of every erasure of the
 // others; a folder or a database that is put back to an earlier state meets a list that
 // knows better; and a list that is lost or older than the store is made up from it.
 
@@ -20,14 +21,17 @@ func (g *Gallery) listsDiffer(stored tally) bool {
 	return stored.erasures != g.erased.n || stored.last != g.erased.last
 }
 
-// meetLists makes the two lists the same and carries out what that brings.
+// meetLists makes all lists the same and carries out what that brings.
 func (g *Gallery) meetLists() error {
+	if err := g.erased.adopt(g.copied); err != nil {
+		return err
+	}
 	if g.listsDiffer(g.tally) { // else nothing needs to be written, which a full disk does not take
 		if err := g.update(nil, func(*bundle) error { return nil }); err != nil {
 			return err
 		}
 	}
-	return g.erased.learn()
+	return errors.Join(g.erased.learn(0), g.copied.follow(g.erased))
 }
 
 // shareErasures makes the list of erasures beside the folder and the one in the store
@@ -77,21 +81,120 @@ func (g *Gallery) shareErasures(b *bundle) error {
 // commonErasures is how many entries both lists begin with. An entry is tied to all
 // before it, so that the last common one is looked for from the end.
 func (g *Gallery) commonErasures(txn store.Reader, stored uint64) (uint64, error) {
-	n := min(stored, g.erased.n)
-	for ; n > 0; n-- {
+	return g.erased.common(stored, func(n uint64) (tag [erasureTag]byte, err error) {
 		entry, err := txn.Get(erasureKey(n - 1))
+		if err == nil && len(entry) != erasureSize {
+			err = ErrDamaged
+		}
+		if err != nil {
+			return tag, err
+		}
+		return tagOf(entry), nil
+	})
+}
+
+// common is how many entries e and a list of n begin with, of which tag gives the last
+// tag of so many entries.
+func (e *erasures) common(n uint64, tag func(n uint64) ([erasureTag]byte, error)) (uint64, error) {
+	for n = min(n, e.n); n > 0; n-- {
+		theirs, err := tag(n)
 		if err != nil {
 			return 0, err
 		}
-		tag, err := g.erased.tagBefore(n)
+		ours, err := e.tagBefore(n)
 		if err != nil {
 			return 0, err
 		}
-		if bytes.HasSuffix(entry, tag[:]) {
+		if theirs == ours {
 			break
 		}
 	}
 	return n, nil
+}
+
+// listCopy is the copy of the list where Config.Outside says. It belongs to who has the turn.
+type listCopy struct {
+	path string
+	list *erasures // nil until there is one
+}
+
+func openCopy(path string, key cipher.AEAD) (*listCopy, error) {
+	c := &listCopy{path: path}
+	if path == "" {
+		return c, nil
+	}
+	list, err := openErasures(path, key, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return c, nil
+	}
+	c.list = list
+	return c, err
+}
+
+// adopt lists what only the copy has.
+func (e *erasures) adopt(c *listCopy) error {
+	if c.list == nil {
+		return nil
+	}
+	common, err := e.common(c.list.n, c.list.tagBefore)
+	if err != nil || common == c.list.n {
+		return err
+	}
+	next := e.after(e.n)
+	if common == e.n { // it goes on from ours, as it is
+		if err := next.takeFrom(c.list); err != nil {
+			return err
+		}
+	}
+	err = c.list.from(common, func(x erasure) error {
+		if common < e.n {
+			next.seal(x)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return e.put(next)
+}
+
+// takeFrom goes on as another list that begins with the same entries.
+func (c *continuation) takeFrom(e *erasures) error {
+	c.entries = make([]byte, int64(e.n-c.from)*int64(erasureSize))
+	if _, err := e.file.ReadAt(c.entries, int64(c.from)*int64(erasureSize)); err != nil {
+		return fmt.Errorf("reading the list of erasures: %w", err)
+	}
+	c.n, c.last = e.n, e.last
+	return nil
+}
+
+// follow makes the copy say what the list says.
+func (c *listCopy) follow(e *erasures) (err error) {
+	if c.path == "" || c.list == nil && e.n == 0 {
+		return nil
+	}
+	if c.list == nil {
+		if c.list, err = openErasures(c.path, e.aead, os.O_CREATE); err != nil {
+			return err
+		}
+	}
+	common, err := c.list.common(e.n, e.tagBefore)
+	if err != nil || common == e.n && common == c.list.n {
+		return err
+	}
+	next := c.list.after(common)
+	if err := next.takeFrom(e); err != nil {
+		return err
+	}
+	return c.list.put(next)
+}
+
+// Close closes the file, if there is one.
+func (c *listCopy) Close() error {
+	if c.list == nil {
+		return nil
+	}
+	return c.list.file.Close()
 }
 
 // continuation is what is to follow the first entries of a list.

@@ -8,28 +8,39 @@ import (
 	"github.com/tamga-id/tamga/node"
 )
 
+// restoreRisk is what --accept-risk must name when there is no list of erasures.
+const restoreRisk = "erased-return"
+
 func (a *app) backupRestore() *cobra.Command {
 	var f readFlags
-	var dir, erasures string
+	var dir, erasures, risk string
 	c := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Make a node's folder out of a backup",
 		Long: `Checks the whole file first, then makes the folder, which must not exist, and recomputes its
 ledger. What the node did after the backup is missing from it, so it comes up in recovery:
-tamga run serves nothing until two operators have accepted what is missing. Who was erased
-after the backup is in data/gallery-erasures of the lost folder, or in any later copy of
-that file: with --erasures they are erased again before anybody is served.`,
-		Example: `  tamga backup restore kaz.backup --identity-file identity.txt --dir kaz-restored
-  tamga backup restore kaz.backup --identity-file identity.txt --dir kaz-restored --erasures kaz/data/gallery-erasures
+tamga run serves nothing until two operators have accepted what is missing.
+
+Who was erased after the backup is still in it. --erasures takes a later list of erasures,
+and they are erased again before anybody is served: the node keeps it in the file beside
+its checkpoint file (recovery.checkpoint_file, with "-erasures" behind its name), and in
+data/gallery-erasures of the lost folder. When there is none any more, name the risk with
+--accept-risk=` + restoreRisk + `.`,
+		Example: `  tamga backup restore kaz.backup --identity-file identity.txt --dir kaz-restored --erasures kaz.example.checkpoint-erasures
+  tamga backup restore kaz.backup --identity-file identity.txt --dir kaz-restored --accept-risk=` + restoreRisk + `
   tamga recovery status --dir kaz-restored --checkpoint from-a-peer.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if erasures == "" && risk != restoreRisk {
+				return usage("who was erased after the backup would be served again: give the latest list with --erasures, or --accept-risk=%s when it is lost", restoreRisk)
+			}
 			return a.restoreBackup(c.Context(), args[0], dir, erasures, f)
 		},
 	}
 	f.add(c)
 	c.Flags().StringVar(&dir, "dir", "", "folder to make (required)")
-	c.Flags().StringVar(&erasures, "erasures", "", "later copy of data/gallery-erasures than the backup holds")
+	c.Flags().StringVar(&erasures, "erasures", "", "the latest list of erasures")
+	c.Flags().StringVar(&risk, "accept-risk", "", "must be "+restoreRisk+" without --erasures")
 	return c
 }
 

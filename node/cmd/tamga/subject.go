@@ -44,13 +44,21 @@ func (a *app) subjectErase() *cobra.Command {
 		Short: "Destroy all that is held of a person",
 		Long: `Destroys everything that the register holds of one person: key, templates, findings and
 holder key, whichever import brought them. It stands when this returns: past a crash,
-and past an older copy of the data folder or a backup put back, from which the person is
-erased again before anybody is served, as long as the list "gallery-erasures" in the data
-folder is the newest. The ledger says that somebody was erased, and names nobody. The
-person can be enrolled anew.
+past an import that began before and is resumed, and past an older copy of the data folder
+or a backup put back, from which the person is erased again before anybody is served. For
+that the node keeps a list: in the gallery, beside it as data/gallery-erasures, and beside
+the checkpoint file (recovery.checkpoint_file, with "-erasures" behind its name), which
+belongs on another disk; ` + "`tamga backup restore`" + ` asks for it. The ledger says that somebody was
+erased, and names nobody. The person can be enrolled anew, also by an import that begins
+afterwards.
 
-Sealed copies in old files and backups open to who has them, the root key and the KEK of
-their time: ` + "`tamga key rotate`" + ` and retiring the old KEK end that, too.
+What the disk still holds of the person, in files not yet rewritten and in copies of
+them, opens to who has the root key and the KEK of that time. Rotating the KEK and retiring
+the old one (` + "`tamga key rotate retire kek`" + `) ends that for every copy of gallery or database,
+however old: nothing on this machine opens them then. It does not end it for a backup from
+before, which carries the keystore of its time: who holds it, an age identity of a
+recipient, and what opens the root key reads it. Destroy backups when they are older than
+the time for which you may still hold whom you erased, and retire the KEK as often.
 
 When the node is running this goes through its API, otherwise it opens the gallery
 itself and needs the passphrase. Name the risk with --accept-risk=` + eraseRisk + `. Exit code 11
