@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -20,8 +21,10 @@ type Protection interface {
 	// Covers reports whether templates of a modality and format are protected. The
 	// others are stored as they are.
 	Covers(modality, format string) bool
-	// Current is the generation that Protect and Renew use now.
+	// Current is the generation that Protect and Renew use now, and Holds reports whether
+	// one is there.
 	Current() uint32
+	Holds(generation uint32) bool
 	// Protect gives the stored form of a template that is covered, and its generation.
 	// Neither changes nor keeps t.
 	Protect(t Template) (stored Template, generation uint32, err error)
@@ -52,6 +55,11 @@ func (g *Gallery) protect(t Template) (protected, error) {
 // current reports that p need not be worked out again.
 func (g *Gallery) current(p protected) bool {
 	return p.generation == 0 || p.generation == g.protection.Current()
+}
+
+// holds reports that the secret which a record is stored under is there, if any.
+func (g *Gallery) holds(r recordInfo) bool {
+	return r.Generation == 0 || g.protection != nil && g.protection.Holds(r.Generation)
 }
 
 // wipe overwrites what protect made.
@@ -92,22 +100,22 @@ func (g *Gallery) RenewAll(ctx context.Context, progress func(Renewed)) (total R
 	if err := g.announce(ctx, leastProtection, g.protection.Current); err != nil {
 		return total, fmt.Errorf("renewing templates: %w", err)
 	}
-	var broken error
+	var broken error // the first
 	for after := []byte(nil); ; {
 		if err := ctx.Err(); err != nil {
 			return total, fmt.Errorf("renewing templates: %w", err)
 		}
 		page, err := g.outdated(after)
-		broken = errors.Join(broken, page.broken)
 		if err == nil {
 			err = g.renew(ctx, page.found)
 		}
-		if errors.Is(err, ErrDamaged) {
-			broken, err = errors.Join(broken, err), nil
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrDamaged):
+			broken = cmp.Or(broken, err)
+		case err != nil:
 			return total, fmt.Errorf("renewing templates: %w", err)
 		}
+		broken = cmp.Or(broken, page.broken)
 		total.Looked += page.looked
 		total.Subjects += uint64(len(page.found))
 		if progress != nil {
@@ -224,8 +232,10 @@ func (g *Gallery) renew(ctx context.Context, found []pseudonym.Pseudonym) error 
 	}
 	err := g.await(ctx, c)
 	for _, r := range c.results {
-		if r.Change == Failed && !errors.Is(r.Err, ErrUnknownSubject) { // unknown: erased meanwhile
-			err = errors.Join(err, r.Err)
+		switch {
+		case r.Change != Failed, errors.Is(r.Err, ErrUnknownSubject): // unknown: erased meanwhile
+		case err == nil, errors.Is(err, ErrDamaged) && !errors.Is(r.Err, ErrDamaged):
+			err = r.Err
 		}
 	}
 	return err

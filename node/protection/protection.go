@@ -137,6 +137,14 @@ func (f *Faces) Current() uint32 {
 	return f.current
 }
 
+// Holds reports whether a generation is there.
+func (f *Faces) Holds(generation uint32) bool {
+	f.life.RLock()
+	defer f.life.RUnlock()
+	_, ok := f.secrets[generation]
+	return ok
+}
+
 // Generations are the numbers of those that are there, in no order.
 func (f *Faces) Generations() []uint32 {
 	f.life.RLock()

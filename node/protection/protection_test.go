@@ -135,6 +135,9 @@ func TestApart(t *testing.T) {
 	if err != nil || n != 2 {
 		t.Fatal(n, err)
 	}
+	if !one.Holds(1) || !one.Holds(2) || one.Holds(3) || one.Holds(0) {
+		t.Error("holds other generations than it was given")
+	}
 	name := decoded(t, stored.Data).Model()
 	if _, err := two.Turn(decoded(t, plain), name); !errors.Is(err, protection.ErrGeneration) {
 		t.Errorf("another node: %v", err)

@@ -27,7 +27,10 @@ old one. A step that was interrupted is done or not done: look with key list.
 
 A running node takes a step up within its refresh time and writes a new Entity
 Configuration. Members learn of its keys from the Trust Anchor: hand it there after each
-step of signing-key and sealing-key, and let the members refresh before the next one.`,
+step of signing-key and sealing-key, and let the members refresh before the next one.
+
+template-key, which stored faces are turned by, is listed here and replaced by
+` + "`tamga templates renew`" + `, which moves the faces.`,
 		Example: `  tamga key list --dir kaz --passphrase-file pass.txt
   tamga key rotate prepare --dir kaz --passphrase-file pass.txt sealing-key`,
 	}
