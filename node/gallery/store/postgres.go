@@ -54,7 +54,7 @@ var (
 const (
 	// connectTime bounds how long a connection may take to come about. Behind several
 	// addresses each of them has that long.
-	connectTime = 5 * time.Second
+	connectTime = 3 * time.Second
 	// queryTime bounds an exchange, turnTime the one that waits for the turn; it is
 	// longer than lock_timeout.
 	queryTime = 10 * time.Second
@@ -209,7 +209,8 @@ func (p *Postgres) View(f func(Reader) error) error {
 	})
 }
 
-// with lends a connection. One on which a transaction is left open is not used again.
+// with lends a connection. One on which a transaction is left open is not used again;
+// and where one was lost, the others are not waited for: they lead to the same server.
 func (p *Postgres) with(f func(*pgxpool.Conn) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), queryTime)
 	defer cancel()
@@ -217,7 +218,12 @@ func (p *Postgres) with(f func(*pgxpool.Conn) error) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	defer c.Release()
+	defer func() {
+		lost := c.Conn().IsClosed()
+		if c.Release(); lost {
+			p.pool.Reset()
+		}
+	}()
 	return f(c)
 }
 

@@ -133,3 +133,41 @@ func TestRefused(t *testing.T) {
 		t.Errorf("fsync off: %v", err)
 	}
 }
+
+// TestServerSays has the server answer in all the ways that matter: what it refuses has
+// not happened, and what it warned of at COMMIT may not last.
+func TestServerSays(t *testing.T) {
+	cluster := pgtest.Start(t)
+	for name, tt := range map[string]struct {
+		does, at string // in PL/pgSQL, when a row is written or at COMMIT
+		want     error
+	}{
+		"disk-full":         {"RAISE EXCEPTION 'SECRET' USING ERRCODE = '53100'", "", store.ErrFull},
+		"corrupted":         {"RAISE EXCEPTION 'SECRET' USING ERRCODE = 'XX001'", "", store.ErrDamaged},
+		"refused":           {"RAISE EXCEPTION 'SECRET' USING ERRCODE = '42501'", "", store.ErrUnavailable},
+		"refused-at-commit": {"RAISE EXCEPTION 'SECRET' USING ERRCODE = '40001'", "DEFERRABLE INITIALLY DEFERRED", store.ErrUnavailable},
+		"full-at-commit":    {"RAISE EXCEPTION 'SECRET' USING ERRCODE = '53100'", "DEFERRABLE INITIALLY DEFERRED", store.ErrFull},
+		"unknown-at-commit": {"RAISE EXCEPTION 'SECRET' USING ERRCODE = '08007'", "DEFERRABLE INITIALLY DEFERRED", store.ErrInDoubt},
+		"warned-at-commit":  {"RAISE WARNING 'SECRET'", "DEFERRABLE INITIALLY DEFERRED", store.ErrInDoubt},
+		"warned-before":     {"RAISE WARNING 'SECRET'", "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn := cluster.Database(t)
+			s, err := store.OpenPostgres(t.Context(), dsn)
+			opened(t, s, err)
+			cluster.Run(t, dsn, "CREATE FUNCTION does() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+tt.does+"; RETURN NULL; END $$")
+			cluster.Run(t, dsn, "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON tamga_gallery "+tt.at+" FOR EACH ROW EXECUTE FUNCTION does()")
+			err = s.Update(func(txn store.Txn) error { return txn.Set([]byte("a"), []byte("1")) })
+			if !errors.Is(err, tt.want) || err != nil && strings.Contains(err.Error(), "SECRET") {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			cluster.Run(t, dsn, "DROP TRIGGER t ON tamga_gallery")
+			set(t, s, map[string]string{"b": "2"})
+			want := []string{"b=2"}
+			if tt.want == nil || name == "warned-at-commit" {
+				want = []string{"a=1", "b=2"}
+			}
+			expect(t, "after it", all(t, s), want...)
+		})
+	}
+}

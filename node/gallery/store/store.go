@@ -71,7 +71,7 @@ type Store interface {
 	View(f func(Reader) error) error
 	// Update runs f and makes durable what it staged; when f returns an error nothing
 	// changes and Update returns that. Without anything staged it writes nothing. f runs
-	// once at most. Errors: [ErrInDoubt], [ErrUnavailable], [ErrFull] before f is run,
+	// once at most. Errors: [ErrInDoubt], [ErrUnavailable], [ErrFull],
 	// [ErrDamaged].
 	Update(f func(Txn) error) error
 	// Ready is [ErrFull] while every update would be, as far as can be told without one.
