@@ -70,6 +70,7 @@ type Node struct {
 	publisher atomic.Pointer[trust.Publisher]
 
 	renewals renewals
+	checks   checks
 
 	// takingUp guards what follows, and that one at a time takes up the keystore.
 	takingUp sync.Mutex
@@ -125,6 +126,7 @@ func OpenUnsealed(ctx context.Context, configFile string, root custody.Root, log
 	if n.keys, err = openKeys(n.dir, root, cfg.EntityID, ledgerNumber(cfg)); err != nil {
 		return nil, err
 	}
+	n.checks.wake, n.checks.state.State = make(chan struct{}, 1), CheckIdle
 	n.renewals.wake = make(chan struct{}, 1)
 	n.renewals.state = Renewal{State: RenewalIdle, Generation: n.keys.faces.Current()}
 	if n.keys.unfinishedRenewal() {
@@ -384,6 +386,7 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g.Go(func() error { return n.rotating(ctx) })
 	g.Go(func() error { return n.renewing(ctx) })
 	g.Go(func() error { return n.keeping(ctx) })
+	g.Go(func() error { return n.checking(ctx) })
 	g.Go(func() error { return serve(ctx, n.api, handler) })
 	if n.public != nil {
 		g.Go(func() error {

@@ -41,6 +41,11 @@ type Node interface {
 	// CopyGallery makes another store hold what the gallery does; again after an error,
 	// the rest.
 	CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (gallery.Copied, error)
+	// CheckGallery begins to read everything that the gallery holds, or joins in, and
+	// returns meanwhile.
+	CheckGallery() node.Checkup
+	// GalleryCheck reports from memory how far that is.
+	GalleryCheck() node.Checkup
 	// VerifyLedger recomputes the node's ledger; an error that matches
 	// ledger.ErrTampered is a finding.
 	VerifyLedger(ctx context.Context) (ledger.Report, error)
@@ -101,6 +106,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	s.undoing(api, rules)
 	s.erasing(api, rules)
 	s.renewing(api)
+	s.checking(api)
 	s.copying(api, rules)
 	s.ledgerVerification(api)
 	s.backup(api)

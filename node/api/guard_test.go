@@ -123,6 +123,7 @@ func TestRoles(t *testing.T) {
 		"/v1/verifications":        {"POST", asking, want{200, 403}},
 		"/v1/enrolments":           {"POST", enrolling, want{403, 200}},
 		"/v1/ledger/verifications": {"POST", "", want{403, 200}},
+		"/v1/gallery/check":        {"POST", "", want{403, 200}},
 		"/v1/status":               {"GET", "", want{200, 200}},
 	} {
 		for bearer, status := range map[string]int{token: c.officer, operators: c.operator, "": 401, "x": 401} {

@@ -37,6 +37,7 @@ const (
 
 // fake is a node that does as it is told. Its fields are set before it is served.
 type fake struct {
+	check  node.Checkup
 	verify func(context.Context, requester.Request) (requester.Result, error)
 	enrol  func(context.Context, []gallery.Enrolment) ([]gallery.Result, error)
 	audit  func(context.Context) (ledger.Report, error)
@@ -128,6 +129,17 @@ func (f *fake) CopyGallery(_ context.Context, to config.Store, _ func(uint64)) (
 	return f.copied(to)
 }
 
+func (f *fake) CheckGallery() node.Checkup {
+	return node.Checkup{State: node.CheckRunning, What: "bytes"}
+}
+
+func (f *fake) GalleryCheck() node.Checkup {
+	if f.check.State == "" {
+		return node.Checkup{State: node.CheckIdle}
+	}
+	return f.check
+}
+
 func (f *fake) VerifyLedger(ctx context.Context) (ledger.Report, error) {
 	if f.audit == nil {
 		return ledger.Report{Size: 3, Root: [32]byte{1}}, nil
@@ -169,7 +181,7 @@ func newRequest(method, path, body string) *http.Request {
 	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/gallery/copy":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/ledger/verifications", "/v1/templates/renewal":
+	case "/v1/ledger/verifications", "/v1/templates/renewal", "/v1/gallery/check":
 		req.Header.Set("Authorization", "Bearer "+operators)
 	}
 	return req

@@ -18,14 +18,15 @@ import (
 
 func (a *app) galleryCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "gallery",
-		Short:   "Copy the gallery into another store",
-		Long:    `What concerns the gallery as a whole: the store that keeps its rows.`,
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
-		Example: `  tamga gallery copy --dir kaz --to postgres --dsn-file store.dsn`,
+		Use:   "gallery",
+		Short: "Check the gallery, or copy it into another store",
+		Long:  `What concerns the gallery as a whole: the store that keeps its rows.`,
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  tamga gallery fsck --dir kaz
+  tamga gallery copy --dir kaz --to postgres --dsn-file store.dsn`,
 	}
-	c.AddCommand(a.galleryCopy())
+	c.AddCommand(a.galleryFsck(), a.galleryCopy())
 	return c
 }
 

@@ -42,6 +42,25 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
 }
 
+// spoil: spoil GLOB OFFSET flips one bit of the largest file that matches.
+func spoil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: spoil GLOB OFFSET")
+	}
+	paths, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var path string
+	var largest int64 = -1
+	for _, p := range paths {
+		info, err := os.Stat(p)
+		ts.Check(err)
+		if info.Size() > largest {
+			path, largest = p, info.Size()
+		}
+	}
+	flip(ts, false, []string{path, path, args[1]})
+}
+
 // appendFile: append TO FROM appends the content of a file.
 func appendFile(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {

@@ -86,7 +86,7 @@ func scripts(t *testing.T) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"edition":  edition,
 			"hold":     hold,
-			"identity": ageIdentities, "shown": shown, "flip": flip, "append": appendFile, "tree": tree, "live": live,
+			"identity": ageIdentities, "shown": shown, "flip": flip, "spoil": spoil, "append": appendFile, "tree": tree, "live": live,
 			"members": waitForMembers,
 			"sealed":  waitForSealed,
 			"exits":   exits,
