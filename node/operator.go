@@ -120,6 +120,15 @@ func (r *Registrar) CopyGallery(ctx context.Context, to config.Store, progress f
 	return copyWitnessed(ctx, r.gallery, r.ledger, r.cfg, r.now, to, progress)
 }
 
+// EraseDamaged erases a subject that a check of the gallery lists as damaged under this
+// handle, after saying so in the ledger.
+func (r *Registrar) EraseDamaged(ctx context.Context, handle string) error {
+	if err := witnessErasure(ctx, r.gallery, r.ledger, r.entity, r.now); err != nil {
+		return err
+	}
+	return r.gallery.EraseDamaged(ctx, handle)
+}
+
 // Close releases both and wipes the keys that can be.
 func (r *Registrar) Close() error {
 	defer r.keys.wipe()
@@ -172,17 +181,24 @@ func undoWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entit
 }
 
 func eraseWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entity string, now func() time.Time, id pseudonym.Identifier) (int, error) {
-	if err := g.Ready(); err != nil {
+	if err := witnessErasure(ctx, g, l, entity, now); err != nil {
 		return 0, err
+	}
+	return g.Erase(ctx, id)
+}
+
+func witnessErasure(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entity string, now func() time.Time) error {
+	if err := g.Ready(); err != nil {
+		return err
 	}
 	leaf, err := operatorLeaf(entity, "erase", "one-subject", now())
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if _, err := l.Append(ctx, leaf); err != nil {
-		return 0, unwitnessed(err)
+		return unwitnessed(err)
 	}
-	return g.Erase(ctx, id)
+	return nil
 }
 
 func copyWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, cfg config.Config, now func() time.Time, to config.Store, progress func(uint64)) (done gallery.Copied, err error) {

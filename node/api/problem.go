@@ -58,6 +58,8 @@ func ofStore(err error, detail string) *problem {
 	switch {
 	case errors.Is(err, gallery.ErrFull), errors.Is(err, ledger.ErrNoSpace):
 		return newProblem(http.StatusInsufficientStorage, protocol.CodeStoreFull, "")
+	case errors.Is(err, gallery.ErrReopen):
+		return newProblem(http.StatusServiceUnavailable, protocol.CodeStoreInDoubt, "Restart the node, then send the same again: nothing is stored or erased before.")
 	case errors.Is(err, gallery.ErrInDoubt):
 		return newProblem(http.StatusServiceUnavailable, protocol.CodeStoreInDoubt, "")
 	case errors.Is(err, gallery.ErrUnavailable):

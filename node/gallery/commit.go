@@ -216,9 +216,6 @@ type bundle struct {
 	settled []settled
 }
 
-// errReopen: only [Open] finds out how things stand.
-var errReopen = errors.New("close the gallery and open it again")
-
 // settled is a result to be published once it stands.
 type settled struct {
 	at *Result

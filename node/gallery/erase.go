@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Erase destroys everything that is held of a subject: key, records, findings and
@@ -21,22 +22,68 @@ import (
 // when the backup is destroyed, or no one who holds it can open the root of its time.
 func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error) {
 	p, err := g.pseudonyms.Pseudonym(id)
+	if err == nil {
+		records, err = g.eraseInTurn(ctx, p)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("erasing subject: %w", err)
 	}
+	return records, nil
+}
+
+// ErrSound: nothing of the subject is damaged.
+var ErrSound = errors.New("nothing of this subject is damaged: erase it by its number")
+
+// EraseDamaged does what [Gallery.Erase] does with a subject of whom only the handle is
+// known under which a [Report] lists it as damaged, and with no other: [ErrSound]. What
+// is damaged keeps a KEK from being destroyed, and nobody else can ask for its erasure.
+func (g *Gallery) EraseDamaged(ctx context.Context, handle string) error {
+	p, err := g.damagedSubject(ctx, handle)
+	if err == nil {
+		_, err = g.eraseInTurn(ctx, p)
+	}
+	if err != nil {
+		return fmt.Errorf("erasing damaged subject: %w", err)
+	}
+	return nil
+}
+
+// damagedSubject finds whose handle it is. Handles cannot be turned back.
+func (g *Gallery) damagedSubject(ctx context.Context, handle string) (p pseudonym.Pseudonym, err error) {
+	err = g.view(func(txn store.Reader) error {
+		for row, err := range txn.Scan([]byte("v"), nil) {
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				return err
+			}
+			if len(row.Key) != 1+len(p) || g.handle(pseudonym.Pseudonym(row.Key[1:])) != handle {
+				continue
+			}
+			var r Report
+			p = pseudonym.Pseudonym(row.Key[1:])
+			if err := g.examineSubject(txn, p, &r); err != nil {
+				return err
+			}
+			if len(r.Damaged) == 0 {
+				return ErrSound
+			}
+			return nil
+		}
+		return ErrUnknownSubject
+	})
+	return p, err
+}
+
+func (g *Gallery) eraseInTurn(ctx context.Context, p pseudonym.Pseudonym) (records int, err error) {
 	select {
 	case g.turn <- struct{}{}:
 		defer func() { <-g.turn }()
 	case <-ctx.Done():
-		return 0, fmt.Errorf("erasing subject: %w", ctx.Err())
+		return 0, ctx.Err()
 	}
 	if g.failed != nil {
-		return 0, fmt.Errorf("erasing subject: %w", g.failed)
+		return 0, g.failed
 	}
-	if records, err = g.erase(p); err != nil {
-		return 0, fmt.Errorf("erasing subject: %w", err)
-	}
-	return records, nil
+	return g.erase(p)
 }
 
 // erase is Erase by who has the turn. The list of erasures comes first: whatever ends
@@ -78,7 +125,7 @@ func (g *Gallery) erase(p pseudonym.Pseudonym) (records int, err error) {
 func (b *bundle) list(g *Gallery, x erasure) error {
 	entry, err := g.erased.add(x)
 	if err != nil {
-		g.failed = fmt.Errorf("%w; %w", err, errReopen) // how much of it was written is unknown
+		g.failed = fmt.Errorf("%w; %w", err, ErrReopen) // how much of it was written is unknown
 		return g.failed
 	}
 	b.tally.erasures, b.tally.last = g.erased.n, g.erased.last

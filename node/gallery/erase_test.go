@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
@@ -372,6 +373,31 @@ func TestEraseDamaged(t *testing.T) {
 	}
 	if n, err := g.RewrapAll(t.Context(), nil); n != 3 || !errors.Is(err, gallery.ErrDamaged) {
 		t.Errorf("rewrapped %d, %v; want the other 3 and ErrDamaged", n, err)
+	}
+	_, keyring, _ := g.Keys(passport(5))
+	enrol(t, g, person(5))
+	sound, err := g.Fsck(t.Context(), nil)
+	if err != nil || len(sound.Damaged) != 2 {
+		t.Fatalf("%d damaged, %v", len(sound.Damaged), err)
+	}
+	spoil(t, g, keyring, true)
+	now, err := g.Fsck(t.Context(), nil)
+	if err != nil || len(now.Damaged) != 3 {
+		t.Fatalf("%d damaged, %v", len(now.Damaged), err)
+	}
+	for _, d := range now.Damaged {
+		if slices.Contains(sound.Damaged, d) {
+			continue
+		}
+		if err := g.EraseDamaged(t.Context(), d.Subject); err != nil {
+			t.Errorf("by handle: %v", err)
+		}
+		if err := g.EraseDamaged(t.Context(), d.Subject); !errors.Is(err, gallery.ErrUnknownSubject) {
+			t.Errorf("by handle again: %v", err)
+		}
+	}
+	if err := g.EraseDamaged(t.Context(), g.Handle(passport(2))); !errors.Is(err, gallery.ErrSound) {
+		t.Errorf("a sound subject by its handle: %v", err)
 	}
 	if _, err := g.Erase(t.Context(), passport(0)); err != nil {
 		t.Errorf("erasing: %v", err)

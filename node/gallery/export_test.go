@@ -135,3 +135,12 @@ func (r flakyReader) Scan(prefix, after []byte) iter.Seq2[store.Row, error] {
 		}
 	}
 }
+
+// Handle is what a Report calls the subject.
+func (g *Gallery) Handle(id pseudonym.Identifier) string {
+	p, err := g.pseudonyms.Pseudonym(id)
+	if err != nil {
+		panic(err)
+	}
+	return g.handle(p)
+}

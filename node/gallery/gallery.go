@@ -66,9 +66,10 @@ var (
 	ErrLocked         = store.ErrLocked
 	ErrDamaged        = store.ErrDamaged
 	ErrClosed         = errors.New("the gallery is closed")
-	ErrInDoubt        = store.ErrInDoubt     // sending the same again is safe, and tells
-	ErrUnavailable    = store.ErrUnavailable // nothing was changed
-	ErrFull           = store.ErrFull        // an ErrUnavailable: look-ups go on, changes do once the disk has room
+	ErrInDoubt        = store.ErrInDoubt                                  // sending the same again is safe, and tells
+	ErrUnavailable    = store.ErrUnavailable                              // nothing was changed
+	ErrReopen         = errors.New("close the gallery and open it again") // nothing is changed before that: only Open finds out how things stand
+	ErrFull           = store.ErrFull                                     // an ErrUnavailable: look-ups go on, changes do once the disk has room
 )
 
 // Limits per subject.

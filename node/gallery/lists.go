@@ -71,7 +71,7 @@ func (g *Gallery) shareErasures(b *bundle) error {
 		}
 	}
 	if err := g.erased.put(next); err != nil {
-		g.failed = fmt.Errorf("%w; %w", err, errReopen)
+		g.failed = fmt.Errorf("%w; %w", err, ErrReopen)
 		return g.failed
 	}
 	b.tally.erasures, b.tally.last = g.erased.n, g.erased.last

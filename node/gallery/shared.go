@@ -32,7 +32,7 @@ const (
 // the turn. Of a store that is not shared only opening it again tells.
 func (g *Gallery) settle(b *bundle, doubt error) error {
 	if !g.db.Shared() {
-		g.failed = fmt.Errorf("committing: %w; %w", doubt, errReopen)
+		g.failed = fmt.Errorf("committing: %w; %w", doubt, ErrReopen)
 		return g.failed
 	}
 	for giveUp := time.After(g.patience); ; {

@@ -35,6 +35,7 @@ type eraseFlags struct {
 	node          nodeFlags
 	from          rootFlags
 	subject, risk string
+	damaged       string // a handle, instead of subject
 }
 
 func (a *app) subjectErase() *cobra.Command {
@@ -60,6 +61,10 @@ before, which carries the keystore of its time: who holds it, an age identity of
 recipient, and what opens the root key reads it. Destroy backups when they are older than
 the time for which you may still hold whom you erased, and retire the KEK as often.
 
+Somebody whose keyring is damaged can be erased, too, by the number or by --damaged and the
+handle under which ` + "`tamga gallery fsck`" + ` lists the person, when no one knows the number:
+until then no KEK is retired.
+
 When the node is running this goes through its API, otherwise it opens the gallery
 itself and needs the passphrase. Name the risk with --accept-risk=` + eraseRisk + `. Exit code 11
 says that nobody is enrolled under this number.`,
@@ -72,6 +77,7 @@ says that nobody is enrolled under this number.`,
 	f.StringVar(&e.node.dir, "dir", "", "the node's folder (required)")
 	e.from.add(f, ", when the node is not running")
 	f.StringVar(&e.subject, "subject", "", "COUNTRY:TYPE:VALUE, type passport or national_number; - reads it from standard input (required)")
+	f.StringVar(&e.damaged, "damaged", "", "instead of --subject: the handle of somebody whom tamga gallery fsck lists; the node must be stopped")
 	f.StringVar(&e.risk, "accept-risk", "", "must be "+eraseRisk)
 	return c
 }
@@ -86,9 +92,15 @@ func (a *app) eraseSubject(ctx context.Context, e eraseFlags) error {
 	if e.node.dir == "" {
 		return usage("--dir is needed: the folder that `tamga init` made")
 	}
-	id, err := a.subjectOf(e.subject)
-	if err != nil {
-		return err
+	if (e.subject == "") == (e.damaged == "") {
+		return usage("either --subject or --damaged says whom")
+	}
+	var id pseudonym.Identifier
+	var err error
+	if e.damaged == "" {
+		if id, err = a.subjectOf(e.subject); err != nil {
+			return err
+		}
 	}
 	if e.risk != eraseRisk {
 		return usage("this destroys all that is held of a person, for good: --accept-risk=%s says that you mean it", eraseRisk)
@@ -132,6 +144,9 @@ func (a *app) erase(ctx context.Context, e eraseFlags, id pseudonym.Identifier) 
 	if err != nil {
 		return r, err
 	}
+	if cl != nil && e.damaged != "" {
+		return r, usage("stop the node first: who is damaged is erased with the gallery to ourselves")
+	}
 	if cl != nil {
 		body, err := json.Marshal(map[string]any{"subject": map[string]string{
 			"jurisdiction": id.Jurisdiction, "type": id.Type, "value": id.Value}})
@@ -144,8 +159,15 @@ func (a *app) erase(ctx context.Context, e eraseFlags, id pseudonym.Identifier) 
 	if err != nil {
 		return r, err
 	}
-	r.Records, err = g.Erase(ctx, id)
+	if e.damaged != "" {
+		err = g.EraseDamaged(ctx, e.damaged)
+	} else {
+		r.Records, err = g.Erase(ctx, id)
+	}
 	r.Erased = err == nil
+	if errors.Is(err, gallery.ErrSound) {
+		err = usage("%s", gallery.ErrSound)
+	}
 	if errors.Is(err, gallery.ErrUnknownSubject) {
 		err = nil
 	}
