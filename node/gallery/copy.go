@@ -3,13 +3,11 @@ package gallery
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/store/mirror"
 )
 
 // Errors of [Gallery.CopyTo] that callers branch on.
@@ -48,18 +46,25 @@ func (g *Gallery) copyTo(ctx context.Context, to store.Store, progress func(uint
 	if err := g.beginCopy(to); err != nil {
 		return Copied{}, err
 	}
-	c := &copier{to: to, digest: sha256.New(), progress: progress}
-	var err error
-	if c.done.Subjects, err = g.Snapshot(ctx, c.take); err != nil {
-		return c.done, err
+	m := mirror.New(to, kept, progress)
+	var sealed []byte
+	subjects, err := g.Snapshot(ctx, func(row Row) error {
+		if bytes.Equal(row.Key, keyTally()) {
+			sealed = bytes.Clone(row.Value)
+		}
+		return m.Take(row)
+	})
+	if err == nil {
+		err = m.Finish(ctx)
 	}
-	if err := c.rest(ctx); err != nil {
-		return c.done, err
+	if err == nil {
+		err = finishCopy(to, sealed)
 	}
-	if err := c.finish(); err != nil {
-		return c.done, err
+	if err == nil {
+		err = m.Check(ctx)
 	}
-	return c.done, c.check(ctx)
+	done := m.Done()
+	return Copied{subjects, done.Rows, done.Written, done.Removed}, err
 }
 
 // beginCopy marks the store, unless it is the gallery's own or holds something else.
@@ -130,178 +135,18 @@ func (g *Gallery) mayReplace(r store.Reader, now tally, mark []byte) error {
 	return nil
 }
 
-// copyPage is how many rows of the copy are looked at in one read.
-const copyPage = 256
-
-// copier walks the gallery's rows and the copy's side by side, in the order of keys.
-type copier struct {
-	to       store.Store
-	page     []Row // of the copy, not yet passed
-	last     []byte
-	end      bool
-	staged   []write // a nil value removes
-	size     int
-	tally    []byte
-	digest   hash.Hash
-	done     Copied
-	progress func(uint64)
-}
-
 // kept says whether a copy has a row of the key like any other.
 func kept(key []byte) bool { return !bytes.Equal(key, keyTally()) && !bytes.Equal(key, copying()) }
 
-// take brings the copy up to a row of the gallery.
-func (c *copier) take(row Row) error {
-	if bytes.Equal(row.Key, keyTally()) {
-		c.tally = bytes.Clone(row.Value)
-	}
-	if !kept(row.Key) {
-		return nil
-	}
-	addTo(c.digest, row)
-	if c.done.Rows++; c.progress != nil && c.done.Rows%4096 == 0 {
-		c.progress(c.done.Rows)
-	}
-	for {
-		has, err := c.next()
-		if err != nil {
-			return err
-		}
-		if has == nil || bytes.Compare(has.Key, row.Key) > 0 {
-			break
-		}
-		same := bytes.Equal(has.Key, row.Key)
-		c.page = c.page[1:]
-		switch {
-		case same && bytes.Equal(has.Value, row.Value):
-			return nil
-		case same:
-			return c.stage(write{bytes.Clone(row.Key), bytes.Clone(row.Value)})
-		}
-		if err := c.stage(write{has.Key, nil}); err != nil {
-			return err
-		}
-	}
-	return c.stage(write{bytes.Clone(row.Key), bytes.Clone(row.Value)})
-}
-
-// next is the first row of the copy that was not passed, nil at the end.
-func (c *copier) next() (*Row, error) {
-	for len(c.page) == 0 && !c.end {
-		err := c.to.View(func(r store.Reader) error {
-			n := 0
-			for row, err := range r.Scan(nil, c.last) {
-				if err != nil {
-					return err
-				}
-				c.last = bytes.Clone(row.Key)
-				if kept(c.last) {
-					c.page = append(c.page, Row{Key: c.last, Value: bytes.Clone(row.Value)})
-				}
-				if n++; n == copyPage {
-					return nil
-				}
-			}
-			c.end = true
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	if len(c.page) == 0 {
-		return nil, nil
-	}
-	return &c.page[0], nil
-}
-
-// rest removes what the copy has after the gallery's last row.
-func (c *copier) rest(ctx context.Context) error {
-	for {
-		has, err := c.next()
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		if has == nil {
-			return c.flush()
-		}
-		c.page = c.page[1:]
-		if err := c.stage(write{has.Key, nil}); err != nil {
-			return err
-		}
-	}
-}
-
-func (c *copier) stage(w write) error {
-	if w.value == nil {
-		c.done.Removed++
-	} else {
-		c.done.Written++
-	}
-	c.staged = append(c.staged, w)
-	if c.size += len(w.key) + len(w.value); c.size < maxCommit {
-		return nil
-	}
-	return c.flush()
-}
-
-func (c *copier) flush() error {
-	if len(c.staged) == 0 {
-		return nil
-	}
-	err := c.to.Update(func(txn store.Txn) error {
-		for _, w := range c.staged {
-			err := txn.Set(w.key, w.value)
-			if w.value == nil {
-				err = txn.Delete(w.key)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	c.staged, c.size = nil, 0
-	return err
-}
-
-// finish makes the copy a gallery.
-func (c *copier) finish() error {
-	return c.to.Update(func(txn store.Txn) error {
-		if c.tally != nil { // a gallery into which nobody was ever enrolled has none
-			if err := txn.Set(keyTally(), c.tally); err != nil {
+// finishCopy makes the copy a gallery. One into which nobody was ever enrolled has no
+// tally.
+func finishCopy(to store.Store, sealed []byte) error {
+	return to.Update(func(txn store.Txn) error {
+		if sealed != nil {
+			if err := txn.Set(keyTally(), sealed); err != nil {
 				return err
 			}
 		}
 		return txn.Delete(copying())
 	})
-}
-
-// check reads the copy back.
-func (c *copier) check(ctx context.Context) error {
-	digest := sha256.New()
-	err := c.to.View(func(r store.Reader) error {
-		for row, err := range r.Scan(nil, nil) {
-			if err = errors.Join(err, ctx.Err()); err != nil {
-				return err
-			}
-			if kept(row.Key) {
-				addTo(digest, row)
-			}
-		}
-		return nil
-	})
-	if err == nil && !bytes.Equal(digest.Sum(nil), c.digest.Sum(nil)) {
-		err = fmt.Errorf("%w: the copy is not what was written", ErrDamaged)
-	}
-	return err
-}
-
-func addTo(h hash.Hash, row Row) {
-	var size [8]byte
-	binary.BigEndian.PutUint32(size[:], uint32(len(row.Key)))
-	binary.BigEndian.PutUint32(size[4:], uint32(len(row.Value)))
-	h.Write(size[:])
-	h.Write(row.Key)
-	h.Write(row.Value)
 }
