@@ -1,10 +1,6 @@
 package finger
 
-import (
-	"slices"
-
-	"github.com/tamga-id/tamga/matcher/internal/mcc"
-)
+import "github.com/tamga-id/tamga/matcher/internal/mcc"
 
 // Choice of pairs from local similarities.
 const (
@@ -18,8 +14,6 @@ const (
 	turnBins  = 256 / turnBin
 	turnFloor = 0.35 // similarities up to this have no vote
 	turnEdge  = 6    // bins from which on a turn is another one: a sixth of a turn, less than mcc.MaxTurn, so that pairs about it are whole
-	turnRatio = 1.1  // by which the votes for another turn must outdo those for none
-	turnVotes = 0.03 // ... and how much there must be of them besides
 )
 
 // pair says that minutia a of the one template may be minutia b of the other.
@@ -44,26 +38,6 @@ type candidate struct {
 // Only pairs turned by no more than mcc.MaxTurn about centre are looked at.
 func (s *scratch) assign(a, b *prepared, centre uint8) {
 	s.gather(a, b, centre)
-	s.choose(a, b)
-}
-
-// reassign chooses about another centre among what gather found about the last one: the best of each row, and of each
-// the best of those that were turned further. That is enough to see whether a second look is worth its time.
-func (s *scratch) reassign(a, b *prepared, centre uint8) {
-	within := func(c *candidate) bool {
-		return a.points[c.a].angle-b.points[c.b].angle-centre+mcc.MaxTurn <= 2*mcc.MaxTurn
-	}
-	s.candidates = slices.DeleteFunc(s.candidates, func(c candidate) bool { return !within(&c) })
-	for i := range s.others {
-		if within(&s.others[i]) {
-			s.candidates = append(s.candidates, s.others[i])
-		}
-	}
-	s.choose(a, b)
-}
-
-// choose leaves the pairs in s.pairs.
-func (s *scratch) choose(a, b *prepared) {
 	s.sortCandidates()
 	s.pairs = s.pairs[:0]
 	var takenA, takenB [MaxMinutiae + 1]bool
@@ -88,24 +62,21 @@ func newPair(a, b *prepared, c *candidate) pair {
 	return pair{c.a, c.b, t, c.value, c.value, p.x, p.y, q.x, q.y, d.x, d.y}
 }
 
-// gather fills s.candidates with the most similar of each row, and s.others with
-// the best of those turned further. For each row, the best of either votes on
-// the turn.
+// gather fills s.candidates with the most similar of each row that the finder has
+// counted. For each row, the best of them and the best of all others vote on the
+// turn.
 func (s *scratch) gather(a, b *prepared, centre uint8) {
-	s.candidates, s.others = s.candidates[:0], s.others[:0]
+	s.candidates = s.candidates[:0]
 	s.turns = [turnBins]float32{}
 	bs := b.cylinders
 	for i := range a.cylinders {
 		ca := &a.cylinders[i]
-		best := s.finder.Find(ca, bs, b.angles, centre)
+		best := s.finder.Find(i, ca.Angle, b.angles, centre)
 		for _, k := range best[:mcc.Kept] {
 			if k == 0 {
 				break
 			}
 			s.candidates = append(s.candidates, candidate{ca.Index, bs[k.Index()].Index, k.Similarity()})
-		}
-		if k := best[mcc.Kept]; k != 0 {
-			s.others = append(s.others, candidate{ca.Index, bs[k.Index()].Index, k.Similarity()})
 		}
 		for _, k := range [2]mcc.Key{best[0], best[mcc.Kept]} {
 			if w := k.Similarity() - turnFloor; w > 0 {
@@ -116,8 +87,8 @@ func (s *scratch) gather(a, b *prepared, centre uint8) {
 }
 
 // elsewhere returns the turn for which most votes were cast beyond those that
-// gather looked at, and whether they speak clearly for it.
-func (s *scratch) elsewhere() (centre uint8, clear bool) {
+// gather looked at, and whether they are more than those for any turn that it did.
+func (s *scratch) elsewhere() (centre uint8, more bool) {
 	at := func(k int) float32 { return s.turns[k&(turnBins-1)] }
 	var inside, outside float32
 	for k := range turnBins {
@@ -128,7 +99,7 @@ func (s *scratch) elsewhere() (centre uint8, clear bool) {
 			outside, centre = votes, uint8(k*turnBin+turnBin/2)
 		}
 	}
-	return centre, outside > turnRatio*inside+turnVotes
+	return centre, outside > inside
 }
 
 // sortCandidates fills s.order with the candidates by descending value to the

@@ -352,6 +352,73 @@ func TestCompareFindsTurnedFingers(t *testing.T) {
 	}
 }
 
+// TestCompareUpsideDown: a finger upside down scores what it does upright but for the fixed share,
+// 0.84, that an unlikely turn costs and what comes of minutiae being taken in another order.
+func TestCompareUpsideDown(t *testing.T) {
+	p := synth.New(9, "UZB")
+	limit := threshold(t, 1000)
+	matched := 0
+	for i := range 30 {
+		reference, err := exchange.DecodeFinger(p.Person(i).FingerReference(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		probe, err := exchange.DecodeFinger(p.Person(i).FingerProbe(3, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := prepare(t, reference[0])
+		upright := finger.Compare(prepare(t, probe[0]), b)
+		turned := finger.Compare(prepare(t, quarterTurns(probe[0], 2)), b)
+		if upright < limit {
+			continue
+		}
+		matched++
+		if ratio := turned / upright; ratio < 0.75 || ratio > 0.9 {
+			t.Errorf("person %d: %v upright, %v upside down", i, upright, turned)
+		}
+	}
+	if matched < 27 {
+		t.Errorf("%d of 30 match upright", matched)
+	}
+}
+
+// TestFramesOfTurnedImages: the size of a picture that was turned, or laid on a larger canvas, neither
+// helps nor harms.
+func TestFramesOfTurnedImages(t *testing.T) {
+	for i := range 20 {
+		s := invented(t, i+1)
+		s.Width, s.Height = 280, 360
+		larger := s
+		larger.Width, larger.Height = 400, 460
+		for name, probe := range map[string]finger.Sample{"turned": quarterTurns(s, 1), "larger": larger} {
+			reference := invented(t, i)
+			reference.Width, reference.Height = 280, 360
+			told := finger.Compare(prepare(t, probe), prepare(t, reference))
+			probe.Width, reference.Width = 0, 0
+			untold := finger.Compare(prepare(t, probe), prepare(t, reference))
+			if math.Abs(told-untold) > 0.01*untold {
+				t.Errorf("fingers %d and %d, %s: score %v with the sizes, %v without", i, i+1, name, told, untold)
+			}
+		}
+	}
+}
+
+// quarterTurns turns a sample counter-clockwise with its picture, which rounds nothing.
+func quarterTurns(s finger.Sample, n int) finger.Sample {
+	for range n {
+		o := s
+		o.Minutiae = slices.Clone(s.Minutiae)
+		for i := range o.Minutiae {
+			m := &o.Minutiae[i]
+			m.X, m.Y, m.Angle = m.Y, 1000-m.X, m.Angle+64
+		}
+		o.Width, o.Height, o.ResX, o.ResY = s.Height, s.Width, s.ResY, s.ResX
+		s = o
+	}
+	return s
+}
+
 // TestCompareSeesThroughStretchedImages: two records of one finger, one of them from an image that
 // was stretched to another size, match when the sizes tell.
 func TestCompareSeesThroughStretchedImages(t *testing.T) {

@@ -43,12 +43,26 @@ func (p *prepared) framed() *prepared {
 }
 
 // framesDiffer reports whether the images of a and b had different sizes that a
-// stretch may explain.
+// stretch may explain. A quarter turn explains sides that change places, and a
+// larger canvas, as of a picture turned by less, or a larger sensor both sides
+// that are longer, unless the common frame is one of the two.
 func framesDiffer(a, b *prepared) bool {
 	f, g := &a.frame, &b.frame
-	return f.plausible() && g.plausible() &&
-		(ratio(f.width, g.width) >= frameSame || ratio(f.height, g.height) >= frameSame)
+	if !f.plausible() || !g.plausible() || alike(f.width, f.height, g.width, g.height) ||
+		alike(f.width, f.height, g.height, g.width) {
+		return false
+	}
+	return (f.width < g.width) != (f.height < g.height) || f.common() || g.common() ||
+		ratio(f.width, g.width) < frameSame || ratio(f.height, g.height) < frameSame
 }
+
+// alike reports whether two sizes are one.
+func alike(width, height, w, h float32) bool {
+	return ratio(width, w) < frameSame && ratio(height, h) < frameSame
+}
+
+// common reports whether f is the common frame.
+func (f *frame) common() bool { return alike(f.width, f.height, frameWidth, frameHeight) }
 
 func (f *frame) plausible() bool {
 	return f.width > 0 && f.height > 0 && ratio(f.width, frameWidth) < frameMost && ratio(f.height, frameHeight) < frameMost

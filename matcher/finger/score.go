@@ -97,10 +97,13 @@ const (
 	slight    = 0.15   // relaxed score times squared count below which skin need not give
 )
 
-// Which turns are considered.
+// Which turns are considered. A finger lies upright more often than not, so that
+// what is found about another turn counts for a little less: upright ones lose
+// next to nothing to the second chance that different fingers get.
 const (
-	unclear = 0.02 // relaxed score below which fingers turned further are considered
-	turned  = 1.2  // ... times which theirs must reach to be believed
+	unclear     = 0.02 // relaxed score below which fingers turned further are considered
+	turnedLead  = 1.15 // ... times which theirs must reach to be believed
+	turnedShare = 0.84 // of the score, for fingers turned by more than a quarter
 )
 
 // compare runs all stages. About half of the pairs of different fingers end
@@ -121,41 +124,44 @@ func (s *scratch) compare(a, b *prepared) Comparison {
 	}
 	f := s.weigh(a, b, best.motion, relaxed*best.q*best.q >= slight)
 	f.Score = finite(f.score(relaxed))
+	if best.cos < 0 {
+		f.Score *= turnedShare
+	}
 	return f.Comparison
 }
 
 // propose leaves pairs of minutiae in s.pairs, the best of them in s.ranked,
 // and returns the relaxed score. It looks at fingers turned by up to a quarter
-// against each other and, when that leads nowhere and the cylinders speak for
-// another turn, at that: first with what was found on the way, and in full if
-// it is the better.
+// against each other and, when that is unclear and the cylinders speak for
+// another turn, at that.
 func (s *scratch) propose(a, b *prepared) float32 {
-	s.assign(a, b, 0)
-	upright := s.relaxed()
+	s.finder.Count(a.cylinders, b.cylinders)
+	upright := s.relaxed(a, b, 0)
 	if !(upright < unclear) {
 		return upright
 	}
-	centre, clear := s.elsewhere()
-	if !clear {
+	centre, more := s.elsewhere()
+	if !more {
 		return upright
 	}
-	better := func(other float32) bool { return other >= hopeless && other >= turned*upright }
-	s.pairs, s.laidBy.pairs = s.laidBy.pairs, s.pairs
-	s.ranked, s.laidBy.ranked = s.laidBy.ranked, s.ranked
-	if s.reassign(a, b, centre); better(s.relaxed()) {
-		s.assign(a, b, centre)
-		if other := s.relaxed(); better(other) {
-			return other
-		}
+	s.layBy()
+	if other := s.relaxed(a, b, centre); other >= hopeless && other >= turnedLead*upright {
+		return other
 	}
-	s.pairs, s.laidBy.pairs = s.laidBy.pairs, s.pairs
-	s.ranked, s.laidBy.ranked = s.laidBy.ranked, s.ranked
+	s.layBy()
 	return upright
 }
 
-// relaxed relaxes and ranks the pairs.
-func (s *scratch) relaxed() float32 {
+// layBy changes the pairs and their ranks for those laid by before.
+func (s *scratch) layBy() {
+	s.pairs, s.laidBy.pairs = s.laidBy.pairs, s.pairs
+	s.ranked, s.laidBy.ranked = s.laidBy.ranked, s.ranked
+}
+
+// relaxed chooses, relaxes and ranks the pairs turned little about centre.
+func (s *scratch) relaxed(a, b *prepared, centre uint8) float32 {
 	s.ranked = s.ranked[:0]
+	s.assign(a, b, centre)
 	if len(s.pairs) < MinMinutiae {
 		return 0
 	}

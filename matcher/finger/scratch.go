@@ -14,7 +14,6 @@ type scratch struct {
 	finder     mcc.Finder
 	turns      [turnBins]float32
 	candidates []candidate
-	others     []candidate
 	order      []int32
 
 	// Of relaxation.
@@ -61,10 +60,9 @@ func (s *scratch) release() {
 
 // wipe overwrites everything but keeps the memory.
 func (s *scratch) wipe() {
-	s.finder = mcc.Finder{}
+	s.finder.Wipe()
 	clear(s.turns[:])
 	clear(s.candidates[:cap(s.candidates)])
-	clear(s.others[:cap(s.others)])
 	clear(s.order[:cap(s.order)])
 	clear(s.pairs[:cap(s.pairs)])
 	clear(s.laidBy.pairs[:cap(s.laidBy.pairs)])

@@ -34,11 +34,38 @@ const Kept = 4
 // the others.
 type Best [Kept + 1]Key
 
-// Finder finds the most similar cylinders of a row. Its memory holds traces of
-// the last one: wipe it with clear or by assigning a new one.
+// Finder finds the most similar cylinders of a template for each of another's:
+// [Finder.Count] once, then [Finder.Find] as often as needed. Its memory holds
+// traces of both: wipe it with [Finder.Wipe].
 type Finder struct {
-	counts [Row]Counts
+	counts []Counts // of all pairs, a row for each cylinder of the first template
+	used   int      // how many were written since the last wipe
 	keys   [Row]Key
+}
+
+// overrun is how many counts behind the last assembly may look at.
+const overrun = 8
+
+// Count compares each of as with each of bs, at most [Row]-1 both.
+func (f *Finder) Count(as, bs []Cylinder) {
+	n := len(bs)
+	need := len(as)*n + overrun
+	if cap(f.counts) < need {
+		clear(f.counts)
+		f.counts = make([]Counts, need+need/2)
+	}
+	f.counts = f.counts[:cap(f.counts)]
+	f.used = max(f.used, need)
+	for i := range as {
+		Count(&as[i], bs, f.counts[i*n:])
+	}
+}
+
+// Wipe overwrites everything but keeps the memory.
+func (f *Finder) Wipe() {
+	clear(f.counts[:f.used])
+	clear(f.keys[:])
+	f.used = 0
 }
 
 // Angles returns the directions of the cylinders as [Finder.Find] wants them.
@@ -50,22 +77,22 @@ func Angles(cs []Cylinder) []uint8 {
 	return angles
 }
 
-// Find compares a with each of bs, at most [Row]-1, and returns the most
-// similar. Turned little enough are those whose direction differs from a's less
-// centre by no more than [MaxTurn]. The angles are those of bs; with a capacity
-// of eight more, assembly may be used.
-func (f *Finder) Find(a *Cylinder, bs []Cylinder, angles []uint8, centre uint8) (best Best) {
-	n := len(bs)
+// Find finds the most similar to the i-th cylinder of those just counted, whose
+// direction is angle. Turned little enough are those whose direction differs
+// from that less centre by no more than [MaxTurn]. The angles are those of all
+// the others; with a capacity of eight more, assembly may be used.
+func (f *Finder) Find(i int, angle uint8, angles []uint8, centre uint8) (best Best) {
+	n := len(angles)
 	if n == 0 {
 		return best
 	}
-	Count(a, bs, f.counts[:])
-	from := a.Angle - centre + MaxTurn
+	counts := f.counts[i*n : i*n+n+overrun]
+	from := angle - centre + MaxTurn
 	if useAVX2 && cap(angles) >= n+8 {
-		bestAVX2(&f.counts[0], &angles[0], n, uint32(from), &f.keys[0], &best)
+		bestAVX2(&counts[0], &angles[0], n, uint32(from), &f.keys[0], &best)
 		return best
 	}
-	bestGeneric(f.counts[:n], angles[:n], from, &best)
+	bestGeneric(counts[:n], angles, from, &best)
 	return best
 }
 

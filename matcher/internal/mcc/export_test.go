@@ -6,10 +6,11 @@ func CountGeneric(a *Cylinder, bs []Cylinder, out []Counts) {
 	countGeneric(a, &p, bs, out)
 }
 
-// FindGeneric is Find without assembly.
-func (f *Finder) FindGeneric(a *Cylinder, bs []Cylinder, angles []uint8, centre uint8) (best Best) {
-	CountGeneric(a, bs, f.counts[:])
-	bestGeneric(f.counts[:len(bs)], angles, a.Angle-centre+MaxTurn, &best)
+// FindGeneric is Count and Find without assembly.
+func FindGeneric(a *Cylinder, bs []Cylinder, angles []uint8, centre uint8) (best Best) {
+	counts := make([]Counts, len(bs))
+	CountGeneric(a, bs, counts)
+	bestGeneric(counts, angles, a.Angle-centre+MaxTurn, &best)
 	return best
 }
 

@@ -226,7 +226,9 @@ func TestFindAgreesWithSorting(t *testing.T) {
 			b := &bs[r.IntN(len(bs))]
 			b.Bits, b.Valid, b.Ones = a.Bits, a.Valid, a.Ones
 		}
-		got, twin := f.Find(a, bs, angles, centre), f.FindGeneric(a, bs, angles, centre)
+		// Two rows, of which the second is looked at: it lies behind the first.
+		f.Count([]mcc.Cylinder{all[len(all)-1], *a}, bs)
+		got, twin := f.Find(1, a.Angle, angles, centre), mcc.FindGeneric(a, bs, angles, centre)
 		if want := sorted(a, bs, centre); got != want || twin != want {
 			t.Fatalf("round %d, %d cylinders: %#x, portable %#x, want %#x", round, len(bs), got, twin, want)
 		}
@@ -295,8 +297,9 @@ func BenchmarkFind(b *testing.B) {
 	angles := mcc.Angles(bs)
 	var f mcc.Finder
 	for b.Loop() {
+		f.Count(as, bs)
 		for i := range as {
-			f.Find(&as[i], bs, angles, 0)
+			f.Find(i, as[i].Angle, angles, 0)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(as)*len(bs)), "ns/pair")
