@@ -114,11 +114,11 @@ func fsck(ctx context.Context, cfg Config, progress Progress) (r Report, err err
 	}
 	g := newGallery(cfg)
 	known, err := g.readBeside(cfg.Dir, &r)
-	if err != nil {
-		return r, err
-	}
 	if g.beside != nil {
 		defer func() { err = errors.Join(err, g.beside.file.Close()) }()
+	}
+	if err != nil {
+		return r, err
 	}
 	e, err := store.Examine(ctx, cfg.Dir, bytesRead(progress))
 	if err != nil {
@@ -138,12 +138,16 @@ func fsck(ctx context.Context, cfg Config, progress Progress) (r Report, err err
 
 // readBeside reads the file beside the store, and with it takes the folder.
 func (g *Gallery) readBeside(dir string, r *Report) (known tally, err error) {
-	path := filepath.Join(dir, tallyName)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	f, err := os.Open(filepath.Join(dir, tallyName)) // the disk may be mounted read-only
+	if errors.Is(err, os.ErrNotExist) {
 		r.Faults = append(r.Faults, store.Fault{Where: "file " + tallyName, Rule: "missing"})
 		return tally{}, nil
 	}
-	if g.beside, err = openTallyFile(dir); err != nil {
+	if err != nil {
+		return tally{}, err
+	}
+	g.beside = &tallyFile{file: f}
+	if err := store.Lock(f); err != nil {
 		return tally{}, err
 	}
 	known, err = g.beside.read(g.tallies)

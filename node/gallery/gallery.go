@@ -41,6 +41,9 @@
 // room. [Gallery.Ready] says so beforehand. Nothing can be done about another program that
 // takes the whole reserve while a compaction is under way: Badger ends the process then,
 // and what was acknowledged stays.
+//
+// [Gallery.Collect] gives disk space back; a running node calls it every hour. Damage is
+// found by [Open], by look-ups, and whole by [Gallery.Fsck].
 package gallery
 
 import (

@@ -14,7 +14,7 @@ import (
 	"github.com/tamga-id/tamga/node/internal/smalldisk"
 )
 
-// TestFullDisk runs scripts on a disk whose space they change: leave N has N MiB left.
+// TestFullDisk runs a script on a disk whose space it changes: leave N has N MiB left.
 // $MORE is well above what the gallery leaves free.
 func TestFullDisk(t *testing.T) {
 	smalldisk.Run(t, store.Reserve+512<<20, func(t *testing.T, dir string) {
@@ -31,6 +31,22 @@ func TestFullDisk(t *testing.T) {
 			}
 			n, err := strconv.ParseUint(args[0], 10, 16)
 			ts.Check(errors.Join(err, smalldisk.Leave(dir, n<<20)))
+		}
+		testscript.Run(t, p)
+	})
+}
+
+// TestReadOnlyDisk runs a script on a disk of which readonly has it take no writes, and
+// ! readonly has it take them again.
+func TestReadOnlyDisk(t *testing.T) {
+	smalldisk.Run(t, store.Reserve+512<<20, func(t *testing.T, dir string) {
+		p := scripts(t)
+		p.Dir, p.WorkdirRoot = filepath.Join("testdata", "readonly"), dir
+		p.Cmds["readonly"] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if len(args) != 0 {
+				ts.Fatalf("usage: [!] readonly")
+			}
+			ts.Check(smalldisk.ReadOnly(dir, !neg))
 		}
 		testscript.Run(t, p)
 	})

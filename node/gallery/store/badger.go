@@ -142,6 +142,11 @@ func openBadger(dir string, o badger.Options) (db *badger.DB, err error) {
 // badgerOptions keep Badger small and honest: every commit synced, every block
 // checked when read, no compression of what is ciphertext anyway, and larger values
 // in the value log, which keeps memory and start-up small.
+//
+// Memory of its own is bounded by the memtables, 3 of 16 MiB; the rest is pages of mapped
+// files, which the system takes back when others need them. With 200,000 subjects of 2 KB
+// (0.5 GB on disk) a process held 357 MB at most, 35 MB of them its own, and started in
+// 0.3 s (`tamga bench store --subjects 200000`, 2 cores): a machine with 2 GB has room.
 func badgerOptions(dir string) badger.Options {
 	return badger.DefaultOptions(dir).
 		WithSyncWrites(true).

@@ -50,9 +50,12 @@ type Examination struct {
 
 // Examine reads every file of the store in dir, which nobody may have open, and lays a copy
 // out of what of the rows is left, as Badger would; large files are not copied. It changes
-// nothing in dir but the lock. Damage is no error.
+// nothing in dir, and needs no leave to. Damage is no error.
 func Examine(ctx context.Context, dir string, progress func(done, total int64)) (_ *Examination, err error) {
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.Open(filepath.Join(dir, lockName))
+	if errors.Is(err, os.ErrNotExist) {
+		lock, err = os.Open(dir) // nobody who has the store open has not made it
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,15 @@ func Leave(dir string, free uint64) error {
 	return syscall.Mount("", dir, "", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", size))
 }
 
+// ReadOnly has the disk take no writes, or take them again. No file may be open for writing.
+func ReadOnly(dir string, on bool) error {
+	flags := uintptr(syscall.MS_REMOUNT)
+	if on {
+		flags |= syscall.MS_RDONLY
+	}
+	return syscall.Mount("", dir, "", flags, "")
+}
+
 const cannot = "no disk can be mounted here:"
 
 // Process runs a test of this program in a process of its own and fails when that does.
