@@ -15,6 +15,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/backup"
@@ -151,7 +152,11 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 	}
 	files := []backup.File{{Name: ConfigFile, Data: yaml}}
 	for _, f := range from {
-		b, err := os.ReadFile(f[0])
+		read := os.ReadFile
+		if f[0] == RootFile(dir) || f[0] == keystorePath(dir) {
+			read = custody.ReadFile
+		}
+		b, err := read(f[0])
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", f[1], err)
 		}

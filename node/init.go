@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/internal/durable"
 )
 
 // Files of a node's folder.
@@ -131,7 +132,11 @@ func Init(o InitOptions) (Initialised, error) {
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
-	if err := cfg.Write(filepath.Join(o.Dir, ConfigFile)); err != nil {
+	err = cfg.Write(filepath.Join(o.Dir, ConfigFile))
+	if err == nil {
+		err = durable.Folders(o.Dir, filepath.Dir(filepath.Clean(o.Dir)))
+	}
+	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
 	return Initialised{EntityID: cfg.EntityID, PeerID: string(k.peerID),

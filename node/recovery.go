@@ -21,6 +21,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/recovery"
 )
 
@@ -78,7 +79,13 @@ func Restore(ctx context.Context, c *backup.Checked, dir, erasures string, progr
 		err = laterErasures(erasures, gallery.ErasuresFile(galleryDir(config.Config{DataDir: filepath.Join(partial, backup.DataDir)})))
 	}
 	if err == nil {
+		err = durable.Folders(filepath.Join(partial, backup.DataDir))
+	}
+	if err == nil {
 		err = os.Rename(partial, dir)
+	}
+	if err == nil {
+		err = durable.Folders(filepath.Dir(dir))
 	}
 	if err != nil {
 		return recovery.Claim{}, errors.Join(fmt.Errorf("restoring backup: %w", err), os.RemoveAll(partial))

@@ -31,3 +31,6 @@ func DecodeAny(data []byte) (root, store []byte) {
 func PrepareOn(d Disk, x Rotation, p ...Protector) error     { return x.prepare(d, p) }
 func ActivateOn(d Disk, x Rotation, r Root, next Root) error { return x.activate(d, r, next) }
 func RetireOn(d Disk, x Rotation, r Root) error              { return x.retire(d, r) }
+
+// ReplaceFile puts data in the place of a file and overwrites the old one.
+func ReplaceFile(path string, data []byte) error { return replaceFile(osDisk{}, path, data) }

@@ -132,28 +132,56 @@ func scrub(f *os.File) {
 	}
 }
 
-// readFile reads a regular file of at most limit bytes.
+// ReadFile reads a root file or keystore as it lies there, to copy it: whole, and never
+// what an old file is overwritten with while another takes its place.
+func ReadFile(path string) ([]byte, error) {
+	b, err := readFile(path, maxKeystore)
+	if err != nil {
+		return nil, fmt.Errorf("reading custody file: %w", err)
+	}
+	return b, nil
+}
+
+// readFile reads a regular file of at most limit bytes. An old file is overwritten after
+// its name was given to another, so that what was read counts when the name is still its.
 func readFile(path string, limit int64) ([]byte, error) {
+	for {
+		data, still, err := readOnce(path, limit)
+		if err != nil || still {
+			return data, err
+		}
+	}
+}
+
+func readOnce(path string, limit int64) (data []byte, still bool, err error) {
 	info, err := os.Stat(path) // Before opening: opening a FIFO would block.
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("not a regular file: %w", ErrFormat)
+		return nil, false, fmt.Errorf("not a regular file: %w", ErrFormat)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	data, err = io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("longer than %d bytes: %w", limit, ErrFormat)
+		return nil, false, fmt.Errorf("longer than %d bytes: %w", limit, ErrFormat)
 	}
-	return data, nil
+	read, err := f.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	now, err := os.Stat(path)
+	if err != nil {
+		return nil, false, err
+	}
+	return data, os.SameFile(read, now), nil
 }
 
 // encodeFile is the one encoding of a custody file: two-space indent, members

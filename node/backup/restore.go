@@ -12,6 +12,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/internal/durable"
 )
 
 // DataDir is the folder of gallery and ledgers inside a restored one.
@@ -36,7 +37,10 @@ func (c *Checked) Restore(ctx context.Context, dir string, progress func(string,
 		return err
 	}
 	// The file was checked before; this is about the one that was read now.
-	return compare(c.Manifest.Parts, r.parts)
+	if err := compare(c.Manifest.Parts, r.parts); err != nil {
+		return err
+	}
+	return durable.Folders(filepath.Join(dir, DataDir), dir)
 }
 
 func (c *Checked) put(ctx context.Context, dir, name string, r *reader) error {

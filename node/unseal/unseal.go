@@ -32,6 +32,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/ceremony"
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/node/internal/durable"
 )
 
 // Files of a half unsealed node, in its folder.
@@ -145,7 +146,10 @@ func writeNew(file string, data []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
-	return os.Rename(tmp, file)
+	if err := os.Rename(tmp, file); err != nil {
+		return err
+	}
+	return durable.Folders(filepath.Dir(file))
 }
 
 // Recipient is whom custodians seal their shares to.
