@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
-	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
 // BenchmarkEnrol enrols subjects with one record of 2 KB, one a call.
@@ -16,7 +15,7 @@ func BenchmarkEnrol(b *testing.B) {
 		benchmarkEnrol(b, func(b *testing.B) gallery.Config { return testConfig(b, newDir(b)) })
 	})
 	b.Run("postgres", func(b *testing.B) {
-		c := pgtest.Start(b)
+		c := postgres.Start(b)
 		benchmarkEnrol(b, func(b *testing.B) gallery.Config { return inPostgres(b, c.Database(b)) })
 	})
 }

@@ -19,6 +19,15 @@ import (
 	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
+// postgres is the cluster of the tests that need one.
+var postgres pgtest.One
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	postgres.Stop()
+	os.Exit(code)
+}
+
 // home is where a gallery lies.
 type home struct {
 	cfg   gallery.Config
@@ -45,7 +54,6 @@ func inPostgres(t testing.TB, dsn string) gallery.Config {
 
 // TestContract asks the same of a gallery over every store.
 func TestContract(t *testing.T) {
-	var cluster *pgtest.Cluster
 	homes := map[string]func(t *testing.T) *home{
 		"badger": func(t *testing.T) *home {
 			h := &home{cfg: testConfig(t, newDir(t))}
@@ -63,11 +71,9 @@ func TestContract(t *testing.T) {
 			}
 			return h
 		},
-		"postgres": func(sub *testing.T) *home {
-			if cluster == nil {
-				cluster = pgtest.Start(t)
-			}
-			dsn := cluster.Database(sub)
+		"postgres": func(t *testing.T) *home {
+			cluster := postgres.Start(t)
+			dsn := cluster.Database(t)
 			return &home{cfg: inPostgres(t, dsn), crash: func(t *testing.T, g *gallery.Gallery) {
 				cluster.Crash()
 				_ = g.Close()
@@ -305,7 +311,7 @@ func checkWriters(t *testing.T, h *home) {
 // TestShare has several galleries use one database: what one enrols or erases is so for
 // all, and none loses anything of another's.
 func TestShare(t *testing.T) {
-	cluster := pgtest.Start(t)
+	cluster := postgres.Start(t)
 	dsn := cluster.Database(t)
 	configs := []gallery.Config{inPostgres(t, dsn), inPostgres(t, dsn), inPostgres(t, dsn)}
 	var gs []*gallery.Gallery
@@ -377,7 +383,7 @@ func TestShare(t *testing.T) {
 // learns what became of it, and the gallery goes on; while it does not, the caller
 // learns that, and sending again is safe.
 func TestSettle(t *testing.T) {
-	cluster := pgtest.Start(t)
+	cluster := postgres.Start(t)
 	proxy := cluster.Proxy(t)
 	direct := cluster.Database(t)
 	g := home{cfg: inPostgres(t, proxy.DSN(cluster, direct))}.open(t)
@@ -444,7 +450,7 @@ func TestSettle(t *testing.T) {
 // an erasure: what was acknowledged stands, what was refused does not, and what is sent
 // again ends as it should.
 func TestCutAnywhere(t *testing.T) {
-	cluster := pgtest.Start(t)
+	cluster := postgres.Start(t)
 	proxy := cluster.Proxy(t)
 	direct := cluster.Database(t)
 	g := home{cfg: inPostgres(t, proxy.DSN(cluster, direct))}.open(t)
@@ -501,7 +507,7 @@ func TestCutAnywhere(t *testing.T) {
 // TestOlderDatabase puts an older copy of the database back under galleries that are
 // open: what is missing is not taken for unknown, and who was erased stays so.
 func TestOlderDatabase(t *testing.T) {
-	cluster := pgtest.Start(t)
+	cluster := postgres.Start(t)
 	dsn := cluster.Database(t)
 	h := home{cfg: inPostgres(t, dsn)}
 	g := h.open(t)
@@ -537,6 +543,7 @@ func TestOlderDatabase(t *testing.T) {
 // enrolled.
 func TestDatabaseOperator(t *testing.T) {
 	cluster := pgtest.Start(t)
+	made := time.Now()
 	dsn := cluster.Database(t)
 	g := home{cfg: inPostgres(t, dsn)}.open(t)
 	const enrolled = 10
@@ -549,6 +556,9 @@ func TestDatabaseOperator(t *testing.T) {
 	err := filepath.WalkDir(cluster.Dir(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !d.Type().IsRegular() {
 			return err
+		}
+		if info, err := d.Info(); err != nil || info.ModTime().Before(made) {
+			return err // as initdb made it
 		}
 		seen[path], err = os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -569,7 +579,7 @@ func TestDatabaseOperator(t *testing.T) {
 // TestRewrapShared: who shares the store and does not know the new KEK can enrol nobody
 // under the old one, which is about to be destroyed.
 func TestRewrapShared(t *testing.T) {
-	dsn := pgtest.Start(t).Database(t)
+	dsn := postgres.Start(t).Database(t)
 	gs := []*gallery.Gallery{home{cfg: inPostgres(t, dsn)}.open(t), home{cfg: inPostgres(t, dsn)}.open(t)}
 	enrol(t, gs[0], persons(0, 2)...)
 	enrol(t, gs[1], persons(2, 4)...)

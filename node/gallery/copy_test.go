@@ -10,13 +10,12 @@ import (
 
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
-	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
 // TestCopy moves a gallery to PostgreSQL while it is used, goes on there, and moves it
 // back into its folder; who was erased on the way stays so.
 func TestCopy(t *testing.T) {
-	cluster := pgtest.Start(t)
+	cluster := postgres.Start(t)
 	dsn := cluster.Database(t)
 	dir := newDir(t)
 	inFolder, inDatabase := home{cfg: testConfig(t, dir)}, home{cfg: inPostgres(t, dsn)}

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/node/gallery"
-	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
 // childDir tells a copy of the test binary to enrol until it is killed, childDSN that the
@@ -83,7 +82,7 @@ func TestChildEnrols(t *testing.T) {
 func TestKill(t *testing.T) {
 	t.Run("badger", func(t *testing.T) { kill(t, home{cfg: testConfig(t, newDir(t))}, "", 12) })
 	t.Run("postgres", func(t *testing.T) {
-		dsn := pgtest.Start(t).Database(t)
+		dsn := postgres.Start(t).Database(t)
 		kill(t, home{cfg: inPostgres(t, dsn)}, dsn, 6)
 	})
 }

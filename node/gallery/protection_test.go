@@ -11,7 +11,6 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery"
-	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
 // shifts is a protection that adds the generation to every byte, and says so in the
@@ -367,7 +366,7 @@ func TestGenerationChanges(t *testing.T) {
 // TestRenewShared: who shares the store and does not know the new generation can store
 // nothing under the old one, which is about to be destroyed.
 func TestRenewShared(t *testing.T) {
-	dsn := pgtest.Start(t).Database(t)
+	dsn := postgres.Start(t).Database(t)
 	var by [2]*shifts
 	var gs [2]*gallery.Gallery
 	for i := range gs {

@@ -18,6 +18,15 @@ import (
 	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
+// postgres is the cluster of the tests that need one.
+var postgres pgtest.One
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	postgres.Stop()
+	os.Exit(code)
+}
+
 // place is where a store lies: it can be opened again, and crash.
 type place struct {
 	open  func(t *testing.T) store.Store
@@ -25,8 +34,7 @@ type place struct {
 }
 
 // engines make new places.
-func engines(t *testing.T) map[string]func(t *testing.T) place {
-	var cluster *pgtest.Cluster
+func engines() map[string]func(t *testing.T) place {
 	return map[string]func(t *testing.T) place{
 		"badger": func(t *testing.T) place {
 			dir := t.TempDir()
@@ -45,11 +53,9 @@ func engines(t *testing.T) map[string]func(t *testing.T) place {
 				},
 			}
 		},
-		"postgres": func(sub *testing.T) place {
-			if cluster == nil {
-				cluster = pgtest.Start(t)
-			}
-			dsn := cluster.Database(sub)
+		"postgres": func(t *testing.T) place {
+			cluster := postgres.Start(t)
+			dsn := cluster.Database(t)
 			return place{
 				open: func(t *testing.T) store.Store {
 					s, err := store.OpenPostgres(t.Context(), dsn)
@@ -79,7 +85,7 @@ func TestContract(t *testing.T) {
 		"read": checkRead, "pages": checkPages, "update": checkUpdate, "moment": checkMoment, "turns": checkTurns,
 		"crash": checkCrash, "load": checkLoad, "load-error": checkLoadError, "sizes": checkSizes,
 	}
-	for name, make := range engines(t) {
+	for name, make := range engines() {
 		t.Run(name, func(t *testing.T) {
 			for name, check := range checks {
 				t.Run(name, func(t *testing.T) { check(t, make(t)) })

@@ -13,7 +13,7 @@ import (
 // TestInDoubt cuts the connection at COMMIT: before the server has heard of it and
 // after it has answered. Either is in doubt, and the next update sees which it was.
 func TestInDoubt(t *testing.T) {
-	cluster := pgtest.Start(t)
+	cluster := postgres.Start(t)
 	proxy := cluster.Proxy(t)
 	s, err := store.OpenPostgres(t.Context(), proxy.DSN(cluster, cluster.Database(t)))
 	opened(t, s, err)
@@ -40,7 +40,7 @@ func TestInDoubt(t *testing.T) {
 // TestFrozen: a server that does not answer a commit leaves it in doubt, and once it
 // goes on the update is there, since nobody asked it to cancel.
 func TestFrozen(t *testing.T) {
-	cluster := pgtest.Start(t)
+	cluster := postgres.Start(t)
 	s, err := store.OpenPostgres(t.Context(), cluster.Database(t))
 	opened(t, s, err)
 	s.SetPatience(300 * time.Millisecond)
@@ -68,7 +68,7 @@ func TestFrozen(t *testing.T) {
 // TestUnavailable: a server that is gone, or came back read-only, changes nothing and
 // is used again when it can be.
 func TestUnavailable(t *testing.T) {
-	cluster := pgtest.Start(t)
+	cluster := postgres.Start(t)
 	dsn := cluster.Database(t)
 	s, err := store.OpenPostgres(t.Context(), dsn)
 	opened(t, s, err)
@@ -137,7 +137,7 @@ func TestRefused(t *testing.T) {
 // TestServerSays has the server answer in all the ways that matter: what it refuses has
 // not happened, and what it warned of at COMMIT may not last.
 func TestServerSays(t *testing.T) {
-	cluster := pgtest.Start(t)
+	cluster := postgres.Start(t)
 	for name, tt := range map[string]struct {
 		does, at string // in PL/pgSQL, when a row is written or at COMMIT
 		want     error

@@ -9,12 +9,14 @@ package pgtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -38,6 +40,47 @@ const startTime = time.Minute
 // Start makes a cluster and runs it until the test ends.
 func Start(tb testing.TB) *Cluster {
 	tb.Helper()
+	c := makeCluster(tb)
+	tb.Cleanup(func() {
+		if err := c.remove(); err != nil {
+			tb.Error(err)
+		}
+	})
+	c.Start(tb)
+	return c
+}
+
+// One is a cluster for all the tests of a package that do not spoil it: the first one
+// that asks starts it. TestMain stops it.
+type One struct {
+	mu sync.Mutex
+	c  *Cluster
+}
+
+// Start returns the cluster, running.
+func (o *One) Start(tb testing.TB) *Cluster {
+	tb.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.c == nil {
+		o.c = makeCluster(tb)
+	}
+	if o.c.server == nil {
+		o.c.Start(tb)
+	}
+	return o.c
+}
+
+// Stop ends the cluster, if it was started.
+func (o *One) Stop() {
+	if o.c != nil {
+		_ = o.c.remove()
+	}
+}
+
+// makeCluster makes a cluster that does not run yet.
+func makeCluster(tb testing.TB) *Cluster {
+	tb.Helper()
 	bin, err := binaries()
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -50,17 +93,15 @@ func Start(tb testing.TB) *Cluster {
 		tb.Fatal(err)
 	}
 	c := &Cluster{dir: dir, bin: bin}
-	tb.Cleanup(func() {
-		c.stop(syscall.SIGQUIT)
-		if err := os.RemoveAll(dir); err != nil {
-			tb.Error(err)
-		}
-	})
 	if err := c.init(); err != nil {
-		tb.Fatal(err)
+		tb.Fatal(errors.Join(err, c.remove()))
 	}
-	c.Start(tb)
 	return c
+}
+
+func (c *Cluster) remove() error {
+	c.stop(syscall.SIGQUIT)
+	return os.RemoveAll(c.dir)
 }
 
 // binaries finds the folder of the server's programs, which Debian keeps out of PATH.

@@ -28,6 +28,15 @@ func Start(tb testing.TB) *Cluster {
 	return nil
 }
 
+// One is none.
+type One struct{}
+
+// Start skips the test.
+func (*One) Start(tb testing.TB) *Cluster { return Start(tb) }
+
+// Stop does nothing.
+func (*One) Stop() {}
+
 // Installed is false.
 func Installed() bool { return false }
 
