@@ -105,7 +105,7 @@ func (n *Node) RenewTemplates(ctx context.Context) (Renewal, error) {
 			root.Wipe()
 		}
 		if err == nil {
-			err = n.reload()
+			err = n.reload(ctx)
 		}
 		if err != nil {
 			n.renewals.mu.Unlock()

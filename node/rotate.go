@@ -13,6 +13,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -41,12 +42,15 @@ func (n *Node) rotating(ctx context.Context) error {
 				n.log.InfoContext(ctx, "keys rewrapped", slog.Uint64("subjects", count))
 			}
 		}
+		if err := n.renaming(ctx); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-every.C:
 		}
-		if err := n.reload(); err != nil {
+		if err := n.reload(ctx); err != nil {
 			n.log.WarnContext(ctx, "changed keystore not taken up", slog.String("cause", err.Error()))
 			continue
 		}
@@ -58,6 +62,24 @@ func (n *Node) rotating(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// renaming gives subjects their pseudonyms under the current key, or goes on with that
+// after a restart. What fails is tried again.
+func (n *Node) renaming(ctx context.Context) error {
+	if len(n.gallery.PseudonymGenerations()) == 1 {
+		return nil
+	}
+	generation, done, err := n.gallery.RenameAll(ctx, nil)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		n.log.WarnContext(ctx, "pseudonyms not renewed", slog.String("cause", err.Error()))
+	default:
+		n.log.InfoContext(ctx, "pseudonyms renewed", slog.Uint64("generation", uint64(generation)), slog.Uint64("subjects", done.Subjects))
+	}
+	return nil
 }
 
 // wasChanged reports whether the keystore was taken up since it was last called.
@@ -77,7 +99,7 @@ func (n *Node) currentRoot() (custody.Root, error) {
 }
 
 // reload puts the keys of the keystore into use when the file is another one.
-func (n *Node) reload() error {
+func (n *Node) reload(ctx context.Context) error {
 	n.takingUp.Lock()
 	defer n.takingUp.Unlock()
 	digest, err := keystoreDigest(n.dir)
@@ -96,6 +118,10 @@ func (n *Node) reload() error {
 	n.root.Wipe()
 	n.root = root
 	k.wipeUnused()
+	if err := n.gallery.UsePseudonyms(ctx, k.pseudonyms); err != nil {
+		k.wipe()
+		return err
+	}
 	// New sealing keys open before peers learn of them, and old ones no longer once
 	// they do not.
 	n.gallery.UseRing(k.ring)
@@ -251,12 +277,12 @@ func ActivateKey(dir string, root custody.Root, f keys.Family) (number uint32, e
 }
 
 // RetireKey destroys the generations before the current one, and returns their
-// numbers. Before it destroys KEKs it makes sure that the gallery, which no other
-// process may have open, needs none of them.
+// numbers. Before it destroys KEKs or pseudonym keys it makes sure that the gallery,
+// which no other process may have open, needs none of them.
 func RetireKey(ctx context.Context, configFile string, root custody.Root, f keys.Family, progress func(uint64)) (gone []uint32, err error) {
 	dir := filepath.Dir(configFile)
-	if f == keys.KEK {
-		return retireKEK(ctx, configFile, root, progress)
+	if f == keys.KEK || f == keys.Pseudonym {
+		return retireUsed(ctx, configFile, root, f, progress)
 	}
 	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) error {
 		g, err := keys.Of(secrets, f)
@@ -269,7 +295,8 @@ func RetireKey(ctx context.Context, configFile string, root custody.Root, f keys
 	return gone, err
 }
 
-func retireKEK(ctx context.Context, configFile string, root custody.Root, progress func(uint64)) (gone []uint32, err error) {
+// retireUsed retires the keys that the gallery uses: KEKs or pseudonym keys.
+func retireUsed(ctx context.Context, configFile string, root custody.Root, f keys.Family, progress func(uint64)) (gone []uint32, err error) {
 	dir := filepath.Dir(configFile)
 	cfg, err := config.Load(configFile)
 	if err != nil {
@@ -280,9 +307,12 @@ func retireKEK(ctx context.Context, configFile string, root custody.Root, progre
 		return nil, err
 	}
 	defer k.wipe()
-	current := k.ring.Current()
-	if slices.Min(k.ring.Generations()) == current {
-		return nil, fmt.Errorf("retiring %s: %w", keys.KEK, keys.ErrNothingOld)
+	current, all := k.ring.Current(), k.ring.Generations()
+	if f == keys.Pseudonym {
+		current, all = k.pseudonyms.Current(), k.pseudonyms.Generations()
+	}
+	if slices.Min(all) == current {
+		return nil, fmt.Errorf("retiring %s: %w", f, keys.ErrNothingOld)
 	}
 	if _, err := os.Stat(galleryDir(cfg)); err != nil {
 		return nil, fmt.Errorf("opening gallery: %w", err)
@@ -291,16 +321,27 @@ func retireKEK(ctx context.Context, configFile string, root custody.Root, progre
 	if err != nil {
 		return nil, err
 	}
-	// Held open until the KEKs are gone, so that nobody wraps under them meanwhile.
+	// Held open until the keys are gone, so that nobody uses them meanwhile.
 	defer func() { err = errors.Join(err, g.Close()) }()
-	if _, err := g.RewrapAll(ctx, progress); err != nil {
+	if f == keys.Pseudonym {
+		current, _, err = g.RenameAll(ctx, func(r gallery.Renamed) { report(progress, r.Subjects) })
+	} else {
+		_, err = g.RewrapAll(ctx, progress)
+	}
+	if err != nil {
 		return nil, err
 	}
 	// Everything is now under the generation that was current when the keys were read. Another may be by now, and then
 	// this one is needed.
 	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
-		gone, err = keys.Retire(secrets, keys.KEK, current)
+		gone, err = keys.Retire(secrets, f, current)
 		return err
 	})
 	return gone, err
+}
+
+func report(progress func(uint64), n uint64) {
+	if progress != nil {
+		progress(n)
+	}
 }

@@ -24,7 +24,6 @@ import (
 const (
 	secretFederation    = "federation-key"
 	secretLibP2P        = "libp2p-key"
-	secretPseudonym     = "pseudonym-key"
 	secretGallery       = "gallery-key"
 	secretLedger        = "ledger-ed25519"
 	secretLedgerPQ      = "ledger-mldsa44"
@@ -35,7 +34,7 @@ const (
 )
 
 func singleSecrets() []string {
-	return []string{secretFederation, secretLibP2P, secretPseudonym, secretGallery,
+	return []string{secretFederation, secretLibP2P, secretGallery,
 		secretLedger, secretLedgerPQ, secretToken, secretEnrolToken, secretOfficers}
 }
 
@@ -60,7 +59,7 @@ type keySet struct {
 	signing    jose.PrivateKey
 	verifiers  []jose.PublicKey     // of every generation of the signing key, the current one first
 	sealing    []sealing.PrivateKey // every generation, the current one first
-	pseudonyms pseudonym.Key
+	pseudonyms *pseudonym.Ring
 	ledger     ledger.Signer
 	closed     []ledger.Signer // of the ledgers before, in order
 	gallery    custody.Root    // what the gallery derives the names of its records from
@@ -112,9 +111,6 @@ func loadKeys(secrets map[string][]byte, entity string, number int) (k keySet, e
 	if err := k.loadGenerations(secrets); err != nil {
 		return keySet{}, err
 	}
-	if k.pseudonyms, err = pseudonym.NewKey(secrets[secretPseudonym]); err != nil {
-		return keySet{}, fmt.Errorf("loading pseudonym key: %w", err)
-	}
 	if k.gallery, err = custody.NewRoot(secrets[secretGallery]); err != nil {
 		return keySet{}, fmt.Errorf("loading gallery key: %w", err)
 	}
@@ -154,6 +150,9 @@ func (k *keySet) loadGenerations(secrets map[string][]byte) error {
 	if k.faces, err = protection.New(templates); err != nil {
 		return err
 	}
+	if k.pseudonyms, err = loadPseudonyms(secrets); err != nil {
+		return fmt.Errorf("loading pseudonym keys: %w", err)
+	}
 	signing, err := keys.Of(secrets, keys.Signing)
 	if err != nil {
 		return fmt.Errorf("loading keys: %w", err)
@@ -180,6 +179,20 @@ func (k *keySet) loadGenerations(secrets map[string][]byte) error {
 		k.sealing = append(k.sealing, key)
 	}
 	return nil
+}
+
+func loadPseudonyms(secrets map[string][]byte) (*pseudonym.Ring, error) {
+	g, err := keys.Of(secrets, keys.Pseudonym)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[uint32]pseudonym.Key, len(g.Secrets))
+	for number, seed := range g.Secrets {
+		if all[number], err = pseudonym.NewKey(seed); err != nil {
+			return nil, err
+		}
+	}
+	return pseudonym.NewRing(all, g.Current)
 }
 
 // OpenRoot opens the root key of a node's folder, unless too many passphrases were

@@ -215,6 +215,22 @@ func (r *Ring) Rewrap(pseudonym, wrapped []byte) ([]byte, error) {
 	return fresh, nil
 }
 
+// Rebind opens a wrapped DEK of one pseudonym and wraps the same key for another, under
+// the current generation: the subject's pseudonym was replaced. It fails as
+// [Ring.UnwrapDEK] does.
+func (r *Ring) Rebind(from, to, wrapped []byte) ([]byte, error) {
+	key, _, err := r.unwrap(from, wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("rebinding data key: %w", err)
+	}
+	defer clear(key)
+	fresh, err := r.wrap(to, key)
+	if err != nil {
+		return nil, fmt.Errorf("rebinding data key: %w", err)
+	}
+	return fresh, nil
+}
+
 // wrap seals key under the current generation: see [WrappedSize].
 func (r *Ring) wrap(pseudonym, key []byte) ([]byte, error) {
 	aad, err := dekAAD(pseudonym, r.current)

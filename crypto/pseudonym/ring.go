@@ -30,8 +30,14 @@ func NewRing(keys map[uint32]Key, current uint32) (*Ring, error) {
 	return &Ring{func() map[uint32]Key { return held }, current}, nil
 }
 
-// Single is the ring of a key that was never replaced.
-func Single(k Key) (*Ring, error) { return NewRing(map[uint32]Key{1: k}, 1) }
+// Single is the ring of one seed, of a key that was never replaced. See [NewKey].
+func Single(seed []byte) (*Ring, error) {
+	k, err := NewKey(seed)
+	if err != nil {
+		return nil, err
+	}
+	return NewRing(map[uint32]Key{1: k}, 1)
+}
 
 // Current is the number of the current generation.
 func (r *Ring) Current() uint32 { return r.current }

@@ -82,7 +82,7 @@ func galleryIn(t testing.TB, dir string) *gallery.Gallery {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := pseudonym.NewKey(bytes.Repeat([]byte{2}, 32))
+	key, err := pseudonym.Single(bytes.Repeat([]byte{2}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}

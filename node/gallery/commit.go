@@ -32,12 +32,22 @@ type call struct {
 type job struct {
 	e      Enrolment
 	p      pseudonym.Pseudonym
+	who    named // whom an Enrolment is of
 	err    error // the rule it breaks
 	rewrap bool  // p alone counts
+	rename bool  // p alone counts
 
 	// stored is what the templates come to; nil until Enrol prepared the job. Wipe it.
 	stored []protected
 	renew  bool // p alone counts
+}
+
+// pseudonyms are those that the job looks for.
+func (j *job) pseudonyms() []pseudonym.Pseudonym {
+	if j.who.names == nil {
+		return []pseudonym.Pseudonym{j.p}
+	}
+	return j.who.pseudonyms()
 }
 
 // size estimates what the job writes.
@@ -175,7 +185,9 @@ func (g *Gallery) commit(calls []*call) error {
 		var last string
 		for _, at := range left {
 			job := &at.c.jobs[at.i]
-			keys = append(keys, stampKey(job.p), keyringKey(job.p))
+			for _, p := range job.pseudonyms() {
+				keys = append(keys, stampKey(p), keyringKey(p))
+			}
 			if batch := job.e.Batch; batch != "" && batch != last {
 				keys, last = append(keys, g.batchKey(batch)), batch
 			}
@@ -244,10 +256,14 @@ func (g *Gallery) update(keys [][]byte, f func(*bundle) error) error {
 func (g *Gallery) attempt(keys [][]byte, f func(*bundle) error) error {
 	var b *bundle
 	err := g.db.Update(func(txn store.Txn) error {
-		if err := txn.Fetch(append(keys, keyTally())...); err != nil {
+		if err := txn.Fetch(append(keys, keyTally(), keyNames())...); err != nil {
 			return err
 		}
 		stored, err := g.latest(txn)
+		if err != nil {
+			return err
+		}
+		named, err := g.seeNames(txn)
 		if err != nil {
 			return err
 		}
@@ -260,6 +276,11 @@ func (g *Gallery) attempt(keys [][]byte, f func(*bundle) error) error {
 			return errors.New("committing: commit numbers are used up")
 		}
 		b.writes = true
+		if !named { // the first commit
+			if err := txn.Set(keyNames(), g.tallies.sealNames(g.names.Load())); err != nil {
+				return err
+			}
+		}
 		return txn.Set(keyTally(), g.tallies.seal(b.tally))
 	})
 	if errors.Is(err, store.ErrInDoubt) {
@@ -344,6 +365,11 @@ func (b *bundle) add(g *Gallery, j *job) (Result, error) {
 func (b *bundle) write(s staged) error {
 	for _, w := range s.writes {
 		if err := b.set(w); err != nil {
+			return err
+		}
+	}
+	for _, key := range s.drops {
+		if err := b.drop(key); err != nil {
 			return err
 		}
 	}

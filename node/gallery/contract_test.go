@@ -164,7 +164,7 @@ func checkIterate(t *testing.T, h *home) {
 		rows = append(rows, gallery.Row{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)})
 		return nil
 	})
-	if err != nil || n != 700 || len(rows) != 3*700+1 {
+	if err != nil || n != 700 || len(rows) != 3*700+2 {
 		t.Fatalf("%d subjects, %d rows, %v", n, len(rows), err)
 	}
 	dir := newDir(t)

@@ -121,6 +121,12 @@ func (g *Gallery) mayReplace(r store.Reader, now tally, mark []byte) error {
 		if !ok || t.commit > now.commit || t.commit == now.commit && t != now {
 			return ErrNotEmpty
 		}
+		// The tally does not say under which pseudonym keys its subjects lie.
+		if row, err := r.Get(keyNames()); err != nil {
+			return damaged("reading pseudonym keys", err)
+		} else if _, err := g.openNames(row); err != nil {
+			return ErrNotEmpty
+		}
 		return nil
 	}
 	if !errors.Is(err, store.ErrNotFound) {

@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/tamga-id/tamga/crypto/envelope"
-	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -123,7 +122,7 @@ func (g *Gallery) work(jobs []job) {
 		all.Go(func() {
 			for i := w; i < len(jobs); i += workers {
 				if j := &jobs[i]; j.err == nil {
-					j.p, j.err = g.pseudonyms.Pseudonym(j.e.Subject)
+					j.who, j.err = g.nameOf(j.e.Subject)
 				}
 				if j := &jobs[i]; j.err == nil {
 					j.err = g.protectAll(j)
@@ -217,6 +216,7 @@ type staged struct {
 	was    stamp // what the subject had before, and
 	is     stamp // has after it, when anything is written
 	writes []write
+	drops  [][]byte
 }
 
 type write struct{ key, value []byte }
@@ -233,7 +233,17 @@ func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error)
 	if err := g.upToDate(txn, j); err != nil {
 		return staged{}, err
 	}
-	s, change, err := g.loadOrMake(txn, j.p)
+	if j.rename {
+		return g.stageRename(txn, commit, j.p)
+	}
+	if !g.isCurrent(j.who) {
+		who, err := g.nameOf(j.e.Subject)
+		if err != nil {
+			return staged{}, err
+		}
+		j.who = who
+	}
+	s, change, err := g.loadOrMake(txn, j.who)
 	if err != nil {
 		return staged{}, err
 	}
@@ -261,7 +271,7 @@ func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error)
 	case known && j.e.IfKnown == Refuse:
 		return staged{}, ErrKnown
 	}
-	begun, err := g.stageBatch(txn, commit, j)
+	begun, err := g.stageBatch(txn, commit, j, change)
 	if err != nil {
 		return staged{}, err
 	}
@@ -276,13 +286,14 @@ func (g *Gallery) stageKeyring(s subject, commit uint32, change Change, writes [
 	if err != nil {
 		return staged{}, err
 	}
-	return staged{change, s.stamp, now, append(writes, write{keyringKey(s.p), k}, write{stampKey(s.p), now.row()})}, nil
+	return staged{change: change, was: s.stamp, is: now,
+		writes: append(writes, write{keyringKey(s.p), k}, write{stampKey(s.p), now.row()})}, nil
 }
 
 // stageBatch holds an import to the erasures since it began: what a file said when it
 // was made does not undo them, however late the import is resumed. The first commit of
 // an import notes that it began.
-func (g *Gallery) stageBatch(txn store.Reader, commit uint32, j *job) ([]write, error) {
+func (g *Gallery) stageBatch(txn store.Reader, commit uint32, j *job, change Change) ([]write, error) {
 	if j.e.Batch == "" {
 		return nil, nil
 	}
@@ -297,8 +308,15 @@ func (g *Gallery) stageBatch(txn store.Reader, commit uint32, j *job) ([]write, 
 	if len(v) != 4 {
 		return nil, fmt.Errorf("reading batch: %w", ErrDamaged)
 	}
-	if erased, ok := g.erased.who[j.p]; ok && erased >= binary.BigEndian.Uint32(v) {
-		return nil, ErrErased
+	begun := binary.BigEndian.Uint32(v)
+	for _, p := range j.who.pseudonyms() {
+		if erased, ok := g.erased.who[p]; ok && erased >= begun {
+			return nil, ErrErased
+		}
+	}
+	if change == Created && begun < j.who.names.since {
+		// Who was erased before that is on the list under a pseudonym that nobody can compute.
+		return nil, fmt.Errorf("%w, or may have been: the pseudonym key was replaced meanwhile; begin a new import", ErrErased)
 	}
 	return nil, nil
 }
@@ -311,31 +329,30 @@ func (g *Gallery) batchKey(batch string) []byte {
 	return mac.Sum([]byte("b"))
 }
 
-func (g *Gallery) loadOrMake(txn store.Reader, p pseudonym.Pseudonym) (subject, Change, error) {
-	s, err := g.load(txn, p)
+func (g *Gallery) loadOrMake(txn store.Reader, who named) (subject, Change, error) {
+	s, err := g.find(txn, who)
 	if err == nil {
 		return s, Updated, nil
 	}
 	if !errors.Is(err, ErrUnknownSubject) {
 		return subject{}, Failed, err
 	}
+	p := who.elements[0].Pseudonym()
 	var dek envelope.DEK
 	var wrapped []byte
 	err = g.withRing(func(r *envelope.Ring) (err error) {
 		dek, wrapped, err = r.NewDEK(p[:])
 		return err
 	})
-	if err == nil && g.db.Shared() {
-		var least uint32
-		if least, err = g.least(txn, leastKEK); err == nil && dek.Generation() < least {
-			err = ErrOutdated
-		}
+	if err == nil {
+		err = g.mayWrap(txn, dek)
 	}
 	if err != nil {
 		dek.Wipe()
 		return subject{}, Failed, fmt.Errorf("making subject key: %w", err)
 	}
-	return subject{p: p, dek: dek, wrapped: wrapped}, Created, nil
+	list := recordList{Element: who.elements[0], Naming: who.names.keys[0].generation}
+	return subject{p: p, dek: dek, wrapped: wrapped, list: list}, Created, nil
 }
 
 // protectAll works out what is stored of a job's templates.
@@ -379,12 +396,12 @@ func (g *Gallery) stageRecords(s *subject, j *job) ([]write, error) {
 		if n := len(s.list.Records); n > 0 {
 			info.Slot = s.list.Records[n-1].Slot + 1
 		}
-		sealed, err := s.dek.Seal(g.recordAAD(s.p, info), t.Data)
+		sealed, err := s.dek.Seal(g.recordAAD(s.home(), info), t.Data)
 		if err != nil {
 			return nil, fmt.Errorf("sealing record: %w", err)
 		}
 		s.list.Records = append(s.list.Records, info)
-		writes = append(writes, write{g.recordKey(s.p, info.Slot), sealed})
+		writes = append(writes, write{g.recordKey(s.home(), info.Slot), sealed})
 	}
 	return writes, nil
 }

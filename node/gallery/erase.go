@@ -21,9 +21,20 @@ import (
 // destroyed. A backup carries the KEKs of its time, sealed: what it holds is out of reach
 // when the backup is destroyed, or no one who holds it can open the root of its time.
 func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error) {
-	p, err := g.pseudonyms.Pseudonym(id)
-	if err == nil {
-		records, err = g.eraseInTurn(ctx, p)
+	for {
+		var who named
+		if who, err = g.nameOf(id); err != nil {
+			break
+		}
+		records, err = g.eraseInTurn(ctx, who.pseudonyms(), func(txn store.Reader) (pseudonym.Pseudonym, error) {
+			if !g.isCurrent(who) {
+				return pseudonym.Pseudonym{}, errNamesChanged
+			}
+			return whereIs(txn, who)
+		})
+		if !errors.Is(err, errNamesChanged) {
+			break
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("erasing subject: %w", err)
@@ -40,7 +51,10 @@ var ErrSound = errors.New("nothing of this subject is damaged: erase it by its n
 func (g *Gallery) EraseDamaged(ctx context.Context, handle string) error {
 	p, err := g.damagedSubject(ctx, handle)
 	if err == nil {
-		_, err = g.eraseInTurn(ctx, p)
+		_, err = g.eraseInTurn(ctx, []pseudonym.Pseudonym{p}, func(txn store.Reader) (pseudonym.Pseudonym, error) {
+			_, err := findStamp(txn, p)
+			return p, err
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("erasing damaged subject: %w", err)
@@ -73,7 +87,11 @@ func (g *Gallery) damagedSubject(ctx context.Context, handle string) (p pseudony
 	return p, err
 }
 
-func (g *Gallery) eraseInTurn(ctx context.Context, p pseudonym.Pseudonym) (records int, err error) {
+// located says under which pseudonym a subject lies: [ErrUnknownSubject] under none.
+type located func(store.Reader) (pseudonym.Pseudonym, error)
+
+// eraseInTurn erases the subject who lies where that says, which is one of all or nowhere.
+func (g *Gallery) eraseInTurn(ctx context.Context, all []pseudonym.Pseudonym, where located) (records int, err error) {
 	select {
 	case g.turn <- struct{}{}:
 		defer func() { <-g.turn }()
@@ -83,29 +101,40 @@ func (g *Gallery) eraseInTurn(ctx context.Context, p pseudonym.Pseudonym) (recor
 	if g.failed != nil {
 		return 0, g.failed
 	}
-	return g.erase(p)
+	return g.erase(all, where)
 }
 
 // erase is Erase by who has the turn. The list of erasures comes first: whatever ends
 // this before the commit, the lists then differ, and the next commit, or Open, carries
-// the erasure out before anything else. Asked again, it says what it came to.
-func (g *Gallery) erase(p pseudonym.Pseudonym) (records int, err error) {
+// the erasure out before anything else. Asked again, it says what it came to. The
+// pseudonyms of before are on the list, too: an older copy has the subject under one of
+// those.
+func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, err error) {
+	var p pseudonym.Pseudonym
 	listed := false
-	err = g.update(nil, func(b *bundle) error {
-		if _, err := findStamp(b.txn, p); errors.Is(err, ErrUnknownSubject) {
+	err = g.update(nil, func(b *bundle) (err error) {
+		p, err = where(b.txn)
+		if errors.Is(err, ErrUnknownSubject) || errors.Is(err, errNamesChanged) {
 			return err
 		} else if err != nil {
 			return damaged("reading keyring", err)
 		}
-		if err := b.list(g, erasure{b.tally.commit, p}); err != nil {
-			return err
+		for _, p := range append(g.former(b.txn, p), p) {
+			if err := b.list(g, erasure{b.tally.commit, p}); err != nil {
+				return err
+			}
 		}
 		listed = true
 		records, err = b.erase(g, p)
 		return err
 	})
-	if owed, ok := g.owed[p]; ok && errors.Is(err, ErrUnknownSubject) {
-		records, err = owed, nil
+	if errors.Is(err, ErrUnknownSubject) {
+		for _, p = range all {
+			if owed, ok := g.owed[p]; ok {
+				records, err = owed, nil
+				break
+			}
+		}
 	}
 	if err == nil {
 		if err = g.copied.follow(g.erased); err != nil {
@@ -145,7 +174,7 @@ func (b *bundle) erase(g *Gallery, p pseudonym.Pseudonym) (records int, err erro
 		defer opened.dek.Wipe()
 		records = len(opened.list.Records)
 		for _, r := range opened.list.Records {
-			if err := b.drop(g.recordKey(p, r.Slot)); err != nil {
+			if err := b.drop(g.recordKey(opened.home(), r.Slot)); err != nil {
 				return 0, err
 			}
 		}

@@ -22,7 +22,7 @@ func Example() {
 	defer os.RemoveAll(dir)
 	root, _ := custody.NewRoot(bytes.Repeat([]byte{1}, 32)) // in earnest: custody.Open
 	ring, _ := envelope.NewRing(map[uint32][]byte{1: bytes.Repeat([]byte{3}, 32)}, 1)
-	pseudonyms, _ := pseudonym.NewKey(bytes.Repeat([]byte{2}, 32))
+	pseudonyms, _ := pseudonym.Single(bytes.Repeat([]byte{2}, 32))
 	g, err := gallery.Open(gallery.Config{
 		Dir: filepath.Join(dir, "gallery"), Node: "https://kaz.example", Root: root, Ring: ring, Pseudonyms: pseudonyms,
 	})

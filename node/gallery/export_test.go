@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"errors"
 	"iter"
 	"time"
 
@@ -29,10 +30,11 @@ func KeyTally() []byte { return keyTally() }
 // Keys are the store's keys of a subject: its stamp, its keyring and its records
 // by slot.
 func (g *Gallery) Keys(id pseudonym.Identifier) (stamp, keyring []byte, record func(slot uint32) []byte) {
-	p, err := g.pseudonyms.Pseudonym(id)
+	who, err := g.nameOf(id)
 	if err != nil {
 		panic(err)
 	}
+	p := who.elements[0].Pseudonym()
 	return stampKey(p), keyringKey(p), func(slot uint32) []byte { return g.recordKey(p, slot) }
 }
 
@@ -63,7 +65,9 @@ func (g *Gallery) Commits() uint32 { return g.tally.commit }
 // SetCommits makes the next commit's number one more than n.
 func (g *Gallery) SetCommits(n uint32) error {
 	g.tally.commit = n
-	return g.db.Update(func(txn store.Txn) error { return txn.Set(keyTally(), g.tallies.seal(g.tally)) })
+	return g.db.Update(func(txn store.Txn) error {
+		return errors.Join(txn.Set(keyNames(), g.tallies.sealNames(g.names.Load())), txn.Set(keyTally(), g.tallies.seal(g.tally)))
+	})
 }
 
 // LoseFile closes the tally file under the gallery, so that writing it fails.
@@ -71,10 +75,11 @@ func (g *Gallery) LoseFile() { g.beside.file.Close() }
 
 // ListErasure does the first half of Erase, up to where a crash may cut it off.
 func (g *Gallery) ListErasure(id pseudonym.Identifier) error {
-	p, err := g.pseudonyms.Pseudonym(id)
+	who, err := g.nameOf(id)
 	if err != nil {
 		return err
 	}
+	p := who.elements[0].Pseudonym()
 	_, err = g.erased.add(erasure{g.tally.commit + 1, p})
 	return err
 }
@@ -138,9 +143,9 @@ func (r flakyReader) Scan(prefix, after []byte) iter.Seq2[store.Row, error] {
 
 // Handle is what a Report calls the subject.
 func (g *Gallery) Handle(id pseudonym.Identifier) string {
-	p, err := g.pseudonyms.Pseudonym(id)
+	who, err := g.nameOf(id)
 	if err != nil {
 		panic(err)
 	}
-	return g.handle(p)
+	return g.handle(who.elements[0].Pseudonym())
 }

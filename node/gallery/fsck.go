@@ -291,11 +291,11 @@ func (g *Gallery) examineSubject(txn store.Reader, p pseudonym.Pseudonym, r *Rep
 	}
 	defer s.dek.Wipe()
 	for _, info := range s.list.Records {
-		sealed, err := txn.Get(g.recordKey(p, info.Slot))
+		sealed, err := txn.Get(g.recordKey(s.home(), info.Slot))
 		if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrClosed) {
 			return err
 		}
-		plain, err := g.openRecord(p, s.dek, info, sealed)
+		plain, err := g.openRecord(s.home(), s.dek, info, sealed)
 		switch {
 		case errors.Is(err, ErrDamaged), err == nil && !g.holds(info): // a record without its secret compares with nothing
 			r.Damaged = append(r.Damaged, Damage{Subject: g.handle(p), Part: "record", Place: info.Slot})

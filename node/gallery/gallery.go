@@ -10,6 +10,7 @@
 // Layout of the store, one key family each:
 //
 //	'm' "tally"                     what the store adds up to, authenticated
+//	'm' "pseudonym-keys"            which pseudonym keys rows lie under, authenticated
 //	'v' pseudonym (32 bytes)        numbers of the commits that wrote the keyring and that enrolled the subject
 //	'k' pseudonym (32 bytes)        keyring: wrapped key, then the sealed list of records
 //	'm' "least-..."                 of a shared store: the oldest keys in use, authenticated
@@ -28,7 +29,7 @@
 //     root key, and without the pseudonym key nobody can test who is enrolled;
 //   - a record is returned only as the record, at the place, that its subject's
 //     list names; everything else is [ErrDamaged];
-//   - a folder opens only under the node, root key and pseudonym key that made it,
+//   - a folder opens only under the node, root key and pseudonym keys of its rows,
 //     and only if no acknowledged enrolment is missing from it;
 //   - who was erased is unknown, whatever older copy of the folder is put back, and
 //     until enrolled anew;
@@ -87,13 +88,13 @@ type Config struct {
 	// Store opens what keeps the rows; nil for Badger in Dir. It may be shared by
 	// several galleries with the same keys, each with a folder of its own.
 	Store      func(dir string) (store.Store, error)
-	Dir        string         // folder of the gallery, created when absent; nothing else may be kept in it
-	Outside    string         // file for another copy of the list of erasures, which does not go back when Dir does; empty for none
-	Node       string         // Entity Identifier; bound into every record
-	Root       custody.Root   // key that the names of records and the tally derive from
-	Ring       *envelope.Ring // KEKs; its current generation wraps the keys of new subjects
-	Pseudonyms pseudonym.Key  // another key than the folder was made with is refused
-	Protection Protection     // what templates are turned by before they are stored; nil stores them as they are
+	Dir        string          // folder of the gallery, created when absent; nothing else may be kept in it
+	Outside    string          // file for another copy of the list of erasures, which does not go back when Dir does; empty for none
+	Node       string          // Entity Identifier; bound into every record
+	Root       custody.Root    // key that the names of records and the tally derive from
+	Ring       *envelope.Ring  // KEKs; its current generation wraps the keys of new subjects
+	Pseudonyms *pseudonym.Ring // a ring without a key that rows lie under is refused
+	Protection Protection      // what templates are turned by before they are stored; nil stores them as they are
 }
 
 func (c Config) check() error {
@@ -110,7 +111,7 @@ func (c Config) check() error {
 	if c.Ring == nil {
 		errs = append(errs, errors.New("no key ring given"))
 	}
-	if c.Pseudonyms.IsZero() {
+	if c.Pseudonyms == nil {
 		errs = append(errs, errors.New("no pseudonym key given"))
 	}
 	return errors.Join(errs...)
@@ -122,12 +123,14 @@ type Gallery struct {
 	db         store.Store
 	node       string
 	index      [32]byte
-	pseudonyms pseudonym.Key
 	tallies    tallyKey
 	protection Protection    // nil for none
 	patience   time.Duration // how long a commit in doubt is asked after
 
-	ring     atomic.Pointer[envelope.Ring] // replaced by UseRing
+	ring     atomic.Pointer[envelope.Ring]  // replaced by UseRing
+	keys     atomic.Pointer[pseudonym.Ring] // replaced by UsePseudonyms
+	names    atomic.Pointer[names]          // what rows lie under
+	moving   chan struct{}                  // has room for one, who moves subjects or must not miss one
 	queue    queue
 	subjects atomic.Int64  // as last seen
 	commits  atomic.Uint32 // the number of the last commit seen
@@ -191,13 +194,15 @@ func open(cfg Config) (*Gallery, error) {
 func newGallery(cfg Config) *Gallery {
 	index := cfg.Root.Derive("tamga/v1/gallery-index")
 	g := &Gallery{
-		node: cfg.Node, index: index, pseudonyms: cfg.Pseudonyms,
-		tallies:    newTallyKey(index, cfg.Node, cfg.Pseudonyms.Public()),
+		node: cfg.Node, index: index,
+		tallies:    newTallyKey(index, cfg.Node),
 		protection: cfg.Protection,
+		moving:     make(chan struct{}, 1),
 		turn:       make(chan struct{}, 1), patience: settleTime,
 		owed: make(map[pseudonym.Pseudonym]int),
 	}
 	g.ring.Store(cfg.Ring)
+	g.keys.Store(cfg.Pseudonyms)
 	return g
 }
 
@@ -217,6 +222,9 @@ func (g *Gallery) openLocked(cfg Config) error {
 	err = g.start(known)
 	if err == nil {
 		err = g.meetLists()
+	}
+	if err == nil {
+		err = g.adopt()
 	}
 	if err != nil {
 		return errors.Join(err, g.db.Close())

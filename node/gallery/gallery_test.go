@@ -52,6 +52,9 @@ func TestOpenBinding(t *testing.T) {
 		enrol(t, g, persons(0, enrolled)...)
 		closeGallery(t, g)
 		for name, edit := range tests {
+			if enrolled == 0 && name == "pseudonym-key" {
+				continue // nobody lies under it yet
+			}
 			cfg := testConfig(t, dir)
 			edit(&cfg)
 			if _, err := gallery.Open(cfg); !errors.Is(err, gallery.ErrDamaged) {
@@ -97,7 +100,7 @@ func TestOpenConfig(t *testing.T) {
 		"root":       {func(c *gallery.Config) { c.Root = custody.Root{} }, "root key"},
 		"wiped-root": {func(c *gallery.Config) { c.Root = wiped }, "root key"},
 		"ring":       {func(c *gallery.Config) { c.Ring = nil }, "key ring"},
-		"pseudonyms": {func(c *gallery.Config) { c.Pseudonyms = pseudonym.Key{} }, "pseudonym key"},
+		"pseudonyms": {func(c *gallery.Config) { c.Pseudonyms = nil }, "pseudonym key"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -42,9 +42,9 @@ func testRing(tb testing.TB, n byte) *envelope.Ring {
 	return ring
 }
 
-func testPseudonyms(tb testing.TB, n byte) pseudonym.Key {
+func testPseudonyms(tb testing.TB, n byte) *pseudonym.Ring {
 	tb.Helper()
-	k, err := pseudonym.NewKey(bytes.Repeat([]byte{n}, 32))
+	k, err := pseudonym.Single(bytes.Repeat([]byte{n}, 32))
 	if err != nil {
 		tb.Fatal(err)
 	}

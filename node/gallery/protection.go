@@ -268,11 +268,11 @@ func (g *Gallery) stageRenew(txn store.Reader, commit uint32, p pseudonym.Pseudo
 
 // renewRecord is the record that r names under the current generation, and has r say so.
 func (g *Gallery) renewRecord(txn store.Reader, s subject, r *recordInfo) (write, error) {
-	sealed, err := txn.Get(g.recordKey(s.p, r.Slot))
+	sealed, err := txn.Get(g.recordKey(s.home(), r.Slot))
 	if err != nil {
 		return write{}, damaged("reading record", err)
 	}
-	plain, err := g.openRecord(s.p, s.dek, *r, sealed)
+	plain, err := g.openRecord(s.home(), s.dek, *r, sealed)
 	if err != nil {
 		return write{}, err
 	}
@@ -287,10 +287,10 @@ func (g *Gallery) renewRecord(txn store.Reader, s subject, r *recordInfo) (write
 	}
 	digest := sha256.Sum256(t.Data)
 	r.Digest, r.Generation, r.KeyGen = digest[:], generation, s.dek.Generation()
-	if sealed, err = s.dek.Seal(g.recordAAD(s.p, *r), t.Data); err != nil {
+	if sealed, err = s.dek.Seal(g.recordAAD(s.home(), *r), t.Data); err != nil {
 		return write{}, fmt.Errorf("sealing record: %w", err)
 	}
-	return write{g.recordKey(s.p, r.Slot), sealed}, nil
+	return write{g.recordKey(s.home(), r.Slot), sealed}, nil
 }
 
 // verifyRenewed looks at every subject as of one moment: that none is outdated, and

@@ -20,7 +20,7 @@ type References struct {
 	Known   bool      // whether the subject is enrolled at all
 	Absent  []Absence // what of this modality could not be captured
 	g       *Gallery
-	p       pseudonym.Pseudonym
+	p       pseudonym.Pseudonym // that the records are sealed under
 	dek     envelope.DEK
 	records []sealedRecord
 }
@@ -39,17 +39,10 @@ func (r References) Len() int { return len(r.records) }
 // gives References with Known false and no error. Errors: [ErrDamaged],
 // [ErrClosed] and pseudonym.ErrIdentifier.
 func (g *Gallery) References(id pseudonym.Identifier, modality string) (References, error) {
-	p, err := g.pseudonyms.Pseudonym(id)
-	if err != nil {
-		return References{}, fmt.Errorf("looking up subject: %w", err)
-	}
 	var s subject
 	var records []sealedRecord
-	err = g.view(func(txn store.Reader) (err error) {
-		if err := g.notBehind(txn, p); err != nil {
-			return err
-		}
-		if s, err = g.load(txn, p); err != nil {
+	err := g.viewOf(id, func(txn store.Reader, who named) (err error) {
+		if s, err = g.find(txn, who); err != nil {
 			return err
 		}
 		if records, err = g.sealedRecords(txn, s, modality); err != nil {
@@ -63,7 +56,7 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 	if err != nil {
 		return References{}, fmt.Errorf("looking up subject: %w", err)
 	}
-	r := References{Holder: s.list.Holder, Known: true, g: g, p: p, dek: s.dek, records: records}
+	r := References{Holder: s.list.Holder, Known: true, g: g, p: s.home(), dek: s.dek, records: records}
 	for _, a := range s.list.Absent {
 		if a.What.Modality == modality {
 			r.Absent = append(r.Absent, a.What)
@@ -86,7 +79,7 @@ func (g *Gallery) sealedRecords(txn store.Reader, s subject, modality string) (o
 		if info.Modality != modality {
 			continue
 		}
-		sealed, err := txn.Get(g.recordKey(s.p, info.Slot))
+		sealed, err := txn.Get(g.recordKey(s.home(), info.Slot))
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, damaged("reading record", err)
 		}

@@ -31,6 +31,19 @@ func (g *Gallery) withRing(f func(*envelope.Ring) error) error {
 	}
 }
 
+// mayWrap refuses a key that was just wrapped under a KEK which others of a shared store
+// may be about to destroy.
+func (g *Gallery) mayWrap(txn store.Reader, fresh envelope.DEK) error {
+	if !g.db.Shared() {
+		return nil
+	}
+	least, err := g.least(txn, leastKEK)
+	if err == nil && fresh.Generation() < least {
+		err = ErrOutdated
+	}
+	return err
+}
+
 // RewrapAll wraps the key of every subject under the current generation of the ring
 // and returns how many it found under another one. Enrolments and look-ups go on
 // meanwhile. It may be stopped and begun again at any time: what is done is durable

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -87,12 +86,19 @@ func (g *Gallery) stands(b *bundle) (stands bool, err error) {
 
 // notBehind refuses to look a subject up in a shared store that shows less than it has
 // acknowledged, where an enrolled subject might be unknown.
-func (g *Gallery) notBehind(txn store.Reader, p pseudonym.Pseudonym) error {
+func (g *Gallery) notBehind(txn store.Reader, who named) error {
 	if !g.db.Shared() {
 		return nil
 	}
 	least := g.commits.Load()
-	if err := txn.Fetch(keyTally(), stampKey(p), keyringKey(p)); err != nil {
+	keys := [][]byte{keyTally(), keyNames()}
+	for _, p := range who.pseudonyms() {
+		keys = append(keys, stampKey(p), keyringKey(p))
+	}
+	if err := txn.Fetch(keys...); err != nil {
+		return err
+	}
+	if _, err := g.seeNames(txn); err != nil {
 		return err
 	}
 	stored, err := g.storedTally(txn)

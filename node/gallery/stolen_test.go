@@ -177,12 +177,12 @@ func TestStolenKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(families) != 4 || len(families['m']) != 1 || len(families['k']) != enrolled ||
+	if len(families) != 4 || len(families['m']) != 2 || len(families['k']) != enrolled ||
 		len(families['v']) != enrolled || len(families['r']) != 3*enrolled {
 		t.Errorf("the store has %d key families", len(families))
 	}
 	for i := range enrolled {
-		p, err := mine.Pseudonym(passport(i))
+		p, err := mine.Key(1).Pseudonym(passport(i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,9 +202,9 @@ func TestStolenKeys(t *testing.T) {
 	}
 }
 
-func pseudonymBytes(t *testing.T, k pseudonym.Key, i int) []byte {
+func pseudonymBytes(t *testing.T, k *pseudonym.Ring, i int) []byte {
 	t.Helper()
-	p, err := k.Pseudonym(passport(i))
+	p, err := k.Key(k.Current()).Pseudonym(passport(i))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,6 +98,15 @@ type subject struct {
 	list    recordList
 }
 
+// home is the pseudonym that the subject's records are sealed under and found by: the
+// first one, so that a new pseudonym leaves them where they are.
+func (s subject) home() pseudonym.Pseudonym {
+	if len(s.list.Former) > 0 {
+		return s.list.Former[0]
+	}
+	return s.p
+}
+
 // keyring is the stored entry of one subject: its key, wrapped, and under that
 // key the list of its records. Its [stamp] is kept in an entry of its own and bound by
 // the list's AAD. So an older keyring does not open, and Badger losing one of the two
@@ -114,6 +123,12 @@ type recordList struct {
 	Batch   string // that brought Holder
 	Records []recordInfo
 	Absent  []absentInfo
+
+	// What the pseudonym is of, the generation of the key, and the pseudonyms that the
+	// subject had before, the first one first.
+	Element pseudonym.Element
+	Naming  uint32
+	Former  []pseudonym.Pseudonym
 }
 
 type recordInfo struct {
@@ -273,7 +288,13 @@ func (g *Gallery) openList(s *subject, sealed []byte) error {
 		return err
 	}
 	defer clear(plain)
-	return cbor.Unmarshal(plain, &s.list)
+	if err := cbor.Unmarshal(plain, &s.list); err != nil {
+		return err
+	}
+	if s.list.Element.Pseudonym() != s.p {
+		return errors.New("it is of another pseudonym")
+	}
+	return nil
 }
 
 // sealKeyring is the entry of s with the stamp that it has from now on.

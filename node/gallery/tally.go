@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -45,12 +44,11 @@ func keyTally() []byte { return []byte("m" + tallyName) }
 // keys: a wrong one is noticed at start and not as an unknown subject.
 type tallyKey [32]byte
 
-func newTallyKey(index [32]byte, node string, p pseudonym.PublicKey) (k tallyKey) {
+func newTallyKey(index [32]byte, node string) (k tallyKey) {
 	mac := hmac.New(sha256.New, index[:])
 	mac.Write([]byte("tamga/v1/gallery-tally\x00"))
 	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(node))))
 	mac.Write([]byte(node))
-	mac.Write(p.Bytes())
 	mac.Sum(k[:0])
 	return k
 }
@@ -104,7 +102,7 @@ func (g *Gallery) start(known tally) error {
 		}
 	}
 	g.see(stored)
-	return nil
+	return g.startNames()
 }
 
 // recount reads the tally in the store and works out what it should be. A store

@@ -33,6 +33,12 @@ func (g *Gallery) Undo(ctx context.Context, batch string) (Undone, error) {
 	if batch == "" {
 		return total, errors.New("undoing batch: no batch named")
 	}
+	select { // a subject that gets another pseudonym meanwhile would be passed over
+	case g.moving <- struct{}{}:
+		defer func() { <-g.moving }()
+	case <-ctx.Done():
+		return total, fmt.Errorf("undoing batch: %w", ctx.Err())
+	}
 	for after, more := []byte(nil), true; more; {
 		page, last, err := g.members(ctx, batch, after)
 		if err == nil && len(page) > 0 {
@@ -139,7 +145,7 @@ func (b *bundle) remove(g *Gallery, p pseudonym.Pseudonym, batch string, done *U
 	}
 	gone := s.list.take(batch)
 	for _, slot := range gone {
-		if err := b.drop(g.recordKey(p, slot)); err != nil {
+		if err := b.drop(g.recordKey(s.home(), slot)); err != nil {
 			return err
 		}
 	}

@@ -40,10 +40,13 @@ const (
 	Signing  Family = "signing-key"
 	Sealing  Family = "sealing-key"
 	Template Family = "template-key"
+
+	// Pseudonyms are computed with the pseudonym key.
+	Pseudonym Family = "pseudonym-key"
 )
 
 // Families returns all of them.
-func Families() []Family { return []Family{KEK, Signing, Sealing, Template} }
+func Families() []Family { return []Family{KEK, Signing, Sealing, Template, Pseudonym} }
 
 var (
 	// ErrPrepared reports a family whose next generation is prepared already.

@@ -22,7 +22,7 @@ func BenchmarkHandle(b *testing.B) {
 	faces := facesOf(1)
 	g, err := gallery.Open(gallery.Config{Dir: filepath.Join(b.TempDir(), "gallery"), Node: self,
 		Root: must(custody.NewRoot(seed(9))), Ring: must(envelope.NewRing(map[uint32][]byte{1: seed(12)}, 1)),
-		Pseudonyms: must(pseudonym.NewKey(seed(10))), Protection: faces})
+		Pseudonyms: must(pseudonym.Single(seed(10))), Protection: faces})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -293,7 +293,7 @@ func (w *world) withGalleryUnder(t testing.TB, by gallery.Protection, people ...
 	t.Helper()
 	g, err := gallery.Open(gallery.Config{Dir: filepath.Join(t.TempDir(), "gallery"), Node: self,
 		Root: must(custody.NewRoot(seed(9))), Ring: must(envelope.NewRing(map[uint32][]byte{1: seed(12)}, 1)),
-		Pseudonyms: must(pseudonym.NewKey(seed(10))), Protection: by})
+		Pseudonyms: must(pseudonym.Single(seed(10))), Protection: by})
 	if err != nil {
 		t.Fatal(err)
 	}

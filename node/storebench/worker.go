@@ -93,7 +93,7 @@ func openGallery(dir string, rows func(string) (store.Store, error)) (*gallerySt
 	if err != nil {
 		return nil, err
 	}
-	pseudonyms, err := pseudonym.NewKey(secret("pseudonyms"))
+	pseudonyms, err := pseudonym.Single(secret("pseudonyms"))
 	if err != nil {
 		return nil, err
 	}

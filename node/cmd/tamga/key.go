@@ -37,7 +37,8 @@ template-key, which stored faces are turned by, is listed here and replaced by
 	rotate := &cobra.Command{
 		Use:   "rotate",
 		Short: "Replace a key: prepare, activate, retire",
-		Long: `The keys are kek (wraps the gallery's data keys), signing-key (signs Queries and
+		Long: `The keys are kek (wraps the gallery's data keys), pseudonym-key (people
+lie under pseudonyms computed with it), signing-key (signs Queries and
 Verdicts), sealing-key (what peers send is sealed to it) and root (the keystore is sealed
 under it, and nothing else: a new root changes no other key and no record).
 
@@ -57,23 +58,26 @@ know the node by them.`,
 				return []uint32{n}, announce(f) + "tamga key rotate activate", err
 			}),
 		a.rotateCommand("activate", "Use the prepared generation of a key", `What peers sealed to the old key still opens, and what it signed still verifies. A
-running node begins to wrap the gallery's keys under a new kek at once.`,
+running node begins to wrap the gallery's keys under a new kek at once, and to move people
+to their pseudonyms under a new pseudonym-key: nobody's identifier is asked for, and until
+all are moved people are looked for under both.`,
 			func(_ context.Context, dir string, root custody.Root, f keys.Family) ([]uint32, string, error) {
 				n, err := node.ActivateKey(dir, root, f)
 				return []uint32{n}, announce(f) + "tamga key rotate retire", err
 			}),
-		a.rotateCommand("retire", "Destroy the generations before the current one", `For signing-key and sealing-key the node may run. For kek it must be stopped: what is
-still wrapped by an old kek is wrapped anew, and then the old ones are destroyed. Copies
+		a.rotateCommand("retire", "Destroy the generations before the current one", `For signing-key and sealing-key the node may run. For kek and pseudonym-key it must be
+stopped: what is still wrapped by an old kek is wrapped anew, and whoever still lies under
+an old pseudonym gets his new one, and then the old keys are destroyed. Copies
 of keystore.json from before still hold them: destroy those, too.`,
 			func(ctx context.Context, dir string, root custody.Root, f keys.Family) ([]uint32, string, error) {
 				progress := func(n uint64) {
 					if terminal(a.err) {
-						fmt.Fprintf(a.err, "\rrewrapped: %d", n)
+						fmt.Fprintf(a.err, "\rdone: %d", n)
 					}
 				}
 				gone, err := node.RetireKey(ctx, filepath.Join(dir, node.ConfigFile), root, f, progress)
 				if errors.Is(err, gallery.ErrLocked) {
-					err = &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "stop the node first: an old kek is destroyed only while nobody uses the gallery. Nothing was changed"}
+					err = &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "stop the node first: an old kek or pseudonym-key is destroyed only while nobody uses the gallery. Nothing was changed"}
 				}
 				return gone, "destroy copies of keystore.json from before; they hold what was destroyed", err
 			}))
@@ -125,7 +129,7 @@ func (a *app) emitKeys(dir string, root custody.Root) error {
 // announce is what has to happen between two steps: members learn of keys from the
 // copy that the Trust Anchor holds.
 func announce(f keys.Family) string {
-	if f == keys.KEK {
+	if f == keys.KEK || f == keys.Pseudonym {
 		return "next: "
 	}
 	return "hand the new " + node.EntityConfigurationFile + ", which the running node writes, to the Trust Anchor (tamga anchor enroll), " +
