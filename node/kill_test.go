@@ -157,34 +157,54 @@ func (c *child) erase(ctx context.Context) error {
 	return err
 }
 
-// rotate does with the KEK whatever comes next, over and over.
+// rotate does with the KEK, the pseudonym key and the root key whatever comes next, over
+// and over.
 func (c *child) rotate(ctx context.Context) error {
 	root, err := custody.Open(node.RootFile(c.dir), []byte(passphrase))
 	if err != nil {
 		return err
 	}
 	c.say("begins")
-	for err == nil {
-		var families []node.KeyFamily
-		if families, err = node.Keys(c.dir, root); err != nil {
-			break
-		}
-		in := func(state string) bool {
-			return slices.ContainsFunc(families, func(f node.KeyFamily) bool {
-				return f.Name == keys.KEK && slices.ContainsFunc(f.Generations, func(g node.Generation) bool { return g.State == state })
-			})
-		}
-		switch {
-		case in("prepared"):
-			_, err = node.ActivateKey(c.dir, root, keys.KEK)
-		case in("old"):
-			_, err = node.RetireKey(ctx, c.config, root, keys.KEK, nil)
-			c.say("retired")
-		default:
-			_, err = node.PrepareKey(c.dir, root, keys.KEK)
+	for n := rand.IntN(3); ; n++ { // whichever first, or one of them would hardly be killed at
+		family := []keys.Family{keys.KEK, keys.Pseudonym, node.RootKey}[n%3]
+		for range 3 {
+			if root, err = c.step(ctx, root, family); err != nil {
+				return err
+			}
 		}
 	}
-	return err
+}
+
+// step takes the next step of a rotation. It returns the root key that there is then.
+func (c *child) step(ctx context.Context, root custody.Root, of keys.Family) (custody.Root, error) {
+	families, err := node.Keys(c.dir, root)
+	if err != nil {
+		return root, err
+	}
+	in := func(state string) bool {
+		return slices.ContainsFunc(families, func(f node.KeyFamily) bool {
+			return f.Name == of && slices.ContainsFunc(f.Generations, func(g node.Generation) bool { return g.State == state })
+		})
+	}
+	open := func(file string) (custody.Root, error) { return custody.Open(file, []byte(passphrase)) }
+	switch isRoot := of == node.RootKey; {
+	case in("old") && isRoot:
+		_, err = node.RetireRoot(c.dir, root)
+	case in("old"):
+		_, err = node.RetireKey(ctx, c.config, root, of, nil)
+		c.say("retired")
+	case in("prepared") && isRoot:
+		if _, err = node.ActivateRoot(c.dir, root, open); err == nil {
+			root, err = open(node.RootFile(c.dir))
+		}
+	case in("prepared"):
+		_, err = node.ActivateKey(c.dir, root, of)
+	case isRoot:
+		_, err = node.PrepareRoot(c.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
+	default:
+		_, err = node.PrepareKey(c.dir, root, of)
+	}
+	return root, err
 }
 
 func (c *child) backup(ctx context.Context) error {
@@ -226,7 +246,7 @@ type campaign struct {
 	killed   map[string]int
 }
 
-// TestKilled kills processes that enrol, erase, rotate the KEK and back up, one node's
+// TestKilled kills processes that enrol, erase, rotate keys and back up, one node's
 // over and over, at random moments. Whatever they had acknowledged holds. The moment
 // does not decide whether the test passes.
 func TestKilled(t *testing.T) {
@@ -242,7 +262,7 @@ func TestKilled(t *testing.T) {
 		c.check(t, fresh)
 	}
 	c.check(t, nil)
-	t.Logf("%d kills %v: %d people acknowledged and there, %d erased and gone, %d backups verified, %d retirements of KEKs acknowledged, %d lost",
+	t.Logf("%d kills %v: %d people acknowledged and there, %d erased and gone, %d backups verified, %d retirements of keys acknowledged, %d lost",
 		*kills, c.killed, len(c.enrolled), len(c.erased), c.tried, c.retired, c.lost)
 }
 
