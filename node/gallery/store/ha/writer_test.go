@@ -29,7 +29,7 @@ func configuration(ctx context.Context, dir, dsn string) gallery.Config {
 	if err != nil {
 		panic(err)
 	}
-	key, err := pseudonym.NewKey(bytes.Repeat([]byte{2}, 32))
+	key, err := pseudonym.Single(bytes.Repeat([]byte{2}, 32))
 	if err != nil {
 		panic(err)
 	}
