@@ -118,7 +118,9 @@ func (c *cluster) try(f fault) trial {
 	if _, ok := c.await(3*time.Minute, whole); !ok {
 		c.t.Errorf("%s: the former primary did not come back", f.name)
 	}
-	r.back = time.Since(mended)
+	if !f.inPlace {
+		r.back = time.Since(mended)
+	}
 	r.to = c.state().leader
 	time.Sleep(10 * time.Second)
 	r.ended = time.Now()
@@ -269,7 +271,12 @@ func (c *cluster) check(trials []trial, all []written) {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "primary\tother primary after\tpause\tback after\tlate write\tacknowledged\tlost\tin doubt\tthere\trefused\tthere")
-	seconds := func(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+	seconds := func(d time.Duration) string {
+		if d == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
 	row := func(r trial, pause string) {
 		n := count(r.began, r.ended)
 		lost := n["acknowledged"] - n["acknowledged there"]
@@ -282,7 +289,7 @@ func (c *cluster) check(trials []trial, all []written) {
 	for _, r := range trials {
 		row(r, seconds(longestPause(all, r.began, r.ended)))
 	}
-	row(trial{fault: "all", began: time.Time{}, ended: time.Now()}, "")
+	row(trial{fault: "all", lateWrite: "-", ended: time.Now()}, "-")
 	_ = w.Flush()
 	c.t.Logf("\n%s", table.String())
 }
