@@ -254,6 +254,9 @@ func (g *Gallery) update(keys [][]byte, f func(*bundle) error) error {
 }
 
 func (g *Gallery) attempt(keys [][]byte, f func(*bundle) error) error {
+	if err := g.keep(); err != nil {
+		return err
+	}
 	var b *bundle
 	err := g.db.Update(func(txn store.Txn) error {
 		if err := txn.Fetch(append(keys, keyTally(), keyNames())...); err != nil {
@@ -327,10 +330,21 @@ func (g *Gallery) count(b *bundle) {
 		return
 	}
 	g.see(b.tally)
-	if err := g.beside.write(g.tallies, b.tally); err != nil {
-		// This commit is durable; the next would not be protected.
-		g.failed = err
+	// This commit is durable whatever comes of it; the next would not be protected.
+	g.unkept = g.beside.write(g.tallies, b.tally) != nil
+}
+
+// keep makes up for a tally that could not be written beside the store after its commit,
+// when the disk was full for instance, before anything follows.
+func (g *Gallery) keep() error {
+	if !g.unkept {
+		return nil
 	}
+	if err := g.beside.write(g.tallies, g.tally); err != nil {
+		return err
+	}
+	g.unkept = false
+	return nil
 }
 
 // set stages a row.

@@ -206,23 +206,32 @@ func TestFailedCommit(t *testing.T) {
 	enrol(t, g, persons(0, 3)...)
 }
 
-// TestFailedFile makes the file beside the store unwritable: what is in the store
-// is acknowledged, and nothing after it.
+// TestFailedFile makes the file beside the store unwritable for a while: what is in the
+// store is acknowledged, nothing after it, and everything goes on when it is writable.
 func TestFailedFile(t *testing.T) {
 	dir := newDir(t)
 	g := openGallery(t, dir)
 	enrol(t, g, person(0))
-	g.LoseFile()
+	giveBack := g.LoseFile()
 	enrol(t, g, person(1))
-	if _, err := g.Enrol(t.Context(), persons(2, 3)); err == nil || !strings.Contains(err.Error(), gallery.TallyName) {
-		t.Errorf("got %v, want the file's error", err)
+	for range 2 {
+		if _, err := g.Enrol(t.Context(), persons(2, 3)); err == nil || !strings.Contains(err.Error(), gallery.TallyName) {
+			t.Errorf("got %v, want the file's error", err)
+		}
+		if _, err := g.Erase(t.Context(), passport(0)); err == nil || errors.Is(err, gallery.ErrUnknownSubject) {
+			t.Errorf("erasing: %v, want the file's error", err)
+		}
 	}
-	_ = g.Close()
-	g = openGallery(t, dir)
-	check(t, g, person(0))
 	check(t, g, person(1))
-	if g.Subjects() != 2 {
-		t.Errorf("%d subjects, want 2", g.Subjects())
+	giveBack()
+	enrol(t, g, person(2))
+	closeGallery(t, g)
+	g = openGallery(t, dir)
+	for i := range 3 {
+		check(t, g, person(i))
+	}
+	if r, err := g.Fsck(t.Context(), nil); g.Subjects() != 3 || err != nil || !r.Sound() {
+		t.Errorf("%d subjects, want 3; %+v, %v", g.Subjects(), r, err)
 	}
 }
 

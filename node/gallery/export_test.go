@@ -3,6 +3,7 @@ package gallery
 import (
 	"errors"
 	"iter"
+	"os"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
@@ -70,8 +71,16 @@ func (g *Gallery) SetCommits(n uint32) error {
 	})
 }
 
-// LoseFile closes the tally file under the gallery, so that writing it fails.
-func (g *Gallery) LoseFile() { g.beside.file.Close() }
+// LoseFile has writing the tally file fail until it is given back.
+func (g *Gallery) LoseFile() (giveBack func()) {
+	was := g.beside.file
+	lost, err := os.Open(was.Name())
+	if err != nil {
+		panic(err)
+	}
+	g.beside.file = lost // for reading only
+	return func() { _ = lost.Close(); g.beside.file = was }
+}
 
 // ListErasure does the first half of Erase, up to where a crash may cut it off.
 func (g *Gallery) ListErasure(id pseudonym.Identifier) error {

@@ -47,7 +47,7 @@ func TestFaults(t *testing.T) {
 	runs := 0
 	for _, call := range faulty {
 		for n := 1; n <= counts[call]; n++ {
-			if !*allFaults && n%max(counts[call]/2, 1) != 0 {
+			if !*allFaults && counts[call] > 10 && n%(counts[call]/3) != 0 {
 				continue
 			}
 			for _, how := range []string{"error=ENOSPC", "error=EIO", "signal=KILL"} {

@@ -143,6 +143,7 @@ type Gallery struct {
 	erased *erasures
 	copied *listCopy
 	failed error                       // why nothing can be committed any more
+	unkept bool                        // whether the tally beside the store is behind
 	owed   map[pseudonym.Pseudonym]int // records of who is listed as erased and may not be yet
 
 	// life is held for reading while the store is read, so that Close cannot
