@@ -9,7 +9,7 @@ import (
 
 // Comparator is the name and version of what [Compare] computes. It changes whenever scores do, so that no calibration
 // outlives them.
-const Comparator = "minutia cylinder-code 7"
+const Comparator = "minutia cylinder-code 8"
 
 // FragmentComparator is Comparator where one side shows little of a finger.
 const FragmentComparator = Comparator + ", fragments"

@@ -72,10 +72,12 @@ func TestCutFingersKeepTheRates(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				over, total := matchesOf(t, all, limit.Score, func(ms []finger.Minutia, r *rand.Rand) []finger.Minutia { return cut(ms, n, r) }, n)
-				expected := float64(total) / oneIn
-				if most := 1.3*expected + 3*math.Sqrt(expected); float64(over) > most || total < 5000 {
-					t.Errorf("%s, %d minutiae cut out by %q: %d of %d comparisons match at 1 in %d, want at most %.0f", extractor, n, name, over, total, oneIn, most)
+				for _, framed := range []bool{false, true} {
+					over, total := matchesOf(t, all, limit.Score, framed, func(ms []finger.Minutia, r *rand.Rand) []finger.Minutia { return cut(ms, n, r) }, n)
+					expected := float64(total) / oneIn
+					if most := 1.3*expected + 3*math.Sqrt(expected); float64(over) > most || total < 5000 {
+						t.Errorf("%s, %d minutiae cut out by %q, in a frame of parts %t: %d of %d comparisons match at 1 in %d, want at most %.0f", extractor, n, name, framed, over, total, oneIn, most)
+					}
 				}
 			}
 		}
@@ -83,7 +85,7 @@ func TestCutFingersKeepTheRates(t *testing.T) {
 }
 
 // matchesOf compares a part of each finger of more than n minutiae with every eighth of the others.
-func matchesOf(t *testing.T, all []impression, limit float64, cut func([]finger.Minutia, *rand.Rand) []finger.Minutia, n int) (over, total int) {
+func matchesOf(t *testing.T, all []impression, limit float64, framed bool, cut func([]finger.Minutia, *rand.Rand) []finger.Minutia, n int) (over, total int) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, uint64(n)))
 	for i, p := range all {
@@ -92,6 +94,9 @@ func matchesOf(t *testing.T, all []impression, limit float64, cut func([]finger.
 		}
 		s := p.sample
 		s.Minutiae = cut(slices.Clone(s.Minutiae), r)
+		if framed {
+			s.Width, s.Height = finger.FrameOfParts(s.ResX, s.ResY)
+		}
 		probe := prepare(t, s)
 		for j, q := range all {
 			if q.owner != p.owner && (i+j)%8 == 0 && q.sample.Poor() == finger.NoReason {

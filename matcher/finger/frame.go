@@ -15,6 +15,8 @@ const (
 	frameHeight = 400.0
 	frameSame   = 1.04 // sizes whose ratio is less are one
 	frameMost   = 2.5  // a stretch by more than this is no mistake of that kind
+	frameSkew   = 1.8  // ... nor one by so much more along than across
+	framePrice  = 0.85 // what its score is scaled by: it is a second chance, and the size is what the record says it is
 	frameClear  = 1.0  // score from which the second comparison is not needed
 )
 
@@ -65,8 +67,19 @@ func alike(width, height, w, h float32) bool {
 func (f *frame) common() bool { return alike(f.width, f.height, frameWidth, frameHeight) }
 
 func (f *frame) plausible() bool {
-	return f.width > 0 && f.height > 0 && ratio(f.width, frameWidth) < frameMost && ratio(f.height, frameHeight) < frameMost
+	return f.width > 0 && f.height > 0 && ratio(f.width, frameWidth) < frameMost && ratio(f.height, frameHeight) < frameMost &&
+		ratio(f.width*frameHeight, f.height*frameWidth) < frameSkew
 }
 
 // ratio is that of the larger to the smaller.
 func ratio(v, w float32) float32 { return float32(math.Max(float64(v/w), float64(w/v))) }
+
+// FrameOfParts is the size of image, in pixels at resolutions per centimetre, that an impostor would state for a part of
+// a finger to have it compared a second time, stretched as far as is done. Calibrations count with it.
+func FrameOfParts(resX, resY uint16) (width, height uint16) {
+	const tall = frameHeight * 260 / frameWidth * 0.995 * frameSkew
+	at := func(size float64, res uint16) uint16 {
+		return uint16(math.Min(16383, math.Round(size*float64(res)/196.85)))
+	}
+	return at(260, resX), at(tall, resY)
+}

@@ -41,7 +41,8 @@ func Examine(probe, reference *Template) Comparison {
 	defer s.release()
 	c := s.compare(a, b)
 	if c.Score < frameClear && framesDiffer(a, b) {
-		if d := s.compare(a.framed(), b.framed()); d.Score > c.Score {
+		d := s.compare(a.framed(), b.framed())
+		if d.Score *= framePrice; d.Score > c.Score {
 			c = d
 		}
 	}

@@ -142,6 +142,14 @@ func check(points []Point) error {
 	return nil
 }
 
+// Len is the number of points compared, 0 for a nil, zero or wiped template.
+func (t *Template) Len() int {
+	if p := t.contents(); p != nil {
+		return len(p.rows)
+	}
+	return 0
+}
+
 // Wipe overwrites what the template holds; afterwards it compares with
 // nothing. It must not run at the same time as a comparison of the template.
 // It does nothing to a nil or zero template. A [Reference] made from the

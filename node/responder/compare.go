@@ -104,7 +104,7 @@ func (d *decision) conclude() (protocol.Code, error) {
 	verdict, err := fusion.Decide(d.sources, d.oneIn)
 	switch {
 	case errors.Is(err, calibration.ErrUnsupported) && d.dropped:
-		return protocol.CodeProbeQuality, nil // what is left does not carry the rate that all together did
+		return d.code, nil // what is left does not carry the rate that all together did
 	case err != nil:
 		return "", err
 	case verdict == fusion.Matched:
@@ -146,23 +146,13 @@ func (d *decision) affordable() (bool, error) {
 }
 
 // disagree reports that one source alone would be a match though all together are not: no "no", and a reason to look
-// at the person. The rate counts how many sources were tried, as far as the calibration goes: a good finger beside a
-// bandaged one is no "no" where the law's rate is all that a single finger supports.
+// at the person. Where the calibrations do not carry the rate for it alone, that is not known.
 func (d *decision) disagree() bool {
 	if len(d.sources) < 2 {
 		return false
 	}
 	for _, s := range d.sources {
-		if len(s.Scores) == 0 {
-			continue // no iris of it could be compared
-		}
-		supported := uint64(s.Calibration.Strictest())
-		chances := len(s.Scores)
-		for _, m := range s.Also {
-			supported, chances = min(supported, uint64(m.Calibration.Strictest())), chances+len(m.Scores)
-		}
-		strict := min(uint64(d.oneIn)*uint64(len(d.sources)), supported/uint64(chances))
-		if v, err := fusion.Decide([]fusion.Source{s}, max(d.oneIn, uint32(strict))); err == nil && v == fusion.Matched {
+		if v, err := fusion.Decide([]fusion.Source{s}, d.oneIn); err == nil && v == fusion.Matched {
 			return true
 		}
 	}
@@ -248,8 +238,15 @@ func (d *decision) choose(s *source) {
 func (d *decision) compare(s source) (fusion.Source, error) {
 	return s.made(func(p pair) (float64, error) {
 		score, doubt, err := d.score(p)
-		if errors.Is(err, iris.ErrUndecidable) {
+		switch {
+		case errors.Is(err, iris.ErrUndecidable):
 			d.note(protocol.CodeProbeQuality)
+		case errors.Is(err, errNoWriter):
+			d.note(protocol.CodeNoReference)
+		case err != nil:
+			return 0, err
+		}
+		if err != nil {
 			d.dropped = true
 			return math.NaN(), nil
 		}
@@ -258,7 +255,7 @@ func (d *decision) compare(s source) (fusion.Source, error) {
 		}
 		d.sure = d.sure || doubt == finger.NoReason
 		d.doubt = max(d.doubt, doubt)
-		return score, err
+		return score, nil
 	})
 }
 
@@ -276,7 +273,11 @@ func (d *decision) score(p pair) (float64, finger.Reason, error) {
 		r, err := iris.Compare(p.probe.iris, p.reference.iris)
 		return r.Score, finger.NoReason, err
 	case ModalitySignature:
-		score, err := signature.Compare(p.probe.signature, p.reference.writer)
+		writer, err := p.reference.reference()
+		if err != nil {
+			return 0, finger.NoReason, err
+		}
+		score, err := signature.Compare(p.probe.signature, writer)
 		return score, finger.NoReason, err
 	}
 	probe, err := p.probe.template()

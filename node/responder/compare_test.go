@@ -1,11 +1,13 @@
 package responder
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/finger"
+	"github.com/tamga-id/tamga/matcher/signature"
 	"github.com/tamga-id/tamga/matcher/synth"
 )
 
@@ -130,4 +132,55 @@ func tenFingers(t *testing.T, p synth.Person) (probes, references []*sample) {
 		}
 	}
 	return probes, references
+}
+
+// TestSignaturesCostNothingInVain: how a writer varies, which takes as long as dozens of comparisons, is not looked into
+// for an answer that is certain without, and not with more points than are allowed.
+func TestSignaturesCostNothingInVain(t *testing.T) {
+	p := synth.New(3, "KAZ").Person(1)
+	signatureOf := func(n, times int) *sample {
+		s := p.SignatureCapture(n)
+		one, last := slices.Clone(s.Points), s.Points[len(s.Points)-1]
+		for range times - 1 {
+			for _, q := range one {
+				q.T += last.T + 10
+				s.Points = append(s.Points, q)
+			}
+			last = s.Points[len(s.Points)-1]
+		}
+		ready, err := signature.Prepare(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &sample{modality: ModalitySignature, signature: ready}
+	}
+	var references []*sample
+	for n := range signature.MaxSignatures {
+		references = append(references, signatureOf(n+1, 4))
+	}
+	probe := signatureOf(20, 1)
+	for _, row := range []struct {
+		oneIn uint32
+		want  bool
+	}{{10_000, false}, {100, true}} {
+		d := undecided(row.oneIn, nil)
+		var err error
+		if d.planned, err = d.signatureSources([]*sample{probe}, references); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.conclude(); err != nil {
+			t.Fatal(err)
+		}
+		w := d.planned[0].parts[0].pairs[0].reference
+		if made := w.writer != nil; made != row.want {
+			t.Errorf("1 in %d: looked into %t", row.oneIn, made)
+		}
+		points := 0
+		for _, s := range w.signatures {
+			points += s.Len()
+		}
+		if len(w.signatures) < signature.MinSignatures || points > mostPoints && len(w.signatures) > signature.MinSignatures {
+			t.Errorf("1 in %d: %d signatures of %d points", row.oneIn, len(w.signatures), points)
+		}
+	}
 }

@@ -57,9 +57,11 @@ type sample struct {
 	profile string
 	bits    int
 
-	// For ModalitySignature: the signature, nil when it is too short or still, or what several say of their writer.
-	signature *signature.Template
-	writer    *signature.Reference
+	// For ModalitySignature: the signature, nil when it is too short or still, or several and, once the first comparison
+	// needs it, what they say of their writer.
+	signature  *signature.Template
+	signatures []*signature.Template
+	writer     *signature.Reference
 
 	// ready is view prepared for comparison, once the first comparison needs it.
 	ready *finger.Template
@@ -81,8 +83,8 @@ func (s *sample) poor() bool {
 // unreported is the quality by which a sample is ranked that reports none, which is not a sample of the worst.
 const unreported = 50
 
-// worth orders samples of one finger, face or eye by how much they tell: for fingers the reported quality, and then the
-// minutiae; for irises the bits.
+// worth orders samples of one finger, face or eye by how much they tell: whole fingers before fragments, then by the reported
+// quality, then by the minutiae; irises by the bits.
 func (s *sample) worth() int {
 	if s.modality != ModalityFinger {
 		return s.bits
@@ -91,8 +93,29 @@ func (s *sample) worth() int {
 	if quality == 0 {
 		quality = unreported
 	}
-	return quality<<8 + len(s.view.Minutiae)
+	worth := quality<<8 + len(s.view.Minutiae)
+	if !s.view.Fragment() {
+		worth += 1 << 16
+	}
+	return worth
 }
+
+// reference is what the signatures say of their writer. The error is errNoWriter when they are not of one hand.
+func (s *sample) reference() (*signature.Reference, error) {
+	if s.writer == nil {
+		w, err := signature.NewReference(s.signatures...)
+		if errors.Is(err, signature.ErrUnlike) {
+			return nil, errNoWriter
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.writer = w
+	}
+	return s.writer, nil
+}
+
+var errNoWriter = errors.New("the signatures enrolled are not of one hand")
 
 func (s *sample) template() (*finger.Template, error) {
 	if s.ready == nil {

@@ -69,11 +69,11 @@ func (d *decision) signatureSources(probes, references []*sample) ([]source, err
 	for _, p := range probes {
 		at := slices.IndexFunc(writers, func(w *sample) bool { return signature.SameChannels(w.signature, p.signature) })
 		if at < 0 {
-			writers = append(writers, &sample{modality: ModalitySignature, signature: p.signature, writer: d.writer(p, references)})
-			at = len(writers) - 1
+			at = len(writers)
+			writers = append(writers, &sample{modality: ModalitySignature, signature: p.signature, signatures: d.signatures(p, references)})
 			d.references = append(d.references, writers[at])
 		}
-		if writers[at].writer != nil {
+		if len(writers[at].signatures) > 0 {
 			out.pairs = append(out.pairs, pair{p, writers[at]})
 		}
 	}
@@ -83,24 +83,33 @@ func (d *decision) signatureSources(probes, references []*sample) ([]source, err
 	return []source{{parts: []part{out}}}, nil
 }
 
-// writer is what the references measured as p was say of their writer, or nil with a note.
-func (d *decision) writer(p *sample, references []*sample) *signature.Reference {
+// mostPoints bounds the signatures that a probe is compared with by their length, since what it costs to find out how the
+// writer varies grows with its square: a minute of signing, where ten signatures of the longest would be three and
+// a half.
+const mostPoints = 6000
+
+// signatures are the references measured as p was, as many as may be used, or none with a note when they do not show how
+// the writer varies.
+func (d *decision) signatures(p *sample, references []*sample) []*signature.Template {
 	var same []*signature.Template
+	points := 0
 	for _, r := range references {
-		if signature.SameChannels(r.signature, p.signature) && len(same) < signature.MaxSignatures {
-			same = append(same, r.signature)
+		if !signature.SameChannels(r.signature, p.signature) || len(same) == signature.MaxSignatures {
+			continue
 		}
+		if points += r.signature.Len(); points > mostPoints && len(same) >= signature.MinSignatures {
+			break
+		}
+		same = append(same, r.signature)
 	}
-	if len(same) == 0 {
+	switch {
+	case len(same) == 0:
 		d.note(protocol.CodeNotComparable)
+	case len(same) < signature.MinSignatures:
+		d.note(protocol.CodeNoReference)
 		return nil
 	}
-	w, err := signature.NewReference(same...)
-	if err != nil {
-		d.note(protocol.CodeNoReference) // too few, or too unlike to be one hand's
-		return nil
-	}
-	return w
+	return same
 }
 
 // scale says what the score of two samples means, nil when nothing is known of it.
@@ -250,11 +259,9 @@ func (d *decision) onePlace(probes, references []*sample, scale scale, left *int
 // enrolledTwice reports that a reference of one position and one of the other are of one finger, or that it cannot be
 // told.
 func (d *decision) enrolledTwice(one, other uint8, references []*sample, scale scale, left *int) (bool, error) {
-	for _, a := range references {
-		for _, b := range references {
-			if a.place != one || b.place != other {
-				continue
-			}
+	second := tellingMost(references, other)
+	for _, a := range tellingMost(references, one) {
+		for _, b := range second {
 			is, err := d.likeness(a, b, scale, sameFinger, left)
 			if err != nil || is != unlike {
 				return err == nil, err
@@ -262,6 +269,14 @@ func (d *decision) enrolledTwice(one, other uint8, references []*sample, scale s
 		}
 	}
 	return false, nil
+}
+
+// tellingMost is the two references of a position that tell most, which are those that probes are compared with first:
+// looking at all of them, for fingers captured twice and enrolled six times, would find out nothing within the bound.
+func tellingMost(references []*sample, place uint8) []*sample {
+	out := slices.DeleteFunc(slices.Clone(references), func(r *sample) bool { return r.place != place })
+	slices.SortStableFunc(out, func(a, b *sample) int { return b.worth() - a.worth() })
+	return out[:min(2, len(out))]
 }
 
 // alike reports that all references to be compared are impressions of one finger, whatever positions they name: each

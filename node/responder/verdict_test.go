@@ -50,6 +50,21 @@ func sparse(record []byte, n int) []byte {
 	return must(exchange.EncodeFinger(s))
 }
 
+// reported is a finger record whose views are said to be of a quality.
+func reported(record []byte, quality uint8) []byte {
+	s := must(exchange.DecodeFinger(record))
+	for i := range s {
+		s[i].Quality = quality
+	}
+	return must(exchange.EncodeFinger(s))
+}
+
+// withOthers is a right eye by two programs, of which one saw half of it, a face and two fingers.
+func withOthers(p synth.Person) []gallery.Template {
+	return []gallery.Template{halfIris(p.IrisReference(1), 0), irisOf(iris.ProfileTest, p.IrisReference(1), 1),
+		faceTemplate(p.FaceReference()), fingerTemplate(2, p.FingerReference(2)), fingerTemplate(3, p.FingerReference(3))}
+}
+
 // repeated is a finger record with n minutiae, each of them four times.
 func repeated(record []byte, n int) []byte {
 	s := must(exchange.DecodeFinger(record))
@@ -251,6 +266,15 @@ func verdictCases() []verdictCase {
 		// Two eyes carry the rate, but one shows nothing in common with its reference, and the other does not carry it alone.
 		{"what-is-left-does-not-carry-the-rate", list(halfIris(p.IrisReference(1), 0), irisTemplate(p.IrisReference(0), 2)),
 			ask(halfProbe(p.IrisReference(1)), irisProbe(p.IrisProbe(0, 1), 2, 0)), 1_000_000, protocol.CodeProbeQuality},
+		// One program's codes show nothing in common, the other's match: whichever comes first, that is no "no".
+		{"iris-of-two-programs-and-others", withOthers(p), ask(halfProbe(p.IrisReference(1)), irisProbeOf(iris.ProfileTest, p.IrisProbe(1, 1), 1), face8, finger8),
+			1000, protocol.CodeDisagree},
+		{"iris-of-two-programs-exchanged", withOthers(p), ask(irisProbeOf(iris.ProfileTest, p.IrisProbe(1, 1), 1), halfProbe(p.IrisReference(1)), face8, finger8),
+			1000, protocol.CodeDisagree},
+		{"matching-face-and-fingers-that-cannot-say-no", append(slices.Clone(ten), refFace), ask(face7, placed(2, reported(q.FingerProbe(2, 1), 10)), placed(3, reported(q.FingerProbe(3, 1), 10)),
+			placed(4, reported(q.FingerProbe(4, 1), 10)), placed(5, reported(q.FingerProbe(5, 1), 10))), 10_000, protocol.CodeDisagree},
+		// A fragment of better quality does not hide the whole finger.
+		{"fragment-beside-whole", list(fingerTemplate(2, reported(p.FingerReference(2), 60)), fingerTemplate(2, reported(sparse(p.FingerReference(2), 17), 61))), ask(finger7), 10_000, protocol.CodeMatched},
 		// A finger of no name may be the one whose reference shows nothing.
 		{"no-name-and-a-poor-reference", list(ref(2), ref(3), fingerTemplate(4, sparse(p.FingerReference(4), 3))), ask(placed(0, unplaced(q.FingerProbe(3, 1)))), 1000, protocol.CodeSmallPart},
 		{"no-name-and-a-poor-reference-match", list(ref(2), ref(3), fingerTemplate(4, sparse(p.FingerReference(4), 3))), ask(placed(0, unplaced(finger7.Data))), 1000, protocol.CodeMatched},
