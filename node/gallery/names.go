@@ -169,6 +169,9 @@ func (g *Gallery) UsePseudonyms(ctx context.Context, ring *pseudonym.Ring) error
 // what the store says. The caller has the turn, or the gallery alone.
 func (g *Gallery) adopt() error {
 	ring := g.keys.Load()
+	if n := g.names.Load(); n != nil && ring.Current() <= n.keys[0].generation {
+		return nil // nothing needs to be written, which a full disk does not take
+	}
 	return g.changeNames(func(n *names, _ uint32) *names {
 		if ring.Current() <= n.keys[0].generation {
 			return n
