@@ -132,7 +132,7 @@ func (g *Gallery) await(ctx context.Context, c *call) error {
 		case <-c.done:
 			return c.err
 		case g.turn <- struct{}{}:
-			if !c.isDone() {
+			if !c.isDone() && ctx.Err() == nil { // of two ready cases select takes either
 				g.lead()
 			}
 			<-g.turn
