@@ -2,7 +2,7 @@
 
 // Package ha_test tries the highly available set-up of README.md: three machines with etcd, Patroni and PostgreSQL, two
 // that enrol, and a primary that is killed, cut off or frozen. It needs root, Debian's packages postgresql, patroni and
-// etcd-server, and a quarter of an hour: set TAMGA_HA=1.
+// etcd-server, and six minutes: set TAMGA_HA=1.
 package ha_test
 
 import (
@@ -75,7 +75,7 @@ type trial struct {
 // refused is there, and those that could not be told are found out afterwards.
 func TestFailOver(t *testing.T) {
 	if os.Getenv("TAMGA_HA") == "" {
-		t.Skip("set TAMGA_HA=1: it needs root, postgresql, patroni and etcd-server, and takes a quarter of an hour")
+		t.Skip("set TAMGA_HA=1: it needs root, postgresql, patroni and etcd-server, and takes six minutes")
 	}
 	c := newCluster(t)
 	c.makeDatabase()
