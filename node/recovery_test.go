@@ -66,7 +66,7 @@ func TestRestoreErasesAgain(t *testing.T) {
 	for name, want := range map[string]struct {
 		erasures string
 		subjects int64
-	}{"with-list": {list, 1}, "beside-the-copy": {"", 1}, "elsewhere/with-list": {list, 1}, "elsewhere/without": {"", 2}} {
+	}{"with-list": {list, 1}, "beside-the-copy": {"", 1}, "elsewhere/with-list": {list, 1}, "another-place/without": {"", 2}} {
 		made := filepath.Join(top, name)
 		_, err := node.Restore(t.Context(), c, made, want.erasures, nil)
 		must(err)

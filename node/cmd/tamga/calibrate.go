@@ -121,16 +121,23 @@ func (a *app) calibrateFace() *cobra.Command {
 	var f calibrating
 	var model string
 	var people int
+	var made bool
 	c := f.add(&cobra.Command{
 		Use:   "face",
 		Short: "Face embeddings: embeddingsN.f32 and embeddingsN.tsv",
 		Long: `DIR holds the embeddings of one model, as for "tamga evaluate face". --synthetic makes that
-many synthetic people instead, for the sandbox's own model.`,
+many synthetic people instead, for the sandbox's own model. A threshold holds for faces that a
+camera captured; with --made it must hold, too, for vectors that are made to be like many faces,
+of half of the people against the other half, which costs more people their match.`,
 		Example: `  tamga calibrate face --model mobilefacenet-128 --data faces/ --out face.calibration.json
+  tamga calibrate face --model mobilefacenet-128 --data faces/ --made --out face.calibration.json
   tamga calibrate face --synthetic 3000 --out synth.calibration.json`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			groups := func(ctx context.Context, data []string) ([]calibration.Scores, error) {
-				return a.faceGroup(ctx, model, data[0])
+				return a.faceGroup(ctx, model, data[0], made)
+			}
+			if people > 0 && made {
+				return usage("--made goes with --data")
 			}
 			if people > 0 {
 				model, f.data = face.ModelSynth, []string{"synthetic people"}
@@ -149,6 +156,7 @@ many synthetic people instead, for the sandbox's own model.`,
 	}, "folder of embeddings (required, but with --synthetic)")
 	c.Flags().StringVar(&model, "model", "", "identifier of the model that computed the embeddings")
 	c.Flags().IntVar(&people, "synthetic", 0, "number of synthetic people to use instead of --data")
+	c.Flags().BoolVar(&made, "made", false, "hold thresholds against vectors made to be like many faces, too")
 	return c
 }
 
@@ -295,7 +303,7 @@ func densest(s finger.Sample, n int) finger.Sample {
 	return s
 }
 
-func (a *app) faceGroup(ctx context.Context, model, dir string) ([]calibration.Scores, error) {
+func (a *app) faceGroup(ctx context.Context, model, dir string, made bool) ([]calibration.Scores, error) {
 	faces, folder, err := evaluation.ReadFaces(dir)
 	if err != nil {
 		return nil, unreadable(err)
@@ -311,7 +319,11 @@ func (a *app) faceGroup(ctx context.Context, model, dir string) ([]calibration.S
 		items = append(items, calibration.Item[*face.Template]{Source: s, Capture: fmt.Sprint(i), Template: t})
 	}
 	s, err := calibration.Collect(ctx, filepath.Base(dir), items, nil, cosine, a.counting())
-	return []calibration.Scores{s}, err
+	if err != nil || !made {
+		return []calibration.Scores{s}, err
+	}
+	m, err := a.madeFaces(ctx, faces, s)
+	return []calibration.Scores{s, m}, err
 }
 
 // syntheticFaces compares references with probes.
