@@ -132,7 +132,7 @@ func (g *Gallery) await(ctx context.Context, c *call) error {
 		case <-c.done:
 			return c.err
 		case g.turn <- struct{}{}:
-			if !c.isDone() && ctx.Err() == nil { // of two ready cases select takes either
+			if !c.isDone() && !ended(ctx) { // of two ready cases select takes either
 				g.lead()
 			}
 			<-g.turn
@@ -143,6 +143,15 @@ func (g *Gallery) await(ctx context.Context, c *call) error {
 			<-c.done
 			return c.err
 		}
+	}
+}
+
+func ended(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	default:
+		return false
 	}
 }
 
