@@ -91,7 +91,7 @@ func (s *service) enrol(ctx context.Context, in *enrolmentInput) (*enrolmentOutp
 	}
 	m.report.count()
 	for _, e := range m.report.Results {
-		if e.Code == string(protocol.CodeInternal) {
+		if e.Code == string(protocol.CodeInternal) || e.Code == string(protocol.CodeRotation) {
 			passing(ctx)
 		}
 	}
@@ -178,6 +178,9 @@ func failed(line int, err error) enrolment {
 		if errors.Is(err, rule) {
 			e.Code, e.Rule = string(protocol.CodeRecord), rule.Error()
 		}
+	}
+	if errors.Is(err, gallery.ErrOutdated) {
+		e.Code, e.Rule = string(protocol.CodeRotation), gallery.ErrOutdated.Error()
 	}
 	return e
 }

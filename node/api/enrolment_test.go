@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -27,12 +28,13 @@ func TestEnrolments(t *testing.T) {
 			}
 		}
 		return []gallery.Result{{Change: gallery.Created}, {Change: gallery.Unchanged}, {Change: gallery.Failed, Err: gallery.ErrHolderConflict},
-			{Change: gallery.Failed, Err: errors.New("inner")}, {}, {Change: gallery.Updated}}, nil
+			{Change: gallery.Failed, Err: errors.New("inner")}, {}, {Change: gallery.Updated},
+			{Change: gallery.Failed, Err: fmt.Errorf("making subject key: %w", gallery.ErrOutdated)}}, nil
 	}}
 	lines := []string{
 		enrolling, "", "nonsense", enrolling, `{"subject":{"type":"visa","value":"1"},"biometrics":[]}`, " \t\r",
 		strings.Replace(enrolling, `"data"`, `"file":"x","data"`, 1), strings.Replace(enrolling, record, "AAAA", 1),
-		enrolling, enrolling, enrolling, enrolling,
+		enrolling, enrolling, enrolling, enrolling, enrolling,
 	}
 	res, body := send(t, api.Handler(n), newRequest("POST", "/v1/enrolments", strings.Join(lines, "\n")+"\n"))
 	failed := func(line float64, code, member, rule string) map[string]any {
@@ -43,7 +45,7 @@ func TestEnrolments(t *testing.T) {
 		return m
 	}
 	want := map[string]any{
-		"created": 1.0, "updated": 1.0, "kept": 0.0, "unchanged": 1.0, "failed": 7.0,
+		"created": 1.0, "updated": 1.0, "kept": 0.0, "unchanged": 1.0, "failed": 8.0,
 		"results": []any{
 			map[string]any{"line": 1.0, "result": "created"},
 			failed(3, "TMG-ENR-0002", "line", "not a JSON object (noticed at byte 1)"),
@@ -55,6 +57,7 @@ func TestEnrolments(t *testing.T) {
 			failed(10, "TMG-INT-0001", "", "The node failed to answer."),
 			failed(11, "TMG-INT-0001", "", "The node failed to answer."),
 			map[string]any{"line": 12.0, "result": "updated"},
+			failed(13, "TMG-CUS-0005", "", gallery.ErrOutdated.Error()),
 		},
 	}
 	if d := cmp.Diff(want, body); d != "" || res.StatusCode != http.StatusOK {

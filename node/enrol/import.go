@@ -177,6 +177,9 @@ func failed(place string, err error) Outcome {
 	if r, ok := errors.AsType[*RuleError](err); ok {
 		o.Code = r.Code
 	}
+	if errors.Is(err, gallery.ErrOutdated) {
+		o.Code, o.Rule = protocol.CodeRotation, gallery.ErrOutdated.Error()
+	}
 	return o
 }
 

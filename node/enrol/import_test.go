@@ -97,10 +97,11 @@ func TestImportSinkRules(t *testing.T) {
 		r[3] = gallery.Result{}
 		r[4] = gallery.Result{Change: "enrolled", Err: errors.New("odd")}
 		r[5] = gallery.Result{Change: gallery.Failed, Err: &enrol.RuleError{Code: protocol.CodeTemplate, Member: "m", Rule: "r"}}
+		r[6] = gallery.Result{Change: gallery.Failed, Err: fmt.Errorf("making subject key: %w", gallery.ErrOutdated)}
 		return r
 	}}
 	outcomes, totals, err := run(t, manifest(t, write(t, "people.ndjson", manyLines(0, 7))), s, "")
-	if err != nil || totals != (enrol.Totals{Records: 7, Created: 2, Failed: 5}) {
+	if err != nil || totals != (enrol.Totals{Records: 7, Created: 1, Failed: 6}) {
 		t.Errorf("%+v, %v", totals, err)
 	}
 	want := []enrol.Outcome{
@@ -110,7 +111,7 @@ func TestImportSinkRules(t *testing.T) {
 		{Place: "line 4", Change: gallery.Failed, Code: protocol.CodeRecord, Rule: "was refused"},
 		{Place: "line 5", Change: gallery.Failed, Code: protocol.CodeRecord, Rule: "odd"},
 		{Place: "line 6", Change: gallery.Failed, Code: protocol.CodeTemplate, Rule: "m: r"},
-		{Place: "line 7", Change: gallery.Created},
+		{Place: "line 7", Change: gallery.Failed, Code: protocol.CodeRotation, Rule: gallery.ErrOutdated.Error()},
 	}
 	if !slices.Equal(outcomes, want) {
 		t.Errorf("got %+v", outcomes)

@@ -51,8 +51,9 @@ func ofBackup(err error) *failure {
 }
 
 type backupFlags struct {
-	dir, to, passphraseFile, recipientsFile string
-	recipients                              []string
+	dir, to, recipientsFile string
+	recipients              []string
+	from                    rootFlags
 }
 
 func (a *app) backupCreate() *cobra.Command {
@@ -62,9 +63,11 @@ func (a *app) backupCreate() *cobra.Command {
 		Short: "Write an encrypted backup of a node, running or not",
 		Long: `Writes gallery, ledger, sealed keys, configuration and law as they are at one moment to one
 file. A running node does it itself, asked with the operator's token of its folder; one
-that is stopped needs the passphrase (under custodians: take it while it runs). It leaves an entry in the ledger. The file gets its
+that is stopped needs what opens the root key. It leaves an entry in the ledger. The file gets its
 name when it is complete and on the disk, and never replaces another; - is standard output.`,
 		Example: `  tamga backup create --dir kaz --to kaz.backup --recipient age1... --recipient age1...
+  tamga backup create --dir kaz --to kaz.backup --recipients-file who.txt \
+      --share share-1-alice.age --identity alice.key --share share-2-bob.age --identity bob.key
   tamga backup create --dir kaz --to - --recipients-file who.txt | ssh vault 'cat > kaz.backup'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.createBackup(c.Context(), f) },
@@ -74,7 +77,7 @@ name when it is complete and on the disk, and never replaces another; - is stand
 	fl.StringVar(&f.to, "to", "", "file to write, or - for standard output (required)")
 	fl.StringArrayVar(&f.recipients, "recipient", nil, "age recipient whose identity can open it; at least two")
 	fl.StringVar(&f.recipientsFile, "recipients-file", "", "file with recipients, one a line, # for comments")
-	fl.StringVar(&f.passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input; not needed while the node runs")
+	f.from.add(fl, ", when the node is not running")
 	return c
 }
 
@@ -157,12 +160,7 @@ func (a *app) writeBackup(ctx context.Context, w io.Writer, f backupFlags) (back
 	if f, ok := errors.AsType[*failure](err); !errors.Is(err, errNotRunning) && !errors.Is(err, os.ErrNotExist) && (!ok || f.code != protocol.CodeNotRunning) {
 		return backup.Manifest{}, err
 	}
-	pass, err := a.passphrase(f.passphraseFile, "Passphrase of the root key")
-	if err != nil {
-		return backup.Manifest{}, err
-	}
-	r, err := node.OpenRegistrar(ctx, filepath.Join(f.dir, node.ConfigFile), pass)
-	clear(pass)
+	r, err := a.openRegistrar(ctx, f.dir, f.from)
 	if err != nil {
 		return backup.Manifest{}, err
 	}
