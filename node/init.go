@@ -173,7 +173,7 @@ func (o InitOptions) makeKeys() (keySet, error) {
 		return keySet{}, err
 	}
 	defer root.Wipe()
-	secrets, err := newSecrets()
+	secrets, err := newSecrets(o.Now())
 	defer wipeSecrets(secrets)
 	if err == nil {
 		err = custody.CreateKeystore(keystorePath(o.Dir), root, secrets)

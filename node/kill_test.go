@@ -198,7 +198,7 @@ func (c *child) step(ctx context.Context, root custody.Root, of keys.Family) (cu
 			root, err = open(node.RootFile(c.dir))
 		}
 	case in("prepared"):
-		_, err = node.ActivateKey(c.dir, root, of)
+		_, err = node.ActivateKey(c.dir, root, of, time.Now())
 	case isRoot:
 		_, err = node.PrepareRoot(c.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
 	default:

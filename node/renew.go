@@ -229,7 +229,7 @@ func beginRenewal(ctx context.Context, dir string, root custody.Root, l *ledger.
 		if _, err := keys.Prepare(secrets, keys.Template); err != nil && !errors.Is(err, keys.ErrPrepared) {
 			return err
 		}
-		generation, err = keys.Activate(secrets, keys.Template)
+		generation, err = keys.Activate(secrets, keys.Template, now())
 		return err
 	})
 	if errors.Is(err, errBegun) {

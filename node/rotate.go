@@ -268,9 +268,9 @@ func PrepareKey(dir string, root custody.Root, f keys.Family) (number uint32, er
 }
 
 // ActivateKey makes the prepared generation the current one, and returns its number.
-func ActivateKey(dir string, root custody.Root, f keys.Family) (number uint32, err error) {
+func ActivateKey(dir string, root custody.Root, f keys.Family, now time.Time) (number uint32, err error) {
 	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
-		number, err = keys.Activate(secrets, f)
+		number, err = keys.Activate(secrets, f, now)
 		return err
 	})
 	return number, err

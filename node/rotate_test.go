@@ -45,7 +45,7 @@ func TestRetireDuringActivation(t *testing.T) {
 		t.Helper()
 		_, err := node.PrepareKey(dir, root, keys.KEK)
 		must(err)
-		_, err = node.ActivateKey(dir, root, keys.KEK)
+		_, err = node.ActivateKey(dir, root, keys.KEK, time.Now())
 		must(err)
 	}
 	step()

@@ -38,7 +38,7 @@ func singleSecrets() []string {
 		secretLedger, secretLedgerPQ, secretToken, secretEnrolToken, secretOfficers}
 }
 
-func newSecrets() (map[string][]byte, error) {
+func newSecrets(now time.Time) (map[string][]byte, error) {
 	out := make(map[string][]byte)
 	for _, name := range singleSecrets() {
 		b := make([]byte, keystoreSecretBytes)
@@ -46,7 +46,7 @@ func newSecrets() (map[string][]byte, error) {
 		out[name] = b
 	}
 	for _, f := range keys.Families() {
-		if err := keys.Add(out, f); err != nil {
+		if err := keys.Add(out, f, now); err != nil {
 			return out, err
 		}
 	}

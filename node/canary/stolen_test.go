@@ -178,7 +178,7 @@ func (s *theft) rotate() {
 	defer root.Wipe()
 	_, err = node.PrepareKey(s.dir, root, keys.KEK)
 	s.must(err)
-	_, err = node.ActivateKey(s.dir, root, keys.KEK)
+	_, err = node.ActivateKey(s.dir, root, keys.KEK, time.Now())
 	s.must(err)
 	_, err = node.RetireKey(s.t.Context(), filepath.Join(s.dir, node.ConfigFile), root, keys.KEK, nil)
 	s.must(err)

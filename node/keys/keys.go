@@ -11,8 +11,9 @@
 //
 // In the keystore, generation n of a family is the secret "family/n", and
 // "family/current" holds the number of the current one as four bytes, big
-// endian. There is no other state: what is above the current one was prepared,
-// what is below is to be retired.
+// endian: what is above it was prepared, what is below is to be retired. Since when
+// each generation has been current is in "family/since": number (4) and Unix time (8)
+// of each, big endian, in order.
 //
 // The package does not know what a generation is used for: whoever retires one
 // makes sure before that nothing needs it.
@@ -27,6 +28,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Family is one kind of key that a node rotates.
@@ -68,6 +70,8 @@ const (
 type Generations struct {
 	Current uint32
 	Secrets map[uint32][]byte // By generation; shared with the map they were read from.
+	// Since is when each became the current one. A prepared generation has no time.
+	Since map[uint32]time.Time
 }
 
 // Numbers returns the numbers of all generations, in order.
@@ -100,13 +104,49 @@ func secretName(f Family, n uint32) string {
 
 func currentName(f Family) string { return string(f) + "/current" }
 
-// Add gives secrets, which have none of the family, its generation 1, current.
-func Add(secrets map[string][]byte, f Family) error {
+func sinceName(f Family) string { return string(f) + "/since" }
+
+const sinceSize = 4 + 8
+
+// setSince writes the times of the generations that are there.
+func (g Generations) setSince(secrets map[string][]byte, f Family) {
+	var b []byte
+	for _, n := range g.Numbers() {
+		if at, ok := g.Since[n]; ok {
+			b = binary.BigEndian.AppendUint32(b, n)
+			b = binary.BigEndian.AppendUint64(b, uint64(at.Unix()))
+		}
+	}
+	secrets[sinceName(f)] = b
+}
+
+// readSince reads what setSince wrote: one encoding of any times.
+func (g *Generations) readSince(b []byte) error {
+	var last uint32
+	for ; len(b) >= sinceSize; b = b[sinceSize:] {
+		n := binary.BigEndian.Uint32(b)
+		if n <= last {
+			return ErrMalformed
+		}
+		last, g.Since[n] = n, time.Unix(int64(binary.BigEndian.Uint64(b[4:])), 0).UTC()
+	}
+	if len(b) != 0 {
+		return ErrMalformed
+	}
+	return nil
+}
+
+// Add gives secrets, which have none of the family, its generation 1, current since now.
+func Add(secrets map[string][]byte, f Family, now time.Time) error {
 	if _, ok := secrets[currentName(f)]; ok {
 		return fmt.Errorf("adding %s: %w", f, ErrPrepared)
 	}
 	setCurrent(secrets, f, 1)
-	return add(secrets, f, 1)
+	if err := add(secrets, f, 1); err != nil {
+		return err
+	}
+	Generations{Secrets: map[uint32][]byte{1: nil}, Since: map[uint32]time.Time{1: now}}.setSince(secrets, f)
+	return nil
 }
 
 func add(secrets map[string][]byte, f Family, n uint32) error {
@@ -125,7 +165,7 @@ func setCurrent(secrets map[string][]byte, f Family, n uint32) {
 // Of reads the generations of a family. It returns [ErrMalformed] when there are
 // none, or something under the family's name that is no generation.
 func Of(secrets map[string][]byte, f Family) (Generations, error) {
-	g := Generations{Secrets: make(map[uint32][]byte)}
+	g := Generations{Secrets: make(map[uint32][]byte), Since: make(map[uint32]time.Time)}
 	for name, secret := range secrets {
 		rest, ok := strings.CutPrefix(name, string(f)+"/")
 		if !ok {
@@ -136,6 +176,12 @@ func Of(secrets map[string][]byte, f Family) (Generations, error) {
 				return Generations{}, fmt.Errorf("reading %s: %w", f, ErrMalformed)
 			}
 			g.Current = binary.BigEndian.Uint32(secret)
+			continue
+		}
+		if rest == "since" {
+			if err := g.readSince(secret); err != nil {
+				return Generations{}, fmt.Errorf("reading %s: %w", f, err)
+			}
 			continue
 		}
 		n, err := strconv.ParseUint(rest, 10, 32)
@@ -174,9 +220,9 @@ func Prepare(secrets map[string][]byte, f Family) (uint32, error) {
 	return g.Current + 1, add(secrets, f, g.Current+1)
 }
 
-// Activate makes the prepared generation the current one and returns its number.
-// [ErrNotPrepared] when there is none.
-func Activate(secrets map[string][]byte, f Family) (uint32, error) {
+// Activate makes the prepared generation the current one, since now, and returns its
+// number. [ErrNotPrepared] when there is none.
+func Activate(secrets map[string][]byte, f Family, now time.Time) (uint32, error) {
 	g, err := Of(secrets, f)
 	if err != nil {
 		return 0, err
@@ -186,6 +232,8 @@ func Activate(secrets map[string][]byte, f Family) (uint32, error) {
 		return 0, fmt.Errorf("activating %s: %w", f, ErrNotPrepared)
 	}
 	setCurrent(secrets, f, n)
+	g.Since[n] = now
+	g.setSince(secrets, f)
 	return n, nil
 }
 
@@ -204,11 +252,13 @@ func Retire(secrets map[string][]byte, f Family, keep uint32) ([]uint32, error) 
 	for _, n := range g.Numbers() {
 		if n < keep {
 			delete(secrets, secretName(f, n))
+			delete(g.Secrets, n)
 			gone = append(gone, n)
 		}
 	}
 	if len(gone) == 0 {
 		return nil, fmt.Errorf("retiring %s: %w", f, ErrNothingOld)
 	}
+	g.setSince(secrets, f)
 	return gone, nil
 }

@@ -6,15 +6,18 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tamga-id/tamga/node/keys"
 )
+
+func day(n int) time.Time { return time.Date(2025, 3, n, 0, 0, 0, 0, time.UTC) }
 
 func added(t *testing.T) map[string][]byte {
 	t.Helper()
 	secrets := map[string][]byte{"other": []byte("secret")}
 	for _, f := range keys.Families() {
-		if err := keys.Add(secrets, f); err != nil {
+		if err := keys.Add(secrets, f, day(1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -32,7 +35,7 @@ func numbers(t *testing.T, secrets map[string][]byte, f keys.Family) ([]uint32, 
 
 func TestRotation(t *testing.T) {
 	secrets := added(t)
-	if _, err := keys.Activate(secrets, keys.Sealing); !errors.Is(err, keys.ErrNotPrepared) {
+	if _, err := keys.Activate(secrets, keys.Sealing, day(1)); !errors.Is(err, keys.ErrNotPrepared) {
 		t.Errorf("activating what was not prepared: %v", err)
 	}
 	if _, err := keys.Retire(secrets, keys.Sealing, 1); !errors.Is(err, keys.ErrNothingOld) {
@@ -48,7 +51,7 @@ func TestRotation(t *testing.T) {
 	if all, current := numbers(t, secrets, keys.Sealing); !slices.Equal(all, []uint32{1, 2}) || current != 1 {
 		t.Errorf("after preparing: %d, current %d", all, current)
 	}
-	if n, err := keys.Activate(secrets, keys.Sealing); n != 2 || err != nil {
+	if n, err := keys.Activate(secrets, keys.Sealing, day(1)); n != 2 || err != nil {
 		t.Fatalf("activated %d, %v; want 2", n, err)
 	}
 	g, err := keys.Of(secrets, keys.Sealing)
@@ -78,7 +81,7 @@ func TestRotation(t *testing.T) {
 func TestAddRefusesTwice(t *testing.T) {
 	secrets := added(t)
 	before := maps.Clone(secrets)
-	if err := keys.Add(secrets, keys.KEK); err == nil || !maps.EqualFunc(before, secrets, bytes.Equal) {
+	if err := keys.Add(secrets, keys.KEK, day(1)); err == nil || !maps.EqualFunc(before, secrets, bytes.Equal) {
 		t.Errorf("a second first generation: %v", err)
 	}
 }
@@ -95,6 +98,8 @@ func TestOfRefuses(t *testing.T) {
 		"leading-zero":  {"kek/1": key, "kek/01": key, "kek/current": current},
 		"word":          {"kek/1": key, "kek/x": key, "kek/current": current},
 		"too-large":     {"kek/1": key, "kek/4294967296": key, "kek/current": current},
+		"since-cut":     {"kek/1": key, "kek/current": current, "kek/since": make([]byte, 13)},
+		"since-order":   {"kek/1": key, "kek/current": current, "kek/since": make([]byte, 12)},
 		"short":         {"kek/1": key[:31], "kek/current": current},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +113,7 @@ func TestOfRefuses(t *testing.T) {
 // TestRetireNamesWhatStays: what became current after the caller looked does not cost the generation he needs.
 func TestRetireNamesWhatStays(t *testing.T) {
 	secrets := map[string][]byte{}
-	if err := keys.Add(secrets, keys.KEK); err != nil {
+	if err := keys.Add(secrets, keys.KEK, day(1)); err != nil {
 		t.Fatal(err)
 	}
 	step := func() {
@@ -116,7 +121,7 @@ func TestRetireNamesWhatStays(t *testing.T) {
 		if _, err := keys.Prepare(secrets, keys.KEK); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := keys.Activate(secrets, keys.KEK); err != nil {
+		if _, err := keys.Activate(secrets, keys.KEK, day(1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,5 +139,41 @@ func TestRetireNamesWhatStays(t *testing.T) {
 		if gone, err := keys.Retire(secrets, keys.KEK, keep); !errors.Is(err, keys.ErrNotPrepared) || gone != nil {
 			t.Errorf("keeping from %d on: retired %v, %v", keep, gone, err)
 		}
+	}
+}
+
+// TestSince: it is known since when each generation has been current, and nothing is kept of those that are gone.
+func TestSince(t *testing.T) {
+	secrets := map[string][]byte{}
+	if err := keys.Add(secrets, keys.KEK, day(1)); err != nil {
+		t.Fatal(err)
+	}
+	since := func() map[uint32]time.Time {
+		t.Helper()
+		g, err := keys.Of(secrets, keys.KEK)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.Since
+	}
+	for n := 2; n < 4; n++ {
+		if _, err := keys.Prepare(secrets, keys.KEK); err != nil {
+			t.Fatal(err)
+		}
+		if got := since(); len(got) != n-1 {
+			t.Errorf("a prepared generation has a time: %v", got)
+		}
+		if _, err := keys.Activate(secrets, keys.KEK, day(n).Add(time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := since(), (map[uint32]time.Time{1: day(1), 2: day(2), 3: day(3)}); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if _, err := keys.Retire(secrets, keys.KEK, 3); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := since(), (map[uint32]time.Time{3: day(3)}); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +63,7 @@ running node begins to wrap the gallery's keys under a new kek at once, and to m
 to their pseudonyms under a new pseudonym-key: nobody's identifier is asked for, and until
 all are moved people are looked for under both.`,
 			func(_ context.Context, dir string, root custody.Root, f keys.Family) ([]uint32, string, error) {
-				n, err := node.ActivateKey(dir, root, f)
+				n, err := node.ActivateKey(dir, root, f, time.Now())
 				return []uint32{n}, announce(f) + "tamga key rotate retire", err
 			}),
 		a.rotateCommand("retire", "Destroy the generations before the current one", `For signing-key and sealing-key the node may run. For kek and pseudonym-key it must be
