@@ -27,6 +27,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
@@ -224,7 +225,7 @@ func erasuresOutside(cfg config.Config) string {
 	if cfg.Recovery.CheckpointFile == "" {
 		return ""
 	}
-	return gallery.ErasuresFile(cfg.Recovery.CheckpointFile)
+	return erasure.File(cfg.Recovery.CheckpointFile)
 }
 
 // openGallery opens the gallery in the store that is configured.

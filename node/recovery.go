@@ -20,7 +20,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
-	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/recovery"
 )
@@ -49,7 +49,7 @@ func checkRecovery(cfg config.Config) error {
 
 // Restore makes dir, which must not exist, the folder of the node of a backup, in
 // recovery. It appears under its name when it is complete. The file erasures, empty for
-// none, is a later list of erasures of its gallery (gallery.ErasuresFile) than the one
+// none, is a later list of erasures of its gallery (erasure.File) than the one
 // in the backup: whoever is on it is erased again before anybody is served.
 func Restore(ctx context.Context, c *backup.Checked, dir, erasures string, progress func(part string, records uint64)) (recovery.Claim, error) {
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +76,7 @@ func Restore(ctx context.Context, c *backup.Checked, dir, erasures string, progr
 		err = c.Audit(ctx, partial)
 	}
 	if err == nil && erasures != "" {
-		err = laterErasures(erasures, gallery.ErasuresFile(galleryDir(config.Config{DataDir: filepath.Join(partial, backup.DataDir)})))
+		err = laterErasures(erasures, erasure.File(galleryDir(config.Config{DataDir: filepath.Join(partial, backup.DataDir)})))
 	}
 	if err == nil {
 		err = durable.Folders(filepath.Join(partial, backup.DataDir))

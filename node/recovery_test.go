@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 )
 
 const passphrase = "correct horse battery staple"
@@ -62,7 +63,7 @@ func TestRestoreErasesAgain(t *testing.T) {
 
 	c, err := backup.Check(t.Context(), file, []age.Identity{id}, "", nil)
 	must(err)
-	list := gallery.ErasuresFile(filepath.Join(dir, "data", "gallery"))
+	list := erasure.File(filepath.Join(dir, "data", "gallery"))
 	for name, want := range map[string]struct {
 		erasures string
 		subjects int64

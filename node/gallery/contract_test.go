@@ -15,6 +15,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
@@ -59,13 +60,13 @@ func TestContract(t *testing.T) {
 			h := &home{cfg: testConfig(t, newDir(t))}
 			h.crash = func(t *testing.T, _ *gallery.Gallery) {
 				left := imageOf(t, h.cfg.Dir)
-				list, err := os.ReadFile(gallery.ErasuresFile(h.cfg.Dir))
+				list, err := os.ReadFile(erasure.File(h.cfg.Dir))
 				if err != nil {
 					t.Fatal(err)
 				}
 				h.cfg.Dir = newDir(t)
 				left.restore(t, h.cfg.Dir, "", nil)
-				if err := os.WriteFile(gallery.ErasuresFile(h.cfg.Dir), list, 0o600); err != nil {
+				if err := os.WriteFile(erasure.File(h.cfg.Dir), list, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -360,7 +361,7 @@ func TestShare(t *testing.T) {
 	enrol(t, gs[1], person(1))
 	lists := make(map[string]bool)
 	for _, cfg := range configs[:2] {
-		b, err := os.ReadFile(gallery.ErasuresFile(cfg.Dir))
+		b, err := os.ReadFile(erasure.File(cfg.Dir))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -72,11 +73,11 @@ func TestCopy(t *testing.T) {
 	// An older copy of the folder does not undo that.
 	old := newDir(t)
 	older.restore(t, old, "", nil)
-	list, err := os.ReadFile(gallery.ErasuresFile(dir))
+	list, err := os.ReadFile(erasure.File(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(gallery.ErasuresFile(old), list[:gallery.ErasureSize], 0o600); err != nil {
+	if err := os.WriteFile(erasure.File(old), list[:erasure.Size], 0o600); err != nil {
 		t.Fatal(err)
 	}
 	stale := openGallery(t, old)

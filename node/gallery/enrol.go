@@ -310,7 +310,7 @@ func (g *Gallery) stageBatch(txn store.Reader, commit uint32, j *job, change Cha
 	}
 	begun := binary.BigEndian.Uint32(v)
 	for _, p := range j.who.pseudonyms() {
-		if erased, ok := g.erased.who[p]; ok && erased >= begun {
+		if erased, ok := g.erased.Latest(p); ok && erased >= begun {
 			return nil, ErrErased
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -120,7 +121,7 @@ func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, 
 			return damaged("reading keyring", err)
 		}
 		for _, p := range append(g.former(b.txn, p), p) {
-			if err := b.list(g, erasure{b.tally.commit, p}); err != nil {
+			if err := b.list(g, erasure.Entry{Commit: b.tally.commit, Subject: p}); err != nil {
 				return err
 			}
 		}
@@ -137,7 +138,7 @@ func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, 
 		}
 	}
 	if err == nil {
-		if err = g.copied.follow(g.erased); err != nil {
+		if err = g.copied.Follow(g.erased); err != nil {
 			err = fmt.Errorf("erased, but another folder put back would not show it: %w", err)
 			listed = true
 		}
@@ -151,14 +152,14 @@ func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, 
 }
 
 // list puts an entry on the list of erasures, and its copy into the store.
-func (b *bundle) list(g *Gallery, x erasure) error {
-	entry, err := g.erased.add(x)
+func (b *bundle) list(g *Gallery, x erasure.Entry) error {
+	entry, err := g.erased.Add(x)
 	if err != nil {
 		g.failed = fmt.Errorf("%w; %w", err, ErrReopen) // how much of it was written is unknown
 		return g.failed
 	}
-	b.tally.erasures, b.tally.last = g.erased.n, g.erased.last
-	return b.set(write{erasureKey(g.erased.n - 1), entry})
+	b.tally.erasures, b.tally.last = g.erased.Len(), g.erased.Last()
+	return b.set(write{erasureKey(g.erased.Len() - 1), entry})
 }
 
 // erase stages the removal of a subject, whole, also of one whose keyring is damaged:
@@ -187,17 +188,17 @@ func (b *bundle) erase(g *Gallery, p pseudonym.Pseudonym) (records int, err erro
 }
 
 // eraseAgain stages the removal of a subject, unless a later commit enrolled it.
-func (b *bundle) eraseAgain(g *Gallery, x erasure) error {
-	s, err := findStamp(b.txn, x.subject)
+func (b *bundle) eraseAgain(g *Gallery, x erasure.Entry) error {
+	s, err := findStamp(b.txn, x.Subject)
 	switch {
-	case errors.Is(err, ErrUnknownSubject), err == nil && s.born > x.commit:
+	case errors.Is(err, ErrUnknownSubject), err == nil && s.born > x.Commit:
 		return nil
 	case err != nil:
 		return damaged("erasing again", err)
 	}
-	records, err := b.erase(g, x.subject)
-	if _, owed := g.owed[x.subject]; owed {
-		g.owed[x.subject] = records
+	records, err := b.erase(g, x.Subject)
+	if _, owed := g.owed[x.Subject]; owed {
+		g.owed[x.Subject] = records
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -106,7 +107,7 @@ func TestEraseCutOff(t *testing.T) {
 	}
 	closeGallery(t, g)
 	// The next entry was begun.
-	addToFile(t, gallery.ErasuresFile(dir), make([]byte, gallery.ErasureSize-1))
+	addToFile(t, erasure.File(dir), make([]byte, erasure.Size-1))
 	g = openGallery(t, dir)
 	known(t, g, 1)
 	erase(t, g, 1)
@@ -117,7 +118,7 @@ func TestEraseCutOff(t *testing.T) {
 // TestEraseTornEnd: a power cut left the length of an entry and nothing, or a part, of
 // what was written there. Nobody was told of that erasure, and everything else holds.
 func TestEraseTornEnd(t *testing.T) {
-	for _, kept := range []int{0, 1, 30, gallery.ErasureSize - 16} {
+	for _, kept := range []int{0, 1, 30, erasure.Size - 16} {
 		dir := newDir(t)
 		g := openGallery(t, dir)
 		enrol(t, g, persons(0, 3)...)
@@ -126,12 +127,12 @@ func TestEraseTornEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		closeGallery(t, g)
-		list, err := os.ReadFile(gallery.ErasuresFile(dir))
+		list, err := os.ReadFile(erasure.File(dir))
 		if err != nil {
 			t.Fatal(err)
 		}
-		clear(list[gallery.ErasureSize+kept:])
-		write(t, gallery.ErasuresFile(dir), list)
+		clear(list[erasure.Size+kept:])
+		write(t, erasure.File(dir), list)
 		g = openGallery(t, dir)
 		known(t, g, 1, 2)
 		erase(t, g, 2)
@@ -169,7 +170,7 @@ func TestEraseLateList(t *testing.T) {
 		erase(t, g, i)
 	}
 	closeGallery(t, g)
-	list, err := os.ReadFile(gallery.ErasuresFile(dir))
+	list, err := os.ReadFile(erasure.File(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func TestEraseLateList(t *testing.T) {
 		t.Fatal(err)
 	}
 	copyFolder(t, old, dir)
-	write(t, gallery.ErasuresFile(dir), nil)
+	write(t, erasure.File(dir), nil)
 	cfg := testConfig(t, dir)
 	cfg.Ring = ringOf(t, 1, 2)
 	if g, err = gallery.Open(cfg); err != nil {
@@ -196,7 +197,7 @@ func TestEraseLateList(t *testing.T) {
 	known(t, g, 0, 1, 2, 3, 4, 5)
 	closeGallery(t, g)
 
-	write(t, gallery.ErasuresFile(dir), list)
+	write(t, erasure.File(dir), list)
 	if g, err = gallery.Open(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -272,10 +273,10 @@ func TestEraseOutside(t *testing.T) {
 	g = open() // a copy that is lost is made anew
 	known(t, g, 0, 3, 4)
 	closeGallery(t, g)
-	if a, err := os.Stat(cfg.Outside); err != nil || a.Size() != int64(3*gallery.ErasureSize) {
+	if a, err := os.Stat(cfg.Outside); err != nil || a.Size() != int64(3*erasure.Size) {
 		t.Errorf("the copy: %v", err)
 	}
-	write(t, cfg.Outside, bytes.Repeat([]byte{7}, gallery.ErasureSize))
+	write(t, cfg.Outside, bytes.Repeat([]byte{7}, erasure.Size))
 	if _, err := gallery.Open(cfg); !errors.Is(err, gallery.ErrDamaged) {
 		t.Errorf("a foreign list: %v", err)
 	}
@@ -314,7 +315,7 @@ func TestEraseForked(t *testing.T) {
 	closeGallery(t, g)
 	g = openGallery(t, dir)
 	known(t, g, 4)
-	if list, err := os.ReadFile(gallery.ErasuresFile(dir)); err != nil || len(list) != 4*gallery.ErasureSize {
+	if list, err := os.ReadFile(erasure.File(dir)); err != nil || len(list) != 4*erasure.Size {
 		t.Errorf("the list has %d bytes, want 4 entries; %v", len(list), err)
 	}
 }
@@ -483,18 +484,18 @@ func TestErasuresDamaged(t *testing.T) {
 	erase(t, g, 1)
 	erase(t, g, 2)
 	closeGallery(t, g)
-	list, err := os.ReadFile(gallery.ErasuresFile(dir))
+	list, err := os.ReadFile(erasure.File(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(list) != 2*gallery.ErasureSize {
+	if len(list) != 2*erasure.Size {
 		t.Fatalf("list has %d bytes", len(list))
 	}
-	swapped := append(bytes.Clone(list[gallery.ErasureSize:]), list[:gallery.ErasureSize]...)
-	for name, put := range map[string][]byte{"cut": list[:gallery.ErasureSize], "gone": nil, "torn": append(bytes.Clone(list[:gallery.ErasureSize]), make([]byte, gallery.ErasureSize)...)} {
-		write(t, gallery.ErasuresFile(dir), put)
+	swapped := append(bytes.Clone(list[erasure.Size:]), list[:erasure.Size]...)
+	for name, put := range map[string][]byte{"cut": list[:erasure.Size], "gone": nil, "torn": append(bytes.Clone(list[:erasure.Size]), make([]byte, erasure.Size)...)} {
+		write(t, erasure.File(dir), put)
 		closeGallery(t, openGallery(t, dir)) // the store has it, too
-		if now, err := os.ReadFile(gallery.ErasuresFile(dir)); err != nil || !bytes.Equal(now, list) {
+		if now, err := os.ReadFile(erasure.File(dir)); err != nil || !bytes.Equal(now, list) {
 			t.Errorf("%s: the list was not made up, %v", name, err)
 		}
 	}
@@ -505,15 +506,15 @@ func TestErasuresDamaged(t *testing.T) {
 		}
 		copyFolder(t, old, dir)
 	}
-	cases := map[string][]byte{"swapped": swapped, "second alone": list[gallery.ErasureSize:]}
-	for _, at := range []int{0, 20, gallery.ErasureSize - 1, gallery.ErasureSize, 2*gallery.ErasureSize - 1} {
+	cases := map[string][]byte{"swapped": swapped, "second alone": list[erasure.Size:]}
+	for _, at := range []int{0, 20, erasure.Size - 1, erasure.Size, 2*erasure.Size - 1} {
 		flipped := bytes.Clone(list)
 		flipped[at] ^= 4
 		cases[fmt.Sprintf("flipped at %d", at)] = flipped
 	}
 	for name, put := range cases {
 		putBack()
-		write(t, gallery.ErasuresFile(dir), put)
+		write(t, erasure.File(dir), put)
 		if g, err := gallery.Open(testConfig(t, dir)); !errors.Is(err, gallery.ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 			if err == nil {
@@ -522,7 +523,7 @@ func TestErasuresDamaged(t *testing.T) {
 		}
 	}
 	putBack()
-	write(t, gallery.ErasuresFile(dir), list)
+	write(t, erasure.File(dir), list)
 	known(t, openGallery(t, dir), 0, 3)
 }
 

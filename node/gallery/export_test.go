@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -89,12 +90,9 @@ func (g *Gallery) ListErasure(id pseudonym.Identifier) error {
 		return err
 	}
 	p := who.elements[0].Pseudonym()
-	_, err = g.erased.add(erasure{g.tally.commit + 1, p})
+	_, err = g.erased.Add(erasure.Entry{Commit: g.tally.commit + 1, Subject: p})
 	return err
 }
-
-// ErasureSize is the length of an entry of the list of erasures.
-const ErasureSize = erasureSize
 
 // SetPatience changes how long a commit in doubt is asked after.
 func (g *Gallery) SetPatience(d time.Duration) { g.patience = d }

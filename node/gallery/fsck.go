@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -89,7 +90,7 @@ func (g *Gallery) fsckErasures(ctx context.Context, r *Report) error {
 	select {
 	case g.turn <- struct{}{}:
 		defer func() { <-g.turn }()
-		return g.checkErasures(r)
+		return erasuresFault(r, g.erased.Check(r.carried.erasures, r.carried.last))
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -166,7 +167,7 @@ func (g *Gallery) readErasures(cfg Config, r *Report) (err error) {
 	fault := func(rule string) {
 		r.Faults = append(r.Faults, store.Fault{Where: "list of erasures", Rule: rule})
 	}
-	info, err := os.Stat(ErasuresFile(cfg.Dir))
+	info, err := os.Stat(erasure.File(cfg.Dir))
 	if errors.Is(err, os.ErrNotExist) {
 		fault("missing")
 		return nil
@@ -174,25 +175,18 @@ func (g *Gallery) readErasures(cfg Config, r *Report) (err error) {
 	if err != nil {
 		return err
 	}
-	if uint64(info.Size())/uint64(erasureSize) < r.carried.erasures {
-		fault(fmt.Sprintf("%d entries are missing from its end", r.carried.erasures-uint64(info.Size())/uint64(erasureSize)))
+	if uint64(info.Size())/uint64(erasure.Size) < r.carried.erasures {
+		fault(fmt.Sprintf("%d entries are missing from its end", r.carried.erasures-uint64(info.Size())/uint64(erasure.Size)))
 	}
-	key, err := erasuresKey(cfg.Root)
+	key, err := erasure.Key(cfg.Root)
 	if err != nil {
 		return err
 	}
-	g.erased = &erasures{aead: key}
-	if g.erased.file, err = os.Open(ErasuresFile(cfg.Dir)); err != nil {
-		return err
-	}
-	defer g.erased.file.Close()
-	g.erased.n = uint64(info.Size()) / uint64(erasureSize)
-	return g.checkErasures(r)
+	return erasuresFault(r, erasure.Check(erasure.File(cfg.Dir), key, r.carried.erasures, r.carried.last))
 }
 
-// checkErasures reads the list of erasures as far as it goes now.
-func (g *Gallery) checkErasures(r *Report) error {
-	err := g.erased.check(r.carried)
+// erasuresFault reports a list of erasures that is damaged.
+func erasuresFault(r *Report, err error) error {
 	if errors.Is(err, ErrDamaged) {
 		r.Faults = append(r.Faults, store.Fault{Where: "list of erasures", Rule: err.Error()})
 		return nil

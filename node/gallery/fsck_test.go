@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 )
 
 func fsck(t *testing.T, dir string) gallery.Report {
@@ -30,7 +31,7 @@ func TestFsckFlip(t *testing.T) {
 	for state, m := range images(t) {
 		dir := newDir(t)
 		m.restore(t, dir, "", nil)
-		if err := os.WriteFile(gallery.ErasuresFile(dir), nil, 0o600); err != nil {
+		if err := os.WriteFile(erasure.File(dir), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if r := fsck(t, dir); !r.Sound() || int(r.Subjects) != len(damageSet()) || r.Records == 0 {
@@ -150,8 +151,8 @@ func TestFsckFiles(t *testing.T) {
 		path, want string
 		edit       func([]byte) []byte
 	}{
-		"erasures-flipped": {gallery.ErasuresFile(dir), "entry 0", func(b []byte) []byte { b[20] ^= 1; return b }},
-		"erasures-cut":     {gallery.ErasuresFile(dir), "1 entries are missing", func([]byte) []byte { return nil }},
+		"erasures-flipped": {erasure.File(dir), "entry 0", func(b []byte) []byte { b[20] ^= 1; return b }},
+		"erasures-cut":     {erasure.File(dir), "1 entries are missing", func([]byte) []byte { return nil }},
 		"tally-other":      {filepath.Join(dir, gallery.TallyName), "damaged", func(b []byte) []byte { return bytes.Repeat([]byte("x"), len(b)) }},
 		"tally-torn":       {filepath.Join(dir, gallery.TallyName), "one of its two copies", func(b []byte) []byte { b[0] ^= 1; return b }},
 		"manifest":         {filepath.Join(dir, "MANIFEST"), "", func(b []byte) []byte { b[17] ^= 1; return b }},
@@ -176,7 +177,7 @@ func TestFsckFiles(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range []string{gallery.ErasuresFile(dir), filepath.Join(dir, gallery.TallyName)} {
+	for _, path := range []string{erasure.File(dir), filepath.Join(dir, gallery.TallyName)} {
 		if err := os.Rename(path, path+"-away"); err != nil {
 			t.Fatal(err)
 		}

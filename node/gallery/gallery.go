@@ -19,7 +19,7 @@
 //	'z' number (8)                  an entry of the list of erasures
 //
 // and in the gallery's folder the file "tally" with the last commit's, and beside it the
-// list of erasures once more, see [ErasuresFile].
+// list of erasures once more, see [erasure.File].
 //
 // Invariants:
 //
@@ -61,6 +61,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -140,8 +141,8 @@ type Gallery struct {
 	turn   chan struct{}
 	tally  tally
 	beside *tallyFile
-	erased *erasures
-	copied *listCopy
+	erased *erasure.List
+	copied *erasure.Copy
 	failed error                       // why nothing can be committed any more
 	unkept bool                        // whether the tally beside the store is behind
 	owed   map[pseudonym.Pseudonym]int // records of who is listed as erased and may not be yet
@@ -175,18 +176,18 @@ func open(cfg Config) (*Gallery, error) {
 	if g.beside, err = openTallyFile(cfg.Dir); err != nil {
 		return nil, err
 	}
-	key, err := erasuresKey(cfg.Root)
+	key, err := erasure.Key(cfg.Root)
 	if err == nil {
-		g.erased, err = openErasures(ErasuresFile(cfg.Dir), key, os.O_CREATE)
+		g.erased, err = erasure.Open(erasure.File(cfg.Dir), key, os.O_CREATE)
 	}
 	if err != nil {
 		return nil, errors.Join(err, g.beside.Close())
 	}
-	if g.copied, err = openCopy(cfg.Outside, key); err != nil {
-		return nil, errors.Join(err, g.erased.file.Close(), g.beside.Close())
+	if g.copied, err = erasure.OpenCopy(cfg.Outside, key); err != nil {
+		return nil, errors.Join(err, g.erased.Close(), g.beside.Close())
 	}
 	if err := g.openLocked(cfg); err != nil {
-		return nil, errors.Join(err, g.copied.Close(), g.erased.file.Close(), g.beside.Close())
+		return nil, errors.Join(err, g.copied.Close(), g.erased.Close(), g.beside.Close())
 	}
 	return g, nil
 }
@@ -247,7 +248,7 @@ func (g *Gallery) Close() error {
 	g.life.Lock()
 	defer g.life.Unlock()
 	g.closed = true
-	if err := errors.Join(g.db.Close(), g.copied.follow(g.erased), g.copied.Close(), g.erased.file.Close(), g.beside.Close()); err != nil {
+	if err := errors.Join(g.db.Close(), g.copied.Follow(g.erased), g.copied.Close(), g.erased.Close(), g.beside.Close()); err != nil {
 		return fmt.Errorf("closing gallery: %w", err)
 	}
 	return nil

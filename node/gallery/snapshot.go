@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -78,7 +79,7 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 		return err
 	}
 	var tally []byte
-	list, err := newRestoredList(dir)
+	list, err := erasure.CreateRestored(erasure.File(dir))
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
@@ -86,7 +87,7 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 		for row, err := range rows {
 			err = errors.Join(err, ctx.Err())
 			if err == nil && len(row.Key) > 0 && row.Key[0] == erasureRow {
-				_, err = list.Write(row.Value)
+				err = list.Add(row.Value)
 			}
 			if string(row.Key) == string(keyTally()) {
 				tally = bytes.Clone(row.Value)
@@ -96,27 +97,13 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 			}
 		}
 	})
-	if err = errors.Join(err, db.Close(), list.Sync(), list.Close()); err != nil {
+	if err = errors.Join(err, db.Close(), list.Close()); err != nil {
 		return err
 	}
-	if err := giveList(list.Name(), ErasuresFile(dir)); err != nil {
+	if err := list.Place(); err != nil {
 		return err
 	}
 	return restoreTally(dir, tally)
-}
-
-func newRestoredList(dir string) (*os.File, error) {
-	return os.OpenFile(ErasuresFile(dir)+".restored", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-}
-
-// giveList puts the restored list in its place unless there is one.
-func giveList(restored, place string) error {
-	if _, err := os.Stat(place); err == nil {
-		return os.Remove(restored)
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return errors.Join(os.Rename(restored, place), syncFolder(place))
 }
 
 // restoreTally makes the file beside the store. A gallery into which nobody was

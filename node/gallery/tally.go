@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -24,13 +25,13 @@ import (
 type tally struct {
 	commit   uint32 // number of the commit, from 1
 	subjects uint64
-	sum      uint64           // of the stamps, modulo 2^64
-	erasures uint64           // entries of the list of erasures, all carried out
-	last     [erasureTag]byte // of them, which its tag ties to all before it
+	sum      uint64      // of the stamps, modulo 2^64
+	erasures uint64      // entries of the list of erasures, all carried out
+	last     erasure.Tag // of them, which its tag ties to all before it
 }
 
 const (
-	tallyPlain = 4 + 8 + 8 + 8 + erasureTag
+	tallyPlain = 4 + 8 + 8 + 8 + len(erasure.Tag{})
 	tallySize  = tallyPlain + sha256.Size
 	tallyName  = "tally"
 	// tallyStep keeps the two slots of the file in different disk sectors.
@@ -76,7 +77,7 @@ func (k tallyKey) open(b []byte) (tally, bool) {
 		subjects: binary.BigEndian.Uint64(b[4:]),
 		sum:      binary.BigEndian.Uint64(b[12:]),
 		erasures: binary.BigEndian.Uint64(b[20:]),
-		last:     [erasureTag]byte(b[28:]),
+		last:     erasure.Tag(b[28:]),
 	}
 	return t, hmac.Equal(k.seal(t), b)
 }
