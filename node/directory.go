@@ -3,36 +3,50 @@ package node
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"time"
 
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/peering"
+	"github.com/tamga-id/tamga/node/requester"
 )
 
-// openDirectory joins the sources of statements: HTTP for Trust Anchors, libp2p for
-// the Entity Configurations of nodes that were reached before.
-func (n *Node) openDirectory() (*trust.Directory, error) {
+// openDirectory opens what is known of the other members.
+func (n *Node) openDirectory() (*peering.Peers, error) {
 	locations := make(map[trust.EntityID]string, len(n.cfg.Trust.Locations))
 	for id, base := range n.cfg.Trust.Locations {
 		locations[trust.EntityID(id)] = base
 	}
-	http, err := trust.NewHTTPSource(nil, n.anchors, locations)
+	return peering.Open(peering.Config{
+		Self: trust.EntityID(n.cfg.EntityID), Anchors: n.anchors, Locations: locations, DataDir: n.cfg.DataDir,
+		Every: n.cfg.Trust.Refresh, Now: n.now, Log: n.log,
+		Exchange: func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error) {
+			return n.host.ExchangeIdempotent(ctx, to, addrs, protocol, frame)
+		},
+		Connected: func() []transport.PeerID { return n.host.Connected() },
+		Changed: func() {
+			n.host.Recheck()
+			n.favour()
+		},
+	})
+}
+
+// noting keeps when members were last heard, and why not.
+type noting struct {
+	requester.Exchanger
+	peers *peering.Peers
+}
+
+// Exchange implements requester.Exchanger.
+func (n noting) Exchange(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error) {
+	reply, err := n.Exchanger.Exchange(ctx, to, addrs, protocol, frame)
 	if err != nil {
-		return nil, err
+		n.peers.Failed(to, err)
+	} else {
+		n.peers.Heard(to)
 	}
-	source := trust.PeerSource{
-		Source: http,
-		Exchange: func(ctx context.Context, peerID string, addrs []string, frame []byte) ([]byte, error) {
-			return n.host.Exchange(ctx, transport.PeerID(peerID), addrs, transport.ProtocolTrust, frame)
-		},
-		Locate: func(id trust.EntityID) (string, []string, bool) {
-			p, err := n.directory.Entity(id, n.now())
-			return p.PeerID, p.Addresses, err == nil && len(p.Addresses) > 0
-		},
-	}
-	return trust.NewDirectory(n.anchors, source, filepath.Join(n.cfg.DataDir, "trust.json"))
+	return reply, err
 }
 
 // Peer is the node of a country.

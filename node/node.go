@@ -29,6 +29,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -54,7 +55,7 @@ type Node struct {
 	anchors      []trust.Anchor
 	gallery      *gallery.Gallery
 	ledger       *ledger.Log
-	directory    *trust.Directory
+	directory    *peering.Peers
 	heads        *heads
 	host         *transport.Host
 	log          *slog.Logger
@@ -283,7 +284,11 @@ func (n *Node) listen(o Overrides) (err error) {
 	for p, h := range o.Protocols {
 		handlers[p] = h
 	}
+	handlers[transport.ProtocolListing] = func(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
+		return n.directory.Serve(ctx, from, frame)
+	}
 	handlers[transport.ProtocolQuery] = func(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
+		n.directory.Heard(from)
 		reply, err := n.responder.Load().Handle(ctx, from, frame)
 		if o.Reply != nil && err == nil {
 			reply = o.Reply(reply)
@@ -304,12 +309,12 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.responder.Store(responder.New(cfg))
 	n.host, err = transport.New(transport.Config{
 		Seed: n.keys.libp2p, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: []byte{requester.OverloadedFrame},
-		Admit: func(p transport.PeerID) bool { _, ok := n.directory.Member(string(p), n.now()); return ok },
+		Admit: n.directory.Admits,
 	}, handlers)
 	if err != nil {
 		return err
 	}
-	var out requester.Exchanger = n.host
+	var out requester.Exchanger = noting{n.host, n.directory}
 	if o.Exchanger != nil {
 		out = o.Exchanger(out)
 	}
@@ -384,6 +389,7 @@ func (n *Node) favour() {
 func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.refreshing(ctx) })
+	g.Go(func() error { return n.directory.Run(ctx) })
 	g.Go(func() error { return n.rotating(ctx) })
 	g.Go(func() error { return n.renewing(ctx) })
 	g.Go(func() error { return n.keeping(ctx) })
@@ -416,6 +422,7 @@ func (n *Node) refreshing(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-every.C:
+		case <-n.directory.Wake():
 		}
 	}
 }

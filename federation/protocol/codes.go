@@ -66,6 +66,8 @@ const (
 
 // Codes that a node gives its own side.
 const (
+	CodeSuspended       Code = "TMG-TRU-0005"
+	CodePaused          Code = "TMG-TRU-0006"
 	CodeWeakDecision    Code = "TMG-LAW-0003"
 	CodeUnreachable     Code = "TMG-NET-0001"
 	CodeTimeout         Code = "TMG-NET-0002"
@@ -137,6 +139,8 @@ func registry() []CodeEntry {
 		{CodeChainExpired, Refused, wire, "The sender's Trust Chain has expired.", "Renew the Subordinate Statement at the Trust Anchor."},
 		{CodePeerMismatch, Refused, wire, "The Query's issuer is not the peer that sent it.", "Send each Query from its issuer's own node."},
 		{CodeTrustUndetermined, Unavailable, wire, "Membership of the sender could not be determined.", "Check that the Trust Anchor can be reached, then ask again."},
+		{CodeSuspended, Unavailable, local, "The Trust Anchor has suspended the peer, or this node itself.", "This is not a \"no\". `tamga peer list` says who, since when and why; ask the Trust Anchor's operator."},
+		{CodePaused, Unavailable, local, "This node's operator has paused the peer.", "This is not a \"no\". `tamga peer show` says why; `tamga peer resume` ends it."},
 		{CodeMalformed, Refused, wire, "The Query is not well-formed.", "Compare the sender's implementation with PROTOCOL.md."},
 		{CodeSignature, Refused, wire, "The Query's signature does not verify under the issuer's current keys.", "Check that the issuer's metadata carries the key it signs with."},
 		{CodeAudience, Refused, wire, "The Query is meant for another node.", "Resolve the peer again and address it by its Entity Identifier."},

@@ -15,6 +15,7 @@ const (
 	ProtocolTrust   = "/tamga/trust/1"
 	ProtocolLedger  = "/tamga/ledger/1"
 	ProtocolWitness = "/tamga/witness/1"
+	ProtocolListing = "/tamga/listing/1"
 )
 
 // maxPeerIDText bounds a peer ID before it is decoded; an Ed25519 one is 52 characters in base58, 62 in base36 CID.

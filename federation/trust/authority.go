@@ -62,6 +62,10 @@ type Enrolment struct {
 	EnrolledAt time.Time `json:"enrolled_at"`
 	// Configuration is the member's current Entity Configuration.
 	Configuration string `json:"configuration"`
+	// Suspended is when the operator suspended the member, zero when he has not, and
+	// Reason what he gave for it, which members are shown.
+	Suspended time.Time `json:"suspended,omitzero"`
+	Reason    string    `json:"reason,omitempty"`
 }
 
 // EnrollOptions are the operator's decisions about a new member.
@@ -142,7 +146,7 @@ func (a *Authority) loadLocked() error {
 			a.members = before
 			return fmt.Errorf("%q: %w", clip(string(e.Entity)), err)
 		}
-		if m := before[e.Entity]; m != nil && m.Configuration == e.Configuration && m.EnrolledAt.Equal(e.EnrolledAt) {
+		if m := before[e.Entity]; m != nil && m.Configuration == e.Configuration && m.EnrolledAt.Equal(e.EnrolledAt) && m.Suspended.Equal(e.Suspended) {
 			a.members[e.Entity] = m // and its resolve responses
 			continue
 		}
@@ -208,6 +212,10 @@ func (a *Authority) Enroll(token string, opts EnrollOptions) (Enrolment, error) 
 	defer a.mu.Unlock()
 	if err := a.heldLocked(e); err != nil {
 		return Enrolment{}, fmt.Errorf("enrolling: %w", err)
+	}
+	if m := a.members[e.Entity]; m != nil {
+		// Renewing what is known of a member lifts no suspension.
+		e.Suspended, e.Reason = m.Suspended, m.Reason
 	}
 	if err := a.store.save(e); err != nil {
 		return Enrolment{}, fmt.Errorf("enrolling: %w", err)
@@ -277,7 +285,7 @@ func (a *Authority) Remove(id EntityID) error {
 	return nil
 }
 
-// List returns the members in the order of their identifiers.
+// List returns the members in the order of their identifiers, suspended ones among them.
 func (a *Authority) List() []Enrolment {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -2,7 +2,6 @@ package trust
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -73,7 +72,8 @@ func (a *Authority) serveFetch(w http.ResponseWriter, q url.Values) {
 		return
 	}
 	a.mu.Lock()
-	m, ok := a.members[id]
+	m := a.members[id]
+	ok = m.active()
 	a.mu.Unlock()
 	if !ok {
 		writeError(w, http.StatusNotFound, errorNotFound)
@@ -101,9 +101,7 @@ func (a *Authority) vouch(e Enrolment, now time.Time) (string, error) {
 }
 
 func (a *Authority) serveList(w http.ResponseWriter, q url.Values) {
-	a.mu.Lock()
-	ids := slices.Sorted(maps.Keys(a.members))
-	a.mu.Unlock()
+	ids := a.active()
 	if types := q["entity_type"]; ids == nil || (len(types) > 0 && !slices.Contains(types, typeNode)) {
 		ids = []EntityID{}
 	}
@@ -168,8 +166,8 @@ func (a *Authority) resolve(id EntityID, asked []string) (string, string) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	m, ok := a.members[id]
-	if !ok {
+	m := a.members[id]
+	if !m.active() {
 		return "", errorNotFound
 	}
 	r, ok := m.responses[key]

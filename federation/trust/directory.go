@@ -18,6 +18,11 @@ type Directory struct {
 	cacheFile string
 
 	snapshot atomic.Pointer[snapshot]
+	// retained holds, by Anchor, what Retain was told; nil when it was not.
+	retained atomic.Pointer[map[EntityID]map[EntityID]bool]
+
+	// retaining is held by the one Retain that runs.
+	retaining sync.Mutex
 
 	// refreshing is held by the one Refresh that runs.
 	refreshing sync.Mutex
@@ -50,7 +55,7 @@ func NewDirectory(anchors []Anchor, source Source, cacheFile string) (*Directory
 // whose chain holds at now. It is the transport's gate: false means refuse.
 func (d *Directory) Member(peerID string, now time.Time) (Node, bool) {
 	m, ok := d.snapshot.Load().peers[peerID]
-	if !ok || !now.Before(m.node.ExpiresAt) {
+	if !ok || !now.Before(m.node.ExpiresAt) || !d.vouched(m) {
 		return Node{}, false
 	}
 	return m.node, true
@@ -64,6 +69,9 @@ func (d *Directory) Entity(id EntityID, now time.Time) (Node, error) {
 	if !ok {
 		return Node{}, s.absent(s.unresolved[id])
 	}
+	if !d.vouched(m) {
+		return Node{}, ErrNotMember
+	}
 	return m.at(now)
 }
 
@@ -76,6 +84,9 @@ func (d *Directory) Country(alpha3 string, now time.Time) (Node, error) {
 		// Whose country an unresolved member is, is not known either.
 		return Node{}, s.absent(len(s.unresolved) > 0)
 	}
+	if !d.vouched(m) {
+		return Node{}, ErrNotMember
+	}
 	return m.at(now)
 }
 
@@ -85,7 +96,7 @@ func (d *Directory) Members(now time.Time) []Node {
 	s := d.snapshot.Load()
 	nodes := make([]Node, 0, len(s.ordered))
 	for _, m := range s.ordered {
-		if now.Before(m.node.ExpiresAt) {
+		if now.Before(m.node.ExpiresAt) && d.vouched(m) {
 			nodes = append(nodes, m.node)
 		}
 	}

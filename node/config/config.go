@@ -70,7 +70,7 @@ type Trust struct {
 type Anchor struct {
 	EntityID string // entity_id, required: its Entity Identifier, an https URL
 	KeysFile string // keys_file, required: its JWKS, obtained out of band; whoever writes this file decides who is a member
-	Location string // location, default the entity_id: base URL where its endpoints are reached
+	Location string // location, default the entity_id: base URL where its endpoints are reached, or file:///folder that `tamga anchor publish` wrote
 }
 
 // Engines of [Store].

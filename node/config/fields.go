@@ -111,7 +111,7 @@ func (w *walker) anchor(n *yaml.Node, path string) Anchor {
 	w.mapping(n, path,
 		entry{"entity_id", true, w.into(&a.EntityID, ruleEntityID)},
 		entry{"keys_file", true, w.intoPath(&a.KeysFile)},
-		entry{"location", false, w.into(&a.Location, ruleLocation)},
+		entry{"location", false, w.into(&a.Location, ruleAnchorLocation)},
 	)
 	return a
 }

@@ -45,6 +45,20 @@ func ruleLocation(s string) (message, hint string) {
 	return "", ""
 }
 
+// ruleAnchorLocation accepts a folder on a disk, too: what an anchor published proves itself.
+func ruleAnchorLocation(s string) (message, hint string) {
+	path, ok := strings.CutPrefix(s, "file://")
+	switch {
+	case !ok:
+		return ruleLocation(s)
+	case len(s) > maxURL:
+		return "is longer than 2048 characters", ""
+	case !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#%"):
+		return "must be file:// and an absolute path", "for the folder /srv/federation write file:///srv/federation"
+	}
+	return "", ""
+}
+
 func parseURL(s string) (*url.URL, string) {
 	u, err := url.Parse(s)
 	switch {

@@ -27,7 +27,8 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
-// Directory finds the node of a country, from memory. trust.Directory does.
+// Directory finds the node of a country, from memory. trust.Directory does. The code of an
+// error that is a *protocol.Fault becomes that of the outcome.
 type Directory interface {
 	Country(alpha3 string, now time.Time) (trust.Node, error)
 }
@@ -289,6 +290,9 @@ func result(c protocol.Code) Result {
 }
 
 func undirected(err error) protocol.Code {
+	if f, ok := errors.AsType[*protocol.Fault](err); ok {
+		return f.Code // the directory knows better why
+	}
 	if errors.Is(err, trust.ErrNotMember) {
 		return protocol.CodeNoPeer
 	}

@@ -79,7 +79,7 @@ func TestAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			family := string(e.Code[:7])
-			early := family == "TMG-TRU" || family == "TMG-QRY" && e.Code <= protocol.CodeLifetime || e.Code == protocol.CodeRevision ||
+			early := family == "TMG-TRU" && e.Wire || family == "TMG-QRY" && e.Code <= protocol.CodeLifetime || e.Code == protocol.CodeRevision ||
 				e.Code == protocol.CodeOverloaded || e.Code == protocol.CodeLedgerUnavailable || e.Code == protocol.CodeInternal
 			want := protocol.CodeAnswerInvalid
 			if early {
@@ -372,6 +372,7 @@ func TestUndirected(t *testing.T) {
 	}{
 		"unknown-country": {nil, elsewhere, nil, protocol.CodeNoPeer},
 		"not-member":      {fmt.Errorf("looking up: %w", trust.ErrNotMember), request(), nil, protocol.CodeNoPeer},
+		"suspended":       {&protocol.Fault{Code: protocol.CodeSuspended}, request(), nil, protocol.CodeSuspended},
 		"expired":         {trust.ErrExpired, request(), nil, protocol.CodeTrustUndetermined},
 		"undetermined":    {trust.ErrUndetermined, request(), nil, protocol.CodeTrustUndetermined},
 		"no-sealing-key":  {nil, request(), func(n *trust.Node) { n.SealingKeys = nil }, protocol.CodeTrustUndetermined},

@@ -19,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/membership"
 )
 
 // Files of a Trust Anchor's folder.
@@ -28,6 +29,7 @@ const (
 	anchorRoot     = "root.json"
 	anchorKeystore = "keystore.json"
 	anchorMembers  = "members"
+	anchorListing  = "listing.jwt"
 	anchorSecret   = "federation-key"
 )
 
@@ -45,13 +47,18 @@ func (a *app) anchorCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Be the Trust Anchor of a region",
 		Long: `The Trust Anchor says who is a member: it signs a Subordinate Statement about each
-node and serves it. It sees no query and holds no biometrics.`,
+node and serves it. It sees no query and holds no biometrics.
+
+It need not be on a network: ` + "`tamga anchor publish`" + ` writes all that it has to say as a
+folder, which any web server serves and any disk carries.`,
 		Example: `  tamga anchor init --dir anchor --entity-id https://anchor.example --passphrase-file pass.txt
   tamga anchor enroll --dir anchor --jurisdiction KAZ --passphrase-file pass.txt kaz/entity-configuration.jwt
-  tamga anchor run --dir anchor --passphrase-file pass.txt
+  tamga anchor serve --dir anchor --passphrase-file pass.txt
+  tamga anchor suspend --dir anchor --passphrase-file pass.txt https://kaz.example
   tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
 	}
-	c.AddCommand(a.anchorInit(), a.anchorEnroll(), a.anchorRemove(), a.anchorRun())
+	c.AddCommand(a.anchorInit(), a.anchorEnroll(), a.anchorList(), a.anchorSuspend(), a.anchorReinstate(), a.anchorRemove(),
+		a.anchorServe(), a.anchorPublish())
 	return c
 }
 
@@ -127,7 +134,7 @@ func (a *app) makeAnchor(dir string, s anchorFile, location, passphraseFile stri
 	if err := writeJSON(filepath.Join(dir, anchorSettings), s); err != nil {
 		return err
 	}
-	a.say("hint: tamga anchor run --dir %s, and hand %s to every node", dir, filepath.Join(dir, anchorPublic))
+	a.say("hint: tamga anchor serve --dir %s, and hand %s to every node", dir, filepath.Join(dir, anchorPublic))
 	return a.emit(map[string]string{"entity_id": s.EntityID, "trust_anchor": filepath.Join(dir, anchorPublic), "listen": s.Listen, "key_id": key.Public().KeyID()},
 		[][2]string{{"entity", s.EntityID}, {"key", key.Public().KeyID()}, {"serves on", s.Listen}, {"for nodes", filepath.Join(dir, anchorPublic)}})
 }
@@ -144,43 +151,55 @@ func writeJSON(path string, v any) error {
 }
 
 // openAnchor opens the anchor of dir with its key.
-func (a *app) openAnchor(dir, passphraseFile string) (*trust.Authority, anchorFile, error) {
+func (a *app) openAnchor(dir, passphraseFile string) (openedAnchor, error) {
+	var none openedAnchor
 	var s anchorFile
 	if dir == "" {
-		return nil, s, usage("--dir is needed: the folder that `tamga anchor init` made")
+		return none, usage("--dir is needed: the folder that `tamga anchor init` made")
 	}
 	b, err := os.ReadFile(filepath.Join(dir, anchorSettings))
 	if err != nil {
-		return nil, s, fmt.Errorf("opening trust anchor: %w", err)
+		return none, fmt.Errorf("opening trust anchor: %w", err)
 	}
 	if err := jose.DecodeClaims(b, &s); err != nil {
-		return nil, s, fmt.Errorf("opening trust anchor: %s is not what `tamga anchor init` wrote", anchorSettings)
+		return none, fmt.Errorf("opening trust anchor: %s is not what `tamga anchor init` wrote", anchorSettings)
 	}
 	pass, err := a.passphrase(passphraseFile, "Passphrase of the anchor's key")
 	if err != nil {
-		return nil, s, err
+		return none, err
 	}
 	root, err := custody.Open(filepath.Join(dir, anchorRoot), pass)
 	if err != nil {
-		return nil, s, fmt.Errorf("opening trust anchor: %w", err)
+		return none, fmt.Errorf("opening trust anchor: %w", err)
 	}
 	defer root.Wipe()
 	store, err := custody.OpenKeystore(filepath.Join(dir, anchorKeystore), root)
 	if err != nil {
-		return nil, s, fmt.Errorf("opening trust anchor: %w", err)
+		return none, fmt.Errorf("opening trust anchor: %w", err)
 	}
 	seed, err := store.Secret(anchorSecret)
 	if err != nil {
-		return nil, s, fmt.Errorf("opening trust anchor: %w", err)
+		return none, fmt.Errorf("opening trust anchor: %w", err)
 	}
 	key, err := jose.NewPrivateKey(seed)
 	clear(seed)
 	if err != nil {
-		return nil, s, fmt.Errorf("opening trust anchor: %w", err)
+		return none, fmt.Errorf("opening trust anchor: %w", err)
 	}
 	authority, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: trust.EntityID(s.EntityID), Key: key,
 		Dir: filepath.Join(dir, anchorMembers), OrganizationName: s.Name, Clock: time.Now})
-	return authority, s, err
+	if err != nil {
+		return none, err
+	}
+	author, err := membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, File: filepath.Join(dir, anchorListing), Clock: time.Now})
+	return openedAnchor{authority, author, s}, err
+}
+
+// openedAnchor is a Trust Anchor with its key.
+type openedAnchor struct {
+	*trust.Authority
+	author   *membership.Author
+	settings anchorFile
 }
 
 func (a *app) anchorEnroll() *cobra.Command {
@@ -202,14 +221,17 @@ have established the node to act for. A running anchor serves the member at once
 			if o.Jurisdiction == "" {
 				return usage("--jurisdiction is needed: the country you have established the node to act for")
 			}
-			authority, _, err := a.openAnchor(dir, passphraseFile)
+			anchor, err := a.openAnchor(dir, passphraseFile)
 			if err != nil {
 				return err
 			}
-			e, err := authority.Enroll(strings.TrimSpace(string(token)), o)
+			e, err := anchor.Enroll(strings.TrimSpace(string(token)), o)
 			if err != nil {
 				return &failure{exit: exitIntegrity, code: protocol.CodeMembership, err: err,
 					hint: "nothing was changed. The file to enroll is the entity-configuration.jwt of the node's folder: compare it and --jurisdiction with what the node's operator sent"}
+			}
+			if _, err := anchor.author.Update(); err != nil {
+				return err
 			}
 			return a.emit(map[string]any{"entity_id": e.Entity, "jurisdiction": e.Jurisdiction, "peer_id": e.PeerID, "enrolled_at": e.EnrolledAt},
 				[][2]string{{"member", string(e.Entity)}, {"country", e.Jurisdiction}, {"peer id", e.PeerID}})
@@ -229,17 +251,21 @@ func (a *app) anchorRemove() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remove ENTITY-IDENTIFIER",
 		Short: "End a node's membership",
-		Long: `The anchor stops vouching for the node. Peers refuse it from their next refresh on, at the
-latest when the statement they hold runs out. A running anchor follows at once.`,
+		Long: `The anchor stops vouching for the node, and its jurisdiction and peer ID are free for
+another. Peers refuse it within a minute where the anchor serves, else from the next
+publish on, and at the latest when the statement they hold runs out.`,
 		Example: `  tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			authority, _, err := a.openAnchor(dir, passphraseFile)
+			anchor, err := a.openAnchor(dir, passphraseFile)
 			if err != nil {
 				return err
 			}
-			if err := authority.Remove(trust.EntityID(args[0])); err != nil {
-				return &failure{exit: exitFailure, code: protocol.CodeMembership, err: err, hint: "nothing was changed; " + listed(authority)}
+			if err := anchor.Remove(trust.EntityID(args[0])); err != nil {
+				return &failure{exit: exitFailure, code: protocol.CodeMembership, err: err, hint: "nothing was changed; " + listed(anchor.Authority)}
+			}
+			if _, err := anchor.author.Update(); err != nil {
+				return err
 			}
 			return a.emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
 		},
@@ -262,20 +288,23 @@ func listed(authority *trust.Authority) string {
 	return "the members are " + strings.Join(names, ", ")
 }
 
-func (a *app) anchorRun() *cobra.Command {
+func (a *app) anchorServe() *cobra.Command {
 	var dir, passphraseFile string
 	c := &cobra.Command{
-		Use:     "run",
+		Use:     "serve",
+		Aliases: []string{"run"},
 		Short:   "Serve statements until Ctrl-C",
-		Long:    `Serves the anchor's Entity Configuration and its fetch, list and resolve endpoints (OpenID Federation 1.0).`,
-		Example: `  tamga anchor run --dir anchor --passphrase-file pass.txt`,
+		Long: `Serves the anchor's Entity Configuration, its fetch, list and resolve endpoints (OpenID
+Federation 1.0), and its bundle, by which members learn of a suspension within a minute.
+Members enrolled, suspended or removed meanwhile by other commands are noticed.`,
+		Example: `  tamga anchor serve --dir anchor --passphrase-file pass.txt`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			authority, s, err := a.openAnchor(dir, passphraseFile)
+			anchor, err := a.openAnchor(dir, passphraseFile)
 			if err != nil {
 				return err
 			}
-			return a.serveAnchor(c.Context(), authority, s)
+			return a.serveAnchor(c.Context(), anchor)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the anchor's folder (required)")
@@ -283,19 +312,20 @@ func (a *app) anchorRun() *cobra.Command {
 	return c
 }
 
-func (a *app) serveAnchor(ctx context.Context, authority *trust.Authority, s anchorFile) error {
+func (a *app) serveAnchor(ctx context.Context, anchor openedAnchor) error {
+	s := anchor.settings
 	l, err := net.Listen("tcp", s.Listen)
 	if err != nil {
 		return fmt.Errorf("serving statements: %w", err)
 	}
-	server := &http.Server{Handler: authority.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+	server := &http.Server{Handler: anchor.author.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
-	a.say("serving %s on http://%s, %d members", s.EntityID, l.Addr(), len(authority.List()))
+	a.say("serving %s on http://%s, %d members", s.EntityID, l.Addr(), len(anchor.List()))
 	g, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	g.Go(func() error {
-		err := authority.Run(ctx, refetchEvery, func(err error) {
+		err := anchor.Run(ctx, refetchEvery, func(err error) {
 			if err != nil {
 				a.say("fetching members' Entity Configurations anew: %v", err)
 			}

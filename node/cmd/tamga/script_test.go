@@ -88,6 +88,7 @@ func scripts(t *testing.T) testscript.Params {
 			"hold":     hold,
 			"identity": ageIdentities, "shown": shown, "flip": flip, "spoil": spoil, "append": appendFile, "tree": tree, "live": live,
 			"members": waitForMembers,
+			"waitlog": waitForLog,
 			"sealed":  waitForSealed,
 			"exits":   exits,
 			"database": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -163,6 +164,20 @@ func waitForMembers(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s does not know %d others: %v %s", args[0], want, err, out)
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// waitForLog: waitlog FILE REGEXP waits until a line of the file matches.
+func waitForLog(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitlog FILE REGEXP")
+	}
+	want := regexp.MustCompile(args[1])
+	for deadline := time.Now().Add(60 * time.Second); !want.MatchString(ts.ReadFile(args[0])); {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not say %s", args[0], args[1])
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 

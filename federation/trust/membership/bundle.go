@@ -1,0 +1,71 @@
+package membership
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
+)
+
+const (
+	// WellKnown is the path of an Anchor's bundle below its location.
+	WellKnown = "/.well-known/tamga-federation"
+
+	wellKnownConfiguration = "/.well-known/openid-federation"
+	bundleVersion          = 1
+	// maxBundle bounds a bundle: a thousand members at 64 KiB.
+	maxBundle = 64 << 20
+)
+
+// Bundle is all that an Anchor has to say. What is in it proves itself: the file needs no
+// protection but against loss.
+type Bundle struct {
+	Version int `json:"version"`
+	Notice
+	// Resolved holds a resolve response about each member.
+	Resolved []string `json:"resolved"`
+}
+
+// ParseBundle reads a bundle. Nothing in it is verified.
+func ParseBundle(b []byte) (Bundle, error) {
+	var out Bundle
+	if len(b) > maxBundle {
+		return Bundle{}, fmt.Errorf("reading bundle: over %d bytes", maxBundle)
+	}
+	if err := json.Unmarshal(b, &out); err != nil || out.Version != bundleVersion {
+		return Bundle{}, errors.New("reading bundle: not a bundle of this version")
+	}
+	if len(out.Resolved) > maxMembers {
+		return Bundle{}, fmt.Errorf("reading bundle: over %d members", maxMembers)
+	}
+	return out, nil
+}
+
+// index gives the resolve responses by subject, as they claim it.
+func (b Bundle) index() map[trust.EntityID]string {
+	out := make(map[trust.EntityID]string, len(b.Resolved))
+	for _, token := range b.Resolved {
+		if sub, _, err := inside(token); err == nil {
+			out[sub] = token
+		}
+	}
+	return out
+}
+
+// inside reads subject and chain of a resolve response, which nobody has verified.
+func inside(token string) (trust.EntityID, []string, error) {
+	u, err := jose.Parse(token)
+	if err != nil {
+		return "", nil, err
+	}
+	var c struct {
+		Subject trust.EntityID `json:"sub"`
+		Chain   []string       `json:"trust_chain"`
+	}
+	if err := jose.DecodeOpenClaims(u.Payload(), &c); err != nil {
+		return "", nil, err
+	}
+	return c.Subject, c.Chain, nil
+}

@@ -1,0 +1,260 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tamga-id/tamga/federation/trust"
+)
+
+// pollTimeout bounds one poll of an Anchor: a bundle of a thousand members over a slow line.
+const pollTimeout = 30 * time.Second
+
+// fileScheme marks the location of an Anchor whose folder lies on a disk.
+const fileScheme = "file://"
+
+// Source answers for Anchors that publish a bundle from that, and for everybody else by
+// the [trust.Source] beneath. Safe for concurrent use.
+type Source struct {
+	trust.Source
+	anchors []trust.Anchor // immutable after New
+	keeper  *Keeper
+	client  *http.Client
+	clock   func() time.Time
+
+	polling sync.Mutex // held by the one Poll that runs
+
+	mu    sync.Mutex
+	state map[trust.EntityID]state // guarded by mu
+}
+
+// state is what is known of one Anchor's bundle.
+type state struct {
+	etag     string
+	modified time.Time // of a file
+	size     int64
+	notice   Notice
+	resolved map[trust.EntityID]string
+	has      bool  // there is a bundle
+	err      error // of the last poll
+}
+
+var _ trust.Source = (*Source)(nil)
+
+// errNoBundle: the Anchor was reached and has none.
+var errNoBundle = errors.New("the Trust Anchor publishes no bundle")
+
+// NewSource returns a source over beneath. client may be nil.
+func NewSource(beneath trust.Source, anchors []trust.Anchor, k *Keeper, client *http.Client, clock func() time.Time) (*Source, error) {
+	if beneath == nil || k == nil || clock == nil {
+		return nil, errors.New("configuring source: source beneath, keeper and clock are required")
+	}
+	s := &Source{Source: beneath, anchors: anchors, keeper: k, clock: clock, client: &http.Client{}, state: make(map[trust.EntityID]state)}
+	if client != nil {
+		*s.client = *client
+	}
+	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return errors.New("redirect refused") }
+	return s, nil
+}
+
+// WithoutFiles returns the Anchors without locations on a disk, which only a [Source] reads.
+func WithoutFiles(anchors []trust.Anchor) []trust.Anchor {
+	out := make([]trust.Anchor, len(anchors))
+	for i, a := range anchors {
+		if strings.HasPrefix(a.Location, fileScheme) {
+			a.Location = ""
+		}
+		out[i] = a
+	}
+	return out
+}
+
+// Poll reads the bundle of every Anchor when it has changed, and returns the listings in
+// it that are newer than what was held. It costs an Anchor one conditional request. The
+// error joins what went wrong with single Anchors; what was known of them stays.
+func (s *Source) Poll(ctx context.Context) ([]Listing, error) {
+	s.polling.Lock()
+	defer s.polling.Unlock()
+	var news []Listing
+	var faults []error
+	for _, a := range s.anchors {
+		s.mu.Lock()
+		before := s.state[a.EntityID]
+		s.mu.Unlock()
+		after, l, newer, err := s.poll(ctx, a, before)
+		if errors.Is(err, errNoBundle) {
+			after, err = state{}, nil
+		}
+		if err != nil {
+			after = before
+			after.err = fmt.Errorf("reading bundle of %q: %w", a.EntityID, err)
+			faults = append(faults, after.err)
+		}
+		if newer {
+			news = append(news, l)
+		}
+		s.mu.Lock()
+		s.state[a.EntityID] = after
+		s.mu.Unlock()
+	}
+	return news, errors.Join(faults...)
+}
+
+func (s *Source) poll(ctx context.Context, a trust.Anchor, before state) (state, Listing, bool, error) {
+	read := s.fetch
+	if strings.HasPrefix(a.Location, fileScheme) {
+		read = readFile
+	}
+	b, after, err := read(ctx, a, before)
+	if err != nil {
+		return before, Listing{}, false, err
+	}
+	if b == nil { // as it was
+		before.err = nil
+		return before, Listing{}, false, nil
+	}
+	bundle, err := ParseBundle(b)
+	if err != nil {
+		return before, Listing{}, false, err
+	}
+	if id, err := bundle.anchorOf(); err != nil || id != a.EntityID {
+		return before, Listing{}, false, errors.New("the bundle is not of this Trust Anchor")
+	}
+	l, newer, err := s.keeper.Offer(bundle.Notice, s.clock())
+	if err != nil {
+		return before, Listing{}, false, err
+	}
+	after.notice, after.resolved, after.has = bundle.Notice, bundle.index(), true
+	return after, l, newer, nil
+}
+
+// readFile reads a bundle from a folder that was published, or from the file itself.
+func readFile(_ context.Context, a trust.Anchor, before state) ([]byte, state, error) {
+	u, err := url.Parse(a.Location)
+	if err != nil {
+		return nil, before, errors.New("its location is not a URL")
+	}
+	path := filepath.FromSlash(u.Path)
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		path = filepath.Join(path, filepath.FromSlash(WellKnown))
+		info, err = os.Stat(path)
+	}
+	if err != nil {
+		return nil, before, err
+	}
+	if before.has && before.err == nil && info.ModTime().Equal(before.modified) && info.Size() == before.size {
+		return nil, before, nil
+	}
+	if info.Size() > maxBundle {
+		return nil, before, fmt.Errorf("over %d bytes", maxBundle)
+	}
+	b, err := os.ReadFile(path)
+	return b, state{modified: info.ModTime(), size: info.Size()}, err
+}
+
+func (s *Source) fetch(ctx context.Context, a trust.Anchor, before state) ([]byte, state, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	base := a.Location
+	if base == "" {
+		base = string(a.EntityID)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(base, "/")+WellKnown, nil)
+	if err != nil {
+		return nil, before, err
+	}
+	if before.has && before.etag != "" {
+		req.Header.Set("If-None-Match", before.etag)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, before, err
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusNotModified && before.has:
+		return nil, before, nil
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, before, errNoBundle
+	case resp.StatusCode != http.StatusOK:
+		return nil, before, fmt.Errorf("status %d", resp.StatusCode)
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBundle+1))
+	return b, state{etag: resp.Header.Get("ETag")}, err
+}
+
+// of returns what is known of an Anchor's bundle, and whether there is one.
+func (s *Source) of(id trust.EntityID) (state, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.state[id]
+	return st, st.has || st.err != nil
+}
+
+// EntityConfiguration implements [trust.Source].
+func (s *Source) EntityConfiguration(ctx context.Context, id trust.EntityID) (string, error) {
+	if st, ok := s.of(id); ok {
+		// What is held of an Anchor that does not answer now is in the directory already.
+		return st.notice.Configuration, st.err
+	}
+	token, err := s.Source.EntityConfiguration(ctx, id)
+	if err == nil {
+		return token, nil
+	}
+	for _, a := range s.anchors {
+		st, _ := s.of(a.EntityID)
+		if _, chain, e := inside(st.resolved[id]); e == nil && len(chain) > 0 {
+			return chain[0], nil
+		}
+	}
+	return "", err
+}
+
+// SubordinateStatement implements [trust.Source].
+func (s *Source) SubordinateStatement(ctx context.Context, superior, subject trust.EntityID) (string, error) {
+	st, ok := s.of(superior)
+	if !ok {
+		return s.Source.SubordinateStatement(ctx, superior, subject)
+	}
+	if st.err != nil {
+		return "", st.err
+	}
+	if _, chain, err := inside(st.resolved[subject]); err == nil && len(chain) > 1 {
+		return chain[1], nil
+	}
+	return "", fmt.Errorf("looking for a statement in the bundle of %q: %w", superior, trust.ErrNotMember)
+}
+
+// List implements [trust.Source]. Once a signed listing is held, the unsigned one of the
+// Anchor's list endpoint is not asked for: whoever is on the way could shorten it.
+func (s *Source) List(ctx context.Context, superior trust.EntityID) ([]trust.EntityID, error) {
+	if l, _, ok := s.keeper.Held(superior); ok {
+		return l.Members, nil
+	}
+	return s.Source.List(ctx, superior)
+}
+
+// Resolve implements [trust.Source].
+func (s *Source) Resolve(ctx context.Context, resolver, subject, anchor trust.EntityID) (string, error) {
+	st, ok := s.of(resolver)
+	if !ok || resolver != anchor {
+		return s.Source.Resolve(ctx, resolver, subject, anchor)
+	}
+	if st.err != nil {
+		return "", st.err
+	}
+	if token, ok := st.resolved[subject]; ok {
+		return token, nil
+	}
+	return "", fmt.Errorf("looking for a member in the bundle of %q: %w", resolver, trust.ErrNotMember)
+}

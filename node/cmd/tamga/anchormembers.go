@@ -1,0 +1,203 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/trust"
+)
+
+// anchorFlags say which anchor a command works on.
+type anchorFlags struct{ dir, passphraseFile string }
+
+func (n *anchorFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&n.dir, "dir", "", "the anchor's folder (required)")
+	f.StringVar(&n.passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
+}
+
+// anchorMember is a member as `tamga anchor list` shows it: a contract.
+type anchorMember struct {
+	EntityID      trust.EntityID `json:"entity_id"`
+	Jurisdiction  string         `json:"jurisdiction"`
+	PeerID        string         `json:"peer_id"`
+	State         string         `json:"state"` // member, suspended or expired
+	Reason        string         `json:"reason,omitempty"`
+	Suspended     time.Time      `json:"suspended,omitzero"`
+	EnrolledAt    time.Time      `json:"enrolled_at"`
+	Lifetime      string         `json:"statement_lifetime"`
+	Configuration time.Time      `json:"configuration_until"`
+	Keys          []string       `json:"key_ids"`
+}
+
+func memberOf(e trust.Enrolment, now time.Time) anchorMember {
+	m := anchorMember{EntityID: e.Entity, Jurisdiction: e.Jurisdiction, PeerID: e.PeerID, State: "member", Reason: e.Reason,
+		Suspended: e.Suspended, EnrolledAt: e.EnrolledAt, Lifetime: e.Lifetime.String()}
+	if s, err := trust.ParseStatement(e.Configuration); err == nil {
+		m.Configuration = s.ExpiresAt()
+	}
+	for _, k := range e.Keys.Keys() {
+		m.Keys = append(m.Keys, k.KeyID())
+	}
+	switch {
+	case !e.Suspended.IsZero():
+		m.State = "suspended"
+	case !now.Before(m.Configuration):
+		m.State = "expired"
+	}
+	return m
+}
+
+func (a *app) anchorList() *cobra.Command {
+	var at anchorFlags
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the members, and who is suspended",
+		Long: `Lists every member with its country and state: member, suspended, or expired, which is a
+member whose Entity Configuration has run out so that nobody can verify it: enroll its new
+one. The sequence is that of the signed listing, which members compare.`,
+		Example: `  tamga anchor list --dir anchor --passphrase-file pass.txt -o json`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			anchor, err := a.openAnchor(at.dir, at.passphraseFile)
+			if err != nil {
+				return err
+			}
+			l, err := anchor.author.Update()
+			if err != nil {
+				return err
+			}
+			out := struct {
+				Sequence uint64         `json:"sequence"`
+				Members  []anchorMember `json:"members"`
+			}{l.Sequence, []anchorMember{}}
+			rows := [][2]string{{"sequence", fmt.Sprint(l.Sequence)}}
+			for _, e := range anchor.List() {
+				m := memberOf(e, time.Now())
+				out.Members = append(out.Members, m)
+				state := m.State
+				if m.State == "suspended" {
+					state += " since " + m.Suspended.Format(time.RFC3339)
+					if m.Reason != "" {
+						state += ": " + m.Reason
+					}
+				}
+				rows = append(rows, [2]string{m.Jurisdiction, fmt.Sprintf("%s, %s", m.EntityID, state)})
+			}
+			return a.emit(out, rows)
+		},
+	}
+	at.add(c.Flags())
+	return c
+}
+
+func (a *app) anchorSuspend() *cobra.Command {
+	var at anchorFlags
+	var reason string
+	c := &cobra.Command{
+		Use:   "suspend ENTITY-IDENTIFIER",
+		Short: "Stop vouching for a member, until it is reinstated",
+		Long: `The anchor signs a listing without the member. Members that run take it over within a
+minute, from the anchor or from one another: they close the member's connections, refuse it
+and do not ask it. Members that are cut off do so when the statement they hold runs out.
+Country and peer ID stay the member's. The reason is shown to every member.
+
+An anchor that does not serve has to publish again.`,
+		Example: `  tamga anchor suspend --dir anchor --passphrase-file pass.txt --reason "key lost" https://kaz.example`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.changeMember(at, args[0], "suspended", func(o openedAnchor, id trust.EntityID) error { return o.Suspend(id, reason) })
+		},
+	}
+	at.add(c.Flags())
+	c.Flags().StringVar(&reason, "reason", "", "shown to every member; printable ASCII, at most 200 characters")
+	return c
+}
+
+func (a *app) anchorReinstate() *cobra.Command {
+	var at anchorFlags
+	c := &cobra.Command{
+		Use:     "reinstate ENTITY-IDENTIFIER",
+		Short:   "Vouch for a suspended member again",
+		Long:    `Ends a suspension. Members that run notice within a minute.`,
+		Example: `  tamga anchor reinstate --dir anchor --passphrase-file pass.txt https://kaz.example`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.changeMember(at, args[0], "reinstated", func(o openedAnchor, id trust.EntityID) error { return o.Reinstate(id) })
+		},
+	}
+	at.add(c.Flags())
+	return c
+}
+
+// changeMember changes the state of a member and signs the next listing.
+func (a *app) changeMember(at anchorFlags, id, done string, change func(openedAnchor, trust.EntityID) error) error {
+	anchor, err := a.openAnchor(at.dir, at.passphraseFile)
+	if err != nil {
+		return err
+	}
+	if err := change(anchor, trust.EntityID(id)); err != nil {
+		f := &failure{exit: exitFailure, code: protocol.CodeMembership, err: err, hint: "nothing was changed; " + listed(anchor.Authority)}
+		if errors.Is(err, trust.ErrSuspended) || errors.Is(err, trust.ErrNotSuspended) {
+			f.hint = "nothing was changed; see `tamga anchor list`"
+		}
+		return f
+	}
+	l, err := anchor.author.Update()
+	if err != nil {
+		return err
+	}
+	a.say("hint: an anchor that serves tells its members within a minute; another has to run tamga anchor publish")
+	return a.emit(map[string]any{done: id, "sequence": l.Sequence}, [][2]string{{done, id}, {"sequence", fmt.Sprint(l.Sequence)}})
+}
+
+func (a *app) anchorPublish() *cobra.Command {
+	var at anchorFlags
+	var out string
+	c := &cobra.Command{
+		Use:   "publish",
+		Short: "Write all that the anchor says as a folder of signed files",
+		Long: `Writes the folder that nodes read instead of asking the anchor: .well-known/tamga-federation
+with the listing and every member's Trust Chain, and .well-known/openid-federation. Every
+file proves itself, so the anchor's key can stay on a machine without a network. Carry the
+folder on a stick and put it
+
+  on a web server, as the root of the anchor's location, whatever that serves it as, or
+  on each node's disk: location: file:///path/to/folder in tamga.yaml.
+
+Nodes look every few seconds whether it changed. They never go back to an older listing.
+Publish again after every change, and before the time that is printed, when the first
+statement runs out: enroll --lifetime says how long statements hold.`,
+		Example: `  tamga anchor publish --dir anchor --passphrase-file pass.txt --out /media/stick/federation`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if out == "" {
+				return usage("--out is needed: the folder to write")
+			}
+			anchor, err := a.openAnchor(at.dir, at.passphraseFile)
+			if err != nil {
+				return err
+			}
+			p, err := anchor.author.Publish(out)
+			if err != nil {
+				return err
+			}
+			rows := [][2]string{{"folder", out}, {"sequence", fmt.Sprint(p.Listing.Sequence)}, {"members", fmt.Sprint(len(p.Listing.Members))},
+				{"suspended", fmt.Sprint(len(p.Listing.Suspended))}, {"publish again before", p.Until.UTC().Format(time.RFC3339)}}
+			expired := []trust.EntityID{}
+			for _, id := range p.Expired {
+				expired = append(expired, id)
+				a.say("warning: the Entity Configuration of %s has run out; nobody can verify it: enroll its new one", string(id))
+			}
+			return a.emit(map[string]any{"folder": out, "sequence": p.Listing.Sequence, "members": len(p.Listing.Members),
+				"suspended": len(p.Listing.Suspended), "until": p.Until.UTC(), "expired": expired}, rows)
+		},
+	}
+	at.add(c.Flags())
+	c.Flags().StringVar(&out, "out", "", "folder to write (required)")
+	return c
+}

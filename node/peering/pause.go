@@ -1,0 +1,254 @@
+package peering
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/federation/trust"
+)
+
+// Pause is an operator's decision to have nothing to do with a member for now.
+type Pause struct {
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+var (
+	// ErrPaused: the peer is paused already.
+	ErrPaused = errors.New("the peer is paused already")
+	// ErrNotPaused: the peer is not paused.
+	ErrNotPaused = errors.New("the peer is not paused")
+)
+
+// maxReason bounds the reason of a pause.
+const maxReason = 200
+
+func (p *Peers) pauseFile() string { return filepath.Join(p.cfg.DataDir, "paused.json") }
+
+func readPauses(path string) (map[trust.EntityID]Pause, error) {
+	out := make(map[trust.EntityID]Pause)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading paused peers: %w", err)
+	}
+	return out, nil
+}
+
+// Pause refuses the member both ways from now on, over a restart too, and ends its
+// connections. The error matches trust.ErrNotMember or [ErrPaused].
+func (p *Peers) Pause(name, reason string) (trust.EntityID, error) {
+	if len(reason) > maxReason || strings.ContainsFunc(reason, func(r rune) bool { return r < ' ' }) {
+		return "", fmt.Errorf("pausing peer: the reason is one line of at most %d bytes", maxReason)
+	}
+	m, err := p.Find(name)
+	if err != nil {
+		return "", err
+	}
+	err = p.edit(func(all map[trust.EntityID]Pause) error {
+		if _, is := all[m.EntityID]; is {
+			return ErrPaused
+		}
+		all[m.EntityID] = Pause{Since: p.cfg.Now().UTC().Truncate(time.Second), Reason: reason}
+		return nil
+	})
+	if err == nil {
+		p.cfg.Log.Warn("peer paused", slog.String("entity", string(m.EntityID)))
+		p.cfg.Changed()
+	}
+	return m.EntityID, err
+}
+
+// Resume ends a pause, also that of a member which is none any more. The error matches
+// [ErrNotPaused].
+func (p *Peers) Resume(name string) (trust.EntityID, error) {
+	id := trust.EntityID(name)
+	if m, err := p.Find(name); err == nil {
+		id = m.EntityID
+	}
+	err := p.edit(func(all map[trust.EntityID]Pause) error {
+		if _, is := all[id]; !is {
+			return ErrNotPaused
+		}
+		delete(all, id)
+		return nil
+	})
+	if err == nil {
+		p.cfg.Log.Info("peer resumed", slog.String("entity", string(id)))
+	}
+	return id, err
+}
+
+// edit changes the pauses, in the file first.
+func (p *Peers) edit(change func(map[trust.EntityID]Pause) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := make(map[trust.EntityID]Pause, len(p.paused)+1)
+	for id, is := range p.paused {
+		next[id] = is
+	}
+	err := change(next)
+	if err != nil {
+		return fmt.Errorf("changing paused peers: %w", err)
+	}
+	b, err := json.MarshalIndent(next, "", "  ")
+	if err == nil {
+		err = writeFile(p.pauseFile(), append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("changing paused peers: %w", err)
+	}
+	p.paused = next
+	return nil
+}
+
+// writeFile replaces a file whole.
+func writeFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+func (p *Peers) pausedNow(id trust.EntityID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, is := p.paused[id]
+	return is
+}
+
+// Contact is when a member was last heard, and what went wrong last.
+type Contact struct {
+	Heard   time.Time `json:"heard,omitzero"`
+	Failed  time.Time `json:"failed,omitzero"`
+	Failure string    `json:"failure,omitempty"`
+}
+
+// Heard notes that the member sent something, and Failed that it could not be asked.
+func (p *Peers) Heard(peer transport.PeerID) {
+	p.note(peer, func(c *Contact) { c.Heard = p.cfg.Now().UTC().Truncate(time.Second) })
+}
+
+// Failed notes that the member could not be asked.
+func (p *Peers) Failed(peer transport.PeerID, err error) {
+	p.note(peer, func(c *Contact) { c.Failed, c.Failure = p.cfg.Now().UTC().Truncate(time.Second), err.Error() })
+}
+
+func (p *Peers) note(peer transport.PeerID, edit func(*Contact)) {
+	if _, ok := p.Directory.Member(string(peer), p.cfg.Now()); !ok {
+		return // members alone are kept, so their number bounds it
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.contacts[peer]
+	edit(&c)
+	p.contacts[peer] = c
+}
+
+// Peer is what is known and decided about another member.
+type Peer struct {
+	Node       trust.Node
+	Paused     *Pause
+	Suspension *Suspension
+	Contact    Contact
+	Connected  bool
+}
+
+// List returns the other members, paused ones too, by country; then those suspended.
+func (p *Peers) List() []Peer {
+	connected := p.cfg.Connected()
+	p.mu.Lock()
+	paused, contacts := p.paused, make(map[transport.PeerID]Contact, len(p.contacts))
+	for id, c := range p.contacts {
+		contacts[id] = c
+	}
+	p.mu.Unlock()
+	var out []Peer
+	for _, m := range p.Directory.Members(p.cfg.Now()) {
+		if m.EntityID == p.cfg.Self {
+			continue
+		}
+		one := Peer{Node: m, Contact: contacts[transport.PeerID(m.PeerID)], Connected: slices.Contains(connected, transport.PeerID(m.PeerID))}
+		if is, ok := paused[m.EntityID]; ok {
+			one.Paused = &is
+		}
+		out = append(out, one)
+	}
+	for _, l := range p.keeper.Listings() {
+		for _, s := range l.Suspended {
+			if s.Entity == p.cfg.Self {
+				continue
+			}
+			if _, still := p.keeper.Suspended(s.Entity); still {
+				out = append(out, Peer{Node: trust.Node{EntityID: s.Entity, Jurisdiction: s.Jurisdiction},
+					Suspension: &Suspension{Anchor: l.Anchor, Since: time.Unix(s.Since, 0).UTC(), Reason: s.Reason}})
+			}
+		}
+	}
+	return out
+}
+
+// Suspension is a Trust Anchor's decision not to vouch for a member at present.
+type Suspension struct {
+	Anchor trust.EntityID
+	Since  time.Time
+	Reason string
+}
+
+// SelfSuspended reports whether this node is suspended itself.
+func (p *Peers) SelfSuspended() bool { return p.suspended.Load() }
+
+// Anchors returns the newest listing of each Anchor that publishes one.
+func (p *Peers) Anchors() []AnchorState {
+	var out []AnchorState
+	for _, a := range p.cfg.Anchors {
+		s := AnchorState{EntityID: a.EntityID, Location: a.Location, KeyIDs: keyIDs(a)}
+		if l, _, ok := p.keeper.Held(a.EntityID); ok {
+			s.Sequence, s.IssuedAt, s.Members, s.Suspended = l.Sequence, l.IssuedAt, len(l.Members), len(l.Suspended)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// AnchorState is what is held of a configured Trust Anchor; Sequence is 0 when it has
+// published no signed listing.
+type AnchorState struct {
+	EntityID  trust.EntityID
+	Location  string
+	KeyIDs    []string
+	Sequence  uint64
+	IssuedAt  time.Time
+	Members   int
+	Suspended int
+}
+
+func keyIDs(a trust.Anchor) []string {
+	var out []string
+	for _, k := range a.Keys.Keys() {
+		out = append(out, k.KeyID())
+	}
+	return out
+}

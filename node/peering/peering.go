@@ -1,0 +1,327 @@
+package peering
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/membership"
+)
+
+const (
+	// pollEvery is how often the Anchors' bundles are looked at at least, give or take a
+	// quarter: twice this and the time to hand on is under the minute in which a suspension
+	// has to reach everybody.
+	pollEvery = 15 * time.Second
+	// handTimeout is for one member to take a notice; the others are told meanwhile.
+	handTimeout = 5 * time.Second
+	handWorkers = 16
+	// handStrangers is how many members without an open connection are told of news:
+	// enough for news to get about, and not every member dialling every other.
+	handStrangers = 16
+)
+
+// Config says how the Anchors and the other members are reached. All fields but Client
+// and Every are required.
+type Config struct {
+	Self    trust.EntityID
+	Anchors []trust.Anchor
+	// Locations say where Entities are really reached over HTTP.
+	Locations map[trust.EntityID]string
+	// Every is how often the Anchors are polled when that is more often than every 15 s.
+	Every time.Duration
+	// DataDir holds what is known, so that a node starts while the Anchors are away.
+	DataDir string
+	Client  *http.Client
+	// Exchange sends one frame to a member.
+	Exchange func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error)
+	// Connected are the members with an open connection.
+	Connected func() []transport.PeerID
+	// Changed is called after members were dropped, and must end their connections.
+	Changed func()
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Peers are the other members. Safe for concurrent use.
+type Peers struct {
+	*trust.Directory // immutable after Open
+	cfg              Config
+	keeper           *membership.Keeper
+	source           *membership.Source
+
+	suspended atomic.Bool // this node itself
+	news      chan trust.EntityID
+	wake      chan struct{}
+
+	mu       sync.Mutex // guards what follows; the file paused.json holds the pauses
+	paused   map[trust.EntityID]Pause
+	contacts map[transport.PeerID]Contact
+}
+
+// Open opens what is known of the members. Nothing is fetched.
+func Open(cfg Config) (*Peers, error) {
+	p := &Peers{cfg: cfg, news: make(chan trust.EntityID, 64), wake: make(chan struct{}, 1), contacts: make(map[transport.PeerID]Contact)}
+	var err error
+	if p.paused, err = readPauses(p.pauseFile()); err != nil {
+		return nil, err
+	}
+	if p.keeper, err = membership.NewKeeper(cfg.Anchors, filepath.Join(cfg.DataDir, "listings.json")); err != nil {
+		return nil, err
+	}
+	http, err := trust.NewHTTPSource(cfg.Client, membership.WithoutFiles(cfg.Anchors), cfg.Locations)
+	if err != nil {
+		return nil, err
+	}
+	if p.source, err = membership.NewSource(http, cfg.Anchors, p.keeper, cfg.Client, cfg.Now); err != nil {
+		return nil, err
+	}
+	source := trust.PeerSource{
+		Source: p.source,
+		Exchange: func(ctx context.Context, peerID string, addrs []string, frame []byte) ([]byte, error) {
+			return cfg.Exchange(ctx, transport.PeerID(peerID), addrs, transport.ProtocolTrust, frame)
+		},
+		Locate: func(id trust.EntityID) (string, []string, bool) {
+			n, err := p.Directory.Entity(id, cfg.Now())
+			return n.PeerID, n.Addresses, err == nil && len(n.Addresses) > 0
+		},
+	}
+	if p.Directory, err = trust.NewDirectory(cfg.Anchors, source, filepath.Join(cfg.DataDir, "trust.json")); err != nil {
+		return nil, err
+	}
+	for _, l := range p.keeper.Listings() {
+		p.Retain(l.Anchor, l.Members)
+	}
+	p.suspended.Store(p.selfSuspended())
+	return p, nil
+}
+
+// Admits is the transport's gate: whether the peer may hold a connection.
+func (p *Peers) Admits(peer transport.PeerID) bool {
+	_, ok := p.Member(string(peer), p.cfg.Now())
+	return ok
+}
+
+// Member returns the member that the peer ID belongs to, and whether there is one that
+// may ask and be asked now.
+func (p *Peers) Member(peerID string, now time.Time) (trust.Node, bool) {
+	n, ok := p.Directory.Member(peerID, now)
+	if !ok || p.suspended.Load() || p.pausedNow(n.EntityID) {
+		return trust.Node{}, false
+	}
+	return n, true
+}
+
+// Entity returns the member with the identifier, for the responder. A member that is
+// paused is none to it.
+func (p *Peers) Entity(id trust.EntityID, now time.Time) (trust.Node, error) {
+	n, err := p.Directory.Entity(id, now)
+	if err == nil && (p.suspended.Load() || p.pausedNow(id)) {
+		return trust.Node{}, trust.ErrNotMember
+	}
+	return n, err
+}
+
+// Country returns the member of the country, for the requester. An error that is a
+// *protocol.Fault says that the member, or this node, is suspended or paused.
+func (p *Peers) Country(alpha3 string, now time.Time) (trust.Node, error) {
+	if p.suspended.Load() {
+		return trust.Node{}, &protocol.Fault{Code: protocol.CodeSuspended, Err: errors.New("this node is suspended")}
+	}
+	n, err := p.Directory.Country(alpha3, now)
+	switch {
+	case err == nil && p.pausedNow(n.EntityID):
+		return trust.Node{}, &protocol.Fault{Code: protocol.CodePaused}
+	case errors.Is(err, trust.ErrNotMember):
+		for _, l := range p.keeper.Listings() {
+			for _, s := range l.Suspended {
+				if s.Jurisdiction == alpha3 {
+					return trust.Node{}, &protocol.Fault{Code: protocol.CodeSuspended}
+				}
+			}
+		}
+	}
+	return n, err
+}
+
+func (p *Peers) selfSuspended() bool {
+	_, is := p.keeper.Suspended(p.cfg.Self)
+	return is
+}
+
+// Refresh polls the Anchors and verifies every member's chain anew. The error says what
+// could not be reached; what is known stays.
+func (p *Peers) Refresh(ctx context.Context, now time.Time) (trust.RefreshReport, error) {
+	err := p.poll(ctx)
+	report, err2 := p.Directory.Refresh(ctx, now)
+	return report, errors.Join(err, err2)
+}
+
+// poll looks at the bundles and takes over what is new.
+func (p *Peers) poll(ctx context.Context) error {
+	news, err := p.source.Poll(ctx)
+	for _, l := range news {
+		p.take(l)
+	}
+	return err
+}
+
+// take puts a newer listing into force.
+func (p *Peers) take(l membership.Listing) {
+	known := len(p.Directory.Members(p.cfg.Now()))
+	dropped := p.Retain(l.Anchor, l.Members)
+	was := p.suspended.Swap(p.selfSuspended())
+	self := p.suspended.Load()
+	for _, id := range dropped {
+		cause := "removed"
+		if s, ok := l.Suspension(id); ok {
+			cause = "suspended"
+			if s.Reason != "" {
+				cause += ": " + s.Reason
+			}
+		}
+		p.cfg.Log.Warn("member dropped", slog.String("entity", string(id)), slog.String("anchor", string(l.Anchor)), slog.String("cause", cause))
+	}
+	if self && !was {
+		p.cfg.Log.Error("this node is suspended by its Trust Anchor: it neither asks nor answers", slog.String("anchor", string(l.Anchor)))
+	} else if was && !self {
+		p.cfg.Log.Info("this node is reinstated", slog.String("anchor", string(l.Anchor)))
+	}
+	p.cfg.Log.Info("listing taken over", slog.String("anchor", string(l.Anchor)), slog.Uint64("sequence", l.Sequence),
+		slog.Int("members", len(l.Members)), slog.Int("suspended", len(l.Suspended)))
+	if len(dropped) > 0 || self {
+		p.cfg.Changed()
+	}
+	if len(l.Members) != known-len(dropped) || was != self {
+		p.nudge()
+	}
+	select {
+	case p.news <- l.Anchor:
+	default: // whoever hands on looks at what is newest then
+	}
+}
+
+// nudge has the members' chains verified anew before their time.
+func (p *Peers) nudge() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Wake tells when a Refresh is due before its time: somebody was enrolled or reinstated.
+func (p *Peers) Wake() <-chan struct{} { return p.wake }
+
+// Serve answers a notice of another member (PROTOCOL.md, TMG-E-009).
+func (p *Peers) Serve(_ context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
+	reply, l, newer, err := p.keeper.Serve(frame, p.cfg.Now())
+	if newer {
+		p.take(l)
+	}
+	if err != nil {
+		p.cfg.Log.Warn("listing refused", slog.String("peer", string(from)), slog.String("cause", err.Error()))
+		return nil, errors.New("not a listing of a known Trust Anchor")
+	}
+	return reply, nil
+}
+
+// Run polls the bundles and hands news on until ctx ends.
+func (p *Peers) Run(ctx context.Context) error {
+	next := time.NewTimer(p.pause())
+	defer next.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case id := <-p.news:
+			p.handOn(ctx, id)
+		case <-next.C:
+			err := p.poll(ctx)
+			if err != nil && !failing && ctx.Err() == nil {
+				p.cfg.Log.WarnContext(ctx, "listing not polled", slog.String("cause", err.Error()))
+			}
+			failing = err != nil
+			next.Reset(p.pause())
+		}
+	}
+}
+
+// pause is the time to the next poll.
+func (p *Peers) pause() time.Duration {
+	every := pollEvery
+	if p.cfg.Every > 0 {
+		every = min(every, p.cfg.Every)
+	}
+	return every*3/4 + rand.N(every/2)
+}
+
+// handOn gives the newest listing of an Anchor to the members that are connected and some
+// others, and takes what they have over when it is newer still.
+func (p *Peers) handOn(ctx context.Context, anchor trust.EntityID) {
+	_, notice, ok := p.keeper.Held(anchor)
+	if !ok {
+		return
+	}
+	frame := notice.Frame()
+	var g errgroup.Group
+	g.SetLimit(handWorkers)
+	for _, m := range p.audience() {
+		g.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, handTimeout)
+			defer cancel()
+			reply, err := p.cfg.Exchange(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolListing, frame)
+			if err != nil {
+				return nil // one that is away polls for itself
+			}
+			if _, l, newer, err := p.keeper.Serve(reply, p.cfg.Now()); err == nil && newer {
+				p.take(l)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// audience are the members to tell of news.
+func (p *Peers) audience() []trust.Node {
+	connected := make(map[string]bool)
+	for _, id := range p.cfg.Connected() {
+		connected[string(id)] = true
+	}
+	var out, others []trust.Node
+	for _, m := range p.Directory.Members(p.cfg.Now()) {
+		switch {
+		case m.EntityID == p.cfg.Self:
+		case connected[m.PeerID]:
+			out = append(out, m)
+		default:
+			others = append(others, m)
+		}
+	}
+	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	return append(out, others[:min(len(others), handStrangers)]...)
+}
+
+// Find returns the member that an operator names by country or Entity Identifier, paused
+// ones too.
+func (p *Peers) Find(name string) (trust.Node, error) {
+	for _, m := range p.Directory.Members(p.cfg.Now()) {
+		if m.EntityID != p.cfg.Self && (m.Jurisdiction == name || string(m.EntityID) == name) {
+			return m, nil
+		}
+	}
+	return trust.Node{}, fmt.Errorf("looking for the peer: %w", trust.ErrNotMember)
+}
