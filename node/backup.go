@@ -169,20 +169,29 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 // holds under the node's keys, and returns the number of subjects. It changes nothing
 // that a node would serve.
 func OpenRestored(dir string, passphrase []byte) (subjects int64, err error) {
-	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
-	if err != nil {
-		return 0, err
-	}
 	root, err := OpenRoot(dir, passphrase, time.Now())
 	if err != nil {
 		return 0, err
 	}
 	defer root.Wipe()
-	k, err := openKeys(dir, root, cfg.EntityID, ledgerNumber(cfg))
+	return OpenRestoredUnsealed(dir, Roots{Node: root})
+}
+
+// OpenRestoredUnsealed does what OpenRestored does with root keys that are open already.
+// The caller may wipe them afterwards.
+func OpenRestoredUnsealed(dir string, roots Roots) (subjects int64, err error) {
+	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
+	if err != nil {
+		return 0, err
+	}
+	k, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
 	if err != nil {
 		return 0, err
 	}
 	defer k.wipe()
+	if err := needPseudonyms(cfg, k); err != nil {
+		return 0, fmt.Errorf("opening gallery: %w", err)
+	}
 	g, err := gallery.Open(galleryConfig(cfg, k))
 	if err != nil {
 		return 0, err

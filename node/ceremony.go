@@ -37,7 +37,7 @@ func StartCeremony(configFile string, root custody.Root, p ceremony.Plan, out st
 		return fmt.Errorf("starting ceremony: %w", ErrForeignPlan)
 	}
 	dir := filepath.Dir(configFile)
-	k, err := openKeys(dir, root, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(dir, Roots{Node: root}, cfg.EntityID, ledgerNumber(cfg))
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/protection"
 )
@@ -16,7 +15,7 @@ func (r *Registrar) Gallery() *gallery.Gallery { return r.gallery }
 func (r *Registrar) Faces() *protection.Faces { return r.keys.faces }
 
 // BeginRenewal does the first step of a renewal, up to where a crash may cut it off.
-func (r *Registrar) BeginRenewal(ctx context.Context, root custody.Root) error {
-	_, _, err := beginRenewal(ctx, r.dir, root, r.ledger, r.entity, time.Now)
+func (r *Registrar) BeginRenewal(ctx context.Context, roots Roots) error {
+	_, _, err := beginRenewal(ctx, r.dir, roots, r.ledger, r.entity, time.Now)
 	return err
 }

@@ -2,11 +2,11 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
 
-	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 )
@@ -92,16 +92,19 @@ func (n *Node) checking(ctx context.Context) error {
 
 // CheckStopped does what CheckGallery does for a node that is not running, also when the
 // damage keeps it from being started.
-func CheckStopped(ctx context.Context, configFile string, root custody.Root, progress gallery.Progress) (gallery.Report, error) {
+func CheckStopped(ctx context.Context, configFile string, roots Roots, progress gallery.Progress) (gallery.Report, error) {
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return gallery.Report{}, err
 	}
-	k, err := openKeys(filepath.Dir(configFile), root, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(filepath.Dir(configFile), roots, cfg.EntityID, ledgerNumber(cfg))
 	if err != nil {
 		return gallery.Report{}, err
 	}
 	defer k.wipe()
+	if err := needPseudonyms(cfg, k); err != nil {
+		return gallery.Report{}, fmt.Errorf("checking gallery: %w", err)
+	}
 	if cfg.Store.Engine == config.EngineBadger {
 		return gallery.Fsck(ctx, galleryConfig(cfg, k), progress)
 	}

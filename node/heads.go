@@ -201,7 +201,7 @@ func LearnFromPeers(ctx context.Context, configFile, checkpoint string, root cus
 		return recovery.Claim{}, err
 	}
 	number := ledgerNumber(r.cfg)
-	if n.keys, err = openKeys(n.dir, root, r.cfg.EntityID, number); err != nil {
+	if n.keys, err = openKeys(n.dir, Roots{Node: root}, r.cfg.EntityID, number); err != nil {
 		return recovery.Claim{}, err
 	}
 	v, err := r.verifier(number)

@@ -58,6 +58,7 @@ type InitOptions struct {
 	Custody      custody.Params
 	Plan         *ceremony.Plan // custodians to put the root key under instead of Passphrase; nil: none
 	Shares       string         // new folder for their shares and the transcript; needed with Plan
+	Pseudonym    PseudonymKeystore
 	Now          func() time.Time
 }
 
@@ -175,13 +176,20 @@ func (o InitOptions) makeKeys() (keySet, error) {
 	defer root.Wipe()
 	secrets, err := newSecrets(o.Now())
 	defer wipeSecrets(secrets)
-	if err == nil {
-		err = custody.CreateKeystore(keystorePath(o.Dir), root, secrets)
-	}
 	if err != nil {
 		return keySet{}, err
 	}
 	k, err := loadKeys(secrets, o.EntityID, 1)
+	if err == nil && o.Pseudonym.Dir != "" {
+		var apart map[string][]byte
+		if apart, err = part(secrets); err == nil {
+			err = o.Pseudonym.create(o.EntityID, k.federation, apart)
+		}
+		defer wipeSecrets(apart)
+	}
+	if err == nil {
+		err = custody.CreateKeystore(keystorePath(o.Dir), root, secrets)
+	}
 	if err == nil && o.Plan != nil {
 		err = writeCeremony(o.Shares, *o.Plan, dealt, k.federation)
 	}
@@ -228,6 +236,12 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 		if c.Store.DSNFile, err = filepath.Abs(c.Store.DSNFile); err != nil {
 			return config.Config{}, nil, err
 		}
+	}
+	if c.Pseudonym.Keystore = o.Pseudonym.Dir; o.Pseudonym.Dir != "" {
+		if c.Pseudonym.Keystore, err = filepath.Abs(o.Pseudonym.Dir); err != nil {
+			return config.Config{}, nil, err
+		}
+		o.Pseudonym.Dir = c.Pseudonym.Keystore
 	}
 	c.Policy.Law = lawFile
 	yaml, err := c.Marshal()

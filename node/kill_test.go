@@ -177,7 +177,7 @@ func (c *child) rotate(ctx context.Context) error {
 
 // step takes the next step of a rotation. It returns the root key that there is then.
 func (c *child) step(ctx context.Context, root custody.Root, of keys.Family) (custody.Root, error) {
-	families, err := node.Keys(c.dir, root)
+	families, err := node.Keys(c.dir, node.Roots{Node: root})
 	if err != nil {
 		return root, err
 	}
@@ -191,18 +191,18 @@ func (c *child) step(ctx context.Context, root custody.Root, of keys.Family) (cu
 	case in("old") && isRoot:
 		_, err = node.RetireRoot(c.dir, root)
 	case in("old"):
-		_, err = node.RetireKey(ctx, c.config, root, of, nil)
+		_, err = node.RetireKey(ctx, c.config, node.Roots{Node: root}, of, nil)
 		c.say("retired")
 	case in("prepared") && isRoot:
 		if _, err = node.ActivateRoot(c.dir, root, open); err == nil {
 			root, err = open(node.RootFile(c.dir))
 		}
 	case in("prepared"):
-		_, err = node.ActivateKey(c.dir, root, of, time.Now())
+		_, err = node.ActivateKey(c.dir, node.Roots{Node: root}, of, time.Now())
 	case isRoot:
 		_, err = node.PrepareRoot(c.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
 	default:
-		_, err = node.PrepareKey(c.dir, root, of)
+		_, err = node.PrepareKey(c.dir, node.Roots{Node: root}, of)
 	}
 	return root, err
 }

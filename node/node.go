@@ -19,7 +19,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/transport"
@@ -64,7 +63,7 @@ type Node struct {
 	api          net.Listener
 	public       net.Listener // nil when the configuration names none
 
-	root custody.Root // to read the keystore again when it changed
+	roots Roots // to read the keystores again when they changed
 
 	// What depends on keys that rotate; replaced whole by install.
 	responder atomic.Pointer[responder.Responder]
@@ -76,8 +75,8 @@ type Node struct {
 
 	// takingUp guards what follows, and that one at a time takes up the keystore.
 	takingUp sync.Mutex
-	keystore [sha256.Size]byte // digest of the file that is in use
-	changed  bool              // it is another since rotating last looked
+	keystore keystoreDigests // of the files that are in use
+	changed  bool            // it is another since rotating last looked
 
 	makeRequester func(keySet) *requester.Requester // immutable once listen returned
 }
@@ -94,12 +93,12 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 		return nil, err
 	}
 	defer root.Wipe()
-	return OpenUnsealed(ctx, configFile, root, log, o)
+	return OpenUnsealed(ctx, configFile, Roots{Node: root}, log, o)
 }
 
-// OpenUnsealed does what Open does with a root key that is open already. The caller
-// may wipe it afterwards.
-func OpenUnsealed(ctx context.Context, configFile string, root custody.Root, log *slog.Logger, o Overrides) (_ *Node, err error) {
+// OpenUnsealed does what Open does with root keys that are open already. The caller
+// may wipe them afterwards.
+func OpenUnsealed(ctx context.Context, configFile string, roots Roots, log *slog.Logger, o Overrides) (_ *Node, err error) {
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return nil, err
@@ -119,13 +118,13 @@ func OpenUnsealed(ctx context.Context, configFile string, root custody.Root, log
 	if err = n.loadPublic(); err != nil {
 		return nil, err
 	}
-	if n.root, err = root.Clone(); err != nil {
+	if n.roots, err = roots.Clone(); err != nil {
 		return nil, err
 	}
-	if n.keystore, err = keystoreDigest(filepath.Dir(configFile)); err != nil {
+	if n.keystore, err = readDigests(n.dir, n.roots); err != nil {
 		return nil, err
 	}
-	if n.keys, err = openKeys(n.dir, root, cfg.EntityID, ledgerNumber(cfg)); err != nil {
+	if n.keys, err = openKeys(n.dir, roots, cfg.EntityID, ledgerNumber(cfg)); err != nil {
 		return nil, err
 	}
 	n.checks.wake, n.checks.state.State = make(chan struct{}, 1), CheckIdle
@@ -231,6 +230,9 @@ func erasuresOutside(cfg config.Config) string {
 
 // openGallery opens the gallery in the store that is configured.
 func openGallery(ctx context.Context, cfg config.Config, k keySet) (*gallery.Gallery, error) {
+	if err := needPseudonyms(cfg, k); err != nil {
+		return nil, fmt.Errorf("opening gallery: %w", err)
+	}
 	c := galleryConfig(cfg, k)
 	c.Store = func(string) (store.Store, error) { return openStore(ctx, cfg) }
 	return gallery.Open(c)
@@ -470,7 +472,7 @@ func (n *Node) Close() error {
 	}
 	errs = append(errs, closeStores(n.gallery, n.ledger))
 	n.keys.wipe()
-	n.root.Wipe()
+	n.roots.Wipe()
 	return errors.Join(errs...)
 }
 

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -71,12 +70,12 @@ func OpenRegistrar(ctx context.Context, configFile string, passphrase []byte) (*
 		return nil, err
 	}
 	defer root.Wipe()
-	return OpenRegistrarUnsealed(ctx, configFile, root)
+	return OpenRegistrarUnsealed(ctx, configFile, Roots{Node: root})
 }
 
-// OpenRegistrarUnsealed does what OpenRegistrar does with a root key that is open
-// already. The caller may wipe it afterwards.
-func OpenRegistrarUnsealed(ctx context.Context, configFile string, root custody.Root) (*Registrar, error) {
+// OpenRegistrarUnsealed does what OpenRegistrar does with root keys that are open
+// already. The caller may wipe them afterwards.
+func OpenRegistrarUnsealed(ctx context.Context, configFile string, roots Roots) (*Registrar, error) {
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return nil, err
@@ -85,7 +84,7 @@ func OpenRegistrarUnsealed(ctx context.Context, configFile string, root custody.
 		return nil, err
 	}
 	r := &Registrar{cfg: cfg, dir: filepath.Dir(configFile), entity: cfg.EntityID, now: time.Now}
-	if r.keys, err = openKeys(r.dir, root, cfg.EntityID, ledgerNumber(cfg)); err != nil {
+	if r.keys, err = openKeys(r.dir, roots, cfg.EntityID, ledgerNumber(cfg)); err != nil {
 		return nil, err
 	}
 	if r.gallery, r.ledger, err = openStores(ctx, cfg, r.keys, r.now); err != nil {

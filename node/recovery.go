@@ -357,7 +357,7 @@ func (r recoverer) finish(ctx context.Context, dir string, root custody.Root, cl
 		if err != nil {
 			return err
 		}
-		k, err := openKeys(dir, root, r.cfg.EntityID, next)
+		k, err := openKeys(dir, Roots{Node: root}, r.cfg.EntityID, next)
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/config"
@@ -99,10 +98,10 @@ func (n *Node) RenewTemplates(ctx context.Context) (Renewal, error) {
 	if n.renewals.state.State != RenewalRunning {
 		var generation uint32
 		var resumed bool
-		root, err := n.currentRoot()
+		roots, err := n.currentRoots()
 		if err == nil {
-			generation, resumed, err = beginRenewal(ctx, n.dir, root, n.ledger, n.cfg.EntityID, n.now)
-			root.Wipe()
+			generation, resumed, err = beginRenewal(ctx, n.dir, roots, n.ledger, n.cfg.EntityID, n.now)
+			roots.Wipe()
 		}
 		if err == nil {
 			err = n.reload(ctx)
@@ -138,13 +137,13 @@ func (n *Node) renewing(ctx context.Context) error {
 
 func (n *Node) renew(ctx context.Context) {
 	generation := n.keys.faces.Current()
-	root, err := n.currentRoot()
+	roots, err := n.currentRoots()
 	var gone []uint32
 	if err == nil {
-		gone, err = finishRenewal(ctx, n.dir, root, n.gallery, generation, func(r gallery.Renewed) {
+		gone, err = finishRenewal(ctx, n.dir, roots, n.gallery, generation, func(r gallery.Renewed) {
 			n.renewals.set(func(s *Renewal) { s.Looked, s.Renewed = r.Looked, r.Subjects })
 		})
-		root.Wipe()
+		roots.Wipe()
 	}
 	// The generations before are dropped from memory when rotating takes up the keystore:
 	// a Query under way may have read a template of one.
@@ -164,7 +163,7 @@ func (k keySet) unfinishedRenewal() bool {
 }
 
 // RenewTemplates renews the stored templates of a node that is not running, to the end.
-func RenewTemplates(ctx context.Context, configFile string, root custody.Root, progress func(Renewal)) (_ Renewal, err error) {
+func RenewTemplates(ctx context.Context, configFile string, roots Roots, progress func(Renewal)) (_ Renewal, err error) {
 	dir := filepath.Dir(configFile)
 	cfg, err := config.Load(configFile)
 	if err != nil {
@@ -173,7 +172,7 @@ func RenewTemplates(ctx context.Context, configFile string, root custody.Root, p
 	if err := checkRecovery(cfg); err != nil {
 		return Renewal{}, err
 	}
-	k, err := openKeys(dir, root, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
 	if err != nil {
 		return Renewal{}, err
 	}
@@ -184,16 +183,16 @@ func RenewTemplates(ctx context.Context, configFile string, root custody.Root, p
 	}
 	defer func() { err = errors.Join(err, closeStores(g, l)) }()
 	r := Renewal{State: RenewalRunning, Subjects: uint64(g.Subjects())}
-	if r.Generation, r.Resumed, err = beginRenewal(ctx, dir, root, l, cfg.EntityID, time.Now); err != nil {
+	if r.Generation, r.Resumed, err = beginRenewal(ctx, dir, roots, l, cfg.EntityID, time.Now); err != nil {
 		return Renewal{}, fmt.Errorf("renewing templates: %w", err)
 	}
-	fresh, err := openKeys(dir, root, cfg.EntityID, ledgerNumber(cfg))
+	fresh, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
 	if err != nil {
 		return Renewal{}, err
 	}
 	defer fresh.wipe()
 	k.faces.Replace(fresh.faces) // the gallery holds these
-	r.Destroyed, err = finishRenewal(ctx, dir, root, g, r.Generation, func(done gallery.Renewed) {
+	r.Destroyed, err = finishRenewal(ctx, dir, roots, g, r.Generation, func(done gallery.Renewed) {
 		r.Looked, r.Renewed = done.Looked, done.Subjects
 		if progress != nil {
 			progress(r)
@@ -210,8 +209,8 @@ var errBegun = errors.New("a renewal was begun already")
 
 // beginRenewal makes a new generation of the template key the current one, after an
 // entry in the ledger, unless one before it is still there: then that renewal goes on.
-func beginRenewal(ctx context.Context, dir string, root custody.Root, l *ledger.Log, entity string, now func() time.Time) (generation uint32, resumed bool, err error) {
-	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) error {
+func beginRenewal(ctx context.Context, dir string, roots Roots, l *ledger.Log, entity string, now func() time.Time) (generation uint32, resumed bool, err error) {
+	err = roots.update(dir, keys.Template, func(secrets map[string][]byte) error {
 		g, err := keys.Of(secrets, keys.Template)
 		if err != nil {
 			return err
@@ -240,11 +239,11 @@ func beginRenewal(ctx context.Context, dir string, root custody.Root, l *ledger.
 
 // finishRenewal moves every template to the generation, which is the gallery's current
 // one, and then destroys those before it.
-func finishRenewal(ctx context.Context, dir string, root custody.Root, g *gallery.Gallery, generation uint32, progress func(gallery.Renewed)) (gone []uint32, err error) {
+func finishRenewal(ctx context.Context, dir string, roots Roots, g *gallery.Gallery, generation uint32, progress func(gallery.Renewed)) (gone []uint32, err error) {
 	if _, err := g.RenewAll(ctx, progress); err != nil {
 		return nil, err
 	}
-	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
+	err = roots.update(dir, keys.Template, func(secrets map[string][]byte) (err error) {
 		gone, err = keys.Retire(secrets, keys.Template, generation)
 		return err
 	})

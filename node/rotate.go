@@ -17,12 +17,22 @@ import (
 	"github.com/tamga-id/tamga/node/keys"
 )
 
-func keystoreDigest(dir string) ([sha256.Size]byte, error) {
+// keystoreDigests tell whether a keystore is another than the one that is in use.
+type keystoreDigests struct{ node, pseudonym [sha256.Size]byte }
+
+func readDigests(dir string, roots Roots) (d keystoreDigests, err error) {
 	b, err := os.ReadFile(keystorePath(dir))
 	if err != nil {
-		return [sha256.Size]byte{}, fmt.Errorf("reading keystore: %w", err)
+		return d, fmt.Errorf("reading keystore: %w", err)
 	}
-	return sha256.Sum256(b), nil
+	d.node = sha256.Sum256(b)
+	if roots.Pseudonym.Usable() {
+		if b, err = os.ReadFile(keystorePath(roots.PseudonymDir)); err != nil {
+			return d, fmt.Errorf("reading pseudonym keystore: %w", err)
+		}
+		d.pseudonym = sha256.Sum256(b)
+	}
+	return d, nil
 }
 
 // rotating takes up what `tamga key rotate` did to the keystore while the node runs,
@@ -91,36 +101,48 @@ func (n *Node) wasChanged() bool {
 	return was
 }
 
-// currentRoot is a copy of the root key, which the caller wipes: reload may replace that.
-func (n *Node) currentRoot() (custody.Root, error) {
+// currentRoots are copies of the root keys, which the caller wipes: reload may replace those.
+func (n *Node) currentRoots() (Roots, error) {
 	n.takingUp.Lock()
 	defer n.takingUp.Unlock()
-	return n.root.Clone()
+	return n.roots.Clone()
 }
 
-// reload puts the keys of the keystore into use when the file is another one.
+// reload puts the keys of the keystores into use when a file is another one. The disk of
+// the pseudonym keystore may be away: what was read of it stays in use.
 func (n *Node) reload(ctx context.Context) error {
 	n.takingUp.Lock()
 	defer n.takingUp.Unlock()
-	digest, err := keystoreDigest(n.dir)
-	if err != nil || digest == n.keystore {
+	digests, err := readDigests(n.dir, n.roots)
+	away := errors.Is(err, os.ErrNotExist) && digests.node != [sha256.Size]byte{}
+	if away {
+		digests.pseudonym = n.keystore.pseudonym
+	} else if err != nil {
 		return err
 	}
-	root, err := custody.CurrentRoot(keystorePath(n.dir), n.root) // another one, perhaps
+	if digests == n.keystore {
+		return nil
+	}
+	roots, err := n.roots.current(n.dir, away)
 	if err != nil {
 		return err
 	}
-	k, err := openKeys(n.dir, root, n.cfg.EntityID, ledgerNumber(n.cfg))
+	k, err := openKeys(n.dir, roots, n.cfg.EntityID, ledgerNumber(n.cfg))
 	if err != nil {
-		root.Wipe()
+		roots.Wipe()
 		return err
 	}
-	n.root.Wipe()
-	n.root = root
+	if away {
+		roots.Pseudonym, n.roots.Pseudonym = n.roots.Pseudonym, custody.Root{}
+	}
+	n.roots.Wipe()
+	n.roots = roots
 	k.wipeUnused()
-	if err := n.gallery.UsePseudonyms(ctx, k.pseudonyms); err != nil {
-		k.wipe()
-		return err
+	if k.pseudonyms != nil {
+		if err := n.gallery.UsePseudonyms(ctx, k.pseudonyms); err != nil {
+			k.wipe()
+			return err
+		}
 	}
 	// New sealing keys open before peers learn of them, and old ones no longer once
 	// they do not.
@@ -133,7 +155,7 @@ func (n *Node) reload(ctx context.Context) error {
 	if err := n.publish(k); err != nil {
 		return err
 	}
-	n.keystore, n.changed = digest, true
+	n.keystore, n.changed = digests, true
 	return nil
 }
 
@@ -149,15 +171,20 @@ type KeyFamily struct {
 	Generations []Generation `json:"generations"`
 }
 
-// Keys lists the keys that rotate, of the node in dir.
-func Keys(dir string, root custody.Root) ([]KeyFamily, error) {
-	secrets, err := openSecrets(dir, root)
+// Keys lists the keys that rotate, of the node in dir, or of a pseudonym keystore: those
+// that were opened.
+func Keys(dir string, roots Roots) ([]KeyFamily, error) {
+	secrets, err := roots.secrets(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer wipeSecrets(secrets)
 	var out []KeyFamily
+	_, apart := secrets[secretMark]
 	for _, f := range keys.Families() {
+		if apart && !hasFamily(secrets, f) {
+			continue // lies in the other keystore
+		}
 		g, err := keys.Of(secrets, f)
 		if err != nil {
 			return nil, err
@@ -259,8 +286,8 @@ func RetireRoot(dir string, root custody.Root) (uint32, error) {
 func SettleRoot(dir string) error { return rootRotation(dir).Settle() }
 
 // PrepareKey adds a generation that is not used yet, and returns its number.
-func PrepareKey(dir string, root custody.Root, f keys.Family) (number uint32, err error) {
-	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
+func PrepareKey(dir string, roots Roots, f keys.Family) (number uint32, err error) {
+	err = roots.update(dir, f, func(secrets map[string][]byte) (err error) {
 		number, err = keys.Prepare(secrets, f)
 		return err
 	})
@@ -268,8 +295,8 @@ func PrepareKey(dir string, root custody.Root, f keys.Family) (number uint32, er
 }
 
 // ActivateKey makes the prepared generation the current one, and returns its number.
-func ActivateKey(dir string, root custody.Root, f keys.Family, now time.Time) (number uint32, err error) {
-	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
+func ActivateKey(dir string, roots Roots, f keys.Family, now time.Time) (number uint32, err error) {
+	err = roots.update(dir, f, func(secrets map[string][]byte) (err error) {
 		number, err = keys.Activate(secrets, f, now)
 		return err
 	})
@@ -279,12 +306,12 @@ func ActivateKey(dir string, root custody.Root, f keys.Family, now time.Time) (n
 // RetireKey destroys the generations before the current one, and returns their
 // numbers. Before it destroys KEKs or pseudonym keys it makes sure that the gallery,
 // which no other process may have open, needs none of them.
-func RetireKey(ctx context.Context, configFile string, root custody.Root, f keys.Family, progress func(uint64)) (gone []uint32, err error) {
+func RetireKey(ctx context.Context, configFile string, roots Roots, f keys.Family, progress func(uint64)) (gone []uint32, err error) {
 	dir := filepath.Dir(configFile)
 	if f == keys.KEK || f == keys.Pseudonym {
-		return retireUsed(ctx, configFile, root, f, progress)
+		return retireUsed(ctx, configFile, roots, f, progress)
 	}
-	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) error {
+	err = roots.update(dir, f, func(secrets map[string][]byte) error {
 		g, err := keys.Of(secrets, f)
 		if err != nil {
 			return err
@@ -296,17 +323,20 @@ func RetireKey(ctx context.Context, configFile string, root custody.Root, f keys
 }
 
 // retireUsed retires the keys that the gallery uses: KEKs or pseudonym keys.
-func retireUsed(ctx context.Context, configFile string, root custody.Root, f keys.Family, progress func(uint64)) (gone []uint32, err error) {
+func retireUsed(ctx context.Context, configFile string, roots Roots, f keys.Family, progress func(uint64)) (gone []uint32, err error) {
 	dir := filepath.Dir(configFile)
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return nil, err
 	}
-	k, err := openKeys(dir, root, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
 	if err != nil {
 		return nil, err
 	}
 	defer k.wipe()
+	if err := needPseudonyms(cfg, k); err != nil {
+		return nil, fmt.Errorf("retiring %s: %w", f, err)
+	}
 	current, all := k.ring.Current(), k.ring.Generations()
 	if f == keys.Pseudonym {
 		current, all = k.pseudonyms.Current(), k.pseudonyms.Generations()
@@ -333,7 +363,7 @@ func retireUsed(ctx context.Context, configFile string, root custody.Root, f key
 	}
 	// Everything is now under the generation that was current when the keys were read. Another may be by now, and then
 	// this one is needed.
-	err = custody.UpdateKeystore(keystorePath(dir), root, func(secrets map[string][]byte) (err error) {
+	err = roots.update(dir, f, func(secrets map[string][]byte) (err error) {
 		gone, err = keys.Retire(secrets, f, current)
 		return err
 	})

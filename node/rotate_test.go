@@ -43,14 +43,14 @@ func TestRetireDuringActivation(t *testing.T) {
 	defer root.Wipe()
 	step := func() {
 		t.Helper()
-		_, err := node.PrepareKey(dir, root, keys.KEK)
+		_, err := node.PrepareKey(dir, node.Roots{Node: root}, keys.KEK)
 		must(err)
-		_, err = node.ActivateKey(dir, root, keys.KEK, time.Now())
+		_, err = node.ActivateKey(dir, node.Roots{Node: root}, keys.KEK, time.Now())
 		must(err)
 	}
 	step()
 	during := 0
-	gone, err := node.RetireKey(t.Context(), config, root, keys.KEK, func(uint64) {
+	gone, err := node.RetireKey(t.Context(), config, node.Roots{Node: root}, keys.KEK, func(uint64) {
 		during++
 		step()
 	})

@@ -59,7 +59,7 @@ type keySet struct {
 	signing    jose.PrivateKey
 	verifiers  []jose.PublicKey     // of every generation of the signing key, the current one first
 	sealing    []sealing.PrivateKey // every generation, the current one first
-	pseudonyms *pseudonym.Ring
+	pseudonyms *pseudonym.Ring      // nil when they lie apart and were not opened
 	ledger     ledger.Signer
 	closed     []ledger.Signer // of the ledgers before, in order
 	gallery    custody.Root    // what the gallery derives the names of its records from
@@ -150,8 +150,10 @@ func (k *keySet) loadGenerations(secrets map[string][]byte) error {
 	if k.faces, err = protection.New(templates); err != nil {
 		return err
 	}
-	if k.pseudonyms, err = loadPseudonyms(secrets); err != nil {
-		return fmt.Errorf("loading pseudonym keys: %w", err)
+	if _, apart := secrets[secretMark]; !apart || hasFamily(secrets, keys.Pseudonym) {
+		if k.pseudonyms, err = loadPseudonyms(secrets); err != nil {
+			return fmt.Errorf("loading pseudonym keys: %w", err)
+		}
 	}
 	signing, err := keys.Of(secrets, keys.Signing)
 	if err != nil {
@@ -217,8 +219,8 @@ func openSecrets(dir string, root custody.Root) (map[string][]byte, error) {
 }
 
 // openKeys opens the keys of the folder of entity, whose ledger has that number.
-func openKeys(dir string, root custody.Root, entity string, number int) (keySet, error) {
-	secrets, err := openSecrets(dir, root)
+func openKeys(dir string, roots Roots, entity string, number int) (keySet, error) {
+	secrets, err := roots.secrets(dir)
 	if err != nil {
 		return keySet{}, err
 	}

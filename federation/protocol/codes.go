@@ -85,6 +85,7 @@ const (
 	CodeCustodyWait     Code = "TMG-CUS-0003"
 	CodeCeremony        Code = "TMG-CUS-0004"
 	CodeRotation        Code = "TMG-CUS-0005"
+	CodePseudonymKey    Code = "TMG-PSE-0001"
 	CodeUsage           Code = "TMG-USE-0001"
 	CodeRequest         Code = "TMG-API-0001"
 	CodeUnauthenticated Code = "TMG-API-0002"
@@ -187,6 +188,7 @@ func registry() []CodeEntry {
 		{CodeCustodyWait, "", local, "Too many wrong passphrases: the next attempt has to wait.", "Wait as long as the reason says, and find out who tried; the right passphrase clears the count."},
 		{CodeCeremony, "", local, "A share, plan or transcript of a key ceremony is refused.", "Compare the ceremony's id with `tamga custody show`; nothing was changed."},
 		{CodeRotation, "", local, "This step of a key rotation is not possible now.", "See `tamga key list`: prepare, then activate, then retire; nothing was changed."},
+		{CodePseudonymKey, "", local, "The pseudonym key, which is kept apart, is missing, sealed or another node's.", "Mount the disk of pseudonym.keystore, or put back the copy of that folder, and give what opens it with the flags --pseudonym-...; nothing was changed."},
 		{CodeUsage, "", local, "The command line is not complete.", "See the command's --help."},
 		{CodeFile, "", local, "A file or folder cannot be read or written.", "Check the path and its permissions."},
 		{CodeExists, "", local, "There is something already where the command was to write.", "Name another folder; nothing was changed."},

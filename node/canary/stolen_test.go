@@ -176,11 +176,11 @@ func (s *theft) rotate() {
 	root, err := custody.Open(node.RootFile(s.dir), []byte(stolenPassphrase))
 	s.must(err)
 	defer root.Wipe()
-	_, err = node.PrepareKey(s.dir, root, keys.KEK)
+	_, err = node.PrepareKey(s.dir, node.Roots{Node: root}, keys.KEK)
 	s.must(err)
-	_, err = node.ActivateKey(s.dir, root, keys.KEK, time.Now())
+	_, err = node.ActivateKey(s.dir, node.Roots{Node: root}, keys.KEK, time.Now())
 	s.must(err)
-	_, err = node.RetireKey(s.t.Context(), filepath.Join(s.dir, node.ConfigFile), root, keys.KEK, nil)
+	_, err = node.RetireKey(s.t.Context(), filepath.Join(s.dir, node.ConfigFile), node.Roots{Node: root}, keys.KEK, nil)
 	s.must(err)
 }
 

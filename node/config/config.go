@@ -39,16 +39,17 @@ func defaultListen() []string {
 
 // Config is a node's configuration. It holds no secret.
 type Config struct {
-	EntityID     string   // entity_id, required: the node's Entity Identifier, an https URL; changing it makes another node
-	Jurisdiction string   // jurisdiction, required: ISO 3166-1 alpha-3, upper case; must be that of the law
-	Name         string   // name, required: the organisation, shown to peers and auditors
-	DataDir      string   // data_dir, default "data": gallery, ledger and sealed keys; two nodes must never share one
-	Listen       Listen   // listen, optional
-	Trust        Trust    // trust, optional: without anchors the node admits nobody
-	Store        Store    // store, optional: where the gallery's rows are kept
-	Policy       Policy   // policy, required
-	Log          Log      // log, optional
-	Recovery     Recovery // recovery, optional
+	EntityID     string    // entity_id, required: the node's Entity Identifier, an https URL; changing it makes another node
+	Jurisdiction string    // jurisdiction, required: ISO 3166-1 alpha-3, upper case; must be that of the law
+	Name         string    // name, required: the organisation, shown to peers and auditors
+	DataDir      string    // data_dir, default "data": gallery, ledger and sealed keys; two nodes must never share one
+	Listen       Listen    // listen, optional
+	Trust        Trust     // trust, optional: without anchors the node admits nobody
+	Store        Store     // store, optional: where the gallery's rows are kept
+	Pseudonym    Pseudonym // pseudonym, optional: where the pseudonym key is kept
+	Policy       Policy    // policy, required
+	Log          Log       // log, optional
+	Recovery     Recovery  // recovery, optional
 }
 
 // Listen says where the node is reached.
@@ -85,6 +86,14 @@ type Store struct {
 	// store.dsn_file, required for postgres: file with the connection string of the database, which may hold a
 	// password: nobody but the node's user may read it; a systemd credential will do
 	DSNFile string
+}
+
+// Pseudonym says where the key is that people's pseudonyms are computed with.
+type Pseudonym struct {
+	// pseudonym.keystore, default none, the key lies with the others: folder of a keystore of its own, under what opens
+	// it alone, best on another disk; not within the node's folder. `tamga custody pseudonym` moves the key there;
+	// without the folder the node does not start, and without a copy of it nobody enrolled is ever found again
+	Keystore string
 }
 
 // Policy names the law the node executes, and what its matchers' scores mean.
@@ -157,8 +166,9 @@ func Load(path string) (Config, error) {
 
 // Parse reads src as the file of the name, which problems cite and relative paths start from; it opens no file. On
 // error the Config is zero and the error is an [*Errors].
-func Parse(file string, src []byte) (Config, error) {
-	w := newWalker(file, src)
+func Parse(file string, src []byte) (Config, error) { return newWalker(file, src).parse(src) }
+
+func (w *walker) parse(src []byte) (Config, error) {
 	if root := w.document(src); root != nil {
 		w.inspect(root, 1)
 		c := w.config(root)
@@ -196,7 +206,25 @@ func (c Config) Write(path string) error {
 // the text. Equal configurations give equal bytes.
 func (c Config) Marshal() ([]byte, error) {
 	text := c.render()
-	if _, err := Parse("tamga.yaml", text); err != nil {
+	w := newWalker("tamga.yaml", text)
+	w.nowhere = true
+	if _, err := w.parse(text); err != nil {
+		return nil, err
+	}
+	return text, nil
+}
+
+// WithPseudonymKeystore appends the section pseudonym to src, the text of the file, and
+// leaves everything else of it as it is. It fails with an [*Errors] where the section is
+// there already, or the text is not one that can be appended to.
+func WithPseudonymKeystore(file string, src []byte, keystore string) ([]byte, error) {
+	text := bytes.TrimRight(bytes.Clone(src), "\n")
+	text = append(text, "\npseudonym:\n  keystore: "+scalar(keystore)+"\n"...)
+	c, err := Parse(file, text)
+	if err == nil && c.Pseudonym.Keystore != filepath.Clean(keystore) {
+		err = &Errors{Problems: []Problem{{File: file, Line: 1, Col: 1, Key: "pseudonym", Message: "the section pseudonym cannot be appended"}}}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return text, nil

@@ -68,9 +68,10 @@ func TestLoad(t *testing.T) {
 			Refresh:   90 * time.Second,
 			Locations: map[string]string{"https://node.kgz.example": "https://10.0.0.5:8443/kgz"},
 		},
-		Store:  config.Store{Engine: config.EnginePostgres, DSNFile: filepath.Join(here, "store.dsn")},
-		Policy: config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}},
-		Log:    config.Log{Level: "debug"},
+		Store:     config.Store{Engine: config.EnginePostgres, DSNFile: filepath.Join(here, "store.dsn")},
+		Pseudonym: config.Pseudonym{Keystore: "/media/kaz/pseudonym"},
+		Policy:    config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}},
+		Log:       config.Log{Level: "debug"},
 		Recovery: config.Recovery{CheckpointFile: "/var/lib/tamga/kaz.checkpoint",
 			Operators: []string{filepath.Join(here, "a.jwk.json"), "/etc/tamga/b.jwk.json"}},
 	}
@@ -149,6 +150,8 @@ func TestProblems(t *testing.T) {
 		{"tag", minimal + "log: !mine {level: info}\n", "t:5:6: tags are not accepted"},
 		{"known-tag", minimal + "log: {level: !!str info}\n", "t:5:14: tags are not accepted"},
 		{"duplicate", minimal + "name: Again\n", `t:5:1: duplicate key "name", first at line 3`},
+		{"pseudonym-empty", minimal + "pseudonym: {}\n", `t:5:12: key "pseudonym.keystore" is missing`},
+		{"pseudonym-inside", minimal + "pseudonym: {keystore: usb}\n", "t:5:23: pseudonym.keystore lies in the node's folder: whoever takes that has both"},
 		{"case", strings.Replace(minimal, "name", "Name", 1), `t:3:1: unknown key "Name": did you mean "name"?`},
 		{"number-key", minimal + "7: x\n", "t:5:1: key is not a word"},
 		{"list-key", minimal + "[a]: x\n", "t:5:1: key is not a word"},
@@ -339,8 +342,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 24 {
-		t.Errorf("checked %d keys, want 24", checked)
+	if checked != 25 {
+		t.Errorf("checked %d keys, want 25", checked)
 	}
 }
 

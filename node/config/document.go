@@ -24,6 +24,7 @@ const maxDepth = 12
 type walker struct {
 	file     string
 	base     string // folder relative paths start from, absolute
+	nowhere  bool   // the text is in no file yet: what lies in its folder cannot be told
 	lines    []string
 	problems []Problem
 }

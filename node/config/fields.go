@@ -32,6 +32,7 @@ func (w *walker) config(root *yaml.Node) Config {
 		entry{"listen", false, func(n *yaml.Node, path string) { w.listen(n, path, &c.Listen) }},
 		entry{"trust", false, func(n *yaml.Node, path string) { w.trust(n, path, &c.Trust) }},
 		entry{"store", false, func(n *yaml.Node, path string) { w.store(n, path, &c.Store) }},
+		entry{"pseudonym", false, func(n *yaml.Node, path string) { w.pseudonym(n, path, &c.Pseudonym) }},
 		entry{"policy", true, func(n *yaml.Node, path string) {
 			w.mapping(n, path,
 				entry{"law", true, w.intoPath(&c.Policy.Law)},
@@ -82,6 +83,16 @@ func (w *walker) store(n *yaml.Node, path string, s *Store) {
 	case s.Engine == EngineBadger && s.DSNFile != "":
 		w.add(n, join(path, "dsn_file"), "set store.engine to postgres, or leave this out", "store.dsn_file is of no use to badger")
 	}
+}
+
+func (w *walker) pseudonym(n *yaml.Node, path string, p *Pseudonym) {
+	w.mapping(n, path, entry{"keystore", true, func(n *yaml.Node, path string) {
+		w.intoPath(&p.Keystore)(n, path)
+		if r, err := filepath.Rel(w.base, p.Keystore); p.Keystore != "" && !w.nowhere && err == nil && filepath.IsLocal(r) {
+			w.add(n, path, "name a folder on another disk, with an absolute path",
+				"pseudonym.keystore lies in the node's folder: whoever takes that has both")
+		}
+	}})
 }
 
 func (w *walker) trust(n *yaml.Node, path string, t *Trust) {

@@ -29,6 +29,7 @@ func (c Config) relative(base string) Config {
 	if c.Store.DSNFile != "" {
 		c.Store.DSNFile = shorten(c.Store.DSNFile)
 	}
+	// pseudonym.keystore is never below it.
 	c.DataDir, c.Policy.Law = shorten(c.DataDir), shorten(c.Policy.Law)
 	c.Policy.Calibrations = slices.Clone(c.Policy.Calibrations)
 	for i, p := range c.Policy.Calibrations {
@@ -93,6 +94,7 @@ func (c Config) render() []byte {
 	c.renderListen(&p)
 	c.renderTrust(&p)
 	c.renderStore(&p)
+	c.renderPseudonym(&p)
 	p.line("policy:")
 	p.line("  # The national law as Cedar policies.")
 	p.line("  law: %s", scalar(c.Policy.Law))
@@ -130,6 +132,18 @@ func (c Config) renderStore(p *page) {
 	p.line("  engine: %s", scalar(cmp.Or(c.Store.Engine, EngineBadger)))
 	p.line("  # For postgres: file with the connection string. It may hold a password, so only the node's user may read it.")
 	p.field("  ", "dsn_file", c.Store.DSNFile, "/etc/tamga/store.dsn")
+	p.line("")
+}
+
+func (c Config) renderPseudonym(p *page) {
+	comment := ""
+	if c.Pseudonym.Keystore == "" {
+		comment = "# " // a section without content would be null
+	}
+	p.line("%spseudonym:", comment)
+	p.line("  # Folder of a keystore of its own for the key that people's pseudonyms are computed with, best on another disk.")
+	p.line("  # `tamga custody pseudonym` moves the key there and writes this.")
+	p.field("  ", "keystore", c.Pseudonym.Keystore, "/media/kaz/pseudonym")
 	p.line("")
 }
 

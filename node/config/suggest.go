@@ -9,13 +9,14 @@ import (
 // sections says where a key belongs that somebody put elsewhere.
 func sections() map[string][]string {
 	return map[string][]string{
-		"":         {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "policy", "recovery", "log"},
-		"listen":   {"libp2p", "advertise", "api", "federation"},
-		"trust":    {"anchors", "refresh", "locations"},
-		"store":    {"engine", "dsn_file"},
-		"policy":   {"law", "calibrations"},
-		"recovery": {"checkpoint_file", "operators"},
-		"log":      {"level"},
+		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "pseudonym", "policy", "recovery", "log"},
+		"listen":    {"libp2p", "advertise", "api", "federation"},
+		"trust":     {"anchors", "refresh", "locations"},
+		"store":     {"engine", "dsn_file"},
+		"pseudonym": {"keystore"},
+		"policy":    {"law", "calibrations"},
+		"recovery":  {"checkpoint_file", "operators"},
+		"log":       {"level"},
 	}
 }
 
@@ -37,7 +38,7 @@ func near(key string, known []string) string {
 // known here.
 func misplaced(key, path string, known []string) (hint string, elsewhere bool) {
 	places := sections()
-	for _, section := range []string{"", "listen", "trust", "store", "policy", "recovery", "log"} {
+	for _, section := range []string{"", "listen", "trust", "store", "pseudonym", "policy", "recovery", "log"} {
 		if section == path || !slices.Contains(places[section], key) {
 			continue
 		}

@@ -63,7 +63,8 @@ func (a *app) backupCreate() *cobra.Command {
 		Short: "Write an encrypted backup of a node, running or not",
 		Long: `Writes gallery, ledger, sealed keys, configuration and law as they are at one moment to one
 file. A running node does it itself, asked with the operator's token of its folder; one
-that is stopped needs what opens the root key. It leaves an entry in the ledger. The file gets its
+that is stopped needs what opens its root key. A pseudonym keystore is not in it: copy that
+folder yourself. It leaves an entry in the ledger. The file gets its
 name when it is complete and on the disk, and never replaces another; - is standard output.`,
 		Example: `  tamga backup create --dir kaz --to kaz.backup --recipient age1... --recipient age1...
   tamga backup create --dir kaz --to kaz.backup --recipients-file who.txt \
@@ -77,7 +78,7 @@ name when it is complete and on the disk, and never replaces another; - is stand
 	fl.StringVar(&f.to, "to", "", "file to write, or - for standard output (required)")
 	fl.StringArrayVar(&f.recipients, "recipient", nil, "age recipient whose identity can open it; at least two")
 	fl.StringVar(&f.recipientsFile, "recipients-file", "", "file with recipients, one a line, # for comments")
-	f.from.add(fl, ", when the node is not running")
+	f.from.addBoth(fl, ", when the node is not running")
 	return c
 }
 
@@ -303,6 +304,7 @@ func (a *app) checkBackup(ctx context.Context, file string, f readFlags) (*backu
 func (a *app) backupVerify() *cobra.Command {
 	var f readFlags
 	var passphraseFile string
+	pseudonym := rootFlags{secretFlags: secretFlags{prefix: pseudonymPrefix}}
 	c := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Restore a backup into a temporary folder and check it",
@@ -315,15 +317,16 @@ keys come from the backup itself: that it is whole is then sure, whose it is not
   tamga backup verify kaz.backup --identity-file identity.txt --passphrase-file pass.txt --entity-configuration from-the-anchor.jwt -o json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.verifyBackup(c.Context(), args[0], f, passphraseFile)
+			return a.verifyBackup(c.Context(), args[0], f, passphraseFile, pseudonym)
 		},
 	}
 	f.add(c)
 	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the root key: opens the gallery, too")
+	pseudonym.add(c.Flags(), " of the node's pseudonym keystore, where it has one; needed with --passphrase-file")
 	return c
 }
 
-func (a *app) verifyBackup(ctx context.Context, file string, f readFlags, passphraseFile string) (err error) {
+func (a *app) verifyBackup(ctx context.Context, file string, f readFlags, passphraseFile string, pseudonym rootFlags) (err error) {
 	c, err := a.checkBackup(ctx, file, f)
 	if err != nil {
 		return err
@@ -343,12 +346,12 @@ func (a *app) verifyBackup(ctx context.Context, file string, f readFlags, passph
 	result, rows := newBackedUp(file, c.Manifest), backupRows(file, c.Manifest)
 	result.Gallery, result.Ledger.By = "restored, not opened: no passphrase given", "recomputed"
 	if passphraseFile != "" {
-		pass, err := a.passphrase(passphraseFile, "")
+		roots, err := a.openRoots(dir, rootFlags{secretFlags: secretFlags{file: passphraseFile, fd: -1}, pseudonym: &pseudonym})
 		if err != nil {
 			return err
 		}
-		subjects, err := node.OpenRestored(dir, pass)
-		clear(pass)
+		subjects, err := node.OpenRestoredUnsealed(dir, roots)
+		roots.Wipe()
 		if err != nil {
 			return err
 		}

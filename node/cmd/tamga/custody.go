@@ -24,11 +24,14 @@ func (a *app) custodyCommand() *cobra.Command {
 		Long: `A node's root key lies in root.json under one or several protectors: a passphrase,
 custodians (see tamga ceremony), a key in a PKCS#11 token. Each opens it. Changing them touches that file alone:
 no key changes, and nothing in the gallery is encrypted anew. A copy of the file from
-before the change still opens with what opened it then.`,
+before the change still opens with what opened it then.
+
+The pseudonym key may have a keystore of its own (tamga custody pseudonym), which is a
+folder with a root.json, too: show, passphrase and token work on it with --dir naming it.`,
 		Example: `  tamga custody show --dir kaz
   tamga custody passphrase --dir kaz --passphrase-file pass.txt --new-passphrase-file new.txt`,
 	}
-	c.AddCommand(a.custodyShowCommand(), a.custodyPassphraseCommand(), a.custodyTokenCommand(), a.custodyRemoveCommand())
+	c.AddCommand(a.custodyShowCommand(), a.custodyPassphraseCommand(), a.custodyTokenCommand(), a.custodyRemoveCommand(), a.custodyPseudonymCommand())
 	return c
 }
 
@@ -210,9 +213,13 @@ func (a *app) openByPassphrase(dir string, from rootFlags) (opening, error) {
 	}
 	if p.Passphrase == nil && p.Custodians != nil {
 		return opening{}, &failure{exit: exitSealed, code: protocol.CodeSealed, err: fmt.Errorf("opening root key: passphrase: %w; custodians hold it", custody.ErrNoProtector),
-			hint: fmt.Sprintf("give the shares of %d custodians: --share FILE --identity FILE, once for each. A running node needs them at its start alone: tamga unseal", p.Custodians.Threshold)}
+			hint: fmt.Sprintf("give the shares of %[1]d custodians: --%[2]sshare FILE --%[2]sidentity FILE, once for each. A running node needs them at its start alone: tamga unseal", p.Custodians.Threshold, from.prefix)}
 	}
-	pass, err := a.secret(from.secretFlags, "Passphrase of the root key")
+	prompt := "Passphrase of the root key"
+	if from.prefix == pseudonymPrefix {
+		prompt = "Passphrase of the pseudonym keystore"
+	}
+	pass, err := a.secret(from.secretFlags, prompt)
 	if err != nil {
 		return opening{}, err
 	}
@@ -228,7 +235,7 @@ func (a *app) openByPassphrase(dir string, from rootFlags) (opening, error) {
 // one machine; a node that is to run takes them one by one, see tamga unseal.
 func openByShares(dir string, from rootFlags) (opening, error) {
 	if len(from.shares) != len(from.identities) {
-		return opening{}, usage("every --share needs an --identity: %d and %d were given", len(from.shares), len(from.identities))
+		return opening{}, usage("every --%[1]sshare needs an --%[1]sidentity: %[2]d and %[3]d were given", from.prefix, len(from.shares), len(from.identities))
 	}
 	p, err := custody.Inspect(node.RootFile(dir))
 	if err != nil {
@@ -249,7 +256,7 @@ func openByShares(dir string, from rootFlags) (opening, error) {
 	}
 	if n := g.Missing(); n > 0 {
 		return opening{}, &failure{exit: exitSealed, code: protocol.CodeSealed, err: fmt.Errorf("opening root key: %d shares are missing", n),
-			hint: "give --share FILE --identity FILE once for each custodian that is needed. Nothing was changed"}
+			hint: fmt.Sprintf("give --%[1]sshare FILE --%[1]sidentity FILE once for each custodian that is needed. Nothing was changed", from.prefix)}
 	}
 	key, err := g.Key()
 	if err != nil {

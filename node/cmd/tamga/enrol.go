@@ -86,7 +86,7 @@ missing; a record without any other is a finding and no fault.`,
 	}
 	f := c.Flags()
 	f.StringVar(&i.node.dir, "dir", "", "the node's folder (required)")
-	i.from.add(f, ", when the node is not running")
+	i.from.addBoth(f, ", when the node is not running")
 	f.StringVar(&i.folder.Pattern, "pattern", "", "regular expression with a group (?P<subject>...) over file names (default "+enrol.DefaultPattern+")")
 	f.StringVar(&i.folder.Glob, "glob", "", "which files of a folder (default *.iso)")
 	f.StringVar(&i.folder.IDType, "id-type", pseudonym.IDNationalNumber, "identifier type of a folder's subjects")

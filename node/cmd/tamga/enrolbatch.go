@@ -60,7 +60,7 @@ itself and needs the passphrase. Name the risk with --accept-risk=` + undoRisk +
 	}
 	f := c.Flags()
 	f.StringVar(&u.node.dir, "dir", "", "the node's folder (required)")
-	u.from.add(f, ", when the node is not running")
+	u.from.addBoth(f, ", when the node is not running")
 	f.StringVar(&u.risk, "accept-risk", "", "must be "+undoRisk)
 	return c
 }

@@ -55,12 +55,12 @@ func (a *app) running(ctx context.Context, n nodeFlags) (*client, error) {
 }
 
 func (a *app) openRegistrar(ctx context.Context, dir string, from rootFlags) (*node.Registrar, error) {
-	root, err := a.openRoot(dir, from)
+	roots, err := a.openRoots(dir, from)
 	if err != nil {
 		return nil, err
 	}
-	defer root.Wipe()
-	return node.OpenRegistrarUnsealed(ctx, filepath.Join(dir, node.ConfigFile), root)
+	defer roots.Wipe()
+	return node.OpenRegistrarUnsealed(ctx, filepath.Join(dir, node.ConfigFile), roots)
 }
 
 // planSink says what would happen.

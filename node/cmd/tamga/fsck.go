@@ -43,7 +43,7 @@ with ` + "`tamga backup restore --erasures`" + ` and the list gallery-erasures o
 		RunE: func(c *cobra.Command, _ []string) error { return a.fsckGallery(c.Context(), f) },
 	}
 	c.Flags().StringVar(&f.node.dir, "dir", "", "the node's folder (required)")
-	f.from.add(c.Flags(), ", when the node is not running")
+	f.from.addBoth(c.Flags(), ", when the node is not running")
 	return c
 }
 
@@ -157,12 +157,12 @@ func (a *app) checkProgress(what string, done, total uint64) {
 
 // checkStopped reads the folder of a node that is not running.
 func (a *app) checkStopped(ctx context.Context, f fsckFlags) (checked, error) {
-	root, err := a.openRoot(f.node.dir, f.from)
+	roots, err := a.openRoots(f.node.dir, f.from)
 	if err != nil {
 		return checked{}, err
 	}
-	defer root.Wipe()
-	r, err := node.CheckStopped(ctx, filepath.Join(f.node.dir, node.ConfigFile), root, a.checkProgress)
+	defer roots.Wipe()
+	r, err := node.CheckStopped(ctx, filepath.Join(f.node.dir, node.ConfigFile), roots, a.checkProgress)
 	if err != nil {
 		return checked{}, err
 	}

@@ -63,7 +63,7 @@ is stopped needs the passphrase. It leaves an entry in the ledger.`,
 	fl.StringVar(&f.node.dir, "dir", "", "the node's folder (required)")
 	fl.StringVar(&f.to, "to", "", "store to copy into: postgres, or badger in the node's data folder (required)")
 	fl.StringVar(&f.dsnFile, "dsn-file", "", "file with the connection string of the database (required with --to postgres)")
-	f.from.add(fl, ", when the node is not running")
+	f.from.addBoth(fl, ", when the node is not running")
 	return c
 }
 

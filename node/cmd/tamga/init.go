@@ -26,6 +26,7 @@ func (a *app) initCommand() *cobra.Command {
 	var o node.InitOptions
 	var anchorFile, lawFile, planFile string
 	var from secretFlags
+	k := keystoreFlags{pass: secretFlags{prefix: pseudonymPrefix}}
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a node: keys, configuration, Entity Configuration",
@@ -39,9 +40,11 @@ the Trust Anchor. Nothing is sent anywhere.`,
   tamga init --dir kgz --entity-id https://kgz.example --jurisdiction KGZ --name KGZ \
     --anchor trust-anchor.json --listen 127.0.0.1:7450 --api 127.0.0.1:7453 --passphrase-file -
   tamga init --dir uzb --entity-id https://uzb.example --jurisdiction UZB --anchor trust-anchor.json \
-    --store postgres --dsn-file store.dsn --passphrase-file pass.txt`,
+    --store postgres --dsn-file store.dsn --passphrase-file pass.txt
+  tamga init --dir kaz --entity-id https://node.gov.example --jurisdiction KAZ --anchor trust-anchor.json --passphrase-file pass.txt \
+    --pseudonym-keystore /media/kaz/pseudonym --pseudonym-passphrase-file other.txt`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.init(o, anchorFile, lawFile, planFile, from) },
+		RunE: func(*cobra.Command, []string) error { return a.init(o, anchorFile, lawFile, planFile, from, k) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.Dir, "dir", "", "folder to make the node in (required)")
@@ -60,10 +63,13 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	from.add(f, " of the root key")
 	f.StringVar(&planFile, "plan", "", "plan of `tamga ceremony plan`: custodians to hold the root key, instead of a passphrase")
 	f.StringVar(&o.Shares, "shares", "", "new folder for the custodians' sealed shares (required with --plan)")
+	f.StringVar(&k.to, "pseudonym-keystore", "", "new folder, best on another disk, for a keystore of its own for the pseudonym key (default: with the other keys)")
+	k.pass.add(f, " of the pseudonym keystore")
+	k.addPlan(c)
 	return c
 }
 
-func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, from secretFlags) error {
+func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, from secretFlags, k keystoreFlags) error {
 	var missing []string
 	for _, f := range [][2]string{{o.Dir, "--dir"}, {o.EntityID, "--entity-id"}, {o.Jurisdiction, "--jurisdiction"}, {anchorFile, "--anchor"}} {
 		if f[0] == "" {
@@ -95,7 +101,13 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 	if o.API == "" {
 		o.API = freePort("127.0.0.1", after(o.Listen))
 	}
+	if from.file == "-" && k.pass.file == "-" {
+		return usage("standard input holds one passphrase: give the other in a file")
+	}
 	if err := a.initCustody(&o, planFile, from); err != nil {
+		return err
+	}
+	if o.Pseudonym, err = a.readKeystore(k); err != nil {
 		return err
 	}
 	o.Custody, o.Now = custody.DefaultParams(), time.Now
@@ -115,6 +127,10 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 		a.say("hint: hand each custodian his share and %s of %s; each answers with `tamga ceremony join`", node.TranscriptFile, o.Shares)
 	} else {
 		a.say("The passphrase opens everything this node will ever hold. There is no way around losing it.")
+	}
+	if o.Pseudonym.Dir != "" {
+		a.say("The pseudonym key lies in %s alone: backups do not hold it. Without it nobody enrolled is ever found again.", o.Pseudonym.Dir)
+		a.say("hint: copy that folder to a safe place now, and again after each rotation of pseudonym-key")
 	}
 	a.say("hint: hand %s to the Trust Anchor: tamga anchor enroll --dir ANCHOR --jurisdiction %s %s", made.EntityConfiguration, o.Jurisdiction, made.EntityConfiguration)
 	return a.emit(made, [][2]string{{"entity", made.EntityID}, {"peer id", made.PeerID}, {"config", made.Config},

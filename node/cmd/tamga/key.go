@@ -13,6 +13,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 )
@@ -29,6 +30,10 @@ old one. A step that was interrupted is done or not done: look with key list.
 A running node takes a step up within its refresh time and writes a new Entity
 Configuration. Members learn of its keys from the Trust Anchor: hand it there after each
 step of signing-key and sealing-key, and let the members refresh before the next one.
+
+Where the pseudonym key has a keystore of its own, that is opened by the flags that begin
+with --pseudonym-; key list shows its generations then. That keystore's own root key rotates
+with --dir naming its folder.
 
 template-key, which stored faces are turned by, is listed here and replaced by
 ` + "`tamga templates renew`" + `, which moves the faces.`,
@@ -54,29 +59,29 @@ know the node by them.`,
 	}
 	rotate.AddCommand(
 		a.rotateCommand("prepare", "Make the next generation of a key", "Peers are told of a prepared signing or sealing key, and nothing uses it yet.",
-			func(_ context.Context, dir string, root custody.Root, f keys.Family) ([]uint32, string, error) {
-				n, err := node.PrepareKey(dir, root, f)
+			func(_ context.Context, dir string, roots node.Roots, f keys.Family) ([]uint32, string, error) {
+				n, err := node.PrepareKey(dir, roots, f)
 				return []uint32{n}, announce(f) + "tamga key rotate activate", err
 			}),
 		a.rotateCommand("activate", "Use the prepared generation of a key", `What peers sealed to the old key still opens, and what it signed still verifies. A
 running node begins to wrap the gallery's keys under a new kek at once, and to move people
 to their pseudonyms under a new pseudonym-key: nobody's identifier is asked for, and until
 all are moved people are looked for under both.`,
-			func(_ context.Context, dir string, root custody.Root, f keys.Family) ([]uint32, string, error) {
-				n, err := node.ActivateKey(dir, root, f, time.Now())
+			func(_ context.Context, dir string, roots node.Roots, f keys.Family) ([]uint32, string, error) {
+				n, err := node.ActivateKey(dir, roots, f, time.Now())
 				return []uint32{n}, announce(f) + "tamga key rotate retire", err
 			}),
 		a.rotateCommand("retire", "Destroy the generations before the current one", `For signing-key and sealing-key the node may run. For kek and pseudonym-key it must be
 stopped: what is still wrapped by an old kek is wrapped anew, and whoever still lies under
 an old pseudonym gets his new one, and then the old keys are destroyed. Copies
 of keystore.json from before still hold them: destroy those, too.`,
-			func(ctx context.Context, dir string, root custody.Root, f keys.Family) ([]uint32, string, error) {
+			func(ctx context.Context, dir string, roots node.Roots, f keys.Family) ([]uint32, string, error) {
 				progress := func(n uint64) {
 					if terminal(a.err) {
 						fmt.Fprintf(a.err, "\rdone: %d", n)
 					}
 				}
-				gone, err := node.RetireKey(ctx, filepath.Join(dir, node.ConfigFile), root, f, progress)
+				gone, err := node.RetireKey(ctx, filepath.Join(dir, node.ConfigFile), roots, f, progress)
 				if errors.Is(err, gallery.ErrLocked) {
 					err = &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "stop the node first: an old kek or pseudonym-key is destroyed only while nobody uses the gallery. Nothing was changed"}
 				}
@@ -96,21 +101,21 @@ func (a *app) keyListCommand() *cobra.Command {
 		Example: `  tamga key list --dir kaz --passphrase-file pass.txt -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			root, err := a.openRoot(dir, from)
+			roots, err := a.openSomeRoots(dir, from, a.givenAny(*from.pseudonym))
 			if err != nil {
 				return err
 			}
-			defer root.Wipe()
-			return a.emitKeys(dir, root)
+			defer roots.Wipe()
+			return a.emitKeys(dir, roots)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	from.add(c.Flags(), "")
+	from.addBoth(c.Flags(), "")
 	return c
 }
 
-func (a *app) emitKeys(dir string, root custody.Root) error {
-	families, err := node.Keys(dir, root)
+func (a *app) emitKeys(dir string, roots node.Roots) error {
+	families, err := node.Keys(dir, roots)
 	if err != nil {
 		return err
 	}
@@ -121,6 +126,9 @@ func (a *app) emitKeys(dir string, root custody.Root) error {
 			states = append(states, fmt.Sprintf("%d %s", g.Number, g.State))
 		}
 		rows = append(rows, [2]string{string(f.Name), strings.Join(states, ", ")})
+	}
+	if cfg, err := config.Load(filepath.Join(dir, node.ConfigFile)); err == nil && cfg.Pseudonym.Keystore != "" && !roots.Pseudonym.Usable() {
+		rows = append(rows, [2]string{string(keys.Pseudonym), "in the keystore " + cfg.Pseudonym.Keystore + ", not opened"})
 	}
 	return a.emit(struct {
 		Keys []node.KeyFamily `json:"keys"`
@@ -137,7 +145,7 @@ func announce(f keys.Family) string {
 		"and let every member refresh; next: "
 }
 
-type rotation func(ctx context.Context, dir string, root custody.Root, f keys.Family) (numbers []uint32, next string, err error)
+type rotation func(ctx context.Context, dir string, roots node.Roots, f keys.Family) (numbers []uint32, next string, err error)
 
 func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Command {
 	var dir, risk string
@@ -156,22 +164,23 @@ func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Comm
 			if err != nil {
 				return err
 			}
-			root, err := a.openRoot(dir, from)
+			both := f == keys.Pseudonym || f == keys.KEK && verb == "retire" // which opens the gallery
+			roots, err := a.openSomeRoots(dir, from, both || a.givenAny(*from.pseudonym))
 			if err != nil {
 				return err
 			}
-			defer root.Wipe()
-			numbers, next, err := step(c.Context(), dir, root, f)
+			defer roots.Wipe()
+			numbers, next, err := step(c.Context(), dir, roots, f)
 			if err != nil {
 				return err
 			}
 			a.say("%s: %s %s", verb, f, strings.Trim(fmt.Sprint(numbers), "[]"))
 			a.say("hint: %s", next)
-			return a.emitKeys(dir, root)
+			return a.emitKeys(dir, roots)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	from.add(c.Flags(), "")
+	from.addBoth(c.Flags(), "")
 	if verb == "prepare" {
 		c.Flags().StringVar(&risk, "accept-risk", "", riskProtectors+": prepare a root key that fewer things open than the one before")
 	}
@@ -214,7 +223,7 @@ func (a *app) rotateRoot(verb, dir string, from rootFlags, fewer bool) (err erro
 	}
 	a.say("%s: %s %d", verb, node.RootKey, number)
 	a.say("hint: %s", next)
-	return a.emitKeys(dir, root)
+	return a.emitKeys(dir, node.Roots{Node: root})
 }
 
 // pinned says what stands in the way of rotating a key; "" for others.

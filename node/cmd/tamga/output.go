@@ -74,20 +74,22 @@ func onLines(text string) string {
 
 const maxPassphrase = 1024
 
-// credentialName is the systemd credential that holds the passphrase:
-// LoadCredentialEncrypted=tamga-passphrase.
-const credentialName = "tamga-passphrase"
-
 // secretFlags say where a passphrase comes from. It is never a flag's value and
 // never in the environment.
 type secretFlags struct {
-	file string
-	fd   int // -1: none
+	file   string
+	fd     int    // -1: none
+	prefix string // of the flags, and of the credential behind tamga-
 }
 
 func (s *secretFlags) add(f *pflag.FlagSet, whose string) {
-	f.StringVar(&s.file, "passphrase-file", "", "file with the passphrase"+whose+", - for standard input")
-	f.IntVar(&s.fd, "passphrase-fd", -1, "number of an open file descriptor to read it from instead")
+	f.StringVar(&s.file, s.prefix+"passphrase-file", "", "file with the passphrase"+whose+", - for standard input")
+	f.IntVar(&s.fd, s.prefix+"passphrase-fd", -1, "number of an open file descriptor to read it from instead")
+}
+
+// credential is the file of the systemd credential that holds the passphrase.
+func (a *app) credential(s secretFlags) string {
+	return filepath.Join(a.credentials, "tamga-"+s.prefix+"passphrase")
 }
 
 // rootFlags say how the root key is opened: with a passphrase, with shares, or with a key in a
@@ -95,20 +97,31 @@ func (s *secretFlags) add(f *pflag.FlagSet, whose string) {
 type rootFlags struct {
 	secretFlags
 	module, token, key string
-	shares, identities []string // of custodians who are at this machine, in the same order
+	shares, identities []string   // of custodians who are at this machine, in the same order
+	pseudonym          *rootFlags // of the pseudonym keystore; nil where the command needs none
+}
+
+// pseudonymPrefix begins the flags that say how the pseudonym keystore is opened.
+const pseudonymPrefix = "pseudonym-"
+
+// addBoth is add for commands that compute pseudonyms.
+func (r *rootFlags) addBoth(f *pflag.FlagSet, whose string) {
+	r.add(f, whose)
+	r.pseudonym = &rootFlags{secretFlags: secretFlags{prefix: pseudonymPrefix}}
+	r.pseudonym.add(f, " of the pseudonym keystore, where there is one")
 }
 
 func (r *rootFlags) add(f *pflag.FlagSet, whose string) {
-	r.secretFlags.add(f, whose+"; the token's PIN with --pkcs11-module")
-	f.StringArrayVar(&r.shares, "share", nil, "sealed share of a custodian, instead of a passphrase; once for each that is needed")
-	f.StringArrayVar(&r.identities, "identity", nil, "age identity that opens the share, in the same order")
+	r.secretFlags.add(f, whose+"; the token's PIN with --"+r.prefix+"pkcs11-module")
+	f.StringArrayVar(&r.shares, r.prefix+"share", nil, "sealed share of a custodian, instead of a passphrase; once for each that is needed")
+	f.StringArrayVar(&r.identities, r.prefix+"identity", nil, "age identity that opens the share, in the same order")
 	r.addToken(f)
 }
 
 func (r *rootFlags) addToken(f *pflag.FlagSet) {
-	f.StringVar(&r.module, "pkcs11-module", "", "PKCS#11 library of the token that holds the root key (builds with -tags pkcs11)")
-	f.StringVar(&r.token, "pkcs11-token", "tamga", "label of the token")
-	f.StringVar(&r.key, "pkcs11-key", "tamga-root", "label of the key in it")
+	f.StringVar(&r.module, r.prefix+"pkcs11-module", "", "PKCS#11 library of the token that opens it (builds with -tags pkcs11)")
+	f.StringVar(&r.token, r.prefix+"pkcs11-token", "tamga", "label of the token")
+	f.StringVar(&r.key, r.prefix+"pkcs11-key", "tamga-"+r.prefix+"root", "label of the key in it")
 }
 
 // given reports whether there is a passphrase without asking a person.
@@ -116,7 +129,7 @@ func (a *app) given(s secretFlags) bool {
 	if s.file != "" || s.fd >= 0 {
 		return true
 	}
-	_, err := os.Stat(filepath.Join(a.credentials, credentialName))
+	_, err := os.Stat(a.credential(s))
 	return a.credentials != "" && err == nil
 }
 
@@ -124,20 +137,20 @@ func (a *app) given(s secretFlags) bool {
 func (a *app) secret(s secretFlags, prompt string) ([]byte, error) {
 	switch {
 	case s.file != "" && s.fd >= 0:
-		return nil, usage("--passphrase-file and --passphrase-fd exclude each other")
+		return nil, usage("--%[1]spassphrase-file and --%[1]spassphrase-fd exclude each other", s.prefix)
 	case s.fd >= 0:
 		f := os.NewFile(uintptr(s.fd), "passphrase")
 		if f == nil {
-			return nil, usage("--passphrase-fd is no open file descriptor")
+			return nil, usage("--%spassphrase-fd is no open file descriptor", s.prefix)
 		}
 		defer f.Close()
 		p, err := readPassphrase(f)
 		if errors.Is(err, syscall.EBADF) {
-			return nil, usage("--passphrase-fd is no open file descriptor")
+			return nil, usage("--%spassphrase-fd is no open file descriptor", s.prefix)
 		}
 		return p, err
 	case s.file == "" && a.given(s):
-		return a.passphrase(filepath.Join(a.credentials, credentialName), prompt)
+		return a.passphrase(a.credential(s), prompt)
 	}
 	return a.passphrase(s.file, prompt)
 }

@@ -209,7 +209,7 @@ func (a *app) recoveryRoot(ctx context.Context, dir string, from rootFlags) (cus
 	if err != nil {
 		return custody.Root{}, err
 	}
-	return a.runRoot(ctx, dir, from, cfg, a.warnings())
+	return a.runRoot(ctx, dir, dir, from, cfg, a.warnings())
 }
 
 func (a *app) showClaim(dir string, c recovery.Claim) error {

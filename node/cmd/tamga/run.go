@@ -39,7 +39,7 @@ custodians hold starts sealed without one: it answers health checks and waits fo
 		RunE: func(c *cobra.Command, _ []string) error { return a.run(c.Context(), dir, from) },
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	from.add(c.Flags(), "")
+	from.addBoth(c.Flags(), "")
 	return c
 }
 
@@ -65,17 +65,18 @@ func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 	if err := custody.HideProcess(); err != nil {
 		log.WarnContext(ctx, "process not hidden from core dumps", slog.String("cause", err.Error()))
 	}
-	root, err := a.runRoot(ctx, dir, from, cfg, log)
+	roots, err := a.runRoots(ctx, dir, from, cfg, log)
 	if errors.Is(err, context.Canceled) {
 		return nil // stopped while sealed, as it is stopped while it runs
 	} else if err != nil {
 		return err
 	}
-	if !root.Locked() {
+	defer roots.Wipe()
+	if !roots.Node.Locked() {
 		log.WarnContext(ctx, "root key not in locked memory: raise RLIMIT_MEMLOCK (LimitMEMLOCK= of systemd)")
 	}
-	n, err := node.OpenUnsealed(ctx, file, root, log, node.Overrides{})
-	root.Wipe()
+	n, err := node.OpenUnsealed(ctx, file, roots, log, node.Overrides{})
+	roots.Wipe()
 	if err != nil {
 		return err
 	}
@@ -84,20 +85,39 @@ func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 	return n.Run(ctx, api.Handler(n))
 }
 
-// runRoot opens the root key: with a passphrase where there is one, and else
+// runRoots opens the root keys that the node needs.
+func (a *app) runRoots(ctx context.Context, dir string, from rootFlags, cfg config.Config, log *slog.Logger) (r node.Roots, err error) {
+	if cfg.Pseudonym.Keystore != "" {
+		if err := pseudonymKeystoreThere(cfg); err != nil {
+			return node.Roots{}, err // before anybody brings shares
+		}
+	}
+	if r.Node, err = a.runRoot(ctx, dir, dir, from, cfg, log); err != nil || cfg.Pseudonym.Keystore == "" {
+		return r, err
+	}
+	r.PseudonymDir = cfg.Pseudonym.Keystore
+	if r.Pseudonym, err = a.runRoot(ctx, dir, r.PseudonymDir, *from.pseudonym, cfg, log); err != nil {
+		r.Wipe()
+		return node.Roots{}, ofPseudonymKeystore(err)
+	}
+	return r, nil
+}
+
+// runRoot opens the root key in the folder keystore, the node's or that of its pseudonym
+// key: with a passphrase where there is one, and else
 // waits, sealed, for custodians.
-func (a *app) runRoot(ctx context.Context, dir string, from rootFlags, cfg config.Config, log *slog.Logger) (custody.Root, error) {
-	if err := node.SettleRoot(dir); err != nil {
+func (a *app) runRoot(ctx context.Context, dir, keystore string, from rootFlags, cfg config.Config, log *slog.Logger) (custody.Root, error) {
+	if err := node.SettleRoot(keystore); err != nil {
 		return custody.Root{}, err
 	}
-	p, err := custody.Inspect(node.RootFile(dir))
+	p, err := custody.Inspect(node.RootFile(keystore))
 	if err != nil {
 		return custody.Root{}, err
 	}
 	if p.Custodians == nil || a.given(from.secretFlags) || len(from.shares) > 0 || from.module != "" {
-		return a.openRoot(dir, from)
+		return a.openRoot(keystore, from)
 	}
-	s, dropped, err := unseal.Open(dir, node.RootFile(dir))
+	s, dropped, err := unseal.Open(dir, node.RootFile(keystore))
 	if err != nil {
 		return custody.Root{}, err
 	}

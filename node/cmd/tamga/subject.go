@@ -75,7 +75,7 @@ says that nobody is enrolled under this number.`,
 	}
 	f := c.Flags()
 	f.StringVar(&e.node.dir, "dir", "", "the node's folder (required)")
-	e.from.add(f, ", when the node is not running")
+	e.from.addBoth(f, ", when the node is not running")
 	f.StringVar(&e.subject, "subject", "", "COUNTRY:TYPE:VALUE, type passport or national_number; - reads it from standard input (required)")
 	f.StringVar(&e.damaged, "damaged", "", "instead of --subject: the handle of somebody whom tamga gallery fsck lists; the node must be stopped")
 	f.StringVar(&e.risk, "accept-risk", "", "must be "+eraseRisk)

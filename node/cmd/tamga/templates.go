@@ -61,7 +61,7 @@ of the one that did this.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.renewTemplates(c.Context(), r) },
 	}
 	c.Flags().StringVar(&r.node.dir, "dir", "", "the node's folder (required)")
-	r.from.add(c.Flags(), ", when the node is not running")
+	r.from.addBoth(c.Flags(), ", when the node is not running")
 	return c
 }
 
@@ -110,12 +110,12 @@ func (a *app) renewTemplates(ctx context.Context, f renewFlags) error {
 
 // stopped renews the templates of a node that is not running.
 func (p *renewalProgress) stopped(ctx context.Context, f renewFlags) (renewal, error) {
-	root, err := p.app.openRoot(f.node.dir, f.from)
+	roots, err := p.app.openRoots(f.node.dir, f.from)
 	if err != nil {
 		return renewal{}, err
 	}
-	defer root.Wipe()
-	done, err := node.RenewTemplates(ctx, filepath.Join(f.node.dir, node.ConfigFile), root, func(r node.Renewal) { p.show(r.Looked, r.Subjects) })
+	defer roots.Wipe()
+	done, err := node.RenewTemplates(ctx, filepath.Join(f.node.dir, node.ConfigFile), roots, func(r node.Renewal) { p.show(r.Looked, r.Subjects) })
 	if err != nil {
 		return renewal{}, unfinished(classify(err))
 	}
