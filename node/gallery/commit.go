@@ -9,6 +9,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // Group commit without a goroutine of its own, as in federation/ledger: every
@@ -230,8 +231,8 @@ func (g *Gallery) commit(calls []*call) error {
 // bundle is one transaction in the making.
 type bundle struct {
 	txn     store.Txn
-	tally   tally // once it is committed
-	writes  bool  // whether anything is to be committed
+	tally   tally.Tally // once it is committed
+	writes  bool        // whether anything is to be committed
 	size    int
 	last    write // the last row that it sets
 	settled []settled
@@ -268,7 +269,7 @@ func (g *Gallery) attempt(keys [][]byte, f func(*bundle) error) error {
 	}
 	var b *bundle
 	err := g.db.Update(func(txn store.Txn) error {
-		if err := txn.Fetch(append(keys, keyTally(), keyNames())...); err != nil {
+		if err := txn.Fetch(append(keys, tally.Row(), keyNames())...); err != nil {
 			return err
 		}
 		stored, err := g.latest(txn)
@@ -280,20 +281,20 @@ func (g *Gallery) attempt(keys [][]byte, f func(*bundle) error) error {
 			return err
 		}
 		b = &bundle{txn: txn, tally: stored}
-		b.tally.commit++
-		if err := f(b); err != nil || b.size == 0 && b.tally.last == stored.last {
+		b.tally.Commit++
+		if err := f(b); err != nil || b.size == 0 && b.tally.Last == stored.Last {
 			return err
 		}
-		if b.tally.commit == math.MaxUint32 {
+		if b.tally.Commit == math.MaxUint32 {
 			return errors.New("committing: commit numbers are used up")
 		}
 		b.writes = true
 		if !named { // the first commit
-			if err := txn.Set(keyNames(), g.tallies.sealNames(g.names.Load())); err != nil {
+			if err := txn.Set(keyNames(), g.names.Load().seal(g.tallies)); err != nil {
 				return err
 			}
 		}
-		return txn.Set(keyTally(), g.tallies.seal(b.tally))
+		return txn.Set(tally.Row(), g.tallies.Seal(b.tally))
 	})
 	if errors.Is(err, store.ErrInDoubt) {
 		err = g.settle(b, err)
@@ -310,37 +311,37 @@ func (g *Gallery) attempt(keys [][]byte, f func(*bundle) error) error {
 
 // latest is the tally in the store. It is what this gallery left there, or, of a shared
 // store, what another has gone on to.
-func (g *Gallery) latest(txn store.Reader) (tally, error) {
+func (g *Gallery) latest(txn store.Reader) (tally.Tally, error) {
 	stored, err := g.storedTally(txn)
 	switch {
 	case err != nil:
-		return tally{}, damaged("reading tally", err)
+		return tally.Tally{}, damaged("reading tally", err)
 	case stored == g.tally:
 	case !g.db.Shared():
-		return tally{}, fmt.Errorf("%w: the store is not as the last commit left it", ErrDamaged)
-	case stored.commit <= g.tally.commit:
-		return tally{}, errBehind
+		return tally.Tally{}, fmt.Errorf("%w: the store is not as the last commit left it", ErrDamaged)
+	case stored.Commit <= g.tally.Commit:
+		return tally.Tally{}, errBehind
 	}
 	return stored, nil
 }
 
 // see takes note of a tally that stands.
-func (g *Gallery) see(t tally) {
+func (g *Gallery) see(t tally.Tally) {
 	g.tally = t
-	g.subjects.Store(int64(t.subjects))
-	g.commits.Store(t.commit)
+	g.subjects.Store(int64(t.Subjects))
+	g.commits.Store(t.Commit)
 }
 
 // count takes note of a bundle that stands, or of what the store was found at.
 func (g *Gallery) count(b *bundle) {
 	if !b.writes {
-		b.tally.commit--
+		b.tally.Commit--
 		g.see(b.tally)
 		return
 	}
 	g.see(b.tally)
 	// This commit is durable whatever comes of it; the next would not be protected.
-	g.unkept = g.beside.write(g.tallies, b.tally) != nil
+	g.unkept = g.beside.Write(g.tallies, b.tally) != nil
 }
 
 // keep makes up for a tally that could not be written beside the store after its commit,
@@ -349,7 +350,7 @@ func (g *Gallery) keep() error {
 	if !g.unkept {
 		return nil
 	}
-	if err := g.beside.write(g.tallies, g.tally); err != nil {
+	if err := g.beside.Write(g.tallies, g.tally); err != nil {
 		return err
 	}
 	g.unkept = false
@@ -371,7 +372,7 @@ func (b *bundle) add(g *Gallery, j *job) (Result, error) {
 	if j.err != nil {
 		return Result{Failed, j.err}, nil
 	}
-	s, err := g.stage(b.txn, b.tally.commit, j)
+	s, err := g.stage(b.txn, b.tally.Commit, j)
 	if errors.Is(err, store.ErrUnavailable) {
 		return Result{}, err
 	}
@@ -396,9 +397,9 @@ func (b *bundle) write(s staged) error {
 			return err
 		}
 	}
-	b.tally.sum += s.is.number() - s.was.number()
+	b.tally.Sum += s.is.number() - s.was.number()
 	if s.change == Created {
-		b.tally.subjects++
+		b.tally.Subjects++
 	}
 	return nil
 }

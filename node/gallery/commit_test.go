@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // waitFor polls for a state that no channel tells of.
@@ -215,7 +216,7 @@ func TestFailedFile(t *testing.T) {
 	giveBack := g.LoseFile()
 	enrol(t, g, person(1))
 	for range 2 {
-		if _, err := g.Enrol(t.Context(), persons(2, 3)); err == nil || !strings.Contains(err.Error(), gallery.TallyName) {
+		if _, err := g.Enrol(t.Context(), persons(2, 3)); err == nil || !strings.Contains(err.Error(), tally.Name) {
 			t.Errorf("got %v, want the file's error", err)
 		}
 		if _, err := g.Erase(t.Context(), passport(0)); err == nil || errors.Is(err, gallery.ErrUnknownSubject) {

@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
@@ -530,7 +531,7 @@ func TestOlderDatabase(t *testing.T) {
 		t.Errorf("opening: %v, want ErrDamaged", err)
 	}
 	// The operator accepts the loss: the folder's tally goes, its list of erasures stays.
-	if err := os.Remove(filepath.Join(h.cfg.Dir, gallery.TallyName)); err != nil {
+	if err := os.Remove(filepath.Join(h.cfg.Dir, tally.Name)); err != nil {
 		t.Fatal(err)
 	}
 	g = h.open(t)

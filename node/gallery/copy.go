@@ -8,6 +8,7 @@ import (
 
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/store/mirror"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // Errors of [Gallery.CopyTo] that callers branch on.
@@ -49,7 +50,7 @@ func (g *Gallery) copyTo(ctx context.Context, to store.Store, progress func(uint
 	m := mirror.New(to, kept, progress)
 	var sealed []byte
 	subjects, err := g.Snapshot(ctx, func(row Row) error {
-		if bytes.Equal(row.Key, keyTally()) {
+		if bytes.Equal(row.Key, tally.Row()) {
 			sealed = bytes.Clone(row.Value)
 		}
 		return m.Take(row)
@@ -69,7 +70,7 @@ func (g *Gallery) copyTo(ctx context.Context, to store.Store, progress func(uint
 
 // beginCopy marks the store, unless it is the gallery's own or holds something else.
 func (g *Gallery) beginCopy(to store.Store) error {
-	var now tally
+	var now tally.Tally
 	err := g.view(func(r store.Reader) (err error) {
 		now, err = g.storedTally(r)
 		return err
@@ -77,7 +78,7 @@ func (g *Gallery) beginCopy(to store.Store) error {
 	if err != nil {
 		return err
 	}
-	mark := g.tallies.seal(tally{})
+	mark := g.tallies.Seal(tally.Tally{})
 	err = to.Update(func(txn store.Txn) error {
 		if err := g.mayReplace(txn, now, mark); err != nil {
 			return err
@@ -103,22 +104,22 @@ func (g *Gallery) beginCopy(to store.Store) error {
 		if err != nil {
 			return txn.Delete(copying())
 		}
-		return txn.Delete(keyTally()) // from here on it is no gallery
+		return txn.Delete(tally.Row()) // from here on it is no gallery
 	}))
 }
 
 // mayReplace refuses a store in which there is anything but an earlier copy of the
 // gallery with this tally.
-func (g *Gallery) mayReplace(r store.Reader, now tally, mark []byte) error {
+func (g *Gallery) mayReplace(r store.Reader, now tally.Tally, mark []byte) error {
 	if v, err := r.Get(copying()); err == nil && bytes.Equal(v, mark) {
 		return nil
 	} else if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	v, err := r.Get(keyTally())
+	v, err := r.Get(tally.Row())
 	if err == nil {
-		t, ok := g.tallies.open(v)
-		if !ok || t.commit > now.commit || t.commit == now.commit && t != now {
+		t, ok := g.tallies.Open(v)
+		if !ok || t.Commit > now.Commit || t.Commit == now.Commit && t != now {
 			return ErrNotEmpty
 		}
 		// The tally does not say under which pseudonym keys its subjects lie.
@@ -142,14 +143,14 @@ func (g *Gallery) mayReplace(r store.Reader, now tally, mark []byte) error {
 }
 
 // kept says whether a copy has a row of the key like any other.
-func kept(key []byte) bool { return !bytes.Equal(key, keyTally()) && !bytes.Equal(key, copying()) }
+func kept(key []byte) bool { return !bytes.Equal(key, tally.Row()) && !bytes.Equal(key, copying()) }
 
 // finishCopy makes the copy a gallery. One into which nobody was ever enrolled has no
 // tally.
 func finishCopy(to store.Store, sealed []byte) error {
 	return to.Update(func(txn store.Txn) error {
 		if sealed != nil {
-			if err := txn.Set(keyTally(), sealed); err != nil {
+			if err := txn.Set(tally.Row(), sealed); err != nil {
 				return err
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // image is a folder's files, without the zeros that preallocated ones end in.
@@ -201,11 +202,11 @@ func TestLoss(t *testing.T) {
 // TestTallyFile damages the file beside the store.
 func TestTallyFile(t *testing.T) {
 	m := images(t)["closed"]
-	whole := append(m[gallery.TallyName].used, make([]byte, 2*gallery.TallyStep)...)
-	whole = whole[:2*gallery.TallyStep]
+	whole := append(m[tally.Name].used, make([]byte, 2*tally.Step)...)
+	whole = whole[:2*tally.Step]
 	without := func(slot int) []byte {
 		b := bytes.Clone(whole)
-		clear(b[slot*gallery.TallyStep:][:gallery.TallySize])
+		clear(b[slot*tally.Step:][:tally.Size])
 		return b
 	}
 	dir := newDir(t)
@@ -216,13 +217,13 @@ func TestTallyFile(t *testing.T) {
 		"first-torn":  {without(0), "harmless"},
 		"second-torn": {without(1), "harmless"},
 		"both-torn":   {make([]byte, len(whole)), "refused"},
-		"short":       {whole[:gallery.TallySize-1], "refused"},
+		"short":       {whole[:tally.Size-1], "refused"},
 		"empty":       {nil, "refused"},
 		"other":       {bytes.Repeat([]byte("x"), len(whole)), "refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m.restore(t, dir, "", nil)
-			if err := os.WriteFile(filepath.Join(dir, gallery.TallyName), tt.content, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, tally.Name), tt.content, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if got := verdict(t, dir); got != tt.want {
@@ -242,11 +243,11 @@ func TestRolledBackStore(t *testing.T) {
 	g = openGallery(t, dir)
 	enrol(t, g, person(100))
 	closeGallery(t, g)
-	tally, err := os.ReadFile(filepath.Join(dir, gallery.TallyName))
+	beside, err := os.ReadFile(filepath.Join(dir, tally.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	before.restore(t, dir, gallery.TallyName, tally)
+	before.restore(t, dir, tally.Name, beside)
 	_, err = gallery.Open(testConfig(t, dir))
 	if !errors.Is(err, gallery.ErrDamaged) || !strings.Contains(err.Error(), "acknowledged") {
 		t.Errorf("got %v, want ErrDamaged for acknowledged commits", err)

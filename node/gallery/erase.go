@@ -121,7 +121,7 @@ func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, 
 			return damaged("reading keyring", err)
 		}
 		for _, p := range append(g.former(b.txn, p), p) {
-			if err := b.list(g, erasure.Entry{Commit: b.tally.commit, Subject: p}); err != nil {
+			if err := b.list(g, erasure.Entry{Commit: b.tally.Commit, Subject: p}); err != nil {
 				return err
 			}
 		}
@@ -158,7 +158,7 @@ func (b *bundle) list(g *Gallery, x erasure.Entry) error {
 		g.failed = fmt.Errorf("%w; %w", err, ErrReopen) // how much of it was written is unknown
 		return g.failed
 	}
-	b.tally.erasures, b.tally.last = g.erased.Len(), g.erased.Last()
+	b.tally.Erasures, b.tally.Last = g.erased.Len(), g.erased.Last()
 	return b.set(write{erasureKey(g.erased.Len() - 1), entry})
 }
 
@@ -182,8 +182,8 @@ func (b *bundle) erase(g *Gallery, p pseudonym.Pseudonym) (records int, err erro
 	case !errors.Is(err, ErrDamaged):
 		return 0, err
 	}
-	b.tally.subjects--
-	b.tally.sum -= s.number()
+	b.tally.Subjects--
+	b.tally.Sum -= s.number()
 	return records, errors.Join(b.drop(keyringKey(p)), b.drop(stampKey(p)))
 }
 

@@ -3,12 +3,12 @@ package gallery
 import (
 	"errors"
 	"iter"
-	"os"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // What the tests need to see from outside the package.
@@ -18,16 +18,10 @@ const (
 	MaxSubject = maxSubject
 	MaxHolder  = maxHolder
 	MaxKeyring = maxKeyring
-	TallyName  = tallyName
-	TallyStep  = tallyStep
-	TallySize  = tallySize
 )
 
 // DB lets a test edit the store under an open gallery.
 func (g *Gallery) DB() store.Store { return g.db }
-
-// KeyTally is the key of the stored tally.
-func KeyTally() []byte { return keyTally() }
 
 // Keys are the store's keys of a subject: its stamp, its keyring and its records
 // by slot.
@@ -62,25 +56,21 @@ func (g *Gallery) Closing() bool {
 
 // Commits is the number of the last commit. The caller sees to it that none is
 // under way.
-func (g *Gallery) Commits() uint32 { return g.tally.commit }
+func (g *Gallery) Commits() uint32 { return g.tally.Commit }
 
 // SetCommits makes the next commit's number one more than n.
 func (g *Gallery) SetCommits(n uint32) error {
-	g.tally.commit = n
+	g.tally.Commit = n
 	return g.db.Update(func(txn store.Txn) error {
-		return errors.Join(txn.Set(keyNames(), g.tallies.sealNames(g.names.Load())), txn.Set(keyTally(), g.tallies.seal(g.tally)))
+		return errors.Join(txn.Set(keyNames(), g.names.Load().seal(g.tallies)), txn.Set(tally.Row(), g.tallies.Seal(g.tally)))
 	})
 }
 
 // LoseFile has writing the tally file fail until it is given back.
 func (g *Gallery) LoseFile() (giveBack func()) {
-	was := g.beside.file
-	lost, err := os.Open(was.Name())
-	if err != nil {
-		panic(err)
-	}
-	g.beside.file = lost // for reading only
-	return func() { _ = lost.Close(); g.beside.file = was }
+	was := g.beside
+	g.beside = new(tally.File)
+	return func() { g.beside = was }
 }
 
 // ListErasure does the first half of Erase, up to where a crash may cut it off.
@@ -90,7 +80,7 @@ func (g *Gallery) ListErasure(id pseudonym.Identifier) error {
 		return err
 	}
 	p := who.elements[0].Pseudonym()
-	_, err = g.erased.Add(erasure.Entry{Commit: g.tally.commit + 1, Subject: p})
+	_, err = g.erased.Add(erasure.Entry{Commit: g.tally.Commit + 1, Subject: p})
 	return err
 }
 

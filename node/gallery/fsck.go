@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // Report is what a check of a whole gallery found. It names nobody.
@@ -33,7 +33,7 @@ type Report struct {
 	// Unreadable: the rows could not be looked at, or not to their end.
 	Unreadable bool
 
-	carried tally // what the store has carried out
+	carried tally.Tally // what the store has carried out
 }
 
 // Damage is something of one subject that is damaged or gone.
@@ -74,7 +74,7 @@ func (g *Gallery) Fsck(ctx context.Context, progress Progress) (Report, error) {
 				return err
 			}
 		}
-		return g.examine(ctx, txn, &r, tally{commit: known}, progress)
+		return g.examine(ctx, txn, &r, tally.Tally{Commit: known}, progress)
 	})
 	if err == nil {
 		err = g.fsckErasures(ctx, &r)
@@ -90,7 +90,7 @@ func (g *Gallery) fsckErasures(ctx context.Context, r *Report) error {
 	select {
 	case g.turn <- struct{}{}:
 		defer func() { <-g.turn }()
-		return erasuresFault(r, g.erased.Check(r.carried.erasures, r.carried.last))
+		return erasuresFault(r, g.erased.Check(r.carried.Erasures, r.carried.Last))
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -116,7 +116,7 @@ func fsck(ctx context.Context, cfg Config, progress Progress) (r Report, err err
 	g := newGallery(cfg)
 	known, err := g.readBeside(cfg.Dir, &r)
 	if g.beside != nil {
-		defer func() { err = errors.Join(err, g.beside.file.Close()) }()
+		defer func() { err = errors.Join(err, g.beside.Close()) }()
 	}
 	if err != nil {
 		return r, err
@@ -138,26 +138,22 @@ func fsck(ctx context.Context, cfg Config, progress Progress) (r Report, err err
 }
 
 // readBeside reads the file beside the store, and with it takes the folder.
-func (g *Gallery) readBeside(dir string, r *Report) (known tally, err error) {
-	f, err := os.Open(filepath.Join(dir, tallyName)) // the disk may be mounted read-only
+func (g *Gallery) readBeside(dir string, r *Report) (known tally.Tally, err error) {
+	g.beside, err = tally.OpenFileReadOnly(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		r.Faults = append(r.Faults, store.Fault{Where: "file " + tallyName, Rule: "missing"})
-		return tally{}, nil
+		r.Faults = append(r.Faults, store.Fault{Where: "file " + tally.Name, Rule: "missing"})
+		return tally.Tally{}, nil
 	}
 	if err != nil {
-		return tally{}, err
+		return tally.Tally{}, err
 	}
-	g.beside = &tallyFile{file: f}
-	if err := store.Lock(f); err != nil {
-		return tally{}, err
-	}
-	known, err = g.beside.read(g.tallies)
+	known, err = g.beside.Read(g.tallies)
 	switch {
-	case errors.Is(err, ErrDamaged), err == nil && g.beside.fresh:
-		r.Faults = append(r.Faults, store.Fault{Where: "file " + tallyName, Rule: "damaged, or of other keys"})
-		return tally{}, nil
-	case err == nil && g.beside.torn:
-		r.Faults = append(r.Faults, store.Fault{Where: "file " + tallyName, Rule: "one of its two copies is damaged", Torn: true})
+	case errors.Is(err, ErrDamaged), err == nil && g.beside.Fresh():
+		r.Faults = append(r.Faults, store.Fault{Where: "file " + tally.Name, Rule: "damaged, or of other keys"})
+		return tally.Tally{}, nil
+	case err == nil && g.beside.Torn():
+		r.Faults = append(r.Faults, store.Fault{Where: "file " + tally.Name, Rule: "one of its two copies is damaged", Torn: true})
 	}
 	return known, err
 }
@@ -175,14 +171,14 @@ func (g *Gallery) readErasures(cfg Config, r *Report) (err error) {
 	if err != nil {
 		return err
 	}
-	if uint64(info.Size())/uint64(erasure.Size) < r.carried.erasures {
-		fault(fmt.Sprintf("%d entries are missing from its end", r.carried.erasures-uint64(info.Size())/uint64(erasure.Size)))
+	if uint64(info.Size())/uint64(erasure.Size) < r.carried.Erasures {
+		fault(fmt.Sprintf("%d entries are missing from its end", r.carried.Erasures-uint64(info.Size())/uint64(erasure.Size)))
 	}
 	key, err := erasure.Key(cfg.Root)
 	if err != nil {
 		return err
 	}
-	return erasuresFault(r, erasure.Check(erasure.File(cfg.Dir), key, r.carried.erasures, r.carried.last))
+	return erasuresFault(r, erasure.Check(erasure.File(cfg.Dir), key, r.carried.Erasures, r.carried.Last))
 }
 
 // erasuresFault reports a list of erasures that is damaged.
@@ -203,15 +199,15 @@ func bytesRead(progress Progress) func(done, total int64) {
 }
 
 // examine looks at every row of the subjects, and whether they add up.
-func (g *Gallery) examine(ctx context.Context, txn store.Reader, r *Report, known tally, progress Progress) error {
+func (g *Gallery) examine(ctx context.Context, txn store.Reader, r *Report, known tally.Tally, progress Progress) error {
 	stored, err := g.storedTally(txn)
 	if err != nil && !errors.Is(err, ErrDamaged) {
 		return err
 	}
-	counted := tally{commit: stored.commit, erasures: stored.erasures, last: stored.last}
+	counted := tally.Tally{Commit: stored.Commit, Erasures: stored.Erasures, Last: stored.Last}
 	if err != nil {
 		r.Faults = append(r.Faults, store.Fault{Where: "tally in the store", Rule: "damaged, or of other keys"})
-		counted.commit = 0
+		counted.Commit = 0
 	}
 	r.carried = stored
 	for row, err := range txn.Scan([]byte("v"), nil) {
@@ -230,24 +226,24 @@ func (g *Gallery) examine(ctx context.Context, txn store.Reader, r *Report, know
 			r.Unreadable = true
 			continue
 		}
-		counted.subjects++
-		counted.sum += stamp.number()
+		counted.Subjects++
+		counted.Sum += stamp.number()
 		if err := g.examineSubject(txn, pseudonym.Pseudonym(row.Key[1:]), r); err != nil {
 			return err
 		}
-		if progress != nil && counted.subjects%512 == 0 {
-			progress("subjects", counted.subjects, max(stored.subjects, counted.subjects))
+		if progress != nil && counted.Subjects%512 == 0 {
+			progress("subjects", counted.Subjects, max(stored.Subjects, counted.Subjects))
 		}
 	}
 	if err := g.examineKeyrings(ctx, txn, r); err != nil {
 		return err
 	}
-	r.Subjects = counted.subjects
-	if stored.subjects > counted.subjects {
-		r.Missing = stored.subjects - counted.subjects
+	r.Subjects = counted.Subjects
+	if stored.Subjects > counted.Subjects {
+		r.Missing = stored.Subjects - counted.Subjects
 	}
 	r.Stale = r.Missing == 0 && stored != counted
-	r.Behind = stored.commit < known.commit || stored.commit == known.commit && known != (tally{commit: known.commit}) && stored != known
+	r.Behind = stored.Commit < known.Commit || stored.Commit == known.Commit && known != (tally.Tally{Commit: known.Commit}) && stored != known
 	return nil
 }
 

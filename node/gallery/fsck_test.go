@@ -13,6 +13,7 @@ import (
 
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 func fsck(t *testing.T, dir string) gallery.Report {
@@ -153,8 +154,8 @@ func TestFsckFiles(t *testing.T) {
 	}{
 		"erasures-flipped": {erasure.File(dir), "entry 0", func(b []byte) []byte { b[20] ^= 1; return b }},
 		"erasures-cut":     {erasure.File(dir), "1 entries are missing", func([]byte) []byte { return nil }},
-		"tally-other":      {filepath.Join(dir, gallery.TallyName), "damaged", func(b []byte) []byte { return bytes.Repeat([]byte("x"), len(b)) }},
-		"tally-torn":       {filepath.Join(dir, gallery.TallyName), "one of its two copies", func(b []byte) []byte { b[0] ^= 1; return b }},
+		"tally-other":      {filepath.Join(dir, tally.Name), "damaged", func(b []byte) []byte { return bytes.Repeat([]byte("x"), len(b)) }},
+		"tally-torn":       {filepath.Join(dir, tally.Name), "one of its two copies", func(b []byte) []byte { b[0] ^= 1; return b }},
 		"manifest":         {filepath.Join(dir, "MANIFEST"), "", func(b []byte) []byte { b[17] ^= 1; return b }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +178,7 @@ func TestFsckFiles(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range []string{erasure.File(dir), filepath.Join(dir, gallery.TallyName)} {
+	for _, path := range []string{erasure.File(dir), filepath.Join(dir, tally.Name)} {
 		if err := os.Rename(path, path+"-away"); err != nil {
 			t.Fatal(err)
 		}

@@ -63,6 +63,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // Errors that callers branch on.
@@ -124,7 +125,7 @@ type Gallery struct {
 	db         store.Store
 	node       string
 	index      [32]byte
-	tallies    tallyKey
+	tallies    tally.Key
 	protection Protection    // nil for none
 	patience   time.Duration // how long a commit in doubt is asked after
 
@@ -139,8 +140,8 @@ type Gallery struct {
 	// turn has room for one: who sent into it may commit and owns what follows
 	// until it receives again.
 	turn   chan struct{}
-	tally  tally
-	beside *tallyFile
+	tally  tally.Tally
+	beside *tally.File
 	erased *erasure.List
 	copied *erasure.Copy
 	failed error                       // why nothing can be committed any more
@@ -173,7 +174,7 @@ func open(cfg Config) (*Gallery, error) {
 	}
 	var err error
 	g := newGallery(cfg)
-	if g.beside, err = openTallyFile(cfg.Dir); err != nil {
+	if g.beside, err = tally.OpenFile(cfg.Dir); err != nil {
 		return nil, err
 	}
 	key, err := erasure.Key(cfg.Root)
@@ -197,7 +198,7 @@ func newGallery(cfg Config) *Gallery {
 	index := cfg.Root.Derive("tamga/v1/gallery-index")
 	g := &Gallery{
 		node: cfg.Node, index: index,
-		tallies:    newTallyKey(index, cfg.Node),
+		tallies:    tally.NewKey(index, cfg.Node),
 		protection: cfg.Protection,
 		moving:     make(chan struct{}, 1),
 		turn:       make(chan struct{}, 1), patience: settleTime,
@@ -211,7 +212,7 @@ func newGallery(cfg Config) *Gallery {
 // openLocked does Open's work once the folder is ours alone. Nothing that other
 // keys made is touched.
 func (g *Gallery) openLocked(cfg Config) error {
-	known, err := g.beside.read(g.tallies)
+	known, err := g.beside.Read(g.tallies)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // The list of erasures is kept beside the folder, and in the store, written by the
@@ -16,8 +17,8 @@ import (
 // errListsDiffer: the list of erasures beside the folder is not the store's.
 var errListsDiffer = errors.New("the lists of erasures differ")
 
-func (g *Gallery) listsDiffer(stored tally) bool {
-	return stored.erasures != g.erased.Len() || stored.last != g.erased.Last()
+func (g *Gallery) listsDiffer(stored tally.Tally) bool {
+	return stored.Erasures != g.erased.Len() || stored.Last != g.erased.Last()
 }
 
 // meetLists makes all lists the same and carries out what that brings.
@@ -40,7 +41,7 @@ func (g *Gallery) meetLists() error {
 // nobody was enrolled under its pseudonym, stays. Afterwards commit numbers go on above
 // those of the list, so that this stays true.
 func (g *Gallery) shareErasures(b *bundle) error {
-	stored := b.tally.erasures
+	stored := b.tally.Erasures
 	common, err := g.commonErasures(b.txn, stored)
 	if err != nil {
 		return damaged("reading the list of erasures", err)
@@ -64,7 +65,7 @@ func (g *Gallery) shareErasures(b *bundle) error {
 		if err := b.set(write{erasureKey(next.Len() - 1), entry}); err != nil {
 			return err
 		}
-		b.tally.commit = max(b.tally.commit, x.Commit+1)
+		b.tally.Commit = max(b.tally.Commit, x.Commit+1)
 		if err := b.eraseAgain(g, x); err != nil {
 			return err
 		}
@@ -73,7 +74,7 @@ func (g *Gallery) shareErasures(b *bundle) error {
 		g.failed = fmt.Errorf("%w; %w", err, ErrReopen)
 		return g.failed
 	}
-	b.tally.erasures, b.tally.last = g.erased.Len(), g.erased.Last()
+	b.tally.Erasures, b.tally.Last = g.erased.Len(), g.erased.Last()
 	return nil
 }
 

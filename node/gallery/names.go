@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // The pseudonym key may be replaced. The store says, in a row of its own, under which
@@ -45,6 +46,8 @@ type named struct {
 }
 
 const (
+	namesLabel = "pseudonym-keys"
+
 	nameSize = 4 + 32
 	maxNames = 16
 	// maxFormer bounds how many pseudonyms of before are kept; the first one is among them.
@@ -59,28 +62,21 @@ var (
 )
 
 // keyNames is where the store says under which keys subjects lie.
-func keyNames() []byte { return []byte("m" + "pseudonym-keys") }
+func keyNames() []byte { return []byte("m" + namesLabel) }
 
-func (k tallyKey) sealNames(n *names) []byte {
+func (n *names) seal(k tally.Key) []byte {
 	b := binary.BigEndian.AppendUint32(nil, n.since)
 	for _, x := range n.keys {
 		b = binary.BigEndian.AppendUint32(b, x.generation)
 		b = append(b, x.key.Public().Bytes()...)
 	}
-	return k.tagNames(b)
-}
-
-func (k tallyKey) tagNames(b []byte) []byte {
-	mac := hmac.New(sha256.New, k[:])
-	mac.Write([]byte("pseudonym-keys\x00"))
-	mac.Write(b)
-	return mac.Sum(b[:len(b):len(b)])
+	return k.Tag(namesLabel, b)
 }
 
 // openNames finds the keys that a row names in the ring.
 func (g *Gallery) openNames(row []byte) (*names, error) {
 	body := row[:max(0, len(row)-sha256.Size)]
-	if len(body) < 4+nameSize || len(body)%nameSize != 4 || len(body) > 4+maxNames*nameSize || !hmac.Equal(row, g.tallies.tagNames(body)) {
+	if len(body) < 4+nameSize || len(body)%nameSize != 4 || len(body) > 4+maxNames*nameSize || !hmac.Equal(row, g.tallies.Tag(namesLabel, body)) {
 		return nil, fmt.Errorf("reading pseudonym keys: %w", ErrDamaged)
 	}
 	ring, n := g.keys.Load(), &names{since: binary.BigEndian.Uint32(body)}
@@ -113,7 +109,7 @@ func (g *Gallery) startNames() error {
 func (g *Gallery) seeNames(txn store.Reader) (said bool, err error) {
 	row, err := txn.Get(keyNames())
 	if errors.Is(err, store.ErrNotFound) {
-		if t, err := g.storedTally(txn); err != nil || t.commit > 0 {
+		if t, err := g.storedTally(txn); err != nil || t.Commit > 0 {
 			return false, damaged("reading pseudonym keys", errors.Join(err, errors.New("they are missing")))
 		}
 		return false, nil
@@ -121,7 +117,7 @@ func (g *Gallery) seeNames(txn store.Reader) (said bool, err error) {
 	if err != nil {
 		return false, damaged("reading pseudonym keys", err)
 	}
-	if bytes.Equal(row, g.tallies.sealNames(g.names.Load())) {
+	if bytes.Equal(row, g.names.Load().seal(g.tallies)) {
 		return true, nil
 	}
 	n, err := g.openNames(row)
@@ -186,17 +182,17 @@ func (g *Gallery) changeNames(change func(n *names, commit uint32) *names) error
 	var next *names
 	err := g.update([][]byte{keyNames()}, func(b *bundle) error {
 		was := g.names.Load() // as the store says by now
-		next = change(was, b.tally.commit)
+		next = change(was, b.tally.Commit)
 		switch {
 		case len(next.keys) > maxNames:
 			return errors.New("too many pseudonym keys are in use; retire old ones")
 		case next == was:
 			return nil
-		case b.tally.commit == 1: // nobody lies under any, and the first commit says so
+		case b.tally.Commit == 1: // nobody lies under any, and the first commit says so
 			next = &names{keys: next.keys[:1:1]}
 			return nil
 		}
-		return b.set(write{keyNames(), g.tallies.sealNames(next)})
+		return b.set(write{keyNames(), next.seal(g.tallies)})
 	})
 	if err == nil {
 		g.names.Store(next)
@@ -491,7 +487,7 @@ func (g *Gallery) leaveNames(ctx context.Context, target *names) error {
 			}
 			seen++
 		}
-		if seen != t.subjects {
+		if seen != t.Subjects {
 			return fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
 		}
 		return nil

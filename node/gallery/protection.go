@@ -319,7 +319,7 @@ func (g *Gallery) verifyRenewed(ctx context.Context) error {
 			}
 			seen++
 		}
-		if seen != t.subjects {
+		if seen != t.Subjects {
 			return fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
 		}
 		return nil

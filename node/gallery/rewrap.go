@@ -174,10 +174,10 @@ func (g *Gallery) verifyRewrapped(ctx context.Context) error {
 			broken++
 		}
 		switch {
-		case seen != t.subjects:
-			return fmt.Errorf("%w: %d of %d subjects are missing from the store", ErrDamaged, t.subjects-seen, t.subjects)
+		case seen != t.Subjects:
+			return fmt.Errorf("%w: %d of %d subjects are missing from the store", ErrDamaged, t.Subjects-seen, t.Subjects)
 		case broken > 0:
-			return fmt.Errorf("%w: %d of %d subjects cannot be read", ErrDamaged, broken, t.subjects)
+			return fmt.Errorf("%w: %d of %d subjects cannot be read", ErrDamaged, broken, t.Subjects)
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // Several galleries may share a store. Each then takes the store's tally for the
@@ -65,7 +66,7 @@ func (g *Gallery) stands(b *bundle) (stands bool, err error) {
 		if err != nil {
 			return err
 		}
-		if stored.commit < g.tally.commit {
+		if stored.Commit < g.tally.Commit {
 			return errBehind
 		}
 		same := b.last.key == nil && stored == b.tally
@@ -76,7 +77,7 @@ func (g *Gallery) stands(b *bundle) (stands bool, err error) {
 			}
 			same = bytes.Equal(value, b.last.value)
 		}
-		if stands = same && stored.commit >= b.tally.commit; !stands && stored.commit > b.tally.commit {
+		if stands = same && stored.Commit >= b.tally.Commit; !stands && stored.Commit > b.tally.Commit {
 			return errOverwritten
 		}
 		return nil
@@ -91,7 +92,7 @@ func (g *Gallery) notBehind(txn store.Reader, who named) error {
 		return nil
 	}
 	least := g.commits.Load()
-	keys := [][]byte{keyTally(), keyNames()}
+	keys := [][]byte{tally.Row(), keyNames()}
 	for _, p := range who.pseudonyms() {
 		keys = append(keys, stampKey(p), keyringKey(p))
 	}
@@ -105,10 +106,10 @@ func (g *Gallery) notBehind(txn store.Reader, who named) error {
 	switch {
 	case err != nil:
 		return damaged("reading tally", err)
-	case stored.commit < least:
+	case stored.Commit < least:
 		return errBehind
-	case stored.commit > least:
-		g.subjects.Store(int64(stored.subjects))
+	case stored.Commit > least:
+		g.subjects.Store(int64(stored.Subjects))
 	}
 	return nil
 }
@@ -128,12 +129,8 @@ var ErrOutdated = errors.New("the store is under a newer key than this node's: g
 
 func keyLeast(of string) []byte { return []byte("m" + of) }
 
-func (k tallyKey) sealLeast(of string, generation uint32) []byte {
-	mac := hmac.New(sha256.New, k[:])
-	mac.Write([]byte(of + "\x00"))
-	b := binary.BigEndian.AppendUint32(nil, generation)
-	mac.Write(b)
-	return mac.Sum(b)
+func (g *Gallery) sealLeast(of string, generation uint32) []byte {
+	return g.tallies.Tag(of, binary.BigEndian.AppendUint32(nil, generation))
 }
 
 // least reads one; 0 when nothing was rotated yet.
@@ -144,7 +141,7 @@ func (g *Gallery) least(txn store.Reader, of string) (uint32, error) {
 		return 0, nil
 	case err != nil:
 		return 0, damaged("reading "+of, err)
-	case len(b) != 4+sha256.Size || !hmac.Equal(b, g.tallies.sealLeast(of, binary.BigEndian.Uint32(b))):
+	case len(b) != 4+sha256.Size || !hmac.Equal(b, g.sealLeast(of, binary.BigEndian.Uint32(b))):
 		return 0, fmt.Errorf("reading %s: %w", of, ErrDamaged)
 	}
 	return binary.BigEndian.Uint32(b), nil
@@ -177,6 +174,6 @@ func (g *Gallery) announce(ctx context.Context, of string, current func() uint32
 		case least == now:
 			return nil
 		}
-		return b.set(write{keyLeast(of), g.tallies.sealLeast(of, now)})
+		return b.set(write{keyLeast(of), g.sealLeast(of, now)})
 	})
 }

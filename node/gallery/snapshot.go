@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"iter"
 	"os"
-	"path/filepath"
 
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // Row is one entry of the store as it lies there: ciphertext under names that say
@@ -39,7 +39,7 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects
 			}
 		}
 		// A store may lose rows to damage without saying so.
-		if subjects = t.subjects; counted != subjects {
+		if subjects = t.Subjects; counted != subjects {
 			return fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
 		}
 		return nil
@@ -78,7 +78,7 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 	if err != nil {
 		return err
 	}
-	var tally []byte
+	var sealed []byte
 	list, err := erasure.CreateRestored(erasure.File(dir))
 	if err != nil {
 		return errors.Join(err, db.Close())
@@ -89,8 +89,8 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 			if err == nil && len(row.Key) > 0 && row.Key[0] == erasureRow {
 				err = list.Add(row.Value)
 			}
-			if string(row.Key) == string(keyTally()) {
-				tally = bytes.Clone(row.Value)
+			if string(row.Key) == string(tally.Row()) {
+				sealed = bytes.Clone(row.Value)
 			}
 			if !yield(row, err) {
 				return
@@ -103,22 +103,5 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 	if err := list.Place(); err != nil {
 		return err
 	}
-	return restoreTally(dir, tally)
-}
-
-// restoreTally makes the file beside the store. A gallery into which nobody was
-// ever enrolled has no tally, and [Open] makes the file as it does for a new one.
-func restoreTally(dir string, sealed []byte) error {
-	if sealed == nil {
-		return nil
-	}
-	f, err := os.OpenFile(filepath.Join(dir, tallyName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	for slot := range 2 {
-		_, e := f.WriteAt(sealed, int64(slot)*tallyStep)
-		err = errors.Join(err, e)
-	}
-	return errors.Join(err, f.Sync(), f.Close())
+	return tally.Restore(dir, sealed)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // entries reads and writes the store as its thief would.
@@ -155,24 +156,24 @@ func TestSwapThenOpen(t *testing.T) {
 			e.set(keyring, oldKeyring)
 		},
 		"older-tally": func(t *testing.T, g *gallery.Gallery, e entries) {
-			old := e.value(gallery.KeyTally())
+			old := e.value(tally.Row())
 			enrol(t, g, person(3))
-			e.set(gallery.KeyTally(), old)
+			e.set(tally.Row(), old)
 		},
 		"older-tally-and-no-subject": func(t *testing.T, g *gallery.Gallery, e entries) {
-			old := e.value(gallery.KeyTally())
+			old := e.value(tally.Row())
 			enrol(t, g, person(3))
-			e.set(gallery.KeyTally(), old)
+			e.set(tally.Row(), old)
 			stamp, keyring, _ := g.Keys(passport(3))
 			e.remove(stamp)
 			e.remove(keyring)
 		},
-		"no-tally":    func(_ *testing.T, _ *gallery.Gallery, e entries) { e.remove(gallery.KeyTally()) },
-		"empty-tally": func(_ *testing.T, _ *gallery.Gallery, e entries) { e.set(gallery.KeyTally(), nil) },
+		"no-tally":    func(_ *testing.T, _ *gallery.Gallery, e entries) { e.remove(tally.Row()) },
+		"empty-tally": func(_ *testing.T, _ *gallery.Gallery, e entries) { e.set(tally.Row(), nil) },
 		"made-up-tally": func(_ *testing.T, _ *gallery.Gallery, e entries) {
-			v := bytes.Clone(e.value(gallery.KeyTally()))
+			v := bytes.Clone(e.value(tally.Row()))
 			v[3]++
-			e.set(gallery.KeyTally(), v)
+			e.set(tally.Row(), v)
 		},
 	}
 	for name, edit := range tests {

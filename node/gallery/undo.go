@@ -152,12 +152,12 @@ func (b *bundle) remove(g *Gallery, p pseudonym.Pseudonym, batch string, done *U
 	done.Records += len(gone)
 	if len(s.list.Records) == 0 && len(s.list.Absent) == 0 && s.list.Holder == "" {
 		done.Subjects++
-		b.tally.subjects--
-		b.tally.sum -= s.stamp.number()
+		b.tally.Subjects--
+		b.tally.Sum -= s.stamp.number()
 		return errors.Join(b.drop(keyringKey(p)), b.drop(stampKey(p)))
 	}
 	done.Reduced++
-	kept, err := g.stageKeyring(s, b.tally.commit, Updated, nil)
+	kept, err := g.stageKeyring(s, b.tally.Commit, Updated, nil)
 	if err != nil {
 		return err
 	}
