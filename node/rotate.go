@@ -45,11 +45,11 @@ func (n *Node) rotating(ctx context.Context) error {
 	pending := len(ring.Generations()) > 1
 	for {
 		if pending {
-			count, err := n.gallery.RewrapAll(ctx, nil)
+			done, err := n.gallery.RewrapAll(ctx, nil)
 			if pending = err != nil; pending && ctx.Err() == nil {
 				n.log.WarnContext(ctx, "keys not rewrapped", slog.String("cause", err.Error()))
-			} else if count > 0 {
-				n.log.InfoContext(ctx, "keys rewrapped", slog.Uint64("subjects", count))
+			} else if done.Subjects > 0 {
+				n.log.InfoContext(ctx, "keys rewrapped", slog.Uint64("subjects", done.Subjects))
 			}
 		}
 		if err := n.renaming(ctx); err != nil {
@@ -356,7 +356,7 @@ func retireUsed(ctx context.Context, configFile string, roots Roots, f keys.Fami
 	if f == keys.Pseudonym {
 		current, _, err = g.RenameAll(ctx, func(r gallery.Renamed) { report(progress, r.Subjects) })
 	} else {
-		_, err = g.RewrapAll(ctx, progress)
+		_, err = g.RewrapAll(ctx, func(r gallery.Rewrapped) { report(progress, r.Subjects) })
 	}
 	if err != nil {
 		return nil, err

@@ -128,6 +128,18 @@ func NewRing(keks map[uint32][]byte, current uint32) (*Ring, error) {
 	return &Ring{open: func() *ringKeys { return k }, current: current}, nil
 }
 
+// Using returns a ring of the same keys, which [Ring.Wipe] on either wipes, of which new
+// DEKs are wrapped under another generation: [ErrGeneration] when there is none.
+func (r *Ring) Using(current uint32) (*Ring, error) {
+	k := r.open()
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if _, ok := k.keys[current]; !ok {
+		return nil, fmt.Errorf("changing key ring: current generation %d: %w", current, ErrGeneration)
+	}
+	return &Ring{open: r.open, current: current}, nil
+}
+
 // Generations returns the generations that the ring unwraps, in order. It is
 // empty once the ring was wiped.
 func (r *Ring) Generations() []uint32 {

@@ -302,3 +302,30 @@ func damaged(good []byte, at uint16, mask byte, cut uint16, extra []byte) ([]byt
 	b = append(b[:len(b)-int(cut)%(len(b)+1)], extra...)
 	return b, !bytes.Equal(b, good)
 }
+
+// TestRingUsing wraps under another generation of the same keys, which are wiped once.
+func TestRingUsing(t *testing.T) {
+	r := ringOf(t, testKEKs(1, 2), 1)
+	next, err := r.Using(2)
+	if err != nil || next.Current() != 2 || r.Current() != 1 {
+		t.Fatalf("current %d, %v", next.Current(), err)
+	}
+	_, wrapped, err := next.NewDEK([]byte("p"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := r.UnwrapDEK([]byte("p"), wrapped)
+	if err != nil || d.Generation() != 2 {
+		t.Errorf("generation %d, %v", d.Generation(), err)
+	}
+	if _, err := r.Using(3); !errors.Is(err, envelope.ErrGeneration) {
+		t.Errorf("a generation that is not there: %v", err)
+	}
+	r.Wipe()
+	if _, err := next.UnwrapDEK([]byte("p"), wrapped); !errors.Is(err, envelope.ErrNoKey) {
+		t.Errorf("after wiping: %v", err)
+	}
+	if _, err := r.Using(2); !errors.Is(err, envelope.ErrGeneration) {
+		t.Errorf("of a wiped ring: %v", err)
+	}
+}

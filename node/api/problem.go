@@ -62,6 +62,8 @@ func ofStore(err error, detail string) *problem {
 		return newProblem(http.StatusServiceUnavailable, protocol.CodeStoreInDoubt, "Restart the node, then send the same again: nothing is stored or erased before.")
 	case errors.Is(err, gallery.ErrInDoubt):
 		return newProblem(http.StatusServiceUnavailable, protocol.CodeStoreInDoubt, "")
+	case errors.Is(err, gallery.ErrOutdated):
+		return newProblem(http.StatusServiceUnavailable, protocol.CodeRotation, "Another node of the same store has rotated to a key that this one lacks: give it the keystore of that node.")
 	case errors.Is(err, gallery.ErrUnavailable):
 		return newProblem(http.StatusServiceUnavailable, protocol.CodeStoreAway, detail)
 	}

@@ -203,6 +203,9 @@ func (g *Gallery) commit(calls []*call) error {
 			}
 		}
 		err := g.update(keys, func(b *bundle) error {
+			if err := g.catchUp(b.txn); err != nil {
+				return err
+			}
 			for taken = 0; taken < len(left); taken++ {
 				at := left[taken]
 				job := &at.c.jobs[at.i]

@@ -263,8 +263,8 @@ func checkKeys(t *testing.T, h *home) {
 		t.Fatal(err)
 	}
 	g.UseRing(both)
-	if n, err := g.RewrapAll(t.Context(), nil); err != nil || n != 150 {
-		t.Errorf("%d rewrapped, %v", n, err)
+	if n, err := g.RewrapAll(t.Context(), nil); err != nil || n.Subjects != 150 {
+		t.Errorf("%+v rewrapped, %v", n, err)
 	}
 	delete(secrets, 1)
 	if h.cfg.Ring, err = envelope.NewRing(secrets, 2); err != nil {
@@ -590,8 +590,8 @@ func TestRewrapShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	gs[0].UseRing(ring)
-	if n, err := gs[0].RewrapAll(t.Context(), nil); err != nil || n != 4 {
-		t.Errorf("%d rewrapped, %v", n, err)
+	if n, err := gs[0].RewrapAll(t.Context(), nil); err != nil || n != (gallery.Rewrapped{Looked: 4, Subjects: 4}) {
+		t.Errorf("%+v rewrapped, %v", n, err)
 	}
 	if r, err := gs[1].Enrol(t.Context(), persons(4, 5)); err != nil || !errors.Is(r[0].Err, gallery.ErrOutdated) {
 		t.Errorf("enrolled by the other: %v, %v; want ErrOutdated", r, err)

@@ -191,8 +191,8 @@ func TestEraseLateList(t *testing.T) {
 	more := person(0)
 	more.Templates = []gallery.Template{{Modality: "finger", Format: "test", Position: 1, Data: []byte("another finger")}}
 	enrol(t, g, more)
-	if n, err := g.RewrapAll(t.Context(), nil); err != nil || n == 0 {
-		t.Fatalf("rewrapped %d, %v", n, err)
+	if n, err := g.RewrapAll(t.Context(), nil); err != nil || n.Subjects == 0 {
+		t.Fatalf("rewrapped %+v, %v", n, err)
 	}
 	known(t, g, 0, 1, 2, 3, 4, 5)
 	closeGallery(t, g)
@@ -372,8 +372,8 @@ func TestEraseDamaged(t *testing.T) {
 			t.Fatalf("looking up: %v", err)
 		}
 	}
-	if n, err := g.RewrapAll(t.Context(), nil); n != 3 || !errors.Is(err, gallery.ErrDamaged) {
-		t.Errorf("rewrapped %d, %v; want the other 3 and ErrDamaged", n, err)
+	if n, err := g.RewrapAll(t.Context(), nil); n.Subjects != 3 || !errors.Is(err, gallery.ErrDamaged) {
+		t.Errorf("rewrapped %+v, %v; want the other 3 and ErrDamaged", n, err)
 	}
 	_, keyring, _ := g.Keys(passport(5))
 	enrol(t, g, person(5))
@@ -411,8 +411,8 @@ func TestEraseDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	known(t, g, 2, 3, 4)
-	if n, err := g.RewrapAll(t.Context(), nil); n != 0 || err != nil {
-		t.Errorf("rewrapped %d, %v", n, err)
+	if n, err := g.RewrapAll(t.Context(), nil); n.Subjects != 0 || err != nil {
+		t.Errorf("rewrapped %+v, %v", n, err)
 	}
 	closeGallery(t, g)
 	cfg.Ring = ringOf(t, 2)

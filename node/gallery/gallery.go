@@ -17,6 +17,7 @@
 //	'r' HMAC(pseudonym, slot) (32)  one sealed record
 //	'b' HMAC(batch) (32)            number of the commit that an import's first enrolment is in
 //	'z' number (8)                  an entry of the list of erasures
+//	'n' HMAC(host, folder) (16)     of a shared store: who uses it, see node/gallery/presence
 //
 // and in the gallery's folder the file "tally" with the last commit's, and beside it the
 // list of erasures once more, see [erasure.File].
@@ -62,6 +63,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
@@ -128,6 +130,8 @@ type Gallery struct {
 	tallies    tally.Key
 	protection Protection    // nil for none
 	patience   time.Duration // how long a commit in doubt is asked after
+	presence   [32]byte
+	board      *presence.Board // nil in a store that is not shared
 
 	ring     atomic.Pointer[envelope.Ring]  // replaced by UseRing
 	keys     atomic.Pointer[pseudonym.Ring] // replaced by UsePseudonyms
@@ -199,6 +203,7 @@ func newGallery(cfg Config) *Gallery {
 	g := &Gallery{
 		node: cfg.Node, index: index,
 		tallies:    tally.NewKey(index, cfg.Node),
+		presence:   cfg.Root.Derive("tamga/v1/gallery-presence"),
 		protection: cfg.Protection,
 		moving:     make(chan struct{}, 1),
 		turn:       make(chan struct{}, 1), patience: settleTime,
@@ -223,6 +228,9 @@ func (g *Gallery) openLocked(cfg Config) error {
 		return err
 	}
 	err = g.start(known)
+	if err == nil {
+		err = g.join(cfg.Dir)
+	}
 	if err == nil {
 		err = g.meetLists()
 	}
@@ -249,6 +257,9 @@ func (g *Gallery) Close() error {
 	g.life.Lock()
 	defer g.life.Unlock()
 	g.closed = true
+	if g.board != nil {
+		_ = g.board.Leave() // otherwise it is waited for until its lease is over
+	}
 	if err := errors.Join(g.db.Close(), g.copied.Follow(g.erased), g.copied.Close(), g.erased.Close(), g.beside.Close()); err != nil {
 		return fmt.Errorf("closing gallery: %w", err)
 	}

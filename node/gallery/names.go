@@ -83,6 +83,9 @@ func (g *Gallery) openNames(row []byte) (*names, error) {
 	for body = body[4:]; len(body) > 0; body = body[nameSize:] {
 		x := nameKey{generation: binary.BigEndian.Uint32(body)}
 		x.key = ring.Key(x.generation)
+		if g.shared() && x.key.IsZero() && x.generation > ring.Current() {
+			return nil, fmt.Errorf("%w: %w", ErrOutdated, errNamesMissing)
+		}
 		if x.key.IsZero() || !bytes.Equal(x.key.Public().Bytes(), body[4:nameSize]) {
 			return nil, errNamesMissing
 		}
@@ -97,7 +100,7 @@ func (g *Gallery) startNames() error {
 	g.names.Store(&names{keys: []nameKey{{ring.Current(), ring.Key(ring.Current())}}})
 	return g.view(func(txn store.Reader) error {
 		_, err := g.seeNames(txn)
-		if errors.Is(err, errNamesMissing) {
+		if errors.Is(err, errNamesMissing) && !errors.Is(err, ErrOutdated) {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		return err
@@ -247,6 +250,7 @@ func whereIs(txn store.Reader, who named) (pseudonym.Pseudonym, error) {
 // viewOf runs f on the store as of one moment with who the identifier is at that moment.
 func (g *Gallery) viewOf(id pseudonym.Identifier, f func(store.Reader, named) error) error {
 	for {
+		ring := g.ring.Load()
 		who, err := g.nameOf(id)
 		if err != nil {
 			return err
@@ -260,6 +264,9 @@ func (g *Gallery) viewOf(id pseudonym.Identifier, f func(store.Reader, named) er
 			}
 			return f(txn, who)
 		})
+		if errors.Is(err, envelope.ErrGeneration) && g.ring.Load() != ring {
+			continue // it was read before it was wrapped anew, and its KEK destroyed meanwhile
+		}
 		if !errors.Is(err, errNamesChanged) {
 			return err
 		}

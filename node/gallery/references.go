@@ -69,7 +69,7 @@ func (g *Gallery) sealedRecords(txn store.Reader, s subject, modality string) (o
 	var keys [][]byte
 	for _, info := range s.list.Records {
 		if info.Modality == modality {
-			keys = append(keys, g.recordKey(s.p, info.Slot))
+			keys = append(keys, g.recordKey(s.home(), info.Slot))
 		}
 	}
 	if err := txn.Fetch(keys...); err != nil {

@@ -44,32 +44,40 @@ func (g *Gallery) mayWrap(txn store.Reader, fresh envelope.DEK) error {
 	return err
 }
 
-// RewrapAll wraps the key of every subject under the current generation of the ring
-// and returns how many it found under another one. Enrolments and look-ups go on
+// Rewrapped is how far RewrapAll has come.
+type Rewrapped struct {
+	Looked   uint64 // subjects that were looked at
+	Subjects uint64 // of them, those whose key was wrapped under an older KEK
+}
+
+// RewrapAll wraps the key of every subject under the current generation of the ring.
+// Enrolments and look-ups go on
 // meanwhile. It may be stopped and begun again at any time: what is done is durable
 // and is passed over. When it returns nil, no key of a subject in the store is
-// wrapped by another generation, so those can be destroyed: it has looked at all
-// subjects that the store should have. Damaged ones do not keep it from the others, and
+// wrapped by an older generation, or ever will be by who shares it: it has looked at all
+// subjects that the store should have. So those can be destroyed as soon as nobody is
+// [Gallery.Behind]. Damaged ones do not keep it from the others, and
 // make it fail with [ErrDamaged] in the end; see [Gallery.EraseDamaged].
-func (g *Gallery) RewrapAll(ctx context.Context, progress func(rewrapped uint64)) (total uint64, err error) {
+func (g *Gallery) RewrapAll(ctx context.Context, progress func(Rewrapped)) (total Rewrapped, err error) {
 	if err := g.announce(ctx, leastKEK, func() uint32 { return g.ring.Load().Current() }); err != nil {
-		return 0, fmt.Errorf("rewrapping keys: %w", err)
+		return total, fmt.Errorf("rewrapping keys: %w", err)
 	}
 	for after := []byte(nil); ; {
-		found, last, err := g.stale(after)
+		page, err := g.stale(after)
 		if err == nil {
-			err = errors.Join(g.rewrap(ctx, found, &total), ctx.Err())
+			err = errors.Join(g.rewrap(ctx, page.found, &total.Subjects), ctx.Err())
 		}
 		if err != nil {
 			return total, fmt.Errorf("rewrapping keys: %w", err)
 		}
-		if len(found) > 0 && progress != nil {
+		total.Looked += page.looked
+		if progress != nil {
 			progress(total)
 		}
-		if last == nil {
+		if page.last == nil {
 			break
 		}
-		after = last
+		after = page.last
 	}
 	if err := g.verifyRewrapped(ctx); err != nil {
 		return total, fmt.Errorf("rewrapping keys: %w", err)
@@ -107,27 +115,28 @@ func (g *Gallery) rewrap(ctx context.Context, found []pseudonym.Pseudonym, total
 	return err
 }
 
-// stale lists subjects after a key whose DEK is wrapped by another than the current
-// generation, as far as can be read, and the key to go on after; nil at the end.
-func (g *Gallery) stale(after []byte) (found []pseudonym.Pseudonym, last []byte, err error) {
+// stale lists subjects after a key whose DEK is wrapped by an older than the current
+// generation, as far as can be read.
+func (g *Gallery) stale(after []byte) (page outdatedPage, err error) {
 	current := g.ring.Load().Current()
 	err = g.view(func(txn store.Reader) error {
 		for row, err := range txn.Scan([]byte("k"), after) {
 			if err != nil {
 				return err
 			}
-			if len(found) == maxRewrap {
+			if len(page.found) == maxRewrap || page.looked == maxLooked {
 				return nil
 			}
-			last = bytes.Clone(row.Key)
-			if generation, err := generationOf(row); err == nil && generation != current {
-				found = append(found, pseudonym.Pseudonym(last[1:]))
+			page.last = bytes.Clone(row.Key)
+			page.looked++
+			if generation, err := generationOf(row); err == nil && generation < current {
+				page.found = append(page.found, pseudonym.Pseudonym(page.last[1:]))
 			}
 		}
-		last = nil
+		page.last = nil
 		return nil
 	})
-	return found, last, err
+	return page, err
 }
 
 // errStale: somebody else who shares the store still uses an older generation.
@@ -142,7 +151,7 @@ func (g *Gallery) readable(txn store.Reader, p pseudonym.Pseudonym) error {
 	return err
 }
 
-// verifyRewrapped looks at every keyring as of one moment: that none is under another
+// verifyRewrapped looks at every keyring as of one moment: that none is under an older
 // generation, and that all are there. An engine that stops early over damage would
 // otherwise have the KEK destroyed that what it passed over needs.
 func (g *Gallery) verifyRewrapped(ctx context.Context) error {
@@ -166,6 +175,8 @@ func (g *Gallery) verifyRewrapped(ctx context.Context) error {
 				err = g.readable(txn, pseudonym.Pseudonym(row.Key[1:]))
 			}
 			switch {
+			case err == nil && generation > current: // another of the store's has gone on
+				continue
 			case err == nil:
 				return errStale
 			case !errors.Is(err, ErrDamaged):
@@ -203,7 +214,7 @@ func (g *Gallery) stageRewrap(txn store.Reader, commit uint32, p pseudonym.Pseud
 		return staged{}, err
 	}
 	defer s.dek.Wipe()
-	if s.dek.Generation() == g.ring.Load().Current() {
+	if s.dek.Generation() >= g.ring.Load().Current() {
 		return staged{change: Unchanged}, nil
 	}
 	var fresh envelope.DEK
@@ -219,5 +230,8 @@ func (g *Gallery) stageRewrap(txn store.Reader, commit uint32, p pseudonym.Pseud
 	s.dek.Wipe()
 	s.dek = fresh
 	defer s.dek.Wipe()
+	if err := g.mayWrap(txn, s.dek); err != nil {
+		return staged{}, err
+	}
 	return g.stageKeyring(s, commit, Updated, nil)
 }

@@ -76,13 +76,13 @@ func TestRewrapAll(t *testing.T) {
 		}
 	})
 	var steps []uint64
-	n, err := g.RewrapAll(t.Context(), func(done uint64) { steps = append(steps, done) })
-	if err != nil || n != 150 || len(steps) < 3 || steps[len(steps)-1] != 150 {
-		t.Errorf("rewrapped %d in steps %d, %v; want 150", n, steps, err)
+	n, err := g.RewrapAll(t.Context(), func(done gallery.Rewrapped) { steps = append(steps, done.Subjects) })
+	if err != nil || n.Subjects != 150 || n.Looked < 150 || len(steps) < 3 || steps[len(steps)-1] != 150 {
+		t.Errorf("rewrapped %+v in steps %d, %v; want 150", n, steps, err)
 	}
 	enrolling.Wait()
-	if n, err := g.RewrapAll(t.Context(), nil); n != 0 || err != nil {
-		t.Errorf("again: %d, %v; want 0", n, err)
+	if n, err := g.RewrapAll(t.Context(), nil); n.Subjects != 0 || err != nil {
+		t.Errorf("again: %+v, %v; want 0", n, err)
 	}
 	closeGallery(t, g)
 
@@ -114,9 +114,9 @@ func TestRewrapResumed(t *testing.T) {
 	enrol(t, g, smalls(0, 150)...)
 	g.UseRing(ringOf(t, 1, 2))
 	ctx, cancel := context.WithCancel(t.Context())
-	first, err := g.RewrapAll(ctx, func(uint64) { cancel() })
-	if !errors.Is(err, context.Canceled) || first == 0 || first == 150 {
-		t.Fatalf("stopped after %d: %v", first, err)
+	first, err := g.RewrapAll(ctx, func(gallery.Rewrapped) { cancel() })
+	if !errors.Is(err, context.Canceled) || first.Subjects == 0 || first.Subjects == 150 {
+		t.Fatalf("stopped after %+v: %v", first, err)
 	}
 	closeGallery(t, g)
 	cfg := testConfig(t, dir)
@@ -125,8 +125,8 @@ func TestRewrapResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeGallery(t, g)
-	if n, err := g.RewrapAll(t.Context(), nil); err != nil || first+n != 150 {
-		t.Errorf("then %d, %v; want %d", n, err, 150-first)
+	if n, err := g.RewrapAll(t.Context(), nil); err != nil || first.Subjects+n.Subjects != 150 {
+		t.Errorf("then %+v, %v; want %d", n, err, 150-first.Subjects)
 	}
 	if n := readable(t, g, smalls(0, 150)); n != 150 {
 		t.Errorf("%d of 150 subjects are readable", n)
@@ -141,7 +141,7 @@ func TestRewrapLosesNobody(t *testing.T) {
 	g.UseRing(ringOf(t, 1, 2))
 	seen := 0
 	g.Break().Stop = func(key []byte) bool { seen++; return key[0] == 'k' && seen > 100 }
-	if n, err := g.RewrapAll(t.Context(), nil); !errors.Is(err, gallery.ErrDamaged) || n == 150 {
-		t.Errorf("rewrapped %d, %v; want ErrDamaged", n, err)
+	if n, err := g.RewrapAll(t.Context(), nil); !errors.Is(err, gallery.ErrDamaged) || n.Subjects == 150 {
+		t.Errorf("rewrapped %+v, %v; want ErrDamaged", n, err)
 	}
 }

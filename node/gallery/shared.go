@@ -164,6 +164,9 @@ func (g *Gallery) announce(ctx context.Context, of string, current func() uint32
 		return nil
 	}
 	return g.update([][]byte{keyLeast(of)}, func(b *bundle) error {
+		if err := g.catchUp(b.txn); err != nil {
+			return err
+		}
 		least, err := g.least(b.txn, of)
 		now := current()
 		switch {

@@ -271,6 +271,9 @@ func (g *Gallery) load(txn store.Reader, p pseudonym.Pseudonym) (subject, error)
 		dek, err = r.UnwrapDEK(p[:], k.DEK)
 		return err
 	})
+	if errors.Is(err, envelope.ErrGeneration) {
+		return subject{}, g.lacks(txn, binary.BigEndian.Uint32(k.DEK), err)
+	}
 	if err != nil {
 		return subject{}, damaged("unwrapping subject key", err)
 	}

@@ -5,7 +5,9 @@
 // A family has numbered generations, each an independent random secret, one of
 // which is current. [Prepare] adds a generation that is not used yet, so that
 // everyone can learn of it; [Activate] makes it the current one; [Retire]
-// destroys those before it. Every step is one change of the secrets of
+// destroys those before it. Where it takes long until nothing needs those any more,
+// [Mark] comes first: it says which are to be destroyed, past a crash too. Every step is
+// one change of the secrets of
 // crypto/custody.UpdateKeystore, so a crash leaves the step done or not done,
 // and doing it again says which.
 //
@@ -13,13 +15,15 @@
 // "family/current" holds the number of the current one as four bytes, big
 // endian: what is above it was prepared, what is below is to be retired. Since when
 // each generation has been current is in "family/since": number (4) and Unix time (8)
-// of each, big endian, in order.
+// of each, big endian, in order. While generations are being retired "family/keep" is the
+// number (4) of the oldest that stays.
 //
 // The package does not know what a generation is used for: whoever retires one
 // makes sure before that nothing needs it.
 package keys
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -69,6 +73,7 @@ const (
 // Generations are the secrets of one family.
 type Generations struct {
 	Current uint32
+	Keep    uint32            // Those before it are being retired; 0 for none.
 	Secrets map[uint32][]byte // By generation; shared with the map they were read from.
 	// Since is when each became the current one. A prepared generation has no time.
 	Since map[uint32]time.Time
@@ -103,6 +108,8 @@ func secretName(f Family, n uint32) string {
 }
 
 func currentName(f Family) string { return string(f) + "/current" }
+
+func keepName(f Family) string { return string(f) + "/keep" }
 
 func sinceName(f Family) string { return string(f) + "/since" }
 
@@ -171,11 +178,15 @@ func Of(secrets map[string][]byte, f Family) (Generations, error) {
 		if !ok {
 			continue
 		}
-		if rest == "current" {
+		if rest == "current" || rest == "keep" {
 			if len(secret) != 4 {
 				return Generations{}, fmt.Errorf("reading %s: %w", f, ErrMalformed)
 			}
-			g.Current = binary.BigEndian.Uint32(secret)
+			if at := binary.BigEndian.Uint32(secret); rest == "keep" {
+				g.Keep = at
+			} else {
+				g.Current = at
+			}
 			continue
 		}
 		if rest == "since" {
@@ -193,8 +204,14 @@ func Of(secrets map[string][]byte, f Family) (Generations, error) {
 	if _, ok := g.Secrets[g.Current]; !ok {
 		return Generations{}, fmt.Errorf("reading %s: no current generation: %w", f, ErrMalformed)
 	}
+	if _, ok := g.Secrets[g.Keep]; g.Keep != 0 && (!ok || g.Keep > g.Current) {
+		return Generations{}, fmt.Errorf("reading %s: generation %d is to be kept: %w", f, g.Keep, ErrMalformed)
+	}
 	return g, nil
 }
+
+// Oldest is the number of the first generation that is there.
+func (g Generations) Oldest() uint32 { return slices.Min(g.Numbers()) }
 
 // next is the prepared generation, or 0.
 func (g Generations) next() uint32 {
@@ -237,6 +254,25 @@ func Activate(secrets map[string][]byte, f Family, now time.Time) (uint32, error
 	return n, nil
 }
 
+// Mark says that every generation before number keep, 0 for the current one, is to be
+// retired, and returns that number. [ErrNothingOld] when there is none, and
+// [ErrNotPrepared] when keep is not there or beyond the current one.
+func Mark(secrets map[string][]byte, f Family, keep uint32) (uint32, error) {
+	g, err := Of(secrets, f)
+	if err != nil {
+		return 0, err
+	}
+	keep = max(cmp.Or(keep, g.Current), g.Keep)
+	if _, ok := g.Secrets[keep]; !ok || keep > g.Current {
+		return 0, fmt.Errorf("retiring %s: generation %d: %w", f, keep, ErrNotPrepared)
+	}
+	if g.Oldest() == keep {
+		return 0, fmt.Errorf("retiring %s: %w", f, ErrNothingOld)
+	}
+	secrets[keepName(f)] = binary.BigEndian.AppendUint32(nil, keep)
+	return keep, nil
+}
+
 // Retire destroys every generation before number keep, which is one that nothing older is needed for, and returns their
 // numbers: not those before the current one, which may have moved on since that was made sure of. [ErrNothingOld] when
 // there is none, and [ErrNotPrepared] when keep is not there or beyond the current one.
@@ -255,6 +291,9 @@ func Retire(secrets map[string][]byte, f Family, keep uint32) ([]uint32, error) 
 			delete(g.Secrets, n)
 			gone = append(gone, n)
 		}
+	}
+	if g.Keep <= keep {
+		delete(secrets, keepName(f))
 	}
 	if len(gone) == 0 {
 		return nil, fmt.Errorf("retiring %s: %w", f, ErrNothingOld)

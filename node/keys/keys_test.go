@@ -177,3 +177,60 @@ func TestSince(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
+
+// TestMark keeps what is to be retired in the secrets until it is, whatever becomes
+// current meanwhile.
+func TestMark(t *testing.T) {
+	secrets := added(t)
+	if _, err := keys.Mark(secrets, keys.KEK, 0); !errors.Is(err, keys.ErrNothingOld) {
+		t.Errorf("marking the only generation: %v", err)
+	}
+	step := func() {
+		t.Helper()
+		_, err := keys.Prepare(secrets, keys.KEK)
+		if err == nil {
+			_, err = keys.Activate(secrets, keys.KEK, day(1))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep := func(want uint32) {
+		t.Helper()
+		if g, err := keys.Of(secrets, keys.KEK); err != nil || g.Keep != want {
+			t.Errorf("to be kept: %d, %v; want %d", g.Keep, err, want)
+		}
+	}
+	step()
+	if n, err := keys.Mark(secrets, keys.KEK, 0); n != 2 || err != nil {
+		t.Fatalf("marked %d, %v", n, err)
+	}
+	keep(2)
+	step()
+	keep(2)
+	if n, err := keys.Mark(secrets, keys.KEK, 0); n != 3 || err != nil {
+		t.Fatalf("marked %d, %v", n, err)
+	}
+	if gone, err := keys.Retire(secrets, keys.KEK, 2); !slices.Equal(gone, []uint32{1}) || err != nil {
+		t.Fatalf("retired %d, %v", gone, err)
+	}
+	keep(3) // there is more to do
+	if gone, err := keys.Retire(secrets, keys.KEK, 3); !slices.Equal(gone, []uint32{2}) || err != nil {
+		t.Fatalf("retired %d, %v", gone, err)
+	}
+	keep(0)
+	step()
+	if n, err := keys.Mark(secrets, keys.KEK, 5); !errors.Is(err, keys.ErrNotPrepared) {
+		t.Errorf("marked %d, %v", n, err)
+	}
+	if n, err := keys.Mark(secrets, keys.KEK, 3); !errors.Is(err, keys.ErrNothingOld) {
+		t.Errorf("marked %d, %v", n, err)
+	}
+	keep(0)
+	for _, bad := range [][]byte{{1}, {0, 0, 0, 9}} {
+		secrets["kek/keep"] = bad
+		if _, err := keys.Of(secrets, keys.KEK); !errors.Is(err, keys.ErrMalformed) {
+			t.Errorf("keep %v: %v", bad, err)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package gallery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/envelope"
+	"github.com/tamga-id/tamga/node/gallery/presence"
+	"github.com/tamga-id/tamga/node/gallery/store"
+)
+
+// Keys that a gallery uses, under their names in [presence.Keys].
+const (
+	KeyKEK       = "kek"
+	KeyPseudonym = "pseudonym-key"
+	KeyTemplate  = "template-key"
+)
+
+// join prepares to tell others who share the store of this gallery, and refuses to begin
+// with a keystore of before a KEK was replaced that is in use now.
+func (g *Gallery) join(dir string) (err error) {
+	if !g.shared() {
+		return nil
+	}
+	err = g.view(func(txn store.Reader) error {
+		if err := g.catchUp(txn); err != nil {
+			return err
+		}
+		least, err := g.least(txn, leastKEK)
+		if err == nil && least > g.ring.Load().Current() {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, ErrOutdated)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	g.board, err = presence.New(g.db, g.presence, host, dir)
+	return err
+}
+
+// shared reports whether others may use the store; of a folder that is examined and not
+// open nobody does.
+func (g *Gallery) shared() bool { return g.db != nil && g.db.Shared() }
+
+// Replicas says to those who share the store that this gallery is there and which keys
+// it uses, and returns them: each process calls it every [presence.Every]. Before that it
+// takes up what the others have gone on to, as far as its keys allow. In a store that is
+// not shared it does nothing.
+func (g *Gallery) Replicas(now time.Time) ([]presence.Other, error) {
+	g.life.RLock()
+	defer g.life.RUnlock()
+	if g.closed {
+		return nil, ErrClosed
+	}
+	if g.board == nil {
+		return nil, nil
+	}
+	err := g.db.View(func(txn store.Reader) error {
+		if _, err := g.seeNames(txn); err != nil {
+			return err
+		}
+		return g.catchUp(txn)
+	})
+	// One that cannot go on is there all the same, and is to be waited for.
+	if err := errors.Join(err, g.board.Beat(g.uses())); err != nil {
+		return nil, err
+	}
+	return g.board.Others(now)
+}
+
+// uses are the keys of this gallery.
+func (g *Gallery) uses() presence.Keys {
+	ring, keys := g.ring.Load(), g.keys.Load()
+	out := presence.Keys{
+		KeyKEK:       span(ring.Generations(), ring.Current()),
+		KeyPseudonym: span(keys.Generations(), g.names.Load().keys[0].generation),
+	}
+	if g.protection != nil {
+		current := g.protection.Current()
+		out[KeyTemplate] = presence.Span{Oldest: current, Current: current}
+	}
+	return out
+}
+
+func span(generations []uint32, current uint32) presence.Span {
+	s := presence.Span{Current: current}
+	if len(generations) > 0 {
+		s.Oldest = generations[0]
+	}
+	return s
+}
+
+// Behind returns which of those who share the store do not use generation keep of a key,
+// or a later one, yet: as long as there are any, the ones before are not to be destroyed.
+func (g *Gallery) Behind(now time.Time, key string, keep uint32) (names []string, err error) {
+	others, err := g.Replicas(now)
+	if err != nil {
+		return nil, fmt.Errorf("asking who uses old keys: %w", err)
+	}
+	for _, o := range others {
+		if o.Keys[key].Current < keep {
+			names = append(names, o.Name)
+		}
+	}
+	return names, nil
+}
+
+// AwaitReplicas returns when nobody is [Gallery.Behind], who is told to waiting when it changes.
+func (g *Gallery) AwaitReplicas(ctx context.Context, key string, keep uint32, waiting func([]string)) error {
+	for told := 0; ; {
+		names, err := g.Behind(time.Now(), key, keep)
+		if err != nil && !errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		if err == nil && len(names) == 0 {
+			return nil
+		}
+		if len(names) != told && waiting != nil {
+			waiting(names)
+		}
+		told = len(names)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(settlePause):
+		}
+	}
+}
+
+// catchUp has new keys wrapped under the KEK that others of a shared store have gone on
+// to, if it is there.
+func (g *Gallery) catchUp(txn store.Reader) error {
+	if !g.shared() {
+		return nil
+	}
+	least, err := g.least(txn, leastKEK)
+	if err != nil {
+		return err
+	}
+	for {
+		ring := g.ring.Load()
+		if least <= ring.Current() {
+			return nil
+		}
+		next, err := ring.Using(least)
+		if errors.Is(err, envelope.ErrGeneration) && g.ring.Load() == ring {
+			return nil // what it would write is refused: see mayWrap
+		}
+		if err == nil && g.ring.CompareAndSwap(ring, next) {
+			return nil
+		}
+	}
+}
+
+// lacks says what it means that the KEK of a keyring is not there: that others of a
+// shared store have gone on, where the store says so, and damage everywhere else.
+func (g *Gallery) lacks(txn store.Reader, generation uint32, cause error) error {
+	if g.shared() && generation > g.ring.Load().Current() {
+		if least, err := g.least(txn, leastKEK); err == nil && least >= generation {
+			return fmt.Errorf("unwrapping subject key: %w: %w", ErrUnavailable, ErrOutdated)
+		}
+	}
+	return fmt.Errorf("unwrapping subject key: %w: %w", ErrDamaged, cause)
+}
