@@ -57,8 +57,9 @@ const (
 var (
 	// errNamesChanged: the keys that subjects lie under are others by now.
 	errNamesChanged = errors.New("the pseudonym keys changed meanwhile")
-	// errNamesMissing: subjects lie under a key that is not there.
-	errNamesMissing = errors.New("subjects lie under a pseudonym key that is not in the keystore")
+	// ErrPseudonymKeys reports a keystore that lacks a key under which subjects lie: it is
+	// older than the gallery.
+	ErrPseudonymKeys = errors.New("subjects lie under a pseudonym key that is not in the keystore")
 )
 
 // keyNames is where the store says under which keys subjects lie.
@@ -84,10 +85,10 @@ func (g *Gallery) openNames(row []byte) (*names, error) {
 		x := nameKey{generation: binary.BigEndian.Uint32(body)}
 		x.key = ring.Key(x.generation)
 		if g.shared() && x.key.IsZero() && x.generation > ring.Current() {
-			return nil, fmt.Errorf("%w: %w", ErrOutdated, errNamesMissing)
+			return nil, fmt.Errorf("%w: %w", ErrOutdated, ErrPseudonymKeys)
 		}
 		if x.key.IsZero() || !bytes.Equal(x.key.Public().Bytes(), body[4:nameSize]) {
-			return nil, errNamesMissing
+			return nil, ErrPseudonymKeys
 		}
 		n.keys = append(n.keys, x)
 	}
@@ -100,7 +101,7 @@ func (g *Gallery) startNames() error {
 	g.names.Store(&names{keys: []nameKey{{ring.Current(), ring.Key(ring.Current())}}})
 	return g.view(func(txn store.Reader) error {
 		_, err := g.seeNames(txn)
-		if errors.Is(err, errNamesMissing) && !errors.Is(err, ErrOutdated) {
+		if errors.Is(err, ErrPseudonymKeys) && !errors.Is(err, ErrOutdated) {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		return err
@@ -124,7 +125,7 @@ func (g *Gallery) seeNames(txn store.Reader) (said bool, err error) {
 		return true, nil
 	}
 	n, err := g.openNames(row)
-	if errors.Is(err, errNamesMissing) && g.db.Shared() {
+	if errors.Is(err, ErrPseudonymKeys) && g.db.Shared() {
 		// Another node has replaced the key. A subject that this one did not find would
 		// pass for unknown.
 		return true, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -153,7 +154,7 @@ func (g *Gallery) UsePseudonyms(ctx context.Context, ring *pseudonym.Ring) error
 	before := g.keys.Load()
 	for _, x := range g.names.Load().keys {
 		if !ring.Key(x.generation).Equal(x.key) {
-			return fmt.Errorf("changing pseudonym keys: generation %d: %w", x.generation, errNamesMissing)
+			return fmt.Errorf("changing pseudonym keys: generation %d: %w", x.generation, ErrPseudonymKeys)
 		}
 	}
 	g.keys.Store(ring)

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
 )
 
 // ofPseudonyms classifies what is about a pseudonym key that is kept apart.
@@ -29,6 +30,10 @@ func ofPseudonyms(err error) *failure {
 		f.exit, f.hint = exitFailure, "it can be copied like any folder while the node is stopped: change pseudonym.keystore in "+node.ConfigFile+" then. Nothing was changed"
 	case errors.Is(err, node.ErrConfigByHand):
 		f.exit, f.hint = exitConfig, "the key was moved; write the lines above to "+node.ConfigFile+" and run the command again"
+	case errors.Is(err, gallery.ErrPseudonymKeys) && !errors.Is(err, gallery.ErrUnavailable):
+		f.exit = exitIntegrity
+		f.hint = "the keystore is an older copy, from before the pseudonym key was replaced: put back the newest one, " +
+			"keystore.json or the folder that pseudonym.keystore names. Nothing was changed"
 	case errors.Is(err, node.ErrPseudonymKey):
 	default:
 		return nil

@@ -1,0 +1,260 @@
+package node_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/keys"
+)
+
+const apartPassphrase = "of the other keystore"
+
+// apartWorld is a node with one person, and where its pseudonym keystore is or will be.
+type apartWorld struct {
+	t                     *testing.T
+	top, dir, usb, config string
+}
+
+func newApart(t *testing.T, made bool) apartWorld {
+	t.Helper()
+	top := t.TempDir()
+	w := apartWorld{t, top, filepath.Join(top, "kaz"), filepath.Join(top, "usb", "kaz"), filepath.Join(top, "kaz", node.ConfigFile)}
+	key, err := jose.GenerateKey()
+	w.must(err)
+	o := node.InitOptions{Dir: w.dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
+		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
+		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now}
+	if made {
+		o.Pseudonym = w.keystore()
+	}
+	_, err = node.Init(o)
+	w.must(err)
+	roots := w.roots(made)
+	defer roots.Wipe()
+	r, err := node.OpenRegistrarUnsealed(t.Context(), w.config, roots)
+	w.must(err)
+	_, err = r.Enrol(t.Context(), []gallery.Enrolment{{Subject: passport("A1"),
+		Templates: []gallery.Template{{Modality: "finger", Format: "test", Position: 1, Data: []byte("template")}}}})
+	w.must(errors.Join(err, r.Close()))
+	return w
+}
+
+func (w apartWorld) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w apartWorld) keystore() node.PseudonymKeystore {
+	return node.PseudonymKeystore{Dir: w.usb, Passphrase: []byte(apartPassphrase), Custody: custody.TestParams()}
+}
+
+// roots opens one root key, or both.
+func (w apartWorld) roots(both bool) (r node.Roots) {
+	w.t.Helper()
+	var err error
+	r.Node, err = custody.Open(node.RootFile(w.dir), []byte(passphrase))
+	w.must(err)
+	if both {
+		r.PseudonymDir = w.usb
+		r.Pseudonym, err = custody.Open(node.RootFile(w.usb), []byte(apartPassphrase))
+		w.must(err)
+	}
+	return r
+}
+
+func (w apartWorld) move() error {
+	roots := w.roots(false)
+	defer roots.Wipe()
+	return node.MovePseudonymKey(w.t.Context(), w.config, roots.Node, w.keystore(), func(dir string) (custody.Root, error) {
+		return custody.Open(node.RootFile(dir), []byte(apartPassphrase))
+	})
+}
+
+// finds fails unless the person is found with both keystores.
+func (w apartWorld) finds() {
+	w.t.Helper()
+	roots := w.roots(true)
+	defer roots.Wipe()
+	r, err := node.OpenRegistrarUnsealed(w.t.Context(), w.config, roots)
+	w.must(err)
+	refs, err := r.Gallery().References(passport("A1"), "finger")
+	w.must(err)
+	if !refs.Known || refs.Len() != 1 {
+		w.t.Error("the person is not found")
+	}
+	refs.Close()
+	w.must(r.Close())
+}
+
+// testable reports whether a thief with these secrets and the database finds out that
+// the person is enrolled.
+func (w apartWorld) testable(secrets map[string][]byte) bool {
+	w.t.Helper()
+	db, err := store.OpenBadger(filepath.Join(w.dir, "data", "gallery"))
+	w.must(err)
+	defer db.Close()
+	found := false
+	w.must(db.View(func(r store.Reader) error {
+		for _, secret := range secrets {
+			k, err := pseudonym.NewKey(secret)
+			if err != nil {
+				continue // of another length
+			}
+			p, err := k.Pseudonym(passport("A1"))
+			if err != nil {
+				return err
+			}
+			for row, err := range r.Scan(nil, nil) {
+				if err != nil {
+					return err
+				}
+				found = found || bytes.Contains(row.Key, p[:])
+			}
+		}
+		return nil
+	}))
+	return found
+}
+
+func (w apartWorld) open(dir string, root custody.Root) map[string][]byte {
+	w.t.Helper()
+	k, err := custody.OpenKeystore(filepath.Join(dir, "keystore.json"), root)
+	w.must(err)
+	out := make(map[string][]byte)
+	for _, name := range k.Names() {
+		out[name], err = k.Secret(name)
+		w.must(err)
+	}
+	return out
+}
+
+// TestWhoTestsIdentifiers shows what the README says that an attacker gains: with the
+// folder and what opens its root key, with the pseudonym keystore too, and with everything
+// in one keystore.
+func TestWhoTestsIdentifiers(t *testing.T) {
+	for name, apart := range map[string]bool{"together": false, "apart": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newApart(t, apart)
+			roots := w.roots(apart)
+			defer roots.Wipe()
+			here := w.open(w.dir, roots.Node)
+			if got := w.testable(here); got != !apart {
+				t.Errorf("database and root key: tests identifiers %v, want %v", got, !apart)
+			}
+			r, err := node.OpenRegistrarUnsealed(t.Context(), w.config, node.Roots{Node: roots.Node})
+			if err == nil {
+				w.must(r.Close())
+			}
+			if got := errors.Is(err, node.ErrPseudonymKey); got != apart {
+				t.Errorf("opened with the root key alone: %v", err)
+			}
+			if !apart {
+				return
+			}
+			if !w.testable(w.open(w.usb, roots.Pseudonym)) {
+				t.Error("database and pseudonym key: tests no identifier, so the test above says nothing")
+			}
+			if _, err := custody.OpenKeystore(filepath.Join(w.usb, "keystore.json"), roots.Node); !errors.Is(err, custody.ErrRoot) {
+				t.Errorf("the root key opens the pseudonym keystore: %v", err)
+			}
+			w.finds()
+		})
+	}
+}
+
+// TestMoveCutOff cuts a move off after each of its steps, of which every one is whole or
+// not done, and does it again.
+func TestMoveCutOff(t *testing.T) {
+	for name, cut := range map[string]func(w apartWorld, before map[string][]byte){
+		"root-file": func(w apartWorld, before map[string][]byte) {
+			w.restore(before)
+			w.must(os.Remove(filepath.Join(w.usb, "keystore.json")))
+		},
+		"keystore": func(w apartWorld, before map[string][]byte) { w.restore(before) },
+		"configuration": func(w apartWorld, before map[string][]byte) {
+			w.must(os.WriteFile(w.config, before[node.ConfigFile], 0o644))
+		},
+		"whole": func(apartWorld, map[string][]byte) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newApart(t, false)
+			before := map[string][]byte{}
+			for _, name := range []string{node.ConfigFile, "keystore.json"} {
+				b, err := os.ReadFile(filepath.Join(w.dir, name))
+				w.must(err)
+				before[name] = b
+			}
+			w.must(w.move())
+			cut(w, before)
+			w.must(w.move())
+			w.finds()
+			roots := w.roots(true)
+			defer roots.Wipe()
+			if w.testable(w.open(w.dir, roots.Node)) {
+				t.Error("the key is still in the node's keystore")
+			}
+		})
+	}
+}
+
+func (w apartWorld) restore(files map[string][]byte) {
+	w.t.Helper()
+	for name, b := range files {
+		w.must(os.WriteFile(filepath.Join(w.dir, name), b, 0o600))
+	}
+}
+
+// TestForeignPseudonymKeystore: neither another node's keystore nor one of a key that
+// people do not lie under is taken.
+func TestForeignPseudonymKeystore(t *testing.T) {
+	w, other := newApart(t, true), newApart(t, true)
+	roots, theirs := w.roots(true), other.roots(true)
+	defer roots.Wipe()
+	defer theirs.Wipe()
+	swapped := node.Roots{Node: roots.Node, Pseudonym: theirs.Pseudonym, PseudonymDir: other.usb}
+	if _, err := node.OpenRegistrarUnsealed(t.Context(), w.config, swapped); !errors.Is(err, node.ErrForeignPseudonymKey) {
+		t.Errorf("another node's keystore: %v", err)
+	}
+	if _, err := node.PrepareKey(w.dir, swapped, keys.Pseudonym); !errors.Is(err, node.ErrForeignPseudonymKey) {
+		t.Errorf("rotating in another node's keystore: %v", err)
+	}
+	here := newApart(t, false)
+	unmoved := node.Roots{Node: here.roots(false).Node, Pseudonym: theirs.Pseudonym, PseudonymDir: other.usb}
+	defer unmoved.Node.Wipe()
+	if _, err := node.OpenRegistrarUnsealed(t.Context(), here.config, unmoved); !errors.Is(err, node.ErrPseudonymKeyHere) {
+		t.Errorf("a keystore for a node that has its key: %v", err)
+	}
+
+	// A copy of before the rotation.
+	copied := filepath.Join(w.top, "copy")
+	w.must(os.CopyFS(copied, os.DirFS(w.usb)))
+	_, err := node.PrepareKey(w.dir, roots, keys.Pseudonym)
+	w.must(err)
+	_, err = node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
+	w.must(err)
+	gone, err := node.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil)
+	if err != nil || len(gone) != 1 {
+		t.Fatalf("retired %v, %v", gone, err)
+	}
+	w.finds()
+	if err := w.move(); err != nil {
+		t.Errorf("moving what is moved: %v", err)
+	}
+	old := node.Roots{Node: roots.Node, Pseudonym: roots.Pseudonym, PseudonymDir: copied}
+	if _, err := node.OpenRegistrarUnsealed(t.Context(), w.config, old); !errors.Is(err, gallery.ErrPseudonymKeys) {
+		t.Errorf("a copy from before the rotation: %v", err)
+	}
+}
