@@ -8,6 +8,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -53,6 +54,6 @@ func sealingKeys(private []sealing.PrivateKey) []sealing.PublicKey {
 	return out
 }
 
-func newPublisher(k keySet, c trust.EntityConfiguration, now func() time.Time) (*trust.Publisher, error) {
-	return trust.NewPublisher(trust.PublisherConfig{Key: k.federation, Configuration: c, Lifetime: configurationLifetime, Clock: now})
+func newPublisher(k keySet, c trust.EntityConfiguration, now func() time.Time) (*endpoint.Publisher, error) {
+	return endpoint.NewPublisher(endpoint.PublisherConfig{Key: k.federation, Configuration: c, Lifetime: configurationLifetime, Clock: now})
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -68,7 +69,7 @@ type Node struct {
 	// What depends on keys that rotate; replaced whole by install.
 	responder atomic.Pointer[responder.Responder]
 	requester atomic.Pointer[requester.Requester]
-	publisher atomic.Pointer[trust.Publisher]
+	publisher atomic.Pointer[endpoint.Publisher]
 
 	renewals renewals
 	checks   checks

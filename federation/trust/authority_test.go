@@ -16,11 +16,12 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 )
 
-func openAuthority(t testing.TB, dir string, c *clock) *trust.Authority {
+func openAuthority(t testing.TB, dir string, c *clock) *authority.Authority {
 	t.Helper()
-	a, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: anchorID, Key: keyOf(t, anchorID), Dir: dir, OrganizationName: "Anchor", Clock: c.Now})
+	a, err := authority.New(authority.Config{EntityID: anchorID, Key: keyOf(t, anchorID), Dir: dir, OrganizationName: "Anchor", Clock: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,11 +30,11 @@ func openAuthority(t testing.TB, dir string, c *clock) *trust.Authority {
 
 func idOf(country string) trust.EntityID { return trust.EntityID("https://tamga.example/" + country) }
 
-func enroll(t testing.TB, a *trust.Authority, c *clock, countries ...string) {
+func enroll(t testing.TB, a *authority.Authority, c *clock, countries ...string) {
 	t.Helper()
 	for _, country := range countries {
 		token := configuration(t, idOf(country), nodeMetadata(t, country), c.now)
-		if _, err := a.Enroll(token, trust.EnrollOptions{Jurisdiction: country}); err != nil {
+		if _, err := a.Enroll(token, authority.EnrollOptions{Jurisdiction: country}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,31 +57,31 @@ func TestEnrollRefuses(t *testing.T) {
 		name  string
 		rule  trust.Rule
 		token string
-		opts  trust.EnrollOptions
+		opts  authority.EnrollOptions
 	}{
-		{"not-a-statement", "syntax", "x", trust.EnrollOptions{Jurisdiction: "KGZ"}},
-		{"signed-by-another", "unknown-key", forged.token(t), trust.EnrollOptions{Jurisdiction: "KAZ"}},
-		{"subordinate-statement", "statement-order", drafts(t)[1].token(t), trust.EnrollOptions{Jurisdiction: "KAZ"}},
-		{"expired", "expired", configuration(t, idOf("KGZ"), nodeMetadata(t, "KGZ"), epoch.Add(-15*24*time.Hour)), trust.EnrollOptions{Jurisdiction: "KGZ"}},
-		{"from-future", "issued-in-future", configuration(t, idOf("KGZ"), nodeMetadata(t, "KGZ"), epoch.Add(time.Hour)), trust.EnrollOptions{Jurisdiction: "KGZ"}},
-		{"other-superior", "authority-hint", configuration(t, idOf("KGZ"), nodeMetadata(t, "KGZ"), epoch, intermediateID), trust.EnrollOptions{Jurisdiction: "KGZ"}},
-		{"no-node", "no-tamga-node", configuration(t, idOf("KGZ"), nil, epoch), trust.EnrollOptions{Jurisdiction: "KGZ"}},
-		{"incomplete", "metadata", kgz(func(m *trust.NodeMetadata) { m.SealingKeys = nil }), trust.EnrollOptions{Jurisdiction: "KGZ"}},
-		{"reused-key", "federation-key-reused", kgz(func(m *trust.NodeMetadata) { m.Keys = keySet(t, string(idOf("KGZ"))) }), trust.EnrollOptions{Jurisdiction: "KGZ"}},
-		{"other-country", "", kgz(same), trust.EnrollOptions{Jurisdiction: "UZB"}},
-		{"no-country", "", kgz(same), trust.EnrollOptions{}},
-		{"short-life", "", kgz(same), trust.EnrollOptions{Jurisdiction: "KGZ", Lifetime: time.Second}},
-		{"long-life", "", kgz(same), trust.EnrollOptions{Jurisdiction: "KGZ", Lifetime: 91 * 24 * time.Hour}},
-		{"bad-location", "", kgz(same), trust.EnrollOptions{Jurisdiction: "KGZ", Location: "ftp://x"}},
-		{"held-country", "held", configuration(t, idOf("KGZ"), nodeMetadata(t, "KAZ"), epoch), trust.EnrollOptions{Jurisdiction: "KAZ"}},
-		{"held-peer", "held", kgz(func(m *trust.NodeMetadata) { m.PeerID = nodeMetadata(t, "KAZ").PeerID }), trust.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"not-a-statement", "syntax", "x", authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"signed-by-another", "unknown-key", forged.token(t), authority.EnrollOptions{Jurisdiction: "KAZ"}},
+		{"subordinate-statement", "statement-order", drafts(t)[1].token(t), authority.EnrollOptions{Jurisdiction: "KAZ"}},
+		{"expired", "expired", configuration(t, idOf("KGZ"), nodeMetadata(t, "KGZ"), epoch.Add(-15*24*time.Hour)), authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"from-future", "issued-in-future", configuration(t, idOf("KGZ"), nodeMetadata(t, "KGZ"), epoch.Add(time.Hour)), authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"other-superior", "authority-hint", configuration(t, idOf("KGZ"), nodeMetadata(t, "KGZ"), epoch, intermediateID), authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"no-node", "no-tamga-node", configuration(t, idOf("KGZ"), nil, epoch), authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"incomplete", "metadata", kgz(func(m *trust.NodeMetadata) { m.SealingKeys = nil }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"reused-key", "federation-key-reused", kgz(func(m *trust.NodeMetadata) { m.Keys = keySet(t, string(idOf("KGZ"))) }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"other-country", "", kgz(same), authority.EnrollOptions{Jurisdiction: "UZB"}},
+		{"no-country", "", kgz(same), authority.EnrollOptions{}},
+		{"short-life", "", kgz(same), authority.EnrollOptions{Jurisdiction: "KGZ", Lifetime: time.Second}},
+		{"long-life", "", kgz(same), authority.EnrollOptions{Jurisdiction: "KGZ", Lifetime: 91 * 24 * time.Hour}},
+		{"bad-location", "", kgz(same), authority.EnrollOptions{Jurisdiction: "KGZ", Location: "ftp://x"}},
+		{"held-country", "held", configuration(t, idOf("KGZ"), nodeMetadata(t, "KAZ"), epoch), authority.EnrollOptions{Jurisdiction: "KAZ"}},
+		{"held-peer", "held", kgz(func(m *trust.NodeMetadata) { m.PeerID = nodeMetadata(t, "KAZ").PeerID }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := a.Enroll(tc.token, tc.opts)
 			switch fault, refused := errors.AsType[*trust.ChainError](err); {
 			case err == nil:
 				t.Error("enrolled")
-			case tc.rule == "held" != errors.Is(err, trust.ErrHeld):
+			case tc.rule == "held" != errors.Is(err, authority.ErrHeld):
 				t.Errorf("got %v", err)
 			case tc.rule != "held" && tc.rule != "" && (!refused || fault.Rule != tc.rule):
 				t.Errorf("got %v, want rule %q", err, tc.rule)
@@ -149,7 +150,7 @@ func TestAuthorityNoticesEdits(t *testing.T) {
 				t.Fatalf("got files %v, error %v", files, err)
 			}
 			edit(t, files[0])
-			if _, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: anchorID, Key: keyOf(t, anchorID), Dir: dir, Clock: c.Now}); err == nil {
+			if _, err := authority.New(authority.Config{EntityID: anchorID, Key: keyOf(t, anchorID), Dir: dir, Clock: c.Now}); err == nil {
 				t.Error("opened")
 			}
 		})
@@ -214,7 +215,7 @@ func TestAuthorityEndpoints(t *testing.T) {
 	}
 	w = httptest.NewRecorder()
 	a.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/list?entity_type=openid_provider", nil))
-	if got := w.Body.String(); got != "[]\n" {
+	if got := w.Body.String(); got != "[]" {
 		t.Errorf("list of another type: got %q", got)
 	}
 }
@@ -336,7 +337,7 @@ func TestAuthorityRefreshes(t *testing.T) {
 	dir := t.TempDir()
 	a := openAuthority(t, dir, c)
 	stored := configuration(t, idOf("KAZ"), nodeMetadata(t, "KAZ"), epoch)
-	if _, err := a.Enroll(stored, trust.EnrollOptions{Jurisdiction: "KAZ", Location: node.URL}); err != nil {
+	if _, err := a.Enroll(stored, authority.EnrollOptions{Jurisdiction: "KAZ", Location: node.URL}); err != nil {
 		t.Fatal(err)
 	}
 	refused := func(why string) {
@@ -374,7 +375,7 @@ func TestEnrolmentThatCannotBeStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := configuration(t, idOf("KGZ"), nodeMetadata(t, "KGZ"), epoch)
-	if _, err := a.Enroll(token, trust.EnrollOptions{Jurisdiction: "KGZ"}); err == nil {
+	if _, err := a.Enroll(token, authority.EnrollOptions{Jurisdiction: "KGZ"}); err == nil {
 		t.Error("enrolled")
 	}
 	if err := a.Remove(idOf("KAZ")); err == nil {

@@ -11,9 +11,9 @@ const (
 	// maxChain bounds a Trust Chain: Leaf, up to five Intermediates' statements,
 	// the Anchor's statement and its Entity Configuration.
 	maxChain = 8
-	// clockSkew is how far in the future an iat may lie, because two states' clocks
+	// ClockSkew is how far in the future an iat may lie, because two states' clocks
 	// differ. Expiry gets no such allowance: the issuer chose it.
-	clockSkew = 60 * time.Second
+	ClockSkew = 60 * time.Second
 )
 
 // Anchor is a Trust Anchor as its operator announced it out of band. Its keys are
@@ -57,7 +57,7 @@ func (c Chain) Statements() []string { return slices.Clone(c.statements) }
 // the keys that came from out of band. Every error is a [*ChainError]; the Chain is
 // then zero.
 func VerifyChain(chain []string, anchors []Anchor, now time.Time) (Chain, error) {
-	c, statements, fault := verifyTimeless(chain, anchors)
+	c, statements, fault := verifyUndated(chain, anchors)
 	if fault == nil {
 		fault = checkTimes(statements, now)
 	}
@@ -67,9 +67,17 @@ func VerifyChain(chain []string, anchors []Anchor, now time.Time) (Chain, error)
 	return c, nil
 }
 
-// verifyTimeless does everything but look at the clock. A snapshot that was
-// verified before is loaded through it, and its expiry is checked at each look-up.
-func verifyTimeless(chain []string, anchors []Anchor) (Chain, []statement, *ChainError) {
+// VerifyUndated is [VerifyChain] without a look at the clock, for a snapshot that was
+// verified before and whose expiry is checked at each look-up.
+func VerifyUndated(chain []string, anchors []Anchor) (Chain, error) {
+	c, _, fault := verifyUndated(chain, anchors)
+	if fault != nil {
+		return Chain{}, fault
+	}
+	return c, nil
+}
+
+func verifyUndated(chain []string, anchors []Anchor) (Chain, []statement, *ChainError) {
 	statements, fault := parseChain(chain)
 	if fault == nil {
 		fault = checkGraph(statements)
@@ -178,7 +186,7 @@ func verifySignatures(statements []statement, anchorKeys jose.KeySet) (jose.KeyS
 }
 
 func (s *statement) verify(keys jose.KeySet) *ChainError {
-	if _, err := jose.Verify(s.token, statementType, keys); err != nil {
+	if _, err := jose.Verify(s.token, StatementType, keys); err != nil {
 		f := joseFault(err)
 		f.Entity = s.sub
 		return f
@@ -188,7 +196,7 @@ func (s *statement) verify(keys jose.KeySet) *ChainError {
 
 func checkTimes(statements []statement, now time.Time) *ChainError {
 	for j, s := range statements {
-		if s.iat.After(now.Add(clockSkew)) {
+		if s.iat.After(now.Add(ClockSkew)) {
 			return s.fault(ruleNotYet, j)
 		}
 		if !now.Before(s.exp) {

@@ -16,13 +16,16 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/directory"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 )
 
 // world is an authority behind HTTP that can be switched off, and what a node has
 // to know about it.
 type world struct {
-	replaced atomic.Pointer[trust.Authority] // answers in the authority's place
-	*trust.Authority
+	replaced atomic.Pointer[authority.Authority] // answers in the authority's place
+	*authority.Authority
 	clock   *clock
 	anchors []trust.Anchor
 	source  trust.Source
@@ -51,7 +54,7 @@ func newWorld(t *testing.T, countries ...string) *world {
 	a := w.Anchor()
 	a.Location = server.URL
 	w.anchors = []trust.Anchor{a}
-	source, err := trust.NewHTTPSource(server.Client(), w.anchors, nil)
+	source, err := endpoint.NewHTTP(server.Client(), w.anchors, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +63,9 @@ func newWorld(t *testing.T, countries ...string) *world {
 	return w
 }
 
-func (w *world) directory(t testing.TB) *trust.Directory {
+func (w *world) directory(t testing.TB) *directory.Directory {
 	t.Helper()
-	d, err := trust.NewDirectory(w.anchors, w.source, w.cache)
+	d, err := directory.New(w.anchors, w.source, w.cache)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +74,7 @@ func (w *world) directory(t testing.TB) *trust.Directory {
 
 // state says in one word what the directory says about a country at now, and fails
 // when its look-ups disagree.
-func state(t testing.TB, d *trust.Directory, country string, now time.Time) string {
+func state(t testing.TB, d *directory.Directory, country string, now time.Time) string {
 	t.Helper()
 	n, err := d.Country(country, now)
 	e, err2 := d.Entity(idOf(country), now)
@@ -92,7 +95,7 @@ func state(t testing.TB, d *trust.Directory, country string, now time.Time) stri
 	return "member"
 }
 
-func wantStates(t testing.TB, d *trust.Directory, now time.Time, want map[string]string) {
+func wantStates(t testing.TB, d *directory.Directory, now time.Time, want map[string]string) {
 	t.Helper()
 	for country, word := range want {
 		if got := state(t, d, country, now); got != word {
@@ -189,7 +192,7 @@ func TestDirectoryAsksTheNode(t *testing.T) {
 	late := epoch.Add(15 * 24 * time.Hour)
 	w.clock.now = late
 	fresh := configuration(t, idOf("KAZ"), nodeMetadata(t, "KAZ"), late)
-	w.source = trust.PeerSource{
+	w.source = endpoint.Peer{
 		Source:   w.source,
 		Locate:   func(id trust.EntityID) (string, []string, bool) { return "", nil, id == idOf("KAZ") },
 		Exchange: func(context.Context, string, []string, []byte) ([]byte, error) { return answer(t, fresh), nil },
@@ -215,7 +218,7 @@ func TestDirectoryKeepsCountriesApart(t *testing.T) {
 	if _, err := d.Refresh(t.Context(), epoch); err != nil {
 		t.Fatal(err)
 	}
-	rival, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: "https://rival.example", Key: keyOf(t, "rival"), Dir: t.TempDir(), Clock: w.clock.Now})
+	rival, err := authority.New(authority.Config{EntityID: "https://rival.example", Key: keyOf(t, "rival"), Dir: t.TempDir(), Clock: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +227,7 @@ func TestDirectoryKeepsCountriesApart(t *testing.T) {
 	thief := nodeMetadata(t, "UZB")
 	thief.PeerID = "12D3KooWKGZ"
 	for id, m := range map[trust.EntityID]*trust.NodeMetadata{"https://impostor.example": impostor, "https://thief.example": thief} {
-		if _, err := rival.Enroll(configuration(t, id, m, epoch, "https://rival.example"), trust.EnrollOptions{Jurisdiction: m.Jurisdiction}); err != nil {
+		if _, err := rival.Enroll(configuration(t, id, m, epoch, "https://rival.example"), authority.EnrollOptions{Jurisdiction: m.Jurisdiction}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -234,7 +237,7 @@ func TestDirectoryKeepsCountriesApart(t *testing.T) {
 	second.Location = server.URL
 	// The rival comes first, and still does not get what is held in the snapshot.
 	w.anchors = []trust.Anchor{second, w.anchors[0]}
-	if w.source, err = trust.NewHTTPSource(nil, w.anchors, nil); err != nil {
+	if w.source, err = endpoint.NewHTTP(nil, w.anchors, nil); err != nil {
 		t.Fatal(err)
 	}
 	d = w.directory(t)
@@ -274,7 +277,7 @@ func TestDirectoryCache(t *testing.T) {
 			if err := os.WriteFile(w.cache, tc.content, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			d, err := trust.NewDirectory(w.anchors, w.source, w.cache)
+			d, err := directory.New(w.anchors, w.source, w.cache)
 			if (err == nil) != tc.opens {
 				t.Fatalf("got error %v", err)
 			}
@@ -297,11 +300,11 @@ func TestNewDirectoryRefuses(t *testing.T) {
 	for name, anchors := range map[string][]trust.Anchor{
 		"none": nil, "no-keys": {{EntityID: anchorID}}, "no-identifier": {{Keys: keySet(t, anchorID)}},
 	} {
-		if _, err := trust.NewDirectory(anchors, failing{}, ""); err == nil {
+		if _, err := directory.New(anchors, failing{}, ""); err == nil {
 			t.Errorf("%s: opened", name)
 		}
 	}
-	if _, err := trust.NewDirectory([]trust.Anchor{anchor(t)}, nil, ""); err == nil {
+	if _, err := directory.New([]trust.Anchor{anchor(t)}, nil, ""); err == nil {
 		t.Error("opened without a source")
 	}
 }
@@ -318,14 +321,14 @@ func TestDirectoryReportsUnwritableCache(t *testing.T) {
 
 func TestDirectoryRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, err := trust.NewDirectory([]trust.Anchor{anchor(t)}, failing{}, "")
+		d, err := directory.New([]trust.Anchor{anchor(t)}, failing{}, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		var at []time.Time
-		err = d.Run(ctx, 10*time.Minute, time.Now, func(r trust.RefreshReport, err error) {
+		err = d.Run(ctx, 10*time.Minute, time.Now, func(r directory.Report, err error) {
 			if err == nil || len(r.Unreachable) != 1 {
 				t.Errorf("got %+v, error %v", r, err)
 			}
@@ -340,7 +343,7 @@ func TestDirectoryRuns(t *testing.T) {
 			}
 		}
 	})
-	d, err := trust.NewDirectory([]trust.Anchor{anchor(t)}, failing{}, "")
+	d, err := directory.New([]trust.Anchor{anchor(t)}, failing{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,9 @@
 // max_path_length, superior metadata, the fetch, list and resolve endpoints, and
 // the metadata type "tamga_node".
 //
-// A node publishes itself with [NewPublisher] and learns about the others with
-// [NewDirectory]; the transport gate and the responder then ask
-// [Directory.Member] and [Directory.Entity], which never touch the network. The
-// federation operator runs an [Authority]. [VerifyChain] is what all of them rest
-// on; [Resolver] builds a chain bottom-up where no resolve endpoint answers.
+// [VerifyChain] is what everything rests on; [Resolver] builds a chain bottom-up. A
+// node publishes itself with package endpoint and learns about the others with package
+// directory; the federation operator runs package authority.
 //
 // What it does not do: metadata_policy, metadata_policy_crit, naming_constraints,
 // allowed_entity_types and critical extension claims are refused, never ignored;

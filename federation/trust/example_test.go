@@ -12,6 +12,9 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/directory"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 )
 
 func exampleKey(name string) jose.PrivateKey {
@@ -51,17 +54,17 @@ func Example() {
 	clock := func() time.Time { return now }
 
 	// The federation operator.
-	authority, err := trust.NewAuthority(trust.AuthorityConfig{
+	operator, err := authority.New(authority.Config{
 		EntityID: "https://anchor.example", Key: exampleKey("anchor"), Dir: filepath.Join(dir, "anchor"), Clock: clock,
 	})
 	if err != nil {
 		panic(err)
 	}
-	server := httptest.NewServer(authority.Handler())
+	server := httptest.NewServer(operator.Handler())
 	defer server.Close()
 
 	// Kazakhstan's node publishes itself, and the operator enrols it.
-	publisher, err := trust.NewPublisher(trust.PublisherConfig{
+	publisher, err := endpoint.NewPublisher(endpoint.PublisherConfig{
 		Key: exampleKey("federation"), Clock: clock,
 		Configuration: trust.EntityConfiguration{
 			Entity: "https://tamga.kaz.example", AuthorityHints: []trust.EntityID{"https://anchor.example"},
@@ -75,27 +78,27 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	if _, err := authority.Enroll(token, trust.EnrollOptions{Jurisdiction: "KAZ"}); err != nil {
+	if _, err := operator.Enroll(token, authority.EnrollOptions{Jurisdiction: "KAZ"}); err != nil {
 		panic(err)
 	}
 
 	// Kyrgyzstan's node was given the anchor out of band.
-	anchor := authority.Anchor()
+	anchor := operator.Anchor()
 	anchor.Location = server.URL
-	source, err := trust.NewHTTPSource(server.Client(), []trust.Anchor{anchor}, nil)
+	source, err := endpoint.NewHTTP(server.Client(), []trust.Anchor{anchor}, nil)
 	if err != nil {
 		panic(err)
 	}
-	directory, err := trust.NewDirectory([]trust.Anchor{anchor}, source, filepath.Join(dir, "members.json"))
+	members, err := directory.New([]trust.Anchor{anchor}, source, filepath.Join(dir, "members.json"))
 	if err != nil {
 		panic(err)
 	}
-	if _, err := directory.Refresh(context.Background(), now); err != nil {
+	if _, err := members.Refresh(context.Background(), now); err != nil {
 		panic(err)
 	}
-	node, admitted := directory.Member("12D3KooWExample", now)
+	node, admitted := members.Member("12D3KooWExample", now)
 	fmt.Println(admitted, node.Jurisdiction, node.EntityID)
-	_, err = directory.Country("UZB", now)
+	_, err = members.Country("UZB", now)
 	fmt.Println(err)
 	// Output:
 	// true KAZ https://tamga.kaz.example

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// maxEntityID is the length limit of section 1.2 of OpenID Federation.
-const maxEntityID = 2048
+// MaxEntityID is the length limit of section 1.2 of OpenID Federation.
+const MaxEntityID = 2048
 
 // EntityID is an Entity Identifier: an https URL with a host, without user
 // information, query or fragment. A value that [ParseEntityID] returned is valid;
@@ -21,7 +21,7 @@ var errEntityID = errors.New("not an Entity Identifier")
 // identifier with upper-case letters in its host, a default port or dot segments
 // is refused, so that one Entity has one spelling.
 func ParseEntityID(s string) (EntityID, error) {
-	if len(s) > maxEntityID || !strings.HasPrefix(s, "https://") {
+	if len(s) > MaxEntityID || !strings.HasPrefix(s, "https://") {
 		return "", errEntityID
 	}
 	for i := range len(s) {
@@ -78,11 +78,13 @@ func (id *EntityID) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// wellKnown is the location of the Entity Configuration below base, which is the
-// identifier or the base URL that overrides it. OpenID Federation appends the
-// well-known string to the path, unlike RFC 8414 (section 9).
-func wellKnown(base string) string {
-	return strings.TrimRight(base, "/") + wellKnownPath
-}
+// Clip is the identifier for error messages and logs, cut to a bounded length.
+func (id EntityID) Clip() string { return clip(string(id)) }
 
-const wellKnownPath = "/.well-known/openid-federation"
+// Base is the identifier without trailing slashes: what endpoint paths are appended to.
+func (id EntityID) Base() string { return strings.TrimRight(string(id), "/") }
+
+// WellKnownPath is appended to an Entity Identifier, or to the base URL that
+// overrides it, to find the Entity Configuration; unlike RFC 8414 it goes behind the
+// path (section 9).
+const WellKnownPath = "/.well-known/openid-federation"

@@ -103,7 +103,7 @@ func sign(key jose.PrivateKey, c signed) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("signing entity statement: %w", err)
 	}
-	token, err := jose.Sign(key, statementType, payload)
+	token, err := jose.Sign(key, StatementType, payload)
 	if err != nil {
 		return "", fmt.Errorf("signing entity statement: %w", err)
 	}

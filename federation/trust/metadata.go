@@ -11,8 +11,10 @@ import (
 
 // Entity Type Identifiers.
 const (
-	typeNode       = "tamga_node"
-	typeFederation = "federation_entity"
+	// TypeNode is a country's node.
+	TypeNode = "tamga_node"
+	// TypeFederation is an Entity with subordinates, endpoints or a name.
+	TypeFederation = "federation_entity"
 )
 
 // Metadata holds the Entity Types this package reads. Types and parameters it does
@@ -121,14 +123,14 @@ func (m rawMetadata) pins(entityType, name string) bool {
 // encoding/json alone would not do.
 func (m rawMetadata) decode() (Metadata, error) {
 	var out Metadata
-	if p, ok := m[typeNode]; ok {
+	if p, ok := m[TypeNode]; ok {
 		n, err := decodeNodeMetadata(p)
 		if err != nil {
-			return Metadata{}, fmt.Errorf("%s: %w", typeNode, err)
+			return Metadata{}, fmt.Errorf("%s: %w", TypeNode, err)
 		}
 		out.TamgaNode = n
 	}
-	if p, ok := m[typeFederation]; ok {
+	if p, ok := m[TypeFederation]; ok {
 		f := &FederationEntityMetadata{}
 		err := decodeParameters(p, map[string]any{
 			"organization_name":           &f.OrganizationName,
@@ -137,7 +139,7 @@ func (m rawMetadata) decode() (Metadata, error) {
 			"federation_resolve_endpoint": &f.ResolveEndpoint,
 		})
 		if err != nil {
-			return Metadata{}, fmt.Errorf("%s: %w", typeFederation, err)
+			return Metadata{}, fmt.Errorf("%s: %w", TypeFederation, err)
 		}
 		out.FederationEntity = f
 	}

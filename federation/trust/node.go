@@ -50,15 +50,15 @@ func (c Chain) Node() (Node, error) {
 	}
 	m := c.Metadata.TamgaNode
 	if m == nil || c.Leaf == "" {
-		return fail(ruleNotNode, nil)
+		return fail(RuleNotNode, nil)
 	}
-	if !c.pinned.pins(typeNode, "jurisdiction") || !c.pinned.pins(typeNode, "peer_id") {
+	if !c.pinned.pins(TypeNode, "jurisdiction") || !c.pinned.pins(TypeNode, "peer_id") {
 		return fail(ruleUnpinned, nil)
 	}
-	if err := m.check(); err != nil {
+	if err := m.Check(); err != nil {
 		return fail(ruleMetadata, err)
 	}
-	if m.sharesKey(c.JWKS) {
+	if m.SharesKey(c.JWKS) {
 		return fail(ruleKeysShared, nil)
 	}
 	return Node{
@@ -69,8 +69,8 @@ func (c Chain) Node() (Node, error) {
 	}, nil
 }
 
-// check reports the first parameter that is missing or malformed.
-func (m *NodeMetadata) check() error {
+// Check reports the first parameter that is missing or malformed.
+func (m *NodeMetadata) Check() error {
 	for _, p := range []struct {
 		name string
 		ok   bool
@@ -83,8 +83,8 @@ func (m *NodeMetadata) check() error {
 		{"modalities", all(m.Modalities, 0, maxTokens, isToken)},
 		{"formats", all(m.Formats, 0, maxTokens, isToken)},
 		{"purposes", all(m.Purposes, 0, maxTokens, isToken)},
-		{"ledger", m.Ledger != nil && isPrintable(m.Ledger.Origin, maxOrigin) &&
-			all(m.Ledger.Keys, 1, maxNodeKeys, func(k string) bool { return isPrintable(k, maxVerifierKey) })},
+		{"ledger", m.Ledger != nil && IsPrintable(m.Ledger.Origin, maxOrigin) &&
+			all(m.Ledger.Keys, 1, maxNodeKeys, func(k string) bool { return IsPrintable(k, maxVerifierKey) })},
 		{"revisions", all(m.Revisions, 1, maxTokens, isToken)},
 	} {
 		if !p.ok {
@@ -94,9 +94,9 @@ func (m *NodeMetadata) check() error {
 	return nil
 }
 
-// sharesKey reports whether a federation key is also a protocol key. One key in two
+// SharesKey reports whether a federation key is also a protocol key. One key in two
 // protocols lets a signature made for one be presented in the other.
-func (m *NodeMetadata) sharesKey(federation jose.KeySet) bool {
+func (m *NodeMetadata) SharesKey(federation jose.KeySet) bool {
 	for _, f := range federation.Keys() {
 		for _, k := range m.Keys.Keys() {
 			if f.Equal(k) {
@@ -147,10 +147,11 @@ func isAlphanumeric(s, also string) bool {
 
 // isAddress is the outer shape of a multiaddr; the transport parses it.
 func isAddress(s string) bool {
-	return strings.HasPrefix(s, "/") && isPrintable(s, maxAddressSize) && !strings.Contains(s, " ")
+	return strings.HasPrefix(s, "/") && IsPrintable(s, maxAddressSize) && !strings.Contains(s, " ")
 }
 
-func isPrintable(s string, most int) bool {
+// IsPrintable reports whether s is printable ASCII of 1 to most bytes.
+func IsPrintable(s string, most int) bool {
 	if s == "" || len(s) > most {
 		return false
 	}

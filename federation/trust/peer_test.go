@@ -12,6 +12,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 )
 
 // clock is a settable time for tests that run in one goroutine.
@@ -19,9 +20,9 @@ type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
 
-func newPublisher(t testing.TB, c *clock, country string) *trust.Publisher {
+func newPublisher(t testing.TB, c *clock, country string) *endpoint.Publisher {
 	t.Helper()
-	p, err := trust.NewPublisher(trust.PublisherConfig{
+	p, err := endpoint.NewPublisher(endpoint.PublisherConfig{
 		Key: keyOf(t, nodeID), Clock: c.Now,
 		Configuration: trust.EntityConfiguration{
 			Entity: nodeID, AuthorityHints: []trust.EntityID{anchorID},
@@ -73,10 +74,10 @@ func TestServeFrame(t *testing.T) {
 	}{
 		{"own", "ok", good},
 		{"other-entity", "not-found", request(t, "get-entity-configuration", anchorID)},
-		{"other-operation", "malformed", request(t, "fetch", nodeID)},
+		{"other-operation", "malformed", request(t, "expel", nodeID)}, {"not-served", "not-found", request(t, "fetch", nodeID)},
 		{"empty", "malformed", nil},
 		{"trailing", "malformed", append(bytes.Clone(good), 0)},
-		{"too-long", "malformed", request(t, "get-entity-configuration", strings.Repeat("x", 4000))},
+		{"too-long", "malformed", request(t, "get-entity-configuration", strings.Repeat("x", 40000))},
 		{"unsorted", "malformed", appendText(t, append(appendText(t, []byte{0xa2, 0x02}, nodeID), 0x01), "get-entity-configuration")},
 		{"third-member", "malformed", append(append([]byte{0xa3}, good[1:]...), 0x03, 0x60)},
 	} {
@@ -110,8 +111,8 @@ func FuzzServeFrame(f *testing.F) {
 
 func TestPeerSource(t *testing.T) {
 	p := newPublisher(t, &clock{epoch}, "KAZ")
-	source := func(exchange func([]byte) ([]byte, error)) trust.PeerSource {
-		return trust.PeerSource{
+	source := func(exchange func([]byte) ([]byte, error)) endpoint.Peer {
+		return endpoint.Peer{
 			Source: failing{},
 			Exchange: func(_ context.Context, peerID string, addrs []string, frame []byte) ([]byte, error) {
 				if peerID != "12D3KooWKAZ" || len(addrs) != 1 {
@@ -163,22 +164,22 @@ func TestPublisherRenews(t *testing.T) {
 }
 
 func TestPublisherRefuses(t *testing.T) {
-	good := trust.PublisherConfig{
+	good := endpoint.PublisherConfig{
 		Key: keyOf(t, nodeID), Clock: (&clock{epoch}).Now,
 		Configuration: trust.EntityConfiguration{Entity: nodeID, Metadata: trust.Metadata{TamgaNode: nodeMetadata(t, "KAZ")}},
 	}
-	for name, change := range map[string]func(*trust.PublisherConfig){
-		"no-clock":     func(c *trust.PublisherConfig) { c.Clock = nil },
-		"short-life":   func(c *trust.PublisherConfig) { c.Lifetime = time.Second },
-		"incomplete":   func(c *trust.PublisherConfig) { c.Configuration.Metadata.TamgaNode.Ledger = nil },
-		"reused-key":   func(c *trust.PublisherConfig) { c.Key = keyOf(t, "protocol KAZ") },
-		"wrong-entity": func(c *trust.PublisherConfig) { c.Configuration.Entity = "" },
+	for name, change := range map[string]func(*endpoint.PublisherConfig){
+		"no-clock":     func(c *endpoint.PublisherConfig) { c.Clock = nil },
+		"short-life":   func(c *endpoint.PublisherConfig) { c.Lifetime = time.Second },
+		"incomplete":   func(c *endpoint.PublisherConfig) { c.Configuration.Metadata.TamgaNode.Ledger = nil },
+		"reused-key":   func(c *endpoint.PublisherConfig) { c.Key = keyOf(t, "protocol KAZ") },
+		"wrong-entity": func(c *endpoint.PublisherConfig) { c.Configuration.Entity = "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := good
 			cfg.Configuration.Metadata.TamgaNode = nodeMetadata(t, "KAZ")
 			change(&cfg)
-			if _, err := trust.NewPublisher(cfg); err == nil {
+			if _, err := endpoint.NewPublisher(cfg); err == nil {
 				t.Error("accepted")
 			}
 		})

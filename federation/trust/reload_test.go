@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 )
 
 // TestEnrolledByAnotherProcess: `tamga anchor enroll` beside a running anchor.
@@ -43,7 +43,7 @@ func TestAnotherAnchorAtTheLocation(t *testing.T) {
 	if _, err := d.Refresh(t.Context(), w.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
-	thief, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: anchorID, Key: keyOf(t, "thief"), Dir: t.TempDir(), Clock: w.clock.Now})
+	thief, err := authority.New(authority.Config{EntityID: anchorID, Key: keyOf(t, "thief"), Dir: t.TempDir(), Clock: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 )
 
-const resolveType = "resolve-response+jwt"
+// ResolveType is the typ of resolve responses.
+const ResolveType = "resolve-response+jwt"
 
 // resolveResponse is the claims set of a resolve response (section 8.3.2).
 type resolveResponse struct {
@@ -21,9 +22,9 @@ type resolveResponse struct {
 	TrustChain []string    `json:"trust_chain"`
 }
 
-// signResolve states what a verified chain resolves to. types, when not nil, limits
+// SignResolve states what a verified chain resolves to. types, when not nil, limits
 // the metadata to these Entity Types.
-func signResolve(key jose.PrivateKey, resolver EntityID, c Chain, types []string, now time.Time) (string, error) {
+func SignResolve(key jose.PrivateKey, resolver EntityID, c Chain, types []string, now time.Time) (string, error) {
 	metadata := c.resolved
 	if types != nil {
 		metadata = rawMetadata{}
@@ -38,13 +39,13 @@ func signResolve(key jose.PrivateKey, resolver EntityID, c Chain, types []string
 	if err != nil {
 		return "", fmt.Errorf("signing resolve response: %w", err)
 	}
-	return jose.Sign(key, resolveType, payload)
+	return jose.Sign(key, ResolveType, payload)
 }
 
-// verifyResolve verifies a resolve response that the Anchor itself issued about
+// VerifyResolve verifies a resolve response that the Anchor itself issued about
 // subject. Nothing of its metadata is used: the chain inside is verified and
 // resolved here.
-func verifyResolve(token string, anchor Anchor, subject EntityID, now time.Time) (Chain, error) {
+func VerifyResolve(token string, anchor Anchor, subject EntityID, now time.Time) (Chain, error) {
 	u, err := jose.Parse(token)
 	if err != nil {
 		return Chain{}, fmt.Errorf("verifying resolve response: %w", err)
@@ -63,10 +64,10 @@ func verifyResolve(token string, anchor Anchor, subject EntityID, now time.Time)
 	if c.Leaf != subject {
 		return Chain{}, &ChainError{Statement: -1, Entity: c.Leaf, Rule: ruleWrongEntity}
 	}
-	if _, err := jose.Verify(token, resolveType, c.anchorKeys); err != nil {
+	if _, err := jose.Verify(token, ResolveType, c.anchorKeys); err != nil {
 		return Chain{}, fmt.Errorf("verifying resolve response: %w", err)
 	}
-	if now.Unix() >= *r.Exp || *r.Iat > now.Add(clockSkew).Unix() {
+	if now.Unix() >= *r.Exp || *r.Iat > now.Add(ClockSkew).Unix() {
 		return Chain{}, fmt.Errorf("verifying resolve response: %w", ErrExpired)
 	}
 	return c, nil

@@ -12,6 +12,8 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/directory"
 )
 
 // resolving is a source that lists one member and gives one resolve response.
@@ -35,7 +37,7 @@ func (r resolving) Resolve(context.Context, trust.EntityID, trust.EntityID, trus
 	return r.token, nil
 }
 
-func resolveAt(t testing.TB, a *trust.Authority, country string, more ...string) string {
+func resolveAt(t testing.TB, a *authority.Authority, country string, more ...string) string {
 	t.Helper()
 	q := url.Values{"sub": {string(idOf(country))}, "trust_anchor": {anchorID}, "entity_type": more}
 	w := httptest.NewRecorder()
@@ -96,7 +98,7 @@ func TestResolveResponseRefused(t *testing.T) {
 		{"empty", "", "undetermined"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			d, err := trust.NewDirectory([]trust.Anchor{anchor(t)}, resolving{token: tc.token, anchor: own}, "")
+			d, err := directory.New([]trust.Anchor{anchor(t)}, resolving{token: tc.token, anchor: own}, "")
 			if err != nil {
 				t.Fatal(err)
 			}

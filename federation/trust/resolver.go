@@ -30,12 +30,12 @@ func (r Resolver) Resolve(ctx context.Context, id EntityID, now time.Time) (Chai
 	w := walk{Resolver: r, now: now, left: maxFetches}
 	own, err := w.configuration(ctx, id)
 	if err != nil {
-		return Chain{}, fmt.Errorf("resolving %q: %w", clip(string(id)), w.outcome())
+		return Chain{}, fmt.Errorf("resolving %q: %w", id.Clip(), w.outcome())
 	}
 	if c, ok := w.climb(ctx, own, []string{own.s.token}, []EntityID{id}); ok {
 		return c, nil
 	}
-	return Chain{}, fmt.Errorf("resolving %q: %w", clip(string(id)), w.outcome())
+	return Chain{}, fmt.Errorf("resolving %q: %w", id.Clip(), w.outcome())
 }
 
 // walk is one resolution; it belongs to one goroutine.

@@ -30,7 +30,7 @@ const (
 	ruleExpired     Rule = "expired"                // exp has passed
 	rulePath        Rule = "max-path-length"        // more Intermediates than allowed
 	ruleMetadata    Rule = "metadata"               // resolved metadata malformed
-	ruleNotNode     Rule = "no-tamga-node"          // the Entity is no Tamga node
+	RuleNotNode     Rule = "no-tamga-node"          // the Entity is no Tamga node
 	ruleUnpinned    Rule = "unpinned"               // superior pins no jurisdiction or peer ID
 	ruleKeysShared  Rule = "federation-key-reused"  // a federation key used as a protocol key
 	ruleWrongEntity Rule = "wrong-entity"           // a valid chain, about somebody else
@@ -58,7 +58,7 @@ func (e *ChainError) Error() string {
 		s += fmt.Sprintf(": statement %d", e.Statement)
 	}
 	if e.Entity != "" {
-		s += fmt.Sprintf(" about %q", clip(string(e.Entity)))
+		s += fmt.Sprintf(" about %q", e.Entity.Clip())
 	}
 	s += ": " + string(e.Rule)
 	if e.Err != nil {

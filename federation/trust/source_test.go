@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 )
 
 // TestHTTPSourceReads checks what HTTPSource accepts, against a server that says
@@ -58,7 +60,7 @@ func TestHTTPSourceReads(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			server := httptest.NewServer(tc.handler)
 			defer server.Close()
-			source, err := trust.NewHTTPSource(server.Client(), nil, map[trust.EntityID]string{nodeID: server.URL + "/base/"})
+			source, err := endpoint.NewHTTP(server.Client(), nil, map[trust.EntityID]string{nodeID: server.URL + "/base/"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,15 +87,15 @@ func TestHTTPSourceOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: id, Key: keyOf(t, "a"), Dir: t.TempDir(), Clock: c.Now})
+	a, err := authority.New(authority.Config{EntityID: id, Key: keyOf(t, "a"), Dir: t.TempDir(), Clock: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	handler = a.Handler()
-	if _, err := a.Enroll(configuration(t, idOf("KAZ"), nodeMetadata(t, "KAZ"), epoch, id), trust.EnrollOptions{Jurisdiction: "KAZ"}); err != nil {
+	if _, err := a.Enroll(configuration(t, idOf("KAZ"), nodeMetadata(t, "KAZ"), epoch, id), authority.EnrollOptions{Jurisdiction: "KAZ"}); err != nil {
 		t.Fatal(err)
 	}
-	source, err := trust.NewHTTPSource(server.Client(), nil, nil)
+	source, err := endpoint.NewHTTP(server.Client(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +111,7 @@ func TestHTTPSourceOverTLS(t *testing.T) {
 	if token, err := source.Resolve(t.Context(), id, idOf("KAZ"), id); err != nil || token == "" {
 		t.Errorf("resolve: error %v", err)
 	}
-	mistrusting, err := trust.NewHTTPSource(&http.Client{}, nil, nil)
+	mistrusting, err := endpoint.NewHTTP(&http.Client{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,14 +125,14 @@ func TestHTTPSourceEndpoints(t *testing.T) {
 	asked := false
 	third := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
 	defer third.Close()
-	var endpoint string
+	var published string
 	var self trust.EntityID
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/entity-statement+jwt")
 		if strings.HasSuffix(r.URL.Path, "/.well-known/openid-federation") {
 			token, err := trust.SignEntityConfiguration(keyOf(t, "a"), trust.EntityConfiguration{
 				Entity: self, IssuedAt: epoch, ExpiresAt: epoch.Add(time.Hour),
-				Metadata: trust.Metadata{FederationEntity: &trust.FederationEntityMetadata{FetchEndpoint: endpoint}},
+				Metadata: trust.Metadata{FederationEntity: &trust.FederationEntityMetadata{FetchEndpoint: published}},
 			})
 			if err != nil {
 				t.Error(err)
@@ -165,12 +167,12 @@ func TestHTTPSourceEndpoints(t *testing.T) {
 		{"overridden-sibling", "https://far.example/evil/fetch", "https://far.example/e", plain.URL, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			endpoint, self = tc.endpoint, tc.entity
+			published, self = tc.endpoint, tc.entity
 			locations := map[trust.EntityID]string{}
 			if tc.override != "" {
 				locations[tc.entity] = tc.override
 			}
-			source, err := trust.NewHTTPSource(tls.Client(), nil, locations)
+			source, err := endpoint.NewHTTP(tls.Client(), nil, locations)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,10 +189,10 @@ func TestHTTPSourceEndpoints(t *testing.T) {
 
 func TestNewHTTPSourceRefuses(t *testing.T) {
 	for _, base := range []string{"ftp://x", "//x", "x", "http://", "http://u@x", "http://x?y", "http://x#y"} {
-		if _, err := trust.NewHTTPSource(nil, nil, map[trust.EntityID]string{nodeID: base}); err == nil {
+		if _, err := endpoint.NewHTTP(nil, nil, map[trust.EntityID]string{nodeID: base}); err == nil {
 			t.Errorf("%q was accepted", base)
 		}
-		if _, err := trust.NewHTTPSource(nil, []trust.Anchor{{EntityID: anchorID, Location: base}}, nil); err == nil {
+		if _, err := endpoint.NewHTTP(nil, []trust.Anchor{{EntityID: anchorID, Location: base}}, nil); err == nil {
 			t.Errorf("%q was accepted as an anchor's", base)
 		}
 	}

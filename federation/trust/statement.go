@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	statementType = "entity-statement+jwt"
-
-	// maxStatement bounds one statement. A node with four sealing keys and an
+	// StatementType is the typ of Entity Statements.
+	StatementType = "entity-statement+jwt"
+	// MaxStatement bounds one statement. A node with four sealing keys and an
 	// ML-DSA ledger key needs about 20 KiB.
-	maxStatement = 64 << 10
+	MaxStatement = 64 << 10
 	// maxHints bounds authority_hints, because each may cost a Resolver fetches.
 	maxHints = 16
 	// maxTime is the last second of the year 9999.
@@ -105,14 +105,14 @@ func ParseStatement(token string) (UnverifiedStatement, error) {
 }
 
 func parseStatement(token string) (statement, *ChainError) {
-	if len(token) > maxStatement {
+	if len(token) > MaxStatement {
 		return statement{}, broken(ruleSize, nil)
 	}
 	u, err := jose.Parse(token)
 	if err != nil {
 		return statement{}, joseFault(err)
 	}
-	if u.Type() != statementType {
+	if u.Type() != StatementType {
 		return statement{}, broken(ruleType, nil)
 	}
 	if u.KeyID() == "" || hasChainHeader(token) {

@@ -23,6 +23,8 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/demo"
@@ -149,7 +151,7 @@ func (s *stage) open(code string) *actor {
 }
 
 func (s *stage) enroll(token, code string) {
-	_, err := s.fed.Authority().Enroll(token, trust.EnrollOptions{Jurisdiction: code})
+	_, err := s.fed.Authority().Enroll(token, authority.EnrollOptions{Jurisdiction: code})
 	s.must(err)
 }
 
@@ -273,7 +275,7 @@ func (s *stage) startUZB() {
 		}
 	}
 	id := trust.EntityID(st.EntityID)
-	token, err := trust.PeerSource{
+	token, err := endpoint.Peer{
 		Exchange: func(ctx context.Context, peer string, addrs []string, frame []byte) ([]byte, error) {
 			return s.kaz.node.Exchange(ctx, trust.Node{PeerID: peer, Addresses: addrs}, transport.ProtocolTrust, frame)
 		},

@@ -24,6 +24,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
@@ -69,7 +70,7 @@ type Federation struct {
 	Anchor  trust.Anchor
 	Members map[string]*Member
 
-	authority *trust.Authority
+	authority *authority.Authority
 	api       func(*node.Node) http.Handler
 	dir       string
 	log       *slog.Logger
@@ -92,7 +93,7 @@ type Member struct {
 }
 
 // Authority is the sandbox's Trust Anchor.
-func (f *Federation) Authority() *trust.Authority { return f.authority }
+func (f *Federation) Authority() *authority.Authority { return f.authority }
 
 // Passphrase opens every node of a sandbox. It protects nothing: the folder is
 // deleted and the people do not exist.
@@ -154,7 +155,7 @@ func (f *Federation) startAnchor() error {
 	if err != nil {
 		return err
 	}
-	f.authority, err = trust.NewAuthority(trust.AuthorityConfig{EntityID: anchorID, Key: key,
+	f.authority, err = authority.New(authority.Config{EntityID: anchorID, Key: key,
 		Dir: filepath.Join(f.dir, "anchor"), OrganizationName: "Sandbox Federation", Clock: time.Now})
 	if err != nil {
 		return err
@@ -199,7 +200,7 @@ func (f *Federation) make(m *Member, people int) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.authority.Enroll(token, trust.EnrollOptions{Jurisdiction: m.Code})
+	_, err = f.authority.Enroll(token, authority.EnrollOptions{Jurisdiction: m.Code})
 	return err
 }
 

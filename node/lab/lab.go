@@ -26,6 +26,8 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/directory"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 )
 
 // Jurisdiction is what a Lab says by default: a user-assigned code of ISO 3166-1,
@@ -62,7 +64,7 @@ type Lab struct {
 	Jurisdiction string
 	Signing      jose.PrivateKey
 
-	directory *trust.Directory
+	directory *directory.Directory
 	host      *transport.Host
 	stranger  *transport.Host
 	now       func() time.Time
@@ -109,11 +111,11 @@ func Join(ctx context.Context, cfg Config) (joined *Lab, err error) {
 
 // open opens the lab's connections and finds out who is a member.
 func (l *Lab) open(ctx context.Context, cfg Config) error {
-	source, err := trust.NewHTTPSource(nil, []trust.Anchor{cfg.Anchor}, nil)
+	source, err := endpoint.NewHTTP(nil, []trust.Anchor{cfg.Anchor}, nil)
 	if err != nil {
 		return err
 	}
-	if l.directory, err = trust.NewDirectory([]trust.Anchor{cfg.Anchor}, source, ""); err != nil {
+	if l.directory, err = directory.New([]trust.Anchor{cfg.Anchor}, source, ""); err != nil {
 		return err
 	}
 	if l.host, err = newHost(cfg.Keys.Transport, cfg.Logger); err != nil {
@@ -172,7 +174,7 @@ func (c Config) configuration(signing jose.PrivateKey) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, err := trust.NewPublisher(trust.PublisherConfig{Key: federation, Clock: c.Now, Configuration: trust.EntityConfiguration{
+	p, err := endpoint.NewPublisher(endpoint.PublisherConfig{Key: federation, Clock: c.Now, Configuration: trust.EntityConfiguration{
 		Entity: c.EntityID, AuthorityHints: []trust.EntityID{c.Anchor.EntityID},
 		Metadata: trust.Metadata{
 			FederationEntity: &trust.FederationEntityMetadata{OrganizationName: c.Name},

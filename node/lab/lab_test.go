@@ -9,6 +9,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/lab"
 )
@@ -30,7 +31,7 @@ func sandbox(t *testing.T) *demo.Federation {
 func config(f *demo.Federation) lab.Config {
 	return lab.Config{EntityID: "https://lab.example", Anchor: f.Anchor, Keys: lab.NewKeys(), Now: time.Now,
 		Enrol: func(_ context.Context, configuration string) error {
-			_, err := f.Authority().Enroll(configuration, trust.EnrollOptions{Jurisdiction: lab.Jurisdiction})
+			_, err := f.Authority().Enroll(configuration, authority.EnrollOptions{Jurisdiction: lab.Jurisdiction})
 			return err
 		}}
 }

@@ -19,7 +19,7 @@ type Target struct {
 	Stranger Line          // under a peer ID that no Trust Chain names
 }
 
-// Country is the node of a jurisdiction. The errors are those of trust.Directory.
+// Country is the node of a jurisdiction. The errors are those of directory.Directory.
 func (l *Lab) Country(alpha3 string) (Target, error) {
 	n, err := l.directory.Country(alpha3, l.now())
 	if err != nil {
@@ -28,7 +28,7 @@ func (l *Lab) Country(alpha3 string) (Target, error) {
 	return l.target(n)
 }
 
-// Entity is the node with an Entity Identifier. The errors are those of trust.Directory.
+// Entity is the node with an Entity Identifier. The errors are those of directory.Directory.
 func (l *Lab) Entity(id trust.EntityID) (Target, error) {
 	n, err := l.directory.Entity(id, l.now())
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tamga-id/tamga/conformance"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/lab"
@@ -56,7 +57,7 @@ func join(t *testing.T, f *demo.Federation, id trust.EntityID, jurisdiction stri
 	t.Helper()
 	l, err := lab.Join(t.Context(), lab.Config{EntityID: id, Jurisdiction: jurisdiction, Anchor: f.Anchor, Now: time.Now,
 		Enrol: func(_ context.Context, configuration string) error {
-			_, err := f.Authority().Enroll(configuration, trust.EnrollOptions{Jurisdiction: jurisdiction})
+			_, err := f.Authority().Enroll(configuration, authority.EnrollOptions{Jurisdiction: jurisdiction})
 			return err
 		}})
 	if err != nil {

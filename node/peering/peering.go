@@ -17,6 +17,8 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/directory"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/membership"
 )
 
@@ -57,10 +59,10 @@ type Config struct {
 
 // Peers are the other members. Safe for concurrent use.
 type Peers struct {
-	*trust.Directory // immutable after Open
-	cfg              Config
-	keeper           *membership.Keeper
-	source           *membership.Source
+	*directory.Directory // immutable after Open
+	cfg                  Config
+	keeper               *membership.Keeper
+	source               *membership.Source
 
 	suspended atomic.Bool // this node itself
 	news      chan trust.EntityID
@@ -81,14 +83,14 @@ func Open(cfg Config) (*Peers, error) {
 	if p.keeper, err = membership.NewKeeper(cfg.Anchors, filepath.Join(cfg.DataDir, "listings.json")); err != nil {
 		return nil, err
 	}
-	http, err := trust.NewHTTPSource(cfg.Client, membership.WithoutFiles(cfg.Anchors), cfg.Locations)
+	http, err := endpoint.NewHTTP(cfg.Client, membership.WithoutFiles(cfg.Anchors), cfg.Locations)
 	if err != nil {
 		return nil, err
 	}
 	if p.source, err = membership.NewSource(http, cfg.Anchors, p.keeper, cfg.Client, cfg.Now); err != nil {
 		return nil, err
 	}
-	source := trust.PeerSource{
+	source := endpoint.Peer{
 		Source: p.source,
 		Exchange: func(ctx context.Context, peerID string, addrs []string, frame []byte) ([]byte, error) {
 			return cfg.Exchange(ctx, transport.PeerID(peerID), addrs, transport.ProtocolTrust, frame)
@@ -98,7 +100,7 @@ func Open(cfg Config) (*Peers, error) {
 			return n.PeerID, n.Addresses, err == nil && len(n.Addresses) > 0
 		},
 	}
-	if p.Directory, err = trust.NewDirectory(cfg.Anchors, source, filepath.Join(cfg.DataDir, "trust.json")); err != nil {
+	if p.Directory, err = directory.New(cfg.Anchors, source, filepath.Join(cfg.DataDir, "trust.json")); err != nil {
 		return nil, err
 	}
 	for _, l := range p.keeper.Listings() {
@@ -163,7 +165,7 @@ func (p *Peers) selfSuspended() bool {
 
 // Refresh polls the Anchors and verifies every member's chain anew. The error says what
 // could not be reached; what is known stays.
-func (p *Peers) Refresh(ctx context.Context, now time.Time) (trust.RefreshReport, error) {
+func (p *Peers) Refresh(ctx context.Context, now time.Time) (directory.Report, error) {
 	err := p.poll(ctx)
 	report, err2 := p.Directory.Refresh(ctx, now)
 	return report, errors.Join(err, err2)

@@ -27,7 +27,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
-// Directory finds the node of a country, from memory. trust.Directory does. The code of an
+// Directory finds the node of a country, from memory. directory.Directory does. The code of an
 // error that is a *protocol.Fault becomes that of the outcome.
 type Directory interface {
 	Country(alpha3 string, now time.Time) (trust.Node, error)

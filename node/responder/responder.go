@@ -28,7 +28,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
-// Members says who is a member now, from memory. trust.Directory does.
+// Members says who is a member now, from memory. directory.Directory does.
 type Members interface {
 	Entity(id trust.EntityID, now time.Time) (trust.Node, error)
 }

@@ -19,11 +19,12 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 )
 
 // AuthorConfig configures an [Author]; all fields are required.
 type AuthorConfig struct {
-	Authority *trust.Authority
+	Authority *authority.Authority
 	// Key is the authority's federation key.
 	Key jose.PrivateKey
 	// File holds the last listing, so that the next one has the next number. Its loss is
@@ -37,8 +38,8 @@ type Author struct {
 	cfg AuthorConfig // immutable after New
 	id  trust.EntityID
 
-	mu      sync.Mutex        // guards what follows
-	from    []trust.Enrolment // what the bundle was made of
+	mu      sync.Mutex            // guards what follows
+	from    []authority.Enrolment // what the bundle was made of
 	bundle  []byte
 	entity  string // the Anchor's Entity Configuration in it
 	tag     string // of bundle
@@ -74,7 +75,7 @@ func (a *Author) Update() (Listing, error) {
 	return l, err
 }
 
-func (a *Author) updateLocked(members []trust.Enrolment) (Listing, string, error) {
+func (a *Author) updateLocked(members []authority.Enrolment) (Listing, string, error) {
 	next := Listing{Anchor: a.id, Sequence: 1, IssuedAt: a.cfg.Clock().UTC().Truncate(time.Second)}
 	for _, e := range members {
 		if e.Suspended.IsZero() {
@@ -163,7 +164,7 @@ func (a *Author) current() ([]byte, string, Published, error) {
 }
 
 // same compares what of an enrolment is in a bundle.
-func same(a, b trust.Enrolment) bool {
+func same(a, b authority.Enrolment) bool {
 	return a.Entity == b.Entity && a.Configuration == b.Configuration && a.Lifetime == b.Lifetime &&
 		a.EnrolledAt.Equal(b.EnrolledAt) && a.Suspended.Equal(b.Suspended) && a.Reason == b.Reason
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/directory"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/membership"
 )
 
@@ -36,7 +39,7 @@ func key(t testing.TB, name string) jose.PrivateKey {
 type world struct {
 	now       time.Time
 	dir       string
-	authority *trust.Authority
+	authority *authority.Authority
 	author    *membership.Author
 }
 
@@ -54,7 +57,7 @@ func (w *world) open(t testing.TB, keyName string) {
 	t.Helper()
 	var err error
 	clock := func() time.Time { return w.now }
-	w.authority, err = trust.NewAuthority(trust.AuthorityConfig{EntityID: anchorID, Key: key(t, keyName), Dir: filepath.Join(w.dir, "members"), Clock: clock})
+	w.authority, err = authority.New(authority.Config{EntityID: anchorID, Key: key(t, keyName), Dir: filepath.Join(w.dir, "members"), Clock: clock})
 	if err == nil {
 		w.author, err = membership.NewAuthor(membership.AuthorConfig{Authority: w.authority, Key: key(t, keyName), File: filepath.Join(w.dir, "listing.jwt"), Clock: clock})
 	}
@@ -63,7 +66,9 @@ func (w *world) open(t testing.TB, keyName string) {
 	}
 }
 
-func id(country string) trust.EntityID { return trust.EntityID("https://" + strings.ToLower(country) + ".example") }
+func id(country string) trust.EntityID {
+	return trust.EntityID("https://" + strings.ToLower(country) + ".example")
+}
 
 func (w *world) enroll(t testing.TB, country string) {
 	t.Helper()
@@ -81,7 +86,7 @@ func (w *world) enroll(t testing.TB, country string) {
 		}},
 	})
 	if err == nil {
-		_, err = w.authority.Enroll(token, trust.EnrollOptions{Jurisdiction: country})
+		_, err = w.authority.Enroll(token, authority.EnrollOptions{Jurisdiction: country})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +108,7 @@ func (w *world) publish(t testing.TB, dir string) []trust.Anchor {
 type member struct {
 	keeper    *membership.Keeper
 	source    *membership.Source
-	directory *trust.Directory
+	directory *directory.Directory
 }
 
 func newMember(t testing.TB, w *world, anchors []trust.Anchor, file string) member {
@@ -113,12 +118,12 @@ func newMember(t testing.TB, w *world, anchors []trust.Anchor, file string) memb
 	if m.keeper, err = membership.NewKeeper(anchors, file); err != nil {
 		t.Fatal(err)
 	}
-	http, err := trust.NewHTTPSource(nil, membership.WithoutFiles(anchors), nil)
+	http, err := endpoint.NewHTTP(nil, membership.WithoutFiles(anchors), nil)
 	if err == nil {
 		m.source, err = membership.NewSource(http, anchors, m.keeper, nil, func() time.Time { return w.now })
 	}
 	if err == nil {
-		m.directory, err = trust.NewDirectory(anchors, m.source, "")
+		m.directory, err = directory.New(anchors, m.source, "")
 	}
 	if err != nil {
 		t.Fatal(err)

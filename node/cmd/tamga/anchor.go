@@ -19,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/membership"
 )
 
@@ -186,7 +187,7 @@ func (a *app) openAnchor(dir, passphraseFile string) (openedAnchor, error) {
 	if err != nil {
 		return none, fmt.Errorf("opening trust anchor: %w", err)
 	}
-	authority, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: trust.EntityID(s.EntityID), Key: key,
+	authority, err := authority.New(authority.Config{EntityID: trust.EntityID(s.EntityID), Key: key,
 		Dir: filepath.Join(dir, anchorMembers), OrganizationName: s.Name, Clock: time.Now})
 	if err != nil {
 		return none, err
@@ -197,14 +198,14 @@ func (a *app) openAnchor(dir, passphraseFile string) (openedAnchor, error) {
 
 // openedAnchor is a Trust Anchor with its key.
 type openedAnchor struct {
-	*trust.Authority
+	*authority.Authority
 	author   *membership.Author
 	settings anchorFile
 }
 
 func (a *app) anchorEnroll() *cobra.Command {
 	var dir, passphraseFile string
-	var o trust.EnrollOptions
+	var o authority.EnrollOptions
 	c := &cobra.Command{
 		Use:   "enroll ENTITY-CONFIGURATION",
 		Short: "Make a node a member, or renew its membership",
@@ -276,7 +277,7 @@ publish on, and at the latest when the statement they hold runs out.`,
 }
 
 // listed names the members, which are public.
-func listed(authority *trust.Authority) string {
+func listed(authority *authority.Authority) string {
 	all := authority.List()
 	if len(all) == 0 {
 		return "there is no member"

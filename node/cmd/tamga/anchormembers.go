@@ -10,6 +10,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 )
 
 // anchorFlags say which anchor a command works on.
@@ -34,7 +35,7 @@ type anchorMember struct {
 	Keys          []string       `json:"key_ids"`
 }
 
-func memberOf(e trust.Enrolment, now time.Time) anchorMember {
+func memberOf(e authority.Enrolment, now time.Time) anchorMember {
 	m := anchorMember{EntityID: e.Entity, Jurisdiction: e.Jurisdiction, PeerID: e.PeerID, State: "member", Reason: e.Reason,
 		Suspended: e.Suspended, EnrolledAt: e.EnrolledAt, Lifetime: e.Lifetime.String()}
 	if s, err := trust.ParseStatement(e.Configuration); err == nil {
@@ -142,7 +143,7 @@ func (a *app) changeMember(at anchorFlags, id, done string, change func(openedAn
 	}
 	if err := change(anchor, trust.EntityID(id)); err != nil {
 		f := &failure{exit: exitFailure, code: protocol.CodeMembership, err: err, hint: "nothing was changed; " + listed(anchor.Authority)}
-		if errors.Is(err, trust.ErrSuspended) || errors.Is(err, trust.ErrNotSuspended) {
+		if errors.Is(err, authority.ErrSuspended) || errors.Is(err, authority.ErrNotSuspended) {
 			f.hint = "nothing was changed; see `tamga anchor list`"
 		}
 		return f

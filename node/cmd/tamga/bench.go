@@ -21,6 +21,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/demo"
@@ -136,7 +137,7 @@ func startPair(ctx context.Context, dir string, people int) (_ *pair, err error)
 			err = errors.Join(err, c.close())
 		}
 	}()
-	authority, anchor, stop, err := benchAnchor(dir)
+	operator, anchor, stop, err := benchAnchor(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +174,7 @@ func startPair(ctx context.Context, dir string, people int) (_ *pair, err error)
 		return nil, err
 	}
 	for code, t := range map[string]string{"KAZ": own, "KGZ": token} {
-		if _, err := authority.Enroll(t, trust.EnrollOptions{Jurisdiction: code}); err != nil {
+		if _, err := operator.Enroll(t, authority.EnrollOptions{Jurisdiction: code}); err != nil {
 			return nil, err
 		}
 	}
@@ -200,12 +201,12 @@ func (p *pair) ready(ctx context.Context) error {
 	}
 }
 
-func benchAnchor(dir string) (*trust.Authority, trust.Anchor, func() error, error) {
+func benchAnchor(dir string) (*authority.Authority, trust.Anchor, func() error, error) {
 	key, err := jose.GenerateKey()
 	if err != nil {
 		return nil, trust.Anchor{}, nil, err
 	}
-	authority, err := trust.NewAuthority(trust.AuthorityConfig{EntityID: "https://anchor.sandbox.tamga.example", Key: key,
+	operator, err := authority.New(authority.Config{EntityID: "https://anchor.sandbox.tamga.example", Key: key,
 		Dir: filepath.Join(dir, "anchor"), Clock: time.Now})
 	if err != nil {
 		return nil, trust.Anchor{}, nil, err
@@ -214,12 +215,12 @@ func benchAnchor(dir string) (*trust.Authority, trust.Anchor, func() error, erro
 	if err != nil {
 		return nil, trust.Anchor{}, nil, err
 	}
-	s := &http.Server{Handler: authority.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	s := &http.Server{Handler: operator.Handler(), ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan error, 1) // holds the server's one last word
 	go func() { done <- s.Serve(l) }()
-	anchor := authority.Anchor()
+	anchor := operator.Anchor()
 	anchor.Location = "http://" + l.Addr().String()
-	return authority, anchor, func() error {
+	return operator, anchor, func() error {
 		err := s.Close()
 		<-done
 		return err

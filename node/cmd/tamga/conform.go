@@ -17,6 +17,7 @@ import (
 
 	"github.com/tamga-id/tamga/conformance"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/demo"
@@ -235,7 +236,7 @@ func (a *app) examineSandbox(ctx context.Context, f conformFlags, name string, i
 	for i, code := range []string{"XTS", "XTT"} {
 		labs[i], err = lab.Join(ctx, lab.Config{EntityID: trust.EntityID(demo.EntityID(code)), Jurisdiction: code, Anchor: fed.Anchor, Now: time.Now,
 			Enrol: func(_ context.Context, configuration string) error {
-				_, err := fed.Authority().Enroll(configuration, trust.EnrollOptions{Jurisdiction: code})
+				_, err := fed.Authority().Enroll(configuration, authority.EnrollOptions{Jurisdiction: code})
 				return err
 			}})
 		if err != nil {

@@ -1,4 +1,4 @@
-package trust
+package authority
 
 import (
 	"crypto/sha256"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/internal/disk"
 )
 
 const (
@@ -28,7 +30,7 @@ type store struct {
 	key jose.PrivateKey
 }
 
-func (s store) path(id EntityID) string {
+func (s store) path(id trust.EntityID) string {
 	sum := sha256.Sum256([]byte(enrolmentLabel + "\x00" + string(id)))
 	return filepath.Join(s.dir, hex.EncodeToString(sum[:])+enrolmentSuffix)
 }
@@ -66,7 +68,7 @@ func (s store) load() ([]Enrolment, error) {
 }
 
 func (s store) read(file string) (Enrolment, error) {
-	token, err := readBounded(file, jose.MaxTokenSize)
+	token, err := disk.Read(file, jose.MaxTokenSize)
 	if err != nil {
 		return Enrolment{}, err
 	}
@@ -93,12 +95,12 @@ func (s store) save(e Enrolment) error {
 	if err != nil {
 		return fmt.Errorf("signing enrolment: %w", err)
 	}
-	return writeDurable(s.path(e.Entity), []byte(token))
+	return disk.Write(s.path(e.Entity), []byte(token))
 }
 
-func (s store) remove(id EntityID) error {
+func (s store) remove(id trust.EntityID) error {
 	if err := os.Remove(s.path(id)); err != nil {
 		return fmt.Errorf("removing enrolment: %w", err)
 	}
-	return syncDir(s.dir)
+	return disk.SyncDir(s.dir)
 }

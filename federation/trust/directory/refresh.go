@@ -1,4 +1,4 @@
-package trust
+package directory
 
 import (
 	"context"
@@ -11,31 +11,32 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
 )
 
 // refreshWorkers is how many members are resolved at a time: enough to hide a slow
 // link, few enough not to be a burden on the Anchor.
 const refreshWorkers = 4
 
-// RefreshReport says what a [Directory.Refresh] found.
-type RefreshReport struct {
+// Report says what a [Directory.Refresh] found.
+type Report struct {
 	// Members is how many there are now, expired ones included.
 	Members int
 	// Refreshed are those whose chain was verified anew.
-	Refreshed []EntityID
+	Refreshed []trust.EntityID
 	// Kept are those that could not be refreshed and keep the chain they had.
-	Kept []EntityID
+	Kept []trust.EntityID
 	// Dropped were members, and their Anchor no longer lists them.
-	Dropped []EntityID
+	Dropped []trust.EntityID
 	// Unreachable are the Anchors whose list could not be had.
-	Unreachable []EntityID
+	Unreachable []trust.EntityID
 	// Failures tell for each listed Entity that was not refreshed why.
-	Failures map[EntityID]error
+	Failures map[trust.EntityID]error
 }
 
 // resolution is what one Anchor said about one listed Entity.
 type resolution struct {
-	id    EntityID
+	id    trust.EntityID
 	entry *entry // nil when it could not be resolved or is no node
 	err   error
 }
@@ -47,11 +48,11 @@ type resolution struct {
 // controls the way to an Anchor can hide members, and can never add one. The error says which Anchors could not be
 // reached or that the cache file could not be written; the snapshot is replaced all
 // the same.
-func (d *Directory) Refresh(ctx context.Context, now time.Time) (RefreshReport, error) {
+func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) {
 	d.refreshing.Lock()
 	defer d.refreshing.Unlock()
 	old := d.snapshot.Load()
-	report := RefreshReport{Failures: make(map[EntityID]error)}
+	report := Report{Failures: make(map[trust.EntityID]error)}
 	var faults []error
 	var candidates []*entry
 	for _, a := range d.anchors {
@@ -83,19 +84,19 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (RefreshReport, 
 // list asks an Anchor for its members, after it has shown that it is the Anchor whose
 // keys came from out of band: the list is not signed, and whoever answers in the
 // Anchor's place would otherwise expel everybody.
-func (d *Directory) list(ctx context.Context, a Anchor) ([]EntityID, error) {
+func (d *Directory) list(ctx context.Context, a trust.Anchor) ([]trust.EntityID, error) {
 	token, err := d.source.EntityConfiguration(ctx, a.EntityID)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := jose.Verify(token, statementType, a.Keys); err != nil {
-		return nil, fmt.Errorf("asking Trust Anchor %q: its Entity Configuration is not signed with its keys: %w", clip(string(a.EntityID)), err)
+	if _, err := jose.Verify(token, trust.StatementType, a.Keys); err != nil {
+		return nil, fmt.Errorf("asking Trust trust.Anchor %q: its Entity Configuration is not signed with its keys: %w", a.EntityID.Clip(), err)
 	}
 	return d.source.List(ctx, a.EntityID)
 }
 
 // resolveAll resolves an Anchor's members, a few at a time, in a stable order.
-func (d *Directory) resolveAll(ctx context.Context, a Anchor, ids []EntityID, now time.Time) []resolution {
+func (d *Directory) resolveAll(ctx context.Context, a trust.Anchor, ids []trust.EntityID, now time.Time) []resolution {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	out := make([]resolution, len(ids))
 	var g errgroup.Group
@@ -114,14 +115,14 @@ func (d *Directory) resolveAll(ctx context.Context, a Anchor, ids []EntityID, no
 // resolve asks the Anchor's resolve endpoint, and builds the chain itself when that
 // gives none: the Anchor's copy of a configuration may have run out while the node
 // serves a newer one.
-func (d *Directory) resolve(ctx context.Context, a Anchor, id EntityID, now time.Time) (*entry, error) {
+func (d *Directory) resolve(ctx context.Context, a trust.Anchor, id trust.EntityID, now time.Time) (*entry, error) {
 	token, err := d.source.Resolve(ctx, a.EntityID, id, a.EntityID)
-	var c Chain
+	var c trust.Chain
 	if err == nil {
-		c, err = verifyResolve(token, a, id, now)
+		c, err = trust.VerifyResolve(token, a, id, now)
 	}
 	if err != nil {
-		built, second := Resolver{Anchors: []Anchor{a}, Source: d.source}.Resolve(ctx, id, now)
+		built, second := trust.Resolver{Anchors: []trust.Anchor{a}, Source: d.source}.Resolve(ctx, id, now)
 		if second != nil {
 			return nil, errors.Join(err, second)
 		}
@@ -131,7 +132,7 @@ func (d *Directory) resolve(ctx context.Context, a Anchor, id EntityID, now time
 }
 
 // under returns what is known of an unreachable Anchor's members.
-func (s *snapshot) under(anchor EntityID, report *RefreshReport) []*entry {
+func (s *snapshot) under(anchor trust.EntityID, report *Report) []*entry {
 	var kept []*entry
 	for _, e := range s.ordered {
 		if e.anchor == anchor {
@@ -143,12 +144,12 @@ func (s *snapshot) under(anchor EntityID, report *RefreshReport) []*entry {
 }
 
 // settle turns a resolution into a candidate, or into what was known before.
-func (s *snapshot) settle(r resolution, anchor EntityID, report *RefreshReport) []*entry {
+func (s *snapshot) settle(r resolution, anchor trust.EntityID, report *Report) []*entry {
 	if r.err == nil {
 		report.Refreshed = append(report.Refreshed, r.id)
 		return []*entry{r.entry}
 	}
-	if fault, ok := errors.AsType[*ChainError](r.err); ok && fault.Rule == ruleNotNode {
+	if fault, ok := errors.AsType[*trust.ChainError](r.err); ok && fault.Rule == trust.RuleNotNode {
 		return nil // an Intermediate or another kind of Entity; not ours to list
 	}
 	report.Failures[r.id] = r.err
@@ -160,7 +161,7 @@ func (s *snapshot) settle(r resolution, anchor EntityID, report *RefreshReport) 
 }
 
 // account completes the report and the new snapshot's list of unresolved members.
-func (s *snapshot) account(old *snapshot, conflicts []EntityID, report *RefreshReport) {
+func (s *snapshot) account(old *snapshot, conflicts []trust.EntityID, report *Report) {
 	for _, id := range conflicts {
 		report.Failures[id] = errors.New("jurisdiction or peer ID is held by another member")
 	}

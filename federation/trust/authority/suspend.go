@@ -1,4 +1,4 @@
-package trust
+package authority
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/tamga-id/tamga/federation/trust"
 )
 
 // maxReason bounds what an operator gives as the reason of a suspension.
@@ -22,10 +24,10 @@ var (
 // durable on return. What was pinned stays the member's: nobody else can be enrolled
 // with its jurisdiction or peer ID. The reason, printable ASCII of at most 200
 // characters and perhaps empty, is shown to every member. The error matches
-// [ErrNotMember] or [ErrSuspended].
-func (a *Authority) Suspend(id EntityID, reason string) error {
-	if reason != "" && !isPrintable(reason, maxReason) {
-		return fmt.Errorf("suspending %q: the reason is not printable ASCII of at most %d characters", clip(string(id)), maxReason)
+// [trust.ErrNotMember] or [ErrSuspended].
+func (a *Authority) Suspend(id trust.EntityID, reason string) error {
+	if reason != "" && !trust.IsPrintable(reason, maxReason) {
+		return fmt.Errorf("suspending %q: the reason is not printable ASCII of at most %d characters", id.Clip(), maxReason)
 	}
 	return a.change("suspending", id, func(e *Enrolment) error {
 		if !e.Suspended.IsZero() {
@@ -36,9 +38,9 @@ func (a *Authority) Suspend(id EntityID, reason string) error {
 	})
 }
 
-// Reinstate ends a suspension; durable on return. The error matches [ErrNotMember] or
+// Reinstate ends a suspension; durable on return. The error matches [trust.ErrNotMember] or
 // [ErrNotSuspended].
-func (a *Authority) Reinstate(id EntityID) error {
+func (a *Authority) Reinstate(id trust.EntityID) error {
 	return a.change("reinstating", id, func(e *Enrolment) error {
 		if e.Suspended.IsZero() {
 			return ErrNotSuspended
@@ -49,11 +51,11 @@ func (a *Authority) Reinstate(id EntityID) error {
 }
 
 // change edits a stored enrolment.
-func (a *Authority) change(doing string, id EntityID, edit func(*Enrolment) error) error {
+func (a *Authority) change(doing string, id trust.EntityID, edit func(*Enrolment) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	m, ok := a.members[id]
-	err := error(ErrNotMember)
+	err := error(trust.ErrNotMember)
 	var e Enrolment
 	if ok {
 		e = m.Enrolment
@@ -63,7 +65,7 @@ func (a *Authority) change(doing string, id EntityID, edit func(*Enrolment) erro
 		err = a.store.save(e)
 	}
 	if err != nil {
-		return fmt.Errorf("%s %q: %w", doing, clip(string(id)), err)
+		return fmt.Errorf("%s %q: %w", doing, id.Clip(), err)
 	}
 	a.members[id] = &member{Enrolment: e}
 	return nil
@@ -73,10 +75,10 @@ func (a *Authority) change(doing string, id EntityID, edit func(*Enrolment) erro
 func (m *member) active() bool { return m != nil && m.Suspended.IsZero() }
 
 // active returns the members that the authority vouches for, in order.
-func (a *Authority) active() []EntityID {
+func (a *Authority) active() []trust.EntityID {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var ids []EntityID
+	var ids []trust.EntityID
 	for _, id := range slices.Sorted(maps.Keys(a.members)) {
 		if a.members[id].active() {
 			ids = append(ids, id)
@@ -94,7 +96,7 @@ type Publication struct {
 	Resolved []string
 	// Expired are the members that nobody can verify, because the Entity Configuration
 	// that the authority holds of them has run out.
-	Expired []EntityID
+	Expired []trust.EntityID
 	// Until is when the first of the chains runs out; zero when there is none.
 	Until time.Time
 }
@@ -122,7 +124,7 @@ func (a *Authority) Publish() (Publication, error) {
 			p.Expired = append(p.Expired, id)
 			continue
 		}
-		token, err := signResolve(a.cfg.Key, a.cfg.EntityID, c, nil, now)
+		token, err := trust.SignResolve(a.cfg.Key, a.cfg.EntityID, c, nil, now)
 		if err != nil {
 			return Publication{}, fmt.Errorf("publishing: %w", err)
 		}
@@ -132,40 +134,4 @@ func (a *Authority) Publish() (Publication, error) {
 		}
 	}
 	return p, nil
-}
-
-// Retain makes the directory believe in no other members of the Anchor than ids, at once
-// and until it is told others: what the Anchor says of its members by a way faster than
-// the next [Directory.Refresh], which cannot bring back who is not among them. It neither
-// fetches nor waits, and returns which members are believed in no longer.
-func (d *Directory) Retain(anchor EntityID, ids []EntityID) []EntityID {
-	d.retaining.Lock()
-	defer d.retaining.Unlock()
-	next := map[EntityID]map[EntityID]bool{}
-	if old := d.retained.Load(); old != nil {
-		maps.Copy(next, *old)
-	}
-	set := make(map[EntityID]bool, len(ids))
-	for _, id := range ids {
-		set[id] = true
-	}
-	var dropped []EntityID
-	for _, e := range d.snapshot.Load().ordered {
-		if e.anchor == anchor && d.vouched(e) && !set[e.node.EntityID] {
-			dropped = append(dropped, e.node.EntityID)
-		}
-	}
-	next[anchor] = set
-	d.retained.Store(&next)
-	return dropped
-}
-
-// vouched reports whether the member's Anchor, as far as Retain was told, vouches for it.
-func (d *Directory) vouched(e *entry) bool {
-	all := d.retained.Load()
-	if all == nil {
-		return true
-	}
-	set, told := (*all)[e.anchor]
-	return !told || set[e.node.EntityID]
 }

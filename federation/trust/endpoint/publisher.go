@@ -1,4 +1,4 @@
-package trust
+package endpoint
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
 )
 
 // defaultConfigurationLifetime outlives a long weekend without anybody at the
@@ -20,7 +21,7 @@ type PublisherConfig struct {
 	// Key is the Entity's federation key; required, never a protocol key.
 	Key jose.PrivateKey
 	// Configuration is what is signed; its times are ignored.
-	Configuration EntityConfiguration
+	Configuration trust.EntityConfiguration
 	// Lifetime of each signed statement; zero means 14 days. A statement is signed
 	// anew when half of it has passed, so an authority that asks less often than
 	// that serves chains that run out.
@@ -33,7 +34,7 @@ type PublisherConfig struct {
 // and libp2p ([Publisher.ServeFrame]). Safe for concurrent use.
 type Publisher struct {
 	key           jose.PrivateKey
-	configuration EntityConfiguration // immutable after New
+	configuration trust.EntityConfiguration // immutable after New
 	lifetime      time.Duration
 	clock         func() time.Time
 
@@ -52,10 +53,10 @@ func NewPublisher(cfg PublisherConfig) (*Publisher, error) {
 		return nil, errors.New("configuring publisher: clock missing or lifetime under a minute")
 	}
 	if m := cfg.Configuration.Metadata.TamgaNode; m != nil {
-		if err := m.check(); err != nil {
-			return nil, fmt.Errorf("configuring publisher: %s: %w", typeNode, err)
+		if err := m.Check(); err != nil {
+			return nil, fmt.Errorf("configuring publisher: %s: %w", trust.TypeNode, err)
 		}
-		if m.sharesKey(cfg.Configuration.Keys) || m.sharesKey(jose.NewKeySet(cfg.Key.Public())) {
+		if m.SharesKey(cfg.Configuration.Keys) || m.SharesKey(jose.NewKeySet(cfg.Key.Public())) {
 			return nil, errors.New("configuring publisher: a federation key is also a protocol key")
 		}
 	}
@@ -77,7 +78,7 @@ func (p *Publisher) Token() (string, error) {
 	}
 	c := p.configuration
 	c.IssuedAt, c.ExpiresAt = now, now.Add(p.lifetime)
-	token, err := SignEntityConfiguration(p.key, c)
+	token, err := trust.SignEntityConfiguration(p.key, c)
 	if err != nil {
 		return "", err
 	}
@@ -85,20 +86,29 @@ func (p *Publisher) Token() (string, error) {
 	return token, nil
 }
 
-// ServeHTTP serves the Entity Configuration at every path that ends in
-// /.well-known/openid-federation, to GET and HEAD.
-func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasSuffix(r.URL.Path, wellKnownPath) {
-		http.NotFound(w, r)
-		return
-	}
-	if !onlyGet(w, r) {
-		return
+// Answer answers what a node answers: its Entity Configuration.
+func (p *Publisher) Answer(r Request) Response {
+	if r.Operation != Configuration {
+		return Response{Code: NotFound}
 	}
 	token, err := p.Token()
 	if err != nil {
-		writeError(w, http.StatusInternalServerError, errorServer)
+		return Response{Code: ServerError}
+	}
+	return Response{Body: token}
+}
+
+// ServeHTTP serves the Entity Configuration at every path that ends in
+// /.well-known/openid-federation, to GET and HEAD.
+func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, trust.WellKnownPath) {
+		http.NotFound(w, r)
 		return
 	}
-	writeToken(w, contentStatement, token)
+	serve(w, r, Configuration, p.Answer)
+}
+
+// ServeFrame answers one frame of [PeerProtocol] about the node itself.
+func (p *Publisher) ServeFrame(frame []byte) []byte {
+	return ServeFrame(p.configuration.Entity, p.Answer, frame)
 }

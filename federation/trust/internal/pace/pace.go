@@ -1,4 +1,5 @@
-package trust
+// Package pace repeats background work at intervals that vary.
+package pace
 
 import (
 	"context"
@@ -7,9 +8,9 @@ import (
 	"time"
 )
 
-// repeat calls do at once and then at intervals that vary by a tenth either way, so
+// Repeat calls do at once and then at intervals that vary by a tenth either way, so
 // that nodes started together do not ask the same Anchor at the same moment.
-func repeat(ctx context.Context, every time.Duration, do func()) error {
+func Repeat(ctx context.Context, every time.Duration, do func()) error {
 	if every < time.Second {
 		return errors.New("refreshing: interval is under a second")
 	}

@@ -1,4 +1,4 @@
-package trust
+package endpoint
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
 )
 
 const (
@@ -25,27 +26,25 @@ const (
 	maxMembers   = 4096
 	maxRedirects = 3
 
-	contentStatement = "application/" + statementType
-	contentResolve   = "application/" + resolveType
-	contentJSON      = "application/json"
+	contentJSON = "application/json"
 )
 
-// HTTPSource fetches over HTTP (OpenID Federation sections 8 and 9). Make one with
-// [NewHTTPSource].
-type HTTPSource struct {
+// HTTP fetches over HTTP (OpenID Federation sections 8 and 9). Make one with
+// [NewHTTP].
+type HTTP struct {
 	client    *http.Client
-	locations map[EntityID]string // immutable after New
+	locations map[trust.EntityID]string // immutable after New
 }
 
-var _ Source = (*HTTPSource)(nil)
+var _ trust.Source = (*HTTP)(nil)
 
-// NewHTTPSource returns a source over client (nil means a client of its own), which
+// NewHTTP returns a source over client (nil means a client of its own), which
 // reaches each Entity at its identifier unless an Anchor's Location or an entry of
 // locations says otherwise. Plain http is used only where such a base URL names it,
 // for loopback and closed networks. client's own redirect policy is replaced:
 // redirects to another host or scheme are refused.
-func NewHTTPSource(client *http.Client, anchors []Anchor, locations map[EntityID]string) (*HTTPSource, error) {
-	h := &HTTPSource{client: &http.Client{}, locations: make(map[EntityID]string)}
+func NewHTTP(client *http.Client, anchors []trust.Anchor, locations map[trust.EntityID]string) (*HTTP, error) {
+	h := &HTTP{client: &http.Client{}, locations: make(map[trust.EntityID]string)}
 	if client != nil {
 		*h.client = *client
 	}
@@ -60,7 +59,7 @@ func NewHTTPSource(client *http.Client, anchors []Anchor, locations map[EntityID
 		u, err := url.Parse(base)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" ||
 			u.User != nil || strings.ContainsAny(base, "?#") {
-			return nil, fmt.Errorf("configuring HTTP source: location of %q is not an http or https base URL", clip(string(id)))
+			return nil, fmt.Errorf("configuring HTTP source: location of %q is not an http or https base URL", id.Clip())
 		}
 		h.locations[id] = strings.TrimRight(base, "/")
 	}
@@ -76,48 +75,52 @@ func sameHostOnly(req *http.Request, via []*http.Request) error {
 }
 
 // EntityConfiguration implements [Source].
-func (h *HTTPSource) EntityConfiguration(ctx context.Context, id EntityID) (string, error) {
+func (h *HTTP) EntityConfiguration(ctx context.Context, id trust.EntityID) (string, error) {
 	base := string(id)
 	if override, ok := h.locations[id]; ok {
 		base = override
 	}
-	body, err := h.fetch(ctx, wellKnown(base), contentStatement, maxStatement)
+	body, err := h.fetch(ctx, strings.TrimRight(base, "/")+trust.WellKnownPath, Configuration.content(), trust.MaxStatement)
 	if err != nil {
-		return "", fmt.Errorf("fetching entity configuration of %q: %w", clip(string(id)), err)
+		return "", fmt.Errorf("fetching entity configuration of %q: %w", id.Clip(), err)
 	}
 	return string(body), nil
 }
 
 // SubordinateStatement implements [Source].
-func (h *HTTPSource) SubordinateStatement(ctx context.Context, superior, subject EntityID) (string, error) {
-	body, err := h.call(ctx, superior, func(f *FederationEntityMetadata) string { return f.FetchEndpoint },
-		url.Values{"sub": {string(subject)}}, contentStatement, maxStatement)
+func (h *HTTP) SubordinateStatement(ctx context.Context, superior, subject trust.EntityID) (string, error) {
+	body, err := h.call(ctx, superior, func(f *trust.FederationEntityMetadata) string { return f.FetchEndpoint },
+		url.Values{"sub": {string(subject)}}, Configuration.content(), trust.MaxStatement)
 	if err != nil {
-		return "", fmt.Errorf("fetching subordinate statement from %q: %w", clip(string(superior)), err)
+		return "", fmt.Errorf("fetching subordinate statement from %q: %w", superior.Clip(), err)
 	}
 	return string(body), nil
 }
 
 // List implements [Source].
-func (h *HTTPSource) List(ctx context.Context, superior EntityID) ([]EntityID, error) {
-	body, err := h.call(ctx, superior, func(f *FederationEntityMetadata) string { return f.ListEndpoint },
+func (h *HTTP) List(ctx context.Context, superior trust.EntityID) ([]trust.EntityID, error) {
+	body, err := h.call(ctx, superior, func(f *trust.FederationEntityMetadata) string { return f.ListEndpoint },
 		nil, contentJSON, maxList)
 	if err != nil {
-		return nil, fmt.Errorf("fetching list of %q: %w", clip(string(superior)), err)
+		return nil, fmt.Errorf("fetching list of %q: %w", superior.Clip(), err)
 	}
-	var ids []EntityID
+	return parseList(superior, body)
+}
+
+func parseList(superior trust.EntityID, body []byte) ([]trust.EntityID, error) {
+	var ids []trust.EntityID
 	if err := json.Unmarshal(body, &ids); err != nil || ids == nil || len(ids) > maxMembers {
-		return nil, fmt.Errorf("fetching list of %q: not an array of Entity Identifiers", clip(string(superior)))
+		return nil, fmt.Errorf("fetching list of %q: not an array of Entity Identifiers", superior.Clip())
 	}
 	return ids, nil
 }
 
 // Resolve implements [Source].
-func (h *HTTPSource) Resolve(ctx context.Context, resolver, subject, anchor EntityID) (string, error) {
-	body, err := h.call(ctx, resolver, func(f *FederationEntityMetadata) string { return f.ResolveEndpoint },
-		url.Values{"sub": {string(subject)}, "trust_anchor": {string(anchor)}}, contentResolve, jose.MaxTokenSize)
+func (h *HTTP) Resolve(ctx context.Context, resolver, subject, anchor trust.EntityID) (string, error) {
+	body, err := h.call(ctx, resolver, func(f *trust.FederationEntityMetadata) string { return f.ResolveEndpoint },
+		url.Values{"sub": {string(subject)}, "trust_anchor": {string(anchor)}}, Resolve.content(), jose.MaxTokenSize)
 	if err != nil {
-		return "", fmt.Errorf("resolving at %q: %w", clip(string(resolver)), err)
+		return "", fmt.Errorf("resolving at %q: %w", resolver.Clip(), err)
 	}
 	return string(body), nil
 }
@@ -125,14 +128,14 @@ func (h *HTTPSource) Resolve(ctx context.Context, resolver, subject, anchor Enti
 // call finds an endpoint in id's Entity Configuration and queries it. That
 // configuration is unverified; therefore the endpoint has to lie where the Entity
 // itself does, so that nobody can point us at a third host.
-func (h *HTTPSource) call(ctx context.Context, id EntityID, endpoint func(*FederationEntityMetadata) string,
+func (h *HTTP) call(ctx context.Context, id trust.EntityID, endpoint func(*trust.FederationEntityMetadata) string,
 	query url.Values, content string, limit int,
 ) ([]byte, error) {
 	token, err := h.EntityConfiguration(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	s, err := ParseStatement(token)
+	s, err := trust.ParseStatement(token)
 	if err != nil {
 		return nil, err
 	}
@@ -155,10 +158,10 @@ func (h *HTTPSource) call(ctx context.Context, id EntityID, endpoint func(*Feder
 	return h.fetch(ctx, u.String(), content, limit)
 }
 
-func (h *HTTPSource) locate(id EntityID, endpoint string) (*url.URL, error) {
+func (h *HTTP) locate(id trust.EntityID, endpoint string) (*url.URL, error) {
 	outside := errors.New("endpoint lies outside the entity's own location")
 	if base, ok := h.locations[id]; ok {
-		rest, inside := strings.CutPrefix(endpoint, strings.TrimRight(string(id), "/"))
+		rest, inside := strings.CutPrefix(endpoint, id.Base())
 		if !inside || (rest != "" && rest[0] != '/' && rest[0] != '?') {
 			return nil, outside
 		}
@@ -172,7 +175,7 @@ func (h *HTTPSource) locate(id EntityID, endpoint string) (*url.URL, error) {
 	return u, nil
 }
 
-func (h *HTTPSource) fetch(ctx context.Context, from, content string, limit int) ([]byte, error) {
+func (h *HTTP) fetch(ctx context.Context, from, content string, limit int) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
@@ -194,7 +197,7 @@ func (h *HTTPSource) fetch(ctx context.Context, from, content string, limit int)
 	case len(body) > limit:
 		return nil, fmt.Errorf("response is over %d bytes", limit)
 	case resp.StatusCode == http.StatusNotFound && media == contentJSON && saysNotFound(body):
-		return nil, ErrNotMember
+		return nil, trust.ErrNotMember
 	case resp.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	case media != content:
@@ -209,5 +212,5 @@ func saysNotFound(body []byte) bool {
 	var e struct {
 		Error string `json:"error"`
 	}
-	return json.Unmarshal(body, &e) == nil && e.Error == errorNotFound
+	return json.Unmarshal(body, &e) == nil && e.Error == string(NotFound)
 }

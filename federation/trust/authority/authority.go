@@ -1,4 +1,4 @@
-package trust
+package authority
 
 import (
 	"cmp"
@@ -8,11 +8,13 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/internal/pace"
 )
 
 const (
@@ -27,10 +29,10 @@ const (
 // ErrHeld: another Entity already holds the jurisdiction or peer ID.
 var ErrHeld = errors.New("jurisdiction or peer ID is held by another entity")
 
-// AuthorityConfig configures an [Authority].
-type AuthorityConfig struct {
+// Config configures an [Authority].
+type Config struct {
 	// EntityID is the authority's Entity Identifier; required.
-	EntityID EntityID
+	EntityID trust.EntityID
 	// Key is its federation key; required. Whoever has it decides who is a member.
 	Key jose.PrivateKey
 	// Dir holds the enrolments, one file each; created if absent. Back it up.
@@ -46,7 +48,7 @@ type AuthorityConfig struct {
 // Enrolment is one member as the authority keeps it.
 type Enrolment struct {
 	// Entity is the member.
-	Entity EntityID `json:"entity"`
+	Entity trust.EntityID `json:"entity"`
 	// Jurisdiction and PeerID are pinned: no other Entity can be enrolled with
 	// either, and the member cannot change them without being enrolled again.
 	Jurisdiction string `json:"jurisdiction"`
@@ -83,12 +85,12 @@ type EnrollOptions struct {
 // Authority is the Trust Anchor's side: it enrols nodes, keeps them on disk and
 // answers fetch, list and resolve requests. Safe for concurrent use.
 type Authority struct {
-	cfg       AuthorityConfig // immutable after New
-	publisher *Publisher
+	cfg       Config // immutable after New
+	publisher *endpoint.Publisher
 	store     store
 
 	mu      sync.Mutex // guards what follows
-	members map[EntityID]*member
+	members map[trust.EntityID]*member
 	loaded  time.Time // modification time of the folder when members were read
 }
 
@@ -98,33 +100,33 @@ type member struct {
 	responses map[string]response // by selection of Entity Types
 }
 
-// NewAuthority opens the authority whose enrolments are in cfg.Dir. A file there
+// New opens the authority whose enrolments are in cfg.Dir. A file there
 // that the authority's key did not sign is an error: somebody edited it.
-func NewAuthority(cfg AuthorityConfig) (*Authority, error) {
+func New(cfg Config) (*Authority, error) {
 	if cfg.Clock == nil || cfg.Dir == "" || cfg.Key.IsZero() {
 		return nil, errors.New("opening authority: key, folder and clock are required")
 	}
-	if _, err := ParseEntityID(string(cfg.EntityID)); err != nil {
+	if _, err := trust.ParseEntityID(string(cfg.EntityID)); err != nil {
 		return nil, fmt.Errorf("opening authority: %w", err)
 	}
-	base := strings.TrimRight(string(cfg.EntityID), "/")
-	publisher, err := NewPublisher(PublisherConfig{
+	base := cfg.EntityID.Base()
+	publisher, err := endpoint.NewPublisher(endpoint.PublisherConfig{
 		Key:   cfg.Key,
 		Clock: cfg.Clock,
-		Configuration: EntityConfiguration{
+		Configuration: trust.EntityConfiguration{
 			Entity: cfg.EntityID,
-			Metadata: Metadata{FederationEntity: &FederationEntityMetadata{
+			Metadata: trust.Metadata{FederationEntity: &trust.FederationEntityMetadata{
 				OrganizationName: cfg.OrganizationName,
-				FetchEndpoint:    base + pathFetch,
-				ListEndpoint:     base + pathList,
-				ResolveEndpoint:  base + pathResolve,
+				FetchEndpoint:    base + endpoint.Fetch.Path(),
+				ListEndpoint:     base + endpoint.List.Path(),
+				ResolveEndpoint:  base + endpoint.Resolve.Path(),
 			}},
 		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening authority: %w", err)
 	}
-	a := &Authority{cfg: cfg, publisher: publisher, store: store{cfg.Dir, cfg.Key}, members: make(map[EntityID]*member)}
+	a := &Authority{cfg: cfg, publisher: publisher, store: store{cfg.Dir, cfg.Key}, members: make(map[trust.EntityID]*member)}
 	if err := a.loadLocked(); err != nil {
 		return nil, fmt.Errorf("opening authority: %w", err)
 	}
@@ -140,11 +142,11 @@ func (a *Authority) loadLocked() error {
 		return err
 	}
 	before := a.members
-	a.members = make(map[EntityID]*member, len(enrolments))
+	a.members = make(map[trust.EntityID]*member, len(enrolments))
 	for _, e := range enrolments {
 		if err := a.heldLocked(e); err != nil {
 			a.members = before
-			return fmt.Errorf("%q: %w", clip(string(e.Entity)), err)
+			return fmt.Errorf("%q: %w", e.Entity.Clip(), err)
 		}
 		if m := before[e.Entity]; m != nil && m.Configuration == e.Configuration && m.EnrolledAt.Equal(e.EnrolledAt) && m.Suspended.Equal(e.Suspended) {
 			a.members[e.Entity] = m // and its resolve responses
@@ -177,8 +179,8 @@ func (a *Authority) Reload() error {
 }
 
 // Anchor is what nodes are given out of band.
-func (a *Authority) Anchor() Anchor {
-	return Anchor{EntityID: a.cfg.EntityID, Keys: jose.NewKeySet(a.cfg.Key.Public())}
+func (a *Authority) Anchor() trust.Anchor {
+	return trust.Anchor{EntityID: a.cfg.EntityID, Keys: jose.NewKeySet(a.cfg.Key.Public())}
 }
 
 // Enroll makes the node that signed the Entity Configuration a member, or renews a
@@ -200,12 +202,12 @@ func (a *Authority) Enroll(token string, opts EnrollOptions) (Enrolment, error) 
 		return Enrolment{}, errors.New("enrolling: the node does not claim the jurisdiction it is to be enrolled for")
 	}
 	if opts.Location != "" {
-		if _, err := NewHTTPSource(nil, nil, map[EntityID]string{s.sub: opts.Location}); err != nil {
+		if _, err := endpoint.NewHTTP(nil, nil, map[trust.EntityID]string{s.Subject(): opts.Location}); err != nil {
 			return Enrolment{}, fmt.Errorf("enrolling: %w", err)
 		}
 	}
 	e := Enrolment{
-		Entity: s.sub, Jurisdiction: m.Jurisdiction, PeerID: m.PeerID, Keys: s.keys, Lifetime: lifetime,
+		Entity: s.Subject(), Jurisdiction: m.Jurisdiction, PeerID: m.PeerID, Keys: s.Keys(), Lifetime: lifetime,
 		Location: opts.Location, EnrolledAt: now.UTC().Truncate(time.Second), Configuration: token,
 	}
 	a.mu.Lock()
@@ -225,38 +227,13 @@ func (a *Authority) Enroll(token string, opts EnrollOptions) (Enrolment, error) 
 }
 
 // inspect checks an Entity Configuration as far as the node alone can make it good.
-func (a *Authority) inspect(token string, now time.Time) (statement, *NodeMetadata, error) {
-	s, fault := parseStatement(token)
-	if fault == nil && s.iss != s.sub {
-		fault = s.fault(ruleOrder, 0)
-	}
-	if fault == nil {
-		fault = s.verify(s.keys)
-	}
-	if fault == nil {
-		fault = checkTimes([]statement{s}, now)
-	}
-	if fault == nil && !slices.Contains(s.hints, a.cfg.EntityID) {
-		fault = s.fault(ruleHint, 0)
-	}
-	if fault != nil {
-		return statement{}, nil, fault
-	}
-	metadata, err := s.metadata.decode()
-	m := metadata.TamgaNode
-	switch {
-	case err != nil:
-	case m == nil:
-		return statement{}, nil, s.fault(ruleNotNode, 0)
-	case m.sharesKey(s.keys):
-		return statement{}, nil, s.fault(ruleKeysShared, 0)
-	default:
-		err = m.check()
-	}
+func (a *Authority) inspect(token string, now time.Time) (trust.UnverifiedStatement, *trust.NodeMetadata, error) {
+	u, err := trust.VerifyConfiguration(token, a.cfg.EntityID, now)
 	if err != nil {
-		return statement{}, nil, &ChainError{Entity: s.sub, Rule: ruleMetadata, Err: err}
+		return trust.UnverifiedStatement{}, nil, err
 	}
-	return s, m, nil
+	m, err := u.Node()
+	return u, m, err
 }
 
 // heldLocked keeps jurisdictions and peer IDs with those who hold them.
@@ -272,14 +249,14 @@ func (a *Authority) heldLocked(e Enrolment) error {
 // Remove ends a membership; durable on return. Nodes drop the member at their next
 // refresh, and those that cannot reach the authority when the last statement about
 // it expires. The error matches [ErrNotMember] when there is none.
-func (a *Authority) Remove(id EntityID) error {
+func (a *Authority) Remove(id trust.EntityID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, ok := a.members[id]; !ok {
-		return fmt.Errorf("removing %q: %w", clip(string(id)), ErrNotMember)
+		return fmt.Errorf("removing %q: %w", id.Clip(), trust.ErrNotMember)
 	}
 	if err := a.store.remove(id); err != nil {
-		return fmt.Errorf("removing %q: %w", clip(string(id)), err)
+		return fmt.Errorf("removing %q: %w", id.Clip(), err)
 	}
 	delete(a.members, id)
 	return nil
@@ -304,7 +281,7 @@ func (a *Authority) Refresh(ctx context.Context) error {
 	var faults []error
 	for _, e := range a.List() {
 		if err := a.refresh(ctx, e); err != nil {
-			faults = append(faults, fmt.Errorf("refreshing %q: %w", clip(string(e.Entity)), err))
+			faults = append(faults, fmt.Errorf("refreshing %q: %w", e.Entity.Clip(), err))
 		}
 	}
 	return errors.Join(faults...)
@@ -312,7 +289,7 @@ func (a *Authority) Refresh(ctx context.Context) error {
 
 func (a *Authority) refresh(ctx context.Context, e Enrolment) error {
 	now := a.cfg.Clock()
-	stored, err := ParseStatement(e.Configuration)
+	stored, err := trust.ParseStatement(e.Configuration)
 	if err != nil {
 		return err
 	}
@@ -320,7 +297,7 @@ func (a *Authority) refresh(ctx context.Context, e Enrolment) error {
 	if e.Location == "" || now.Before(half) {
 		return nil
 	}
-	source, err := NewHTTPSource(a.cfg.Client, nil, map[EntityID]string{e.Entity: e.Location})
+	source, err := endpoint.NewHTTP(a.cfg.Client, nil, map[trust.EntityID]string{e.Entity: e.Location})
 	if err != nil {
 		return err
 	}
@@ -332,10 +309,10 @@ func (a *Authority) refresh(ctx context.Context, e Enrolment) error {
 	if err != nil {
 		return err
 	}
-	if fault := s.verify(e.Keys); fault != nil {
-		return fault
+	if err := s.VerifyBy(e.Keys); err != nil {
+		return err
 	}
-	if s.sub != e.Entity || m.Jurisdiction != e.Jurisdiction || m.PeerID != e.PeerID || !s.exp.After(stored.ExpiresAt()) {
+	if s.Subject() != e.Entity || m.Jurisdiction != e.Jurisdiction || m.PeerID != e.PeerID || !s.ExpiresAt().After(stored.ExpiresAt()) {
 		return errors.New("the new entity configuration changes what was pinned, or is not newer")
 	}
 	a.mu.Lock()
@@ -355,5 +332,5 @@ func (a *Authority) refresh(ctx context.Context, e Enrolment) error {
 // Run calls Refresh at the given interval until ctx ends, and hands each result to
 // report. It returns ctx's error.
 func (a *Authority) Run(ctx context.Context, every time.Duration, report func(error)) error {
-	return repeat(ctx, every, func() { report(a.Refresh(ctx)) })
+	return pace.Repeat(ctx, every, func() { report(a.Refresh(ctx)) })
 }

@@ -1,4 +1,5 @@
-package trust
+// Package disk replaces and reads small files so that a crash leaves the old or the new.
+package disk
 
 import (
 	"fmt"
@@ -6,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// writeDurable replaces a file: after it returns, and after a crash at any moment,
+// Write replaces a file: after it returns, and after a crash at any moment,
 // the old content or the new is there, never a part of either.
-func writeDurable(path string, b []byte) (err error) {
+func Write(path string, b []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
@@ -31,10 +32,10 @@ func writeDurable(path string, b []byte) (err error) {
 	if err = os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
-func syncDir(dir string) error {
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -43,7 +44,7 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-func readBounded(path string, limit int64) ([]byte, error) {
+func Read(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package trust
+package directory
 
 import (
 	"cmp"
@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/internal/disk"
 )
 
 const (
@@ -20,46 +23,46 @@ const (
 
 // entry is one member with the chain that makes it one. Immutable.
 type entry struct {
-	node   Node
-	anchor EntityID
+	node   trust.Node
+	anchor trust.EntityID
 	chain  []string
 }
 
-func (e *entry) at(now time.Time) (Node, error) {
+func (e *entry) at(now time.Time) (trust.Node, error) {
 	if !now.Before(e.node.ExpiresAt) {
-		return Node{}, ErrExpired
+		return trust.Node{}, trust.ErrExpired
 	}
 	return e.node, nil
 }
 
 // snapshot is the state of a Directory. Immutable after newSnapshot.
 type snapshot struct {
-	entities  map[EntityID]*entry
+	entities  map[trust.EntityID]*entry
 	peers     map[string]*entry
 	countries map[string]*entry
 	ordered   []*entry // by jurisdiction
 	// unresolved are listed members that nothing verified is known about.
-	unresolved map[EntityID]bool
+	unresolved map[trust.EntityID]bool
 	// complete says that every Anchor was asked for its list in the last refresh.
 	complete bool
 }
 
 func (s *snapshot) absent(undetermined bool) error {
 	if undetermined || !s.complete {
-		return ErrUndetermined
+		return trust.ErrUndetermined
 	}
-	return ErrNotMember
+	return trust.ErrNotMember
 }
 
 // newSnapshot indexes members. Two that claim one jurisdiction or peer ID can only
 // come from different Anchors, or from one that errs: the earlier in the list keeps
 // it, and the other is returned as a conflict.
-func newSnapshot(members []*entry) (*snapshot, []EntityID) {
+func newSnapshot(members []*entry) (*snapshot, []trust.EntityID) {
 	s := &snapshot{
-		entities: make(map[EntityID]*entry, len(members)), peers: make(map[string]*entry, len(members)),
-		countries: make(map[string]*entry, len(members)), unresolved: make(map[EntityID]bool),
+		entities: make(map[trust.EntityID]*entry, len(members)), peers: make(map[string]*entry, len(members)),
+		countries: make(map[string]*entry, len(members)), unresolved: make(map[trust.EntityID]bool),
 	}
-	var conflicts []EntityID
+	var conflicts []trust.EntityID
 	for _, m := range members {
 		if s.entities[m.node.EntityID] != nil {
 			continue
@@ -105,12 +108,12 @@ type cacheFile struct {
 	Chains  [][]string `json:"chains"`
 }
 
-func loadSnapshot(path string, anchors []Anchor) (*snapshot, error) {
+func loadSnapshot(path string, anchors []trust.Anchor) (*snapshot, error) {
 	empty, _ := newSnapshot(nil)
 	if path == "" {
 		return empty, nil
 	}
-	b, err := readBounded(path, maxSnapshot)
+	b, err := disk.Read(path, maxSnapshot)
 	if errors.Is(err, fs.ErrNotExist) {
 		return empty, nil
 	}
@@ -123,7 +126,7 @@ func loadSnapshot(path string, anchors []Anchor) (*snapshot, error) {
 	}
 	var members []*entry
 	for _, chain := range f.Chains {
-		if c, _, fault := verifyTimeless(chain, anchors); fault == nil {
+		if c, err := trust.VerifyUndated(chain, anchors); err == nil {
 			if e, err := newEntry(c); err == nil {
 				members = append(members, e)
 			}
@@ -133,12 +136,12 @@ func loadSnapshot(path string, anchors []Anchor) (*snapshot, error) {
 	return s, nil
 }
 
-func newEntry(c Chain) (*entry, error) {
+func newEntry(c trust.Chain) (*entry, error) {
 	n, err := c.Node()
 	if err != nil {
 		return nil, err
 	}
-	return &entry{node: n, anchor: c.Anchor, chain: c.statements}, nil
+	return &entry{node: n, anchor: c.Anchor, chain: c.Statements()}, nil
 }
 
 func (s *snapshot) save(path string) error {
@@ -153,5 +156,5 @@ func (s *snapshot) save(path string) error {
 	if err != nil {
 		return fmt.Errorf("encoding snapshot: %w", err)
 	}
-	return writeDurable(path, b)
+	return disk.Write(path, b)
 }

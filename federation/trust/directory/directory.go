@@ -1,4 +1,4 @@
-package trust
+package directory
 
 import (
 	"context"
@@ -7,19 +7,22 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/internal/pace"
 )
 
 // Directory is what a node knows about the federation's members. Look-ups read an
 // immutable snapshot and never block or fetch; [Directory.Refresh] replaces it.
 // Safe for concurrent use.
 type Directory struct {
-	anchors   []Anchor // immutable after New
-	source    Source
+	anchors   []trust.Anchor // immutable after New
+	source    trust.Source
 	cacheFile string
 
 	snapshot atomic.Pointer[snapshot]
 	// retained holds, by Anchor, what Retain was told; nil when it was not.
-	retained atomic.Pointer[map[EntityID]map[EntityID]bool]
+	retained atomic.Pointer[map[trust.EntityID]map[trust.EntityID]bool]
 
 	// retaining is held by the one Retain that runs.
 	retaining sync.Mutex
@@ -28,17 +31,17 @@ type Directory struct {
 	refreshing sync.Mutex
 }
 
-// NewDirectory returns a directory of the members under the anchors, in order of
+// New returns a directory of the members under the anchors, in order of
 // preference. It starts with the snapshot in cacheFile, whose chains are verified
 // again, so that a node starts while the anchors are down; empty means no file. A
 // cache file that is not readable is an error, a chain in it that no longer
 // verifies is left out. Nothing is fetched.
-func NewDirectory(anchors []Anchor, source Source, cacheFile string) (*Directory, error) {
+func New(anchors []trust.Anchor, source trust.Source, cacheFile string) (*Directory, error) {
 	if len(anchors) == 0 || source == nil {
 		return nil, errors.New("opening directory: no anchors or no source")
 	}
 	for i, a := range anchors {
-		if _, err := ParseEntityID(string(a.EntityID)); err != nil || a.Keys.Len() == 0 {
+		if _, err := trust.ParseEntityID(string(a.EntityID)); err != nil || a.Keys.Len() == 0 {
 			return nil, fmt.Errorf("opening directory: anchor %d has no Entity Identifier or no keys", i)
 		}
 	}
@@ -53,48 +56,48 @@ func NewDirectory(anchors []Anchor, source Source, cacheFile string) (*Directory
 
 // Member returns the member that the peer ID belongs to, and whether there is one
 // whose chain holds at now. It is the transport's gate: false means refuse.
-func (d *Directory) Member(peerID string, now time.Time) (Node, bool) {
+func (d *Directory) Member(peerID string, now time.Time) (trust.Node, bool) {
 	m, ok := d.snapshot.Load().peers[peerID]
 	if !ok || !now.Before(m.node.ExpiresAt) || !d.vouched(m) {
-		return Node{}, false
+		return trust.Node{}, false
 	}
 	return m.node, true
 }
 
 // Entity returns the member with the identifier. The error is [ErrNotMember],
 // [ErrExpired] or [ErrUndetermined].
-func (d *Directory) Entity(id EntityID, now time.Time) (Node, error) {
+func (d *Directory) Entity(id trust.EntityID, now time.Time) (trust.Node, error) {
 	s := d.snapshot.Load()
 	m, ok := s.entities[id]
 	if !ok {
-		return Node{}, s.absent(s.unresolved[id])
+		return trust.Node{}, s.absent(s.unresolved[id])
 	}
 	if !d.vouched(m) {
-		return Node{}, ErrNotMember
+		return trust.Node{}, trust.ErrNotMember
 	}
 	return m.at(now)
 }
 
 // Country returns the member of the jurisdiction, an ISO 3166-1 alpha-3 code in
 // capitals. The error is [ErrNotMember], [ErrExpired] or [ErrUndetermined].
-func (d *Directory) Country(alpha3 string, now time.Time) (Node, error) {
+func (d *Directory) Country(alpha3 string, now time.Time) (trust.Node, error) {
 	s := d.snapshot.Load()
 	m, ok := s.countries[alpha3]
 	if !ok {
 		// Whose country an unresolved member is, is not known either.
-		return Node{}, s.absent(len(s.unresolved) > 0)
+		return trust.Node{}, s.absent(len(s.unresolved) > 0)
 	}
 	if !d.vouched(m) {
-		return Node{}, ErrNotMember
+		return trust.Node{}, trust.ErrNotMember
 	}
 	return m.at(now)
 }
 
 // Members returns the members whose chains hold at now, by jurisdiction. The slice
 // is the caller's.
-func (d *Directory) Members(now time.Time) []Node {
+func (d *Directory) Members(now time.Time) []trust.Node {
 	s := d.snapshot.Load()
-	nodes := make([]Node, 0, len(s.ordered))
+	nodes := make([]trust.Node, 0, len(s.ordered))
 	for _, m := range s.ordered {
 		if now.Before(m.node.ExpiresAt) && d.vouched(m) {
 			nodes = append(nodes, m.node)
@@ -107,7 +110,7 @@ func (d *Directory) Members(now time.Time) []Node {
 // until ctx ends. It hands each result to report, reads the time from clock, and
 // returns ctx's error.
 func (d *Directory) Run(ctx context.Context, every time.Duration, clock func() time.Time,
-	report func(RefreshReport, error),
+	report func(Report, error),
 ) error {
-	return repeat(ctx, every, func() { report(d.Refresh(ctx, clock())) })
+	return pace.Repeat(ctx, every, func() { report(d.Refresh(ctx, clock())) })
 }
