@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
@@ -196,7 +197,7 @@ func (g *Gallery) commit(calls []*call) error {
 		for _, at := range left {
 			job := &at.c.jobs[at.i]
 			for _, p := range job.pseudonyms() {
-				keys = append(keys, stampKey(p), keyringKey(p))
+				keys = append(keys, keyring.StampRow(p), keyring.Row(p))
 			}
 			if batch := job.e.Batch; batch != "" && batch != last {
 				keys, last = append(keys, g.batchKey(batch)), batch
@@ -318,7 +319,7 @@ func (g *Gallery) latest(txn store.Reader) (tally.Tally, error) {
 	stored, err := g.storedTally(txn)
 	switch {
 	case err != nil:
-		return tally.Tally{}, damaged("reading tally", err)
+		return tally.Tally{}, store.Damaged("reading tally", err)
 	case stored == g.tally:
 	case !g.db.Shared():
 		return tally.Tally{}, fmt.Errorf("%w: the store is not as the last commit left it", ErrDamaged)
@@ -400,7 +401,7 @@ func (b *bundle) write(s staged) error {
 			return err
 		}
 	}
-	b.tally.Sum += s.is.number() - s.was.number()
+	b.tally.Sum += s.is.Number() - s.was.Number()
 	if s.change == Created {
 		b.tally.Subjects++
 	}

@@ -124,7 +124,7 @@ func (g *Gallery) mayReplace(r store.Reader, now tally.Tally, mark []byte) error
 		}
 		// The tally does not say under which pseudonym keys its subjects lie.
 		if row, err := r.Get(keyNames()); err != nil {
-			return damaged("reading pseudonym keys", err)
+			return store.Damaged("reading pseudonym keys", err)
 		} else if _, err := g.openNames(row); err != nil {
 			return ErrNotEmpty
 		}

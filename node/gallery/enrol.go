@@ -1,7 +1,6 @@
 package gallery
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -9,10 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 
-	"github.com/tamga-id/tamga/crypto/envelope"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -213,8 +211,8 @@ func (e Enrolment) check() error {
 // staged is what enrolling one job writes.
 type staged struct {
 	change Change
-	was    stamp // what the subject had before, and
-	is     stamp // has after it, when anything is written
+	was    keyring.Stamp // what the subject had before, and
+	is     keyring.Stamp // has after it, when anything is written
 	writes []write
 	drops  [][]byte
 }
@@ -247,22 +245,24 @@ func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error)
 	if err != nil {
 		return staged{}, err
 	}
-	defer s.dek.Wipe()
-	if j.e.Holder != "" && s.list.Holder != "" && j.e.Holder != s.list.Holder {
+	defer s.Wipe()
+	if j.e.Holder != "" && s.List.Holder != "" && j.e.Holder != s.List.Holder {
 		return staged{}, ErrHolderConflict
 	}
-	known := change != Created && !s.list.only(j.e.Batch)
+	known := change != Created && !s.List.Only(j.e.Batch)
 	fresh := change == Created
-	if s.list.Holder == "" && j.e.Holder != "" {
-		s.list.Holder, s.list.Batch, fresh = j.e.Holder, j.e.Batch, true
+	if s.List.Holder == "" && j.e.Holder != "" {
+		s.List.Holder, s.List.Batch, fresh = j.e.Holder, j.e.Batch, true
 	}
 	writes, err := g.stageRecords(&s, j)
 	if err != nil {
 		return staged{}, err
 	}
-	if added, err := s.list.addAbsences(j.e); err != nil {
-		return staged{}, err
-	} else if !fresh && !added && len(writes) == 0 {
+	added := s.List.AddAbsences(j.e.Absences, j.e.Batch)
+	switch {
+	case len(s.List.Absent) > maxAbsences:
+		return staged{}, ErrTooMuch
+	case !fresh && !added && len(writes) == 0:
 		return staged{change: Unchanged}, nil
 	}
 	switch {
@@ -280,14 +280,14 @@ func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error)
 
 // stageKeyring is a change of the subject that the numbered commit makes: writes, and
 // the two entries.
-func (g *Gallery) stageKeyring(s subject, commit uint32, change Change, writes []write) (staged, error) {
-	now := s.stamp.by(commit)
-	k, err := g.sealKeyring(s, now)
+func (g *Gallery) stageKeyring(s keyring.Subject, commit uint32, change Change, writes []write) (staged, error) {
+	now := s.Stamp.By(commit)
+	k, err := g.vault.Seal(s, now)
 	if err != nil {
 		return staged{}, err
 	}
-	return staged{change: change, was: s.stamp, is: now,
-		writes: append(writes, write{keyringKey(s.p), k}, write{stampKey(s.p), now.row()})}, nil
+	return staged{change: change, was: s.Stamp, is: now,
+		writes: append(writes, write{keyring.Row(s.P), k}, write{keyring.StampRow(s.P), now.Bytes()})}, nil
 }
 
 // stageBatch holds an import to the erasures since it began: what a file said when it
@@ -329,30 +329,23 @@ func (g *Gallery) batchKey(batch string) []byte {
 	return mac.Sum([]byte("b"))
 }
 
-func (g *Gallery) loadOrMake(txn store.Reader, who named) (subject, Change, error) {
+func (g *Gallery) loadOrMake(txn store.Reader, who named) (keyring.Subject, Change, error) {
 	s, err := g.find(txn, who)
 	if err == nil {
 		return s, Updated, nil
 	}
 	if !errors.Is(err, ErrUnknownSubject) {
-		return subject{}, Failed, err
+		return keyring.Subject{}, Failed, err
 	}
-	p := who.elements[0].Pseudonym()
-	var dek envelope.DEK
-	var wrapped []byte
-	err = g.withRing(func(r *envelope.Ring) (err error) {
-		dek, wrapped, err = r.NewDEK(p[:])
-		return err
-	})
+	s, err = g.vault.Make(who.elements[0], who.names.keys[0].generation)
 	if err == nil {
-		err = g.mayWrap(txn, dek)
+		err = g.mayWrap(txn, s)
 	}
 	if err != nil {
-		dek.Wipe()
-		return subject{}, Failed, fmt.Errorf("making subject key: %w", err)
+		s.Wipe()
+		return keyring.Subject{}, Failed, fmt.Errorf("making subject key: %w", err)
 	}
-	list := recordList{Element: who.elements[0], Naming: who.names.keys[0].generation}
-	return subject{p: p, dek: dek, wrapped: wrapped, list: list}, Created, nil
+	return s, Created, nil
 }
 
 // protectAll works out what is stored of a job's templates.
@@ -381,62 +374,27 @@ func wipe(jobs []job) {
 }
 
 // stageRecords seals the templates that the list does not name yet and adds them to it.
-func (g *Gallery) stageRecords(s *subject, j *job) ([]write, error) {
+func (g *Gallery) stageRecords(s *keyring.Subject, j *job) ([]write, error) {
 	var writes []write
 	for _, t := range j.stored {
 		digest := sha256.Sum256(t.Data)
-		info := recordInfo{Modality: t.Modality, Format: t.Format, Position: t.Position, Digest: digest[:],
-			KeyGen: s.dek.Generation(), Batch: j.e.Batch, Generation: t.generation, Source: t.source}
-		if s.list.has(info) {
+		info := keyring.Record{Modality: t.Modality, Format: t.Format, Position: t.Position, Digest: digest[:],
+			Batch: j.e.Batch, Generation: t.generation, Source: t.source}
+		if s.List.Has(info) {
 			continue
 		}
-		if len(s.list.Records) == MaxRecords {
+		if len(s.List.Records) == MaxRecords {
 			return nil, ErrTooMuch
 		}
-		if n := len(s.list.Records); n > 0 {
-			info.Slot = s.list.Records[n-1].Slot + 1
+		if n := len(s.List.Records); n > 0 {
+			info.Slot = s.List.Records[n-1].Slot + 1
 		}
-		sealed, err := s.dek.Seal(g.recordAAD(s.home(), info), t.Data)
+		sealed, err := g.vault.SealRecord(*s, &info, t.Data)
 		if err != nil {
-			return nil, fmt.Errorf("sealing record: %w", err)
+			return nil, err
 		}
-		s.list.Records = append(s.list.Records, info)
-		writes = append(writes, write{g.recordKey(s.home(), info.Slot), sealed})
+		s.List.Records = append(s.List.Records, info)
+		writes = append(writes, write{g.vault.RecordRow(s.Home(), info.Slot), sealed})
 	}
 	return writes, nil
-}
-
-// has reports whether the same was imported before.
-func (m *recordList) has(x recordInfo) bool {
-	return slices.ContainsFunc(m.Records, func(r recordInfo) bool {
-		same := bytes.Equal(r.Digest, x.Digest)
-		if x.Generation != 0 && r.Generation != 0 {
-			same = bytes.Equal(r.Source, x.Source)
-		}
-		return same && r.Modality == x.Modality && r.Format == x.Format && r.Position == x.Position
-	})
-}
-
-// only reports whether everything in the list came from one batch.
-func (m *recordList) only(batch string) bool {
-	if batch == "" || m.Holder != "" && m.Batch != batch {
-		return false
-	}
-	return !slices.ContainsFunc(m.Records, func(r recordInfo) bool { return r.Batch != batch }) &&
-		!slices.ContainsFunc(m.Absent, func(a absentInfo) bool { return a.Batch != batch })
-}
-
-// addAbsences reports whether e brought one that the list does not have.
-func (m *recordList) addAbsences(e Enrolment) (added bool, err error) {
-	for _, a := range e.Absences {
-		if slices.ContainsFunc(m.Absent, func(has absentInfo) bool { return has.What == a }) {
-			continue
-		}
-		if len(m.Absent) == maxAbsences {
-			return false, ErrTooMuch
-		}
-		m.Absent = append(m.Absent, absentInfo{What: a, Batch: e.Batch})
-		added = true
-	}
-	return added, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -53,7 +54,7 @@ func (g *Gallery) EraseDamaged(ctx context.Context, handle string) error {
 	p, err := g.damagedSubject(ctx, handle)
 	if err == nil {
 		_, err = g.eraseInTurn(ctx, []pseudonym.Pseudonym{p}, func(txn store.Reader) (pseudonym.Pseudonym, error) {
-			_, err := findStamp(txn, p)
+			_, err := keyring.FindStamp(txn, p)
 			return p, err
 		})
 	}
@@ -118,7 +119,7 @@ func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, 
 		if errors.Is(err, ErrUnknownSubject) || errors.Is(err, errNamesChanged) {
 			return err
 		} else if err != nil {
-			return damaged("reading keyring", err)
+			return store.Damaged("reading keyring", err)
 		}
 		for _, p := range append(g.former(b.txn, p), p) {
 			if err := b.list(g, erasure.Entry{Commit: b.tally.Commit, Subject: p}); err != nil {
@@ -165,17 +166,17 @@ func (b *bundle) list(g *Gallery, x erasure.Entry) error {
 // erase stages the removal of a subject, whole, also of one whose keyring is damaged:
 // its records cannot be found then, and without the key they are noise.
 func (b *bundle) erase(g *Gallery, p pseudonym.Pseudonym) (records int, err error) {
-	s, err := findStamp(b.txn, p)
+	s, err := keyring.FindStamp(b.txn, p)
 	if err != nil {
-		return 0, damaged("reading keyring", err)
+		return 0, store.Damaged("reading keyring", err)
 	}
 	opened, err := g.load(b.txn, p)
 	switch {
 	case err == nil:
-		defer opened.dek.Wipe()
-		records = len(opened.list.Records)
-		for _, r := range opened.list.Records {
-			if err := b.drop(g.recordKey(opened.home(), r.Slot)); err != nil {
+		defer opened.Wipe()
+		records = len(opened.List.Records)
+		for _, r := range opened.List.Records {
+			if err := b.drop(g.vault.RecordRow(opened.Home(), r.Slot)); err != nil {
 				return 0, err
 			}
 		}
@@ -183,18 +184,18 @@ func (b *bundle) erase(g *Gallery, p pseudonym.Pseudonym) (records int, err erro
 		return 0, err
 	}
 	b.tally.Subjects--
-	b.tally.Sum -= s.number()
-	return records, errors.Join(b.drop(keyringKey(p)), b.drop(stampKey(p)))
+	b.tally.Sum -= s.Number()
+	return records, errors.Join(b.drop(keyring.Row(p)), b.drop(keyring.StampRow(p)))
 }
 
 // eraseAgain stages the removal of a subject, unless a later commit enrolled it.
 func (b *bundle) eraseAgain(g *Gallery, x erasure.Entry) error {
-	s, err := findStamp(b.txn, x.Subject)
+	s, err := keyring.FindStamp(b.txn, x.Subject)
 	switch {
-	case errors.Is(err, ErrUnknownSubject), err == nil && s.born > x.Commit:
+	case errors.Is(err, ErrUnknownSubject), err == nil && s.Born > x.Commit:
 		return nil
 	case err != nil:
-		return damaged("erasing again", err)
+		return store.Damaged("erasing again", err)
 	}
 	records, err := b.erase(g, x.Subject)
 	if _, owed := g.owed[x.Subject]; owed {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
@@ -25,13 +26,13 @@ func (g *Gallery) DB() store.Store { return g.db }
 
 // Keys are the store's keys of a subject: its stamp, its keyring and its records
 // by slot.
-func (g *Gallery) Keys(id pseudonym.Identifier) (stamp, keyring []byte, record func(slot uint32) []byte) {
+func (g *Gallery) Keys(id pseudonym.Identifier) (stamp, ring []byte, record func(slot uint32) []byte) {
 	who, err := g.nameOf(id)
 	if err != nil {
 		panic(err)
 	}
 	p := who.elements[0].Pseudonym()
-	return stampKey(p), keyringKey(p), func(slot uint32) []byte { return g.recordKey(p, slot) }
+	return keyring.StampRow(p), keyring.Row(p), func(slot uint32) []byte { return g.vault.RecordRow(p, slot) }
 }
 
 // HoldTurn keeps every commit waiting until the returned function is called.

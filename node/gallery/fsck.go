@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
@@ -221,13 +222,13 @@ func (g *Gallery) examine(ctx context.Context, txn store.Reader, r *Report, know
 			r.Unreadable = true
 			break
 		}
-		stamp, err := stampOf(row.Value)
+		stamp, err := keyring.ParseStamp(row.Value)
 		if err != nil || len(row.Key) != 1+len(pseudonym.Pseudonym{}) {
 			r.Unreadable = true
 			continue
 		}
 		counted.Subjects++
-		counted.Sum += stamp.number()
+		counted.Sum += stamp.Number()
 		if err := g.examineSubject(txn, pseudonym.Pseudonym(row.Key[1:]), r); err != nil {
 			return err
 		}
@@ -258,7 +259,7 @@ func (g *Gallery) examineKeyrings(ctx context.Context, txn store.Reader, r *Repo
 			break
 		}
 		p := pseudonym.Pseudonym(row.Key[1:])
-		_, err := txn.Get(stampKey(p))
+		_, err := txn.Get(keyring.StampRow(p))
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			r.Damaged = append(r.Damaged, Damage{Subject: g.handle(p), Part: "stamp"})
@@ -279,13 +280,13 @@ func (g *Gallery) examineSubject(txn store.Reader, p pseudonym.Pseudonym, r *Rep
 	case err != nil:
 		return err
 	}
-	defer s.dek.Wipe()
-	for _, info := range s.list.Records {
-		sealed, err := txn.Get(g.recordKey(s.home(), info.Slot))
+	defer s.Wipe()
+	for _, info := range s.List.Records {
+		sealed, err := txn.Get(g.vault.RecordRow(s.Home(), info.Slot))
 		if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrClosed) {
 			return err
 		}
-		plain, err := g.openRecord(s.home(), s.dek, info, sealed)
+		plain, err := g.vault.OpenRecord(s, info, sealed)
 		switch {
 		case errors.Is(err, ErrDamaged), err == nil && !g.holds(info): // a record without its secret compares with nothing
 			r.Damaged = append(r.Damaged, Damage{Subject: g.handle(p), Part: "record", Place: info.Slot})

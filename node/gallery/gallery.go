@@ -63,6 +63,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
@@ -70,10 +71,10 @@ import (
 
 // Errors that callers branch on.
 var (
-	ErrUnknownSubject = errors.New("no subject is enrolled under this identifier")
+	ErrUnknownSubject = keyring.ErrUnknown
 	ErrLocked         = store.ErrLocked
 	ErrDamaged        = store.ErrDamaged
-	ErrClosed         = errors.New("the gallery is closed")
+	ErrClosed         = store.ErrClosed
 	ErrInDoubt        = store.ErrInDoubt                                  // sending the same again is safe, and tells
 	ErrUnavailable    = store.ErrUnavailable                              // nothing was changed
 	ErrReopen         = errors.New("close the gallery and open it again") // nothing is changed before that: only Open finds out how things stand
@@ -125,15 +126,14 @@ func (c Config) check() error {
 type Gallery struct {
 	// Immutable after Open.
 	db         store.Store
-	node       string
 	index      [32]byte
+	vault      *keyring.Vault
 	tallies    tally.Key
 	protection Protection    // nil for none
 	patience   time.Duration // how long a commit in doubt is asked after
 	presence   [32]byte
 	board      *presence.Board // nil in a store that is not shared
 
-	ring     atomic.Pointer[envelope.Ring]  // replaced by UseRing
 	keys     atomic.Pointer[pseudonym.Ring] // replaced by UsePseudonyms
 	names    atomic.Pointer[names]          // what rows lie under
 	moving   chan struct{}                  // has room for one, who moves subjects or must not miss one
@@ -201,7 +201,8 @@ func open(cfg Config) (*Gallery, error) {
 func newGallery(cfg Config) *Gallery {
 	index := cfg.Root.Derive("tamga/v1/gallery-index")
 	g := &Gallery{
-		node: cfg.Node, index: index,
+		index:      index,
+		vault:      keyring.New(cfg.Node, index, cfg.Ring),
 		tallies:    tally.NewKey(index, cfg.Node),
 		presence:   cfg.Root.Derive("tamga/v1/gallery-presence"),
 		protection: cfg.Protection,
@@ -209,7 +210,6 @@ func newGallery(cfg Config) *Gallery {
 		turn:       make(chan struct{}, 1), patience: settleTime,
 		owed: make(map[pseudonym.Pseudonym]int),
 	}
-	g.ring.Store(cfg.Ring)
 	g.keys.Store(cfg.Pseudonyms)
 	return g
 }

@@ -44,7 +44,7 @@ func (g *Gallery) shareErasures(b *bundle) error {
 	stored := b.tally.Erasures
 	common, err := g.commonErasures(b.txn, stored)
 	if err != nil {
-		return damaged("reading the list of erasures", err)
+		return store.Damaged("reading the list of erasures", err)
 	}
 	var own []erasure.Entry
 	if err := g.erased.From(common, func(x erasure.Entry) error { own = append(own, x); return nil }); err != nil {
@@ -54,7 +54,7 @@ func (g *Gallery) shareErasures(b *bundle) error {
 	for i := common; i < stored; i++ {
 		entry, err := b.txn.Get(erasureKey(i))
 		if err != nil {
-			return damaged("reading the list of erasures", err)
+			return store.Damaged("reading the list of erasures", err)
 		}
 		if err := next.Take(entry); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
@@ -50,8 +51,6 @@ const (
 
 	nameSize = 4 + 32
 	maxNames = 16
-	// maxFormer bounds how many pseudonyms of before are kept; the first one is among them.
-	maxFormer = 32
 )
 
 var (
@@ -114,12 +113,12 @@ func (g *Gallery) seeNames(txn store.Reader) (said bool, err error) {
 	row, err := txn.Get(keyNames())
 	if errors.Is(err, store.ErrNotFound) {
 		if t, err := g.storedTally(txn); err != nil || t.Commit > 0 {
-			return false, damaged("reading pseudonym keys", errors.Join(err, errors.New("they are missing")))
+			return false, store.Damaged("reading pseudonym keys", errors.Join(err, errors.New("they are missing")))
 		}
 		return false, nil
 	}
 	if err != nil {
-		return false, damaged("reading pseudonym keys", err)
+		return false, store.Damaged("reading pseudonym keys", err)
 	}
 	if bytes.Equal(row, g.names.Load().seal(g.tallies)) {
 		return true, nil
@@ -230,18 +229,18 @@ func (w named) pseudonyms() []pseudonym.Pseudonym {
 func (g *Gallery) isCurrent(who named) bool { return who.names == g.names.Load() }
 
 // find loads the subject from where it lies: see load.
-func (g *Gallery) find(txn store.Reader, who named) (subject, error) {
+func (g *Gallery) find(txn store.Reader, who named) (keyring.Subject, error) {
 	for _, p := range who.pseudonyms() {
 		if s, err := g.load(txn, p); !errors.Is(err, ErrUnknownSubject) {
 			return s, err
 		}
 	}
-	return subject{}, ErrUnknownSubject
+	return keyring.Subject{}, ErrUnknownSubject
 }
 
 func whereIs(txn store.Reader, who named) (pseudonym.Pseudonym, error) {
 	for _, p := range who.pseudonyms() {
-		if _, err := findStamp(txn, p); !errors.Is(err, ErrUnknownSubject) {
+		if _, err := keyring.FindStamp(txn, p); !errors.Is(err, ErrUnknownSubject) {
 			return p, err
 		}
 	}
@@ -251,7 +250,7 @@ func whereIs(txn store.Reader, who named) (pseudonym.Pseudonym, error) {
 // viewOf runs f on the store as of one moment with who the identifier is at that moment.
 func (g *Gallery) viewOf(id pseudonym.Identifier, f func(store.Reader, named) error) error {
 	for {
-		ring := g.ring.Load()
+		ring := g.vault.Ring()
 		who, err := g.nameOf(id)
 		if err != nil {
 			return err
@@ -265,7 +264,7 @@ func (g *Gallery) viewOf(id pseudonym.Identifier, f func(store.Reader, named) er
 			}
 			return f(txn, who)
 		})
-		if errors.Is(err, envelope.ErrGeneration) && g.ring.Load() != ring {
+		if errors.Is(err, envelope.ErrGeneration) && g.vault.Ring() != ring {
 			continue // it was read before it was wrapped anew, and its KEK destroyed meanwhile
 		}
 		if !errors.Is(err, errNamesChanged) {
@@ -280,8 +279,8 @@ func (g *Gallery) former(txn store.Reader, p pseudonym.Pseudonym) []pseudonym.Ps
 	if err != nil {
 		return nil
 	}
-	s.dek.Wipe()
-	return s.list.Former
+	s.Wipe()
+	return s.List.Former
 }
 
 // Renamed is how far RenameAll has come.
@@ -397,8 +396,8 @@ func (g *Gallery) namingOf(txn store.Reader, key []byte) (uint32, pseudonym.Pseu
 	if err != nil {
 		return 0, p, err
 	}
-	s.dek.Wipe()
-	return s.list.Naming, p, nil
+	s.Wipe()
+	return s.List.Naming, p, nil
 }
 
 // rename commits the new pseudonyms of some subjects.
@@ -426,40 +425,28 @@ func (g *Gallery) stageRename(txn store.Reader, commit uint32, p pseudonym.Pseud
 	if err != nil {
 		return staged{}, err
 	}
-	defer func() { s.dek.Wipe() }()
+	defer func() { s.Wipe() }()
 	n := g.names.Load()
 	to := n.keys[0]
-	if s.list.Naming == to.generation {
+	if s.List.Naming == to.generation {
 		return staged{change: Unchanged}, nil
 	}
-	from := n.key(s.list.Naming)
-	if s.list.Element, err = to.key.Update(from, s.list.Element); err != nil {
-		return staged{}, damaged("renewing pseudonym", err)
-	}
-	s.p, s.list.Naming = s.list.Element.Pseudonym(), to.generation
-	if s.list.Former = append(s.list.Former, p); len(s.list.Former) > maxFormer {
-		s.list.Former = append(s.list.Former[:1], s.list.Former[2:]...)
-	}
-	if _, err := findStamp(txn, s.p); !errors.Is(err, ErrUnknownSubject) {
-		return staged{}, damaged("renewing pseudonym", errors.Join(err, errors.New("it is taken")))
-	}
-	var fresh envelope.DEK
-	err = g.withRing(func(r *envelope.Ring) (err error) {
-		if s.wrapped, err = r.Rebind(p[:], s.p[:], s.wrapped); err == nil {
-			fresh, err = r.UnwrapDEK(s.p[:], s.wrapped)
-		}
-		return err
-	})
+	from := n.key(s.List.Naming)
+	element, err := to.key.Update(from, s.List.Element)
 	if err != nil {
-		return staged{}, damaged("rebinding subject key", err)
+		return staged{}, store.Damaged("renewing pseudonym", err)
 	}
-	s.dek.Wipe()
-	s.dek = fresh
-	if err := g.mayWrap(txn, s.dek); err != nil {
+	if _, err := keyring.FindStamp(txn, element.Pseudonym()); !errors.Is(err, ErrUnknownSubject) {
+		return staged{}, store.Damaged("renewing pseudonym", errors.Join(err, errors.New("it is taken")))
+	}
+	if err := g.vault.Rename(&s, element, to.generation); err != nil {
+		return staged{}, err
+	}
+	if err := g.mayWrap(txn, s); err != nil {
 		return staged{}, err
 	}
 	moved, err := g.stageKeyring(s, commit, Updated, nil)
-	moved.drops = [][]byte{keyringKey(p), stampKey(p)}
+	moved.drops = [][]byte{keyring.Row(p), keyring.StampRow(p)}
 	return moved, err
 }
 
@@ -479,7 +466,7 @@ func (g *Gallery) leaveNames(ctx context.Context, target *names) error {
 	err := g.view(func(txn store.Reader) error {
 		t, err := g.storedTally(txn)
 		if err != nil {
-			return damaged("reading tally", err)
+			return store.Damaged("reading tally", err)
 		}
 		var seen uint64
 		for row, err := range txn.Scan([]byte("k"), nil) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -58,7 +59,7 @@ func (g *Gallery) current(p protected) bool {
 }
 
 // holds reports that the secret which a record is stored under is there, if any.
-func (g *Gallery) holds(r recordInfo) bool {
+func (g *Gallery) holds(r keyring.Record) bool {
 	return r.Generation == 0 || g.protection != nil && g.protection.Holds(r.Generation)
 }
 
@@ -211,9 +212,9 @@ func (g *Gallery) isOutdated(txn store.Reader, key []byte) (bool, pseudonym.Pseu
 	if err != nil {
 		return false, p, err
 	}
-	s.dek.Wipe()
+	s.Wipe()
 	current := g.protection.Current()
-	for _, r := range s.list.Records {
+	for _, r := range s.List.Records {
 		if g.protection.Covers(r.Modality, r.Format) && r.Generation != current {
 			return true, p, nil
 		}
@@ -247,10 +248,10 @@ func (g *Gallery) stageRenew(txn store.Reader, commit uint32, p pseudonym.Pseudo
 	if err != nil {
 		return staged{}, err
 	}
-	defer s.dek.Wipe()
+	defer s.Wipe()
 	var writes []write
-	for i := range s.list.Records {
-		r := &s.list.Records[i]
+	for i := range s.List.Records {
+		r := &s.List.Records[i]
 		if !g.protection.Covers(r.Modality, r.Format) || r.Generation == g.protection.Current() {
 			continue
 		}
@@ -267,30 +268,30 @@ func (g *Gallery) stageRenew(txn store.Reader, commit uint32, p pseudonym.Pseudo
 }
 
 // renewRecord is the record that r names under the current generation, and has r say so.
-func (g *Gallery) renewRecord(txn store.Reader, s subject, r *recordInfo) (write, error) {
-	sealed, err := txn.Get(g.recordKey(s.home(), r.Slot))
+func (g *Gallery) renewRecord(txn store.Reader, s keyring.Subject, r *keyring.Record) (write, error) {
+	sealed, err := txn.Get(g.vault.RecordRow(s.Home(), r.Slot))
 	if err != nil {
-		return write{}, damaged("reading record", err)
+		return write{}, store.Damaged("reading record", err)
 	}
-	plain, err := g.openRecord(s.home(), s.dek, *r, sealed)
+	plain, err := g.vault.OpenRecord(s, *r, sealed)
 	if err != nil {
 		return write{}, err
 	}
 	defer clear(plain)
 	t, generation, err := g.protection.Renew(Template{Modality: r.Modality, Format: r.Format, Position: r.Position, Data: plain})
 	if err != nil {
-		return write{}, damaged("renewing record", err)
+		return write{}, store.Damaged("renewing record", err)
 	}
 	defer clear(t.Data)
 	if r.Generation == 0 {
 		r.Source = g.source(plain)
 	}
 	digest := sha256.Sum256(t.Data)
-	r.Digest, r.Generation, r.KeyGen = digest[:], generation, s.dek.Generation()
-	if sealed, err = s.dek.Seal(g.recordAAD(s.home(), *r), t.Data); err != nil {
-		return write{}, fmt.Errorf("sealing record: %w", err)
+	r.Digest, r.Generation = digest[:], generation
+	if sealed, err = g.vault.SealRecord(s, r, t.Data); err != nil {
+		return write{}, err
 	}
-	return write{g.recordKey(s.home(), r.Slot), sealed}, nil
+	return write{g.vault.RecordRow(s.Home(), r.Slot), sealed}, nil
 }
 
 // verifyRenewed looks at every subject as of one moment: that none is outdated, and
@@ -300,7 +301,7 @@ func (g *Gallery) verifyRenewed(ctx context.Context) error {
 	return g.view(func(txn store.Reader) error {
 		t, err := g.storedTally(txn)
 		if err != nil {
-			return damaged("reading tally", err)
+			return store.Damaged("reading tally", err)
 		}
 		var seen uint64
 		for row, err := range txn.Scan([]byte("k"), nil) {

@@ -1,15 +1,13 @@
 package gallery
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 
-	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -20,15 +18,14 @@ type References struct {
 	Known   bool      // whether the subject is enrolled at all
 	Absent  []Absence // what of this modality could not be captured
 	g       *Gallery
-	p       pseudonym.Pseudonym // that the records are sealed under
-	dek     envelope.DEK
+	s       keyring.Subject
 	records []sealedRecord
 }
 
 // sealedRecord is a record as it lay in the store when the subject was looked up:
 // read together with the list that names it, since a renewal replaces both.
 type sealedRecord struct {
-	info   recordInfo
+	info   keyring.Record
 	sealed []byte
 }
 
@@ -39,14 +36,14 @@ func (r References) Len() int { return len(r.records) }
 // gives References with Known false and no error. Errors: [ErrDamaged],
 // [ErrClosed] and pseudonym.ErrIdentifier.
 func (g *Gallery) References(id pseudonym.Identifier, modality string) (References, error) {
-	var s subject
+	var s keyring.Subject
 	var records []sealedRecord
 	err := g.viewOf(id, func(txn store.Reader, who named) (err error) {
 		if s, err = g.find(txn, who); err != nil {
 			return err
 		}
 		if records, err = g.sealedRecords(txn, s, modality); err != nil {
-			s.dek.Wipe()
+			s.Wipe()
 		}
 		return err
 	})
@@ -56,8 +53,8 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 	if err != nil {
 		return References{}, fmt.Errorf("looking up subject: %w", err)
 	}
-	r := References{Holder: s.list.Holder, Known: true, g: g, p: s.home(), dek: s.dek, records: records}
-	for _, a := range s.list.Absent {
+	r := References{Holder: s.List.Holder, Known: true, g: g, s: s, records: records}
+	for _, a := range s.List.Absent {
 		if a.What.Modality == modality {
 			r.Absent = append(r.Absent, a.What)
 		}
@@ -65,23 +62,23 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 	return r, nil
 }
 
-func (g *Gallery) sealedRecords(txn store.Reader, s subject, modality string) (out []sealedRecord, err error) {
+func (g *Gallery) sealedRecords(txn store.Reader, s keyring.Subject, modality string) (out []sealedRecord, err error) {
 	var keys [][]byte
-	for _, info := range s.list.Records {
+	for _, info := range s.List.Records {
 		if info.Modality == modality {
-			keys = append(keys, g.recordKey(s.home(), info.Slot))
+			keys = append(keys, g.vault.RecordRow(s.Home(), info.Slot))
 		}
 	}
 	if err := txn.Fetch(keys...); err != nil {
-		return nil, damaged("reading record", err)
+		return nil, store.Damaged("reading record", err)
 	}
-	for _, info := range s.list.Records {
+	for _, info := range s.List.Records {
 		if info.Modality != modality {
 			continue
 		}
-		sealed, err := txn.Get(g.recordKey(s.home(), info.Slot))
+		sealed, err := txn.Get(g.vault.RecordRow(s.Home(), info.Slot))
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, damaged("reading record", err)
+			return nil, store.Damaged("reading record", err)
 		}
 		out = append(out, sealedRecord{info, sealed}) // one that is missing does not open
 	}
@@ -92,7 +89,7 @@ func (g *Gallery) sealedRecords(txn store.Reader, s subject, modality string) (o
 // are wiped when visit returns and must not be kept. It stops at the first error.
 func (r References) Each(visit func(Template) error) error {
 	for _, record := range r.records {
-		plain, err := r.g.openRecord(r.p, r.dek, record.info, record.sealed)
+		plain, err := r.g.vault.OpenRecord(r.s, record.info, record.sealed)
 		if err != nil {
 			return fmt.Errorf("opening record: %w", err)
 		}
@@ -105,26 +102,8 @@ func (r References) Each(visit func(Template) error) error {
 	return nil
 }
 
-// openRecord opens what lies in the place of the record that info describes. Two
-// records of one modality and format open under the same AAD, so the digest says
-// whether this one is in its place.
-func (g *Gallery) openRecord(p pseudonym.Pseudonym, dek envelope.DEK, info recordInfo, sealed []byte) ([]byte, error) {
-	plain, err := dek.Open(g.recordAAD(p, info), sealed)
-	if errors.Is(err, envelope.ErrNoKey) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, damaged("decrypting it", err)
-	}
-	if digest := sha256.Sum256(plain); !bytes.Equal(digest[:], info.Digest) {
-		clear(plain)
-		return nil, fmt.Errorf("%w: it stands in the place of another", ErrDamaged)
-	}
-	return plain, nil
-}
-
 // Close forgets the subject's key. The zero value needs no Close.
-func (r References) Close() { r.dek.Wipe() }
+func (r References) Close() { r.s.Wipe() }
 
 // Format prints a constant whatever the verb.
 func (References) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "references(redacted)") }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/envelope"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
@@ -31,7 +33,7 @@ func (g *Gallery) join(dir string) (err error) {
 			return err
 		}
 		least, err := g.least(txn, leastKEK)
-		if err == nil && least > g.ring.Load().Current() {
+		if err == nil && least > g.vault.Current() {
 			err = fmt.Errorf("%w: %w", ErrUnavailable, ErrOutdated)
 		}
 		return err
@@ -82,7 +84,7 @@ func (g *Gallery) Replicas(now time.Time) ([]presence.Other, error) {
 
 // uses are the keys of this gallery.
 func (g *Gallery) uses() presence.Keys {
-	ring, keys := g.ring.Load(), g.keys.Load()
+	ring, keys := g.vault.Ring(), g.keys.Load()
 	out := presence.Keys{
 		KeyKEK:       span(ring.Generations(), ring.Current()),
 		KeyPseudonym: span(keys.Generations(), g.names.Load().keys[0].generation),
@@ -150,15 +152,15 @@ func (g *Gallery) catchUp(txn store.Reader) error {
 		return err
 	}
 	for {
-		ring := g.ring.Load()
+		ring := g.vault.Ring()
 		if least <= ring.Current() {
 			return nil
 		}
 		next, err := ring.Using(least)
-		if errors.Is(err, envelope.ErrGeneration) && g.ring.Load() == ring {
+		if errors.Is(err, envelope.ErrGeneration) && g.vault.Ring() == ring {
 			return nil // what it would write is refused: see mayWrap
 		}
-		if err == nil && g.ring.CompareAndSwap(ring, next) {
+		if err == nil && g.vault.Replace(ring, next) {
 			return nil
 		}
 	}
@@ -166,11 +168,29 @@ func (g *Gallery) catchUp(txn store.Reader) error {
 
 // lacks says what it means that the KEK of a keyring is not there: that others of a
 // shared store have gone on, where the store says so, and damage everywhere else.
-func (g *Gallery) lacks(txn store.Reader, generation uint32, cause error) error {
-	if g.shared() && generation > g.ring.Load().Current() {
-		if least, err := g.least(txn, leastKEK); err == nil && least >= generation {
-			return fmt.Errorf("unwrapping subject key: %w: %w", ErrUnavailable, ErrOutdated)
-		}
+func (g *Gallery) lacks(txn store.Reader, p pseudonym.Pseudonym, cause error) error {
+	if !g.shared() {
+		return cause
 	}
-	return fmt.Errorf("unwrapping subject key: %w: %w", ErrDamaged, cause)
+	row, err := txn.Get(keyring.Row(p))
+	if err != nil {
+		return store.Damaged("reading keyring", err)
+	}
+	generation, err := keyring.GenerationOf(Row{Key: keyring.Row(p), Value: row})
+	if err != nil {
+		return err
+	}
+	if least, err := g.least(txn, leastKEK); err == nil && generation > g.vault.Current() && least >= generation {
+		return fmt.Errorf("unwrapping subject key: %w: %w", ErrUnavailable, ErrOutdated)
+	}
+	return cause
+}
+
+// load opens a subject's key and record list: see vault.load.
+func (g *Gallery) load(txn store.Reader, p pseudonym.Pseudonym) (keyring.Subject, error) {
+	s, err := g.vault.Load(txn, p)
+	if errors.Is(err, envelope.ErrGeneration) {
+		err = g.lacks(txn, p, err)
+	}
+	return s, err
 }

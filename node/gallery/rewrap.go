@@ -3,14 +3,12 @@ package gallery
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -18,22 +16,11 @@ import (
 // are wrapped under its current generation. A ring that lacks a generation which is
 // still in use makes its subjects damaged; see [Gallery.RewrapAll]. The ring of before
 // may be wiped at once.
-func (g *Gallery) UseRing(r *envelope.Ring) { g.ring.Store(r) }
-
-// withRing runs f with the ring, and again when that was replaced and wiped meanwhile.
-func (g *Gallery) withRing(f func(*envelope.Ring) error) error {
-	for {
-		r := g.ring.Load()
-		err := f(r)
-		if !errors.Is(err, envelope.ErrNoKey) || g.ring.Load() == r {
-			return err
-		}
-	}
-}
+func (g *Gallery) UseRing(r *envelope.Ring) { g.vault.Use(r) }
 
 // mayWrap refuses a key that was just wrapped under a KEK which others of a shared store
 // may be about to destroy.
-func (g *Gallery) mayWrap(txn store.Reader, fresh envelope.DEK) error {
+func (g *Gallery) mayWrap(txn store.Reader, fresh keyring.Subject) error {
 	if !g.db.Shared() {
 		return nil
 	}
@@ -59,7 +46,7 @@ type Rewrapped struct {
 // [Gallery.Behind]. Damaged ones do not keep it from the others, and
 // make it fail with [ErrDamaged] in the end; see [Gallery.EraseDamaged].
 func (g *Gallery) RewrapAll(ctx context.Context, progress func(Rewrapped)) (total Rewrapped, err error) {
-	if err := g.announce(ctx, leastKEK, func() uint32 { return g.ring.Load().Current() }); err != nil {
+	if err := g.announce(ctx, leastKEK, func() uint32 { return g.vault.Current() }); err != nil {
 		return total, fmt.Errorf("rewrapping keys: %w", err)
 	}
 	for after := []byte(nil); ; {
@@ -118,7 +105,7 @@ func (g *Gallery) rewrap(ctx context.Context, found []pseudonym.Pseudonym, total
 // stale lists subjects after a key whose DEK is wrapped by an older than the current
 // generation, as far as can be read.
 func (g *Gallery) stale(after []byte) (page outdatedPage, err error) {
-	current := g.ring.Load().Current()
+	current := g.vault.Current()
 	err = g.view(func(txn store.Reader) error {
 		for row, err := range txn.Scan([]byte("k"), after) {
 			if err != nil {
@@ -129,7 +116,7 @@ func (g *Gallery) stale(after []byte) (page outdatedPage, err error) {
 			}
 			page.last = bytes.Clone(row.Key)
 			page.looked++
-			if generation, err := generationOf(row); err == nil && generation < current {
+			if generation, err := keyring.GenerationOf(row); err == nil && generation < current {
 				page.found = append(page.found, pseudonym.Pseudonym(page.last[1:]))
 			}
 		}
@@ -146,7 +133,7 @@ var errStale = errors.New("a subject was written under another generation meanwh
 func (g *Gallery) readable(txn store.Reader, p pseudonym.Pseudonym) error {
 	s, err := g.load(txn, p)
 	if err == nil {
-		s.dek.Wipe()
+		s.Wipe()
 	}
 	return err
 }
@@ -155,11 +142,11 @@ func (g *Gallery) readable(txn store.Reader, p pseudonym.Pseudonym) error {
 // generation, and that all are there. An engine that stops early over damage would
 // otherwise have the KEK destroyed that what it passed over needs.
 func (g *Gallery) verifyRewrapped(ctx context.Context) error {
-	current := g.ring.Load().Current()
+	current := g.vault.Current()
 	return g.view(func(txn store.Reader) error {
 		t, err := g.storedTally(txn)
 		if err != nil {
-			return damaged("reading tally", err)
+			return store.Damaged("reading tally", err)
 		}
 		var seen, broken uint64
 		for row, err := range txn.Scan([]byte("k"), nil) {
@@ -167,7 +154,7 @@ func (g *Gallery) verifyRewrapped(ctx context.Context) error {
 				return err
 			}
 			seen++
-			generation, err := generationOf(row)
+			generation, err := keyring.GenerationOf(row)
 			if err == nil && generation == current {
 				continue
 			}
@@ -194,43 +181,20 @@ func (g *Gallery) verifyRewrapped(ctx context.Context) error {
 	})
 }
 
-// generationOf is the generation under which a keyring is wrapped. Its errors are
-// [ErrDamaged].
-func generationOf(row Row) (uint32, error) {
-	var k keyring
-	if err := cbor.Unmarshal(row.Value, &k); err != nil {
-		return 0, damaged("reading keyring", err)
-	}
-	if len(k.DEK) != envelope.WrappedSize || len(row.Key) != 1+len(pseudonym.Pseudonym{}) {
-		return 0, damaged("reading keyring", errors.New("key of the wrong length"))
-	}
-	return binary.BigEndian.Uint32(k.DEK), nil
-}
-
 // stageRewrap works out the keyring of a subject under the current generation.
 func (g *Gallery) stageRewrap(txn store.Reader, commit uint32, p pseudonym.Pseudonym) (staged, error) {
 	s, err := g.load(txn, p)
 	if err != nil {
 		return staged{}, err
 	}
-	defer s.dek.Wipe()
-	if s.dek.Generation() >= g.ring.Load().Current() {
+	defer func() { s.Wipe() }()
+	if s.Generation() >= g.vault.Current() {
 		return staged{change: Unchanged}, nil
 	}
-	var fresh envelope.DEK
-	err = g.withRing(func(r *envelope.Ring) (err error) {
-		if s.wrapped, err = r.Rewrap(p[:], s.wrapped); err == nil {
-			fresh, err = r.UnwrapDEK(p[:], s.wrapped)
-		}
-		return err
-	})
-	if err != nil {
-		return staged{}, damaged("rewrapping subject key", err)
+	if err := g.vault.Rewrap(&s); err != nil {
+		return staged{}, err
 	}
-	s.dek.Wipe()
-	s.dek = fresh
-	defer s.dek.Wipe()
-	if err := g.mayWrap(txn, s.dek); err != nil {
+	if err := g.mayWrap(txn, s); err != nil {
 		return staged{}, err
 	}
 	return g.stageKeyring(s, commit, Updated, nil)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
@@ -94,7 +95,7 @@ func (g *Gallery) notBehind(txn store.Reader, who named) error {
 	least := g.commits.Load()
 	keys := [][]byte{tally.Row(), keyNames()}
 	for _, p := range who.pseudonyms() {
-		keys = append(keys, stampKey(p), keyringKey(p))
+		keys = append(keys, keyring.StampRow(p), keyring.Row(p))
 	}
 	if err := txn.Fetch(keys...); err != nil {
 		return err
@@ -105,7 +106,7 @@ func (g *Gallery) notBehind(txn store.Reader, who named) error {
 	stored, err := g.storedTally(txn)
 	switch {
 	case err != nil:
-		return damaged("reading tally", err)
+		return store.Damaged("reading tally", err)
 	case stored.Commit < least:
 		return errBehind
 	case stored.Commit > least:
@@ -140,7 +141,7 @@ func (g *Gallery) least(txn store.Reader, of string) (uint32, error) {
 	case errors.Is(err, store.ErrNotFound):
 		return 0, nil
 	case err != nil:
-		return 0, damaged("reading "+of, err)
+		return 0, store.Damaged("reading "+of, err)
 	case len(b) != 4+sha256.Size || !hmac.Equal(b, g.sealLeast(of, binary.BigEndian.Uint32(b))):
 		return 0, fmt.Errorf("reading %s: %w", of, ErrDamaged)
 	}

@@ -24,7 +24,7 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects
 	err = g.view(func(txn store.Reader) error {
 		t, err := g.storedTally(txn)
 		if err != nil {
-			return damaged("reading tally", err)
+			return store.Damaged("reading tally", err)
 		}
 		var counted uint64
 		for row, err := range txn.Scan(nil, nil) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
@@ -37,7 +38,7 @@ func (g *Gallery) start(known tally.Tally) error {
 func (g *Gallery) recount() (stored, counted tally.Tally, err error) {
 	err = g.view(func(txn store.Reader) error {
 		if stored, err = g.storedTally(txn); err != nil {
-			return damaged("reading tally", err)
+			return store.Damaged("reading tally", err)
 		}
 		if _, err := txn.Get(copying()); err == nil && stored == (tally.Tally{}) {
 			return fmt.Errorf("%w: copying a gallery into the store was not finished", ErrDamaged)
@@ -46,14 +47,14 @@ func (g *Gallery) recount() (stored, counted tally.Tally, err error) {
 		// A store may lose rows to damage without saying so; the count then falls short.
 		for row, err := range txn.Scan([]byte("v"), nil) {
 			if err != nil {
-				return damaged("counting subjects", err)
+				return store.Damaged("counting subjects", err)
 			}
-			s, err := stampOf(row.Value)
+			s, err := keyring.ParseStamp(row.Value)
 			if err != nil {
-				return damaged("counting subjects", err)
+				return store.Damaged("counting subjects", err)
 			}
 			counted.Subjects++
-			counted.Sum += s.number()
+			counted.Sum += s.Number()
 		}
 		return nil
 	})
@@ -73,12 +74,4 @@ func (g *Gallery) storedTally(txn store.Reader) (tally.Tally, error) {
 		return tally.Tally{}, ErrDamaged
 	}
 	return t, nil
-}
-
-// damaged is what an error of the store comes to where the store must not fail.
-func damaged(doing string, err error) error {
-	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrClosed) {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	return fmt.Errorf("%s: %w: %v", doing, ErrDamaged, err)
 }

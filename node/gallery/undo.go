@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -70,8 +70,8 @@ func (g *Gallery) members(ctx context.Context, batch string, after []byte) (foun
 			if err != nil {
 				return err
 			}
-			s.dek.Wipe()
-			if s.list.any(batch) {
+			s.Wipe()
+			if s.List.Any(batch) {
 				found = append(found, p)
 			}
 		}
@@ -79,13 +79,6 @@ func (g *Gallery) members(ctx context.Context, batch string, after []byte) (foun
 		return nil
 	})
 	return found, last, err
-}
-
-// any reports whether something in the list came from batch.
-func (m *recordList) any(batch string) bool {
-	return m.Holder != "" && m.Batch == batch ||
-		slices.ContainsFunc(m.Records, func(r recordInfo) bool { return r.Batch == batch }) ||
-		slices.ContainsFunc(m.Absent, func(a absentInfo) bool { return a.Batch == batch })
 }
 
 // undo commits the removal from the given subjects.
@@ -139,22 +132,22 @@ func (b *bundle) remove(g *Gallery, p pseudonym.Pseudonym, batch string, done *U
 	if err != nil {
 		return err
 	}
-	defer s.dek.Wipe()
-	if !s.list.any(batch) {
+	defer s.Wipe()
+	if !s.List.Any(batch) {
 		return nil
 	}
-	gone := s.list.take(batch)
+	gone := s.List.Take(batch)
 	for _, slot := range gone {
-		if err := b.drop(g.recordKey(s.home(), slot)); err != nil {
+		if err := b.drop(g.vault.RecordRow(s.Home(), slot)); err != nil {
 			return err
 		}
 	}
 	done.Records += len(gone)
-	if len(s.list.Records) == 0 && len(s.list.Absent) == 0 && s.list.Holder == "" {
+	if len(s.List.Records) == 0 && len(s.List.Absent) == 0 && s.List.Holder == "" {
 		done.Subjects++
 		b.tally.Subjects--
-		b.tally.Sum -= s.stamp.number()
-		return errors.Join(b.drop(keyringKey(p)), b.drop(stampKey(p)))
+		b.tally.Sum -= s.Stamp.Number()
+		return errors.Join(b.drop(keyring.Row(p)), b.drop(keyring.StampRow(p)))
 	}
 	done.Reduced++
 	kept, err := g.stageKeyring(s, b.tally.Commit, Updated, nil)
@@ -170,19 +163,4 @@ func (b *bundle) drop(key []byte) error {
 	}
 	b.size += len(key)
 	return nil
-}
-
-// take removes from the list what came from batch, and returns the slots of records.
-func (m *recordList) take(batch string) (slots []uint32) {
-	for _, r := range m.Records {
-		if r.Batch == batch {
-			slots = append(slots, r.Slot)
-		}
-	}
-	m.Records = slices.DeleteFunc(m.Records, func(r recordInfo) bool { return r.Batch == batch })
-	m.Absent = slices.DeleteFunc(m.Absent, func(a absentInfo) bool { return a.Batch == batch })
-	if m.Batch == batch {
-		m.Holder, m.Batch = "", ""
-	}
-	return slots
 }

@@ -36,7 +36,18 @@ var (
 	ErrUnavailable = errors.New("the gallery's store cannot be used for now")
 	// ErrFull is an [ErrUnavailable]: reading goes on, and so do updates once there is room.
 	ErrFull = fmt.Errorf("%w: too little disk space is left", ErrUnavailable)
+	// ErrClosed is for who keeps a store open: it was closed meanwhile.
+	ErrClosed = errors.New("the gallery is closed")
 )
+
+// Damaged is what an error comes to where the store must not fail: [ErrDamaged], unless it
+// only cannot be used for now.
+func Damaged(doing string, err error) error {
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrClosed) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return fmt.Errorf("%s: %w: %v", doing, ErrDamaged, err)
+}
 
 // MaxUpdate is how many bytes of keys and values every engine takes in one Update.
 const MaxUpdate = 2 << 20
