@@ -94,10 +94,10 @@ func blind(to PublicKey, input []byte, factor group.Scalar) (Blinding, []byte, e
 //	response = element (32) || proof c (32) || proof s (32)
 //
 // The proof shows that the key of [Key.Public] was used. It returns
-// [ErrElement] for a malformed request and [ErrKey] on the zero key. Whoever
+// [ErrElement] for a malformed request and [ErrKey] on the zero key and a shared one. Whoever
 // may call it without limit can test guesses, so callers limit the rate.
 func (k Key) Evaluate(request []byte) ([]byte, error) {
-	if k.IsZero() {
+	if k.IsZero() || k.open().shared != nil {
 		return nil, fmt.Errorf("evaluating request: %w", ErrKey)
 	}
 	element, err := parseElement(request)
@@ -132,20 +132,12 @@ func (b Blinding) Finalize(response []byte) (Element, error) {
 
 // finalize gives the protocol's output beside the element.
 func (b Blinding) finalize(response []byte) (Element, []byte, error) {
-	if b.open == nil || len(response) != ResponseSize {
+	if b.open == nil {
 		return Element{}, nil, ErrElement
 	}
-	element, err := parseElement(response[:RequestSize])
+	element, proof, err := parseResponse(response)
 	if err != nil {
 		return Element{}, nil, err
-	}
-	proof := new(dleq.Proof)
-	if err := proof.UnmarshalBinary(group.Ristretto255, response[RequestSize:]); err != nil {
-		return Element{}, nil, ErrElement
-	}
-	// Scalars have one encoding in RFC 9497 section 4.1; the library reduces.
-	if again, err := proof.MarshalBinary(); err != nil || !bytes.Equal(again, response[RequestSize:]) {
-		return Element{}, nil, ErrElement
 	}
 	s := b.open()
 	outs, err := s.client.Finalize(s.data, &oprf.Evaluation{Elements: []oprf.Evaluated{element}, Proof: proof})
@@ -155,6 +147,26 @@ func (b Blinding) finalize(response []byte) (Element, []byte, error) {
 	factor := group.Ristretto255.NewScalar().Inv(s.data.CopyBlinds()[0])
 	e, err := encodeElement(group.Ristretto255.NewElement().Mul(element, factor))
 	return e, outs[0], err
+}
+
+// parseResponse decodes what [Key.Evaluate] answers.
+func parseResponse(response []byte) (group.Element, *dleq.Proof, error) {
+	if len(response) != ResponseSize {
+		return nil, nil, ErrElement
+	}
+	element, err := parseElement(response[:RequestSize])
+	if err != nil {
+		return nil, nil, err
+	}
+	proof := new(dleq.Proof)
+	if err := proof.UnmarshalBinary(group.Ristretto255, response[RequestSize:]); err != nil {
+		return nil, nil, ErrElement
+	}
+	// Scalars have one encoding in RFC 9497 section 4.1; the library reduces.
+	if again, err := proof.MarshalBinary(); err != nil || !bytes.Equal(again, response[RequestSize:]) {
+		return nil, nil, ErrElement
+	}
+	return element, proof, nil
 }
 
 // parseElement decodes one group element: 32 bytes, canonical, not the

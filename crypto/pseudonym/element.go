@@ -15,8 +15,9 @@ const ElementSize = 32
 
 const (
 	labelPseudonym = "tamga/v1/pseudonym\x00"
-	// hashDST is that of HashToGroup in RFC 9497 sections 3.1 and 4.1.
-	hashDST = "HashToGroup-OPRFV1-\x01-ristretto255-SHA512"
+	// contextString is that of RFC 9497 sections 3.1 and 4.1.
+	contextString = "OPRFV1-\x01-ristretto255-SHA512"
+	hashDST       = "HashToGroup-" + contextString
 )
 
 // Element is what a pseudonym is the hash of, and what is kept, sealed, of a person so
@@ -33,7 +34,8 @@ func (e Element) Pseudonym() Pseudonym {
 }
 
 // Element normalises id and evaluates it. It returns [ErrIdentifier] for an
-// identifier outside the rule and [ErrKey] on the zero key.
+// identifier outside the rule, [ErrKey] on the zero key, and [ErrHolders] when too few
+// holders of a shared one answered.
 func (k Key) Element(id Identifier) (Element, error) {
 	id, err := id.Normalize()
 	if err != nil {
@@ -53,12 +55,26 @@ func (k Key) Element(id Identifier) (Element, error) {
 
 func (k Key) element(input []byte) (Element, error) {
 	point := group.Ristretto255.HashToElement(input, []byte(hashDST))
-	return encodeElement(point.Mul(point, k.open().scalar))
+	return k.times(point)
+}
+
+// times multiplies a point by the key.
+func (k Key) times(point group.Element) (Element, error) {
+	s := k.open()
+	if s.shared == nil {
+		return encodeElement(point.Mul(point, s.scalar))
+	}
+	out, err := s.shared.evaluate(point)
+	if err != nil {
+		return Element{}, err
+	}
+	return encodeElement(out)
 }
 
 // Update gives the element under k of what e is the element of under the key old. It
 // returns [ErrKey] when either key is zero and [ErrElement] for bytes that are no
-// element. That e was made under old it cannot tell.
+// element. That e was made under old it cannot tell. Towards a shared key the holders are
+// asked; away from one it returns [ErrShared].
 func (k Key) Update(old Key, e Element) (Element, error) {
 	if k.IsZero() || old.IsZero() {
 		return Element{}, fmt.Errorf("updating pseudonym: %w", ErrKey)
@@ -67,9 +83,19 @@ func (k Key) Update(old Key, e Element) (Element, error) {
 	if err != nil {
 		return Element{}, fmt.Errorf("updating pseudonym: %w", err)
 	}
+	if k.Equal(old) {
+		return e, nil
+	}
+	if old.open().shared != nil {
+		return Element{}, fmt.Errorf("updating pseudonym: %w", ErrShared)
+	}
 	ratio := group.Ristretto255.NewScalar().Inv(old.open().scalar)
-	ratio.Mul(ratio, k.open().scalar)
-	out, err := encodeElement(point.Mul(point, ratio))
+	var out Element
+	if s := k.open(); s.shared == nil {
+		out, err = encodeElement(point.Mul(point, ratio.Mul(ratio, s.scalar)))
+	} else {
+		out, err = k.times(point.Mul(point, ratio))
+	}
 	if err != nil {
 		return Element{}, fmt.Errorf("updating pseudonym: %w", err)
 	}

@@ -3,6 +3,7 @@ package pseudonym
 import (
 	"github.com/cloudflare/circl/group"
 	"github.com/cloudflare/circl/oprf"
+	"github.com/cloudflare/circl/secretsharing"
 )
 
 // DeriveKey derives with the info of a published vector.
@@ -36,4 +37,25 @@ func BlindInput(to PublicKey, input, factor []byte) (Blinding, []byte, error) {
 // FinalizeInput gives the full 64-byte output beside the element.
 func FinalizeInput(b Blinding, response []byte) (Element, []byte, error) {
 	return b.finalize(response)
+}
+
+// Recover puts the shares of some holders, by their numbers, together.
+func Recover(threshold int, shares [][]byte, holders []int) []byte {
+	var some []secretsharing.Share
+	for _, n := range holders {
+		v := group.Ristretto255.NewScalar()
+		if err := v.UnmarshalBinary(shares[n-1]); err != nil {
+			panic(err)
+		}
+		some = append(some, secretsharing.Share{ID: scalarOfInt(n), Value: v})
+	}
+	s, err := secretsharing.Recover(uint(threshold-1), some)
+	if err != nil {
+		panic(err)
+	}
+	b, err := s.MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	return b
 }

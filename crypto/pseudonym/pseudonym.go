@@ -23,6 +23,10 @@
 // proof and gives the same element: the holder of the key learns nothing of
 // the identifier, the asking side learns nothing of the key.
 //
+// A key may also be shared among holders, any 2 of 3 say, none of whom has it: they make
+// it with [Deal] and [Join], each answers with the [Key] of his share ([NewShare]), and
+// [NewShared] is the asking side's key, which finds and names a holder that lies.
+//
 // Without the key a pseudonym is random to an attacker. With it, or with the
 // unlimited right to ask [Key.Evaluate], the few million possible document
 // numbers of a country can be tried one after another: rate limits belong to
@@ -62,7 +66,6 @@ package pseudonym
 import (
 	"bytes"
 	"crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -123,10 +126,11 @@ type Key struct {
 }
 
 type keySecret struct {
-	seed   [SeedSize]byte
+	seed   []byte // nil for a share
 	scalar group.Scalar
 	server oprf.VerifiableServer
 	public PublicKey
+	shared *sharedKey // instead of all but public, where the key is with its holders
 }
 
 // GenerateKey makes a new key from crypto/rand.
@@ -152,6 +156,10 @@ func deriveKey(seed, info []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("deriving pseudonym key: %w", ErrKey)
 	}
+	return newKey(private, bytes.Clone(seed))
+}
+
+func newKey(private *oprf.PrivateKey, seed []byte) (Key, error) {
 	// Public caches on first use without a lock: call it before sharing.
 	raw, err := private.Public().MarshalBinary()
 	if err != nil {
@@ -165,8 +173,7 @@ func deriveKey(seed, info []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("deriving pseudonym key: %w", ErrKey)
 	}
-	s := &keySecret{scalar: scalar, server: oprf.NewVerifiableServer(oprf.SuiteRistretto255, private), public: public}
-	copy(s.seed[:], seed)
+	s := &keySecret{seed: seed, scalar: scalar, server: oprf.NewVerifiableServer(oprf.SuiteRistretto255, private), public: public}
 	return Key{func() *keySecret { return s }}, nil
 }
 
@@ -179,13 +186,13 @@ func (k Key) Pseudonym(id Identifier) (Pseudonym, error) {
 	return e.Pseudonym(), nil
 }
 
-// Seed returns a copy of the seed, nil for the zero key. It is the secret
+// Seed returns a copy of the seed, nil for the zero key, a share and a shared key. It is the secret
 // itself: hand it to custody and clear it.
 func (k Key) Seed() []byte {
 	if k.IsZero() {
 		return nil
 	}
-	return bytes.Clone(k.open().seed[:])
+	return bytes.Clone(k.open().seed)
 }
 
 // Public returns the key that [Blinding.Finalize] checks answers against; the
@@ -200,14 +207,13 @@ func (k Key) Public() PublicKey {
 // IsZero reports whether k is the zero value.
 func (k Key) IsZero() bool { return k.open == nil }
 
-// Equal reports, in constant time, whether both are the same key. Two zero
-// keys are equal.
+// Equal reports whether both are the same key: the same public key has no other one.
+// Two zero keys are equal.
 func (k Key) Equal(o Key) bool {
 	if k.IsZero() || o.IsZero() {
 		return k.IsZero() && o.IsZero()
 	}
-	a, b := k.open(), o.open()
-	return subtle.ConstantTimeCompare(a.seed[:], b.seed[:]) == 1
+	return k.Public().Equal(o.Public())
 }
 
 const redactedKey = "pseudonym-key(redacted)"

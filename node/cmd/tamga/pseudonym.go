@@ -30,7 +30,7 @@ func ofPseudonyms(err error) *failure {
 		f.exit, f.hint = exitFailure, "it can be copied like any folder while the node is stopped: change pseudonym.keystore in "+node.ConfigFile+" then. Nothing was changed"
 	case errors.Is(err, node.ErrConfigByHand):
 		f.exit, f.hint = exitConfig, "the key was moved; write the lines above to "+node.ConfigFile+" and run the command again"
-	case errors.Is(err, gallery.ErrPseudonymKeys) && !errors.Is(err, gallery.ErrUnavailable):
+	case errors.Is(err, gallery.ErrPseudonymKeys) && !errors.Is(err, gallery.ErrUnavailable) && !errors.Is(err, gallery.ErrOutdated):
 		f.exit = exitIntegrity
 		f.hint = "the keystore is an older copy, from before the pseudonym key was replaced: put back the newest one, " +
 			"keystore.json or the folder that pseudonym.keystore names. Nothing was changed"
