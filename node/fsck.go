@@ -9,6 +9,7 @@ import (
 
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/fsck"
 )
 
 // CheckState is where a check of the gallery stands.
@@ -27,8 +28,8 @@ type Checkup struct {
 	State       CheckState
 	What        string // what Done and Total count: "bytes" of files, then "subjects"
 	Done, Total uint64
-	Report      gallery.Report // when Done
-	Err         error          // when Failed
+	Report      fsck.Report // when Done
+	Err         error       // when Failed
 }
 
 // checks are the checks of a running node.
@@ -77,7 +78,7 @@ func (n *Node) checking(ctx context.Context) error {
 		})
 		n.checks.set(func(c *Checkup) {
 			if c.State, c.Report, c.Err = CheckDone, r, nil; err != nil {
-				c.State, c.Report, c.Err = CheckFailed, gallery.Report{}, err
+				c.State, c.Report, c.Err = CheckFailed, fsck.Report{}, err
 			}
 		})
 		switch {
@@ -92,25 +93,25 @@ func (n *Node) checking(ctx context.Context) error {
 
 // CheckStopped does what CheckGallery does for a node that is not running, also when the
 // damage keeps it from being started.
-func CheckStopped(ctx context.Context, configFile string, roots Roots, progress gallery.Progress) (gallery.Report, error) {
+func CheckStopped(ctx context.Context, configFile string, roots Roots, progress fsck.Progress) (fsck.Report, error) {
 	cfg, err := config.Load(configFile)
 	if err != nil {
-		return gallery.Report{}, err
+		return fsck.Report{}, err
 	}
 	k, err := openKeys(filepath.Dir(configFile), roots, cfg.EntityID, ledgerNumber(cfg))
 	if err != nil {
-		return gallery.Report{}, err
+		return fsck.Report{}, err
 	}
 	defer k.wipe()
 	if err := needPseudonyms(cfg, k); err != nil {
-		return gallery.Report{}, fmt.Errorf("checking gallery: %w", err)
+		return fsck.Report{}, fmt.Errorf("checking gallery: %w", err)
 	}
 	if cfg.Store.Engine == config.EngineBadger {
 		return gallery.Fsck(ctx, galleryConfig(cfg, k), progress)
 	}
 	g, err := openGallery(ctx, cfg, k)
 	if err != nil {
-		return gallery.Report{}, err
+		return fsck.Report{}, err
 	}
 	defer g.Close() // nothing was changed
 	return g.Fsck(ctx, progress)

@@ -9,20 +9,21 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/fsck"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 func TestCheck(t *testing.T) {
-	report := gallery.Report{Subjects: 5, Records: 9, Damaged: []gallery.Damage{{Subject: "8d3f5a0c1b2e4f60718a", Part: "record", Place: 2}},
+	report := fsck.Report{Subjects: 5, Records: 9, Damaged: []fsck.Damage{{Subject: "8d3f5a0c1b2e4f60718a", Part: "record", Place: 2}},
 		Missing: 1, Behind: true, Faults: []store.Fault{{Where: "table 000001.sst", Rule: "block 3: checksum mismatch"}}}
-	many := gallery.Report{Damaged: make([]gallery.Damage, 10_001)}
+	many := fsck.Report{Damaged: make([]fsck.Damage, 10_001)}
 	for name, tt := range map[string]struct {
 		is   node.Checkup
 		want map[string]any
 	}{
 		"idle":    {node.Checkup{State: node.CheckIdle}, map[string]any{"state": "idle", "ok": false}},
 		"running": {node.Checkup{State: node.CheckRunning, What: "subjects", Done: 3, Total: 7}, map[string]any{"what": "subjects", "done": 3.0, "total": 7.0, "ok": false}},
-		"sound":   {node.Checkup{State: node.CheckDone, Report: gallery.Report{Subjects: 5}}, map[string]any{"ok": true, "subjects": 5.0, "code": nil}},
+		"sound":   {node.Checkup{State: node.CheckDone, Report: fsck.Report{Subjects: 5}}, map[string]any{"ok": true, "subjects": 5.0, "code": nil}},
 		"failed":  {node.Checkup{State: node.CheckFailed, Err: errors.New("CANARY")}, map[string]any{"ok": false, "code": "TMG-INT-0001"}},
 		"away":    {node.Checkup{State: node.CheckFailed, Err: gallery.ErrUnavailable}, map[string]any{"ok": false, "code": "TMG-STO-0003"}},
 		"many":    {node.Checkup{State: node.CheckDone, Report: many}, map[string]any{"ok": false, "damages": 10_001.0, "code": "TMG-STO-0002"}},

@@ -316,7 +316,7 @@ func (g *Gallery) attempt(keys [][]byte, f func(*bundle) error) error {
 // latest is the tally in the store. It is what this gallery left there, or, of a shared
 // store, what another has gone on to.
 func (g *Gallery) latest(txn store.Reader) (tally.Tally, error) {
-	stored, err := g.storedTally(txn)
+	stored, err := g.tallies.Stored(txn)
 	switch {
 	case err != nil:
 		return tally.Tally{}, store.Damaged("reading tally", err)

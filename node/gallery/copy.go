@@ -72,7 +72,7 @@ func (g *Gallery) copyTo(ctx context.Context, to store.Store, progress func(uint
 func (g *Gallery) beginCopy(to store.Store) error {
 	var now tally.Tally
 	err := g.view(func(r store.Reader) (err error) {
-		now, err = g.storedTally(r)
+		now, err = g.tallies.Stored(r)
 		return err
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/fsck"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
@@ -48,7 +49,7 @@ func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records i
 var ErrSound = errors.New("nothing of this subject is damaged: erase it by its number")
 
 // EraseDamaged does what [Gallery.Erase] does with a subject of whom only the handle is
-// known under which a [Report] lists it as damaged, and with no other: [ErrSound]. What
+// known under which a [fsck.Report] lists it as damaged, and with no other: [ErrSound]. What
 // is damaged keeps a KEK from being destroyed, and nobody else can ask for its erasure.
 func (g *Gallery) EraseDamaged(ctx context.Context, handle string) error {
 	p, err := g.damagedSubject(ctx, handle)
@@ -66,17 +67,18 @@ func (g *Gallery) EraseDamaged(ctx context.Context, handle string) error {
 
 // damagedSubject finds whose handle it is. Handles cannot be turned back.
 func (g *Gallery) damagedSubject(ctx context.Context, handle string) (p pseudonym.Pseudonym, err error) {
+	c := g.checker()
 	err = g.view(func(txn store.Reader) error {
 		for row, err := range txn.Scan([]byte("v"), nil) {
 			if err = errors.Join(err, ctx.Err()); err != nil {
 				return err
 			}
-			if len(row.Key) != 1+len(p) || g.handle(pseudonym.Pseudonym(row.Key[1:])) != handle {
+			if len(row.Key) != 1+len(p) || c.Handle(pseudonym.Pseudonym(row.Key[1:])) != handle {
 				continue
 			}
-			var r Report
+			var r fsck.Report
 			p = pseudonym.Pseudonym(row.Key[1:])
-			if err := g.examineSubject(txn, p, &r); err != nil {
+			if err := c.Subject(txn, p, &r); err != nil {
 				return err
 			}
 			if len(r.Damaged) == 0 {

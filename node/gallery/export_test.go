@@ -145,5 +145,5 @@ func (g *Gallery) Handle(id pseudonym.Identifier) string {
 	if err != nil {
 		panic(err)
 	}
-	return g.handle(who.elements[0].Pseudonym())
+	return g.checker().Handle(who.elements[0].Pseudonym())
 }

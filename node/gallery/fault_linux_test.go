@@ -144,7 +144,7 @@ func faultCheck(t *testing.T, what, dir string, acks []string) {
 		// When the fsync of MANIFEST fails, Badger 4.9 writes the same table anew and removes
 		// the first one, which MANIFEST names by then. Nothing is lost, or passed over: it is
 		// refused, and a check says what is missing.
-		r := fsck(t, dir)
+		r := examined(t, dir)
 		if !slices.ContainsFunc(r.Faults, func(f store.Fault) bool { return f.Rule == "missing" }) {
 			t.Errorf("%s: refused (%v), and the check found %+v", what, err, r)
 		}

@@ -13,10 +13,11 @@ import (
 
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/fsck"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
-func fsck(t *testing.T, dir string) gallery.Report {
+func examined(t *testing.T, dir string) fsck.Report {
 	t.Helper()
 	r, err := gallery.Fsck(t.Context(), testConfig(t, dir), nil)
 	if err != nil {
@@ -35,7 +36,7 @@ func TestFsckFlip(t *testing.T) {
 		if err := os.WriteFile(erasure.File(dir), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if r := fsck(t, dir); !r.Sound() || int(r.Subjects) != len(damageSet()) || r.Records == 0 {
+		if r := examined(t, dir); !r.Sound() || int(r.Subjects) != len(damageSet()) || r.Records == 0 {
 			t.Fatalf("%s, nothing changed: %+v", state, r)
 		}
 		for _, name := range m.names() {
@@ -50,7 +51,7 @@ func TestFsckFlip(t *testing.T) {
 				b[at] ^= 1 << random.IntN(8)
 				m.restore(t, dir, name, b)
 				before := written(t, dir)
-				r := fsck(t, dir)
+				r := examined(t, dir)
 				if after := written(t, dir); !maps.Equal(before, after) {
 					t.Errorf("%s: the check of a damaged %s changed the folder", state, name)
 				}
@@ -166,14 +167,14 @@ func TestFsckFiles(t *testing.T) {
 			if err := os.WriteFile(tt.path, tt.edit(slices.Clone(was)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			r := fsck(t, dir)
+			r := examined(t, dir)
 			if len(r.Faults) == 0 || !strings.Contains(r.Faults[0].Rule, tt.want) || r.Sound() != (name == "tally-torn") {
 				t.Errorf("%+v", r)
 			}
 			if err := os.WriteFile(tt.path, was, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if r := fsck(t, dir); !r.Sound() {
+			if r := examined(t, dir); !r.Sound() {
 				t.Errorf("put back: %+v", r)
 			}
 		})
@@ -182,7 +183,7 @@ func TestFsckFiles(t *testing.T) {
 		if err := os.Rename(path, path+"-away"); err != nil {
 			t.Fatal(err)
 		}
-		if r := fsck(t, dir); r.Sound() || len(r.Faults) != 1 || r.Faults[0].Rule != "missing" {
+		if r := examined(t, dir); r.Sound() || len(r.Faults) != 1 || r.Faults[0].Rule != "missing" {
 			t.Errorf("%+v", r)
 		}
 		if _, err := os.Stat(path); err == nil {

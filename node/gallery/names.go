@@ -112,7 +112,7 @@ func (g *Gallery) startNames() error {
 func (g *Gallery) seeNames(txn store.Reader) (said bool, err error) {
 	row, err := txn.Get(keyNames())
 	if errors.Is(err, store.ErrNotFound) {
-		if t, err := g.storedTally(txn); err != nil || t.Commit > 0 {
+		if t, err := g.tallies.Stored(txn); err != nil || t.Commit > 0 {
 			return false, store.Damaged("reading pseudonym keys", errors.Join(err, errors.New("they are missing")))
 		}
 		return false, nil
@@ -464,7 +464,7 @@ func (n *names) key(generation uint32) pseudonym.Key {
 // sure that they do: of a store that stopped early over damage, a scan would not tell.
 func (g *Gallery) leaveNames(ctx context.Context, target *names) error {
 	err := g.view(func(txn store.Reader) error {
-		t, err := g.storedTally(txn)
+		t, err := g.tallies.Stored(txn)
 		if err != nil {
 			return store.Damaged("reading tally", err)
 		}

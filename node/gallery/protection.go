@@ -58,9 +58,9 @@ func (g *Gallery) current(p protected) bool {
 	return p.generation == 0 || p.generation == g.protection.Current()
 }
 
-// holds reports that the secret which a record is stored under is there, if any.
-func (g *Gallery) holds(r keyring.Record) bool {
-	return r.Generation == 0 || g.protection != nil && g.protection.Holds(r.Generation)
+// holds reports that the secret of a generation is there; 0 is for none.
+func (g *Gallery) holds(generation uint32) bool {
+	return generation == 0 || g.protection != nil && g.protection.Holds(generation)
 }
 
 // wipe overwrites what protect made.
@@ -299,7 +299,7 @@ func (g *Gallery) renewRecord(txn store.Reader, s keyring.Subject, r *keyring.Re
 // secret destroyed that what it passed over needs.
 func (g *Gallery) verifyRenewed(ctx context.Context) error {
 	return g.view(func(txn store.Reader) error {
-		t, err := g.storedTally(txn)
+		t, err := g.tallies.Stored(txn)
 		if err != nil {
 			return store.Damaged("reading tally", err)
 		}

@@ -144,7 +144,7 @@ func (g *Gallery) readable(txn store.Reader, p pseudonym.Pseudonym) error {
 func (g *Gallery) verifyRewrapped(ctx context.Context) error {
 	current := g.vault.Current()
 	return g.view(func(txn store.Reader) error {
-		t, err := g.storedTally(txn)
+		t, err := g.tallies.Stored(txn)
 		if err != nil {
 			return store.Damaged("reading tally", err)
 		}

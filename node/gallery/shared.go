@@ -63,7 +63,7 @@ var errOverwritten = errors.New("cannot be told any more")
 // Rows are sealed with a nonce each, so that the last one tells this bundle from others.
 func (g *Gallery) stands(b *bundle) (stands bool, err error) {
 	err = g.db.Update(func(txn store.Txn) error {
-		stored, err := g.storedTally(txn)
+		stored, err := g.tallies.Stored(txn)
 		if err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (g *Gallery) notBehind(txn store.Reader, who named) error {
 	if _, err := g.seeNames(txn); err != nil {
 		return err
 	}
-	stored, err := g.storedTally(txn)
+	stored, err := g.tallies.Stored(txn)
 	switch {
 	case err != nil:
 		return store.Damaged("reading tally", err)

@@ -22,7 +22,7 @@ type Row = store.Row
 // keys, while enrolments go on. Subjects is how many subjects the rows hold.
 func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects uint64, err error) {
 	err = g.view(func(txn store.Reader) error {
-		t, err := g.storedTally(txn)
+		t, err := g.tallies.Stored(txn)
 		if err != nil {
 			return store.Damaged("reading tally", err)
 		}

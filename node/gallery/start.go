@@ -1,7 +1,6 @@
 package gallery
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/tamga-id/tamga/node/gallery/keyring"
@@ -37,7 +36,7 @@ func (g *Gallery) start(known tally.Tally) error {
 // without one must be empty.
 func (g *Gallery) recount() (stored, counted tally.Tally, err error) {
 	err = g.view(func(txn store.Reader) error {
-		if stored, err = g.storedTally(txn); err != nil {
+		if stored, err = g.tallies.Stored(txn); err != nil {
 			return store.Damaged("reading tally", err)
 		}
 		if _, err := txn.Get(copying()); err == nil && stored == (tally.Tally{}) {
@@ -59,19 +58,4 @@ func (g *Gallery) recount() (stored, counted tally.Tally, err error) {
 		return nil
 	})
 	return stored, counted, err
-}
-
-func (g *Gallery) storedTally(txn store.Reader) (tally.Tally, error) {
-	v, err := txn.Get(tally.Row())
-	if errors.Is(err, store.ErrNotFound) {
-		return tally.Tally{}, nil
-	}
-	if err != nil {
-		return tally.Tally{}, err
-	}
-	t, ok := g.tallies.Open(v)
-	if !ok {
-		return tally.Tally{}, ErrDamaged
-	}
-	return t, nil
 }

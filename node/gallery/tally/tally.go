@@ -4,8 +4,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Tally is what the store adds up to after a commit. It holds no more than who
@@ -84,4 +86,21 @@ func (k Key) Open(b []byte) (Tally, bool) {
 		return Tally{}, false
 	}
 	return t, true
+}
+
+// Stored reads the tally of a store: the zero one when it has none, [store.ErrDamaged] when
+// that does not hold.
+func (k Key) Stored(txn store.Reader) (Tally, error) {
+	v, err := txn.Get(Row())
+	if errors.Is(err, store.ErrNotFound) {
+		return Tally{}, nil
+	}
+	if err != nil {
+		return Tally{}, err
+	}
+	t, ok := k.Open(v)
+	if !ok {
+		return Tally{}, store.ErrDamaged
+	}
+	return t, nil
 }

@@ -1,0 +1,65 @@
+package gallery
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tamga-id/tamga/node/gallery/fsck"
+	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/tally"
+)
+
+// surveyor is a store that can read its own files.
+type surveyor interface {
+	Survey(ctx context.Context, progress func(done, total int64)) ([]store.Fault, error)
+}
+
+// Fsck reads everything that the open gallery holds, as of one moment, while look-ups and
+// changes go on: every file that is not being written, every keyring and every record.
+// Damage is no error.
+func (g *Gallery) Fsck(ctx context.Context, progress fsck.Progress) (fsck.Report, error) {
+	var r fsck.Report
+	known := g.commits.Load() // acknowledged before it began
+	err := g.view(func(txn store.Reader) (err error) {
+		if s, ok := g.db.(surveyor); ok {
+			if r.Faults, err = s.Survey(ctx, progress.Bytes()); err != nil {
+				return err
+			}
+		}
+		return g.checker().Rows(ctx, txn, &r, tally.Tally{Commit: known}, progress)
+	})
+	if err == nil {
+		err = g.fsckErasures(ctx, &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("checking gallery: %w", err)
+	}
+	return r, nil
+}
+
+// fsckErasures reads the list of erasures while nobody writes it.
+func (g *Gallery) fsckErasures(ctx context.Context, r *fsck.Report) error {
+	select {
+	case g.turn <- struct{}{}:
+		defer func() { <-g.turn }()
+		return r.Erasures(g.erased.Check(r.Carried.Erasures, r.Carried.Last))
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Fsck does with a gallery in Badger that is not open, and that [Open] may refuse, what
+// [Gallery.Fsck] does with an open one. It changes nothing.
+func Fsck(ctx context.Context, cfg Config, progress fsck.Progress) (r fsck.Report, err error) {
+	if err = cfg.check(); err == nil {
+		r, err = newGallery(cfg).checker().Folder(ctx, cfg.Dir, cfg.Root, progress)
+	}
+	if err != nil {
+		return r, fmt.Errorf("checking gallery: %w", err)
+	}
+	return r, nil
+}
+
+func (g *Gallery) checker() fsck.Checker {
+	return fsck.Checker{Tallies: g.tallies, Vault: g.vault, Index: g.index, Load: g.load, Holds: g.holds}
+}
