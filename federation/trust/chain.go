@@ -35,8 +35,8 @@ type Chain struct {
 	Leaf, Anchor EntityID
 	// ExpiresAt is the earliest expiry of any statement in the chain.
 	ExpiresAt time.Time
-	// Metadata is the Leaf's resolved metadata: its own with its immediate
-	// superior's applied.
+	// Metadata is the Leaf's resolved metadata: its own with its immediate superior's
+	// and the metadata policies of all superiors applied.
 	Metadata Metadata
 	// JWKS are the Leaf's federation keys as its superior vouches for them.
 	JWKS jose.KeySet
@@ -98,7 +98,10 @@ func verifyUndated(chain []string, anchors []Anchor) (Chain, []statement, *Chain
 	c := Chain{
 		Leaf: leaf.sub, Anchor: anchors[i].EntityID, ExpiresAt: leaf.exp, JWKS: superior.keys,
 		statements: slices.Clone(chain), anchorKeys: anchorKeys,
-		resolved: leaf.metadata.overriddenBy(superior.metadata), pinned: superior.metadata,
+		pinned: superior.metadata,
+	}
+	if c.resolved, fault = resolve(statements); fault != nil {
+		return Chain{}, nil, fault
 	}
 	for _, s := range statements[1:] {
 		if s.exp.Before(c.ExpiresAt) {
@@ -148,9 +151,6 @@ func checkGraph(statements []statement) *ChainError {
 			return s.fault(ruleLoop, j)
 		}
 		seen[s.sub] = true
-		if intermediates := j - 1; s.maxPath != nil && intermediates > *s.maxPath {
-			return s.fault(rulePath, j)
-		}
 	}
 	if last := statements[top]; last.iss != last.sub && seen[last.iss] {
 		return last.fault(ruleLoop, top)
@@ -158,7 +158,7 @@ func checkGraph(statements []statement) *ChainError {
 	if !slices.Contains(statements[0].hints, statements[1].iss) {
 		return statements[1].fault(ruleHint, 1)
 	}
-	return nil
+	return checkConstraints(statements)
 }
 
 // verifySignatures goes from the Anchor down, so that a key is used only after the

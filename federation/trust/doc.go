@@ -1,21 +1,17 @@
 // Package trust says who is a member of the federation, and with which keys.
 //
-// It implements the part of OpenID Federation 1.0 (Final, February 2026) that a
-// closed federation of states needs: Entity Configurations, Subordinate
-// Statements, Trust Chains with any number of Intermediates up to the limit,
-// max_path_length, superior metadata, the fetch, list and resolve endpoints, and
-// the metadata type "tamga_node".
+// It implements OpenID Federation 1.0 (Final, February 2026) for a closed federation
+// of states: Entity Configurations, Subordinate Statements, Trust Chains with
+// Intermediates, constraints, metadata policy (package metadatapolicy), and the
+// metadata type "tamga_node".
 //
 // [VerifyChain] is what everything rests on; [Resolver] builds a chain bottom-up. A
 // node publishes itself with package endpoint and learns about the others with package
 // directory; the federation operator runs package authority.
 //
-// What it does not do: metadata_policy, metadata_policy_crit, naming_constraints,
-// allowed_entity_types and critical extension claims are refused, never ignored;
-// Trust Marks are not evaluated; explicit registration and historical keys are
-// absent; a list is read from Anchors only, so members below an Intermediate are
-// resolved when asked for by name and do not appear in a Directory; an endpoint on
-// another host than its Entity is refused, and so are redirects to one.
+// What it does not do: critical extension claims and additional policy operators are
+// refused, never ignored; Trust Marks are not evaluated; explicit registration and
+// historical keys are absent.
 //
 // Invariants:
 //   - a [Chain] exists only after every signature up to an Anchor key that came

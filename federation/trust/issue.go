@@ -37,30 +37,29 @@ type SubordinateStatement struct {
 	// Metadata overrides what the subject declares, parameter by parameter. A
 	// superior of a node pins jurisdiction and peer_id here.
 	Metadata Metadata
-	// MaxPathLength is how many Intermediates may stand between the issuer and a
-	// Leaf; nil sets no limit.
-	MaxPathLength *int
+	// Constraints apply to the subject and to all below it.
+	Constraints Constraints
+	// Policy is the metadata policy for the subject and for all below it: the claim
+	// that [metadatapolicy.Parse] reads, or nil.
+	Policy json.RawMessage
 	// SourceEndpoint is the fetch endpoint the statement comes from; optional.
 	SourceEndpoint string
 }
 
 // signed is the claims set of both kinds of statement:
 //
-//	{"iss","sub","iat","exp","jwks",["authority_hints"],["metadata"],["constraints"],["source_endpoint"]}
+//	{"iss","sub","iat","exp","jwks",["authority_hints"],["metadata"],["constraints"],["metadata_policy"],["source_endpoint"]}
 type signed struct {
-	Iss            EntityID           `json:"iss"`
-	Sub            EntityID           `json:"sub"`
-	Iat            int64              `json:"iat"`
-	Exp            int64              `json:"exp"`
-	JWKS           jose.KeySet        `json:"jwks"`
-	AuthorityHints []EntityID         `json:"authority_hints,omitempty"`
-	Metadata       Metadata           `json:"metadata,omitzero"`
-	Constraints    *signedConstraints `json:"constraints,omitempty"`
-	SourceEndpoint string             `json:"source_endpoint,omitempty"`
-}
-
-type signedConstraints struct {
-	MaxPathLength int `json:"max_path_length"`
+	Iss            EntityID        `json:"iss"`
+	Sub            EntityID        `json:"sub"`
+	Iat            int64           `json:"iat"`
+	Exp            int64           `json:"exp"`
+	JWKS           jose.KeySet     `json:"jwks"`
+	AuthorityHints []EntityID      `json:"authority_hints,omitempty"`
+	Metadata       Metadata        `json:"metadata,omitzero"`
+	Constraints    Constraints     `json:"constraints,omitzero"`
+	MetadataPolicy json.RawMessage `json:"metadata_policy,omitempty"`
+	SourceEndpoint string          `json:"source_endpoint,omitempty"`
 }
 
 // SignEntityConfiguration signs c with the Entity's federation key and returns the
@@ -90,9 +89,7 @@ func SignSubordinateStatement(key jose.PrivateKey, s SubordinateStatement) (stri
 	c := signed{
 		Iss: s.Issuer, Sub: s.Subject, Iat: s.IssuedAt.Unix(), Exp: s.ExpiresAt.Unix(),
 		JWKS: s.Keys, Metadata: s.Metadata, SourceEndpoint: s.SourceEndpoint,
-	}
-	if s.MaxPathLength != nil {
-		c.Constraints = &signedConstraints{*s.MaxPathLength}
+		Constraints: s.Constraints, MetadataPolicy: s.Policy,
 	}
 	return sign(key, c)
 }

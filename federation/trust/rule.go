@@ -8,32 +8,33 @@ type Rule string
 
 // The closed set of rules, in the order in which a chain is checked.
 const (
-	ruleLength      Rule = "chain-length"           // fewer than 2 or more than 8 statements
-	ruleSize        Rule = "statement-size"         // a statement over 64 KiB
-	ruleSyntax      Rule = "syntax"                 // not a compact JWS with a JSON object
-	ruleType        Rule = "type"                   // typ is not entity-statement+jwt
-	ruleAlgorithm   Rule = "algorithm"              // alg is not one this federation allows
-	ruleHeader      Rule = "header"                 // kid missing, or trust_chain in a header
-	ruleClaims      Rule = "claims"                 // a required claim is missing or malformed
-	ruleCritical    Rule = "critical-claim"         // crit names a claim not implemented here
-	ruleMisplaced   Rule = "misplaced-claim"        // claim of the other kind of statement
-	rulePolicy      Rule = "metadata-policy"        // metadata_policy or metadata_policy_crit
-	ruleConstraint  Rule = "unsupported-constraint" // a constraint not implemented here
-	ruleOrder       Rule = "statement-order"        // configuration or subordinate statement where the other belongs
-	ruleLink        Rule = "issuer-subject"         // ES[j].iss is not ES[j+1].sub
-	ruleLoop        Rule = "loop"                   // an Entity appears twice
-	ruleHint        Rule = "authority-hint"         // superior not in the subject's authority_hints
-	ruleAnchor      Rule = "unknown-anchor"         // the chain ends at no configured Anchor
-	ruleKey         Rule = "unknown-key"            // kid not among the keys the superior vouches for
-	ruleSignature   Rule = "signature"              // the signature does not verify
-	ruleNotYet      Rule = "issued-in-future"       // iat more than a minute ahead
-	ruleExpired     Rule = "expired"                // exp has passed
-	rulePath        Rule = "max-path-length"        // more Intermediates than allowed
-	ruleMetadata    Rule = "metadata"               // resolved metadata malformed
-	RuleNotNode     Rule = "no-tamga-node"          // the Entity is no Tamga node
-	ruleUnpinned    Rule = "unpinned"               // superior pins no jurisdiction or peer ID
-	ruleKeysShared  Rule = "federation-key-reused"  // a federation key used as a protocol key
-	ruleWrongEntity Rule = "wrong-entity"           // a valid chain, about somebody else
+	ruleLength      Rule = "chain-length"          // fewer than 2 or more than 8 statements
+	ruleSize        Rule = "statement-size"        // a statement over 64 KiB
+	ruleSyntax      Rule = "syntax"                // not a compact JWS with a JSON object
+	ruleType        Rule = "type"                  // typ is not entity-statement+jwt
+	ruleAlgorithm   Rule = "algorithm"             // alg is not one this federation allows
+	ruleHeader      Rule = "header"                // kid missing, or trust_chain in a header
+	ruleClaims      Rule = "claims"                // a required claim is missing or malformed
+	ruleCritical    Rule = "critical-claim"        // crit names a claim not implemented here
+	ruleMisplaced   Rule = "misplaced-claim"       // claim of the other kind of statement
+	rulePolicy      Rule = "metadata-policy"       // a policy malformed, not understood, or in conflict with a superior's
+	ruleOrder       Rule = "statement-order"       // configuration or subordinate statement where the other belongs
+	ruleLink        Rule = "issuer-subject"        // ES[j].iss is not ES[j+1].sub
+	ruleLoop        Rule = "loop"                  // an Entity appears twice
+	ruleHint        Rule = "authority-hint"        // superior not in the subject's authority_hints
+	ruleAnchor      Rule = "unknown-anchor"        // the chain ends at no configured Anchor
+	ruleKey         Rule = "unknown-key"           // kid not among the keys the superior vouches for
+	ruleSignature   Rule = "signature"             // the signature does not verify
+	ruleNotYet      Rule = "issued-in-future"      // iat more than a minute ahead
+	ruleExpired     Rule = "expired"               // exp has passed
+	rulePath        Rule = "max-path-length"       // more Intermediates than allowed
+	ruleName        Rule = "naming-constraint"     // an Entity Identifier outside the names allowed
+	ruleCompliance  Rule = "policy-violation"      // the Leaf's metadata breaks the metadata policy
+	ruleMetadata    Rule = "metadata"              // resolved metadata malformed
+	RuleNotNode     Rule = "no-tamga-node"         // the Entity is no Tamga node
+	ruleUnpinned    Rule = "unpinned"              // superior pins no jurisdiction or peer ID
+	ruleKeysShared  Rule = "federation-key-reused" // a federation key used as a protocol key
+	ruleWrongEntity Rule = "wrong-entity"          // a valid chain, about somebody else
 )
 
 // ChainError says which statement of a Trust Chain broke which rule.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust/metadatapolicy"
 )
 
 const (
@@ -31,7 +32,9 @@ type statement struct {
 	keys     jose.KeySet
 	hints    []EntityID
 	metadata rawMetadata
-	maxPath  *int
+
+	constraints Constraints
+	policy      metadatapolicy.Policy
 }
 
 // UnverifiedStatement is an Entity Statement that was parsed and that nobody has
@@ -179,13 +182,16 @@ func (c *claims) statement() (statement, *ChainError) {
 	if s.metadata, err = parseRawMetadata(c.Metadata); err != nil {
 		return s, broken(ruleClaims, err)
 	}
+	if s.constraints, err = parseConstraints(c.Constraints); err != nil {
+		return s, broken(ruleClaims, err)
+	}
 	var fault *ChainError
-	s.maxPath, fault = parseConstraints(c.Constraints)
+	s.policy, fault = parsePolicy(c.MetadataPolicy, c.MetadataPolicyCrit)
 	return s, fault
 }
 
 // placement refuses claims of the other kind of statement (sections 3.1.2 and
-// 3.1.3) and the policy claims that are not implemented.
+// 3.1.3).
 func (c *claims) placement(configuration bool) *ChainError {
 	if c.TrustAnchor != nil {
 		return broken(ruleMisplaced, errors.New("trust_anchor"))
@@ -209,9 +215,6 @@ func (c *claims) placement(configuration bool) *ChainError {
 			return broken(ruleMisplaced, errors.New(name))
 		}
 	}
-	if c.MetadataPolicy != nil || c.MetadataPolicyCrit != nil {
-		return broken(rulePolicy, nil)
-	}
 	return nil
 }
 
@@ -232,32 +235,6 @@ func parseHints(raw json.RawMessage) ([]EntityID, error) {
 		hints[i] = id
 	}
 	return hints, nil
-}
-
-// parseConstraints accepts max_path_length alone. Ignoring any other constraint
-// would grant what the superior withheld.
-func parseConstraints(raw json.RawMessage) (*int, *ChainError) {
-	if raw == nil {
-		return nil, nil
-	}
-	var c map[string]json.RawMessage
-	if json.Unmarshal(raw, &c) != nil || c == nil {
-		return nil, broken(ruleClaims, errors.New("constraints is not an object"))
-	}
-	for name := range c {
-		if name != "max_path_length" {
-			return nil, broken(ruleConstraint, nil)
-		}
-	}
-	value, ok := c["max_path_length"]
-	if !ok {
-		return nil, nil
-	}
-	var n *int
-	if json.Unmarshal(value, &n) != nil || n == nil || *n < 0 {
-		return nil, broken(ruleClaims, errors.New("max_path_length is not a number of Intermediates"))
-	}
-	return n, nil
 }
 
 // joseFault maps what crypto/jose refuses onto the rules of a chain.

@@ -65,7 +65,7 @@ func (a *Authority) vouch(e Enrolment, now time.Time) (string, error) {
 		Keys:     e.Keys,
 		Metadata: trust.Metadata{TamgaNode: &trust.NodeMetadata{Jurisdiction: e.Jurisdiction, PeerID: e.PeerID}},
 		// A node is a Leaf: whatever it states about others leads nowhere.
-		MaxPathLength:  &none,
+		Constraints:    trust.Constraints{MaxPathLength: &none},
 		SourceEndpoint: a.cfg.EntityID.Base() + endpoint.Fetch.Path(),
 	})
 }
