@@ -123,6 +123,7 @@ func (n *Node) serveHeads(_ context.Context, from transport.PeerID, frame []byte
 	if !ok || frame[0] != headsVersion {
 		return nil, errors.New("not a member's checkpoint")
 	}
+	n.directory.Heard(from)
 	before, err := n.heads.remember(m, string(frame[1:]))
 	if err != nil {
 		n.log.Warn("checkpoint of a peer not kept", slog.String("entity", string(m.EntityID)), slog.String("cause", err.Error()))

@@ -68,6 +68,7 @@ const (
 const (
 	CodeSuspended       Code = "TMG-TRU-0005"
 	CodePaused          Code = "TMG-TRU-0006"
+	CodePeer            Code = "TMG-TRU-0007"
 	CodeWeakDecision    Code = "TMG-LAW-0003"
 	CodeUnreachable     Code = "TMG-NET-0001"
 	CodeTimeout         Code = "TMG-NET-0002"
@@ -176,6 +177,7 @@ func registry() []CodeEntry {
 		{CodeOwnCountry, Refused, local, "The identifier is of your own country's register; a node asks other countries only.", "Check the country in the subject; nothing was sent."},
 		{CodeNotRunning, "", local, "The own node does not answer.", "Start it with `tamga run --dir DIR`, or check --dir and --api."},
 		{CodeListen, "", local, "An address to listen on cannot be used.", "Stop the program that holds it (`ss -ltunp` names it), or choose another address."},
+		{CodePeer, "", local, "There is no peer of this name in the state that the command needs.", "`tamga peer list` shows the peers and their states; nothing was changed."},
 		{CodeMembership, "", local, "The Trust Anchor does not take this change of its members.", "Compare with what the node's operator sent; nothing was changed."},
 		{CodeAnswerInvalid, Unavailable, local, "The peer's reply does not verify, so it says nothing.", "Report it to the peer's operator with the time of the Query."},
 		{CodeReceiptInvalid, Unavailable, local, "The peer's ledger receipt does not verify, so the reply is not accepted.", "Report it to the peer's operator and keep the reply as evidence."},
@@ -273,6 +275,12 @@ func (c Code) Outcome() Outcome {
 func (c Code) Title() string {
 	e, _ := Lookup(c)
 	return e.Title
+}
+
+// Next is what is to be done about c, or the empty string for an unknown code.
+func (c Code) Next() string {
+	e, _ := Lookup(c)
+	return e.Next
 }
 
 // Fault is an error with the Code that the other side, or the operator, is told.

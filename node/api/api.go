@@ -52,6 +52,7 @@ type Node interface {
 	// Backup streams an encrypted backup to w after recording that in the ledger; with
 	// an error what was written is none.
 	Backup(ctx context.Context, w io.Writer, recipients []string, progress func(part string, records uint64)) (backup.Manifest, error)
+	Peering
 	// Officer is the pseudonym of an account of the caller's system.
 	Officer(account string) string
 	// Status reports the node's state from memory.
@@ -108,6 +109,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	s.renewing(api)
 	s.checking(api)
 	s.copying(api, rules)
+	s.peers(api, rules)
 	s.ledgerVerification(api)
 	s.backup(api)
 	s.status(api)

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/trust"
 )
 
 const (
@@ -35,6 +36,7 @@ func document(registry huma.Registry) *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: "Verifications", Description: "Asking other countries' nodes."},
 			{Name: "Enrolments", Description: "Filling the node's own gallery."},
+			{Name: "Peers", Description: "What the node knows of the other members, and what its operator decides about them."},
 			{Name: "Operation", Description: "What an operator and a supervisor look at."},
 		},
 		Components: &huma.Components{
@@ -108,12 +110,16 @@ func problems(id string, rt route) []*problem {
 			newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
-	case "verify", "enrol", "undo", "erase", "copy-gallery", "verify-ledger", "backup":
+	case "verify", "enrol", "undo", "erase", "copy-gallery", "verify-ledger", "backup", "test-peer", "pause-peer", "resume-peer", "explain-trust":
 		list = append(list, newProblem(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {
 	case "enrol", "undo", "erase":
 		list = append(list, newProblem(http.StatusInsufficientStorage, protocol.CodeStoreFull, ""))
+	}
+	switch id {
+	case "test-peer", "pause-peer", "resume-peer", "explain-trust":
+		list = append(list, ofPeer(trust.ErrNotMember))
 	}
 	switch id {
 	case "verify":
@@ -169,7 +175,8 @@ func finish(registry huma.Registry) {
 
 func isRequest(schema string) bool {
 	switch schema {
-	case "VerificationRequest", "Subject", "Probe", "BackupRequest", "UndoRequest", "EraseRequest", "CopyRequest":
+	case "VerificationRequest", "Subject", "Probe", "BackupRequest", "UndoRequest", "EraseRequest", "CopyRequest",
+		"PeerTestRequest", "PauseRequest", "ResumeRequest", "ExplainRequest":
 		return true
 	}
 	return false

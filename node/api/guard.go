@@ -74,6 +74,13 @@ func routes() []route {
 		// As long as the slowest disk that it is written to takes.
 		{method: "POST", path: "/v1/backups", content: "application/json", who: operator, maxBody: maxBackupBody, timeout: 12 * time.Hour},
 		{method: "GET", path: "/v1/status", who: local},
+		{method: "GET", path: "/v1/peers", who: local},
+		// Sixteen addresses that do not answer, and half a dozen exchanges.
+		{method: "POST", path: "/v1/peers/test", content: "application/json", who: operator, maxBody: 8 << 10, timeout: 5 * time.Minute},
+		{method: "POST", path: "/v1/peers/pause", content: "application/json", who: operator, maxBody: 8 << 10},
+		{method: "POST", path: "/v1/peers/resume", content: "application/json", who: operator, maxBody: 8 << 10},
+		// As many fetches as a chain may cost.
+		{method: "POST", path: "/v1/trust/explanations", content: "application/json", who: operator, maxBody: 8 << 10, timeout: 5 * time.Minute},
 		{method: "GET", path: "/livez", who: anyone, challenge: true},
 		{method: "GET", path: "/readyz", who: anyone},
 		{method: "GET", path: documentPath, who: anyone},

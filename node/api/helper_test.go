@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -17,11 +18,14 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/explain"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 )
 
@@ -46,6 +50,7 @@ type fake struct {
 	renew  func() (node.Renewal, error)
 	copied func(config.Store) (gallery.Copied, error)
 	status node.Status
+	peers  []peering.Peer
 
 	mu      sync.Mutex
 	asked   int
@@ -147,6 +152,47 @@ func (f *fake) VerifyLedger(ctx context.Context) (ledger.Report, error) {
 	return f.audit(ctx)
 }
 
+func (f *fake) Peers() []peering.Peer { return f.peers }
+
+func (f *fake) PeerChain(id trust.EntityID) []explain.Statement {
+	return []explain.Statement{{Kind: explain.Configuration, Issuer: id, Subject: id, Fetched: true}}
+}
+
+func (f *fake) TrustAnchors() []peering.AnchorState {
+	return []peering.AnchorState{{EntityID: "https://anchor.example", Sequence: 3}}
+}
+
+func (f *fake) Suspended() bool { return false }
+
+func (f *fake) PausePeer(name, _ string) (trust.EntityID, error) { return f.named(name) }
+
+func (f *fake) ResumePeer(name string) (trust.EntityID, error) { return f.named(name) }
+
+func (f *fake) ExplainTrust(_ context.Context, name string) (peering.Explanation, error) {
+	id, err := f.named(name)
+	return peering.Explanation{Explanation: explain.Explanation{Entity: id, Outcome: explain.Accepted}}, err
+}
+
+func (f *fake) TestPeer(_ context.Context, name string) (peering.Report, error) {
+	id, err := f.named(name)
+	return peering.Report{Peer: id, Stages: []peering.Stage{{Name: "clock", State: peering.OK, Detail: "within 1s"}}, Clocked: true}, err
+}
+
+func (f *fake) PingPeer(ctx context.Context, name string) (peering.Report, error) {
+	return f.TestPeer(ctx, name)
+}
+
+// named knows KGZ alone.
+func (f *fake) named(name string) (trust.EntityID, error) {
+	switch name {
+	case "KGZ":
+		return "https://node.kgz.example", nil
+	case "UZB":
+		return "", fmt.Errorf("pausing: %w", peering.ErrPaused)
+	}
+	return "", trust.ErrNotMember
+}
+
 func (*fake) Officer(string) string      { return "pseudonym-0001" }
 func (f *fake) Status() node.Status      { return f.status }
 func (*fake) Jurisdiction() string       { return "KAZ" }
@@ -178,7 +224,7 @@ func newRequest(method, path, body string) *http.Request {
 	case "/v1/backups":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/gallery/copy":
+	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/gallery/copy", "/v1/peers/test", "/v1/peers/pause", "/v1/peers/resume", "/v1/trust/explanations":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
 	case "/v1/ledger/verifications", "/v1/templates/renewal", "/v1/gallery/check":

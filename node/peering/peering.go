@@ -63,6 +63,7 @@ type Peers struct {
 	cfg                  Config
 	keeper               *membership.Keeper
 	source               *membership.Source
+	statements           trust.Source // source, and members over libp2p
 
 	suspended atomic.Bool // this node itself
 	news      chan trust.EntityID
@@ -90,17 +91,27 @@ func Open(cfg Config) (*Peers, error) {
 	if p.source, err = membership.NewSource(http, cfg.Anchors, p.keeper, cfg.Client, cfg.Now); err != nil {
 		return nil, err
 	}
-	source := endpoint.Peer{
+	exchange := cfg.Exchange
+	p.cfg.Exchange = func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error) {
+		reply, err := exchange(ctx, to, addrs, protocol, frame)
+		if err != nil {
+			p.Failed(to, err)
+		} else {
+			p.Heard(to)
+		}
+		return reply, err
+	}
+	p.statements = endpoint.Peer{
 		Source: p.source,
 		Exchange: func(ctx context.Context, peerID string, addrs []string, frame []byte) ([]byte, error) {
-			return cfg.Exchange(ctx, transport.PeerID(peerID), addrs, transport.ProtocolTrust, frame)
+			return p.cfg.Exchange(ctx, transport.PeerID(peerID), addrs, transport.ProtocolTrust, frame)
 		},
 		Locate: func(id trust.EntityID) (string, []string, bool) {
 			n, err := p.Directory.Entity(id, cfg.Now())
 			return n.PeerID, n.Addresses, err == nil && len(n.Addresses) > 0
 		},
 	}
-	if p.Directory, err = directory.New(cfg.Anchors, source, filepath.Join(cfg.DataDir, "trust.json")); err != nil {
+	if p.Directory, err = directory.New(cfg.Anchors, p.statements, filepath.Join(cfg.DataDir, "trust.json")); err != nil {
 		return nil, err
 	}
 	for _, l := range p.keeper.Listings() {
@@ -228,6 +239,7 @@ func (p *Peers) Wake() <-chan struct{} { return p.wake }
 
 // Serve answers a notice of another member (PROTOCOL.md, TMG-E-009).
 func (p *Peers) Serve(_ context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
+	p.Heard(from)
 	reply, l, newer, err := p.keeper.Serve(frame, p.cfg.Now())
 	if newer {
 		p.take(l)

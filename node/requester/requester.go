@@ -14,6 +14,7 @@ package requester
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -158,6 +159,22 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}
 	return r.send(ctx, p, peer, own, d.FMROneIn), nil
+}
+
+// Stale makes a Query to the peer that expired a day before now: the peer has to refuse it
+// in clear and records nothing, so that a test of the way there is no question.
+func (r *Requester) Stale(to trust.Node, q protocol.Question, now time.Time) ([]byte, error) {
+	if len(to.SealingKeys) == 0 {
+		return nil, errors.New("making a test Query: the peer has no sealing key")
+	}
+	p, err := protocol.Ask(protocol.Envelope{
+		Issuer: string(r.cfg.Self), Audience: string(to.EntityID), Purpose: "sandbox_test", LegalBasis: "public_task",
+		Operation: protocol.OperationVerify, Officer: "peer-test",
+	}, q, to.SealingKeys[0], r.cfg.Signing, now.Add(-24*time.Hour))
+	if err != nil {
+		return nil, fmt.Errorf("making a test Query: %w", err)
+	}
+	return p.Frame, nil
 }
 
 // unlawful is the code under which own law forbids the question, empty when it does

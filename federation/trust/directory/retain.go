@@ -6,8 +6,8 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
-// Retain makes the directory believe in no other members of the Anchor than ids, at once
-// and until it is told others: what the Anchor says of its members by a way faster than
+// Retain makes the directory believe in no other members of the Anchor than ids, and those
+// below them, at once and until it is told others: what the Anchor says of its members by a way faster than
 // the next [Directory.Refresh], which cannot bring back who is not among them. It neither
 // fetches nor waits, and returns which members are believed in no longer.
 func (d *Directory) Retain(anchor trust.EntityID, ids []trust.EntityID) []trust.EntityID {
@@ -23,7 +23,7 @@ func (d *Directory) Retain(anchor trust.EntityID, ids []trust.EntityID) []trust.
 	}
 	var dropped []trust.EntityID
 	for _, e := range d.snapshot.Load().ordered {
-		if e.anchor == anchor && d.vouched(e) && !set[e.node.EntityID] {
+		if e.anchor == anchor && d.vouched(e) && !set[e.top] {
 			dropped = append(dropped, e.node.EntityID)
 		}
 	}
@@ -39,5 +39,5 @@ func (d *Directory) vouched(e *entry) bool {
 		return true
 	}
 	set, told := (*all)[e.anchor]
-	return !told || set[e.node.EntityID]
+	return !told || set[e.top]
 }

@@ -25,6 +25,7 @@ const (
 type entry struct {
 	node   trust.Node
 	anchor trust.EntityID
+	top    trust.EntityID // whom the Anchor itself vouches for: the member, or an Intermediate above it
 	chain  []string
 }
 
@@ -141,7 +142,14 @@ func newEntry(c trust.Chain) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &entry{node: n, anchor: c.Anchor, chain: c.Statements()}, nil
+	e := &entry{node: n, anchor: c.Anchor, top: c.Leaf, chain: c.Statements()}
+	for _, token := range slices.Backward(e.chain) {
+		if s, err := trust.ParseStatement(token); err == nil && !s.IsConfiguration() {
+			e.top = s.Subject()
+			break
+		}
+	}
+	return e, nil
 }
 
 func (s *snapshot) save(path string) error {

@@ -187,3 +187,10 @@ func (k *Keeper) Suspended(id trust.EntityID) (Suspension, bool) {
 	}
 	return found, ok
 }
+
+// Excludes reports whether no Anchor vouches for the Entity itself: all have published a
+// listing, and none lists it. It may be a member below an Intermediate.
+func (k *Keeper) Excludes(id trust.EntityID) bool {
+	all := k.Listings()
+	return len(all) == len(k.anchors) && !slices.ContainsFunc(all, func(l Listing) bool { return slices.Contains(l.Members, id) })
+}
