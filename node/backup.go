@@ -26,7 +26,12 @@ import (
 // Backup writes a backup of the running node to w, encrypted to the age recipients,
 // after saying so in the ledger. See package node/backup for what is in it.
 func (n *Node) Backup(ctx context.Context, w io.Writer, recipients []string, progress func(part string, records uint64)) (backup.Manifest, error) {
+	// A key that is destroyed meanwhile would be missing from it.
+	n.reading.RLock()
+	defer n.reading.RUnlock()
+	n.takingUp.Lock()
 	b := backer{n.cfg, n.dir, n.keys, n.gallery, n.ledger, n.now}
+	n.takingUp.Unlock()
 	return b.backUp(ctx, w, recipients, progress)
 }
 

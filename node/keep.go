@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/presence"
+	"github.com/tamga-id/tamga/node/keys"
 )
 
 const (
@@ -24,12 +26,17 @@ func (n *Node) keeping(ctx context.Context) error {
 	defer watch.Stop()
 	defer collect.Stop()
 	full := n.watch(ctx, false)
+	meet := time.NewTicker(presence.Every)
+	defer meet.Stop()
+	n.meet(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-watch.C:
 			full = n.watch(ctx, full)
+		case <-meet.C:
+			n.meet(ctx)
 		case <-collect.C:
 			n.collect(ctx)
 		}
@@ -57,4 +64,58 @@ func (n *Node) collect(ctx context.Context) {
 	case files > 0:
 		n.log.InfoContext(ctx, "disk space given back", slog.Int("files", files))
 	}
+}
+
+// meet tells the nodes that share the gallery's store of this one, and has this one's
+// keystore follow theirs: what was prepared here and is current there becomes current
+// here, and what they have destroyed is retired here.
+func (n *Node) meet(ctx context.Context) {
+	others, err := n.gallery.Replicas(time.Now())
+	if err == nil && len(others) > 0 {
+		err = n.follow(others)
+	}
+	if err != nil && ctx.Err() == nil {
+		n.log.WarnContext(ctx, "not in step with the other nodes of the store", slog.String("cause", err.Error()))
+	}
+}
+
+func (n *Node) follow(others []presence.Other) error {
+	for _, f := range []keys.Family{keys.KEK, keys.Pseudonym} {
+		mine := n.family(f)
+		var oldest, current uint32
+		for _, o := range others {
+			theirs := o.Keys[string(f)]
+			oldest, current = max(oldest, theirs.Oldest), max(current, theirs.Current)
+		}
+		activate := current > mine.current && current == mine.newest
+		retire := oldest > max(mine.oldest, mine.keep) && oldest <= mine.current
+		if !activate && !retire {
+			continue
+		}
+		if err := n.followKey(f, activate, oldest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followKey activates the prepared generation of a key, or has those before oldest retired.
+func (n *Node) followKey(f keys.Family, activate bool, oldest uint32) error {
+	roots, err := n.currentRoots()
+	if err != nil {
+		return err
+	}
+	defer roots.Wipe()
+	if activate {
+		_, err = ActivateKey(n.dir, roots, f, n.now())
+	} else {
+		err = roots.update(n.dir, f, func(secrets map[string][]byte) error {
+			_, err := keys.Mark(secrets, f, oldest)
+			return err
+		})
+	}
+	if err == nil {
+		n.retirements.rouse()
+	}
+	return err
 }

@@ -71,8 +71,13 @@ type Node struct {
 	requester atomic.Pointer[requester.Requester]
 	publisher atomic.Pointer[endpoint.Publisher]
 
-	renewals renewals
-	checks   checks
+	renewals    renewals
+	retirements retirements
+	checks      checks
+
+	// reading is held for reading by what reads the whole gallery, or its files, for long,
+	// so that no key is destroyed that it comes across.
+	reading sync.RWMutex
 
 	// takingUp guards what follows, and that one at a time takes up the keystore.
 	takingUp sync.Mutex
@@ -129,7 +134,7 @@ func OpenUnsealed(ctx context.Context, configFile string, roots Roots, log *slog
 		return nil, err
 	}
 	n.checks.wake, n.checks.state.State = make(chan struct{}, 1), CheckIdle
-	n.renewals.wake = make(chan struct{}, 1)
+	n.renewals.wake, n.retirements.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	n.renewals.state = Renewal{State: RenewalIdle, Generation: n.keys.faces.Current()}
 	if n.keys.unfinishedRenewal() {
 		n.renewals.resume(n.keys.faces.Current())

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -140,6 +141,8 @@ func (n *Node) renew(ctx context.Context) {
 	roots, err := n.currentRoots()
 	var gone []uint32
 	if err == nil {
+		n.reading.RLock() // it looks at every subject as of one moment
+		defer n.reading.RUnlock()
 		gone, err = finishRenewal(ctx, n.dir, roots, n.gallery, generation, func(r gallery.Renewed) {
 			n.renewals.set(func(s *Renewal) { s.Looked, s.Renewed = r.Looked, r.Subjects })
 		})
@@ -237,11 +240,21 @@ func beginRenewal(ctx context.Context, dir string, roots Roots, l *ledger.Log, e
 	return generation, false, err
 }
 
+// ErrReplicas: other nodes of the gallery's store still use keys that are to be destroyed.
+var ErrReplicas = errors.New("other nodes of the store still use the key before: give them this node's keystore")
+
 // finishRenewal moves every template to the generation, which is the gallery's current
 // one, and then destroys those before it.
 func finishRenewal(ctx context.Context, dir string, roots Roots, g *gallery.Gallery, generation uint32, progress func(gallery.Renewed)) (gone []uint32, err error) {
 	if _, err := g.RenewAll(ctx, progress); err != nil {
 		return nil, err
+	}
+	behind, err := g.Behind(time.Now(), gallery.KeyTemplate, generation)
+	if err != nil {
+		return nil, err
+	}
+	if len(behind) > 0 {
+		return nil, fmt.Errorf("%w: %s", ErrReplicas, strings.Join(behind, ", "))
 	}
 	err = roots.update(dir, keys.Template, func(secrets map[string][]byte) (err error) {
 		gone, err = keys.Retire(secrets, keys.Template, generation)

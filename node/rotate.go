@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 )
@@ -37,29 +35,28 @@ func readDigests(dir string, roots Roots) (d keystoreDigests, err error) {
 
 // rotating takes up what `tamga key rotate` did to the keystore while the node runs,
 // and wraps the gallery's keys anew after the current KEK changed, or goes on with
-// that after a restart.
+// that after a restart; then it destroys what is to be retired.
 func (n *Node) rotating(ctx context.Context) error {
 	every := time.NewTicker(n.cfg.Trust.Refresh)
 	defer every.Stop()
-	ring := n.keys.ring
-	pending := len(ring.Generations()) > 1
+	pending := true
 	for {
-		if pending {
-			done, err := n.gallery.RewrapAll(ctx, nil)
-			if pending = err != nil; pending && ctx.Err() == nil {
-				n.log.WarnContext(ctx, "keys not rewrapped", slog.String("cause", err.Error()))
-			} else if done.Subjects > 0 {
-				n.log.InfoContext(ctx, "keys rewrapped", slog.Uint64("subjects", done.Subjects))
-			}
+		if pending && n.family(keys.KEK).several() && n.family(keys.KEK).keep == 0 {
+			pending = !n.rewrapping(ctx)
 		}
 		if err := n.renaming(ctx); err != nil {
 			return err
 		}
+		again, stop := n.retiring(ctx)
 		select {
 		case <-ctx.Done():
+			stop()
 			return ctx.Err()
+		case <-n.retirements.wake:
+		case <-again:
 		case <-every.C:
 		}
+		stop()
 		if err := n.reload(ctx); err != nil {
 			n.log.WarnContext(ctx, "changed keystore not taken up", slog.String("cause", err.Error()))
 			continue
@@ -74,13 +71,25 @@ func (n *Node) rotating(ctx context.Context) error {
 	}
 }
 
+// rewrapping wraps the gallery's keys under the current KEK and reports whether all are.
+func (n *Node) rewrapping(ctx context.Context) bool {
+	done, err := n.gallery.RewrapAll(ctx, nil)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		n.log.WarnContext(ctx, "keys not rewrapped", slog.String("cause", err.Error()))
+	case done.Subjects > 0:
+		n.log.InfoContext(ctx, "keys rewrapped", slog.Uint64("subjects", done.Subjects))
+	}
+	return err == nil
+}
+
 // renaming gives subjects their pseudonyms under the current key, or goes on with that
 // after a restart. What fails is tried again.
 func (n *Node) renaming(ctx context.Context) error {
 	if len(n.gallery.PseudonymGenerations()) == 1 {
 		return nil
 	}
-	generation, done, err := n.gallery.RenameAll(ctx, nil)
+	generation, done, err := n.gallery.RenameAll(ctx, func(r gallery.Renamed) { n.retirements.progress(keys.Pseudonym, r.Looked) })
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -132,6 +141,14 @@ func (n *Node) reload(ctx context.Context) error {
 		roots.Wipe()
 		return err
 	}
+	if n.keys.drops(k) { // what reads the gallery for long may still come across it
+		if !n.reading.TryLock() {
+			roots.Wipe()
+			k.wipe()
+			return errReading
+		}
+		defer n.reading.Unlock()
+	}
 	if away {
 		roots.Pseudonym, n.roots.Pseudonym = n.roots.Pseudonym, custody.Root{}
 	}
@@ -148,6 +165,7 @@ func (n *Node) reload(ctx context.Context) error {
 	// they do not.
 	n.gallery.UseRing(k.ring)
 	n.keys.replaceRing(k.ring)
+	n.keys.take(k)
 	n.keys.faces.Replace(k.faces) // gallery and responder hold these
 	k.faces = n.keys.faces
 	n.responder.Store(n.responder.Load().WithKeys(k.signing, k.sealing))
@@ -162,7 +180,7 @@ func (n *Node) reload(ctx context.Context) error {
 // Generation is one generation of a key as `tamga key list` shows it.
 type Generation struct {
 	Number uint32 `json:"number"`
-	State  string `json:"state"` // prepared, active or old
+	State  string `json:"state"` // prepared, active, old or retiring
 }
 
 // KeyFamily is a key that rotates.
@@ -191,18 +209,24 @@ func Keys(dir string, roots Roots) ([]KeyFamily, error) {
 		}
 		family := KeyFamily{Name: f}
 		for _, number := range g.Numbers() {
-			state := "active"
-			if number > g.Current {
-				state = "prepared"
-			} else if number < g.Current {
-				state = "old"
-			}
-			family.Generations = append(family.Generations, Generation{number, state})
+			family.Generations = append(family.Generations, Generation{number, stateOf(g, number)})
 		}
 		out = append(out, family)
 	}
 	family, err := rootFamily(dir)
 	return append(out, family), err
+}
+
+func stateOf(g keys.Generations, number uint32) string {
+	switch {
+	case number > g.Current:
+		return "prepared"
+	case number == g.Current:
+		return "active"
+	case number < g.Keep:
+		return "retiring"
+	}
+	return "old"
 }
 
 // RootKey is the name of the root key among those that rotate.
@@ -301,77 +325,4 @@ func ActivateKey(dir string, roots Roots, f keys.Family, now time.Time) (number 
 		return err
 	})
 	return number, err
-}
-
-// RetireKey destroys the generations before the current one, and returns their
-// numbers. Before it destroys KEKs or pseudonym keys it makes sure that the gallery,
-// which no other process may have open, needs none of them.
-func RetireKey(ctx context.Context, configFile string, roots Roots, f keys.Family, progress func(uint64)) (gone []uint32, err error) {
-	dir := filepath.Dir(configFile)
-	if f == keys.KEK || f == keys.Pseudonym {
-		return retireUsed(ctx, configFile, roots, f, progress)
-	}
-	err = roots.update(dir, f, func(secrets map[string][]byte) error {
-		g, err := keys.Of(secrets, f)
-		if err != nil {
-			return err
-		}
-		gone, err = keys.Retire(secrets, f, g.Current)
-		return err
-	})
-	return gone, err
-}
-
-// retireUsed retires the keys that the gallery uses: KEKs or pseudonym keys.
-func retireUsed(ctx context.Context, configFile string, roots Roots, f keys.Family, progress func(uint64)) (gone []uint32, err error) {
-	dir := filepath.Dir(configFile)
-	cfg, err := config.Load(configFile)
-	if err != nil {
-		return nil, err
-	}
-	k, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
-	if err != nil {
-		return nil, err
-	}
-	defer k.wipe()
-	if err := needPseudonyms(cfg, k); err != nil {
-		return nil, fmt.Errorf("retiring %s: %w", f, err)
-	}
-	current, all := k.ring.Current(), k.ring.Generations()
-	if f == keys.Pseudonym {
-		current, all = k.pseudonyms.Current(), k.pseudonyms.Generations()
-	}
-	if slices.Min(all) == current {
-		return nil, fmt.Errorf("retiring %s: %w", f, keys.ErrNothingOld)
-	}
-	if _, err := os.Stat(galleryDir(cfg)); err != nil {
-		return nil, fmt.Errorf("opening gallery: %w", err)
-	}
-	g, err := openGallery(ctx, cfg, k)
-	if err != nil {
-		return nil, err
-	}
-	// Held open until the keys are gone, so that nobody uses them meanwhile.
-	defer func() { err = errors.Join(err, g.Close()) }()
-	if f == keys.Pseudonym {
-		current, _, err = g.RenameAll(ctx, func(r gallery.Renamed) { report(progress, r.Subjects) })
-	} else {
-		_, err = g.RewrapAll(ctx, func(r gallery.Rewrapped) { report(progress, r.Subjects) })
-	}
-	if err != nil {
-		return nil, err
-	}
-	// Everything is now under the generation that was current when the keys were read. Another may be by now, and then
-	// this one is needed.
-	err = roots.update(dir, f, func(secrets map[string][]byte) (err error) {
-		gone, err = keys.Retire(secrets, f, current)
-		return err
-	})
-	return gone, err
-}
-
-func report(progress func(uint64), n uint64) {
-	if progress != nil {
-		progress(n)
-	}
 }

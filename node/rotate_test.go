@@ -50,7 +50,7 @@ func TestRetireDuringActivation(t *testing.T) {
 	}
 	step()
 	during := 0
-	gone, err := node.RetireKey(t.Context(), config, node.Roots{Node: root}, keys.KEK, func(uint64) {
+	gone, err := node.RetireKey(t.Context(), config, node.Roots{Node: root}, keys.KEK, func(node.Retirement) {
 		during++
 		step()
 	})

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
@@ -70,6 +72,25 @@ type keySet struct {
 	peerID     transport.PeerID
 	token      string
 	enrolToken string
+	families   map[keys.Family]familyState // of those that were opened
+}
+
+// familyState is what is known of a key that rotates, without its secrets.
+type familyState struct{ oldest, current, newest, keep uint32 }
+
+// several reports whether there is a generation before the current one.
+func (f familyState) several() bool { return f.oldest < f.current }
+
+// drops reports whether next lacks a KEK that k has.
+func (k keySet) drops(next keySet) bool {
+	return next.families[keys.KEK].oldest > k.families[keys.KEK].oldest
+}
+
+// take notes what is known of keys that were taken up, beside those that were not opened again.
+func (k *keySet) take(next keySet) {
+	families := maps.Clone(k.families)
+	maps.Copy(families, next.families)
+	k.families = families
 }
 
 // wipe overwrites those that can be. Keys of libraries cannot.
@@ -136,6 +157,12 @@ func loadKeys(secrets map[string][]byte, entity string, number int) (k keySet, e
 
 // loadGenerations loads the keys that node/keys rotates.
 func (k *keySet) loadGenerations(secrets map[string][]byte) error {
+	k.families = make(map[keys.Family]familyState)
+	for _, f := range keys.Families() {
+		if g, err := keys.Of(secrets, f); err == nil { // what is missing and needed shows below
+			k.families[f] = familyState{g.Oldest(), g.Current, slices.Max(g.Numbers()), g.Keep}
+		}
+	}
 	kek, err := keys.Of(secrets, keys.KEK)
 	if err != nil {
 		return fmt.Errorf("loading keys: %w", err)

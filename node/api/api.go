@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/requester"
 )
 
@@ -38,6 +39,11 @@ type Node interface {
 	RenewTemplates(ctx context.Context) (node.Renewal, error)
 	// Renewal reports from memory how far that is.
 	Renewal() node.Renewal
+	// TakeUpKeys puts a changed keystore into use, begins what it says is to be retired,
+	// and returns meanwhile.
+	TakeUpKeys(ctx context.Context) (map[keys.Family]node.Retirement, error)
+	// Retirements reports from memory how far those are that are under way.
+	Retirements() map[keys.Family]node.Retirement
 	// CopyGallery makes another store hold what the gallery does; again after an error,
 	// the rest.
 	CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (gallery.Copied, error)
@@ -107,6 +113,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	s.undoing(api, rules)
 	s.erasing(api, rules)
 	s.renewing(api)
+	s.keys(api)
 	s.checking(api)
 	s.copying(api, rules)
 	s.peers(api, rules)

@@ -66,6 +66,8 @@ func routes() []route {
 		{method: "POST", path: "/v1/subjects/erase", content: "application/json", who: operator, maxBody: 1 << 10},
 		{method: "POST", path: renewalPath, who: operator},
 		{method: "GET", path: renewalPath, who: operator},
+		{method: "POST", path: keysPath, who: operator},
+		{method: "GET", path: keysPath, who: operator},
 		{method: "POST", path: checkPath, who: operator},
 		{method: "GET", path: checkPath, who: operator},
 		// A long ledger takes minutes to recompute, and more than a server's usual

@@ -25,6 +25,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -51,6 +52,9 @@ type fake struct {
 	copied func(config.Store) (gallery.Copied, error)
 	status node.Status
 	peers  []peering.Peer
+
+	takeUp   func() (map[keys.Family]node.Retirement, error)
+	retiring map[keys.Family]node.Retirement
 
 	mu      sync.Mutex
 	asked   int
@@ -118,6 +122,15 @@ func (f *fake) RenewTemplates(context.Context) (node.Renewal, error) {
 	}
 	return f.renew()
 }
+
+func (f *fake) TakeUpKeys(context.Context) (map[keys.Family]node.Retirement, error) {
+	if f.takeUp != nil {
+		return f.takeUp()
+	}
+	return f.Retirements(), nil
+}
+
+func (f *fake) Retirements() map[keys.Family]node.Retirement { return f.retiring }
 
 func (f *fake) Renewal() node.Renewal {
 	r, err := f.RenewTemplates(context.Background())
@@ -227,7 +240,7 @@ func newRequest(method, path, body string) *http.Request {
 	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/gallery/copy", "/v1/peers/test", "/v1/peers/pause", "/v1/peers/resume", "/v1/trust/explanations":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/ledger/verifications", "/v1/templates/renewal", "/v1/gallery/check":
+	case "/v1/ledger/verifications", "/v1/templates/renewal", "/v1/gallery/check", "/v1/keys":
 		req.Header.Set("Authorization", "Bearer "+operators)
 	}
 	return req

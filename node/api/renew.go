@@ -10,7 +10,6 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
-	"github.com/tamga-id/tamga/node/gallery"
 )
 
 type renewalOutput struct{ Body renewal }
@@ -66,18 +65,8 @@ func newRenewal(r node.Renewal) renewal {
 	out := renewal{State: string(r.State), Generation: r.Generation, Resumed: r.Resumed, Looked: r.Looked, Renewed: r.Renewed,
 		Subjects: r.Subjects, Destroyed: append([]uint32{}, r.Destroyed...)}
 	if r.State == node.RenewalFailed {
-		e, _ := protocol.Lookup(renewalCode(r.Err))
+		e, _ := protocol.Lookup(keyCode(r.Err))
 		out.Code, out.Title, out.Next = string(e.Code), e.Title, e.Next
 	}
 	return out
-}
-
-func renewalCode(err error) protocol.Code {
-	switch {
-	case errors.Is(err, gallery.ErrDamaged):
-		return protocol.CodeStoreDamaged
-	case errors.Is(err, custody.ErrBusy):
-		return protocol.CodeStoreLocked
-	}
-	return protocol.CodeInternal
 }

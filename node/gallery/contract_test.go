@@ -590,7 +590,7 @@ func TestRewrapShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	gs[0].UseRing(ring)
-	if n, err := gs[0].RewrapAll(t.Context(), nil); err != nil || n != (gallery.Rewrapped{Looked: 4, Subjects: 4}) {
+	if n, err := gs[0].RewrapAll(t.Context(), nil); err != nil || n != (gallery.Rewrapped{Generation: 2, Looked: 4, Subjects: 4}) {
 		t.Errorf("%+v rewrapped, %v", n, err)
 	}
 	if r, err := gs[1].Enrol(t.Context(), persons(4, 5)); err != nil || !errors.Is(r[0].Err, gallery.ErrOutdated) {

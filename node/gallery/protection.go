@@ -98,7 +98,7 @@ func (g *Gallery) RenewAll(ctx context.Context, progress func(Renewed)) (total R
 	if g.protection == nil {
 		return total, errors.New("renewing templates: they are not protected")
 	}
-	if err := g.announce(ctx, leastProtection, g.protection.Current); err != nil {
+	if _, err := g.announce(ctx, leastProtection, g.protection.Current); err != nil {
 		return total, fmt.Errorf("renewing templates: %w", err)
 	}
 	var broken error // the first

@@ -33,8 +33,9 @@ func (g *Gallery) mayWrap(txn store.Reader, fresh keyring.Subject) error {
 
 // Rewrapped is how far RewrapAll has come.
 type Rewrapped struct {
-	Looked   uint64 // subjects that were looked at
-	Subjects uint64 // of them, those whose key was wrapped under an older KEK
+	Generation uint32 // of the KEK that keys are wrapped under, or a later one, when it is done
+	Looked     uint64 // subjects that were looked at
+	Subjects   uint64 // of them, those whose key was wrapped under an older KEK
 }
 
 // RewrapAll wraps the key of every subject under the current generation of the ring.
@@ -46,11 +47,12 @@ type Rewrapped struct {
 // [Gallery.Behind]. Damaged ones do not keep it from the others, and
 // make it fail with [ErrDamaged] in the end; see [Gallery.EraseDamaged].
 func (g *Gallery) RewrapAll(ctx context.Context, progress func(Rewrapped)) (total Rewrapped, err error) {
-	if err := g.announce(ctx, leastKEK, func() uint32 { return g.vault.Current() }); err != nil {
+	// Another may become current any time.
+	if total.Generation, err = g.announce(ctx, leastKEK, func() uint32 { return g.vault.Current() }); err != nil {
 		return total, fmt.Errorf("rewrapping keys: %w", err)
 	}
 	for after := []byte(nil); ; {
-		page, err := g.stale(after)
+		page, err := g.stale(after, total.Generation)
 		if err == nil {
 			err = errors.Join(g.rewrap(ctx, page.found, &total.Subjects), ctx.Err())
 		}
@@ -66,7 +68,7 @@ func (g *Gallery) RewrapAll(ctx context.Context, progress func(Rewrapped)) (tota
 		}
 		after = page.last
 	}
-	if err := g.verifyRewrapped(ctx); err != nil {
+	if err := g.verifyRewrapped(ctx, total.Generation); err != nil {
 		return total, fmt.Errorf("rewrapping keys: %w", err)
 	}
 	return total, nil
@@ -102,10 +104,9 @@ func (g *Gallery) rewrap(ctx context.Context, found []pseudonym.Pseudonym, total
 	return err
 }
 
-// stale lists subjects after a key whose DEK is wrapped by an older than the current
-// generation, as far as can be read.
-func (g *Gallery) stale(after []byte) (page outdatedPage, err error) {
-	current := g.vault.Current()
+// stale lists subjects after a key whose DEK is wrapped by an older generation than the
+// given one, as far as can be read.
+func (g *Gallery) stale(after []byte, current uint32) (page outdatedPage, err error) {
 	err = g.view(func(txn store.Reader) error {
 		for row, err := range txn.Scan([]byte("k"), after) {
 			if err != nil {
@@ -141,8 +142,7 @@ func (g *Gallery) readable(txn store.Reader, p pseudonym.Pseudonym) error {
 // verifyRewrapped looks at every keyring as of one moment: that none is under an older
 // generation, and that all are there. An engine that stops early over damage would
 // otherwise have the KEK destroyed that what it passed over needs.
-func (g *Gallery) verifyRewrapped(ctx context.Context) error {
-	current := g.vault.Current()
+func (g *Gallery) verifyRewrapped(ctx context.Context, current uint32) error {
 	return g.view(func(txn store.Reader) error {
 		t, err := g.tallies.Stored(txn)
 		if err != nil {

@@ -151,25 +151,25 @@ func (g *Gallery) least(txn store.Reader, of string) (uint32, error) {
 // announce returns once nothing new is stored under generations before the current one
 // any more: neither by a commit of this gallery that is under way, nor by others that
 // share the store.
-func (g *Gallery) announce(ctx context.Context, of string, current func() uint32) error {
+func (g *Gallery) announce(ctx context.Context, of string, current func() uint32) (now uint32, err error) {
 	select {
 	case g.turn <- struct{}{}:
 		defer func() { <-g.turn }()
 	case <-ctx.Done():
-		return ctx.Err()
+		return 0, ctx.Err()
 	}
 	if g.failed != nil {
-		return g.failed
+		return 0, g.failed
 	}
-	if !g.db.Shared() {
-		return nil
+	if now = current(); !g.db.Shared() {
+		return now, nil
 	}
-	return g.update([][]byte{keyLeast(of)}, func(b *bundle) error {
+	err = g.update([][]byte{keyLeast(of)}, func(b *bundle) error {
 		if err := g.catchUp(b.txn); err != nil {
 			return err
 		}
 		least, err := g.least(b.txn, of)
-		now := current()
+		now = current()
 		switch {
 		case err != nil:
 			return err
@@ -180,4 +180,5 @@ func (g *Gallery) announce(ctx context.Context, of string, current func() uint32
 		}
 		return b.set(write{keyLeast(of), g.sealLeast(of, now)})
 	})
+	return now, err
 }

@@ -292,11 +292,11 @@ func Retire(secrets map[string][]byte, f Family, keep uint32) ([]uint32, error) 
 			gone = append(gone, n)
 		}
 	}
-	if g.Keep <= keep {
-		delete(secrets, keepName(f))
-	}
 	if len(gone) == 0 {
 		return nil, fmt.Errorf("retiring %s: %w", f, ErrNothingOld)
+	}
+	if g.Keep <= keep {
+		delete(secrets, keepName(f))
 	}
 	g.setSince(secrets, f)
 	return gone, nil

@@ -14,7 +14,6 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
-	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -27,13 +26,17 @@ two the node runs as long as you like: prepare makes the next generation and ann
 it; activate uses it, while the old one still opens and verifies; retire destroys the
 old one. A step that was interrupted is done or not done: look with key list.
 
-A running node takes a step up within its refresh time and writes a new Entity
+A running node takes a step up at once and writes a new Entity
 Configuration. Members learn of its keys from the Trust Anchor: hand it there after each
 step of signing-key and sealing-key, and let the members refresh before the next one.
 
 Where the pseudonym key has a keystore of its own, that is opened by the flags that begin
 with --pseudonym-; key list shows its generations then. That keystore's own root key rotates
 with --dir naming its folder.
+
+Several nodes on one database have a keystore each. A KEK or pseudonym key is prepared at
+one of them, and its keystore.json given to the others, before it is activated there. The
+others then activate it by themselves, and retire the old one when that one has.
 
 template-key, which stored faces are turned by, is listed here and replaced by
 ` + "`tamga templates renew`" + `, which moves the faces.`,
@@ -59,34 +62,29 @@ know the node by them.`,
 	}
 	rotate.AddCommand(
 		a.rotateCommand("prepare", "Make the next generation of a key", "Peers are told of a prepared signing or sealing key, and nothing uses it yet.",
-			func(_ context.Context, dir string, roots node.Roots, f keys.Family) ([]uint32, string, error) {
-				n, err := node.PrepareKey(dir, roots, f)
-				return []uint32{n}, announce(f) + "tamga key rotate activate", err
+			func(_ context.Context, r rotation) ([]uint32, string, error) {
+				n, err := node.PrepareKey(r.dir, r.roots, r.key)
+				return []uint32{n}, announce(r.key) + "tamga key rotate activate", err
 			}),
 		a.rotateCommand("activate", "Use the prepared generation of a key", `What peers sealed to the old key still opens, and what it signed still verifies. A
 running node begins to wrap the gallery's keys under a new kek at once, and to move people
 to their pseudonyms under a new pseudonym-key: nobody's identifier is asked for, and until
 all are moved people are looked for under both.`,
-			func(_ context.Context, dir string, roots node.Roots, f keys.Family) ([]uint32, string, error) {
-				n, err := node.ActivateKey(dir, roots, f, time.Now())
-				return []uint32{n}, announce(f) + "tamga key rotate retire", err
+			func(_ context.Context, r rotation) ([]uint32, string, error) {
+				n, err := node.ActivateKey(r.dir, r.roots, r.key, time.Now())
+				return []uint32{n}, announce(r.key) + "tamga key rotate retire", err
 			}),
-		a.rotateCommand("retire", "Destroy the generations before the current one", `For signing-key and sealing-key the node may run. For kek and pseudonym-key it must be
-stopped: what is still wrapped by an old kek is wrapped anew, and whoever still lies under
-an old pseudonym gets his new one, and then the old keys are destroyed. Copies
-of keystore.json from before still hold them: destroy those, too.`,
-			func(ctx context.Context, dir string, roots node.Roots, f keys.Family) ([]uint32, string, error) {
-				progress := func(n uint64) {
-					if terminal(a.err) {
-						fmt.Fprintf(a.err, "\rdone: %d", n)
-					}
-				}
-				gone, err := node.RetireKey(ctx, filepath.Join(dir, node.ConfigFile), roots, f, progress)
-				if errors.Is(err, gallery.ErrLocked) {
-					err = &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "stop the node first: an old kek or pseudonym-key is destroyed only while nobody uses the gallery. Nothing was changed"}
-				}
-				return gone, "destroy copies of keystore.json from before; they hold what was destroyed", err
-			}))
+		a.rotateCommand("retire", "Destroy the generations before the current one", `The node may run. For kek and pseudonym-key what is still wrapped by an old kek is wrapped
+anew, and whoever still lies under an old pseudonym gets his new one; when nothing in the
+gallery needs the old keys, and no other node on its database, they are destroyed.
+A running node does that, and goes on with it by itself when this command is interrupted
+or the node is started again; people are verified and enrolled meanwhile. For a node that
+is stopped this does it, and goes on where it was cut off when it is run again. Until the
+end both keys open; `+"`tamga key list`"+` says how far it is.
+
+A node on the same database that does not answer for a minute and a half is not waited
+for: it does not start again before it has the new keystore. Copies of keystore.json from
+before still hold the old keys: destroy those, too.`, a.retireKey))
 	c.AddCommand(a.keyListCommand(), rotate)
 	return c
 }
@@ -95,18 +93,19 @@ func (a *app) keyListCommand() *cobra.Command {
 	var dir string
 	var from rootFlags
 	c := &cobra.Command{
-		Use:     "list",
-		Short:   "List the keys that rotate and their generations",
-		Long:    `Lists every generation with its state: prepared, active or old. The node may run.`,
+		Use:   "list",
+		Short: "List the keys that rotate and their generations",
+		Long: `Lists every generation with its state: prepared, active, old or retiring. The node may run,
+and then says how far a retirement is.`,
 		Example: `  tamga key list --dir kaz --passphrase-file pass.txt -o json`,
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			roots, err := a.openSomeRoots(dir, from, a.givenAny(*from.pseudonym))
 			if err != nil {
 				return err
 			}
 			defer roots.Wipe()
-			return a.emitKeys(dir, roots)
+			return a.emitKeys(c.Context(), dir, roots)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
@@ -114,25 +113,43 @@ func (a *app) keyListCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) emitKeys(dir string, roots node.Roots) error {
+// listedKey is a key as `tamga key list` shows it.
+type listedKey struct {
+	node.KeyFamily
+	Retirement *retirement `json:"retirement,omitempty"` // of a running node, while it is under way
+}
+
+func (k listedKey) states() string {
+	var states []string
+	for _, g := range k.Generations {
+		state := fmt.Sprintf("%d %s", g.Number, g.State)
+		if r := k.Retirement; r != nil && g.Number < r.Keep {
+			state += r.progress()
+		}
+		states = append(states, state)
+	}
+	return strings.Join(states, ", ")
+}
+
+func (a *app) emitKeys(ctx context.Context, dir string, roots node.Roots) error {
 	families, err := node.Keys(dir, roots)
 	if err != nil {
 		return err
 	}
+	underWay := a.retirements(ctx, dir, families)
 	var rows [][2]string
+	listed := []listedKey{}
 	for _, f := range families {
-		var states []string
-		for _, g := range f.Generations {
-			states = append(states, fmt.Sprintf("%d %s", g.Number, g.State))
-		}
-		rows = append(rows, [2]string{string(f.Name), strings.Join(states, ", ")})
+		k := listedKey{f, underWay[f.Name]}
+		listed = append(listed, k)
+		rows = append(rows, [2]string{string(f.Name), k.states()})
 	}
 	if cfg, err := config.Load(filepath.Join(dir, node.ConfigFile)); err == nil && cfg.Pseudonym.Keystore != "" && !roots.Pseudonym.Usable() {
 		rows = append(rows, [2]string{string(keys.Pseudonym), "in the keystore " + cfg.Pseudonym.Keystore + ", not opened"})
 	}
 	return a.emit(struct {
-		Keys []node.KeyFamily `json:"keys"`
-	}{families}, rows)
+		Keys []listedKey `json:"keys"`
+	}{listed}, rows)
 }
 
 // announce is what has to happen between two steps: members learn of keys from the
@@ -141,13 +158,19 @@ func announce(f keys.Family) string {
 	if f == keys.KEK || f == keys.Pseudonym {
 		return "next: "
 	}
-	return "hand the new " + node.EntityConfigurationFile + ", which the running node writes, to the Trust Anchor (tamga anchor enroll), " +
+	return "hand the new " + node.EntityConfigurationFile + ", which a running node writes, to the Trust Anchor (tamga anchor enroll), " +
 		"and let every member refresh; next: "
 }
 
-type rotation func(ctx context.Context, dir string, roots node.Roots, f keys.Family) (numbers []uint32, next string, err error)
+// rotation is what a step is taken with.
+type rotation struct {
+	dir     string
+	roots   node.Roots
+	key     keys.Family
+	running *client // nil when the node does not run
+}
 
-func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Command {
+func (a *app) rotateCommand(verb, short, long string, step func(context.Context, rotation) (numbers []uint32, next string, err error)) *cobra.Command {
 	var dir, risk string
 	var from rootFlags
 	c := &cobra.Command{
@@ -157,26 +180,36 @@ func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Comm
 		Example: "  tamga key rotate " + verb + " --dir kaz --passphrase-file pass.txt sealing-key",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := needDir(dir); err != nil {
+				return err
+			}
+			release, err := lockRotation(dir)
+			if err != nil {
+				return err
+			}
+			defer release()
+			running := a.answering(c.Context(), dir)
 			if args[0] == string(node.RootKey) {
-				return a.rotateRoot(verb, dir, from, risk == riskProtectors)
+				return a.rotateRoot(c.Context(), verb, dir, from, risk == riskProtectors, running)
 			}
 			f, err := family(args[0])
 			if err != nil {
 				return err
 			}
-			both := f == keys.Pseudonym || f == keys.KEK && verb == "retire" // which opens the gallery
+			both := f == keys.Pseudonym || f == keys.KEK && verb == "retire" && running == nil // which opens the gallery
 			roots, err := a.openSomeRoots(dir, from, both || a.givenAny(*from.pseudonym))
 			if err != nil {
 				return err
 			}
 			defer roots.Wipe()
-			numbers, next, err := step(c.Context(), dir, roots, f)
+			numbers, next, err := step(c.Context(), rotation{dir, roots, f, running})
 			if err != nil {
 				return err
 			}
 			a.say("%s: %s %s", verb, f, strings.Trim(fmt.Sprint(numbers), "[]"))
+			a.takeUp(c.Context(), running)
 			a.say("hint: %s", next)
-			return a.emitKeys(dir, roots)
+			return a.emitKeys(c.Context(), dir, roots)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
@@ -189,7 +222,7 @@ func (a *app) rotateCommand(verb, short, long string, step rotation) *cobra.Comm
 
 const riskProtectors = "fewer-protectors"
 
-func (a *app) rotateRoot(verb, dir string, from rootFlags, fewer bool) (err error) {
+func (a *app) rotateRoot(ctx context.Context, verb, dir string, from rootFlags, fewer bool, running *client) (err error) {
 	o, err := a.openWith(dir, from)
 	if err != nil {
 		return err
@@ -207,8 +240,14 @@ func (a *app) rotateRoot(verb, dir string, from rootFlags, fewer bool) (err erro
 		if number, err = node.ActivateRoot(dir, o.root, o.open); errors.Is(err, custody.ErrPassphrase) {
 			return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err, hint: "what opens the root key was changed since tamga key rotate prepare: prepare again. Nothing was changed"}
 		}
-		next = "let the node take it up, which it does within its refresh time, or start it again; next: tamga key rotate retire"
+		next = "next: tamga key rotate retire"
+		if running == nil {
+			next = "let the node take it up, which it does within its refresh time, or start it again; " + next
+		}
 	default:
+		if err := mustTakeUp(ctx, running); err != nil {
+			return err
+		}
 		number, err = node.RetireRoot(dir, o.root)
 		next = "destroy copies of root.json and keystore.json from before: together with what opened them they give every key of then"
 	}
@@ -222,8 +261,9 @@ func (a *app) rotateRoot(verb, dir string, from rootFlags, fewer bool) (err erro
 		defer root.Wipe()
 	}
 	a.say("%s: %s %d", verb, node.RootKey, number)
+	a.takeUp(ctx, running)
 	a.say("hint: %s", next)
-	return a.emitKeys(dir, node.Roots{Node: root})
+	return a.emitKeys(ctx, dir, node.Roots{Node: root})
 }
 
 // pinned says what stands in the way of rotating a key; "" for others.

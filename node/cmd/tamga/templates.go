@@ -88,7 +88,7 @@ func (a *app) renewTemplates(ctx context.Context, f renewFlags) error {
 	if err != nil {
 		return err
 	}
-	p := renewalProgress{app: a}
+	p := renewalProgress{app: a, doing: "renewing"}
 	var r renewal
 	if cl != nil {
 		r, err = p.follow(ctx, cl)
@@ -179,9 +179,10 @@ func unfinishedHere(err error) error {
 // renewalProgress draws a bar when somebody looks, says every tenth of a large register
 // when there is no terminal, or in NDJSON says every step.
 type renewalProgress struct {
-	app  *app
-	bar  *progressbar.ProgressBar
-	next uint64
+	app   *app
+	doing string
+	bar   *progressbar.ProgressBar
+	next  uint64
 }
 
 func (p *renewalProgress) show(looked, subjects uint64) {
@@ -191,13 +192,13 @@ func (p *renewalProgress) show(looked, subjects uint64) {
 		_ = json.NewEncoder(a.out).Encode(map[string]uint64{"looked": looked, "subjects": subjects})
 	case terminal(a.err):
 		if p.bar == nil {
-			p.bar = progressbar.NewOptions64(int64(subjects), progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription("renewing"),
+			p.bar = progressbar.NewOptions64(int64(subjects), progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(p.doing),
 				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true))
 		}
 		_ = p.bar.Set64(int64(min(looked, subjects)))
 	case subjects >= 1000 && looked*10 >= (p.next+1)*subjects:
 		p.next = looked * 10 / subjects
-		a.say("renewing: %d %% (%d of %d)", p.next*10, looked, subjects)
+		a.say("%s: %d %% (%d of %d)", p.doing, p.next*10, looked, subjects)
 	}
 }
 

@@ -1,0 +1,91 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
+)
+
+type keysOutput struct{ Body keysReport }
+
+type keysReport struct {
+	Retirements []retirement `json:"retirements" nullable:"false" doc:"Keys of which old generations are being destroyed now. One that is not listed any more is done, or was taken back with the keystore."`
+}
+
+type retirement struct {
+	Key     string   `json:"key" enum:"kek,pseudonym-key" doc:"Which key."`
+	State   string   `json:"state" enum:"running,waiting,failed" doc:"Running: people are moved to the newer generation. Waiting: until nobody else needs the old ones. Failed: tried again by itself; nothing was lost."`
+	Keep    uint32   `json:"keep" minimum:"1" doc:"The generations before this one are destroyed in the end."`
+	Done    uint64   `json:"done" doc:"Subjects who were looked at."`
+	Total   uint64   `json:"total" doc:"How many people are enrolled."`
+	Waiting []string `json:"waiting" nullable:"false" doc:"For what is waited: other nodes of the store, by host, or what this one is doing."`
+	Code    string   `json:"code,omitempty" pattern:"^TMG-[A-Z]{3}-[0-9]{4}$" doc:"What keeps it from being done; absent unless failed."`
+	Title   string   `json:"title,omitempty" doc:"What the code means, in one sentence."`
+	Next    string   `json:"next,omitempty" doc:"What to do now."`
+}
+
+const keysPath = "/v1/keys"
+
+func keysExample() keysReport {
+	return keysReport{Retirements: []retirement{{Key: "kek", State: "running", Keep: 3, Done: 250_000, Total: 1_000_000, Waiting: []string{}}}}
+}
+
+func (s *service) keys(api huma.API) {
+	take := operation(api, "take-up-keys", http.MethodPost, keysPath, "Take up a changed keystore now",
+		"After `tamga key rotate`: the node does by itself what this does, but only within its refresh time. Begins what the keystore says is to be retired, "+
+			"and answers meanwhile. Needs the operator's token.", "Operation", keysExample())
+	take.DefaultStatus = http.StatusOK
+	huma.Register(api, *take, s.takeUpKeys)
+	look := operation(api, "keys", http.MethodGet, keysPath, "How far the retirement of keys is",
+		"From memory. Needs the operator's token.", "Operation", keysExample())
+	huma.Register(api, *look, func(context.Context, *struct{}) (*keysOutput, error) {
+		return &keysOutput{Body: newKeysReport(s.node.Retirements())}, nil
+	})
+}
+
+func (s *service) takeUpKeys(ctx context.Context, _ *struct{}) (*keysOutput, error) {
+	r, err := s.node.TakeUpKeys(ctx)
+	if err != nil {
+		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeRotation, "The keystore could not be taken up; the node goes on with the keys it has, and its log says why.")
+	}
+	return &keysOutput{Body: newKeysReport(r)}, nil
+}
+
+func newKeysReport(all map[keys.Family]node.Retirement) keysReport {
+	out := keysReport{Retirements: []retirement{}}
+	for _, f := range slices.Sorted(maps.Keys(all)) {
+		r := all[f]
+		one := retirement{Key: string(f), State: string(r.State), Keep: r.Keep, Done: min(r.Done, r.Total), Total: r.Total, Waiting: list(r.Waiting)}
+		if r.State == node.RetirementFailed {
+			e, _ := protocol.Lookup(keyCode(r.Err))
+			one.Code, one.Title, one.Next = string(e.Code), e.Title, e.Next
+		}
+		out.Retirements = append(out.Retirements, one)
+	}
+	return out
+}
+
+// keyCode says what keeps the node from replacing a key.
+func keyCode(err error) protocol.Code {
+	switch {
+	case errors.Is(err, gallery.ErrOutdated), errors.Is(err, node.ErrReplicas):
+		return protocol.CodeRotation
+	case errors.Is(err, node.ErrPseudonymKey), errors.Is(err, node.ErrForeignPseudonymKey):
+		return protocol.CodePseudonymKey
+	case errors.Is(err, gallery.ErrDamaged):
+		return protocol.CodeStoreDamaged
+	case errors.Is(err, custody.ErrBusy):
+		return protocol.CodeStoreLocked
+	}
+	return protocol.Code(ofStore(err, "").Code)
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
+)
+
+const keysPath = "/v1/keys"
+
+// retirement is how far a running node is, as its API reports it.
+type retirement struct {
+	State   string        `json:"state"`
+	Keep    uint32        `json:"keep"`
+	Done    uint64        `json:"done"`
+	Total   uint64        `json:"total"`
+	Waiting []string      `json:"waiting"`
+	Code    protocol.Code `json:"code,omitempty"`
+	Title   string        `json:"title,omitempty"`
+}
+
+// progress is what stands behind the state in a table.
+func (r retirement) progress() string {
+	switch r.State {
+	case string(node.RetirementWaiting):
+		return " (waiting for " + strings.Join(r.Waiting, ", ") + ")"
+	case string(node.RetirementFailed):
+		return fmt.Sprintf(" (%s, tried again by itself)", r.Code)
+	}
+	return fmt.Sprintf(" (%d of %d)", r.Done, r.Total)
+}
+
+type keysReply struct {
+	Retirements []struct {
+		Key keys.Family `json:"key"`
+		retirement
+	} `json:"retirements"`
+}
+
+func (k keysReply) of(f keys.Family) *retirement {
+	for _, r := range k.Retirements {
+		if r.Key == f {
+			return &r.retirement
+		}
+	}
+	return nil
+}
+
+// lockRotation keeps other commands from rotating keys of the node. A pseudonym keystore
+// alone has no node.
+func lockRotation(dir string) (release func(), err error) {
+	release, err = node.LockRotation(filepath.Join(dir, node.ConfigFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil // what is missing shows next
+	}
+	return release, err
+}
+
+// answering is a client of the running node, nil when there is none that answers: then
+// the gallery's lock tells whether it is there.
+func (a *app) answering(ctx context.Context, dir string) *client {
+	cl, err := a.running(ctx, nodeFlags{dir: dir})
+	if err != nil {
+		return nil
+	}
+	return cl
+}
+
+// retirements asks the running node about keys that are being retired.
+func (a *app) retirements(ctx context.Context, dir string, families []node.KeyFamily) map[keys.Family]*retirement {
+	retiring := func(f node.KeyFamily) bool {
+		return slices.ContainsFunc(f.Generations, func(g node.Generation) bool { return g.State == "retiring" })
+	}
+	out := make(map[keys.Family]*retirement)
+	if !slices.ContainsFunc(families, retiring) {
+		return out
+	}
+	var reply keysReply
+	if cl := a.answering(ctx, dir); cl == nil || cl.call(ctx, http.MethodGet, keysPath, "", nil, &reply) != nil {
+		return out
+	}
+	for _, r := range reply.Retirements {
+		out[r.Key] = &r.retirement
+	}
+	return out
+}
+
+// takeUp has the running node use the changed keystore now.
+func (a *app) takeUp(ctx context.Context, running *client) {
+	if running == nil {
+		return
+	}
+	if err := mustTakeUp(ctx, running); err != nil {
+		a.say("the running node has not taken this up yet: %v; it tries again within its refresh time", err)
+	}
+}
+
+// mustTakeUp has the running node, if there is one, use the keystore as it is now.
+func mustTakeUp(ctx context.Context, running *client) error {
+	if running == nil {
+		return nil
+	}
+	var reply keysReply
+	return running.call(ctx, http.MethodPost, keysPath, "", nil, &reply)
+}
+
+// retireKey retires a key: of a running node, by it.
+func (a *app) retireKey(ctx context.Context, r rotation) (gone []uint32, next string, err error) {
+	next = "destroy copies of keystore.json from before; they hold what was destroyed"
+	p := &retireProgress{renewalProgress: renewalProgress{app: a, doing: "retiring"}}
+	defer p.end()
+	if r.running == nil || !node.IsUsed(r.key) {
+		gone, err = node.RetireKey(ctx, filepath.Join(r.dir, node.ConfigFile), r.roots, r.key, p.stopped)
+		if !errors.Is(err, gallery.ErrLocked) {
+			return gone, next, err
+		}
+		if r.running = a.answering(ctx, r.dir); r.running == nil { // or it was just started
+			return nil, next, &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err,
+				hint: "it is written down and nothing else was changed: the node does it when it runs, or run this again when nothing else uses the gallery"}
+		}
+	}
+	gone, err = p.follow(ctx, r)
+	return gone, next, err
+}
+
+// retireProgress shows how far a retirement is.
+type retireProgress struct {
+	renewalProgress
+	waiting string // for whom, as last said
+}
+
+func (p *retireProgress) stopped(r node.Retirement) { p.at(r.Done, r.Total, r.Waiting) }
+
+func (p *retireProgress) at(done, total uint64, waiting []string) {
+	if names := strings.Join(waiting, ", "); names != p.waiting {
+		if p.waiting = names; names != "" {
+			p.app.say("waiting for %s", names)
+		}
+	}
+	if len(waiting) == 0 {
+		p.show(done, total)
+	}
+}
+
+// follow has the running node retire the old generations, and returns when they are gone
+// from the keystore.
+func (p *retireProgress) follow(ctx context.Context, r rotation) (gone []uint32, err error) {
+	keep, err := node.MarkKey(r.dir, r.roots, r.key)
+	if err != nil {
+		return nil, err
+	}
+	if gone, err = before(r, keep); err != nil {
+		return nil, err
+	}
+	every := time.NewTicker(pollEvery)
+	defer every.Stop()
+	for method := http.MethodPost; ; {
+		var reply keysReply
+		if err := r.running.call(ctx, method, keysPath, "", nil, &reply); err != nil {
+			return nil, retiringThere(err)
+		}
+		method = http.MethodGet
+		switch now := reply.of(r.key); {
+		case now == nil:
+			left, err := before(r, keep)
+			if err != nil || len(left) == 0 {
+				return gone, err
+			}
+			method = http.MethodPost // it has not seen it yet
+		case now.State == string(node.RetirementFailed):
+			exit := exitFailure
+			if now.Code == protocol.CodeStoreDamaged {
+				exit = exitIntegrity
+			}
+			return nil, &failure{exit: exit, code: now.Code, err: fmt.Errorf("retiring %s: %s", r.key, now.Title),
+				hint: "the node tries again by itself and both keys open until it is done; its log says what is in the way"}
+		default:
+			p.at(now.Done, now.Total, now.Waiting)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, retiringThere(ctx.Err())
+		case <-every.C:
+		}
+	}
+}
+
+// before are the generations of a key before keep that are in the keystore.
+func before(r rotation, keep uint32) (numbers []uint32, err error) {
+	families, err := node.Keys(r.dir, r.roots)
+	for _, f := range families {
+		for _, g := range f.Generations {
+			if f.Name == r.key && g.Number < keep {
+				numbers = append(numbers, g.Number)
+			}
+		}
+	}
+	return numbers, err
+}
+
+// retiringThere is a failure to learn how far the running node is.
+func retiringThere(err error) error {
+	f := *classify(err)
+	f.hint = "it is written down: the node goes on by itself, also when it is started again; `tamga key list` shows how far it is"
+	return &f
+}
