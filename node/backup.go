@@ -15,7 +15,6 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/backup"
@@ -41,6 +40,19 @@ func (r *Registrar) Backup(ctx context.Context, w io.Writer, recipients []string
 	return b.backUp(ctx, w, recipients, progress)
 }
 
+// Escrow makes a key escrow of the node, encrypted to the age recipients, after saying so
+// in the ledger.
+func (n *Node) Escrow(ctx context.Context, recipients []string) ([]byte, backup.Manifest, error) {
+	b := backer{n.cfg, n.dir, n.keys, n.gallery, n.ledger, n.now}
+	return b.escrow(ctx, recipients)
+}
+
+// Escrow does what Node.Escrow does, of a node that is not running.
+func (r *Registrar) Escrow(ctx context.Context, recipients []string) ([]byte, backup.Manifest, error) {
+	b := backer{r.cfg, r.dir, r.keys, r.gallery, r.ledger, r.now}
+	return b.escrow(ctx, recipients)
+}
+
 // backer is the parts of a node that a backup is made of.
 type backer struct {
 	cfg     config.Config
@@ -56,16 +68,23 @@ func (b backer) backUp(ctx context.Context, w io.Writer, texts []string, progres
 	if err != nil {
 		return backup.Manifest{}, fmt.Errorf("creating backup: %w", err)
 	}
-	// The trace comes first: whoever holds the operator's token and takes a copy
-	// away shows in the ledger, with a digest of whom the copy was encrypted to.
-	leaf, err := backupLeaf(b.cfg.EntityID, texts, b.now())
-	if err != nil {
+	if err := b.witness(ctx, "backup", texts); err != nil {
 		return backup.Manifest{}, err
 	}
-	if _, err := b.ledger.Append(ctx, leaf); err != nil {
-		return backup.Manifest{}, &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
-	}
 	return b.write(ctx, w, recipients, progress)
+}
+
+// witness writes the trace that comes first: whoever holds the operator's token and takes
+// a copy away shows in the ledger, with a digest of whom the copy was encrypted to.
+func (b backer) witness(ctx context.Context, operation string, recipients []string) error {
+	leaf, err := backupLeaf(b.cfg.EntityID, operation, recipients, b.now())
+	if err != nil {
+		return err
+	}
+	if _, err := b.ledger.Append(ctx, leaf); err != nil {
+		return &protocol.Fault{Code: protocol.CodeLedgerUnavailable, Err: err}
+	}
+	return nil
 }
 
 func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, progress func(string, uint64)) (m backup.Manifest, err error) {
@@ -95,34 +114,33 @@ func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, prog
 	}
 	return backup.Create(ctx, w, to, backup.Source{
 		EntityID: b.cfg.EntityID, Jurisdiction: b.cfg.Jurisdiction, Gallery: b.gallery,
-		Ledgers: ledgers,
-		Files:   func() ([]backup.File, error) { return backupFiles(b.cfg, b.dir) },
-		Key:     b.keys.federation, Now: b.now(), Progress: progress,
+		Ledgers:   ledgers,
+		Files:     func() ([]backup.File, error) { return backupFiles(b.cfg, b.dir) },
+		Templates: b.keys.faces.Generations,
+		Key:       b.keys.federation, Now: b.now(), Progress: progress,
 	})
 }
 
-// backupLeaf is the entry about a backup: how many recipients, and a digest that
+// backupLeaf is the entry about a backup or key escrow: how many recipients, and a digest that
 // tells whether they were those that somebody names.
-func backupLeaf(entity string, recipients []string, at time.Time) ([]byte, error) {
+func backupLeaf(entity, operation string, recipients []string, at time.Time) ([]byte, error) {
 	sorted := slices.Sorted(slices.Values(recipients))
 	digest := sha256.Sum256([]byte("tamga/v1/backup-recipients\x00" + strings.Join(sorted, "\x00")))
 	return protocol.NewLeaf(protocol.LeafBackup, protocol.Envelope{
-		Issuer: entity, Audience: entity, Purpose: "backup", LegalBasis: "legal_obligation", Operation: "backup",
+		Issuer: entity, Audience: entity, Purpose: "backup", LegalBasis: "legal_obligation", Operation: operation,
 		Officer: fmt.Sprintf("to-%d-recipients", len(recipients)),
 	}, digest, protocol.Verdict{}, at).Marshal()
 }
 
-// backupFiles are the folder's files under the names they have in a restored one,
-// which holds everything itself, wherever it lies now. The API tokens are not among
-// them: they are in the keystore, and a node without them writes them anew.
+// backupFiles are the folder's files under the names they have in a restored one, which
+// holds everything itself, wherever it lies now. Root file and keystore are not among
+// them: they are in the key escrow. Nor are the API tokens, which are in the keystore: a
+// node without them writes them anew.
 func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 	moved := cfg
 	moved.DataDir, moved.Policy.Law = backup.DataDir, lawFile
 	moved.Store = config.Store{} // a restored gallery lies in the folder, whatever kept it
-	from := [][2]string{
-		{RootFile(dir), filepath.Base(RootFile(dir))}, {keystorePath(dir), filepath.Base(keystorePath(dir))},
-		{filepath.Join(dir, EntityConfigurationFile), backup.EntityConfiguration}, {cfg.Policy.Law, lawFile},
-	}
+	from := [][2]string{{filepath.Join(dir, EntityConfigurationFile), backup.EntityConfiguration}, {cfg.Policy.Law, lawFile}}
 	move := func(paths []string, stem, suffix string) []string {
 		var out []string
 		for i, path := range paths {
@@ -157,11 +175,7 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 	}
 	files := []backup.File{{Name: ConfigFile, Data: yaml}}
 	for _, f := range from {
-		read := os.ReadFile
-		if f[0] == RootFile(dir) || f[0] == keystorePath(dir) {
-			read = custody.ReadFile
-		}
-		b, err := read(f[0])
+		b, err := os.ReadFile(f[0])
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", f[1], err)
 		}
@@ -173,18 +187,7 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 // OpenRestored opens the gallery of a restored folder, which authenticates what it
 // holds under the node's keys, and returns the number of subjects. It changes nothing
 // that a node would serve.
-func OpenRestored(dir string, passphrase []byte) (subjects int64, err error) {
-	root, err := OpenRoot(dir, passphrase, time.Now())
-	if err != nil {
-		return 0, err
-	}
-	defer root.Wipe()
-	return OpenRestoredUnsealed(dir, Roots{Node: root})
-}
-
-// OpenRestoredUnsealed does what OpenRestored does with root keys that are open already.
-// The caller may wipe them afterwards.
-func OpenRestoredUnsealed(dir string, roots Roots) (subjects int64, err error) {
+func OpenRestored(dir string, roots Roots) (subjects int64, err error) {
 	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
 	if err != nil {
 		return 0, err

@@ -2,8 +2,10 @@ package node
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
+	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/protection"
 )
@@ -18,4 +20,17 @@ func (r *Registrar) Faces() *protection.Faces { return r.keys.faces }
 func (r *Registrar) BeginRenewal(ctx context.Context, roots Roots) error {
 	_, _, err := beginRenewal(ctx, r.dir, roots, r.ledger, r.entity, time.Now)
 	return err
+}
+
+// OpenGallery opens the gallery of a folder, whatever its ledger says.
+func OpenGallery(dir string, roots Roots) (*gallery.Gallery, error) {
+	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
+	if err != nil {
+		return nil, err
+	}
+	k, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
+	if err != nil {
+		return nil, err
+	}
+	return gallery.Open(galleryConfig(cfg, k))
 }

@@ -42,7 +42,7 @@ const (
 // works is what a child can be killed at, and within which time after it began.
 var works = map[string]time.Duration{
 	"start": 120 * time.Millisecond, "enrol": 200 * time.Millisecond, "erase": 300 * time.Millisecond,
-	"rotate": 500 * time.Millisecond, "backup": 300 * time.Millisecond,
+	"rotate": 500 * time.Millisecond, "backup": 300 * time.Millisecond, "escrow": 60 * time.Millisecond,
 }
 
 // killed is the enrolment of a person whose templates follow from the name: a small one
@@ -63,7 +63,7 @@ func TestKilledChild(t *testing.T) {
 	}
 	c := child{dir: dir, config: filepath.Join(dir, node.ConfigFile), to: strings.Fields(os.Getenv(killAge))}
 	work := os.Getenv(killWork)
-	if err := map[string]func(context.Context) error{"start": c.enrol, "enrol": c.enrol, "erase": c.erase, "rotate": c.rotate, "backup": c.backup}[work](t.Context()); err != nil {
+	if err := map[string]func(context.Context) error{"start": c.enrol, "enrol": c.enrol, "erase": c.erase, "rotate": c.rotate, "backup": c.backup, "escrow": c.escrow}[work](t.Context()); err != nil {
 		fmt.Printf("fault %v\n", err)
 		t.Fatal(err)
 	}
@@ -225,10 +225,40 @@ func (c *child) backup(ctx context.Context) error {
 		if _, err := r.Backup(ctx, f, c.to, nil); err != nil {
 			return err
 		}
-		if err := errors.Join(f.Sync(), f.Close(), os.Rename(name+".partial", name)); err != nil {
+		if err := errors.Join(f.Sync(), f.Close(), c.writeEscrow(ctx, r), os.Rename(name+".partial", name)); err != nil {
 			return err
 		}
 		c.say("wrote %s", name)
+	}
+}
+
+// escrowFile is where the children write the key escrow.
+func escrowFile(dir string) string {
+	return filepath.Join(filepath.Dir(dir), "kaz"+backup.EscrowEnding)
+}
+
+func (c *child) writeEscrow(ctx context.Context, r *node.Registrar) error {
+	b, _, err := r.Escrow(ctx, c.to)
+	if err == nil {
+		err = custody.WriteFile(escrowFile(c.dir), b)
+	}
+	return err
+}
+
+// escrow writes the key escrow over and over.
+func (c *child) escrow(ctx context.Context) error {
+	r, err := c.open(ctx)
+	if err == nil {
+		err = c.writeEscrow(ctx, r)
+	}
+	if err != nil {
+		return err
+	}
+	c.say("begins")
+	for {
+		if err := c.writeEscrow(ctx, r); err != nil {
+			return err
+		}
 	}
 }
 
@@ -251,7 +281,7 @@ type campaign struct {
 // does not decide whether the test passes.
 func TestKilled(t *testing.T) {
 	c := newCampaign(t)
-	order := []string{"enrol", "erase", "rotate", "backup", "start"}
+	order := []string{"enrol", "erase", "rotate", "backup", "escrow", "start"}
 	for i := range *kills {
 		work := order[i%len(order)]
 		fresh := c.runUntilKilled(t, work)
@@ -368,13 +398,25 @@ func (c *campaign) check(t *testing.T, names []string) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
+	var escrow *backup.Escrow
+	if _, err := os.Stat(escrowFile(c.dir)); err == nil {
+		if escrow, err = backup.OpenEscrow(escrowFile(c.dir), []age.Identity{c.identity}, ""); err != nil {
+			t.Fatalf("the key escrow after a kill: %v", err)
+		}
+	}
 	for _, file := range c.backups {
+		if escrow == nil {
+			t.Fatal("there is a backup and no key escrow")
+		}
 		checked, err := backup.Check(t.Context(), file, []age.Identity{c.identity}, "", nil)
 		if err == nil {
-			err = checked.Restore(t.Context(), file+".restored", nil)
+			err = checked.Restore(t.Context(), file+".restored", escrow, nil)
 		}
 		if err == nil {
 			err = checked.Audit(t.Context(), file+".restored")
+		}
+		if err == nil {
+			_, err = openRestored(t, file+".restored")
 		}
 		if err != nil {
 			t.Fatalf("a backup that was acknowledged: %v", err)

@@ -47,11 +47,11 @@ func checkRecovery(cfg config.Config) error {
 	return nil
 }
 
-// Restore makes dir, which must not exist, the folder of the node of a backup, in
-// recovery. It appears under its name when it is complete. The file erasures, empty for
+// Restore makes dir, which must not exist, the folder of the node of a backup and its key
+// escrow, in recovery. It appears under its name when it is complete. The file erasures, empty for
 // none, is a later list of erasures of its gallery (erasure.File) than the one
 // in the backup: whoever is on it is erased again before anybody is served.
-func Restore(ctx context.Context, c *backup.Checked, dir, erasures string, progress func(part string, records uint64)) (recovery.Claim, error) {
+func Restore(ctx context.Context, c *backup.Checked, keys *backup.Escrow, dir, erasures string, progress func(part string, records uint64)) (recovery.Claim, error) {
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return recovery.Claim{}, fmt.Errorf("restoring backup: %s: %w", dir, fs.ErrExist)
 	}
@@ -63,7 +63,7 @@ func Restore(ctx context.Context, c *backup.Checked, dir, erasures string, progr
 	if err := errors.Join(os.RemoveAll(partial), os.MkdirAll(filepath.Dir(dir), 0o700)); err != nil { // partial of a restore that was killed
 		return recovery.Claim{}, fmt.Errorf("restoring backup: %w", err)
 	}
-	if err := c.Restore(ctx, partial, progress); err != nil {
+	if err := c.Restore(ctx, partial, keys, progress); err != nil {
 		return recovery.Claim{}, err
 	}
 	l := c.Manifest.Ledger()

@@ -26,6 +26,31 @@ func passport(value string) pseudonym.Identifier {
 	return pseudonym.Identifier{Jurisdiction: "KAZ", Type: pseudonym.IDPassport, Value: value}
 }
 
+// escrowOf takes the key escrow and opens it.
+func escrowOf(t *testing.T, r *node.Registrar, recipients []string, id age.Identity) *backup.Escrow {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kaz.tamga-escrow")
+	b, _, err := r.Escrow(t.Context(), recipients)
+	if err == nil {
+		err = os.WriteFile(file, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := backup.OpenEscrow(file, []age.Identity{id}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func openRestored(t *testing.T, dir string) (int64, error) {
+	t.Helper()
+	root := openRoot(t, dir)
+	defer root.Wipe()
+	return node.OpenRestored(dir, node.Roots{Node: root})
+}
+
 // TestRestoreErasesAgain: who was erased after the backup is not served out of it.
 func TestRestoreErasesAgain(t *testing.T) {
 	must := func(err error) {
@@ -56,7 +81,10 @@ func TestRestoreErasesAgain(t *testing.T) {
 	other, err := age.GenerateX25519Identity()
 	must(err)
 	var out bytes.Buffer
-	_, err = r.Backup(t.Context(), &out, []string{id.Recipient().String(), other.Recipient().String()}, nil)
+	recipients := []string{id.Recipient().String(), other.Recipient().String()}
+	_, err = r.Backup(t.Context(), &out, recipients, nil)
+	must(err)
+	escrow := escrowOf(t, r, recipients, id)
 	must(errors.Join(err, os.WriteFile(file, out.Bytes(), 0o600)))
 	_, err = r.Gallery().Erase(t.Context(), passport("B2"))
 	must(errors.Join(err, r.Close()))
@@ -69,9 +97,9 @@ func TestRestoreErasesAgain(t *testing.T) {
 		subjects int64
 	}{"with-list": {list, 1}, "beside-the-copy": {"", 1}, "elsewhere/with-list": {list, 1}, "another-place/without": {"", 2}} {
 		made := filepath.Join(top, name)
-		_, err := node.Restore(t.Context(), c, made, want.erasures, nil)
+		_, err := node.Restore(t.Context(), c, escrow, made, want.erasures, nil)
 		must(err)
-		if n, err := node.OpenRestored(made, []byte(passphrase)); n != want.subjects || err != nil {
+		if n, err := openRestored(t, made); n != want.subjects || err != nil {
 			t.Errorf("%s: %d subjects, %v; want %d", name, n, err, want.subjects)
 		}
 		if _, err := node.OpenRegistrar(t.Context(), filepath.Join(made, node.ConfigFile), []byte(passphrase)); !errors.Is(err, node.ErrRecovery) {
@@ -84,7 +112,7 @@ func TestRestoreErasesAgain(t *testing.T) {
 	for name, list := range map[string][]byte{"older": nil, "foreign": bytes.Repeat([]byte{7}, len(b))} {
 		bad := filepath.Join(top, name+"-list")
 		must(os.WriteFile(bad, list, 0o600))
-		if _, err := node.Restore(t.Context(), c, filepath.Join(top, name), bad, nil); !errors.Is(err, node.ErrErasures) {
+		if _, err := node.Restore(t.Context(), c, escrow, filepath.Join(top, name), bad, nil); !errors.Is(err, node.ErrErasures) {
 			t.Errorf("%s list: %v", name, err)
 		}
 		if _, err := os.Stat(filepath.Join(top, name)); !errors.Is(err, os.ErrNotExist) {

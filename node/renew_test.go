@@ -301,8 +301,9 @@ func renewUntilKilled(t *testing.T, dir string, steps int, then time.Duration) b
 	return child.Wait() == nil || finished
 }
 
-// TestRenewRestored: a backup has the secret that its templates are stored under, one
-// from before a renewal the old one.
+// TestRenewRestored: a key escrow has the secret that the templates of its time are stored
+// under, one from before a renewal the old one; with one from after it a backup of before
+// has expired.
 func TestRenewRestored(t *testing.T) {
 	const people = 5
 	dir := faceNode(t, people)
@@ -321,6 +322,7 @@ func TestRenewRestored(t *testing.T) {
 		file, made := filepath.Join(t.TempDir(), "kaz.backup"), filepath.Join(t.TempDir(), "made")
 		r := registrar(t, dir)
 		var out bytes.Buffer
+		escrow := escrowOf(t, r, recipients, identities[0])
 		_, err := r.Backup(t.Context(), &out, recipients, nil)
 		if err := errors.Join(err, r.Close(), os.WriteFile(file, out.Bytes(), 0o600)); err != nil {
 			t.Fatal(err)
@@ -334,7 +336,7 @@ func TestRenewRestored(t *testing.T) {
 		}
 		c, err := backup.Check(t.Context(), file, identities[:1], "", nil)
 		if err == nil {
-			_, err = node.Restore(t.Context(), c, made, "", nil)
+			_, err = node.Restore(t.Context(), c, escrow, made, "", nil)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -230,7 +230,7 @@ func stateOf(g keys.Generations, number uint32) string {
 }
 
 // RootKey is the name of the root key among those that rotate.
-const RootKey keys.Family = "root"
+const RootKey = keys.Root
 
 func rootRotation(dir string) custody.Rotation {
 	return custody.Rotation{Root: RootFile(dir), Next: NextRootFile(dir), Keystore: keystorePath(dir)}

@@ -132,14 +132,50 @@ func scrub(f *os.File) {
 	}
 }
 
-// ReadFile reads a root file or keystore as it lies there, to copy it: whole, and never
-// what an old file is overwritten with while another takes its place.
+// maxFile bounds what ReadFile reads: a keystore that is encrypted once more.
+const maxFile = 2 * maxKeystore
+
+// ReadFile reads a root file or keystore, or what WriteFile wrote, as it lies there:
+// whole, and never what an old file is overwritten with while another takes its place.
 func ReadFile(path string) ([]byte, error) {
-	b, err := readFile(path, maxKeystore)
+	b, err := readFile(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading custody file: %w", err)
 	}
 	return b, nil
+}
+
+// WriteFile puts a copy of sealed keys at path, with mode 0600, in the place of a file
+// that may be there. At every moment, crashes included, path is the old file or the new
+// one, whole. The old one is then overwritten, as far as the file system writes in place.
+func WriteFile(path string, data []byte) error { return writeFile(osDisk{}, path, data) }
+
+func writeFile(d disk, path string, data []byte) error {
+	err := replaceFile(d, path, data)
+	if errors.Is(err, os.ErrNotExist) {
+		err = writeNew(d, path, data)
+	}
+	if err != nil {
+		return fmt.Errorf("writing custody file: %w", err)
+	}
+	return nil
+}
+
+// RemoveFile overwrites what WriteFile wrote, as far as the file system writes in place,
+// and removes it.
+func RemoveFile(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("removing custody file: %w", err)
+	}
+	err = os.Remove(path)
+	if err == nil {
+		scrub(f)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("removing custody file: %w", err)
+	}
+	return nil
 }
 
 // readFile reads a regular file of at most limit bytes. An old file is overwritten after

@@ -265,6 +265,17 @@ func openKeystore(path string, r Root) (f keystoreFile, current Root, secrets ma
 	return f, current, secrets, nil
 }
 
+// ListSecrets returns the names of the secrets in a keystore as [ReadFile] returns it, in
+// order, and the generation of the root that it is sealed under. They are not
+// authenticated: that takes the root. Its error is [ErrFormat].
+func ListSecrets(keystore []byte) (names []string, root uint32, err error) {
+	f, err := decodeKeystore(keystore)
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading keystore: %w", err)
+	}
+	return f.names(), f.Generation, nil
+}
+
 func readKeystore(path string) (keystoreFile, error) {
 	data, err := readFile(path, maxKeystore)
 	if err != nil {

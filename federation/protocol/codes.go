@@ -105,6 +105,8 @@ const (
 	CodeStoreFull       Code = "TMG-STO-0005"
 	CodeStoreTarget     Code = "TMG-STO-0006"
 	CodeBackup          Code = "TMG-BAK-0001"
+	CodeBackupExpired   Code = "TMG-BAK-0002"
+	CodeEscrow          Code = "TMG-BAK-0003"
 	CodeManifest        Code = "TMG-ENR-0001"
 	CodeRecord          Code = "TMG-ENR-0002"
 	CodeTemplate        Code = "TMG-ENR-0003"
@@ -214,6 +216,8 @@ func registry() []CodeEntry {
 		{CodeStoreFull, "", local, "Too little disk space is left to change anything; the node still answers what it can.", "Free disk space and send the same again: the node goes on by itself. Nothing was changed."},
 		{CodeStoreTarget, "", local, "The gallery cannot be copied into this store; nothing was changed.", "Name an empty store, or one with an earlier copy of this gallery."},
 		{CodeBackup, "", local, "The backup is not what the node signed, or does not open.", "Take another copy of it, or an older backup; the message names the part."},
+		{CodeBackupExpired, "", local, "The backup needs keys that were destroyed since it was taken: it opens for nobody.", "Restore a later backup; `tamga backup list` shows which ones open. Destroy this one, and every older key escrow."},
+		{CodeEscrow, "", local, "The key escrow is older than the backup and does not hold its keys.", "Give the latest key escrow of the node with --keys; `tamga backup list` shows which one that is."},
 		{CodeManifest, "", local, "The manifest cannot be read.", "Check the path and the format; nothing was enrolled."},
 		{CodeRecord, "", local, "The record breaks a rule of the manifest format.", "Mend the line and run the import again; good records are not enrolled twice."},
 		{CodeTemplate, "", local, "The template breaks a rule of the format it names.", "Export it again; the other records are enrolled."},

@@ -58,6 +58,8 @@ type Node interface {
 	// Backup streams an encrypted backup to w after recording that in the ledger; with
 	// an error what was written is none.
 	Backup(ctx context.Context, w io.Writer, recipients []string, progress func(part string, records uint64)) (backup.Manifest, error)
+	// Escrow makes a key escrow after recording that in the ledger.
+	Escrow(ctx context.Context, recipients []string) ([]byte, backup.Manifest, error)
 	Peering
 	// Officer is the pseudonym of an account of the caller's system.
 	Officer(account string) string
@@ -119,6 +121,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	s.peers(api, rules)
 	s.ledgerVerification(api)
 	s.backup(api)
+	s.escrow(api)
 	s.status(api)
 	s.live(api)
 	s.ready(api)

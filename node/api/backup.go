@@ -26,13 +26,18 @@ type backupRequest struct {
 
 func (s *service) backup(api huma.API) {
 	op := operation(api, "backup", http.MethodPost, "/v1/backups", "Take an encrypted backup of the node",
-		"Streams an age file that `tamga backup verify` and `restore` read, encrypted to at least two recipients, and records that in the ledger. "+
-			"What is in it is sealed under the node's root key besides. Needs the operator's token. One runs at a time. The trailer "+backupHeader+
+		"Streams a file that `tamga backup verify` and `restore` read, encrypted to at least two recipients, and records that in the ledger. "+
+			"No key of the node is in it: take the key escrow afterwards, too. Needs the operator's token. One runs at a time. The trailer "+backupHeader+
 			" holds the manifest, JSON in base64url; a response that ends without it is not a backup.", "Operation", nil)
 	op.RequestBody = requestBody("application/json", backupExample())
 	huma.Register(api, *op, s.takeBackup)
-	op.Responses["200"].Content = map[string]*huma.MediaType{backupMedia: {
-		Schema:  &huma.Schema{Type: huma.TypeString, Description: "An age file, binary."},
+	op.Responses["200"].Content = binary()
+}
+
+// binary describes a file of package node/backup.
+func binary() map[string]*huma.MediaType {
+	return map[string]*huma.MediaType{backupMedia: {
+		Schema:  &huma.Schema{Type: huma.TypeString, Description: "An age file with a label behind it, binary."},
 		Example: "age-encryption.org/v1 and so on, in binary",
 	}}
 }
@@ -62,4 +67,28 @@ func (s *service) takeBackup(ctx context.Context, in *backupInput) (*huma.Stream
 		}
 		h.SetHeader(http.TrailerPrefix+backupHeader, base64.RawURLEncoding.EncodeToString(payload))
 	}}, nil
+}
+
+type escrowOutput struct {
+	ContentType string `header:"Content-Type"`
+	Body        []byte
+}
+
+func (s *service) escrow(api huma.API) {
+	op := operation(api, "escrow", http.MethodPost, "/v1/escrows", "Take the key escrow of the node",
+		"Returns the node's keys as they are now, sealed under its root key and encrypted to at least two recipients, and records that in the ledger. "+
+			"With it and a backup `tamga backup restore` makes the node again. It takes the place of every key escrow of before: "+
+			"those hold keys that were destroyed since. Needs the operator's token.", "Operation", nil)
+	op.RequestBody = requestBody("application/json", backupExample())
+	huma.Register(api, *op, func(ctx context.Context, in *backupInput) (*escrowOutput, error) {
+		if _, err := backup.ParseRecipients(in.Body.Recipients); err != nil {
+			return nil, invalid("/recipients", "must be at least two different age recipients, all of one kind")
+		}
+		b, _, err := s.node.Escrow(ctx, in.Body.Recipients)
+		if err != nil {
+			return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "The key escrow could not be made.")
+		}
+		return &escrowOutput{backupMedia, b}, nil
+	})
+	op.Responses["200"].Content = binary()
 }

@@ -110,7 +110,7 @@ func problems(id string, rt route) []*problem {
 			newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
-	case "verify", "enrol", "undo", "erase", "copy-gallery", "verify-ledger", "backup", "test-peer", "pause-peer", "resume-peer", "explain-trust":
+	case "verify", "enrol", "undo", "erase", "copy-gallery", "verify-ledger", "backup", "escrow", "test-peer", "pause-peer", "resume-peer", "explain-trust":
 		list = append(list, newProblem(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {
@@ -127,7 +127,7 @@ func problems(id string, rt route) []*problem {
 	case "ready":
 		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeNotReady,
 			"No other member of the federation is known: every verification would end as unavailable."))
-	case "backup":
+	case "backup", "escrow":
 		list = append(list, invalid("/recipients", "must be at least two different age recipients, all of one kind"))
 	case "verify-ledger":
 		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller."))

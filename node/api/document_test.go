@@ -43,8 +43,8 @@ func operations(t testing.TB) []operation {
 			list = append(list, operation{strings.ToUpper(method), path, op.(map[string]any)})
 		}
 	}
-	if len(list) != 22 {
-		t.Fatalf("%d operations, want 22", len(list))
+	if len(list) != 23 {
+		t.Fatalf("%d operations, want 23", len(list))
 	}
 	return list
 }

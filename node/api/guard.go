@@ -75,6 +75,7 @@ func routes() []route {
 		{method: "POST", path: "/v1/ledger/verifications", who: operator, timeout: 15 * time.Minute},
 		// As long as the slowest disk that it is written to takes.
 		{method: "POST", path: "/v1/backups", content: "application/json", who: operator, maxBody: maxBackupBody, timeout: 12 * time.Hour},
+		{method: "POST", path: "/v1/escrows", content: "application/json", who: operator, maxBody: maxBackupBody},
 		{method: "GET", path: "/v1/status", who: local},
 		{method: "GET", path: "/v1/peers", who: local},
 		// Sixteen addresses that do not answer, and half a dozen exchanges.

@@ -77,6 +77,10 @@ func (f *fake) Backup(_ context.Context, w io.Writer, _ []string, _ func(string,
 	return backup.Manifest{EntityID: "https://node.kaz.example"}, err
 }
 
+func (f *fake) Escrow(context.Context, []string) ([]byte, backup.Manifest, error) {
+	return []byte("{}"), backup.Manifest{}, nil
+}
+
 func (f *fake) Enrol(ctx context.Context, b []gallery.Enrolment) ([]gallery.Result, error) {
 	f.mu.Lock()
 	f.enroled += len(b)
@@ -234,7 +238,7 @@ func newRequest(method, path, body string) *http.Request {
 	case "/v1/enrolments":
 		req.Header.Set("Content-Type", "application/x-ndjson")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/backups":
+	case "/v1/backups", "/v1/escrows":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
 	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/gallery/copy", "/v1/peers/test", "/v1/peers/pause", "/v1/peers/resume", "/v1/trust/explanations":

@@ -26,6 +26,7 @@ const passphrase = "correct horse battery staple"
 
 type world struct {
 	dir, file  string
+	escrow     string
 	identities []*age.X25519Identity
 	manifest   backup.Manifest
 }
@@ -40,7 +41,7 @@ func newWorld(t testing.TB) world {
 		}
 	}
 	top := t.TempDir()
-	w := world{dir: filepath.Join(top, "kaz"), file: filepath.Join(top, "kaz.backup")}
+	w := world{dir: filepath.Join(top, "kaz"), file: filepath.Join(top, "kaz.tamga-backup"), escrow: filepath.Join(top, "kaz.tamga-escrow")}
 	key, err := jose.GenerateKey()
 	must(err)
 	_, err = node.Init(node.InitOptions{Dir: w.dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
@@ -64,8 +65,29 @@ func newWorld(t testing.TB) world {
 	}
 	var out bytes.Buffer
 	w.manifest, err = r.Backup(t.Context(), &out, to, nil)
-	must(errors.Join(err, r.Close(), os.WriteFile(w.file, out.Bytes(), 0o600)))
+	must(err)
+	keys, _, err := r.Escrow(t.Context(), to)
+	must(errors.Join(err, r.Close(), os.WriteFile(w.file, out.Bytes(), 0o600), os.WriteFile(w.escrow, keys, 0o600)))
 	return w
+}
+
+func (w world) open(t testing.TB, id int) *backup.Escrow {
+	t.Helper()
+	e, err := backup.OpenEscrow(w.escrow, []age.Identity{w.identities[id]}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// openRestored opens the gallery of a restored folder.
+func openRestored(dir, passphrase string) (int64, error) {
+	root, err := node.OpenRoot(dir, []byte(passphrase), time.Now())
+	if err != nil {
+		return 0, err
+	}
+	defer root.Wipe()
+	return node.OpenRestored(dir, node.Roots{Node: root})
 }
 
 func (w world) check(file string, id int) (*backup.Checked, error) {
@@ -82,16 +104,16 @@ func TestRestore(t *testing.T) {
 			t.Fatal(err)
 		}
 		made := filepath.Join(t.TempDir(), "made")
-		if err := errors.Join(c.Restore(t.Context(), made, nil), c.Audit(t.Context(), made)); err != nil {
+		if err := errors.Join(c.Restore(t.Context(), made, w.open(t, id), nil), c.Audit(t.Context(), made)); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := node.OpenRestored(made, []byte(passphrase)); n != 3 || err != nil {
+		if n, err := openRestored(made, passphrase); n != 3 || err != nil {
 			t.Errorf("%d subjects, %v", n, err)
 		}
-		if _, err := node.OpenRestored(made, []byte("another passphrase")); err == nil {
+		if _, err := openRestored(made, "another passphrase"); err == nil {
 			t.Error("another passphrase opens the gallery")
 		}
-		if err := c.Restore(t.Context(), made, nil); !errors.Is(err, os.ErrExist) {
+		if err := c.Restore(t.Context(), made, nil, nil); !errors.Is(err, os.ErrExist) {
 			t.Errorf("restoring over a node: %v", err)
 		}
 		for _, secret := range []string{node.TokenFile, node.EnrolTokenFile} {
@@ -110,35 +132,64 @@ func TestRestore(t *testing.T) {
 	if _, err := backup.Check(t.Context(), w.file, []age.Identity{stranger}, "", nil); !errors.Is(err, backup.ErrIdentity) {
 		t.Errorf("a stranger's identity: %v", err)
 	}
+	if _, err := backup.OpenEscrow(w.escrow, []age.Identity{stranger}, ""); !errors.Is(err, backup.ErrIdentity) {
+		t.Errorf("a stranger's identity: %v", err)
+	}
+	if _, err := w.check(w.escrow, 0); !errors.Is(err, backup.ErrKind) {
+		t.Errorf("a key escrow for a backup: %v", err)
+	}
+	if _, err := backup.OpenEscrow(w.file, []age.Identity{w.identities[0]}, ""); !errors.Is(err, backup.ErrKind) {
+		t.Errorf("a backup for a key escrow: %v", err)
+	}
 }
 
-// TestFlippedBits: wherever a bit flips, the backup is refused by the name of a part,
-// and nothing is written. Where it ends early, as after kill -9, too.
+// TestFlippedBits: wherever a bit flips, the file is refused by the name of a part, and
+// nothing is written; without an identity it is refused, too. Where it ends early, as after
+// kill -9, likewise.
 func TestFlippedBits(t *testing.T) {
 	w := newWorld(t)
-	whole, err := os.ReadFile(w.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
+	names := []string{"header", "manifest", "label", "file/root.json", "file/keystore.json"}
 	for _, p := range w.manifest.Parts {
 		names = append(names, p.Name)
 	}
-	names = append(names, "header", "manifest")
+	ids := []age.Identity{w.identities[0]}
+	flipped(t, w, w.file, names, func(file string) (bool, error) {
+		c, err := backup.Check(t.Context(), file, ids, "", nil)
+		return c != nil, err
+	})
+	flipped(t, w, w.escrow, names, func(file string) (bool, error) {
+		e, err := backup.OpenEscrow(file, ids, "")
+		return e != nil, err
+	})
+}
+
+func flipped(t *testing.T, w world, file string, names []string, open func(string) (bool, error)) {
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	configuration := w.configuration(t)
+	if _, err := backup.Inspect(file, configuration); err != nil {
+		t.Fatal(err)
+	}
 	bad := filepath.Join(t.TempDir(), "bad")
 	refused := func(what string, at int, b []byte) {
 		t.Helper()
 		if err := os.WriteFile(bad, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := w.check(bad, 0)
+		accepted, err := open(bad)
 		p, ok := errors.AsType[*backup.PartError](err)
 		switch {
-		case c != nil || err == nil:
+		case accepted || err == nil:
 			t.Fatalf("%s at %d of %d: accepted", what, at, len(whole))
 		case errors.Is(err, backup.ErrIdentity) && at < 600: // in the stanza of this recipient
+		case errors.Is(err, backup.ErrSignature) && at > len(whole)-1500: // in the label
 		case !ok || !slices.Contains(names, p.Part):
 			t.Errorf("%s at %d: %v names no part", what, at, err)
+		}
+		if _, err := backup.Inspect(bad, configuration); !errors.Is(err, backup.ErrDamaged) && !errors.Is(err, backup.ErrSignature) {
+			t.Errorf("%s at %d: without an identity: %v", what, at, err)
 		}
 	}
 	step := max(1, len(whole)/150)
@@ -154,17 +205,28 @@ func TestFlippedBits(t *testing.T) {
 // TestForgery: who knows the recipients can encrypt anything to them, but not sign it.
 func TestForgery(t *testing.T) {
 	w, other := newWorld(t), newWorld(t)
-	configuration, err := os.ReadFile(filepath.Join(w.dir, node.EntityConfigurationFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := strings.TrimSpace(string(configuration))
+	own := w.configuration(t)
 	if _, err := backup.Check(t.Context(), w.file, []age.Identity{w.identities[0]}, own, nil); err != nil {
 		t.Error(err)
 	}
 	if _, err := backup.Check(t.Context(), other.file, []age.Identity{other.identities[0]}, own, nil); !errors.Is(err, backup.ErrSignature) {
 		t.Errorf("a backup by other keys: %v", err)
 	}
+	if _, err := backup.OpenEscrow(other.escrow, []age.Identity{other.identities[0]}, own); !errors.Is(err, backup.ErrSignature) {
+		t.Errorf("a key escrow by other keys: %v", err)
+	}
+	if _, err := backup.Inspect(other.file, own); !errors.Is(err, backup.ErrSignature) {
+		t.Errorf("a label by other keys: %v", err)
+	}
+}
+
+func (w world) configuration(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(w.dir, node.EntityConfigurationFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
 }
 
 func TestRecipients(t *testing.T) {

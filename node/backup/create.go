@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	"filippo.io/age"
@@ -18,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
 )
 
 // Source is the node that a backup is made of. Every field but Progress is required.
@@ -26,18 +28,20 @@ type Source struct {
 	Jurisdiction string
 	Gallery      Gallery
 	Ledgers      []LedgerSource // the current one last
-	// Files returns the files of the folder under the names they will have. It is
-	// called before and after everything else is read.
-	Files    func() ([]File, error)
-	Key      jose.PrivateKey // the federation key
-	Now      time.Time
-	Progress func(part string, records uint64) // now and then; nil for none
+	// Files returns the files of the folder, without keys, under the names they will
+	// have. It is called before and after everything else is read.
+	Files func() ([]File, error)
+	// Templates returns the generations that stored templates may be protected by.
+	Templates func() []uint32
+	Key       jose.PrivateKey // the federation key
+	Now       time.Time
+	Progress  func(part string, records uint64) // now and then; nil for none
 }
 
 // Gallery is what a backup needs of a gallery.
 type Gallery interface {
-	// Snapshot visits every row as of one moment, and says how many subjects they hold.
-	Snapshot(ctx context.Context, visit func(gallery.Row) error) (subjects uint64, err error)
+	// Snapshot visits every row as of one moment, and says what they hold and need.
+	Snapshot(ctx context.Context, visit func(gallery.Row) error) (gallery.Census, error)
 }
 
 // Log is what a backup needs of a ledger.
@@ -72,21 +76,17 @@ func Create(ctx context.Context, w io.Writer, to []age.Recipient, s Source) (Man
 }
 
 func create(ctx context.Context, to io.Writer, recipients []age.Recipient, s Source) (Manifest, error) {
-	if len(recipients) < minRecipients {
-		return Manifest{}, ErrRecipients
-	}
-	sealed, err := age.Encrypt(to, recipients...)
+	w, err := newWriter(to, recipients, KindBackup)
 	if err != nil {
-		return Manifest{}, fmt.Errorf("%w: %v", ErrRecipients, err)
+		return Manifest{}, err
 	}
-	w := &writer{out: bufio.NewWriterSize(sealed, 64<<10), progress: s.Progress}
+	w.progress = s.Progress
 	w.manifest = Manifest{EntityID: s.EntityID, Jurisdiction: s.Jurisdiction, Created: s.Now.UTC().Truncate(time.Second)}
-	w.raw([]byte(magic))
 	before, err := s.Files()
 	if err != nil {
 		return Manifest{}, err
 	}
-	if err := w.gallery(ctx, s.Gallery); err != nil {
+	if err := w.gallery(ctx, s.Gallery, s.Templates); err != nil {
 		return Manifest{}, err
 	}
 	for _, l := range s.Ledgers {
@@ -98,7 +98,6 @@ func create(ctx context.Context, to io.Writer, recipients []age.Recipient, s Sou
 	if err != nil {
 		return Manifest{}, err
 	}
-	// A key that was made or destroyed meanwhile would leave rows that do not open.
 	if !same(before, after) {
 		return Manifest{}, ErrChanged
 	}
@@ -109,7 +108,7 @@ func create(ctx context.Context, to io.Writer, recipients []age.Recipient, s Sou
 		w.part(filePrefix + f.Name)
 		w.record(f.Data)
 	}
-	return w.finish(sealed, s.Key)
+	return w.finish(s.Key)
 }
 
 func same(a, b []File) bool {
@@ -126,6 +125,9 @@ func same(a, b []File) bool {
 
 // writer frames records. Its first error stays.
 type writer struct {
+	kind     Kind
+	file     *measured
+	sealed   io.WriteCloser
 	out      *bufio.Writer
 	err      error
 	manifest Manifest
@@ -135,6 +137,21 @@ type writer struct {
 }
 
 const progressEvery = 4096
+
+// newWriter begins a file of the kind.
+func newWriter(to io.Writer, recipients []age.Recipient, kind Kind) (*writer, error) {
+	if len(recipients) < minRecipients {
+		return nil, ErrRecipients
+	}
+	w := &writer{kind: kind, file: newMeasured(to)}
+	var err error
+	if w.sealed, err = age.Encrypt(w.file, recipients...); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrRecipients, err)
+	}
+	w.out = bufio.NewWriterSize(w.sealed, 64<<10)
+	w.raw([]byte(kind.magic()))
+	return w, nil
+}
 
 func (w *writer) raw(b []byte) {
 	if w.err == nil {
@@ -188,15 +205,23 @@ func (p *Part) count(sum hash.Hash, b []byte) {
 	p.Bytes += uint64(len(b))
 }
 
-func (w *writer) gallery(ctx context.Context, g Gallery) (err error) {
+func (w *writer) gallery(ctx context.Context, g Gallery, templates func() []uint32) error {
 	w.part(partGallery)
 	var b []byte
-	w.manifest.Subjects, err = g.Snapshot(ctx, func(r gallery.Row) error {
+	protected := templates() // a generation may begin, or end, to be used around the moment
+	census, err := g.Snapshot(ctx, func(r gallery.Row) error {
 		b = binary.BigEndian.AppendUint16(b[:0], uint16(len(r.Key)))
 		b = append(append(b, r.Key...), r.Value...)
 		return w.record(b)
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	protected = append(protected, templates()...)
+	slices.Sort(protected)
+	w.manifest.Subjects = census.Subjects
+	w.manifest.Keys = Keys{keys.KEK: census.KEKs, keys.Pseudonym: census.Pseudonyms, keys.Template: slices.Compact(protected)}
+	return nil
 }
 
 func (w *writer) ledger(ctx context.Context, l LedgerSource) error {
@@ -227,13 +252,13 @@ func (w *writer) ledger(ctx context.Context, l LedgerSource) error {
 	return nil
 }
 
-func (w *writer) finish(sealed io.WriteCloser, key jose.PrivateKey) (Manifest, error) {
+func (w *writer) finish(key jose.PrivateKey) (Manifest, error) {
 	w.end()
 	payload, err := json.Marshal(w.manifest)
 	if err != nil {
 		return Manifest{}, err
 	}
-	token, err := jose.Sign(key, manifestType, payload)
+	token, err := jose.Sign(key, w.kind.manifestType(), payload)
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -242,7 +267,11 @@ func (w *writer) finish(sealed io.WriteCloser, key jose.PrivateKey) (Manifest, e
 		w.err = w.out.Flush()
 	}
 	if w.err == nil {
-		w.err = sealed.Close()
+		w.err = w.sealed.Close()
+	}
+	if w.err == nil {
+		m := w.manifest
+		w.err = w.file.end(Label{Kind: w.kind, EntityID: m.EntityID, Created: m.Created, Keys: m.Keys}, key)
 	}
 	return w.manifest, w.err
 }

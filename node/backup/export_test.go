@@ -11,17 +11,17 @@ func Frame(kind byte, body string) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body))), body...)
 }
 
-// Magic begins the stream.
-const Magic = magic
+// Magic begins the stream of a file of the kind.
+func Magic(kind Kind) string { return kind.magic() }
 
 // Again reads a stream to its end and returns it as a writer frames what was read,
 // with the manifest that was reached.
-func Again(stream []byte) (again []byte, err error) {
-	r, err := readPlain(bytes.NewReader(stream))
+func Again(kind Kind, stream []byte) (again []byte, err error) {
+	r, err := readPlain(bytes.NewReader(stream), kind)
 	if err != nil {
 		return nil, err
 	}
-	again = []byte(magic)
+	again = []byte(kind.magic())
 	for {
 		name, err := r.part()
 		if err != nil {

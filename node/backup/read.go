@@ -16,17 +16,16 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
-	"github.com/tamga-id/tamga/federation/trust"
 )
 
 // EntityConfiguration is the file in which a node publishes its keys, with which the
 // manifest and the checkpoints are verified.
 const EntityConfiguration = "entity-configuration.jwt"
 
-// reader pulls records out of a backup.
+// reader pulls records out of a file.
 type reader struct {
+	of       Kind
 	in       *bufio.Reader
 	at       string // where it is, for errors
 	now      *Part
@@ -39,7 +38,7 @@ type reader struct {
 	progress func(string, uint64)
 }
 
-func newReader(f io.Reader, identities []age.Identity) (*reader, error) {
+func newReader(f io.Reader, identities []age.Identity, kind Kind) (*reader, error) {
 	plain, err := age.Decrypt(bufio.NewReaderSize(f, 64<<10), identities...)
 	if _, ok := errors.AsType[*age.NoIdentityMatchError](err); ok {
 		return nil, ErrIdentity
@@ -47,18 +46,18 @@ func newReader(f io.Reader, identities []age.Identity) (*reader, error) {
 	if err != nil {
 		return nil, damaged("header", "%v", err)
 	}
-	return readPlain(plain)
+	return readPlain(plain, kind)
 }
 
 // readPlain reads what is inside the age file.
-func readPlain(plain io.Reader) (*reader, error) {
-	r := &reader{in: bufio.NewReaderSize(plain, 64<<10), at: "header"}
-	b := make([]byte, len(magic))
+func readPlain(plain io.Reader, kind Kind) (*reader, error) {
+	r := &reader{of: kind, in: bufio.NewReaderSize(plain, 64<<10), at: "header"}
+	b := make([]byte, len(kind.magic()))
 	if err := r.fill(b); err != nil {
 		return nil, err
 	}
-	if string(b) != magic {
-		return nil, damaged("header", "not a backup of a tamga node, or of another version")
+	if string(b) != kind.magic() {
+		return nil, damaged("header", "not a %s of a tamga node, or of another version", kind)
 	}
 	return r, nil
 }
@@ -113,7 +112,7 @@ func (r *reader) part() (string, error) {
 			return "", err
 		}
 		r.at = string(b)
-		if !validPart(r.at) {
+		if !r.of.validPart(r.at) {
 			return "", damaged("header", "a part has an unknown name")
 		}
 		r.now, r.sum = &Part{Name: r.at}, sha256.New()
@@ -133,8 +132,11 @@ func (r *reader) part() (string, error) {
 	return "", damaged(r.at, "not followed by a part or the manifest")
 }
 
-func validPart(name string) bool {
+func (k Kind) validPart(name string) bool {
 	file, isFile := strings.CutPrefix(name, filePrefix)
+	if k == KindEscrow {
+		return isFile && fileName.MatchString(file)
+	}
 	return name == partGallery || isFile && fileName.MatchString(file) || ledgerName.MatchString(strings.TrimSuffix(name, suffixHead))
 }
 
@@ -205,8 +207,17 @@ func Check(ctx context.Context, file string, ids []age.Identity, configuration s
 }
 
 func (c *Checked) check(ctx context.Context, configuration string, progress func(string, uint64)) error {
+	f, err := os.Open(c.file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s, err := openSealed(f, KindBackup)
+	if err != nil {
+		return err
+	}
 	var inside string
-	r, err := c.walk(ctx, progress, func(name string, r *reader) error {
+	r, err := s.walk(ctx, c.ids, progress, func(name string, r *reader) error {
 		switch {
 		case name == filePrefix+EntityConfiguration:
 			b, err := r.one()
@@ -230,70 +241,11 @@ func (c *Checked) check(ctx context.Context, configuration string, progress func
 	if configuration == "" {
 		configuration = inside
 	}
-	keys, err := c.authenticate(strings.TrimSpace(string(r.token)), configuration)
-	if err != nil {
-		return err
-	}
-	if err := compare(c.Manifest.Parts, r.parts); err != nil {
+	var keys []string
+	if c.Manifest, keys, err = s.authenticate(r, configuration); err != nil {
 		return err
 	}
 	return c.checkLedgers(keys)
-}
-
-// walk goes through the parts of the file; visit must read the part's records to
-// their end.
-func (c *Checked) walk(ctx context.Context, progress func(string, uint64), visit func(string, *reader) error) (*reader, error) {
-	f, err := os.Open(c.file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	r, err := newReader(f, c.ids)
-	if err != nil {
-		return nil, err
-	}
-	r.progress = progress
-	for {
-		name, err := r.part()
-		if err == nil && name == "" {
-			return r, nil
-		}
-		if err == nil {
-			err = visit(name, r)
-		}
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// authenticate verifies the manifest and returns the ledger's public keys.
-func (c *Checked) authenticate(token, configuration string) ([]string, error) {
-	s, err := trust.ParseStatement(configuration)
-	if err == nil {
-		_, err = jose.Verify(configuration, "entity-statement+jwt", s.Keys())
-	}
-	if err != nil {
-		return nil, damaged(filePrefix+EntityConfiguration, "%v", err)
-	}
-	meta, err := s.Metadata()
-	if err != nil || meta.TamgaNode == nil || meta.TamgaNode.Ledger == nil {
-		return nil, damaged(filePrefix+EntityConfiguration, "it names no ledger")
-	}
-	payload, err := jose.Verify(token, manifestType, s.Keys())
-	if errors.Is(err, jose.ErrKey) || errors.Is(err, jose.ErrSignature) {
-		return nil, ErrSignature
-	}
-	if err == nil {
-		err = jose.DecodeClaims(payload, &c.Manifest)
-	}
-	if err != nil {
-		return nil, damaged("manifest", "%v", err)
-	}
-	if c.Manifest.EntityID != string(s.Subject()) {
-		return nil, fmt.Errorf("%w: it names another entity", ErrSignature)
-	}
-	return meta.TamgaNode.Ledger.Keys, nil
 }
 
 // compare says which part is not what the manifest says.

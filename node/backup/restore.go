@@ -18,9 +18,16 @@ import (
 // DataDir is the folder of gallery and ledgers inside a restored one.
 const DataDir = "data"
 
-// Restore makes dir, which must not exist, the folder of the node as it was. With an
-// error the folder is removed. progress may be nil.
-func (c *Checked) Restore(ctx context.Context, dir string, progress func(string, uint64)) (err error) {
+// Restore makes dir, which must not exist, the folder of the node as it was, with the keys
+// that e holds now. Without an escrow, for which e is nil, the folder is that of no node:
+// there is the ledger to recompute, and rows that do not open. With an error the folder is
+// removed. progress may be nil. Errors: those of [Escrow.Covers].
+func (c *Checked) Restore(ctx context.Context, dir string, e *Escrow, progress func(string, uint64)) (err error) {
+	if e != nil {
+		if err := e.Covers(c.Manifest); err != nil {
+			return fmt.Errorf("restoring backup: %w", err)
+		}
+	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("restoring backup: %w", err)
 	}
@@ -32,13 +39,29 @@ func (c *Checked) Restore(ctx context.Context, dir string, progress func(string,
 	if err := os.Mkdir(filepath.Join(dir, DataDir), 0o700); err != nil {
 		return err
 	}
-	r, err := c.walk(ctx, progress, func(name string, r *reader) error { return c.put(ctx, dir, name, r) })
+	f, err := os.Open(c.file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s, err := openSealed(f, KindBackup)
+	if err != nil {
+		return err
+	}
+	r, err := s.walk(ctx, c.ids, progress, func(name string, r *reader) error { return c.put(ctx, dir, name, r) })
 	if err != nil {
 		return err
 	}
 	// The file was checked before; this is about the one that was read now.
 	if err := compare(c.Manifest.Parts, r.parts); err != nil {
 		return err
+	}
+	if e != nil {
+		for _, f := range e.files {
+			if err := writeNew(filepath.Join(dir, f.Name), f.Data); err != nil {
+				return err
+			}
+		}
 	}
 	return durable.Folders(filepath.Join(dir, DataDir), dir)
 }

@@ -116,6 +116,11 @@ type Recovery struct {
 
 // DefaultCheckpointFile is where the last checkpoint is kept of an entity whose configuration lies in dir.
 func DefaultCheckpointFile(dir, entityID string) string {
+	return filepath.Join(filepath.Dir(dir), FileStem(entityID)+".checkpoint")
+}
+
+// FileStem begins the names of files about an entity that lie beside those of others.
+func FileStem(entityID string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
 		case 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '.', r == '-':
@@ -123,7 +128,7 @@ func DefaultCheckpointFile(dir, entityID string) string {
 		}
 		return '-'
 	}, strings.TrimPrefix(entityID, "https://"))
-	return filepath.Join(filepath.Dir(dir), name[:min(len(name), 200)]+".checkpoint")
+	return name[:min(len(name), 200)]
 }
 
 // Log says how much is logged.

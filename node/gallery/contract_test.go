@@ -159,15 +159,15 @@ func checkIterate(t *testing.T, h *home) {
 	}
 	enrol(t, g, es...)
 	var rows []gallery.Row
-	n, err := g.Snapshot(t.Context(), func(r gallery.Row) error {
+	c, err := g.Snapshot(t.Context(), func(r gallery.Row) error {
 		if len(rows) == 2 {
 			enrol(t, g, person(7)) // does not show
 		}
 		rows = append(rows, gallery.Row{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)})
 		return nil
 	})
-	if err != nil || n != 700 || len(rows) != 3*700+2 {
-		t.Fatalf("%d subjects, %d rows, %v", n, len(rows), err)
+	if err != nil || c.Subjects != 700 || len(rows) != 3*700+2 {
+		t.Fatalf("%d subjects, %d rows, %v", c.Subjects, len(rows), err)
 	}
 	dir := newDir(t)
 	if err := gallery.Restore(t.Context(), dir, rowsOf(rows)); err != nil {

@@ -49,7 +49,7 @@ func (g *Gallery) copyTo(ctx context.Context, to store.Store, progress func(uint
 	}
 	m := mirror.New(to, kept, progress)
 	var sealed []byte
-	subjects, err := g.Snapshot(ctx, func(row Row) error {
+	census, err := g.Snapshot(ctx, func(row Row) error {
 		if bytes.Equal(row.Key, tally.Row()) {
 			sealed = bytes.Clone(row.Value)
 		}
@@ -65,7 +65,7 @@ func (g *Gallery) copyTo(ctx context.Context, to store.Store, progress func(uint
 		err = m.Check(ctx)
 	}
 	done := m.Done()
-	return Copied{subjects, done.Rows, done.Written, done.Removed}, err
+	return Copied{census.Subjects, done.Rows, done.Written, done.Removed}, err
 }
 
 // beginCopy marks the store, unless it is the gallery's own or holds something else.

@@ -21,8 +21,8 @@ import (
 //
 // Copies of the wrapped key, in files that the store has not rewritten and in copies of
 // them of any age, open to who has the KEK that wraps it; [Gallery.RewrapAll] lets it be
-// destroyed. A backup carries the KEKs of its time, sealed: what it holds is out of reach
-// when the backup is destroyed, or no one who holds it can open the root of its time.
+// destroyed. A backup carries no KEK: what it holds is out of reach then, too, but for who
+// kept a key escrow of its time.
 func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error) {
 	for {
 		var who named

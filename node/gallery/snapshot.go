@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
@@ -18,10 +21,22 @@ import (
 // nothing. It is valid until the next one is asked for.
 type Row = store.Row
 
+// Census says of the rows of a gallery how many subjects they hold and which
+// generations of keys they need.
+type Census struct {
+	Subjects   uint64
+	KEKs       []uint32 // That subjects' keys are wrapped under, in order.
+	Pseudonyms []uint32 // Of the keys of the pseudonyms that subjects may lie under, in order.
+}
+
 // Snapshot yields every row of the gallery as of one moment, in the order of the
-// keys, while enrolments go on. Subjects is how many subjects the rows hold.
-func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects uint64, err error) {
+// keys, while enrolments go on.
+func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (c Census, err error) {
+	// A key that went into use, or out of it, around the moment is one of these or those.
+	pseudonyms := g.PseudonymGenerations()
+	keks := make(map[uint32]bool)
 	err = g.view(func(txn store.Reader) error {
+		pseudonyms = append(pseudonyms, g.PseudonymGenerations()...)
 		t, err := g.tallies.Stored(txn)
 		if err != nil {
 			return store.Damaged("reading tally", err)
@@ -31,23 +46,30 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (subjects
 			if err = errors.Join(err, ctx.Err()); err != nil {
 				return err
 			}
-			if row.Key[0] == 'v' {
+			switch row.Key[0] {
+			case 'v':
 				counted++
+			case 'k':
+				if n, err := keyring.GenerationOf(row); err == nil { // what is damaged needs none any more
+					keks[n] = true
+				}
 			}
 			if err := visit(row); err != nil {
 				return err
 			}
 		}
 		// A store may lose rows to damage without saying so.
-		if subjects = t.Subjects; counted != subjects {
+		if c.Subjects = t.Subjects; counted != c.Subjects {
 			return fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("reading gallery: %w", err)
+		return Census{}, fmt.Errorf("reading gallery: %w", err)
 	}
-	return subjects, nil
+	slices.Sort(pseudonyms)
+	c.KEKs, c.Pseudonyms = slices.Sorted(maps.Keys(keks)), slices.Compact(pseudonyms)
+	return c, nil
 }
 
 // erasureRow begins the key of a row that is an entry of the list of erasures; the

@@ -23,6 +23,28 @@ func rowsOf(rows []gallery.Row) iter.Seq2[gallery.Row, error] {
 	}
 }
 
+// TestCensus: a snapshot says which KEKs its rows need, and no others.
+func TestCensus(t *testing.T) {
+	g := openGallery(t, newDir(t))
+	census := func(want ...uint32) {
+		t.Helper()
+		c, err := g.Snapshot(t.Context(), func(gallery.Row) error { return nil })
+		if err != nil || !slices.Equal(c.KEKs, want) {
+			t.Errorf("%v, %v; want %v", c.KEKs, err, want)
+		}
+	}
+	census()
+	enrol(t, g, smalls(0, 3)...)
+	g.UseRing(ringOf(t, 3, 1, 2)) // 3 is prepared
+	census(1)
+	enrol(t, g, smalls(3, 5)...)
+	census(1, 2)
+	if _, err := g.RewrapAll(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	census(2)
+}
+
 // TestSnapshot: a gallery made from rows taken while others enrol is the gallery of
 // that moment; with a row missing it does not open, or says so when it is read.
 func TestSnapshot(t *testing.T) {
@@ -30,15 +52,15 @@ func TestSnapshot(t *testing.T) {
 	g := openGallery(t, filepath.Join(dir, "a"))
 	enrol(t, g, persons(0, 3)...)
 	var rows []gallery.Row
-	n, err := g.Snapshot(t.Context(), func(r gallery.Row) error {
+	c, err := g.Snapshot(t.Context(), func(r gallery.Row) error {
 		if len(rows) == 2 {
 			enrol(t, g, person(7)) // does not show
 		}
 		rows = append(rows, gallery.Row{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)})
 		return nil
 	})
-	if err != nil || n != 3 {
-		t.Fatalf("%d subjects, %v", n, err)
+	if err != nil || c.Subjects != 3 || !slices.Equal(c.KEKs, []uint32{1}) || !slices.Equal(c.Pseudonyms, []uint32{1}) {
+		t.Fatalf("%+v, %v", c, err)
 	}
 	restore := func(name string, rows []gallery.Row) string {
 		t.Helper()

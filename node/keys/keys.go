@@ -49,9 +49,13 @@ const (
 
 	// Pseudonyms are computed with the pseudonym key.
 	Pseudonym Family = "pseudonym-key"
+
+	// Root is the name of the root key among those that rotate. It is no secret of the
+	// keystore: crypto/custody replaces it.
+	Root Family = "root"
 )
 
-// Families returns all of them.
+// Families returns those whose generations are in the keystore.
 func Families() []Family { return []Family{KEK, Signing, Sealing, Template, Pseudonym} }
 
 var (
@@ -212,6 +216,22 @@ func Of(secrets map[string][]byte, f Family) (Generations, error) {
 
 // Oldest is the number of the first generation that is there.
 func (g Generations) Oldest() uint32 { return slices.Min(g.Numbers()) }
+
+// Listed returns which generations there are, by family and in order, of secrets of
+// which only the names are known.
+func Listed(names []string) map[Family][]uint32 {
+	out := make(map[Family][]uint32)
+	for _, name := range names {
+		family, rest, _ := strings.Cut(name, "/")
+		if n, err := strconv.ParseUint(rest, 10, 32); err == nil && slices.Contains(Families(), Family(family)) {
+			out[Family(family)] = append(out[Family(family)], uint32(n))
+		}
+	}
+	for _, numbers := range out {
+		slices.Sort(numbers)
+	}
+	return out
+}
 
 // next is the prepared generation, or 0.
 func (g Generations) next() uint32 {

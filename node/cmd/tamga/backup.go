@@ -11,15 +11,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"filippo.io/age"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/config"
 )
 
 func (a *app) backupCommand() *cobra.Command {
@@ -28,13 +28,22 @@ func (a *app) backupCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Take, verify and restore encrypted backups",
-		Long: `A backup is one age file, encrypted to at least two people, with a manifest that the node
-signed. In it the gallery is ciphertext and the keys are sealed under the root key, so
-an age identity alone opens neither.`,
-		Example: `  tamga backup create --dir kaz --to kaz.backup --recipient age1... --recipient age1...
-  tamga backup verify kaz.backup --identity-file identity.txt --passphrase-file pass.txt`,
+		Long: `A backup holds the gallery as ciphertext, the ledgers and the configuration, and no key. The
+node's keys, sealed under the root key, are in a second, small file: the key escrow.
+There is one, and it is written anew, in the place of the one before, with every backup. A
+restore takes both, and what opens the root key.
+
+Both are age files, each encrypted to at least two people, with a manifest that the node
+signed. A backup opens as long as the key escrow holds the kek of its time. Once a kek is
+retired (` + "`tamga key rotate retire kek`" + `, or by itself: kek.retention) and the escrows of
+before are destroyed, the backups under it open to nobody, whatever else he has: whoever
+was erased by then is gone for good. So keep one key escrow, in a place where the one
+before can be destroyed (a disk that you hold, no archive, no write-once medium, no
+snapshots), and backups wherever you like.`,
+		Example: `  tamga backup create --dir kaz --out /var/backups/tamga --recipient age1... --recipient age1...
+  tamga backup verify kaz.tamga-backup --keys kaz.tamga-escrow --identity-file identity.txt --passphrase-file pass.txt`,
 	}
-	c.AddCommand(a.backupCreate(), a.backupVerify(), a.backupList(), a.backupRestore(), a.backupSchedule())
+	c.AddCommand(a.backupCreate(), a.backupEscrow(), a.backupVerify(), a.backupList(), a.backupPrune(), a.backupRestore(), a.backupSchedule())
 	return c
 }
 
@@ -42,88 +51,142 @@ func ofBackup(err error) *failure {
 	switch {
 	case errors.Is(err, backup.ErrRecipients):
 		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err, hint: "give --recipient twice or more, or --recipients-file; `age-keygen` makes identities"}
+	case errors.Is(err, backup.ErrKind):
+		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err, hint: "files *" + backup.BackupEnding + " are backups, and --keys takes the *" + backup.EscrowEnding}
+	case errors.Is(err, backup.ErrExpired):
+		return &failure{exit: exitRefused, code: protocol.CodeBackupExpired, err: err}
+	case errors.Is(err, backup.ErrEarlier):
+		return &failure{exit: exitFailure, code: protocol.CodeEscrow, err: err}
 	case errors.Is(err, backup.ErrDamaged), errors.Is(err, backup.ErrSignature):
 		return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: err}
 	case errors.Is(err, backup.ErrIdentity):
-		return &failure{exit: exitUnauthorised, code: protocol.CodeBackup, err: err, hint: "give with --identity-file the identity of one of the recipients; the backup may be whole"}
+		return &failure{exit: exitUnauthorised, code: protocol.CodeBackup, err: err, hint: "give with --identity-file the identity of one of the recipients (of the key escrow: --keys-identity-file); the file may be whole"}
 	}
 	return nil
 }
 
+// recipientFlags say to whom a file is encrypted.
+type recipientFlags struct {
+	recipients []string
+	file       string
+}
+
+func (f *recipientFlags) add(fl *pflag.FlagSet, prefix, of string) {
+	fl.StringArrayVar(&f.recipients, prefix+"recipient", nil, "age recipient whose identity can open "+of+"; at least two")
+	fl.StringVar(&f.file, prefix+"recipients-file", "", "file with recipients of "+of+", one a line, # for comments")
+}
+
+func (f *recipientFlags) given() bool { return len(f.recipients) > 0 || f.file != "" }
+
+// read adds those of the file to those given.
+func (f *recipientFlags) read() error {
+	if f.file != "" {
+		more, err := backup.ReadRecipients(f.file)
+		if err != nil {
+			return err
+		}
+		f.recipients, f.file = append(f.recipients, more...), ""
+	}
+	_, err := backup.ParseRecipients(f.recipients)
+	return err
+}
+
 type backupFlags struct {
-	dir, to, recipientsFile string
-	recipients              []string
-	from                    rootFlags
+	dir, out, to, keys string
+	recipients         recipientFlags
+	keyRecipients      recipientFlags
+	from               rootFlags
 }
 
 func (a *app) backupCreate() *cobra.Command {
 	var f backupFlags
 	c := &cobra.Command{
 		Use:   "create",
-		Short: "Write an encrypted backup of a node, running or not",
-		Long: `Writes gallery, ledger, sealed keys, configuration and law as they are at one moment to one
-file. A running node does it itself, asked with the operator's token of its folder; one
-that is stopped needs what opens its root key. A pseudonym keystore is not in it: copy that
-folder yourself. It leaves an entry in the ledger. The file gets its
-name when it is complete and on the disk, and never replaces another; - is standard output.`,
-		Example: `  tamga backup create --dir kaz --to kaz.backup --recipient age1... --recipient age1...
-  tamga backup create --dir kaz --to kaz.backup --recipients-file who.txt \
-      --share share-1-alice.age --identity alice.key --share share-2-bob.age --identity bob.key
-  tamga backup create --dir kaz --to - --recipients-file who.txt | ssh vault 'cat > kaz.backup'`,
+		Short: "Write an encrypted backup of a node, running or not, and its key escrow",
+		Long: `Writes gallery, ledger, configuration and law as they are at one moment to one file, and the
+node's keys, sealed, to the key escrow beside it, in the place of the one before. A
+pseudonym keystore is in neither: copy that folder yourself. A
+running node does it itself, asked with the operator's token of its folder; one that is
+stopped needs what opens the root key. Both leave an entry in the ledger. A backup gets its
+name when it and its key escrow are complete and on the disk, and never replaces another;
+--to - is standard output.
+
+The key escrow has recipients of its own with --key-recipient: who holds an identity of
+these and what opens the root key has every key of the node, and needs a backup, or the
+disk, to open anything with them.`,
+		Example: `  tamga backup create --dir kaz --out /var/backups/tamga --recipient age1... --recipient age1...
+  tamga backup create --dir kaz --to kaz.tamga-backup --keys /media/safe/kaz.tamga-escrow --recipients-file who.txt --key-recipients-file directors.txt
+  tamga backup create --dir kaz --to - --keys kaz.tamga-escrow --recipients-file who.txt | ssh vault 'cat > kaz.tamga-backup'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.createBackup(c.Context(), f) },
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.dir, "dir", "", "the node's folder (required)")
-	fl.StringVar(&f.to, "to", "", "file to write, or - for standard output (required)")
-	fl.StringArrayVar(&f.recipients, "recipient", nil, "age recipient whose identity can open it; at least two")
-	fl.StringVar(&f.recipientsFile, "recipients-file", "", "file with recipients, one a line, # for comments")
+	fl.StringVar(&f.out, "out", "", "folder for both files, named after node and time (this or --to is required)")
+	fl.StringVar(&f.to, "to", "", "file for the backup, or - for standard output")
+	fl.StringVar(&f.keys, "keys", "", "file for the key escrow (default: beside the backup, named after the node, ending in "+backup.EscrowEnding+")")
+	f.recipients.add(fl, "", "the backup")
+	f.keyRecipients.add(fl, "key-", "the key escrow (default: as the backup)")
 	f.from.addBoth(fl, ", when the node is not running")
 	return c
 }
 
-func (f *backupFlags) check() error {
-	if f.dir == "" || f.to == "" {
-		return usage("--dir and --to are needed: the node's folder, and the file to write")
+// check completes f. Names follow from the node and the time.
+func (f *backupFlags) check(now time.Time) error {
+	if f.dir == "" || (f.out == "") == (f.to == "") {
+		return usage("--dir and either --out or --to are needed: the node's folder, and where to write")
 	}
-	if f.recipientsFile != "" {
-		b, err := os.ReadFile(f.recipientsFile)
-		if err != nil {
-			return fmt.Errorf("reading recipients: %w", err)
-		}
-		for line := range strings.Lines(string(b)) {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-				f.recipients = append(f.recipients, line)
-			}
-		}
+	if f.to == "-" && f.keys == "" {
+		return usage("--to - needs --keys: the file for the key escrow")
 	}
-	_, err := backup.ParseRecipients(f.recipients)
-	return err
+	cfg, err := config.Load(filepath.Join(f.dir, node.ConfigFile))
+	if err != nil {
+		return err
+	}
+	stem := config.FileStem(cfg.EntityID)
+	if f.out != "" {
+		f.to = filepath.Join(f.out, stem+"-"+now.UTC().Format("20060102T150405Z")+backup.BackupEnding)
+	}
+	if f.keys == "" {
+		f.keys = filepath.Join(filepath.Dir(f.to), stem+backup.EscrowEnding)
+	}
+	if !f.keyRecipients.given() {
+		f.keyRecipients = f.recipients
+	}
+	return errors.Join(f.recipients.read(), f.keyRecipients.read())
 }
 
-func (a *app) createBackup(ctx context.Context, f backupFlags) error {
-	if err := f.check(); err != nil {
+func (a *app) createBackup(ctx context.Context, f backupFlags) (err error) {
+	if err := f.check(time.Now()); err != nil {
 		return err
 	}
-	if f.to == "-" {
-		if terminal(a.out) {
-			return usage("--to - writes binary data: send standard output to a file or a program")
-		}
-		m, err := a.writeBackup(ctx, a.out, f)
-		if err == nil {
-			a.say("backup complete: %d subjects, %d ledger entries", m.Subjects, m.Ledger().Size)
-		}
+	if err := ownEscrow(f.dir, f.keys); err != nil {
 		return err
+	}
+	if f.to == "-" && terminal(a.out) {
+		return usage("--to - writes binary data: send standard output to a file or a program")
 	}
 	if _, err := os.Lstat(f.to); err == nil {
 		return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("creating backup: %s is there already", f.to), hint: "name another file with --to; nothing was written"}
+	}
+	n, err := a.openBacker(ctx, f.dir, f.from)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.close()) }()
+	if f.to == "-" {
+		m, err := a.writeBoth(ctx, n, a.out, f)
+		if err == nil {
+			a.say("backup complete: %d subjects, %d ledger entries; keys in %s", m.Subjects, m.Ledger().Size, f.keys)
+		}
+		return err
 	}
 	// What has the final name is complete and on the disk.
 	out, err := os.OpenFile(f.to+".partial", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("creating backup: %w", err)
 	}
-	m, err := a.writeBackup(ctx, out, f)
+	m, err := a.writeBoth(ctx, n, out, f)
 	if err == nil {
 		err = out.Sync()
 	}
@@ -136,8 +199,24 @@ func (a *app) createBackup(ctx context.Context, f backupFlags) error {
 	if err != nil {
 		return err
 	}
-	a.say("hint: tamga backup verify %s --identity-file FILE", f.to)
-	return a.emit(newBackedUp(f.to, m), backupRows(f.to, m))
+	a.say("hint: tamga backup verify %s --keys %s --identity-file FILE", f.to, f.keys)
+	result := newBackedUp(f.to, m)
+	result.Keys = f.keys
+	return a.emit(result, append(backupRows(f.to, m), [2]string{"key escrow", f.keys}))
+}
+
+// writeBoth writes the backup, and then the key escrow in its place. In between keys may
+// have been destroyed.
+func (a *app) writeBoth(ctx context.Context, n *backer, w io.Writer, f backupFlags) (backup.Manifest, error) {
+	m, err := n.backUp(ctx, w, f.recipients.recipients)
+	if err != nil {
+		return m, err
+	}
+	label, err := n.writeEscrow(ctx, f.dir, f.keys, f.keyRecipients.recipients)
+	if err == nil && m.Keys.CoveredBy(label.Keys) != nil {
+		err = backup.ErrChanged
+	}
+	return m, err
 }
 
 func syncDir(dir string) error {
@@ -148,25 +227,44 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// writeBackup lets the running node write the backup, or does it on the folder.
-func (a *app) writeBackup(ctx context.Context, w io.Writer, f backupFlags) (backup.Manifest, error) {
-	cl, err := nodeFlags{dir: f.dir, operator: true}.client()
+// backer takes backups and key escrows: through the running node, or on the folder.
+type backer struct {
+	backUp func(ctx context.Context, w io.Writer, recipients []string) (backup.Manifest, error)
+	escrow func(ctx context.Context, recipients []string) ([]byte, error)
+	close  func() error
+}
+
+func (a *app) openBacker(ctx context.Context, dir string, from rootFlags) (*backer, error) {
+	cl, err := nodeFlags{dir: dir, operator: true}.client()
 	if err == nil {
 		err = cl.prove(ctx)
 	}
 	if err == nil {
-		return cl.backUp(ctx, w, f.recipients, a.moved())
+		return &backer{
+			backUp: func(ctx context.Context, w io.Writer, recipients []string) (backup.Manifest, error) {
+				return cl.backUp(ctx, w, recipients, a.moved())
+			},
+			escrow: cl.escrow, close: func() error { return nil },
+		}, nil
 	}
 	// An address file that nobody answers at was left by a node that was killed.
 	if f, ok := errors.AsType[*failure](err); !errors.Is(err, errNotRunning) && !errors.Is(err, os.ErrNotExist) && (!ok || f.code != protocol.CodeNotRunning) {
-		return backup.Manifest{}, err
+		return nil, err
 	}
-	r, err := a.openRegistrar(ctx, f.dir, f.from)
+	r, err := a.openRegistrar(ctx, dir, from)
 	if err != nil {
-		return backup.Manifest{}, err
+		return nil, err
 	}
-	m, err := r.Backup(ctx, w, f.recipients, a.partly("writing"))
-	return m, errors.Join(err, r.Close())
+	return &backer{
+		backUp: func(ctx context.Context, w io.Writer, recipients []string) (backup.Manifest, error) {
+			return r.Backup(ctx, w, recipients, a.partly("writing"))
+		},
+		escrow: func(ctx context.Context, recipients []string) ([]byte, error) {
+			b, _, err := r.Escrow(ctx, recipients)
+			return b, err
+		},
+		close: r.Close,
+	}, nil
 }
 
 // partly shows how far a backup is, on a terminal.
@@ -203,31 +301,55 @@ func (c *counter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// backUp asks the running node, which must have proved that it is it.
-func (c *client) backUp(ctx context.Context, w io.Writer, recipients []string, told func(int64)) (m backup.Manifest, err error) {
+// escrow asks the running node, which must have proved that it is it.
+func (c *client) escrow(ctx context.Context, recipients []string) ([]byte, error) {
+	resp, err := c.forRecipients(ctx, "/v1/escrows", recipients)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("receiving key escrow: %w", err)
+	}
+	return b, nil
+}
+
+// forRecipients returns a response that is a file. The caller closes it.
+func (c *client) forRecipients(ctx context.Context, path string, recipients []string) (*http.Response, error) {
 	body, err := json.Marshal(map[string][]string{"recipients": recipients})
 	if err != nil {
-		return m, fmt.Errorf("calling node: %w", err)
+		return nil, fmt.Errorf("calling node: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/v1/backups", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
 	if err != nil {
-		return m, fmt.Errorf("calling node: %w", err)
+		return nil, fmt.Errorf("calling node: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("Content-Type", "application/json")
 	c.http.Timeout = 0 // as long as it takes
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return m, c.silent(ctx)
+		return nil, c.silent(ctx)
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
 		b, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 		if err != nil {
-			return m, fmt.Errorf("reading node's reply: %w", err)
+			return nil, fmt.Errorf("reading node's reply: %w", err)
 		}
-		return m, problem(resp.StatusCode, b)
+		return nil, problem(resp.StatusCode, b)
 	}
+	return resp, nil
+}
+
+// backUp asks the running node, which must have proved that it is it.
+func (c *client) backUp(ctx context.Context, w io.Writer, recipients []string, told func(int64)) (m backup.Manifest, err error) {
+	resp, err := c.forRecipients(ctx, "/v1/backups", recipients)
+	if err != nil {
+		return m, err
+	}
+	defer resp.Body.Close()
 	if _, err := io.Copy(&counter{to: w, told: told}, resp.Body); err != nil {
 		return m, fmt.Errorf("receiving backup: %w", err)
 	}
@@ -239,156 +361,4 @@ func (c *client) backUp(ctx context.Context, w io.Writer, recipients []string, t
 		return m, errors.New("receiving backup: the node stopped before it was complete")
 	}
 	return m, nil
-}
-
-// backedUp is the JSON result of create, verify and list.
-type backedUp struct {
-	File     string    `json:"file"`
-	EntityID string    `json:"entity_id"`
-	Created  time.Time `json:"created"`
-	Subjects uint64    `json:"subjects"`
-	Ledger   audited   `json:"ledger"`
-	Parts    int       `json:"parts"`
-	Gallery  string    `json:"gallery,omitempty"` // verify: opened, or not
-}
-
-func newBackedUp(file string, m backup.Manifest) backedUp {
-	l := m.Ledger()
-	return backedUp{File: file, EntityID: m.EntityID, Created: m.Created, Subjects: m.Subjects, Parts: len(m.Parts),
-		Ledger: audited{OK: true, Size: l.Size, Root: base64.StdEncoding.EncodeToString(l.Root), By: "manifest"}}
-}
-
-func backupRows(file string, m backup.Manifest) [][2]string {
-	l := m.Ledger()
-	return [][2]string{{"backup", file}, {"entity", m.EntityID}, {"created", m.Created.Format(time.RFC3339)},
-		{"subjects", fmt.Sprint(m.Subjects)}, {"ledger", fmt.Sprintf("%s, %d entries", l.Origin, l.Size)},
-		{"root", base64.StdEncoding.EncodeToString(l.Root)}}
-}
-
-// readFlags say how a backup is opened.
-type readFlags struct{ identityFile, configuration string }
-
-func (f *readFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.identityFile, "identity-file", "", "file with the age identity of one of its recipients, - for standard input (required)")
-	c.Flags().StringVar(&f.configuration, "entity-configuration", "", "the node's Entity Configuration from an independent source (default: the one in the backup)")
-}
-
-func (a *app) checkBackup(ctx context.Context, file string, f readFlags) (*backup.Checked, error) {
-	if f.identityFile == "" {
-		return nil, usage("--identity-file is needed: the age identity of one of the recipients")
-	}
-	in := a.in
-	if f.identityFile != "-" {
-		file, err := os.Open(f.identityFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading identity: %w", err)
-		}
-		defer file.Close()
-		in = file
-	}
-	ids, err := age.ParseIdentities(in)
-	if err != nil {
-		return nil, usage("--identity-file takes what age-keygen wrote: lines with AGE-SECRET-KEY-1...")
-	}
-	var configuration string
-	if f.configuration != "" {
-		b, err := os.ReadFile(f.configuration)
-		if err != nil {
-			return nil, fmt.Errorf("reading entity configuration: %w", err)
-		}
-		configuration = strings.TrimSpace(string(b))
-	}
-	return backup.Check(ctx, file, ids, configuration, a.partly("checking"))
-}
-
-func (a *app) backupVerify() *cobra.Command {
-	var f readFlags
-	var passphraseFile string
-	pseudonym := rootFlags{secretFlags: secretFlags{prefix: pseudonymPrefix}}
-	c := &cobra.Command{
-		Use:   "verify FILE",
-		Short: "Restore a backup into a temporary folder and check it",
-		Long: `Reads the file whole, checks the signed manifest before anything is written, makes the
-node's folder below the system's temporary one ($TMPDIR), recomputes the ledger from its entries and, given the
-passphrase, opens the gallery with the keys in the backup. Then the folder is removed.
-A flipped bit gives exit code 9 and the part it is in. Without --entity-configuration the
-keys come from the backup itself: that it is whole is then sure, whose it is not.`,
-		Example: `  tamga backup verify kaz.backup --identity-file identity.txt
-  tamga backup verify kaz.backup --identity-file identity.txt --passphrase-file pass.txt --entity-configuration from-the-anchor.jwt -o json`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.verifyBackup(c.Context(), args[0], f, passphraseFile, pseudonym)
-		},
-	}
-	f.add(c)
-	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the root key: opens the gallery, too")
-	pseudonym.add(c.Flags(), " of the node's pseudonym keystore, where it has one; needed with --passphrase-file")
-	return c
-}
-
-func (a *app) verifyBackup(ctx context.Context, file string, f readFlags, passphraseFile string, pseudonym rootFlags) (err error) {
-	c, err := a.checkBackup(ctx, file, f)
-	if err != nil {
-		return err
-	}
-	temporary, err := os.MkdirTemp("", "tamga-verify-*")
-	if err != nil {
-		return fmt.Errorf("verifying backup: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
-	dir := filepath.Join(temporary, "node")
-	if err := c.Restore(ctx, dir, a.partly("restoring")); err != nil {
-		return err
-	}
-	if err := c.Audit(ctx, dir); err != nil {
-		return err
-	}
-	result, rows := newBackedUp(file, c.Manifest), backupRows(file, c.Manifest)
-	result.Gallery, result.Ledger.By = "restored, not opened: no passphrase given", "recomputed"
-	if passphraseFile != "" {
-		roots, err := a.openRoots(dir, rootFlags{secretFlags: secretFlags{file: passphraseFile, fd: -1}, pseudonym: &pseudonym})
-		if err != nil {
-			return err
-		}
-		subjects, err := node.OpenRestoredUnsealed(dir, roots)
-		roots.Wipe()
-		if err != nil {
-			return err
-		}
-		if uint64(subjects) != c.Manifest.Subjects {
-			return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: fmt.Errorf("verifying backup: gallery: %d subjects, the manifest says %d", subjects, c.Manifest.Subjects)}
-		}
-		result.Gallery = "opened"
-	}
-	return a.emit(result, append(rows, [2]string{"verified", "manifest, every part, ledger recomputed"}, [2]string{"gallery", result.Gallery}))
-}
-
-func (a *app) backupList() *cobra.Command {
-	var f readFlags
-	c := &cobra.Command{
-		Use:   "list FILE...",
-		Short: "Show what backups hold",
-		Long: `Reads each file whole and checks it against its signed manifest; writes nothing. A file that
-fails is named and the exit code is 9, after the others were shown.`,
-		Example: `  tamga backup list --identity-file identity.txt /var/backups/kaz-*.backup`,
-		Args:    cobra.MinimumNArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return a.listBackups(c.Context(), args, f) },
-	}
-	f.add(c)
-	return c
-}
-
-func (a *app) listBackups(ctx context.Context, files []string, f readFlags) error {
-	all, rows, errs := []backedUp{}, [][2]string{}, []error(nil)
-	for _, file := range files {
-		c, err := a.checkBackup(ctx, file, f)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", file, err))
-			continue
-		}
-		all = append(all, newBackedUp(file, c.Manifest))
-		rows = append(rows, [2]string{file, fmt.Sprintf("%s, %s, %d subjects, %d ledger entries",
-			c.Manifest.EntityID, c.Manifest.Created.Format(time.RFC3339), c.Manifest.Subjects, c.Manifest.Ledger().Size)})
-	}
-	return errors.Join(a.emit(all, rows), errors.Join(errs...))
 }

@@ -16,18 +16,23 @@ func (a *app) backupRestore() *cobra.Command {
 	var dir, erasures, risk string
 	c := &cobra.Command{
 		Use:   "restore FILE",
-		Short: "Make a node's folder out of a backup",
-		Long: `Checks the whole file first, then makes the folder, which must not exist, and recomputes its
+		Short: "Make a node's folder out of a backup and its key escrow",
+		Long: `Checks both files whole first, then makes the folder, which must not exist, and recomputes its
 ledger. What the node did after the backup is missing from it, so it comes up in recovery:
 tamga run serves nothing until two operators have accepted what is missing.
+
+--keys is the node's latest key escrow, however old the backup is: an earlier one may hold
+what the backup needs, too, but not the protectors and keys of today. A backup that needs
+keys which were destroyed since is refused with exit code 5, and their names. Of its
+configuration backup.escrow_file is left out: set it anew.
 
 Who was erased after the backup is still in it. --erasures takes a later list of erasures,
 and they are erased again before anybody is served: the node keeps it in the file beside
 its checkpoint file (recovery.checkpoint_file, with "-erasures" behind its name), and in
 data/gallery-erasures of the lost folder. When there is none any more, name the risk with
 --accept-risk=` + restoreRisk + `.`,
-		Example: `  tamga backup restore kaz.backup --identity-file identity.txt --dir kaz-restored --erasures kaz.example.checkpoint-erasures
-  tamga backup restore kaz.backup --identity-file identity.txt --dir kaz-restored --accept-risk=` + restoreRisk + `
+		Example: `  tamga backup restore kaz.tamga-backup --keys kaz.tamga-escrow --identity-file identity.txt --dir kaz-restored --erasures kaz.example.checkpoint-erasures
+  tamga backup restore kaz.tamga-backup --keys kaz.tamga-escrow --identity-file identity.txt --dir kaz-restored --accept-risk=` + restoreRisk + `
   tamga recovery status --dir kaz-restored --checkpoint from-a-peer.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -45,14 +50,14 @@ data/gallery-erasures of the lost folder. When there is none any more, name the 
 }
 
 func (a *app) restoreBackup(ctx context.Context, file, dir, erasures string, f readFlags) error {
-	if dir == "" {
-		return usage("--dir is needed: the folder to make")
+	if dir == "" || f.keys == "" {
+		return usage("--dir and --keys are needed: the folder to make, and the key escrow, without which a backup does not open")
 	}
 	c, err := a.checkBackup(ctx, file, f)
 	if err != nil {
 		return err
 	}
-	claim, err := node.Restore(ctx, c, dir, erasures, a.partly("restoring"))
+	claim, err := node.Restore(ctx, c.Checked, c.escrow, dir, erasures, a.partly("restoring"))
 	if err != nil {
 		return err
 	}

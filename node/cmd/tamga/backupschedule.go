@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -12,12 +13,13 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 )
 
 type scheduleFlags struct {
-	dir, to, recipientsFile, at, install, name string
-	keep                                       int
+	dir, to, keys, recipientsFile, keyRecipientsFile, at, install, name string
+	keep                                                                int
 }
 
 func (a *app) backupSchedule() *cobra.Command {
@@ -26,8 +28,9 @@ func (a *app) backupSchedule() *cobra.Command {
 		Use:   "schedule",
 		Short: "Write a systemd timer that takes backups and keeps the newest",
 		Long: `Prints a service and a timer unit, or writes both into the folder of --install. Each run
-takes a backup of the running node to a file named after the time, and only then
-removes all but the newest --keep of those files.`,
+takes a backup of the running node to a file named after the time, writes the key escrow
+anew, and only then removes what has expired and all but the newest --keep of the backups:
+see ` + "`tamga backup prune`" + `.`,
 		Example: `  tamga backup schedule --dir /srv/kaz --to /var/backups/tamga --recipients-file /etc/tamga/recipients.txt --keep 30
   tamga backup schedule --dir /srv/kaz --to /var/backups/tamga --recipients-file /etc/tamga/recipients.txt --install /etc/systemd/system`,
 		Args: cobra.NoArgs,
@@ -36,7 +39,9 @@ removes all but the newest --keep of those files.`,
 	fl := c.Flags()
 	fl.StringVar(&f.dir, "dir", "", "the node's folder (required)")
 	fl.StringVar(&f.to, "to", "", "folder for the backups, best on another machine's disk (required)")
+	fl.StringVar(&f.keys, "keys", "", "file for the key escrow, best on a disk of its own (default: in the folder of --to)")
 	fl.StringVar(&f.recipientsFile, "recipients-file", "", "file with at least two age recipients, one a line (required)")
+	fl.StringVar(&f.keyRecipientsFile, "key-recipients-file", "", "the same for the key escrow (default: the same file)")
 	fl.StringVar(&f.at, "at", "*-*-* 02:30:00", "when, as systemd.time(7) has it")
 	fl.IntVar(&f.keep, "keep", 14, "how many backups to keep, 1 to 10000")
 	fl.StringVar(&f.install, "install", "", "folder to write the units to instead of printing them")
@@ -55,16 +60,21 @@ func (f *scheduleFlags) check() error {
 	if f.dir == "" || f.to == "" || f.recipientsFile == "" {
 		return usage("--dir, --to and --recipients-file are needed")
 	}
-	if _, err := config.Load(filepath.Join(f.dir, node.ConfigFile)); err != nil {
+	cfg, err := config.Load(filepath.Join(f.dir, node.ConfigFile))
+	if err != nil {
 		return err
 	}
-	if err := (&backupFlags{dir: f.dir, to: f.to, recipientsFile: f.recipientsFile}).check(); err != nil {
-		return err
+	f.keys = cmp.Or(f.keys, filepath.Join(f.to, config.FileStem(cfg.EntityID)+backup.EscrowEnding))
+	f.keyRecipientsFile = cmp.Or(f.keyRecipientsFile, f.recipientsFile)
+	for _, file := range []string{f.recipientsFile, f.keyRecipientsFile} {
+		if err := (&recipientFlags{file: file}).read(); err != nil {
+			return err
+		}
 	}
 	if f.keep < 1 || f.keep > 10000 || !calendar.MatchString(f.at) || !unitName.MatchString(f.name) {
 		return usage("--keep takes a number from 1 to 10000, --at a time such as '*-*-* 02:30:00', --name letters, digits, . _ and -")
 	}
-	for _, path := range []*string{&f.dir, &f.to, &f.recipientsFile} {
+	for _, path := range []*string{&f.dir, &f.to, &f.keys, &f.recipientsFile, &f.keyRecipientsFile} {
 		abs, err := filepath.Abs(*path)
 		if err != nil {
 			return fmt.Errorf("scheduling backups: %w", err)
@@ -115,8 +125,8 @@ func (a *app) schedule(f scheduleFlags) error {
 		[][2]string{{"service", filepath.Join(f.install, order[0])}, {"timer", filepath.Join(f.install, order[1])}})
 }
 
-// service takes one backup and then removes what is older than the newest. Names sort
-// by time; a backup that failed removes nothing.
+// service takes one backup and then removes what has expired or is older than the newest;
+// systemd does the second when the first has succeeded (systemd.service(5), ExecStart=).
 func (f scheduleFlags) service(self string) string {
 	return fmt.Sprintf(`[Unit]
 Description=Encrypted backup of the Tamga node in %[2]s
@@ -125,13 +135,13 @@ After=network.target
 [Service]
 Type=oneshot
 UMask=0077
-# %% is written twice for systemd, $ twice so that the shell expands it.
-ExecStart=/bin/sh -ec '%[1]s backup create --dir %[2]s --recipients-file %[4]s --to %[3]s/tamga-$$(date -u +%%%%Y%%%%m%%%%dT%%%%H%%%%M%%%%SZ).backup; ls -1 %[3]s/tamga-*Z.backup | sort -r | tail -n +%[5]d | xargs -r rm -f --'
+ExecStart=%[1]s backup create --dir %[2]s --out %[3]s --keys %[4]s --recipients-file %[6]s --key-recipients-file %[7]s
+ExecStart=%[1]s backup prune --dir %[2]s --keep %[8]d %[3]s %[4]s
 NoNewPrivileges=yes
 ProtectSystem=strict
-ReadWritePaths=%[3]s
+ReadWritePaths=%[3]s %[5]s
 PrivateTmp=yes
-`, self, f.dir, f.to, f.recipientsFile, f.keep+1)
+`, self, f.dir, f.to, f.keys, filepath.Dir(f.keys), f.recipientsFile, f.keyRecipientsFile, f.keep)
 }
 
 func (f scheduleFlags) timer() string {

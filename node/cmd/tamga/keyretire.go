@@ -117,7 +117,7 @@ func mustTakeUp(ctx context.Context, running *client) error {
 
 // retireKey retires a key: of a running node, by it.
 func (a *app) retireKey(ctx context.Context, r rotation) (gone []uint32, next string, err error) {
-	next = "destroy copies of keystore.json from before; they hold what was destroyed"
+	next = "write the key escrow anew (tamga backup escrow), and destroy key escrows and copies of keystore.json from before; they hold what was destroyed"
 	p := &retireProgress{renewalProgress: renewalProgress{app: a, doing: "retiring"}}
 	defer p.end()
 	if r.running == nil || !node.IsUsed(r.key) {

@@ -55,11 +55,10 @@ afterwards.
 
 What the disk still holds of the person, in files not yet rewritten and in copies of
 them, opens to who has the root key and the KEK of that time. Rotating the KEK and retiring
-the old one (` + "`tamga key rotate retire kek`" + `) ends that for every copy of gallery or database,
-however old: nothing on this machine opens them then. It does not end it for a backup from
-before, which carries the keystore of its time: who holds it, an age identity of a
-recipient, and what opens the root key reads it. Destroy backups when they are older than
-the time for which you may still hold whom you erased, and retire the KEK as often.
+the old one (` + "`tamga key rotate retire kek`" + `) ends that for every backup and every copy of
+gallery or database, however old: nothing opens them then but a key escrow or a copy of
+keystore.json from before. Destroy those (` + "`tamga backup list`" + ` names escrows that it
+sees), and retire the KEK as often as your rules want erasure to be final.
 
 Somebody whose keyring is damaged can be erased, too, by the number or by --damaged and the
 handle under which ` + "`tamga gallery fsck`" + ` lists the person, when no one knows the number:

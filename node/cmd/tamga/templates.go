@@ -51,8 +51,9 @@ When the node is running it does the work, and this shows how far it is: interru
 this does not stop it. Otherwise this opens the gallery itself and needs the passphrase.
 
 Do this when templates may have leaked, and as often as your rules say. Copies of
-keystore.json and backups from before still hold the old secret, and backups the
-templates under it: destroy those, too. An older copy of the gallery put back under the
+keystore.json and key escrows from before still hold the old secret, and backups from
+before the templates under it, which expire with it: write the key escrow anew, take a
+backup, and destroy those of before. An older copy of the gallery put back under the
 new keystore has no faces to compare. Several nodes on one database need the keystore
 of the one that did this.`,
 		Example: `  tamga templates renew --dir kaz
@@ -104,7 +105,7 @@ func (a *app) renewTemplates(ctx context.Context, f renewFlags) error {
 	if r.Resumed {
 		a.say("this went on with a renewal that was cut off")
 	}
-	a.say("hint: destroy backups and copies of keystore.json from before; they hold what was destroyed")
+	a.say("hint: write the key escrow anew (tamga backup escrow), take a backup (those from before have expired), and destroy key escrows and copies of keystore.json from before; they hold what was destroyed")
 	return a.emit(r, rows)
 }
 

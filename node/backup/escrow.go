@@ -1,0 +1,110 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/jose"
+)
+
+// maxEscrowFiles bounds what an escrow makes a reader allocate, with [maxRecord].
+const maxEscrowFiles = 8
+
+// EscrowSource is the node whose keys go into an escrow. Every field is required.
+type EscrowSource struct {
+	EntityID      string
+	Jurisdiction  string
+	Configuration []byte // the Entity Configuration
+	Keys          Keys   // that the files hold
+	Files         []File // keystores and root files, sealed as they lie in the folder
+	Key           jose.PrivateKey
+	Now           time.Time
+}
+
+// Escrow is a key escrow that was read whole and is what its manifest says.
+type Escrow struct {
+	Manifest Manifest
+	files    []File
+}
+
+// CreateEscrow makes a key escrow.
+func CreateEscrow(to []age.Recipient, s EscrowSource) ([]byte, Manifest, error) {
+	var out bytes.Buffer
+	w, err := newWriter(&out, to, KindEscrow)
+	if err != nil {
+		return nil, Manifest{}, fmt.Errorf("creating key escrow: %w", err)
+	}
+	w.manifest = Manifest{EntityID: s.EntityID, Jurisdiction: s.Jurisdiction, Created: s.Now.UTC().Truncate(time.Second), Keys: s.Keys}
+	for _, f := range append([]File{{EntityConfiguration, s.Configuration}}, s.Files...) {
+		if !fileName.MatchString(f.Name) {
+			return nil, Manifest{}, fmt.Errorf("creating key escrow: a file has a name that an escrow does not take")
+		}
+		w.part(filePrefix + f.Name)
+		w.record(f.Data)
+	}
+	m, err := w.finish(s.Key)
+	if err != nil {
+		return nil, Manifest{}, fmt.Errorf("creating key escrow: %w", err)
+	}
+	return out.Bytes(), m, nil
+}
+
+// OpenEscrow reads a key escrow, with configuration as for [Check]. Errors:
+// [ErrDamaged], [ErrIdentity], [ErrSignature].
+func OpenEscrow(file string, ids []age.Identity, configuration string) (*Escrow, error) {
+	b, err := custody.ReadFile(file) // while another may take its place
+	if err != nil {
+		return nil, fmt.Errorf("opening key escrow: %w", err)
+	}
+	e, err := openEscrow(b, ids, configuration)
+	if err != nil {
+		return nil, fmt.Errorf("opening key escrow: %w", err)
+	}
+	return e, nil
+}
+
+func openEscrow(b []byte, ids []age.Identity, configuration string) (*Escrow, error) {
+	s, err := newSealed(bytes.NewReader(b), int64(len(b)), KindEscrow)
+	if err != nil {
+		return nil, err
+	}
+	e := &Escrow{}
+	var inside string
+	r, err := s.walk(context.Background(), ids, nil, func(name string, r *reader) error {
+		data, err := r.one()
+		if len(r.parts) > maxEscrowFiles {
+			return damaged(name, "more files than an escrow has")
+		}
+		if name == filePrefix+EntityConfiguration {
+			inside = strings.TrimSpace(string(data))
+		} else {
+			e.files = append(e.files, File{strings.TrimPrefix(name, filePrefix), data})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if configuration == "" {
+		configuration = inside
+	}
+	if e.Manifest, _, err = s.authenticate(r, configuration); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Covers is nil when the escrow holds what a backup of the same node needs. Errors:
+// [ErrExpired], [ErrEarlier], [ErrSignature].
+func (e *Escrow) Covers(m Manifest) error {
+	if e.Manifest.EntityID != m.EntityID {
+		return fmt.Errorf("%w: the key escrow is of another node than the backup", ErrSignature)
+	}
+	return m.Keys.CoveredBy(e.Manifest.Keys)
+}

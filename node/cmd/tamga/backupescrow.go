@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/backup"
+)
+
+type escrowFlags struct {
+	dir, to    string
+	recipients recipientFlags
+	from       rootFlags
+}
+
+func (a *app) backupEscrow() *cobra.Command {
+	var f escrowFlags
+	c := &cobra.Command{
+		Use:   "escrow",
+		Short: "Write the key escrow anew, without a backup",
+		Long: `Writes the node's keys as they are now, sealed under the root key, in the place of a key
+escrow of before, which is overwritten. Do this after a key was retired, the root key
+replaced, or what opens it changed, unless backup.escrow_file of tamga.yaml has the node do
+it: the escrow of before still holds what was destroyed. Destroy copies of that, too.
+
+A pseudonym keystore (pseudonym.keystore) is not in it: its owner keeps a copy of it.
+
+At every moment, a power cut included, the file is the old escrow or the new one, whole.`,
+		Example: `  tamga backup escrow --dir kaz --to /media/safe/kaz.tamga-escrow --recipients-file directors.txt`,
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return a.writeEscrow(c.Context(), f) },
+	}
+	fl := c.Flags()
+	fl.StringVar(&f.dir, "dir", "", "the node's folder (required)")
+	fl.StringVar(&f.to, "to", "", "file to write (required)")
+	f.recipients.add(fl, "", "the key escrow")
+	f.from.addBoth(fl, ", when the node is not running")
+	return c
+}
+
+func (a *app) writeEscrow(ctx context.Context, f escrowFlags) (err error) {
+	if f.dir == "" || f.to == "" {
+		return usage("--dir and --to are needed: the node's folder, and the file to write")
+	}
+	if err := f.recipients.read(); err != nil {
+		return err
+	}
+	if err := ownEscrow(f.dir, f.to); err != nil {
+		return err
+	}
+	n, err := a.openBacker(ctx, f.dir, f.from)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.close()) }()
+	l, err := n.writeEscrow(ctx, f.dir, f.to, f.recipients.recipients)
+	if err != nil {
+		return err
+	}
+	a.say("hint: destroy every other key escrow of before; they hold keys that may have been destroyed")
+	return a.emit(newSurveyed(backup.Finding{File: f.to, State: backup.Current, Label: l}),
+		[][2]string{{"key escrow", f.to}, {"entity", l.EntityID}, {"created", l.Created.Format(time.RFC3339)}, {"holds", l.Keys.String()}})
+}
+
+// ownEscrow refuses a file for a key escrow that is there and is none of this node: to
+// write it would destroy something else.
+func ownEscrow(dir, file string) error {
+	f, err := os.Open(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("creating key escrow: %w", err)
+	}
+	defer f.Close()
+	configuration, err := entityConfiguration(dir)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("creating key escrow: %w", err)
+	}
+	u, err := backup.ReadLabel(f, info.Size())
+	if err == nil {
+		// One that was damaged meanwhile may be replaced.
+		l, bad := u.Verify(configuration)
+		if bad == nil && l.Kind == backup.KindEscrow {
+			return nil
+		}
+	}
+	return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("creating key escrow: %s is there, and is none of this node's", file),
+		hint: "name another file with --keys; nothing was written. One that was cut off or altered has to be removed first"}
+}
+
+func entityConfiguration(dir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dir, node.EntityConfigurationFile))
+	if err != nil {
+		return "", fmt.Errorf("reading entity configuration: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// writeEscrow makes a key escrow and puts it in its place.
+func (n *backer) writeEscrow(ctx context.Context, dir, file string, recipients []string) (backup.Label, error) {
+	b, err := n.escrow(ctx, recipients)
+	if err != nil {
+		return backup.Label{}, err
+	}
+	u, err := backup.ReadLabel(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return backup.Label{}, fmt.Errorf("receiving key escrow: %w", err)
+	}
+	configuration, err := entityConfiguration(dir)
+	if err != nil {
+		return backup.Label{}, err
+	}
+	l, err := u.Verify(configuration)
+	if err == nil {
+		err = custody.WriteFile(file, b)
+	}
+	return l, err
+}
