@@ -160,7 +160,8 @@ type Gallery struct {
 
 // Open opens or makes the gallery in cfg.Dir. A folder that another process has
 // open gives [ErrLocked]; one of another node or other keys, or one that lacks
-// anything that was acknowledged, [ErrDamaged].
+// anything that was acknowledged, [ErrDamaged]. What one subject lacks and follows from
+// the rest is put back.
 func Open(cfg Config) (*Gallery, error) {
 	g, err := open(cfg)
 	if err != nil {

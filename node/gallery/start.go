@@ -15,10 +15,12 @@ func (g *Gallery) start(known tally.Tally) error {
 	switch {
 	case err != nil:
 		return err
-	case stored != counted:
-		return fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
 	case stored.Commit < known.Commit, stored.Commit == known.Commit && stored != known:
 		return fmt.Errorf("%w: the store lacks commits that were acknowledged", ErrDamaged)
+	case stored != counted:
+		if err := g.mend(stored, counted); err != nil {
+			return err
+		}
 	}
 	if g.beside.Fresh() {
 		if stored.Commit > 0 && !g.db.Shared() { // a gallery may join those that share

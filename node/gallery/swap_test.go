@@ -193,6 +193,73 @@ func TestSwapThenOpen(t *testing.T) {
 	}
 }
 
+// TestMend loses the stamp of a subject: what it was follows, unless more is wrong.
+func TestMend(t *testing.T) {
+	tests := map[string]struct {
+		more  func(t *testing.T, g *gallery.Gallery, e entries)
+		mends bool
+	}{
+		"alone": {func(*testing.T, *gallery.Gallery, entries) {}, true},
+		"another-too": {func(_ *testing.T, g *gallery.Gallery, e entries) {
+			stamp, _, _ := g.Keys(passport(1))
+			e.remove(stamp)
+		}, false},
+		"another-gone": {func(_ *testing.T, g *gallery.Gallery, e entries) {
+			stamp, keyring, _ := g.Keys(passport(1))
+			e.remove(stamp)
+			e.remove(keyring)
+		}, false},
+		"another-raised": {func(_ *testing.T, g *gallery.Gallery, e entries) {
+			stamp, _, _ := g.Keys(passport(1))
+			v := bytes.Clone(e.value(stamp))
+			v[7]++
+			e.set(stamp, v)
+		}, false},
+		"keyring-cut": {func(_ *testing.T, g *gallery.Gallery, e entries) {
+			_, keyring, _ := g.Keys(passport(0))
+			v := e.value(keyring)
+			e.set(keyring, v[:len(v)-1])
+		}, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := newDir(t)
+			g := openGallery(t, dir)
+			first := person(0)
+			first.Templates = first.Templates[:1]
+			enrol(t, g, first)
+			enrol(t, g, person(1), person(2))
+			enrol(t, g, person(0)) // the commit that wrote it is not the one that enrolled it
+			e := entries{t, g.DB()}
+			stamp, _, _ := g.Keys(passport(0))
+			was := bytes.Clone(e.value(stamp))
+			e.remove(stamp)
+			tt.more(t, g, e)
+			closeGallery(t, g)
+			g, err := gallery.Open(testConfig(t, dir))
+			if !tt.mends {
+				if !errors.Is(err, gallery.ErrDamaged) {
+					t.Fatalf("opened: %v, want ErrDamaged", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer closeGallery(t, g)
+			if !bytes.Equal(entries{t, g.DB()}.value(stamp), was) {
+				t.Error("another stamp than it was")
+			}
+			for i := range 3 {
+				check(t, g, person(i))
+			}
+			if r, err := g.Fsck(t.Context(), nil); err != nil || !r.Sound() {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
+	}
+}
+
 // TestEnrolDamaged enrols a damaged subject among sound ones.
 func TestEnrolDamaged(t *testing.T) {
 	g := openGallery(t, newDir(t))

@@ -23,6 +23,9 @@ type Stamp struct{ Wrote, Born uint32 }
 // Number is what a tally adds up.
 func (s Stamp) Number() uint64 { return uint64(s.Born)<<32 | uint64(s.Wrote) }
 
+// StampOf is the stamp with a number.
+func StampOf(n uint64) Stamp { return Stamp{Wrote: uint32(n), Born: uint32(n >> 32)} }
+
 // Bytes is the value of the row.
 func (s Stamp) Bytes() []byte { return binary.BigEndian.AppendUint64(nil, s.Number()) }
 
@@ -46,8 +49,7 @@ func ParseStamp(value []byte) (Stamp, error) {
 	if len(value) != stampSize {
 		return Stamp{}, store.ErrDamaged
 	}
-	n := binary.BigEndian.Uint64(value)
-	return Stamp{Wrote: uint32(n), Born: uint32(n >> 32)}, nil
+	return StampOf(binary.BigEndian.Uint64(value)), nil
 }
 
 // FindStamp finds the stamp of a subject, whatever became of its keyring:
