@@ -69,6 +69,7 @@ const (
 	CodeSuspended       Code = "TMG-TRU-0005"
 	CodePaused          Code = "TMG-TRU-0006"
 	CodePeer            Code = "TMG-TRU-0007"
+	CodeIntroduction    Code = "TMG-TRU-0008"
 	CodeWeakDecision    Code = "TMG-LAW-0003"
 	CodeUnreachable     Code = "TMG-NET-0001"
 	CodeTimeout         Code = "TMG-NET-0002"
@@ -180,6 +181,7 @@ func registry() []CodeEntry {
 		{CodeNotRunning, "", local, "The own node does not answer.", "Start it with `tamga run --dir DIR`, or check --dir and --api."},
 		{CodeListen, "", local, "An address to listen on cannot be used.", "Stop the program that holds it (`ss -ltunp` names it), or choose another address."},
 		{CodePeer, "", local, "There is no peer of this name in the state that the command needs.", "`tamga peer list` shows the peers and their states; nothing was changed."},
+		{CodeIntroduction, "", local, "The file or the words of an introduction are not what they should be.", "Have the other side send the file again; nobody's keys were confirmed."},
 		{CodeMembership, "", local, "The Trust Anchor does not take this change of its members.", "Compare with what the node's operator sent; nothing was changed."},
 		{CodeAnswerInvalid, Unavailable, local, "The peer's reply does not verify, so it says nothing.", "Report it to the peer's operator with the time of the Query."},
 		{CodeReceiptInvalid, Unavailable, local, "The peer's ledger receipt does not verify, so the reply is not accepted.", "Report it to the peer's operator and keep the reply as evidence."},

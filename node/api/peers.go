@@ -74,6 +74,8 @@ type peer struct {
 	Purposes     []string    `json:"purposes" nullable:"false" doc:"Purposes for which its law may allow an answer."`
 	Revisions    []string    `json:"revisions" nullable:"false" doc:"Protocol revisions it speaks."`
 	LedgerOrigin string      `json:"ledger_origin,omitempty" doc:"Checkpoint origin of its ledger."`
+	Confirmed    time.Time   `json:"confirmed,omitzero" doc:"When its federation keys were compared over the phone; absent when never."`
+	KeysChanged  bool        `json:"keys_changed" doc:"Whether its superior now vouches for none of the keys that were compared."`
 	Chain        []chainLink `json:"chain" nullable:"false" doc:"The Trust Chain by which it is a member, its own Entity Configuration first."`
 }
 
@@ -263,7 +265,7 @@ func newPeer(p peering.Peer, chain []explain.Statement) peer {
 	out := peer{EntityID: string(m.EntityID), Jurisdiction: m.Jurisdiction, State: "member", PeerID: m.PeerID, Expires: m.ExpiresAt,
 		Connected: p.Connected, Heard: p.Contact.Heard, Failed: p.Contact.Failed, Failure: p.Contact.Failure, Addresses: list(m.Addresses),
 		SigningKeys: []string{}, SealingKeys: []string{}, Modalities: list(m.Modalities), Formats: list(m.Formats), Purposes: list(m.Purposes),
-		Revisions: list(m.Revisions), LedgerOrigin: m.LedgerOrigin, Chain: links(chain)}
+		Revisions: list(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Chain: links(chain)}
 	for _, k := range m.SigningKeys.Keys() {
 		out.SigningKeys = append(out.SigningKeys, k.KeyID())
 	}

@@ -173,6 +173,14 @@ func (c *check) membership() {
 		return
 	}
 	c.add("membership", OK, "", "", "%s acts for %s", c.m.EntityID, c.m.Jurisdiction)
+	if is, ok := c.introduced()[c.m.EntityID]; ok {
+		if c.changed(is) {
+			c.add("introduction", Warning, Theirs, "Phone the peer's operator: if the federation keys were rotated, introduce yourselves again (tamga peer invite); if not, the Trust Anchor passes on somebody else's.",
+				"other federation keys than were confirmed at %s", is.At.Format(time.RFC3339))
+		} else {
+			c.add("introduction", OK, "", "", "keys confirmed at %s", is.At.Format(time.RFC3339))
+		}
+	}
 	left := c.m.ExpiresAt.Sub(now).Truncate(time.Minute)
 	if left < soon {
 		c.add("chain", Warning, Superior, "Check with tamga trust anchors that the anchor is heard; it has to sign a new statement before.", "expires in %s", left)

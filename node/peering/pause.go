@@ -14,6 +14,8 @@ import (
 
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/explain"
+	"github.com/tamga-id/tamga/node/introduction"
 )
 
 // Pause is an operator's decision to have nothing to do with a member for now.
@@ -174,6 +176,36 @@ type Peer struct {
 	Suspension *Suspension
 	Contact    Contact
 	Connected  bool
+	// Confirmed is when the member's federation keys were compared over the phone, and
+	// KeysChanged whether its superior vouches for none of those now.
+	Confirmed   time.Time
+	KeysChanged bool
+}
+
+// introduced are the parties whose keys were confirmed, by Entity. A book that cannot be
+// read confirms nobody.
+func (p *Peers) introduced() map[trust.EntityID]introduction.Confirmed {
+	out := make(map[trust.EntityID]introduction.Confirmed)
+	b, err := introduction.OpenBook(p.cfg.Introductions)
+	if err != nil {
+		p.cfg.Log.Warn("introductions not read", slog.String("cause", err.Error()))
+		return out
+	}
+	for _, c := range b.Confirmed() {
+		out[c.Party.EntityID] = c
+	}
+	return out
+}
+
+// changed reports whether the superior of a member vouches for none of the keys that were
+// confirmed.
+func (p *Peers) changed(c introduction.Confirmed) bool {
+	for _, s := range p.Chain(c.Party.EntityID) {
+		if s.Kind == explain.Subordinate && s.Subject == c.Party.EntityID {
+			return !slices.ContainsFunc(s.KeyIDs, func(id string) bool { return slices.Contains(c.Party.Fingerprints(), id) })
+		}
+	}
+	return false
 }
 
 // List returns the other members, paused ones too, by country; then those suspended.
@@ -185,6 +217,7 @@ func (p *Peers) List() []Peer {
 		contacts[id] = c
 	}
 	p.mu.Unlock()
+	introduced := p.introduced()
 	var out []Peer
 	for _, m := range p.Directory.Members(p.cfg.Now()) {
 		if m.EntityID == p.cfg.Self {
@@ -193,6 +226,9 @@ func (p *Peers) List() []Peer {
 		one := Peer{Node: m, Contact: contacts[transport.PeerID(m.PeerID)], Connected: slices.Contains(connected, transport.PeerID(m.PeerID))}
 		if is, ok := paused[m.EntityID]; ok {
 			one.Paused = &is
+		}
+		if c, ok := introduced[m.EntityID]; ok {
+			one.Confirmed, one.KeysChanged = c.At, p.changed(c)
 		}
 		out = append(out, one)
 	}

@@ -46,7 +46,9 @@ type Config struct {
 	Every time.Duration
 	// DataDir holds what is known, so that a node starts while the Anchors are away.
 	DataDir string
-	Client  *http.Client
+	// Introductions is the file of whose keys were confirmed; see package introduction.
+	Introductions string
+	Client        *http.Client
 	// Exchange sends one frame to a member.
 	Exchange func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error)
 	// Connected are the members with an open connection.

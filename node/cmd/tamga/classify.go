@@ -27,6 +27,7 @@ import (
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/introduction"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -50,7 +51,7 @@ func classify(err error) *failure {
 		g := classify(f.err)
 		return &failure{exit: f.exit, code: g.code, err: f.err, hint: cmp.Or(f.hint, g.hint)}
 	}
-	for _, kind := range []func(error) *failure{ofConfiguration, ofProtocol, ofPseudonyms, ofBackup, ofRecovery, ofStores, ofData, ofListening, ofFiles} {
+	for _, kind := range []func(error) *failure{ofIntroduction, ofConfiguration, ofProtocol, ofPseudonyms, ofBackup, ofRecovery, ofStores, ofData, ofListening, ofFiles} {
 		if f := kind(err); f != nil {
 			return f
 		}
@@ -83,6 +84,20 @@ func ofConfiguration(err error) *failure {
 		return f
 	}
 	return nil
+}
+
+func ofIntroduction(err error) *failure {
+	f := &failure{exit: exitIntegrity, code: protocol.CodeIntroduction, err: err}
+	switch {
+	case errors.Is(err, introduction.ErrWords):
+		f.hint = "the introduction is given up. Read the words once more: if they differ, somebody is between you and the other side. Keep the files as evidence, and begin anew over another channel"
+	case errors.Is(err, introduction.ErrFile), errors.Is(err, introduction.ErrForeign):
+	case errors.Is(err, introduction.ErrExpired):
+		f.exit, f.hint = exitFailure, "ask the other side for a new one: tamga peer invite"
+	default:
+		return nil
+	}
+	return f
 }
 
 func ofProtocol(err error) *failure {

@@ -19,14 +19,15 @@ func (a *app) peerCommand() *cobra.Command {
 		Use:   "peer",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
-		Short: "Look at other members, test and pause them",
+		Short: "Be introduced to other members, look at, test and pause them",
 		Long: `What this node knows of the other members, and what its operator decides about them. A
 peer is named by country or Entity Identifier.`,
-		Example: `  tamga peer list --dir kaz
+		Example: `  tamga peer invite --dir kaz --passphrase-file pass.txt --out kaz.invitation
+  tamga peer list --dir kaz
   tamga peer test --dir kaz KGZ
   tamga peer pause --dir kaz --reason "investigating" KGZ`,
 	}
-	c.AddCommand(a.peerList(), a.peerShow(), a.peerPing(), a.peerTest(), a.peerPause(), a.peerResume())
+	c.AddCommand(a.peerInvite(), a.peerAccept(), a.peerRemove(), a.peerList(), a.peerShow(), a.peerPing(), a.peerTest(), a.peerPause(), a.peerResume())
 	return c
 }
 
@@ -69,6 +70,8 @@ type peerView struct {
 	Purposes     []string   `json:"purposes"`
 	Revisions    []string   `json:"revisions"`
 	LedgerOrigin string     `json:"ledger_origin,omitempty"`
+	Confirmed    time.Time  `json:"confirmed,omitzero"`
+	KeysChanged  bool       `json:"keys_changed"`
 	Chain        []linkView `json:"chain"`
 }
 
@@ -205,6 +208,14 @@ func (p peerView) rows() [][2]string {
 	rows = append(rows, [][2]string{{"signing keys", strings.Join(p.SigningKeys, " ")}, {"sealing keys", strings.Join(p.SealingKeys, " ")},
 		{"key exchange", p.KeyExchange}, {"purposes", strings.Join(p.Purposes, ", ")}, {"modalities", strings.Join(p.Modalities, ", ")},
 		{"formats", strings.Join(p.Formats, ", ")}, {"revisions", strings.Join(p.Revisions, ", ")}, {"ledger", p.LedgerOrigin}}...)
+	switch {
+	case p.KeysChanged:
+		rows = append(rows, [2]string{"introduction", "OTHER federation keys than were confirmed " + p.Confirmed.UTC().Format(time.RFC3339)})
+	case !p.Confirmed.IsZero():
+		rows = append(rows, [2]string{"introduction", "keys confirmed " + p.Confirmed.UTC().Format(time.RFC3339)})
+	default:
+		rows = append(rows, [2]string{"introduction", "none; the Trust Anchor alone vouches for the keys"})
+	}
 	for _, address := range p.Addresses {
 		rows = append(rows, [2]string{"address", address})
 	}

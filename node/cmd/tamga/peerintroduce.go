@@ -1,0 +1,275 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/introduction"
+)
+
+// introducing are the flags of invite and accept.
+type introducing struct {
+	dir, out string
+	from     rootFlags
+}
+
+func (i *introducing) add(c *cobra.Command) {
+	c.Flags().StringVar(&i.dir, "dir", "", "the node's folder (required); the node may run")
+	c.Flags().StringVar(&i.out, "out", "", "file to write and to send to the other side")
+	i.from.add(c.Flags(), "")
+}
+
+// open opens the book of the node, and its own side.
+func (a *app) introduction(i introducing) (*introduction.Book, introduction.Self, error) {
+	if err := needDir(i.dir); err != nil {
+		return nil, introduction.Self{}, err
+	}
+	file := filepath.Join(i.dir, node.ConfigFile)
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, introduction.Self{}, err
+	}
+	book, err := introduction.OpenBook(node.IntroductionsFile(cfg))
+	if err != nil {
+		return nil, introduction.Self{}, err
+	}
+	root, err := a.openRoot(i.dir, i.from)
+	if err != nil {
+		return nil, introduction.Self{}, err
+	}
+	defer root.Wipe()
+	self, err := node.Introduce(file, root)
+	return book, self, err
+}
+
+func (a *app) peerInvite() *cobra.Command {
+	var in introducing
+	var lifetime time.Duration
+	c := &cobra.Command{
+		Use:   "invite",
+		Short: "Begin an introduction: a signed file for the other side",
+		Long: `Writes a signed invitation: who this node is, its federation keys, addresses and Trust
+Anchors, and until when it may be accepted. Send it in any way. The other side takes it with
+peer accept and sends back what that writes; this side takes that with peer accept, and sends
+what comes of it. Both then show the same five words, which the operators read to one another
+over the phone. So each knows that it has the other's own keys, and that both have the same
+Trust Anchors. An introduction makes nobody a member: that the Trust Anchor does.`,
+		Example: `  tamga peer invite --dir kaz --passphrase-file pass.txt --out kaz.invitation`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if in.out == "" {
+				return usage("--out is needed: the file to write")
+			}
+			book, self, err := a.introduction(in)
+			if err != nil {
+				return err
+			}
+			token, err := book.Invite(self, lifetime, time.Now())
+			if err != nil {
+				return err
+			}
+			if err := writeFresh(in.out, token); err != nil {
+				return err
+			}
+			a.say("hint: send %s to the other side; take what it sends back with tamga peer accept", in.out)
+			return a.emit(map[string]any{"invitation": in.out, "entity_id": self.EntityID, "fingerprints": self.Fingerprints()},
+				[][2]string{{"invitation", in.out}, {"from", string(self.EntityID)}, {"federation keys", strings.Join(self.Fingerprints(), " ")}})
+		},
+	}
+	in.add(c)
+	c.Flags().DurationVar(&lifetime, "lifetime", 0, "how long it may be accepted (default 168h)")
+	return c
+}
+
+// writeFresh writes a file that is not there yet.
+func writeFresh(path, token string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return &failure{exit: exitFailure, code: protocol.CodeExists, err: err, hint: "name another file with --out"}
+	}
+	if err != nil {
+		return fmt.Errorf("writing file: %w", err)
+	}
+	_, err = io.WriteString(f, token+"\n")
+	return errors.Join(err, f.Close())
+}
+
+func (a *app) peerAccept() *cobra.Command {
+	var in introducing
+	var heard, who string
+	c := &cobra.Command{
+		Use:   "accept [FILE]",
+		Short: "Go on with an introduction: take the other side's file, then its words",
+		Long: `Takes an invitation, or what the other side wrote when it took one, and writes the next file
+with --out. After the third file both sides show five words. Phone the other operator at a
+number that you did not get with the file, have the words read to you, and give them:
+
+  tamga peer accept --dir kgz --from https://kaz.example --words "..."
+
+If they are others, somebody is between you: the introduction is given up, and the files are
+evidence. Keys that were confirmed are shown by peer show, and peer test warns when a Trust
+Anchor later passes on others.`,
+		Example: `  tamga peer accept --dir kgz --passphrase-file pass.txt --out kgz.acceptance kaz.invitation
+  tamga peer accept --dir kaz --passphrase-file pass.txt --out kaz.confirmation kgz.acceptance
+  tamga peer accept --dir kgz --passphrase-file pass.txt kaz.confirmation`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			switch {
+			case heard != "" && who != "" && len(args) == 0:
+				return a.confirmWords(in.dir, trust.EntityID(who), strings.Fields(strings.ToLower(heard)))
+			case heard != "" || who != "" || len(args) != 1:
+				return usage("give either the FILE of the other side, or --from with --words")
+			}
+			return a.takeFile(in, args[0])
+		},
+	}
+	in.add(c)
+	c.Flags().StringVar(&who, "from", "", "Entity Identifier of the other side, with --words")
+	c.Flags().StringVar(&heard, "words", "", "the five words that the other operator read to you")
+	return c
+}
+
+// takenFile is the JSON result of peer accept.
+type takenFile struct {
+	Took         string   `json:"took"`
+	EntityID     string   `json:"entity_id"`
+	Name         string   `json:"name"`
+	Jurisdiction string   `json:"jurisdiction"`
+	Fingerprints []string `json:"fingerprints"`
+	SameAnchors  bool     `json:"same_anchors"`
+	Words        []string `json:"words,omitempty"`
+	Reply        string   `json:"reply,omitempty"`
+}
+
+func (a *app) takeFile(in introducing, path string) error {
+	token, err := readIntroduction(path)
+	if err != nil {
+		return err
+	}
+	book, self, err := a.introduction(in)
+	if err != nil {
+		return err
+	}
+	s, err := book.Accept(self, token, time.Now())
+	if err != nil {
+		return err
+	}
+	if s.Reply != "" && in.out == "" {
+		return usage("--out is needed: this file has to be answered with another")
+	}
+	if s.Reply != "" {
+		if err := writeFresh(in.out, s.Reply); err != nil {
+			return err
+		}
+	}
+	out := takenFile{Took: s.Took, EntityID: string(s.Other.EntityID), Name: s.Other.Name, Jurisdiction: s.Other.Jurisdiction,
+		Fingerprints: s.Other.Fingerprints(), SameAnchors: sameAnchors(self.Anchors, s.Other.Anchors), Words: s.Words}
+	rows := [][2]string{{"took", strings.TrimSuffix(strings.TrimPrefix(s.Took, "tamga-"), "+jwt")}, {"from", out.EntityID}, {"name", out.Name}, {"country", out.Jurisdiction},
+		{"federation keys", strings.Join(out.Fingerprints, " ")}, {"trust anchors", map[bool]string{true: "the same as here", false: "OTHERS than here"}[out.SameAnchors]}}
+	if s.Reply != "" {
+		out.Reply = in.out
+		rows = append(rows, [2]string{"send back", in.out})
+	}
+	if len(s.Words) > 0 {
+		rows = append(rows, [2]string{"words", strings.Join(s.Words, " ")})
+		a.say("hint: phone the other operator; when both have the words: tamga peer accept --dir %s --from %s --words \"what was read to you\"", in.dir, out.EntityID)
+	}
+	if !out.SameAnchors {
+		a.say("warning: the other side has other Trust Anchors, or other keys of them: one of you does not have what the anchor handed out")
+	}
+	return a.emit(out, rows)
+}
+
+// readIntroduction reads a file that somebody sent.
+func readIntroduction(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("reading file: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 64<<10+1))
+	return string(b), err
+}
+
+// sameAnchors reports whether both sides believe in one Trust Anchor at least, under the
+// same keys, and in none under different ones.
+func sameAnchors(ours, theirs []trust.Anchor) bool {
+	shared := false
+	for _, o := range ours {
+		for _, t := range theirs {
+			if o.EntityID != t.EntityID {
+				continue
+			}
+			for _, k := range o.Keys.Keys() {
+				if _, ok := t.Keys.Key(k.KeyID()); !ok {
+					return false
+				}
+			}
+			shared = true
+		}
+	}
+	return shared
+}
+
+func (a *app) confirmWords(dir string, id trust.EntityID, heard []string) error {
+	book, err := a.book(dir)
+	if err != nil {
+		return err
+	}
+	done, err := book.Confirm(id, heard, time.Now())
+	if err != nil {
+		return err
+	}
+	return a.emit(map[string]any{"confirmed": done.Party.EntityID, "fingerprints": done.Party.Fingerprints()},
+		[][2]string{{"confirmed", string(done.Party.EntityID)}, {"federation keys", strings.Join(done.Party.Fingerprints(), " ")}})
+}
+
+func (a *app) book(dir string) (*introduction.Book, error) {
+	if err := needDir(dir); err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(filepath.Join(dir, node.ConfigFile))
+	if err != nil {
+		return nil, err
+	}
+	return introduction.OpenBook(node.IntroductionsFile(cfg))
+}
+
+func (a *app) peerRemove() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "remove ENTITY-IDENTIFIER",
+		Short: "Forget an introduction and the keys that were confirmed",
+		Long: `Forgets what this node has recorded of an introduction. A member stays one: who must be
+refused is paused (peer pause), or suspended or removed by the Trust Anchor.`,
+		Example: `  tamga peer remove --dir kaz https://kgz.example`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			book, err := a.book(dir)
+			if err != nil {
+				return err
+			}
+			was, err := book.Remove(trust.EntityID(args[0]))
+			if err != nil {
+				return err
+			}
+			if !was {
+				return &failure{exit: exitFailure, code: protocol.CodePeer, err: errors.New("there is no introduction with this Entity")}
+			}
+			return a.emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required); the node may run")
+	return c
+}

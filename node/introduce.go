@@ -1,0 +1,56 @@
+package node
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/introduction"
+)
+
+// IntroductionsFile holds the introductions of a node that are under way and done.
+func IntroductionsFile(cfg config.Config) string {
+	return filepath.Join(cfg.DataDir, "introductions.json")
+}
+
+// Introduce is the node's own side of an introduction: what its Entity Configuration says,
+// its Trust Anchors, and its federation key.
+func Introduce(configFile string, root custody.Root) (introduction.Self, error) {
+	cfg, err := config.Load(configFile)
+	if err != nil {
+		return introduction.Self{}, err
+	}
+	anchors, err := loadAnchors(cfg.Trust.Anchors)
+	if err != nil {
+		return introduction.Self{}, err
+	}
+	dir := filepath.Dir(configFile)
+	b, err := os.ReadFile(filepath.Join(dir, EntityConfigurationFile))
+	if err != nil {
+		return introduction.Self{}, fmt.Errorf("reading own Entity Configuration: %w", err)
+	}
+	s, err := trust.ParseStatement(strings.TrimSpace(string(b)))
+	if err != nil {
+		return introduction.Self{}, fmt.Errorf("reading own Entity Configuration: %w", err)
+	}
+	m, err := s.Node()
+	if err != nil {
+		return introduction.Self{}, fmt.Errorf("reading own Entity Configuration: %w", err)
+	}
+	secrets, err := openSecrets(dir, root)
+	if err != nil {
+		return introduction.Self{}, err
+	}
+	defer wipeSecrets(secrets)
+	key, err := jose.NewPrivateKey(secrets[secretFederation])
+	if err != nil {
+		return introduction.Self{}, fmt.Errorf("loading federation key: %w", err)
+	}
+	return introduction.Self{Key: key, Party: introduction.Party{EntityID: s.Subject(), Name: cfg.Name, Jurisdiction: m.Jurisdiction,
+		PeerID: m.PeerID, Addresses: m.Addresses, Keys: s.Keys(), Anchors: anchors}}, nil
+}
