@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -40,11 +41,22 @@ type Chain struct {
 	Metadata Metadata
 	// JWKS are the Leaf's federation keys as its superior vouches for them.
 	JWKS jose.KeySet
+	// Superiors are the issuers of the Subordinate Statements: the immediate superior
+	// first, the Anchor last.
+	Superiors []EntityID
 
 	statements []string
+	above      *above // the node that this chain passes through, nil for none
 	resolved   rawMetadata
 	pinned     rawMetadata
 	anchorKeys jose.KeySet
+}
+
+// above is a node below which another is: the Entity, and the jurisdiction its superior
+// pinned.
+type above struct {
+	entity       EntityID
+	jurisdiction string
 }
 
 // Statements are the tokens the chain was verified from, Leaf first. The slice is
@@ -103,9 +115,18 @@ func verifyUndated(chain []string, anchors []Anchor) (Chain, []statement, *Chain
 	if c.resolved, fault = resolve(statements); fault != nil {
 		return Chain{}, nil, fault
 	}
-	for _, s := range statements[1:] {
+	for j, s := range statements[1:] {
 		if s.exp.Before(c.ExpiresAt) {
 			c.ExpiresAt = s.exp
+		}
+		if s.iss != s.sub {
+			c.Superiors = append(c.Superiors, s.iss)
+		}
+		if jurisdiction := s.metadata[TypeNode]["jurisdiction"]; j > 0 && c.above == nil && jurisdiction != nil {
+			c.above = &above{entity: s.sub}
+			if json.Unmarshal(jurisdiction, &c.above.jurisdiction) != nil {
+				return Chain{}, nil, s.fault(ruleMetadata, j+1)
+			}
 		}
 	}
 	var err error

@@ -21,6 +21,8 @@ type EntityConfiguration struct {
 	Keys jose.KeySet
 	// AuthorityHints are the immediate superiors; empty only for a Trust Anchor.
 	AuthorityHints []EntityID
+	// TrustAnchorHints are Anchors that the Entity is below of or trusts; optional.
+	TrustAnchorHints []EntityID
 	// Metadata declares the Entity's types.
 	Metadata Metadata
 }
@@ -48,7 +50,7 @@ type SubordinateStatement struct {
 
 // signed is the claims set of both kinds of statement:
 //
-//	{"iss","sub","iat","exp","jwks",["authority_hints"],["metadata"],["constraints"],["metadata_policy"],["source_endpoint"]}
+//	{"iss","sub","iat","exp","jwks",["authority_hints"],["trust_anchor_hints"],["metadata"],["constraints"],["metadata_policy"],["source_endpoint"]}
 type signed struct {
 	Iss            EntityID        `json:"iss"`
 	Sub            EntityID        `json:"sub"`
@@ -56,6 +58,7 @@ type signed struct {
 	Exp            int64           `json:"exp"`
 	JWKS           jose.KeySet     `json:"jwks"`
 	AuthorityHints []EntityID      `json:"authority_hints,omitempty"`
+	AnchorHints    []EntityID      `json:"trust_anchor_hints,omitempty"`
 	Metadata       Metadata        `json:"metadata,omitzero"`
 	Constraints    Constraints     `json:"constraints,omitzero"`
 	MetadataPolicy json.RawMessage `json:"metadata_policy,omitempty"`
@@ -75,7 +78,7 @@ func SignEntityConfiguration(key jose.PrivateKey, c EntityConfiguration) (string
 	}
 	return sign(key, signed{
 		Iss: c.Entity, Sub: c.Entity, Iat: c.IssuedAt.Unix(), Exp: c.ExpiresAt.Unix(),
-		JWKS: keys, AuthorityHints: c.AuthorityHints, Metadata: c.Metadata,
+		JWKS: keys, AuthorityHints: c.AuthorityHints, AnchorHints: c.TrustAnchorHints, Metadata: c.Metadata,
 	})
 }
 

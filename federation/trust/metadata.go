@@ -69,6 +69,11 @@ type FederationEntityMetadata struct {
 	FetchEndpoint   string `json:"federation_fetch_endpoint,omitempty"`
 	ListEndpoint    string `json:"federation_list_endpoint,omitempty"`
 	ResolveEndpoint string `json:"federation_resolve_endpoint,omitempty"`
+	// The endpoints of a Trust Mark Issuer, and of keys used formerly.
+	MarkEndpoint           string `json:"federation_trust_mark_endpoint,omitempty"`
+	MarkStatusEndpoint     string `json:"federation_trust_mark_status_endpoint,omitempty"`
+	MarkListEndpoint       string `json:"federation_trust_mark_list_endpoint,omitempty"`
+	HistoricalKeysEndpoint string `json:"federation_historical_keys_endpoint,omitempty"`
 }
 
 // rawMetadata is a metadata claim: Entity Type -> parameter -> value. Names stay
@@ -137,6 +142,11 @@ func (m rawMetadata) decode() (Metadata, error) {
 			"federation_fetch_endpoint":   &f.FetchEndpoint,
 			"federation_list_endpoint":    &f.ListEndpoint,
 			"federation_resolve_endpoint": &f.ResolveEndpoint,
+
+			"federation_trust_mark_endpoint":        &f.MarkEndpoint,
+			"federation_trust_mark_status_endpoint": &f.MarkStatusEndpoint,
+			"federation_trust_mark_list_endpoint":   &f.MarkListEndpoint,
+			"federation_historical_keys_endpoint":   &f.HistoricalKeysEndpoint,
 		})
 		if err != nil {
 			return Metadata{}, fmt.Errorf("%s: %w", TypeFederation, err)

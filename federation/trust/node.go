@@ -38,6 +38,9 @@ type Node struct {
 	LedgerOrigin         string
 	Revisions            []string
 	ExpiresAt            time.Time
+	// Under is the node of the same country that this one is below, such as a
+	// ministry's under its country's; empty for the country's own.
+	Under EntityID
 }
 
 // Node returns the Leaf as a Tamga node. It requires complete, well-formed
@@ -61,7 +64,15 @@ func (c Chain) Node() (Node, error) {
 	if m.SharesKey(c.JWKS) {
 		return fail(ruleKeysShared, nil)
 	}
+	under := EntityID("")
+	if c.above != nil {
+		if c.above.jurisdiction != m.Jurisdiction {
+			return fail(ruleForeign, nil)
+		}
+		under = c.above.entity
+	}
 	return Node{
+		Under:    under,
 		EntityID: c.Leaf, Jurisdiction: m.Jurisdiction, PeerID: m.PeerID, Addresses: m.Addresses,
 		SigningKeys: m.Keys, SealingKeys: m.SealingKeys, Modalities: m.Modalities, Formats: m.Formats,
 		Purposes: m.Purposes, LedgerKeys: m.Ledger.Keys, LedgerOrigin: m.Ledger.Origin,

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ type statement struct {
 	iat, exp time.Time
 	keys     jose.KeySet
 	hints    []EntityID
+	anchors  []EntityID
 	metadata rawMetadata
 
 	constraints Constraints
@@ -64,6 +66,13 @@ func (u UnverifiedStatement) Keys() jose.KeySet { return u.s.keys }
 // AuthorityHints are the superiors an Entity Configuration names. The slice is the
 // caller's.
 func (u UnverifiedStatement) AuthorityHints() []EntityID { return slices.Clone(u.s.hints) }
+
+// TrustAnchorHints are the Trust Anchors an Entity Configuration names. The slice is
+// the caller's.
+func (u UnverifiedStatement) TrustAnchorHints() []EntityID { return slices.Clone(u.s.anchors) }
+
+// EntityTypes are the Entity Types of the statement's metadata, in order.
+func (u UnverifiedStatement) EntityTypes() []string { return slices.Sorted(maps.Keys(u.s.metadata)) }
 
 // Metadata is what the statement itself declares, before any superior's word.
 func (u UnverifiedStatement) Metadata() (Metadata, error) {
@@ -176,7 +185,10 @@ func (c *claims) statement() (statement, *ChainError) {
 	if fault := c.placement(s.iss == s.sub); fault != nil {
 		return s, fault
 	}
-	if s.hints, err = parseHints(c.AuthorityHints); err != nil {
+	if s.hints, err = parseHints("authority_hints", c.AuthorityHints); err != nil {
+		return s, broken(ruleClaims, err)
+	}
+	if s.anchors, err = parseHints("trust_anchor_hints", c.TrustAnchorHints); err != nil {
 		return s, broken(ruleClaims, err)
 	}
 	if s.metadata, err = parseRawMetadata(c.Metadata); err != nil {
@@ -218,19 +230,19 @@ func (c *claims) placement(configuration bool) *ChainError {
 	return nil
 }
 
-func parseHints(raw json.RawMessage) ([]EntityID, error) {
+func parseHints(name string, raw json.RawMessage) ([]EntityID, error) {
 	if raw == nil {
 		return nil, nil
 	}
 	var list []string
 	if json.Unmarshal(raw, &list) != nil || len(list) == 0 || len(list) > maxHints {
-		return nil, errors.New("authority_hints is not an array of 1 to 16 strings")
+		return nil, errors.New(name + " is not an array of 1 to 16 strings")
 	}
 	hints := make([]EntityID, len(list))
 	for i, h := range list {
 		id, err := ParseEntityID(h)
 		if err != nil || slices.Contains(hints[:i], id) {
-			return nil, errors.New("authority_hints holds a repeated or malformed Entity Identifier")
+			return nil, errors.New(name + " holds a repeated or malformed Entity Identifier")
 		}
 		hints[i] = id
 	}

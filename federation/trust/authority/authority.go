@@ -1,8 +1,8 @@
 package authority
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -35,6 +35,17 @@ type Config struct {
 	EntityID trust.EntityID
 	// Key is its federation key; required. Whoever has it decides who is a member.
 	Key jose.PrivateKey
+	// Keys are further federation keys that it publishes: the next one before it signs,
+	// the last one until all that it signed has run out. Optional.
+	Keys jose.KeySet
+	// Superiors are the Entities above it, its authority_hints; none for a Trust Anchor
+	// that is below nobody.
+	Superiors []trust.EntityID
+	// TrustAnchorHints are the Anchors at which its chains end; optional.
+	TrustAnchorHints []trust.EntityID
+	// Node is set when the authority is itself a country's node, whose subordinates are
+	// nodes of the same country.
+	Node *trust.NodeMetadata
 	// Dir holds the enrolments, one file each; created if absent. Back it up.
 	Dir string
 	// OrganizationName is shown to people; optional.
@@ -50,9 +61,20 @@ type Enrolment struct {
 	// Entity is the member.
 	Entity trust.EntityID `json:"entity"`
 	// Jurisdiction and PeerID are pinned: no other Entity can be enrolled with
-	// either, and the member cannot change them without being enrolled again.
+	// either, and the member cannot change them without being enrolled again. They are
+	// empty for an Intermediate that is no node.
 	Jurisdiction string `json:"jurisdiction"`
 	PeerID       string `json:"peer_id"`
+	// Jurisdictions are the countries for whose nodes an Intermediate may vouch, and
+	// Depth how many Intermediates may stand below it; none for a Leaf.
+	Jurisdictions []string `json:"jurisdictions,omitempty"`
+	Depth         int      `json:"depth,omitempty"`
+	// Constraints and Policy are the operator's own, beside those that follow from the
+	// above.
+	Constraints trust.Constraints `json:"constraints,omitzero"`
+	Policy      json.RawMessage   `json:"metadata_policy,omitempty"`
+	// EntityTypes are those that the member declares.
+	EntityTypes []string `json:"entity_types,omitempty"`
 	// Keys are the federation keys the authority vouches for.
 	Keys jose.KeySet `json:"jwks"`
 	// Lifetime is how long each statement about the member holds.
@@ -70,19 +92,7 @@ type Enrolment struct {
 	Reason    string    `json:"reason,omitempty"`
 }
 
-// EnrollOptions are the operator's decisions about a new member.
-type EnrollOptions struct {
-	// Jurisdiction is the country the operator has established the node to act for;
-	// required, and the node must say the same.
-	Jurisdiction string
-	// Lifetime of statements about the member; zero means 24 hours.
-	Lifetime time.Duration
-	// Location is where the Entity Configuration can be fetched anew; optional. For
-	// plain http say so in the URL.
-	Location string
-}
-
-// Authority is the Trust Anchor's side: it enrols nodes, keeps them on disk and
+// Authority is the side of a Trust Anchor or an Intermediate: it enrols nodes and Intermediates, keeps them on disk and
 // answers fetch, list and resolve requests. Safe for concurrent use.
 type Authority struct {
 	cfg       Config // immutable after New
@@ -114,8 +124,8 @@ func New(cfg Config) (*Authority, error) {
 		Key:   cfg.Key,
 		Clock: cfg.Clock,
 		Configuration: trust.EntityConfiguration{
-			Entity: cfg.EntityID,
-			Metadata: trust.Metadata{FederationEntity: &trust.FederationEntityMetadata{
+			Entity: cfg.EntityID, Keys: cfg.keys(), AuthorityHints: cfg.Superiors, TrustAnchorHints: cfg.TrustAnchorHints,
+			Metadata: trust.Metadata{TamgaNode: cfg.Node, FederationEntity: &trust.FederationEntityMetadata{
 				OrganizationName: cfg.OrganizationName,
 				FetchEndpoint:    base + endpoint.Fetch.Path(),
 				ListEndpoint:     base + endpoint.List.Path(),
@@ -126,7 +136,7 @@ func New(cfg Config) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening authority: %w", err)
 	}
-	a := &Authority{cfg: cfg, publisher: publisher, store: store{cfg.Dir, cfg.Key}, members: make(map[trust.EntityID]*member)}
+	a := &Authority{cfg: cfg, publisher: publisher, store: store{cfg.Dir, cfg.Key, cfg.keys()}, members: make(map[trust.EntityID]*member)}
 	if err := a.loadLocked(); err != nil {
 		return nil, fmt.Errorf("opening authority: %w", err)
 	}
@@ -180,70 +190,12 @@ func (a *Authority) Reload() error {
 
 // Anchor is what nodes are given out of band.
 func (a *Authority) Anchor() trust.Anchor {
-	return trust.Anchor{EntityID: a.cfg.EntityID, Keys: jose.NewKeySet(a.cfg.Key.Public())}
+	return trust.Anchor{EntityID: a.cfg.EntityID, Keys: a.cfg.keys()}
 }
 
-// Enroll makes the node that signed the Entity Configuration a member, or renews a
-// member. It verifies the self-signature, that the node names this authority as its
-// superior, that its metadata is complete, and that the operator's jurisdiction is
-// the node's. The enrolment is durable on return. Errors match [ErrHeld], or hold a
-// [*ChainError] about the statement.
-func (a *Authority) Enroll(token string, opts EnrollOptions) (Enrolment, error) {
-	lifetime := cmp.Or(opts.Lifetime, defaultLifetime)
-	if lifetime < minLifetime || lifetime > maxLifetime {
-		return Enrolment{}, fmt.Errorf("enrolling: lifetime is not between %s and %s", minLifetime, maxLifetime)
-	}
-	now := a.cfg.Clock()
-	s, m, err := a.inspect(token, now)
-	if err != nil {
-		return Enrolment{}, fmt.Errorf("enrolling: %w", err)
-	}
-	if m.Jurisdiction != opts.Jurisdiction {
-		return Enrolment{}, errors.New("enrolling: the node does not claim the jurisdiction it is to be enrolled for")
-	}
-	if opts.Location != "" {
-		if _, err := endpoint.NewHTTP(nil, nil, map[trust.EntityID]string{s.Subject(): opts.Location}); err != nil {
-			return Enrolment{}, fmt.Errorf("enrolling: %w", err)
-		}
-	}
-	e := Enrolment{
-		Entity: s.Subject(), Jurisdiction: m.Jurisdiction, PeerID: m.PeerID, Keys: s.Keys(), Lifetime: lifetime,
-		Location: opts.Location, EnrolledAt: now.UTC().Truncate(time.Second), Configuration: token,
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.heldLocked(e); err != nil {
-		return Enrolment{}, fmt.Errorf("enrolling: %w", err)
-	}
-	if m := a.members[e.Entity]; m != nil {
-		// Renewing what is known of a member lifts no suspension.
-		e.Suspended, e.Reason = m.Suspended, m.Reason
-	}
-	if err := a.store.save(e); err != nil {
-		return Enrolment{}, fmt.Errorf("enrolling: %w", err)
-	}
-	a.members[e.Entity] = &member{Enrolment: e}
-	return e, nil
-}
-
-// inspect checks an Entity Configuration as far as the node alone can make it good.
-func (a *Authority) inspect(token string, now time.Time) (trust.UnverifiedStatement, *trust.NodeMetadata, error) {
-	u, err := trust.VerifyConfiguration(token, a.cfg.EntityID, now)
-	if err != nil {
-		return trust.UnverifiedStatement{}, nil, err
-	}
-	m, err := u.Node()
-	return u, m, err
-}
-
-// heldLocked keeps jurisdictions and peer IDs with those who hold them.
-func (a *Authority) heldLocked(e Enrolment) error {
-	for id, m := range a.members {
-		if id != e.Entity && (m.Jurisdiction == e.Jurisdiction || m.PeerID == e.PeerID) {
-			return ErrHeld
-		}
-	}
-	return nil
+// keys are all that the authority publishes, the one that signs first.
+func (c Config) keys() jose.KeySet {
+	return jose.NewKeySet(append([]jose.PublicKey{c.Key.Public()}, c.Keys.Keys()...)...)
 }
 
 // Remove ends a membership; durable on return. Nodes drop the member at their next
@@ -285,48 +237,6 @@ func (a *Authority) Refresh(ctx context.Context) error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-func (a *Authority) refresh(ctx context.Context, e Enrolment) error {
-	now := a.cfg.Clock()
-	stored, err := trust.ParseStatement(e.Configuration)
-	if err != nil {
-		return err
-	}
-	half := stored.IssuedAt().Add(stored.ExpiresAt().Sub(stored.IssuedAt()) / 2)
-	if e.Location == "" || now.Before(half) {
-		return nil
-	}
-	source, err := endpoint.NewHTTP(a.cfg.Client, nil, map[trust.EntityID]string{e.Entity: e.Location})
-	if err != nil {
-		return err
-	}
-	token, err := source.EntityConfiguration(ctx, e.Entity)
-	if err != nil {
-		return err
-	}
-	s, m, err := a.inspect(token, now)
-	if err != nil {
-		return err
-	}
-	if err := s.VerifyBy(e.Keys); err != nil {
-		return err
-	}
-	if s.Subject() != e.Entity || m.Jurisdiction != e.Jurisdiction || m.PeerID != e.PeerID || !s.ExpiresAt().After(stored.ExpiresAt()) {
-		return errors.New("the new entity configuration changes what was pinned, or is not newer")
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	// While the lock was open the operator may have enrolled or removed the member.
-	if current, ok := a.members[e.Entity]; !ok || current.Configuration != e.Configuration {
-		return nil
-	}
-	e.Configuration = token
-	if err := a.store.save(e); err != nil {
-		return err
-	}
-	a.members[e.Entity] = &member{Enrolment: e}
-	return nil
 }
 
 // Run calls Refresh at the given interval until ctx ends, and hands each result to

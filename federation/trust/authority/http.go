@@ -57,25 +57,32 @@ func (a *Authority) fetch(r endpoint.Request) endpoint.Response {
 	return endpoint.Response{Body: token}
 }
 
-// vouch signs the Subordinate Statement that pins what was enrolled.
-func (a *Authority) vouch(e Enrolment, now time.Time) (string, error) {
-	none := 0
-	return trust.SignSubordinateStatement(a.cfg.Key, trust.SubordinateStatement{
-		Issuer: a.cfg.EntityID, Subject: e.Entity, IssuedAt: now, ExpiresAt: now.Add(e.Lifetime),
-		Keys:     e.Keys,
-		Metadata: trust.Metadata{TamgaNode: &trust.NodeMetadata{Jurisdiction: e.Jurisdiction, PeerID: e.PeerID}},
-		// A node is a Leaf: whatever it states about others leads nowhere.
-		Constraints:    trust.Constraints{MaxPathLength: &none},
-		SourceEndpoint: a.cfg.EntityID.Base() + endpoint.Fetch.Path(),
-	})
-}
-
+// list filters by what was enrolled (section 8.2.1): entity_type, of which all given
+// have to be there, and intermediate.
 func (a *Authority) list(r endpoint.Request) endpoint.Response {
-	ids := a.active()
-	if types := r.Values["entity_type"]; len(types) > 0 && !slices.Contains(types, trust.TypeNode) {
-		ids = nil
+	intermediate := r.Values.Get("intermediate")
+	if intermediate != "" && intermediate != "true" && intermediate != "false" {
+		return endpoint.Response{Code: endpoint.InvalidRequest}
+	}
+	var ids []trust.EntityID
+	for _, e := range a.List() {
+		lacks := func(t string) bool { return !slices.Contains(e.types(), t) }
+		if !e.Suspended.IsZero() || slices.ContainsFunc(r.Values["entity_type"], lacks) ||
+			(intermediate == "true" && len(e.Jurisdictions) == 0) {
+			continue
+		}
+		ids = append(ids, e.Entity)
 	}
 	return endpoint.Listed(ids)
+}
+
+// types are the Entity Types a member declares; enrolments of earlier releases were
+// nodes and did not say so.
+func (e Enrolment) types() []string {
+	if e.EntityTypes == nil {
+		return []string{trust.TypeNode}
+	}
+	return e.EntityTypes
 }
 
 func (a *Authority) resolveRequest(r endpoint.Request) endpoint.Response {

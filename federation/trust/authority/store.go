@@ -26,8 +26,9 @@ const (
 // noticed. A file that was deleted or put back from a backup is not: the folder is
 // as trusted as the operator who can write to it.
 type store struct {
-	dir string
-	key jose.PrivateKey
+	dir  string
+	key  jose.PrivateKey
+	keys jose.KeySet // those that may have signed a file
 }
 
 func (s store) path(id trust.EntityID) string {
@@ -72,7 +73,7 @@ func (s store) read(file string) (Enrolment, error) {
 	if err != nil {
 		return Enrolment{}, err
 	}
-	payload, err := jose.Verify(string(token), enrolmentType, jose.NewKeySet(s.key.Public()))
+	payload, err := jose.Verify(string(token), enrolmentType, s.keys)
 	if err != nil {
 		return Enrolment{}, err
 	}

@@ -58,10 +58,11 @@ func New(anchors []trust.Anchor, source trust.Source, cacheFile string) (*Direct
 // whose chain holds at now. It is the transport's gate: false means refuse.
 func (d *Directory) Member(peerID string, now time.Time) (trust.Node, bool) {
 	m, ok := d.snapshot.Load().peers[peerID]
-	if !ok || !now.Before(m.node.ExpiresAt) || !d.vouched(m) {
+	if !ok {
 		return trust.Node{}, false
 	}
-	return m.node, true
+	n, err := m.at(now, d.vouched)
+	return n, err == nil
 }
 
 // Entity returns the member with the identifier. The error is [ErrNotMember],
@@ -72,14 +73,11 @@ func (d *Directory) Entity(id trust.EntityID, now time.Time) (trust.Node, error)
 	if !ok {
 		return trust.Node{}, s.absent(s.unresolved[id])
 	}
-	if !d.vouched(m) {
-		return trust.Node{}, trust.ErrNotMember
-	}
-	return m.at(now)
+	return m.at(now, d.vouched)
 }
 
 // Country returns the member of the jurisdiction, an ISO 3166-1 alpha-3 code in
-// capitals. The error is [ErrNotMember], [ErrExpired] or [ErrUndetermined].
+// capitals: the country's own node, not one below it. The error is [ErrNotMember], [ErrExpired] or [ErrUndetermined].
 func (d *Directory) Country(alpha3 string, now time.Time) (trust.Node, error) {
 	s := d.snapshot.Load()
 	m, ok := s.countries[alpha3]
@@ -87,10 +85,7 @@ func (d *Directory) Country(alpha3 string, now time.Time) (trust.Node, error) {
 		// Whose country an unresolved member is, is not known either.
 		return trust.Node{}, s.absent(len(s.unresolved) > 0)
 	}
-	if !d.vouched(m) {
-		return trust.Node{}, trust.ErrNotMember
-	}
-	return m.at(now)
+	return m.at(now, d.vouched)
 }
 
 // Members returns the members whose chains hold at now, by jurisdiction. The slice
@@ -99,8 +94,8 @@ func (d *Directory) Members(now time.Time) []trust.Node {
 	s := d.snapshot.Load()
 	nodes := make([]trust.Node, 0, len(s.ordered))
 	for _, m := range s.ordered {
-		if now.Before(m.node.ExpiresAt) && d.vouched(m) {
-			nodes = append(nodes, m.node)
+		if n, err := m.at(now, d.vouched); err == nil {
+			nodes = append(nodes, n)
 		}
 	}
 	return nodes

@@ -34,18 +34,19 @@ type Report struct {
 	Failures map[trust.EntityID]error
 }
 
-// resolution is what one Anchor said about one listed Entity.
+// resolution is what was found out about one listed Entity.
 type resolution struct {
 	id    trust.EntityID
-	entry *entry // nil when it could not be resolved or is no node
+	chain trust.Chain // zero when there is none
+	entry *entry      // nil when it could not be resolved or is no node
 	err   error
 }
 
-// Refresh asks every Anchor for its members, verifies each member's chain and
-// replaces the snapshot, in memory and then in the cache file. A member that cannot
-// be refreshed keeps its chain until that expires; one that a reachable Anchor no
-// longer lists is dropped at once. A list is not signed (section 8.2.2): whoever
-// controls the way to an Anchor can hide members, and can never add one. The error says which Anchors could not be
+// Refresh asks every Anchor for its members, and the Intermediates among them for
+// theirs, verifies each member's chain and replaces the snapshot, in memory and then in
+// the cache file. A member that cannot be refreshed keeps its chain until that
+// expires; one that its superior can be reached and no longer lists is dropped at once,
+// and with an Intermediate all below it. The error says which superiors could not be
 // reached or that the cache file could not be written; the snapshot is replaced all
 // the same.
 func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) {
@@ -55,21 +56,17 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 	report := Report{Failures: make(map[trust.EntityID]error)}
 	var faults []error
 	var candidates []*entry
+	dark := false
 	for _, a := range d.anchors {
-		ids, err := d.list(ctx, a)
-		if err != nil {
-			faults = append(faults, err)
-			report.Unreachable = append(report.Unreachable, a.EntityID)
-			candidates = append(candidates, old.under(a.EntityID, &report)...)
-			continue
-		}
-		for _, r := range d.resolveAll(ctx, a, ids, now) {
-			candidates = append(candidates, old.settle(r, a.EntityID, &report)...)
-		}
+		w := walk{d: d, anchor: a, old: old, report: &report, now: now, seen: map[trust.EntityID]bool{a.EntityID: true}}
+		w.below(ctx, a.EntityID, trust.Chain{})
+		candidates = append(candidates, w.found...)
+		faults = append(faults, w.faults...)
+		dark = dark || w.dark
 	}
 	old.byPrecedence(candidates, now)
 	next, conflicts := newSnapshot(candidates)
-	next.complete = len(report.Unreachable) == 0
+	next.complete = len(report.Unreachable) == 0 && !dark
 	next.account(old, conflicts, &report)
 	d.snapshot.Store(next)
 	if err := next.save(d.cacheFile); err != nil {
@@ -81,30 +78,73 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 	return report, nil
 }
 
-// list asks an Anchor for its members, after it has shown that it is the Anchor whose
-// keys came from out of band: the list is not signed, and whoever answers in the
-// Anchor's place would otherwise expel everybody.
-func (d *Directory) list(ctx context.Context, a trust.Anchor) ([]trust.EntityID, error) {
-	token, err := d.source.EntityConfiguration(ctx, a.EntityID)
+// walk goes down from one Anchor. It belongs to one goroutine.
+type walk struct {
+	d      *Directory
+	anchor trust.Anchor
+	old    *snapshot
+	report *Report
+	now    time.Time
+
+	seen   map[trust.EntityID]bool // asked about, so that no graph leads round in it
+	found  []*entry
+	faults []error
+	dark   bool // whether there may be members that nothing was found out about
+}
+
+// maxWalk bounds the Entities of one walk.
+const maxWalk = 4096
+
+// below resolves what a superior lists, and what the Intermediates among that list.
+// chain is the superior's own, zero for the Anchor.
+func (w *walk) below(ctx context.Context, superior trust.EntityID, chain trust.Chain) {
+	keys := w.anchor.Keys
+	if chain.Leaf != "" {
+		keys = chain.JWKS
+	}
+	ids, err := w.d.list(ctx, superior, keys)
+	if err != nil {
+		w.faults = append(w.faults, err)
+		w.report.Unreachable = append(w.report.Unreachable, superior)
+		w.keep(superior)
+		return
+	}
+	ids = slices.DeleteFunc(ids, func(id trust.EntityID) bool { return w.seen[id] })
+	if len(w.seen)+len(ids) > maxWalk {
+		w.faults = append(w.faults, fmt.Errorf("more than %d Entities below %q", maxWalk, w.anchor.EntityID.Clip()))
+		w.report.Unreachable = append(w.report.Unreachable, superior)
+		w.keep(superior)
+		return
+	}
+	for _, r := range w.resolveAll(ctx, superior, chain, ids) {
+		w.seen[r.id] = true
+		w.settle(ctx, r)
+	}
+}
+
+// list asks a superior for its members, after it has shown that it is the Entity whose
+// keys are known: the list is not signed, and whoever answers in the superior's place
+// would otherwise expel everybody.
+func (d *Directory) list(ctx context.Context, superior trust.EntityID, keys jose.KeySet) ([]trust.EntityID, error) {
+	token, err := d.source.EntityConfiguration(ctx, superior)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := jose.Verify(token, trust.StatementType, a.Keys); err != nil {
-		return nil, fmt.Errorf("asking Trust trust.Anchor %q: its Entity Configuration is not signed with its keys: %w", a.EntityID.Clip(), err)
+	if _, err := jose.Verify(token, trust.StatementType, keys); err != nil {
+		return nil, fmt.Errorf("asking %q for its members: its Entity Configuration is not signed with its keys: %w", superior.Clip(), err)
 	}
-	return d.source.List(ctx, a.EntityID)
+	ids, err := d.source.List(ctx, superior)
+	return slices.Compact(slices.Sorted(slices.Values(ids))), err
 }
 
-// resolveAll resolves an Anchor's members, a few at a time, in a stable order.
-func (d *Directory) resolveAll(ctx context.Context, a trust.Anchor, ids []trust.EntityID, now time.Time) []resolution {
-	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+// resolveAll resolves a superior's members, a few at a time, in a stable order.
+func (w *walk) resolveAll(ctx context.Context, superior trust.EntityID, chain trust.Chain, ids []trust.EntityID) []resolution {
 	out := make([]resolution, len(ids))
 	var g errgroup.Group
 	g.SetLimit(refreshWorkers)
 	for i, id := range ids {
 		g.Go(func() error {
-			e, err := d.resolve(ctx, a, id, now)
-			out[i] = resolution{id, e, err}
+			out[i] = w.resolve(ctx, superior, chain, id)
 			return nil
 		})
 	}
@@ -112,52 +152,90 @@ func (d *Directory) resolveAll(ctx context.Context, a trust.Anchor, ids []trust.
 	return out
 }
 
-// resolve asks the Anchor's resolve endpoint, and builds the chain itself when that
+func (w *walk) resolve(ctx context.Context, superior trust.EntityID, chain trust.Chain, id trust.EntityID) resolution {
+	r := resolution{id: id}
+	if superior == w.anchor.EntityID {
+		r.chain, r.err = w.direct(ctx, id)
+	} else {
+		r.chain, r.err = w.extend(ctx, superior, chain, id)
+	}
+	if r.err == nil {
+		r.entry, r.err = newEntry(r.chain)
+	}
+	return r
+}
+
+// direct asks the Anchor's resolve endpoint, and builds the chain itself when that
 // gives none: the Anchor's copy of a configuration may have run out while the node
 // serves a newer one.
-func (d *Directory) resolve(ctx context.Context, a trust.Anchor, id trust.EntityID, now time.Time) (*entry, error) {
-	token, err := d.source.Resolve(ctx, a.EntityID, id, a.EntityID)
-	var c trust.Chain
+func (w *walk) direct(ctx context.Context, id trust.EntityID) (trust.Chain, error) {
+	token, err := w.d.source.Resolve(ctx, w.anchor.EntityID, id, w.anchor.EntityID)
 	if err == nil {
-		c, err = trust.VerifyResolve(token, a, id, now)
+		var c trust.Chain
+		if c, err = trust.VerifyResolve(token, w.anchor, id, w.now); err == nil {
+			return c, nil
+		}
 	}
+	c, second := trust.Resolver{Anchors: []trust.Anchor{w.anchor}, Source: w.d.source}.Resolve(ctx, id, w.now)
+	if second != nil {
+		return trust.Chain{}, errors.Join(err, second)
+	}
+	return c, nil
+}
+
+// extend puts a subordinate's two statements before those that its superior's chain
+// has behind the superior's own.
+func (w *walk) extend(ctx context.Context, superior trust.EntityID, chain trust.Chain, id trust.EntityID) (trust.Chain, error) {
+	own, err := w.d.source.EntityConfiguration(ctx, id)
 	if err != nil {
-		built, second := trust.Resolver{Anchors: []trust.Anchor{a}, Source: d.source}.Resolve(ctx, id, now)
-		if second != nil {
-			return nil, errors.Join(err, second)
-		}
-		c = built
+		return trust.Chain{}, err
 	}
-	return newEntry(c)
+	link, err := w.d.source.SubordinateStatement(ctx, superior, id)
+	if err != nil {
+		return trust.Chain{}, err
+	}
+	return trust.VerifyChain(append([]string{own, link}, chain.Statements()[1:]...), []trust.Anchor{w.anchor}, w.now)
 }
 
-// under returns what is known of an unreachable Anchor's members.
-func (s *snapshot) under(anchor trust.EntityID, report *Report) []*entry {
-	var kept []*entry
-	for _, e := range s.ordered {
-		if e.anchor == anchor {
-			kept = append(kept, e)
-			report.Kept = append(report.Kept, e.node.EntityID)
+// settle turns a resolution into a candidate, or into what was known before, and goes
+// on below an Intermediate.
+func (w *walk) settle(ctx context.Context, r resolution) {
+	if r.chain.Leaf != "" {
+		if f := r.chain.Metadata.FederationEntity; f != nil && f.ListEndpoint != "" {
+			w.below(ctx, r.id, r.chain)
 		}
+	} else {
+		w.keep(r.id)
 	}
-	return kept
-}
-
-// settle turns a resolution into a candidate, or into what was known before.
-func (s *snapshot) settle(r resolution, anchor trust.EntityID, report *Report) []*entry {
 	if r.err == nil {
-		report.Refreshed = append(report.Refreshed, r.id)
-		return []*entry{r.entry}
+		w.report.Refreshed = append(w.report.Refreshed, r.id)
+		w.found = append(w.found, r.entry)
+		return
 	}
 	if fault, ok := errors.AsType[*trust.ChainError](r.err); ok && fault.Rule == trust.RuleNotNode {
-		return nil // an Intermediate or another kind of Entity; not ours to list
+		return // an Intermediate or another kind of Entity; not ours to list
 	}
-	report.Failures[r.id] = r.err
-	if e := s.entities[r.id]; e != nil && e.anchor == anchor {
-		report.Kept = append(report.Kept, r.id)
-		return []*entry{e}
+	w.report.Failures[r.id] = r.err
+	known := len(w.found)
+	for _, e := range w.old.all() {
+		if e.node.EntityID == r.id && e.anchor == w.anchor.EntityID {
+			w.report.Kept = append(w.report.Kept, r.id)
+			w.found = append(w.found, e)
+		}
 	}
-	return nil
+	// Nothing is known of it: there may be members below it.
+	w.dark = w.dark || (known == len(w.found) && errors.Is(r.err, trust.ErrUndetermined))
+}
+
+// keep keeps what is known of the members below a superior that cannot be asked.
+func (w *walk) keep(superior trust.EntityID) {
+	for _, e := range w.old.all() {
+		if e.anchor == w.anchor.EntityID && !w.seen[e.node.EntityID] && slices.Contains(e.superiors, superior) {
+			w.seen[e.node.EntityID] = true
+			w.found = append(w.found, e)
+			w.report.Kept = append(w.report.Kept, e.node.EntityID)
+		}
+	}
 }
 
 // account completes the report and the new snapshot's list of unresolved members.

@@ -2,14 +2,16 @@ package directory
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
-// Retain makes the directory believe in no other members of the Anchor than ids, and those
-// below them, at once and until it is told others: what the Anchor says of its members by a way faster than
+// Retain makes the directory believe in no other members of the Anchor than ids, at once
+// and until it is told others: what the Anchor says of its members by a way faster than
 // the next [Directory.Refresh], which cannot bring back who is not among them. It neither
-// fetches nor waits, and returns which members are believed in no longer.
+// fetches nor waits, and returns which members are believed in no longer by that Anchor's
+// word. A member below an Intermediate goes and stays with it.
 func (d *Directory) Retain(anchor trust.EntityID, ids []trust.EntityID) []trust.EntityID {
 	d.retaining.Lock()
 	defer d.retaining.Unlock()
@@ -23,7 +25,7 @@ func (d *Directory) Retain(anchor trust.EntityID, ids []trust.EntityID) []trust.
 	}
 	var dropped []trust.EntityID
 	for _, e := range d.snapshot.Load().ordered {
-		if e.anchor == anchor && d.vouched(e) && !set[e.top] {
+		if slices.ContainsFunc(append([]*entry{e}, e.others...), func(c *entry) bool { return c.anchor == anchor && d.vouched(c) && !set[c.top()] }) {
 			dropped = append(dropped, e.node.EntityID)
 		}
 	}
@@ -39,5 +41,5 @@ func (d *Directory) vouched(e *entry) bool {
 		return true
 	}
 	set, told := (*all)[e.anchor]
-	return !told || set[e.top]
+	return !told || set[e.top()]
 }

@@ -23,17 +23,40 @@ const (
 
 // entry is one member with the chain that makes it one. Immutable.
 type entry struct {
-	node   trust.Node
-	anchor trust.EntityID
-	top    trust.EntityID // whom the Anchor itself vouches for: the member, or an Intermediate above it
-	chain  []string
+	node      trust.Node
+	anchor    trust.EntityID
+	superiors []trust.EntityID // immediate first, the Anchor last
+	chain     []string
+	// others are the same member's chains to further Anchors.
+	others []*entry
 }
 
-func (e *entry) at(now time.Time) (trust.Node, error) {
-	if !now.Before(e.node.ExpiresAt) {
-		return trust.Node{}, trust.ErrExpired
+// top is the Entity for which the Anchor itself vouches.
+func (e *entry) top() trust.EntityID {
+	if n := len(e.superiors); n > 1 {
+		return e.superiors[n-2]
 	}
-	return e.node, nil
+	return e.node.EntityID
+}
+
+// at is the member by the first of its chains that holds at now and whose Anchor still
+// vouches for it.
+func (e *entry) at(now time.Time, vouched func(*entry) bool) (trust.Node, error) {
+	err := trust.ErrNotMember
+	for i := -1; i < len(e.others); i++ {
+		c := e
+		if i >= 0 {
+			c = e.others[i]
+		}
+		switch {
+		case !vouched(c):
+		case !now.Before(c.node.ExpiresAt):
+			err = trust.ErrExpired
+		default:
+			return c.node, nil
+		}
+	}
+	return trust.Node{}, err
 }
 
 // snapshot is the state of a Directory. Immutable after newSnapshot.
@@ -56,8 +79,9 @@ func (s *snapshot) absent(undetermined bool) error {
 }
 
 // newSnapshot indexes members. Two that claim one jurisdiction or peer ID can only
-// come from different Anchors, or from one that errs: the earlier in the list keeps
-// it, and the other is returned as a conflict.
+// come from different superiors, or from one that errs: the earlier in the list keeps
+// it, and the other is returned as a conflict. A node below another of its country,
+// such as a ministry's, claims no jurisdiction.
 func newSnapshot(members []*entry) (*snapshot, []trust.EntityID) {
 	s := &snapshot{
 		entities: make(map[trust.EntityID]*entry, len(members)), peers: make(map[string]*entry, len(members)),
@@ -65,27 +89,62 @@ func newSnapshot(members []*entry) (*snapshot, []trust.EntityID) {
 	}
 	var conflicts []trust.EntityID
 	for _, m := range members {
-		if s.entities[m.node.EntityID] != nil {
+		n := m.node
+		if held := s.entities[n.EntityID]; held != nil {
+			if !held.joins(m) {
+				conflicts = append(conflicts, n.EntityID)
+			}
 			continue
 		}
-		if s.peers[m.node.PeerID] != nil || s.countries[m.node.Jurisdiction] != nil {
-			conflicts = append(conflicts, m.node.EntityID)
+		if s.peers[n.PeerID] != nil || (n.Under == "" && s.countries[n.Jurisdiction] != nil) {
+			conflicts = append(conflicts, n.EntityID)
 			continue
 		}
-		s.entities[m.node.EntityID] = m
-		s.peers[m.node.PeerID] = m
-		s.countries[m.node.Jurisdiction] = m
+		m = &entry{node: n, anchor: m.anchor, superiors: m.superiors, chain: m.chain}
+		s.entities[n.EntityID] = m
+		s.peers[n.PeerID] = m
+		if n.Under == "" {
+			s.countries[n.Jurisdiction] = m
+		}
 		s.ordered = append(s.ordered, m)
 	}
-	slices.SortFunc(s.ordered, func(a, b *entry) int { return strings.Compare(a.node.Jurisdiction, b.node.Jurisdiction) })
+	slices.SortFunc(s.ordered, func(a, b *entry) int {
+		return cmp.Or(strings.Compare(a.node.Jurisdiction, b.node.Jurisdiction),
+			strings.Compare(string(a.node.Under), string(b.node.Under)), strings.Compare(string(a.node.EntityID), string(b.node.EntityID)))
+	})
 	return s, conflicts
+}
+
+// joins takes a further chain of the same member, which must say the same of what
+// members can be told apart by. A second chain to one Anchor says nothing new.
+func (e *entry) joins(m *entry) bool {
+	if m.node.PeerID != e.node.PeerID || m.node.Jurisdiction != e.node.Jurisdiction || m.node.Under != e.node.Under {
+		return false
+	}
+	if m.anchor != e.anchor && !slices.ContainsFunc(e.others, func(o *entry) bool { return o.anchor == m.anchor }) {
+		e.others = append(e.others, &entry{node: m.node, anchor: m.anchor, superiors: m.superiors, chain: m.chain})
+	}
+	return true
+}
+
+// all are the members with each of their chains.
+func (s *snapshot) all() []*entry {
+	var out []*entry
+	for _, e := range s.ordered {
+		out = append(append(out, e), e.others...)
+	}
+	return out
 }
 
 // holds reports whether the snapshot gives e's Entity the same jurisdiction and
 // peer ID, still valid at now.
 func (s *snapshot) holds(e *entry, now time.Time) bool {
 	held := s.entities[e.node.EntityID]
-	return held != nil && now.Before(held.node.ExpiresAt) &&
+	if held == nil {
+		return false
+	}
+	_, err := held.at(now, func(*entry) bool { return true })
+	return err == nil &&
 		held.node.Jurisdiction == e.node.Jurisdiction && held.node.PeerID == e.node.PeerID
 }
 
@@ -142,14 +201,7 @@ func newEntry(c trust.Chain) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{node: n, anchor: c.Anchor, top: c.Leaf, chain: c.Statements()}
-	for _, token := range slices.Backward(e.chain) {
-		if s, err := trust.ParseStatement(token); err == nil && !s.IsConfiguration() {
-			e.top = s.Subject()
-			break
-		}
-	}
-	return e, nil
+	return &entry{node: n, anchor: c.Anchor, superiors: c.Superiors, chain: c.Statements()}, nil
 }
 
 func (s *snapshot) save(path string) error {
@@ -157,7 +209,7 @@ func (s *snapshot) save(path string) error {
 		return nil
 	}
 	f := cacheFile{Version: snapshotVersion, Chains: make([][]string, 0, len(s.ordered))}
-	for _, e := range s.ordered {
+	for _, e := range s.all() {
 		f.Chains = append(f.Chains, e.chain)
 	}
 	b, err := json.Marshal(f)
