@@ -28,10 +28,7 @@ func (n *Node) Backup(ctx context.Context, w io.Writer, recipients []string, pro
 	// A key that is destroyed meanwhile would be missing from it.
 	n.reading.RLock()
 	defer n.reading.RUnlock()
-	n.takingUp.Lock()
-	b := backer{n.cfg, n.dir, n.keys, n.gallery, n.ledger, n.now}
-	n.takingUp.Unlock()
-	return b.backUp(ctx, w, recipients, progress)
+	return n.backer().backUp(ctx, w, recipients, progress)
 }
 
 // Backup does what Node.Backup does, of a node that is not running.
@@ -43,8 +40,14 @@ func (r *Registrar) Backup(ctx context.Context, w io.Writer, recipients []string
 // Escrow makes a key escrow of the node, encrypted to the age recipients, after saying so
 // in the ledger.
 func (n *Node) Escrow(ctx context.Context, recipients []string) ([]byte, backup.Manifest, error) {
-	b := backer{n.cfg, n.dir, n.keys, n.gallery, n.ledger, n.now}
-	return b.escrow(ctx, recipients)
+	return n.backer().escrow(ctx, recipients)
+}
+
+// backer is with the keys that the node has now.
+func (n *Node) backer() backer {
+	n.takingUp.Lock()
+	defer n.takingUp.Unlock()
+	return backer{n.cfg, n.dir, n.keys, n.gallery, n.ledger, n.now}
 }
 
 // Escrow does what Node.Escrow does, of a node that is not running.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/protection"
 )
 
@@ -34,3 +35,23 @@ func OpenGallery(dir string, roots Roots) (*gallery.Gallery, error) {
 	}
 	return gallery.Open(galleryConfig(cfg, k))
 }
+
+// Gallery is the node's.
+func (n *Node) Gallery() *gallery.Gallery { return n.gallery }
+
+// Turn does once what Run does about keys whenever it looks.
+func (n *Node) Turn(ctx context.Context) error {
+	if err := n.reload(ctx); err != nil {
+		return err
+	}
+	if n.family(keys.KEK).several() && n.family(keys.KEK).keep == 0 {
+		n.rewrapping(ctx)
+	}
+	err := n.renaming(ctx)
+	_, stop := n.retiring(ctx)
+	stop()
+	return err
+}
+
+// Meet tells the other nodes of the store of this one, and follows them.
+func (n *Node) Meet(ctx context.Context) { n.meet(ctx) }

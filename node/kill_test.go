@@ -8,7 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +45,7 @@ const (
 var works = map[string]time.Duration{
 	"start": 120 * time.Millisecond, "enrol": 200 * time.Millisecond, "erase": 300 * time.Millisecond,
 	"rotate": 500 * time.Millisecond, "backup": 300 * time.Millisecond, "escrow": 60 * time.Millisecond,
+	"retire": 700 * time.Millisecond,
 }
 
 // killed is the enrolment of a person whose templates follow from the name: a small one
@@ -63,7 +66,7 @@ func TestKilledChild(t *testing.T) {
 	}
 	c := child{dir: dir, config: filepath.Join(dir, node.ConfigFile), to: strings.Fields(os.Getenv(killAge))}
 	work := os.Getenv(killWork)
-	if err := map[string]func(context.Context) error{"start": c.enrol, "enrol": c.enrol, "erase": c.erase, "rotate": c.rotate, "backup": c.backup, "escrow": c.escrow}[work](t.Context()); err != nil {
+	if err := map[string]func(context.Context) error{"start": c.enrol, "enrol": c.enrol, "erase": c.erase, "rotate": c.rotate, "backup": c.backup, "escrow": c.escrow, "retire": c.retire}[work](t.Context()); err != nil {
 		fmt.Printf("fault %v\n", err)
 		t.Fatal(err)
 	}
@@ -96,8 +99,13 @@ func (c *child) open(ctx context.Context) (*node.Registrar, error) {
 	return node.OpenRegistrar(ctx, c.config, []byte(passphrase))
 }
 
+// enroller is a node that runs, or one that does not.
+type enroller interface {
+	Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
+}
+
 // some enrols n people at once.
-func (c *child) some(ctx context.Context, r *node.Registrar, n int) ([]string, error) {
+func (c *child) some(ctx context.Context, r enroller, n int) ([]string, error) {
 	names := c.names(n)
 	var batch []gallery.Enrolment
 	for _, name := range names {
@@ -190,7 +198,7 @@ func (c *child) step(ctx context.Context, root custody.Root, of keys.Family) (cu
 	switch isRoot := of == node.RootKey; {
 	case in("old") && isRoot:
 		_, err = node.RetireRoot(c.dir, root)
-	case in("old"):
+	case in("old"), in("retiring"):
 		_, err = node.RetireKey(ctx, c.config, node.Roots{Node: root}, of, nil)
 		c.say("retired")
 	case in("prepared") && isRoot:
@@ -205,6 +213,69 @@ func (c *child) step(ctx context.Context, root custody.Root, of keys.Family) (cu
 		_, err = node.PrepareKey(c.dir, node.Roots{Node: root}, of)
 	}
 	return root, err
+}
+
+// retire replaces KEK and pseudonym key of a node that runs, over and over, and enrols
+// meanwhile.
+func (c *child) retire(ctx context.Context) error {
+	root, err := custody.Open(node.RootFile(c.dir), []byte(passphrase))
+	if err != nil {
+		return err
+	}
+	n, err := node.Open(ctx, c.config, []byte(passphrase), slog.New(slog.DiscardHandler), node.Overrides{})
+	if err != nil {
+		return err
+	}
+	faults := make(chan error)
+	go func() { faults <- n.Run(ctx, http.NotFoundHandler()) }()
+	c.say("begins")
+	go func() {
+		for {
+			if _, err := c.some(ctx, n, 5); err != nil {
+				faults <- err
+			}
+		}
+	}()
+	go func() {
+		for i := rand.IntN(2); ; i++ {
+			if err := c.retireRunning(ctx, n, node.Roots{Node: root}, []keys.Family{keys.KEK, keys.Pseudonym}[i%2]); err != nil {
+				faults <- err
+			}
+		}
+	}()
+	return <-faults
+}
+
+// retireRunning takes a key from where it is to its next generation, with those before
+// destroyed.
+func (c *child) retireRunning(ctx context.Context, n *node.Node, roots node.Roots, f keys.Family) error {
+	for _, step := range []func() (uint32, error){
+		func() (uint32, error) { return node.PrepareKey(c.dir, roots, f) },
+		func() (uint32, error) { return node.ActivateKey(c.dir, roots, f, time.Now()) },
+		func() (uint32, error) { return node.MarkKey(c.dir, roots, f) },
+	} {
+		_, err := step()
+		for errors.Is(err, custody.ErrBusy) { // the node destroys what an earlier child began to retire
+			_, err = step()
+		}
+		if err != nil && !errors.Is(err, keys.ErrPrepared) {
+			return err
+		}
+	}
+	for {
+		if _, err := n.TakeUpKeys(ctx); err != nil {
+			return err
+		}
+		families, err := node.Keys(c.dir, roots)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(families, func(k node.KeyFamily) bool { return k.Name == f && len(k.Generations) > 1 }) {
+			c.say("retired")
+			return nil
+		}
+		time.Sleep(5 * time.Millisecond) // it is to be killed anywhere
+	}
 }
 
 func (c *child) backup(ctx context.Context) error {
@@ -281,7 +352,7 @@ type campaign struct {
 // does not decide whether the test passes.
 func TestKilled(t *testing.T) {
 	c := newCampaign(t)
-	order := []string{"enrol", "erase", "rotate", "backup", "escrow", "start"}
+	order := []string{"enrol", "retire", "erase", "rotate", "backup", "escrow", "start"}
 	for i := range *kills {
 		work := order[i%len(order)]
 		fresh := c.runUntilKilled(t, work)

@@ -199,6 +199,9 @@ func (n *Node) retire(ctx context.Context, f keys.Family, keep uint32) (waiting 
 	}
 	gone, err := n.destroy(f, keep)
 	n.reading.Unlock()
+	if errors.Is(err, custody.ErrBusy) {
+		return []string{"a command that changes the keystore"}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
