@@ -41,6 +41,14 @@ type Chain struct {
 	Metadata Metadata
 	// JWKS are the Leaf's federation keys as its superior vouches for them.
 	JWKS jose.KeySet
+	// TrustMarks are what the Leaf's Entity Configuration holds, unverified.
+	TrustMarks []TrustMark
+	// MarkRules are the Anchor's, empty when the chain ends without its Entity
+	// Configuration: no Trust Mark is then worth anything.
+	MarkRules MarkRules
+	// AnchorKeys are the Anchor's federation keys, those in its Entity Configuration
+	// when the chain has one.
+	AnchorKeys jose.KeySet
 	// Superiors are the issuers of the Subordinate Statements: the immediate superior
 	// first, the Anchor last.
 	Superiors []EntityID
@@ -49,7 +57,6 @@ type Chain struct {
 	above      *above // the node that this chain passes through, nil for none
 	resolved   rawMetadata
 	pinned     rawMetadata
-	anchorKeys jose.KeySet
 }
 
 // above is a node below which another is: the Entity, and the jurisdiction its superior
@@ -109,7 +116,7 @@ func verifyUndated(chain []string, anchors []Anchor) (Chain, []statement, *Chain
 	leaf, superior := statements[0], statements[1]
 	c := Chain{
 		Leaf: leaf.sub, Anchor: anchors[i].EntityID, ExpiresAt: leaf.exp, JWKS: superior.keys,
-		statements: slices.Clone(chain), anchorKeys: anchorKeys,
+		statements: slices.Clone(chain), AnchorKeys: anchorKeys, TrustMarks: leaf.marks,
 		pinned: superior.metadata,
 	}
 	if c.resolved, fault = resolve(statements); fault != nil {
@@ -128,6 +135,9 @@ func verifyUndated(chain []string, anchors []Anchor) (Chain, []statement, *Chain
 				return Chain{}, nil, s.fault(ruleMetadata, j+1)
 			}
 		}
+	}
+	if last := statements[top]; last.iss == last.sub {
+		c.MarkRules = last.rules
 	}
 	var err error
 	if c.Metadata, err = c.resolved.decode(); err != nil {

@@ -23,6 +23,10 @@ type EntityConfiguration struct {
 	AuthorityHints []EntityID
 	// TrustAnchorHints are Anchors that the Entity is below of or trusts; optional.
 	TrustAnchorHints []EntityID
+	// TrustMarks are the Entity's own.
+	TrustMarks []TrustMark
+	// MarkRules are for a Trust Anchor alone.
+	MarkRules MarkRules
 	// Metadata declares the Entity's types.
 	Metadata Metadata
 }
@@ -50,19 +54,22 @@ type SubordinateStatement struct {
 
 // signed is the claims set of both kinds of statement:
 //
-//	{"iss","sub","iat","exp","jwks",["authority_hints"],["trust_anchor_hints"],["metadata"],["constraints"],["metadata_policy"],["source_endpoint"]}
+//	{"iss","sub","iat","exp","jwks",["authority_hints"],["trust_anchor_hints"],["trust_marks"],["trust_mark_issuers"],["trust_mark_owners"],["metadata"],["constraints"],["metadata_policy"],["source_endpoint"]}
 type signed struct {
-	Iss            EntityID        `json:"iss"`
-	Sub            EntityID        `json:"sub"`
-	Iat            int64           `json:"iat"`
-	Exp            int64           `json:"exp"`
-	JWKS           jose.KeySet     `json:"jwks"`
-	AuthorityHints []EntityID      `json:"authority_hints,omitempty"`
-	AnchorHints    []EntityID      `json:"trust_anchor_hints,omitempty"`
-	Metadata       Metadata        `json:"metadata,omitzero"`
-	Constraints    Constraints     `json:"constraints,omitzero"`
-	MetadataPolicy json.RawMessage `json:"metadata_policy,omitempty"`
-	SourceEndpoint string          `json:"source_endpoint,omitempty"`
+	Iss            EntityID              `json:"iss"`
+	Sub            EntityID              `json:"sub"`
+	Iat            int64                 `json:"iat"`
+	Exp            int64                 `json:"exp"`
+	JWKS           jose.KeySet           `json:"jwks"`
+	AuthorityHints []EntityID            `json:"authority_hints,omitempty"`
+	AnchorHints    []EntityID            `json:"trust_anchor_hints,omitempty"`
+	TrustMarks     []TrustMark           `json:"trust_marks,omitempty"`
+	MarkIssuers    map[string][]EntityID `json:"trust_mark_issuers,omitempty"`
+	MarkOwners     map[string]MarkOwner  `json:"trust_mark_owners,omitempty"`
+	Metadata       Metadata              `json:"metadata,omitzero"`
+	Constraints    Constraints           `json:"constraints,omitzero"`
+	MetadataPolicy json.RawMessage       `json:"metadata_policy,omitempty"`
+	SourceEndpoint string                `json:"source_endpoint,omitempty"`
 }
 
 // SignEntityConfiguration signs c with the Entity's federation key and returns the
@@ -79,6 +86,7 @@ func SignEntityConfiguration(key jose.PrivateKey, c EntityConfiguration) (string
 	return sign(key, signed{
 		Iss: c.Entity, Sub: c.Entity, Iat: c.IssuedAt.Unix(), Exp: c.ExpiresAt.Unix(),
 		JWKS: keys, AuthorityHints: c.AuthorityHints, AnchorHints: c.TrustAnchorHints, Metadata: c.Metadata,
+		TrustMarks: c.TrustMarks, MarkIssuers: c.MarkRules.Issuers, MarkOwners: c.MarkRules.Owners,
 	})
 }
 

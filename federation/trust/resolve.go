@@ -64,7 +64,7 @@ func VerifyResolve(token string, anchor Anchor, subject EntityID, now time.Time)
 	if c.Leaf != subject {
 		return Chain{}, &ChainError{Statement: -1, Entity: c.Leaf, Rule: ruleWrongEntity}
 	}
-	if _, err := jose.Verify(token, ResolveType, c.anchorKeys); err != nil {
+	if _, err := jose.Verify(token, ResolveType, c.AnchorKeys); err != nil {
 		return Chain{}, fmt.Errorf("verifying resolve response: %w", err)
 	}
 	if now.Unix() >= *r.Exp || *r.Iat > now.Add(ClockSkew).Unix() {

@@ -33,6 +33,8 @@ type statement struct {
 	keys     jose.KeySet
 	hints    []EntityID
 	anchors  []EntityID
+	marks    []TrustMark
+	rules    MarkRules
 	metadata rawMetadata
 
 	constraints Constraints
@@ -189,6 +191,12 @@ func (c *claims) statement() (statement, *ChainError) {
 		return s, broken(ruleClaims, err)
 	}
 	if s.anchors, err = parseHints("trust_anchor_hints", c.TrustAnchorHints); err != nil {
+		return s, broken(ruleClaims, err)
+	}
+	if s.marks, err = parseMarks(c.TrustMarks); err != nil {
+		return s, broken(ruleClaims, err)
+	}
+	if s.rules, err = parseMarkRules(c.TrustMarkIssuers, c.TrustMarkOwners); err != nil {
 		return s, broken(ruleClaims, err)
 	}
 	if s.metadata, err = parseRawMetadata(c.Metadata); err != nil {

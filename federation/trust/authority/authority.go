@@ -50,6 +50,13 @@ type Config struct {
 	Dir string
 	// OrganizationName is shown to people; optional.
 	OrganizationName string
+	// TrustMarks are the authority's own, and MarkRules, of a Trust Anchor, whose marks
+	// count for anything. Optional.
+	TrustMarks []trust.TrustMark
+	MarkRules  trust.MarkRules
+	// History are the federation keys used before, which stay published so that what
+	// they signed can be judged later. Optional.
+	History []trust.HistoricalKey
 	// Clock is required.
 	Clock func() time.Time
 	// Client fetches nodes' Entity Configurations anew; nil means a client of its own.
@@ -101,6 +108,7 @@ type Authority struct {
 
 	mu      sync.Mutex // guards what follows
 	members map[trust.EntityID]*member
+	marks   map[markKey]IssuedMark
 	loaded  time.Time // modification time of the folder when members were read
 }
 
@@ -122,14 +130,18 @@ func New(cfg Config) (*Authority, error) {
 	base := cfg.EntityID.Base()
 	publisher, err := endpoint.NewPublisher(endpoint.PublisherConfig{
 		Key:   cfg.Key,
-		Clock: cfg.Clock,
+		Clock: cfg.Clock, History: cfg.History,
 		Configuration: trust.EntityConfiguration{
 			Entity: cfg.EntityID, Keys: cfg.keys(), AuthorityHints: cfg.Superiors, TrustAnchorHints: cfg.TrustAnchorHints,
+			TrustMarks: cfg.TrustMarks, MarkRules: cfg.MarkRules,
 			Metadata: trust.Metadata{TamgaNode: cfg.Node, FederationEntity: &trust.FederationEntityMetadata{
 				OrganizationName: cfg.OrganizationName,
 				FetchEndpoint:    base + endpoint.Fetch.Path(),
 				ListEndpoint:     base + endpoint.List.Path(),
 				ResolveEndpoint:  base + endpoint.Resolve.Path(),
+
+				MarkEndpoint: base + endpoint.Mark.Path(), MarkStatusEndpoint: base + endpoint.MarkStatus.Path(),
+				MarkListEndpoint: base + endpoint.MarkList.Path(), HistoricalKeysEndpoint: base + endpoint.HistoricalKeys.Path(),
 			}},
 		},
 	})
@@ -151,6 +163,10 @@ func (a *Authority) loadLocked() error {
 	if err != nil {
 		return err
 	}
+	marks, err := a.store.loadMarks()
+	if err != nil {
+		return err
+	}
 	before := a.members
 	a.members = make(map[trust.EntityID]*member, len(enrolments))
 	for _, e := range enrolments {
@@ -164,7 +180,7 @@ func (a *Authority) loadLocked() error {
 		}
 		a.members[e.Entity] = &member{Enrolment: e}
 	}
-	a.loaded = modified
+	a.marks, a.loaded = marks, modified
 	return nil
 }
 

@@ -25,7 +25,7 @@ func (a *Authority) Answer(r endpoint.Request) endpoint.Response {
 		return endpoint.Response{Code: endpoint.ServerError}
 	}
 	switch r.Operation {
-	case endpoint.Configuration:
+	case endpoint.Configuration, endpoint.HistoricalKeys:
 		return a.publisher.Answer(r)
 	case endpoint.Fetch:
 		return a.fetch(r)
@@ -33,6 +33,12 @@ func (a *Authority) Answer(r endpoint.Request) endpoint.Response {
 		return a.list(r)
 	case endpoint.Resolve:
 		return a.resolveRequest(r)
+	case endpoint.Mark:
+		return a.answerMark(r)
+	case endpoint.MarkList:
+		return a.answerMarkList(r)
+	case endpoint.MarkStatus:
+		return a.answerMarkStatus(r)
 	default:
 		return endpoint.Response{Code: endpoint.NotFound}
 	}
@@ -58,17 +64,27 @@ func (a *Authority) fetch(r endpoint.Request) endpoint.Response {
 }
 
 // list filters by what was enrolled (section 8.2.1): entity_type, of which all given
-// have to be there, and intermediate.
+// have to be there, intermediate, and trust_marked and trust_mark_type by the marks
+// that the authority itself has issued.
 func (a *Authority) list(r endpoint.Request) endpoint.Response {
-	intermediate := r.Values.Get("intermediate")
-	if intermediate != "" && intermediate != "true" && intermediate != "false" {
-		return endpoint.Response{Code: endpoint.InvalidRequest}
+	for _, name := range []string{"intermediate", "trust_marked"} {
+		if v := r.Values.Get(name); v != "" && v != "true" && v != "false" {
+			return endpoint.Response{Code: endpoint.InvalidRequest}
+		}
+	}
+	kind := r.Values.Get("trust_mark_type")
+	marked := map[trust.EntityID]bool{}
+	for _, m := range a.Marks() {
+		if (kind == "" || m.Type == kind) && m.active(a.cfg.Clock()) {
+			marked[m.Subject] = true
+		}
 	}
 	var ids []trust.EntityID
 	for _, e := range a.List() {
 		lacks := func(t string) bool { return !slices.Contains(e.types(), t) }
 		if !e.Suspended.IsZero() || slices.ContainsFunc(r.Values["entity_type"], lacks) ||
-			(intermediate == "true" && len(e.Jurisdictions) == 0) {
+			(r.Values.Get("intermediate") == "true" && len(e.Jurisdictions) == 0) ||
+			((kind != "" || r.Values.Get("trust_marked") == "true") && !marked[e.Entity]) {
 			continue
 		}
 		ids = append(ids, e.Entity)

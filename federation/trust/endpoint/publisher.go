@@ -26,6 +26,8 @@ type PublisherConfig struct {
 	// anew when half of it has passed, so an authority that asks less often than
 	// that serves chains that run out.
 	Lifetime time.Duration
+	// History are the federation keys used before; optional.
+	History []trust.HistoricalKey
 	// Clock is required.
 	Clock func() time.Time
 }
@@ -37,6 +39,7 @@ type Publisher struct {
 	configuration trust.EntityConfiguration // immutable after New
 	lifetime      time.Duration
 	clock         func() time.Time
+	history       []trust.HistoricalKey
 
 	mu      sync.Mutex
 	token   string    // the last signed statement
@@ -60,7 +63,7 @@ func NewPublisher(cfg PublisherConfig) (*Publisher, error) {
 			return nil, errors.New("configuring publisher: a federation key is also a protocol key")
 		}
 	}
-	p := &Publisher{key: cfg.Key, configuration: cfg.Configuration, lifetime: cfg.Lifetime, clock: cfg.Clock}
+	p := &Publisher{key: cfg.Key, configuration: cfg.Configuration, lifetime: cfg.Lifetime, clock: cfg.Clock, history: cfg.History}
 	if _, err := p.Token(); err != nil {
 		return nil, fmt.Errorf("configuring publisher: %w", err)
 	}
@@ -86,12 +89,19 @@ func (p *Publisher) Token() (string, error) {
 	return token, nil
 }
 
-// Answer answers what a node answers: its Entity Configuration.
+// Answer answers what a node answers: its Entity Configuration, and which federation
+// keys it used before.
 func (p *Publisher) Answer(r Request) Response {
-	if r.Operation != Configuration {
+	var token string
+	var err error
+	switch r.Operation {
+	case Configuration:
+		token, err = p.Token()
+	case HistoricalKeys:
+		token, err = trust.SignHistoricalKeys(p.key, p.configuration.Entity, p.history, p.clock())
+	default:
 		return Response{Code: NotFound}
 	}
-	token, err := p.Token()
 	if err != nil {
 		return Response{Code: ServerError}
 	}
