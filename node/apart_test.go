@@ -2,9 +2,15 @@ package node_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/ed25519"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +21,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -103,29 +110,35 @@ func (w apartWorld) finds() {
 // the person is enrolled.
 func (w apartWorld) testable(secrets map[string][]byte) bool {
 	w.t.Helper()
+	for _, secret := range secrets {
+		k, err := pseudonym.NewKey(secret)
+		if err != nil {
+			continue // of another length
+		}
+		p, err := k.Pseudonym(passport("A1"))
+		w.must(err)
+		if w.stored(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// stored reports whether the pseudonym is in the database.
+func (w apartWorld) stored(p pseudonym.Pseudonym) (found bool) {
+	w.t.Helper()
 	db, err := store.OpenBadger(filepath.Join(w.dir, "data", "gallery"))
 	w.must(err)
-	defer db.Close()
-	found := false
 	w.must(db.View(func(r store.Reader) error {
-		for _, secret := range secrets {
-			k, err := pseudonym.NewKey(secret)
-			if err != nil {
-				continue // of another length
-			}
-			p, err := k.Pseudonym(passport("A1"))
+		for row, err := range r.Scan(nil, nil) {
 			if err != nil {
 				return err
 			}
-			for row, err := range r.Scan(nil, nil) {
-				if err != nil {
-					return err
-				}
-				found = found || bytes.Contains(row.Key, p[:])
-			}
+			found = found || bytes.Contains(row.Key, p[:])
 		}
 		return nil
 	}))
+	w.must(db.Close())
 	return found
 }
 
@@ -173,6 +186,125 @@ func TestWhoTestsIdentifiers(t *testing.T) {
 			w.finds()
 		})
 	}
+}
+
+// TestWhoTestsIdentifiersOfHolders: neither all of the node nor one holder tests an
+// identifier when holders have the key; two of them, whose shares are put together, do.
+func TestWhoTestsIdentifiersOfHolders(t *testing.T) {
+	w := newApart(t, false)
+	roots := w.roots(false)
+	defer roots.Wipe()
+	client, err := node.HolderClient(w.dir, roots.Node)
+	w.must(err)
+	committee, folders := w.holders(3, client)
+	file := filepath.Join(w.top, "committee.json")
+	w.must(os.WriteFile(file, committee.Encode(), 0o644))
+	text, err := os.ReadFile(w.config)
+	w.must(err)
+	w.must(os.WriteFile(w.config, append(text, "pseudonym:\n  holders: "+file+"\n"...), 0o644))
+	if n, err := node.PreparePseudonymHolders(w.config, roots); n != 2 || err != nil {
+		t.Fatalf("prepared %d, %v", n, err)
+	}
+	_, err = node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
+	w.must(err)
+	gone, err := node.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil)
+	if err != nil || len(gone) != 1 {
+		t.Fatalf("retired %v, %v", gone, err)
+	}
+	r, err := node.OpenRegistrarUnsealed(t.Context(), w.config, roots)
+	w.must(err)
+	refs, err := r.Gallery().References(passport("A1"), "finger")
+	w.must(err)
+	if !refs.Known || refs.Len() != 1 {
+		t.Error("the person is not found")
+	}
+	refs.Close()
+	w.must(r.Close())
+	if w.testable(w.open(w.dir, roots.Node)) {
+		t.Error("database and root key test identifiers")
+	}
+	var shares []pseudonym.Key
+	for _, dir := range folders {
+		root, err := custody.Open(filepath.Join(dir, holder.RootFile), []byte(apartPassphrase))
+		w.must(err)
+		secrets := w.open(dir, root)
+		root.Wipe()
+		if w.testable(secrets) {
+			t.Error("one holder and the database test identifiers")
+		}
+		k, err := pseudonym.NewShare(secrets["share"])
+		w.must(err)
+		p, err := k.Pseudonym(passport("A1"))
+		w.must(err)
+		if w.stored(p) {
+			t.Error("one share gives the pseudonym")
+		}
+		shares = append(shares, k)
+	}
+	terms, err := committee.Terms()
+	w.must(err)
+	both, err := pseudonym.NewShared(terms, func(n int, request []byte) ([]byte, error) {
+		if n == 1 {
+			return nil, errors.New("not stolen")
+		}
+		return shares[n-1].Evaluate(request)
+	}, nil)
+	w.must(err)
+	p, err := both.Pseudonym(passport("A1"))
+	w.must(err)
+	if !w.stored(p) {
+		t.Error("two holders and the database test no identifier, so the tests above say nothing")
+	}
+	if _, err := node.PrepareKey(w.dir, roots, keys.Pseudonym); !errors.Is(err, pseudonym.ErrShared) {
+		t.Errorf("prepared another key: %v", err)
+	}
+}
+
+// holders makes holders that answer the client until the test ends.
+func (w apartWorld) holders(n int, client ed25519.PublicKey) (c holder.Committee, dirs []string) {
+	w.t.Helper()
+	var folders []*holder.Folder
+	var cards []holder.Card
+	var listeners []net.Listener
+	for i := range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		w.must(err)
+		dir := filepath.Join(w.top, fmt.Sprint("holder", i))
+		_, err = holder.Make(dir, fmt.Sprint("h", i), l.Addr().String(), custody.Passphrase([]byte(apartPassphrase), custody.TestParams()))
+		w.must(err)
+		root, err := custody.Open(filepath.Join(dir, holder.RootFile), []byte(apartPassphrase))
+		w.must(err)
+		f, err := holder.OpenFolder(dir, root)
+		root.Wipe()
+		w.must(err)
+		folders, cards, listeners, dirs = append(folders, f), append(cards, f.Card()), append(listeners, l), append(dirs, dir)
+	}
+	var dealings []holder.Dealing
+	for _, f := range folders {
+		d, err := f.Deal(2, cards)
+		w.must(err)
+		dealings = append(dealings, d)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	for i, f := range folders {
+		var err error
+		c, err = f.Join(dealings)
+		w.must(err)
+		serving.Go(func() {
+			if err := f.Serve(ctx, listeners[i], holder.Options{Clients: []ed25519.PublicKey{client}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}); err != nil {
+				w.t.Error(err)
+			}
+		})
+	}
+	w.t.Cleanup(func() {
+		stop()
+		serving.Wait()
+		for _, f := range folders {
+			f.Close()
+		}
+	})
+	return c, dirs
 }
 
 // TestMoveCutOff cuts a move off after each of its steps, of which every one is whole or

@@ -163,6 +163,9 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 	if moved.Recovery.CheckpointFile == config.DefaultCheckpointFile(here, cfg.EntityID) {
 		moved.Recovery.CheckpointFile = ""
 	}
+	if cfg.Pseudonym.Holders != "" {
+		moved.Pseudonym.Holders = move([]string{cfg.Pseudonym.Holders}, strings.TrimSuffix(committeeFile, ".json"), ".json")[0]
+	}
 	moved.Policy.Calibrations = move(cfg.Policy.Calibrations, "calibration", ".json")
 	moved.Trust.Anchors = slices.Clone(cfg.Trust.Anchors)
 	for i := range moved.Trust.Anchors {

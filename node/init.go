@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -17,7 +18,9 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/internal/durable"
+	"github.com/tamga-id/tamga/node/keys"
 )
 
 // Files of a node's folder.
@@ -59,6 +62,7 @@ type InitOptions struct {
 	Plan         *ceremony.Plan // custodians to put the root key under instead of Passphrase; nil: none
 	Shares       string         // new folder for their shares and the transcript; needed with Plan
 	Pseudonym    PseudonymKeystore
+	Holders      *holder.Committee // who hold the pseudonym key, instead of the node; nil: the node
 	Now          func() time.Time
 }
 
@@ -109,6 +113,11 @@ func Init(o InitOptions) (Initialised, error) {
 	anchor, err := json.MarshalIndent(o.Anchor, "", "  ")
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
+	if o.Holders != nil {
+		if err := writeNew(filepath.Join(o.Dir, committeeFile), o.Holders.Encode(), 0o644); err != nil {
+			return Initialised{}, fmt.Errorf("making node: %w", err)
+		}
 	}
 	// The configuration comes last: without it the folder is no node.
 	for _, f := range []struct {
@@ -179,7 +188,10 @@ func (o InitOptions) makeKeys() (keySet, error) {
 	if err != nil {
 		return keySet{}, err
 	}
-	k, err := loadKeys(secrets, o.EntityID, 1)
+	if err := o.sharePseudonyms(secrets); err != nil {
+		return keySet{}, err
+	}
+	k, err := loadKeys(secrets, o.EntityID, 1, func() (holder.Committee, error) { return *o.Holders, nil })
 	if err == nil && o.Pseudonym.Dir != "" {
 		var apart map[string][]byte
 		if apart, err = part(secrets); err == nil {
@@ -194,6 +206,19 @@ func (o InitOptions) makeKeys() (keySet, error) {
 		err = writeCeremony(o.Shares, *o.Plan, dealt, k.federation)
 	}
 	return k, err
+}
+
+// sharePseudonyms takes the holders' key in the place of the one that was made.
+func (o InitOptions) sharePseudonyms(secrets map[string][]byte) error {
+	if o.Holders == nil {
+		return nil
+	}
+	public, err := o.Holders.Public()
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(secrets, func(name string, _ []byte) bool { return isPseudonymSecret(name) })
+	return keys.AddShared(secrets, public.Bytes(), o.Now())
 }
 
 // config is the configuration that o describes, checked by the rules that hold for
@@ -242,6 +267,9 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 			return config.Config{}, nil, err
 		}
 		o.Pseudonym.Dir = c.Pseudonym.Keystore
+	}
+	if o.Holders != nil {
+		c.Pseudonym.Holders = committeeFile
 	}
 	c.Policy.Law = lawFile
 	yaml, err := c.Marshal()

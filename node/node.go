@@ -133,6 +133,7 @@ func OpenUnsealed(ctx context.Context, configFile string, roots Roots, log *slog
 	if n.keys, err = openKeys(n.dir, roots, cfg.EntityID, ledgerNumber(cfg)); err != nil {
 		return nil, err
 	}
+	n.watchHolders(ctx, n.keys)
 	n.checks.wake, n.checks.state.State = make(chan struct{}, 1), CheckIdle
 	n.renewals.wake, n.retirements.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	n.renewals.state = Renewal{State: RenewalIdle, Generation: n.keys.faces.Current()}

@@ -155,6 +155,7 @@ func (n *Node) reload(ctx context.Context) error {
 	n.roots.Wipe()
 	n.roots = roots
 	k.wipeUnused()
+	n.watchHolders(ctx, k)
 	if k.pseudonyms != nil {
 		if err := n.gallery.UsePseudonyms(ctx, k.pseudonyms); err != nil {
 			k.wipe()
@@ -312,6 +313,11 @@ func SettleRoot(dir string) error { return rootRotation(dir).Settle() }
 // PrepareKey adds a generation that is not used yet, and returns its number.
 func PrepareKey(dir string, roots Roots, f keys.Family) (number uint32, err error) {
 	err = roots.update(dir, f, func(secrets map[string][]byte) (err error) {
+		if f == keys.Pseudonym {
+			if err := mayReplace(secrets); err != nil {
+				return err
+			}
+		}
 		number, err = keys.Prepare(secrets, f)
 		return err
 	})

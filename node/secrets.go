@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/protection"
 )
@@ -62,6 +63,7 @@ type keySet struct {
 	verifiers  []jose.PublicKey     // of every generation of the signing key, the current one first
 	sealing    []sealing.PrivateKey // every generation, the current one first
 	pseudonyms *pseudonym.Ring      // nil when they lie apart and were not opened
+	holders    *holder.Client       // of the pseudonym key; nil when the node has it itself
 	ledger     ledger.Signer
 	closed     []ledger.Signer // of the ledgers before, in order
 	gallery    custody.Root    // what the gallery derives the names of its records from
@@ -96,6 +98,9 @@ func (k *keySet) take(next keySet) {
 // wipe overwrites those that can be. Keys of libraries cannot.
 func (k keySet) wipe() {
 	k.gallery.Wipe()
+	if k.holders != nil {
+		k.holders.Close()
+	}
 	if k.ring != nil {
 		k.ring.Wipe()
 	}
@@ -119,8 +124,9 @@ func (k keySet) wipeUnused() {
 	clear(k.officers)
 }
 
-// loadKeys makes keys of a keystore's secrets, of which it keeps copies.
-func loadKeys(secrets map[string][]byte, entity string, number int) (k keySet, err error) {
+// loadKeys makes keys of a keystore's secrets, of which it keeps copies. It asks for the
+// committee when it holds a generation of the pseudonym key.
+func loadKeys(secrets map[string][]byte, entity string, number int, committee func() (holder.Committee, error)) (k keySet, err error) {
 	for _, name := range singleSecrets() {
 		if len(secrets[name]) != keystoreSecretBytes {
 			return keySet{}, fmt.Errorf("loading keys: secret %q is missing or of the wrong length: %w", name, custody.ErrNoSecret)
@@ -129,11 +135,16 @@ func loadKeys(secrets map[string][]byte, entity string, number int) (k keySet, e
 	if k.federation, err = jose.NewPrivateKey(secrets[secretFederation]); err != nil {
 		return keySet{}, fmt.Errorf("loading federation key: %w", err)
 	}
+	if k.gallery, err = custody.NewRoot(secrets[secretGallery]); err != nil {
+		return keySet{}, fmt.Errorf("loading gallery key: %w", err)
+	}
 	if err := k.loadGenerations(secrets); err != nil {
 		return keySet{}, err
 	}
-	if k.gallery, err = custody.NewRoot(secrets[secretGallery]); err != nil {
-		return keySet{}, fmt.Errorf("loading gallery key: %w", err)
+	if _, apart := secrets[secretMark]; !apart || hasFamily(secrets, keys.Pseudonym) {
+		if err := k.loadPseudonyms(secrets, committee); err != nil {
+			return keySet{}, fmt.Errorf("loading pseudonym keys: %w", err)
+		}
 	}
 	for n := 1; n <= number; n++ {
 		signer, err := ledger.NewSigner(origin(entity, n), secrets[secretLedger], secrets[secretLedgerPQ])
@@ -177,11 +188,6 @@ func (k *keySet) loadGenerations(secrets map[string][]byte) error {
 	if k.faces, err = protection.New(templates); err != nil {
 		return err
 	}
-	if _, apart := secrets[secretMark]; !apart || hasFamily(secrets, keys.Pseudonym) {
-		if k.pseudonyms, err = loadPseudonyms(secrets); err != nil {
-			return fmt.Errorf("loading pseudonym keys: %w", err)
-		}
-	}
 	signing, err := keys.Of(secrets, keys.Signing)
 	if err != nil {
 		return fmt.Errorf("loading keys: %w", err)
@@ -210,18 +216,24 @@ func (k *keySet) loadGenerations(secrets map[string][]byte) error {
 	return nil
 }
 
-func loadPseudonyms(secrets map[string][]byte) (*pseudonym.Ring, error) {
+func (k *keySet) loadPseudonyms(secrets map[string][]byte, committee func() (holder.Committee, error)) error {
 	g, err := keys.Of(secrets, keys.Pseudonym)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	all := make(map[uint32]pseudonym.Key, len(g.Secrets))
-	for number, seed := range g.Secrets {
-		if all[number], err = pseudonym.NewKey(seed); err != nil {
-			return nil, err
+	for number, secret := range g.Secrets {
+		if public, shared := keys.Shared(secret); shared {
+			all[number], err = k.askHolders(public, committee)
+		} else {
+			all[number], err = pseudonym.NewKey(secret)
+		}
+		if err != nil {
+			return fmt.Errorf("generation %d: %w", number, err)
 		}
 	}
-	return pseudonym.NewRing(all, g.Current)
+	k.pseudonyms, err = pseudonym.NewRing(all, g.Current)
+	return err
 }
 
 // OpenRoot opens the root key of a node's folder, unless too many passphrases were
@@ -252,7 +264,7 @@ func openKeys(dir string, roots Roots, entity string, number int) (keySet, error
 		return keySet{}, err
 	}
 	defer wipeSecrets(secrets)
-	return loadKeys(secrets, entity, number)
+	return loadKeys(secrets, entity, number, func() (holder.Committee, error) { return configuredCommittee(dir) })
 }
 
 func wipeSecrets(secrets map[string][]byte) {

@@ -94,6 +94,9 @@ type Pseudonym struct {
 	// it alone, best on another disk; not within the node's folder. `tamga custody pseudonym` moves the key there;
 	// without the folder the node does not start, and without a copy of it nobody enrolled is ever found again
 	Keystore string
+	// pseudonym.holders, default none: file of `tamga holder join` that says who holds the key together, where the node
+	// has none; without enough of them nobody is found or enrolled. `tamga key rotate prepare --holders` moves people
+	Holders string
 }
 
 // Policy names the law the node executes, and what its matchers' scores mean.

@@ -69,7 +69,7 @@ func TestLoad(t *testing.T) {
 			Locations: map[string]string{"https://node.kgz.example": "https://10.0.0.5:8443/kgz"},
 		},
 		Store:     config.Store{Engine: config.EnginePostgres, DSNFile: filepath.Join(here, "store.dsn")},
-		Pseudonym: config.Pseudonym{Keystore: "/media/kaz/pseudonym"},
+		Pseudonym: config.Pseudonym{Keystore: "/media/kaz/pseudonym", Holders: filepath.Join(here, "holders.json")},
 		Policy:    config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}},
 		Log:       config.Log{Level: "debug"},
 		Recovery: config.Recovery{CheckpointFile: "/var/lib/tamga/kaz.checkpoint",
@@ -150,7 +150,6 @@ func TestProblems(t *testing.T) {
 		{"tag", minimal + "log: !mine {level: info}\n", "t:5:6: tags are not accepted"},
 		{"known-tag", minimal + "log: {level: !!str info}\n", "t:5:14: tags are not accepted"},
 		{"duplicate", minimal + "name: Again\n", `t:5:1: duplicate key "name", first at line 3`},
-		{"pseudonym-empty", minimal + "pseudonym: {}\n", `t:5:12: key "pseudonym.keystore" is missing`},
 		{"pseudonym-inside", minimal + "pseudonym: {keystore: usb}\n", "t:5:23: pseudonym.keystore lies in the node's folder: whoever takes that has both"},
 		{"case", strings.Replace(minimal, "name", "Name", 1), `t:3:1: unknown key "Name": did you mean "name"?`},
 		{"number-key", minimal + "7: x\n", "t:5:1: key is not a word"},
@@ -322,7 +321,7 @@ func ExampleParse() {
 func TestMisplacedKeys(t *testing.T) {
 	const nonsense = "qqqqqqqqqqqq"
 	checked := 0
-	for _, section := range []string{"", "listen", "trust", "store", "policy", "recovery", "log"} {
+	for _, section := range []string{"", "listen", "trust", "store", "pseudonym", "policy", "recovery", "log"} {
 		src := nonsense + ": x\n"
 		if section != "" {
 			src = section + ": {" + nonsense + ": x}\n"
@@ -342,8 +341,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 25 {
-		t.Errorf("checked %d keys, want 25", checked)
+	if checked != 27 {
+		t.Errorf("checked %d keys, want 27", checked)
 	}
 }
 

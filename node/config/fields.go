@@ -86,7 +86,7 @@ func (w *walker) store(n *yaml.Node, path string, s *Store) {
 }
 
 func (w *walker) pseudonym(n *yaml.Node, path string, p *Pseudonym) {
-	w.mapping(n, path, entry{"keystore", true, func(n *yaml.Node, path string) {
+	w.mapping(n, path, entry{"holders", false, w.intoPath(&p.Holders)}, entry{"keystore", false, func(n *yaml.Node, path string) {
 		w.intoPath(&p.Keystore)(n, path)
 		if r, err := filepath.Rel(w.base, p.Keystore); p.Keystore != "" && !w.nowhere && err == nil && filepath.IsLocal(r) {
 			w.add(n, path, "name a folder on another disk, with an absolute path",

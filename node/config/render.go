@@ -30,6 +30,9 @@ func (c Config) relative(base string) Config {
 		c.Store.DSNFile = shorten(c.Store.DSNFile)
 	}
 	// pseudonym.keystore is never below it.
+	if c.Pseudonym.Holders != "" {
+		c.Pseudonym.Holders = shorten(c.Pseudonym.Holders)
+	}
 	c.DataDir, c.Policy.Law = shorten(c.DataDir), shorten(c.Policy.Law)
 	c.Policy.Calibrations = slices.Clone(c.Policy.Calibrations)
 	for i, p := range c.Policy.Calibrations {
@@ -137,13 +140,15 @@ func (c Config) renderStore(p *page) {
 
 func (c Config) renderPseudonym(p *page) {
 	comment := ""
-	if c.Pseudonym.Keystore == "" {
+	if c.Pseudonym == (Pseudonym{}) {
 		comment = "# " // a section without content would be null
 	}
 	p.line("%spseudonym:", comment)
 	p.line("  # Folder of a keystore of its own for the key that people's pseudonyms are computed with, best on another disk.")
 	p.line("  # `tamga custody pseudonym` moves the key there and writes this.")
 	p.field("  ", "keystore", c.Pseudonym.Keystore, "/media/kaz/pseudonym")
+	p.line("  # File of `tamga holder join`, where several machines hold the key together and this one has none.")
+	p.field("  ", "holders", c.Pseudonym.Holders, "pseudonym-holders.json")
 	p.line("")
 }
 

@@ -13,7 +13,7 @@ func sections() map[string][]string {
 		"listen":    {"libp2p", "advertise", "api", "federation"},
 		"trust":     {"anchors", "refresh", "locations"},
 		"store":     {"engine", "dsn_file"},
-		"pseudonym": {"keystore"},
+		"pseudonym": {"keystore", "holders"},
 		"policy":    {"law", "calibrations"},
 		"recovery":  {"checkpoint_file", "operators"},
 		"log":       {"level"},

@@ -208,6 +208,10 @@ func (g *Gallery) nameOf(id pseudonym.Identifier) (named, error) {
 	who := named{names: g.names.Load()}
 	for _, x := range who.names.keys {
 		e, err := x.key.Element(id)
+		if errors.Is(err, pseudonym.ErrHolders) {
+			// Whether the person is enrolled cannot be told now.
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 		if err != nil {
 			return named{}, err
 		}
@@ -433,6 +437,9 @@ func (g *Gallery) stageRename(txn store.Reader, commit uint32, p pseudonym.Pseud
 	}
 	from := n.key(s.List.Naming)
 	element, err := to.key.Update(from, s.List.Element)
+	if errors.Is(err, pseudonym.ErrHolders) {
+		return staged{}, fmt.Errorf("renewing pseudonym: %w: %w", ErrUnavailable, err)
+	}
 	if err != nil {
 		return staged{}, store.Damaged("renewing pseudonym", err)
 	}

@@ -18,6 +18,9 @@
 // of each, big endian, in order. While generations are being retired "family/keep" is the
 // number (4) of the oldest that stays.
 //
+// Of a pseudonym key that others hold the secret is not here: in its place is the byte 1
+// and the key's public key. See [Shared].
+//
 // The package does not know what a generation is used for: whoever retires one
 // makes sure before that nothing needs it.
 package keys
@@ -71,6 +74,8 @@ var (
 
 const (
 	secretSize = 32
+	sharedSize = 1 + 32 // sharedMark, and the public key
+	sharedMark = 1
 	maxNumber  = math.MaxUint32
 )
 
@@ -200,7 +205,7 @@ func Of(secrets map[string][]byte, f Family) (Generations, error) {
 			continue
 		}
 		n, err := strconv.ParseUint(rest, 10, 32)
-		if err != nil || n == 0 || secretName(f, uint32(n)) != name || len(secret) != secretSize {
+		if err != nil || n == 0 || secretName(f, uint32(n)) != name || !validSecret(f, secret) {
 			return Generations{}, fmt.Errorf("reading %s: %w", f, ErrMalformed)
 		}
 		g.Secrets[uint32(n)] = secret
@@ -231,6 +236,38 @@ func Listed(names []string) map[Family][]uint32 {
 		slices.Sort(numbers)
 	}
 	return out
+}
+
+// validSecret reports whether a secret may be one of the family.
+func validSecret(f Family, secret []byte) bool {
+	return len(secret) == secretSize || f == Pseudonym && len(secret) == sharedSize && secret[0] == sharedMark
+}
+
+// Shared is the public key that stands in the place of a secret where others hold the key,
+// false for a secret.
+func Shared(secret []byte) (public []byte, ok bool) {
+	if len(secret) != sharedSize {
+		return nil, false
+	}
+	return secret[1:], true
+}
+
+// AddShared does what Add does, of a pseudonym key that others hold.
+func AddShared(secrets map[string][]byte, public []byte, now time.Time) error {
+	if err := Add(secrets, Pseudonym, now); err != nil {
+		return err
+	}
+	secrets[secretName(Pseudonym, 1)] = append([]byte{sharedMark}, public...)
+	return nil
+}
+
+// PrepareShared does what Prepare does, of a pseudonym key that others hold.
+func PrepareShared(secrets map[string][]byte, public []byte) (uint32, error) {
+	n, err := Prepare(secrets, Pseudonym)
+	if err == nil {
+		secrets[secretName(Pseudonym, n)] = append([]byte{sharedMark}, public...)
+	}
+	return n, err
 }
 
 // next is the prepared generation, or 0.

@@ -66,6 +66,7 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	f.StringVar(&k.to, "pseudonym-keystore", "", "new folder, best on another disk, for a keystore of its own for the pseudonym key (default: with the other keys)")
 	k.pass.add(f, " of the pseudonym keystore")
 	k.addPlan(c)
+	f.StringVar(&k.holders, "pseudonym-holders", "", "committee.json of the holders who are to have the pseudonym key, instead of this node (see tamga holder)")
 	return c
 }
 
@@ -108,6 +109,9 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 		return err
 	}
 	if o.Pseudonym, err = a.readKeystore(k); err != nil {
+		return err
+	}
+	if o.Holders, err = k.committee(); err != nil {
 		return err
 	}
 	o.Custody, o.Now = custody.DefaultParams(), time.Now

@@ -172,6 +172,7 @@ type rotation struct {
 
 func (a *app) rotateCommand(verb, short, long string, step func(context.Context, rotation) (numbers []uint32, next string, err error)) *cobra.Command {
 	var dir, risk string
+	var holders bool
 	var from rootFlags
 	c := &cobra.Command{
 		Use:     verb + " KEY",
@@ -202,6 +203,13 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 				return err
 			}
 			defer roots.Wipe()
+			step := step
+			if holders {
+				if f != keys.Pseudonym {
+					return usage("--holders is for pseudonym-key")
+				}
+				step = prepareHolders
+			}
 			numbers, next, err := step(c.Context(), rotation{dir, roots, f, running})
 			if err != nil {
 				return err
@@ -216,8 +224,15 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 	from.addBoth(c.Flags(), "")
 	if verb == "prepare" {
 		c.Flags().StringVar(&risk, "accept-risk", "", riskProtectors+": prepare a root key that fewer things open than the one before")
+		c.Flags().BoolVar(&holders, "holders", false, "of pseudonym-key: the holders that pseudonym.holders in "+node.ConfigFile+" names are to have it; there is no way back")
 	}
 	return c
+}
+
+// prepareHolders prepares the key of the holders of the pseudonym key.
+func prepareHolders(_ context.Context, r rotation) ([]uint32, string, error) {
+	n, err := node.PreparePseudonymHolders(filepath.Join(r.dir, node.ConfigFile), r.roots)
+	return []uint32{n}, "start the holders, with the key of `tamga holder client`; " + announce(r.key) + "tamga key rotate activate", err
 }
 
 const riskProtectors = "fewer-protectors"

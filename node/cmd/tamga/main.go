@@ -91,7 +91,7 @@ the gallery of the country that holds them.`,
 	add("ask", a.verifyCommand())
 	add("keep", a.backupCommand(), a.recoveryCommand(), a.galleryCommand())
 	add("people", a.enrolCommand(), a.subjectCommand(), a.templatesCommand(), a.extractCommand())
-	add("keys", a.custodyCommand(), a.ceremonyCommand(), a.unsealCommand(), a.keyCommand())
+	add("keys", a.custodyCommand(), a.holderCommand(), a.ceremonyCommand(), a.unsealCommand(), a.keyCommand())
 	add("federation", a.anchorCommand(), a.peerCommand(), a.trustCommand())
 	add("check", a.ledgerCommand(), a.evaluateCommand(), a.calibrateCommand(), a.conformCommand(), a.benchCommand())
 	root.SetHelpCommand(a.helpCommand(root))

@@ -11,10 +11,12 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/ceremony"
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/holder"
 )
 
 // ofPseudonyms classifies what is about a pseudonym key that is kept apart.
@@ -30,6 +32,19 @@ func ofPseudonyms(err error) *failure {
 		f.exit, f.hint = exitFailure, "it can be copied like any folder while the node is stopped: change pseudonym.keystore in "+node.ConfigFile+" then. Nothing was changed"
 	case errors.Is(err, node.ErrConfigByHand):
 		f.exit, f.hint = exitConfig, "the key was moved; write the lines above to "+node.ConfigFile+" and run the command again"
+	case errors.Is(err, pseudonym.ErrHolders):
+		f.exit, f.code = exitUnreachable, protocol.CodePseudonymHolder
+	case errors.Is(err, pseudonym.ErrShared):
+		f.exit, f.code = exitRefused, protocol.CodeRotation
+		f.hint = "holders have the key, and nobody can take it off people's pseudonyms again. Nothing was changed"
+	case errors.Is(err, node.ErrCommittee):
+		f.exit = exitConfig
+		f.hint = "pseudonym.holders in " + node.ConfigFile + " names the file that `tamga holder join` wrote, the same for all holders. Nothing was changed"
+	case errors.Is(err, holder.ErrForeign), errors.Is(err, holder.ErrSignature), errors.Is(err, holder.ErrFormat), errors.Is(err, pseudonym.ErrTerms),
+		errors.Is(err, pseudonym.ErrProof):
+		f.exit, f.hint = exitIntegrity, "compare the fingerprints with the other holders, by another way than the file came; one dealing of each is needed. Nothing was changed"
+	case errors.Is(err, holder.ErrJoined), errors.Is(err, holder.ErrNotJoined):
+		f.exit, f.hint = exitFailure, "see `tamga holder show`: make, deal, join, serve. Nothing was changed"
 	case errors.Is(err, gallery.ErrPseudonymKeys) && !errors.Is(err, gallery.ErrUnavailable) && !errors.Is(err, gallery.ErrOutdated):
 		f.exit = exitIntegrity
 		f.hint = "the keystore is an older copy, from before the pseudonym key was replaced: put back the newest one, " +
@@ -111,9 +126,26 @@ type keystoreFlags struct {
 	to           string
 	pass         secretFlags
 	plan, shares string
+	holders      string
 }
 
-// read settles it. Without a folder there is nothing to read.
+// committee reads who holds the pseudonym key instead of the node; nil for the node.
+func (k keystoreFlags) committee() (*holder.Committee, error) {
+	if k.holders == "" {
+		return nil, nil
+	}
+	if k.to != "" {
+		return nil, usage("--pseudonym-keystore is of no use with --pseudonym-holders: they have the key")
+	}
+	b, err := readSmall(k.holders, "committee")
+	if err != nil {
+		return nil, err
+	}
+	c, err := holder.ParseCommittee(b)
+	return &c, err
+}
+
+// readKeystore settles it. Without a folder there is nothing to read.
 func (a *app) readKeystore(k keystoreFlags) (o node.PseudonymKeystore, err error) {
 	if k.to == "" {
 		if a.given(k.pass) && k.pass.file+k.plan+k.shares != "" || k.plan+k.shares != "" {

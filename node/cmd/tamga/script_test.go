@@ -59,7 +59,7 @@ func scripts(t *testing.T) testscript.Params {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SHARED", shared())
 			e.Setenv("HOME", e.WorkDir)
-			for _, name := range []string{"ANCHOR", "P1", "P2", "P3", "P4"} {
+			for _, name := range []string{"ANCHOR", "P1", "P2", "P3", "P4", "H1", "H2", "H3"} {
 				port, err := unusedPort()
 				if err != nil {
 					return err

@@ -1,0 +1,360 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/holder"
+)
+
+func (a *app) holderCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "holder",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Short: "Hold a node's pseudonym key with others, none of whom has it",
+		Long: `Several machines, 3 say, hold the pseudonym key together: any 2 of them compute pseudonyms,
+one alone learns and can do nothing, and neither they nor the node ever have the key. Each
+has its own folder, under its own root key, and answers the node blindly: it does not learn
+who was asked for, and answers no more than its rate.
+
+In order: init (each holder, on its own machine), deal (each, with the cards of all), join
+(each, with the dealings of all). Compare the fingerprint of the committee, which is the
+same for all; its file goes to the node: tamga init --pseudonym-holders, or, for a node
+that is there, pseudonym.holders in tamga.yaml and tamga key rotate prepare --holders. Then
+serve (each), with the key that tamga holder client shows at the node.`,
+		Example: `  tamga holder init --dir alpha --name alpha --address alpha.example:7460 --passphrase-file a.txt
+  tamga holder deal --dir alpha --threshold 2 --passphrase-file a.txt --out alpha.dealing alpha/card.json beta.json gamma.json
+  tamga holder join --dir alpha --passphrase-file a.txt alpha.dealing beta.dealing gamma.dealing
+  tamga holder client --dir kaz --passphrase-file pass.txt
+  tamga holder serve --dir alpha --passphrase-file a.txt --listen 0.0.0.0:7460 --client KEY`,
+	}
+	c.AddCommand(a.holderInit(), a.holderDeal(), a.holderJoin(), a.holderShow(), a.holderServe(), a.holderClient())
+	return c
+}
+
+type holderFlags struct {
+	dir  string
+	from rootFlags
+}
+
+func (h *holderFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&h.dir, "dir", "", "the holder's folder (required)")
+	h.from.add(c.Flags(), " of the holder")
+}
+
+func (a *app) openHolder(h holderFlags) (*holder.Folder, error) {
+	if h.dir == "" {
+		return nil, usage("--dir is needed: the folder that `tamga holder init` made")
+	}
+	root, err := a.openRoot(h.dir, h.from)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Wipe()
+	return holder.OpenFolder(h.dir, root)
+}
+
+func (a *app) holderInit() *cobra.Command {
+	var h holderFlags
+	var name, address string
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Make a holder, on its own machine",
+		Long: `Makes the holder's folder with its keys under the passphrase, and card.json, its public part,
+which goes to the other holders. ` + "`tamga custody`" + ` works on the folder: a token instead of
+the passphrase, another passphrase.`,
+		Example: `  tamga holder init --dir alpha --name alpha --address alpha.example:7460 --passphrase-file a.txt`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if h.dir == "" || name == "" || address == "" {
+				return usage("--dir, --name and --address are needed")
+			}
+			pass, err := a.secret(h.from.secretFlags, "Passphrase for the holder")
+			if err != nil {
+				return err
+			}
+			defer clear(pass)
+			card, err := holder.Make(h.dir, name, address, custody.Passphrase(pass, custody.DefaultParams()))
+			switch {
+			case errors.Is(err, os.ErrExist):
+				return &failure{exit: exitFailure, code: protocol.CodeExists, err: err, hint: "use another --dir; nothing was changed"}
+			case errors.Is(err, holder.ErrFormat):
+				return usage("--name takes 1 to 32 of a-z, 0-9 and '-', --address takes host:port")
+			case err != nil:
+				return err
+			}
+			a.say("hint: hand %s to the other holders, and compare the fingerprint by another way", filepath.Join(h.dir, holder.CardFile))
+			return a.emit(map[string]string{"name": name, "card": filepath.Join(h.dir, holder.CardFile), "fingerprint": card.Fingerprint()},
+				[][2]string{{"holder", name}, {"card", filepath.Join(h.dir, holder.CardFile)}, {"fingerprint", card.Fingerprint()}})
+		},
+	}
+	c.Flags().StringVar(&h.dir, "dir", "", "folder to make (required)")
+	c.Flags().StringVar(&name, "name", "", "the holder's name (required)")
+	c.Flags().StringVar(&address, "address", "", "host:port where the node reaches it (required)")
+	h.from.secretFlags.add(c.Flags(), " of the holder")
+	return c
+}
+
+func (a *app) holderDeal() *cobra.Command {
+	var h holderFlags
+	var threshold int
+	var out string
+	c := &cobra.Command{
+		Use:   "deal CARD...",
+		Short: "Deal shares to all holders",
+		Long: `Deals a share of a random part of the key to each of the holders whose cards are given, this
+one's own among them, each sealed to its holder, and signs the whole. Every holder does this
+once. The file may lie open; it goes to every holder.`,
+		Example: `  tamga holder deal --dir alpha --threshold 2 --passphrase-file a.txt --out alpha.dealing alpha/card.json beta.json gamma.json`,
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if out == "" || threshold < 2 || threshold > len(args) {
+				return usage("--out is needed, and --threshold, 2 or more of the %d holders", len(args))
+			}
+			var cards []holder.Card
+			for _, file := range args {
+				b, err := readSmall(file, "card")
+				if err != nil {
+					return err
+				}
+				card, err := holder.ParseCard(b)
+				if err != nil {
+					return fmt.Errorf("%s: %w", file, err)
+				}
+				cards = append(cards, card)
+			}
+			f, err := a.openHolder(h)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			d, err := f.Deal(threshold, cards)
+			if err != nil {
+				return err
+			}
+			if err := create(out, d.Encode(), 0o644); err != nil {
+				return err
+			}
+			rows := [][2]string{{"dealt by", d.Dealer}, {"any", fmt.Sprintf("%d of %d", threshold, len(d.Cards))}}
+			type named struct {
+				Name        string `json:"name"`
+				Fingerprint string `json:"fingerprint"`
+			}
+			to := []named{}
+			for _, card := range d.Cards {
+				to = append(to, named{card.Name, card.Fingerprint()})
+				rows = append(rows, [2]string{"to " + card.Name, card.Fingerprint()})
+			}
+			a.say("hint: hand %s to every holder; with one of each: tamga holder join", out)
+			return a.emit(struct {
+				Dealer    string  `json:"dealer"`
+				Threshold int     `json:"threshold"`
+				To        []named `json:"to"`
+				File      string  `json:"file"`
+			}{d.Dealer, threshold, to, out}, rows)
+		},
+	}
+	h.add(c)
+	c.Flags().IntVar(&threshold, "threshold", 0, "how many holders compute pseudonyms, 2 or more (required)")
+	c.Flags().StringVar(&out, "out", "", "new file for the dealing (required)")
+	return c
+}
+
+// committeeView is the JSON of a committee.
+type committeeView struct {
+	Threshold   int      `json:"threshold"`
+	Holders     []string `json:"holders"`
+	Fingerprint string   `json:"fingerprint"`
+	File        string   `json:"file"`
+}
+
+func (a *app) emitCommittee(dir string, c holder.Committee) error {
+	v := committeeView{c.Threshold, nil, c.Fingerprint(), filepath.Join(dir, holder.CommitteeFile)}
+	rows := [][2]string{{"committee", v.File}, {"fingerprint", v.Fingerprint}, {"any", fmt.Sprintf("%d of %d", c.Threshold, len(c.Holders))}}
+	for _, m := range c.Holders {
+		v.Holders = append(v.Holders, m.Name)
+		rows = append(rows, [2]string{"holder " + m.Name, m.Address})
+	}
+	return a.emit(v, rows)
+}
+
+func (a *app) holderJoin() *cobra.Command {
+	var h holderFlags
+	c := &cobra.Command{
+		Use:   "join DEALING...",
+		Short: "Put the share together that was dealt to this holder",
+		Long: `Checks the dealings, one of each holder, names who dealt something wrong, keeps the share in
+the holder's keystore, and writes committee.json. All holders must join with the same
+dealings: their committees have one fingerprint then.`,
+		Example: `  tamga holder join --dir alpha --passphrase-file a.txt alpha.dealing beta.dealing gamma.dealing`,
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var dealings []holder.Dealing
+			for _, file := range args {
+				b, err := readSmall(file, "dealing")
+				if err != nil {
+					return err
+				}
+				d, err := holder.ParseDealing(b)
+				if err != nil {
+					return fmt.Errorf("%s: %w", file, err)
+				}
+				dealings = append(dealings, d)
+			}
+			f, err := a.openHolder(h)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			committee, err := f.Join(dealings)
+			if err != nil {
+				return err
+			}
+			a.say("hint: compare the fingerprint with the other holders; copy the folder %s to a safe place: if fewer than %d holders are left, nobody enrolled is found again", h.dir, committee.Threshold)
+			return a.emitCommittee(h.dir, committee)
+		},
+	}
+	h.add(c)
+	return c
+}
+
+func (a *app) holderShow() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:     "show",
+		Short:   "Show a holder's card and committee",
+		Long:    `Reads the public files of the holder's folder.`,
+		Example: `  tamga holder show --dir alpha -o json`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if dir == "" {
+				return usage("--dir is needed: the folder that `tamga holder init` made")
+			}
+			b, err := readSmall(filepath.Join(dir, holder.CommitteeFile), "committee")
+			if err == nil {
+				committee, err := holder.ParseCommittee(b)
+				if err != nil {
+					return err
+				}
+				return a.emitCommittee(dir, committee)
+			}
+			if b, err = readSmall(filepath.Join(dir, holder.CardFile), "card"); err != nil {
+				return err
+			}
+			card, err := holder.ParseCard(b)
+			if err != nil {
+				return err
+			}
+			return a.emit(map[string]string{"name": card.Name, "fingerprint": card.Fingerprint(), "next": "deal, join"},
+				[][2]string{{"holder", card.Name}, {"card", card.Fingerprint()}, {"next", "deal, join"}})
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the holder's folder (required)")
+	return c
+}
+
+func (a *app) holderServe() *cobra.Command {
+	var h holderFlags
+	var listen string
+	var clients []string
+	var rate float64
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer the node until Ctrl-C",
+		Long: `Answers requests of the node whose key is given with --client, over TLS 1.3, and nobody
+else's. Events go to stderr as JSON, one a line: every minute in which anything was asked,
+how much was answered and refused. Give a rate that your traffic needs and no more: it is
+what a thief of the node's keys would guess at.`,
+		Example: `  tamga holder serve --dir alpha --passphrase-file a.txt --listen 0.0.0.0:7460 --client KEY --rate 20`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			keys, err := clientKeys(clients)
+			if err != nil {
+				return err
+			}
+			if listen == "" || rate <= 0 {
+				return usage("--listen is needed, and --rate takes a positive number")
+			}
+			return a.serveHolder(c.Context(), h, listen, holder.Options{Clients: keys, Rate: rate, Now: time.Now, Log: slog.New(slog.NewJSONHandler(a.err, nil))})
+		},
+	}
+	h.add(c)
+	c.Flags().StringVar(&listen, "listen", "", "host:port to listen on (required)")
+	c.Flags().StringArrayVar(&clients, "client", nil, "key of the node, from `tamga holder client`; once for each node that shares the gallery (required)")
+	c.Flags().Float64Var(&rate, "rate", holder.DefaultRate, "answers a second at most; ten seconds' worth may come at once")
+	return c
+}
+
+func clientKeys(texts []string) (keys []ed25519.PublicKey, err error) {
+	for _, text := range texts {
+		b, err := base64.RawURLEncoding.DecodeString(text)
+		if err != nil || len(b) != ed25519.PublicKeySize {
+			return nil, usage("--client takes the key that `tamga holder client` shows")
+		}
+		keys = append(keys, b)
+	}
+	if len(keys) == 0 {
+		return nil, usage("--client is needed: the key that `tamga holder client` shows at the node")
+	}
+	return keys, nil
+}
+
+func (a *app) serveHolder(ctx context.Context, h holderFlags, listen string, o holder.Options) error {
+	if err := custody.HideProcess(); err != nil {
+		o.Log.WarnContext(ctx, "process not hidden from core dumps", slog.String("cause", err.Error()))
+	}
+	f, err := a.openHolder(h)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", listen)
+	if err != nil {
+		return fmt.Errorf("opening listener: %w", err)
+	}
+	a.say("holder %s answers at %s", f.Card().Name, l.Addr())
+	return f.Serve(ctx, l, o)
+}
+
+func (a *app) holderClient() *cobra.Command {
+	var dir string
+	var from rootFlags
+	c := &cobra.Command{
+		Use:     "client",
+		Short:   "Show the key that holders know a node by",
+		Long:    `Opens the node's keystore and shows the public key that each holder is given with --client.`,
+		Example: `  tamga holder client --dir kaz --passphrase-file pass.txt`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			root, err := a.openRoot(dir, from)
+			if err != nil {
+				return err
+			}
+			defer root.Wipe()
+			key, err := node.HolderClient(dir, root)
+			if err != nil {
+				return err
+			}
+			text := base64.RawURLEncoding.EncodeToString(key)
+			return a.emit(map[string]string{"client": text}, [][2]string{{"client", text}})
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
+	from.add(c.Flags(), "")
+	return c
+}
