@@ -19,9 +19,9 @@ type surveyor interface {
 // Damage is no error.
 func (g *Gallery) Fsck(ctx context.Context, progress fsck.Progress) (fsck.Report, error) {
 	var r fsck.Report
-	known := g.commits.Load() // acknowledged before it began
-	err := g.view(func(txn store.Reader) (err error) {
-		if s, ok := g.db.(surveyor); ok {
+	known := g.line.Commits() // acknowledged before it began
+	err := g.line.View(func(txn store.Reader) (err error) {
+		if s, ok := g.line.Store().(surveyor); ok {
 			if r.Faults, err = s.Survey(ctx, progress.Bytes()); err != nil {
 				return err
 			}
@@ -29,23 +29,12 @@ func (g *Gallery) Fsck(ctx context.Context, progress fsck.Progress) (fsck.Report
 		return g.checker().Rows(ctx, txn, &r, tally.Tally{Commit: known}, progress)
 	})
 	if err == nil {
-		err = g.fsckErasures(ctx, &r)
+		err = r.Erasures(g.line.CheckErasures(ctx, r.Carried.Erasures, r.Carried.Last))
 	}
 	if err != nil {
 		return r, fmt.Errorf("checking gallery: %w", err)
 	}
 	return r, nil
-}
-
-// fsckErasures reads the list of erasures while nobody writes it.
-func (g *Gallery) fsckErasures(ctx context.Context, r *fsck.Report) error {
-	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
-		return r.Erasures(g.erased.Check(r.Carried.Erasures, r.Carried.Last))
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Fsck does with a gallery in Badger that is not open, and that [Open] may refuse, what

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/tamga-id/tamga/node/gallery"
-	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // waitFor polls for a state that no channel tells of.
@@ -205,47 +203,4 @@ func TestFailedCommit(t *testing.T) {
 	g = openGallery(t, dir)
 	check(t, g, person(0))
 	enrol(t, g, persons(0, 3)...)
-}
-
-// TestFailedFile makes the file beside the store unwritable for a while: what is in the
-// store is acknowledged, nothing after it, and everything goes on when it is writable.
-func TestFailedFile(t *testing.T) {
-	dir := newDir(t)
-	g := openGallery(t, dir)
-	enrol(t, g, person(0))
-	giveBack := g.LoseFile()
-	enrol(t, g, person(1))
-	for range 2 {
-		if _, err := g.Enrol(t.Context(), persons(2, 3)); err == nil || !strings.Contains(err.Error(), tally.Name) {
-			t.Errorf("got %v, want the file's error", err)
-		}
-		if _, err := g.Erase(t.Context(), passport(0)); err == nil || errors.Is(err, gallery.ErrUnknownSubject) {
-			t.Errorf("erasing: %v, want the file's error", err)
-		}
-	}
-	check(t, g, person(1))
-	giveBack()
-	enrol(t, g, person(2))
-	closeGallery(t, g)
-	g = openGallery(t, dir)
-	for i := range 3 {
-		check(t, g, person(i))
-	}
-	if r, err := g.Fsck(t.Context(), nil); g.Subjects() != 3 || err != nil || !r.Sound() {
-		t.Errorf("%d subjects, want 3; %+v, %v", g.Subjects(), r, err)
-	}
-}
-
-// TestCommitNumbers uses up the numbers.
-func TestCommitNumbers(t *testing.T) {
-	g := openGallery(t, newDir(t))
-	if err := g.SetCommits(1<<32 - 3); err != nil {
-		t.Fatal(err)
-	}
-	enrol(t, g, person(0))
-	results, err := g.Enrol(t.Context(), persons(1, 2))
-	if err == nil || changes(results) != "failed" {
-		t.Errorf("%q, %v", changes(results), err)
-	}
-	check(t, g, person(0))
 }

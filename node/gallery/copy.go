@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/store/mirror"
 	"github.com/tamga-id/tamga/node/gallery/tally"
@@ -24,9 +25,6 @@ type Copied struct {
 	Written  uint64 // that were missing, or others
 	Removed  uint64 // that were there and not in the gallery any more
 }
-
-// copying is the key of the row that a store has while a copy is being made into it.
-func copying() []byte { return []byte("m" + "copying") }
 
 // CopyTo makes another store hold what the gallery held when it began, while enrolments
 // go on. It may be cut off at any time and begun again: what is there already is
@@ -71,7 +69,7 @@ func (g *Gallery) copyTo(ctx context.Context, to store.Store, progress func(uint
 // beginCopy marks the store, unless it is the gallery's own or holds something else.
 func (g *Gallery) beginCopy(to store.Store) error {
 	var now tally.Tally
-	err := g.view(func(r store.Reader) (err error) {
+	err := g.line.View(func(r store.Reader) (err error) {
 		now, err = g.tallies.Stored(r)
 		return err
 	})
@@ -83,15 +81,15 @@ func (g *Gallery) beginCopy(to store.Store) error {
 		if err := g.mayReplace(txn, now, mark); err != nil {
 			return err
 		}
-		return txn.Set(copying(), mark)
+		return txn.Set(commit.CopyingRow(), mark)
 	})
 	if err != nil {
 		return err
 	}
 	// Whether the two are one shows in the other.
 	var same bool
-	err = g.view(func(r store.Reader) error {
-		v, err := r.Get(copying())
+	err = g.line.View(func(r store.Reader) error {
+		v, err := r.Get(commit.CopyingRow())
 		if same = bytes.Equal(v, mark); errors.Is(err, store.ErrNotFound) {
 			err = nil
 		}
@@ -102,7 +100,7 @@ func (g *Gallery) beginCopy(to store.Store) error {
 	}
 	return errors.Join(err, to.Update(func(txn store.Txn) error {
 		if err != nil {
-			return txn.Delete(copying())
+			return txn.Delete(commit.CopyingRow())
 		}
 		return txn.Delete(tally.Row()) // from here on it is no gallery
 	}))
@@ -111,7 +109,7 @@ func (g *Gallery) beginCopy(to store.Store) error {
 // mayReplace refuses a store in which there is anything but an earlier copy of the
 // gallery with this tally.
 func (g *Gallery) mayReplace(r store.Reader, now tally.Tally, mark []byte) error {
-	if v, err := r.Get(copying()); err == nil && bytes.Equal(v, mark) {
+	if v, err := r.Get(commit.CopyingRow()); err == nil && bytes.Equal(v, mark) {
 		return nil
 	} else if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -143,7 +141,9 @@ func (g *Gallery) mayReplace(r store.Reader, now tally.Tally, mark []byte) error
 }
 
 // kept says whether a copy has a row of the key like any other.
-func kept(key []byte) bool { return !bytes.Equal(key, tally.Row()) && !bytes.Equal(key, copying()) }
+func kept(key []byte) bool {
+	return !bytes.Equal(key, tally.Row()) && !bytes.Equal(key, commit.CopyingRow())
+}
 
 // finishCopy makes the copy a gallery. One into which nobody was ever enrolled has no
 // tally.
@@ -154,6 +154,6 @@ func finishCopy(to store.Store, sealed []byte) error {
 				return err
 			}
 		}
-		return txn.Delete(copying())
+		return txn.Delete(commit.CopyingRow())
 	})
 }

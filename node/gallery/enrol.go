@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
@@ -92,7 +93,7 @@ func (g *Gallery) Enrol(ctx context.Context, batch []Enrolment) ([]Result, error
 // prepare does for the head of a batch what needs no turn; above all the pseudonyms,
 // which cost more than everything else.
 func (g *Gallery) prepare(ctx context.Context, batch []Enrolment) (*call, error) {
-	c := &call{done: make(chan struct{})}
+	c := &call{}
 	for _, e := range batch {
 		size := e.size()
 		if n := len(c.jobs); n == maxCall || n > 0 && c.size+size > maxCommit {
@@ -152,25 +153,18 @@ func (g *Gallery) Plan(ctx context.Context, batch []Enrolment) ([]Result, error)
 
 // plan stages jobs as a commit would and drops it.
 func (g *Gallery) plan(ctx context.Context, jobs []job) (out []Result, err error) {
-	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if g.failed != nil {
-		return nil, g.failed
-	}
-	err = g.update(nil, func(b *bundle) error {
-		out = nil
-		for i := range jobs {
-			r, err := b.add(g, &jobs[i])
-			if err != nil {
-				return err
+	err = g.line.InTurn(ctx, func() error {
+		return g.line.Update(nil, func(b *commit.Bundle) error {
+			out = nil
+			for i := range jobs {
+				r, err := g.add(b, &jobs[i])
+				if err != nil {
+					return err
+				}
+				out = append(out, r)
 			}
-			out = append(out, r)
-		}
-		return errPlanned
+			return errPlanned
+		})
 	})
 	if errors.Is(err, errPlanned) {
 		err = nil
@@ -213,26 +207,24 @@ type staged struct {
 	change Change
 	was    keyring.Stamp // what the subject had before, and
 	is     keyring.Stamp // has after it, when anything is written
-	writes []write
+	writes []commit.Write
 	drops  [][]byte
 }
 
-type write struct{ key, value []byte }
-
 // stage works out what a job writes, or the rule it breaks. It reads through txn,
 // so that a subject may occur several times in a commit.
-func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error) {
+func (g *Gallery) stage(txn store.Reader, number uint32, j *job) (staged, error) {
 	if j.rewrap {
-		return g.stageRewrap(txn, commit, j.p)
+		return g.stageRewrap(txn, number, j.p)
 	}
 	if j.renew {
-		return g.stageRenew(txn, commit, j.p)
+		return g.stageRenew(txn, number, j.p)
 	}
 	if err := g.upToDate(txn, j); err != nil {
 		return staged{}, err
 	}
 	if j.rename {
-		return g.stageRename(txn, commit, j.p)
+		return g.stageRename(txn, number, j.p)
 	}
 	if !g.isCurrent(j.who) {
 		who, err := g.nameOf(j.e.Subject)
@@ -271,36 +263,37 @@ func (g *Gallery) stage(txn store.Reader, commit uint32, j *job) (staged, error)
 	case known && j.e.IfKnown == Refuse:
 		return staged{}, ErrKnown
 	}
-	begun, err := g.stageBatch(txn, commit, j, change)
+	begun, err := g.stageBatch(txn, number, j, change)
 	if err != nil {
 		return staged{}, err
 	}
-	return g.stageKeyring(s, commit, change, append(writes, begun...))
+	return g.stageKeyring(s, number, change, append(writes, begun...))
 }
 
 // stageKeyring is a change of the subject that the numbered commit makes: writes, and
 // the two entries.
-func (g *Gallery) stageKeyring(s keyring.Subject, commit uint32, change Change, writes []write) (staged, error) {
-	now := s.Stamp.By(commit)
+func (g *Gallery) stageKeyring(s keyring.Subject, number uint32, change Change, writes []commit.Write) (staged, error) {
+	now := s.Stamp.By(number)
 	k, err := g.vault.Seal(s, now)
 	if err != nil {
 		return staged{}, err
 	}
 	return staged{change: change, was: s.Stamp, is: now,
-		writes: append(writes, write{keyring.Row(s.P), k}, write{keyring.StampRow(s.P), now.Bytes()})}, nil
+		writes: append(writes,
+			commit.Write{Key: keyring.Row(s.P), Value: k}, commit.Write{Key: keyring.StampRow(s.P), Value: now.Bytes()})}, nil
 }
 
 // stageBatch holds an import to the erasures since it began: what a file said when it
 // was made does not undo them, however late the import is resumed. The first commit of
 // an import notes that it began.
-func (g *Gallery) stageBatch(txn store.Reader, commit uint32, j *job, change Change) ([]write, error) {
+func (g *Gallery) stageBatch(txn store.Reader, number uint32, j *job, change Change) ([]commit.Write, error) {
 	if j.e.Batch == "" {
 		return nil, nil
 	}
 	key := g.batchKey(j.e.Batch)
 	v, err := txn.Get(key)
 	if errors.Is(err, store.ErrNotFound) {
-		return []write{{key, binary.BigEndian.AppendUint32(nil, commit)}}, nil
+		return []commit.Write{{Key: key, Value: binary.BigEndian.AppendUint32(nil, number)}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -310,7 +303,7 @@ func (g *Gallery) stageBatch(txn store.Reader, commit uint32, j *job, change Cha
 	}
 	begun := binary.BigEndian.Uint32(v)
 	for _, p := range j.who.pseudonyms() {
-		if erased, ok := g.erased.Latest(p); ok && erased >= begun {
+		if g.line.ListedSince(p, begun) {
 			return nil, ErrErased
 		}
 	}
@@ -374,8 +367,8 @@ func wipe(jobs []job) {
 }
 
 // stageRecords seals the templates that the list does not name yet and adds them to it.
-func (g *Gallery) stageRecords(s *keyring.Subject, j *job) ([]write, error) {
-	var writes []write
+func (g *Gallery) stageRecords(s *keyring.Subject, j *job) ([]commit.Write, error) {
+	var writes []commit.Write
 	for _, t := range j.stored {
 		digest := sha256.Sum256(t.Data)
 		info := keyring.Record{Modality: t.Modality, Format: t.Format, Position: t.Position, Digest: digest[:],
@@ -394,7 +387,7 @@ func (g *Gallery) stageRecords(s *keyring.Subject, j *job) ([]write, error) {
 			return nil, err
 		}
 		s.List.Records = append(s.List.Records, info)
-		writes = append(writes, write{g.vault.RecordRow(s.Home(), info.Slot), sealed})
+		writes = append(writes, commit.Write{Key: g.vault.RecordRow(s.Home(), info.Slot), Value: sealed})
 	}
 	return writes, nil
 }

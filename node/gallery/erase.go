@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/fsck"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
@@ -68,7 +69,7 @@ func (g *Gallery) EraseDamaged(ctx context.Context, handle string) error {
 // damagedSubject finds whose handle it is. Handles cannot be turned back.
 func (g *Gallery) damagedSubject(ctx context.Context, handle string) (p pseudonym.Pseudonym, err error) {
 	c := g.checker()
-	err = g.view(func(txn store.Reader) error {
+	err = g.line.View(func(txn store.Reader) error {
 		for row, err := range txn.Scan([]byte("v"), nil) {
 			if err = errors.Join(err, ctx.Err()); err != nil {
 				return err
@@ -96,16 +97,11 @@ type located func(store.Reader) (pseudonym.Pseudonym, error)
 
 // eraseInTurn erases the subject who lies where that says, which is one of all or nowhere.
 func (g *Gallery) eraseInTurn(ctx context.Context, all []pseudonym.Pseudonym, where located) (records int, err error) {
-	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	if g.failed != nil {
-		return 0, g.failed
-	}
-	return g.erase(all, where)
+	err = g.line.InTurn(ctx, func() (err error) {
+		records, err = g.erase(all, where)
+		return err
+	})
+	return records, err
 }
 
 // erase is Erase by who has the turn. The list of erasures comes first: whatever ends
@@ -116,20 +112,20 @@ func (g *Gallery) eraseInTurn(ctx context.Context, all []pseudonym.Pseudonym, wh
 func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, err error) {
 	var p pseudonym.Pseudonym
 	listed := false
-	err = g.update(nil, func(b *bundle) (err error) {
-		p, err = where(b.txn)
+	err = g.line.Update(nil, func(b *commit.Bundle) (err error) {
+		p, err = where(b.Txn)
 		if errors.Is(err, ErrUnknownSubject) || errors.Is(err, errNamesChanged) {
 			return err
 		} else if err != nil {
 			return store.Damaged("reading keyring", err)
 		}
-		for _, p := range append(g.former(b.txn, p), p) {
-			if err := b.list(g, erasure.Entry{Commit: b.tally.Commit, Subject: p}); err != nil {
+		for _, p := range append(g.former(b.Txn, p), p) {
+			if err := b.List(erasure.Entry{Commit: b.Commit(), Subject: p}); err != nil {
 				return err
 			}
 		}
 		listed = true
-		records, err = b.erase(g, p)
+		records, err = g.stageErase(b, p)
 		return err
 	})
 	if errors.Is(err, ErrUnknownSubject) {
@@ -141,7 +137,7 @@ func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, 
 		}
 	}
 	if err == nil {
-		if err = g.copied.Follow(g.erased); err != nil {
+		if err = g.line.FollowOutside(); err != nil {
 			err = fmt.Errorf("erased, but another folder put back would not show it: %w", err)
 			listed = true
 		}
@@ -154,52 +150,40 @@ func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, 
 	return records, err
 }
 
-// list puts an entry on the list of erasures, and its copy into the store.
-func (b *bundle) list(g *Gallery, x erasure.Entry) error {
-	entry, err := g.erased.Add(x)
-	if err != nil {
-		g.failed = fmt.Errorf("%w; %w", err, ErrReopen) // how much of it was written is unknown
-		return g.failed
-	}
-	b.tally.Erasures, b.tally.Last = g.erased.Len(), g.erased.Last()
-	return b.set(write{erasureKey(g.erased.Len() - 1), entry})
-}
-
-// erase stages the removal of a subject, whole, also of one whose keyring is damaged:
+// stageErase stages the removal of a subject, whole, also of one whose keyring is damaged:
 // its records cannot be found then, and without the key they are noise.
-func (b *bundle) erase(g *Gallery, p pseudonym.Pseudonym) (records int, err error) {
-	s, err := keyring.FindStamp(b.txn, p)
+func (g *Gallery) stageErase(b *commit.Bundle, p pseudonym.Pseudonym) (records int, err error) {
+	s, err := keyring.FindStamp(b.Txn, p)
 	if err != nil {
 		return 0, store.Damaged("reading keyring", err)
 	}
-	opened, err := g.load(b.txn, p)
+	opened, err := g.load(b.Txn, p)
 	switch {
 	case err == nil:
 		defer opened.Wipe()
 		records = len(opened.List.Records)
 		for _, r := range opened.List.Records {
-			if err := b.drop(g.vault.RecordRow(opened.Home(), r.Slot)); err != nil {
+			if err := b.Drop(g.vault.RecordRow(opened.Home(), r.Slot)); err != nil {
 				return 0, err
 			}
 		}
 	case !errors.Is(err, ErrDamaged):
 		return 0, err
 	}
-	b.tally.Subjects--
-	b.tally.Sum -= s.Number()
-	return records, errors.Join(b.drop(keyring.Row(p)), b.drop(keyring.StampRow(p)))
+	b.Forget(s)
+	return records, errors.Join(b.Drop(keyring.Row(p)), b.Drop(keyring.StampRow(p)))
 }
 
 // eraseAgain stages the removal of a subject, unless a later commit enrolled it.
-func (b *bundle) eraseAgain(g *Gallery, x erasure.Entry) error {
-	s, err := keyring.FindStamp(b.txn, x.Subject)
+func (g *Gallery) eraseAgain(b *commit.Bundle, x erasure.Entry) error {
+	s, err := keyring.FindStamp(b.Txn, x.Subject)
 	switch {
 	case errors.Is(err, ErrUnknownSubject), err == nil && s.Born > x.Commit:
 		return nil
 	case err != nil:
 		return store.Damaged("erasing again", err)
 	}
-	records, err := b.erase(g, x.Subject)
+	records, err := g.stageErase(b, x.Subject)
 	if _, owed := g.owed[x.Subject]; owed {
 		g.owed[x.Subject] = records
 	}

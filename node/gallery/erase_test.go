@@ -328,9 +328,13 @@ func TestEraseInterrupted(t *testing.T) {
 		"panic": func(f *gallery.Flaky) { f.Delete = func() error { panic("no") } },
 	} {
 		dir := newDir(t)
-		g := openGallery(t, dir)
+		cfg, store := testConfig(t, dir), new(gallery.Flaky)
+		store.Break(&cfg)
+		g, err := gallery.Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
 		enrol(t, g, persons(0, 4)...)
-		store := g.Break()
 		fault(store)
 		for i := range 2 {
 			if _, err := g.Erase(t.Context(), passport(i)); err == nil {

@@ -1,15 +1,16 @@
 package gallery
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
-	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // What the tests need to see from outside the package.
@@ -22,7 +23,7 @@ const (
 )
 
 // DB lets a test edit the store under an open gallery.
-func (g *Gallery) DB() store.Store { return g.db }
+func (g *Gallery) DB() store.Store { return g.line.Store() }
 
 // Keys are the store's keys of a subject: its stamp, its keyring and its records
 // by slot.
@@ -37,42 +38,23 @@ func (g *Gallery) Keys(id pseudonym.Identifier) (stamp, ring []byte, record func
 
 // HoldTurn keeps every commit waiting until the returned function is called.
 func (g *Gallery) HoldTurn() (release func()) {
-	g.turn <- struct{}{}
-	return func() { <-g.turn }
+	held, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		_ = g.line.InTurn(context.Background(), func() error { close(held); <-done; return nil })
+	}()
+	<-held
+	return func() { close(done) }
 }
 
 // Waiting is how many calls nobody has taken yet.
-func (g *Gallery) Waiting() int {
-	g.queue.mu.Lock()
-	defer g.queue.mu.Unlock()
-	return len(g.queue.calls)
-}
+func (g *Gallery) Waiting() int { return g.queue.Waiting() }
 
 // Closing reports whether Close has begun.
-func (g *Gallery) Closing() bool {
-	g.queue.mu.Lock()
-	defer g.queue.mu.Unlock()
-	return g.queue.closed
-}
+func (g *Gallery) Closing() bool { return g.queue.Closed() }
 
 // Commits is the number of the last commit. The caller sees to it that none is
 // under way.
-func (g *Gallery) Commits() uint32 { return g.tally.Commit }
-
-// SetCommits makes the next commit's number one more than n.
-func (g *Gallery) SetCommits(n uint32) error {
-	g.tally.Commit = n
-	return g.db.Update(func(txn store.Txn) error {
-		return errors.Join(txn.Set(keyNames(), g.names.Load().seal(g.tallies)), txn.Set(tally.Row(), g.tallies.Seal(g.tally)))
-	})
-}
-
-// LoseFile has writing the tally file fail until it is given back.
-func (g *Gallery) LoseFile() (giveBack func()) {
-	was := g.beside
-	g.beside = new(tally.File)
-	return func() { g.beside = was }
-}
+func (g *Gallery) Commits() uint32 { return g.line.Commits() }
 
 // ListErasure does the first half of Erase, up to where a crash may cut it off.
 func (g *Gallery) ListErasure(id pseudonym.Identifier) error {
@@ -81,12 +63,20 @@ func (g *Gallery) ListErasure(id pseudonym.Identifier) error {
 		return err
 	}
 	p := who.elements[0].Pseudonym()
-	_, err = g.erased.Add(erasure.Entry{Commit: g.tally.Commit + 1, Subject: p})
-	return err
+	crash := errors.New("crash")
+	err = g.line.InTurn(context.Background(), func() error {
+		return g.line.Update(nil, func(b *commit.Bundle) error {
+			return errors.Join(b.List(erasure.Entry{Commit: b.Commit(), Subject: p}), crash)
+		})
+	})
+	if !errors.Is(err, crash) {
+		return err
+	}
+	return nil
 }
 
 // SetPatience changes how long a commit in doubt is asked after.
-func (g *Gallery) SetPatience(d time.Duration) { g.patience = d }
+func (g *Gallery) SetPatience(d time.Duration) { g.line.Patience = d }
 
 // Flaky is a store that fails on demand.
 type Flaky struct {
@@ -105,11 +95,13 @@ type flakyReader struct {
 	f *Flaky
 }
 
-// Break puts a flaky store in the place of the gallery's.
-func (g *Gallery) Break() *Flaky {
-	f := &Flaky{Store: g.db}
-	g.db = f
-	return f
+// Break has the gallery of a configuration open its folder by way of a flaky store.
+func (f *Flaky) Break(cfg *Config) {
+	cfg.Store = func(dir string) (store.Store, error) {
+		db, err := store.OpenBadger(dir)
+		f.Store = db
+		return f, err
+	}
 }
 
 // View is the store's.

@@ -54,15 +54,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
-	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/store"
@@ -75,10 +72,10 @@ var (
 	ErrLocked         = store.ErrLocked
 	ErrDamaged        = store.ErrDamaged
 	ErrClosed         = store.ErrClosed
-	ErrInDoubt        = store.ErrInDoubt                                  // sending the same again is safe, and tells
-	ErrUnavailable    = store.ErrUnavailable                              // nothing was changed
-	ErrReopen         = errors.New("close the gallery and open it again") // nothing is changed before that: only Open finds out how things stand
-	ErrFull           = store.ErrFull                                     // an ErrUnavailable: look-ups go on, changes do once the disk has room
+	ErrInDoubt        = store.ErrInDoubt     // sending the same again is safe, and tells
+	ErrUnavailable    = store.ErrUnavailable // nothing was changed
+	ErrReopen         = commit.ErrReopen     // nothing is changed before that: only Open finds out how things stand
+	ErrFull           = store.ErrFull        // an ErrUnavailable: look-ups go on, changes do once the disk has room
 )
 
 // Limits per subject.
@@ -125,37 +122,21 @@ func (c Config) check() error {
 // Gallery is an open store. It is safe for concurrent use; Close it.
 type Gallery struct {
 	// Immutable after Open.
-	db         store.Store
+	line       *commit.Line
+	queue      *commit.Queue[*call]
 	index      [32]byte
 	vault      *keyring.Vault
 	tallies    tally.Key
-	protection Protection    // nil for none
-	patience   time.Duration // how long a commit in doubt is asked after
+	protection Protection // nil for none
 	presence   [32]byte
 	board      *presence.Board // nil in a store that is not shared
 
-	keys     atomic.Pointer[pseudonym.Ring] // replaced by UsePseudonyms
-	names    atomic.Pointer[names]          // what rows lie under
-	moving   chan struct{}                  // has room for one, who moves subjects or must not miss one
-	queue    queue
-	subjects atomic.Int64  // as last seen
-	commits  atomic.Uint32 // the number of the last commit seen
+	keys   atomic.Pointer[pseudonym.Ring] // replaced by UsePseudonyms
+	names  atomic.Pointer[names]          // what rows lie under
+	moving chan struct{}                  // has room for one, who moves subjects or must not miss one
 
-	// turn has room for one: who sent into it may commit and owns what follows
-	// until it receives again.
-	turn   chan struct{}
-	tally  tally.Tally
-	beside *tally.File
-	erased *erasure.List
-	copied *erasure.Copy
-	failed error                       // why nothing can be committed any more
-	unkept bool                        // whether the tally beside the store is behind
-	owed   map[pseudonym.Pseudonym]int // records of who is listed as erased and may not be yet
-
-	// life is held for reading while the store is read, so that Close cannot
-	// unmap files under a reader.
-	life   sync.RWMutex
-	closed bool
+	// It belongs to who has the line's turn.
+	owed map[pseudonym.Pseudonym]int // records of who is listed as erased and may not be yet
 }
 
 // Open opens or makes the gallery in cfg.Dir. A folder that another process has
@@ -174,28 +155,31 @@ func open(cfg Config) (*Gallery, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, err
-	}
 	var err error
 	g := newGallery(cfg)
-	if g.beside, err = tally.OpenFile(cfg.Dir); err != nil {
+	g.line, err = commit.Open(commit.Config{Store: cfg.Store, Dir: cfg.Dir, Outside: cfg.Outside, Root: cfg.Root, Tallies: g.tallies, Rules: rules{g}})
+	if err != nil {
 		return nil, err
 	}
-	key, err := erasure.Key(cfg.Root)
-	if err == nil {
-		g.erased, err = erasure.Open(erasure.File(cfg.Dir), key, os.O_CREATE)
-	}
-	if err != nil {
-		return nil, errors.Join(err, g.beside.Close())
-	}
-	if g.copied, err = erasure.OpenCopy(cfg.Outside, key); err != nil {
-		return nil, errors.Join(err, g.erased.Close(), g.beside.Close())
-	}
-	if err := g.openLocked(cfg); err != nil {
-		return nil, errors.Join(err, g.copied.Close(), g.erased.Close(), g.beside.Close())
+	g.queue = commit.NewQueue(g.line, maxCommit, g.commit)
+	if err := g.begin(cfg.Dir); err != nil {
+		return nil, errors.Join(err, g.line.Abandon())
 	}
 	return g, nil
+}
+
+// begin does what is to be done before anybody is served.
+func (g *Gallery) begin(dir string) error {
+	if err := g.startNames(); err != nil {
+		return err
+	}
+	if err := g.join(dir); err != nil {
+		return err
+	}
+	if err := g.line.MeetLists(); err != nil {
+		return err
+	}
+	return g.adopt()
 }
 
 // newGallery is the gallery of a configuration that was checked, with nothing open.
@@ -208,60 +192,24 @@ func newGallery(cfg Config) *Gallery {
 		presence:   cfg.Root.Derive("tamga/v1/gallery-presence"),
 		protection: cfg.Protection,
 		moving:     make(chan struct{}, 1),
-		turn:       make(chan struct{}, 1), patience: settleTime,
-		owed: make(map[pseudonym.Pseudonym]int),
+		owed:       make(map[pseudonym.Pseudonym]int),
 	}
 	g.keys.Store(cfg.Pseudonyms)
 	return g
 }
 
-// openLocked does Open's work once the folder is ours alone. Nothing that other
-// keys made is touched.
-func (g *Gallery) openLocked(cfg Config) error {
-	known, err := g.beside.Read(g.tallies)
-	if err != nil {
-		return err
-	}
-	if cfg.Store == nil {
-		cfg.Store = inFolder
-	}
-	if g.db, err = cfg.Store(cfg.Dir); err != nil {
-		return err
-	}
-	err = g.start(known)
-	if err == nil {
-		err = g.join(cfg.Dir)
-	}
-	if err == nil {
-		err = g.meetLists()
-	}
-	if err == nil {
-		err = g.adopt()
-	}
-	if err != nil {
-		return errors.Join(err, g.db.Close())
-	}
-	return nil
-}
-
-func inFolder(dir string) (store.Store, error) { return store.OpenBadger(dir) }
-
 // Close waits for the commit under way, refuses those that wait, and releases the
 // folder. A second Close returns [ErrClosed].
 func (g *Gallery) Close() error {
-	if !g.queue.close() {
+	if !g.queue.Close() {
 		return ErrClosed
 	}
-	g.turn <- struct{}{}
-	defer func() { <-g.turn }()
-	g.failed = ErrClosed // what still waits in the queue learns it from here
-	g.life.Lock()
-	defer g.life.Unlock()
-	g.closed = true
-	if g.board != nil {
-		_ = g.board.Leave() // otherwise it is waited for until its lease is over
-	}
-	if err := errors.Join(g.db.Close(), g.copied.Follow(g.erased), g.copied.Close(), g.erased.Close(), g.beside.Close()); err != nil {
+	err := g.line.Close(func() {
+		if g.board != nil {
+			_ = g.board.Leave() // otherwise it is waited for until its lease is over
+		}
+	})
+	if err != nil {
 		return fmt.Errorf("closing gallery: %w", err)
 	}
 	return nil
@@ -269,17 +217,10 @@ func (g *Gallery) Close() error {
 
 // Subjects is how many subjects are enrolled; in a shared store, when this gallery last
 // looked.
-func (g *Gallery) Subjects() int64 { return g.subjects.Load() }
+func (g *Gallery) Subjects() int64 { return g.line.Subjects() }
 
 // Ready is [ErrFull] while no change would be taken.
-func (g *Gallery) Ready() error {
-	g.life.RLock()
-	defer g.life.RUnlock()
-	if g.closed {
-		return ErrClosed
-	}
-	return g.db.Ready()
-}
+func (g *Gallery) Ready() error { return g.line.While(store.Store.Ready) }
 
 // Collect gives disk space back that only rows take which are gone: those of subjects who
 // were erased, of batches undone, of lists rewritten. It returns how many files it
@@ -287,32 +228,19 @@ func (g *Gallery) Ready() error {
 // less that is sealed. It may be called at any time, and does nothing in a store that
 // looks after itself.
 func (g *Gallery) Collect(ctx context.Context) (files int, err error) {
-	g.life.RLock()
-	defer g.life.RUnlock()
-	if g.closed {
-		return 0, ErrClosed
-	}
-	c, ok := g.db.(interface {
-		Collect(context.Context) (int, error)
+	err = g.line.While(func(db store.Store) (err error) {
+		c, ok := db.(interface {
+			Collect(context.Context) (int, error)
+		})
+		if !ok {
+			return nil
+		}
+		if files, err = c.Collect(ctx); err != nil {
+			err = fmt.Errorf("collecting what is gone: %w", err)
+		}
+		return err
 	})
-	if !ok {
-		return 0, nil
-	}
-	if files, err = c.Collect(ctx); err != nil {
-		return files, fmt.Errorf("collecting what is gone: %w", err)
-	}
-	return files, nil
-}
-
-// view runs f on the store as of one moment. What f returns must not depend on the
-// store.
-func (g *Gallery) view(f func(store.Reader) error) error {
-	g.life.RLock()
-	defer g.life.RUnlock()
-	if g.closed {
-		return ErrClosed
-	}
-	return g.db.View(f)
+	return files, err
 }
 
 // Format prints a constant whatever the verb.

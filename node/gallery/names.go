@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
@@ -98,7 +99,7 @@ func (g *Gallery) openNames(row []byte) (*names, error) {
 func (g *Gallery) startNames() error {
 	ring := g.keys.Load()
 	g.names.Store(&names{keys: []nameKey{{ring.Current(), ring.Key(ring.Current())}}})
-	return g.view(func(txn store.Reader) error {
+	return g.line.View(func(txn store.Reader) error {
 		_, err := g.seeNames(txn)
 		if errors.Is(err, ErrPseudonymKeys) && !errors.Is(err, ErrOutdated) {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -124,7 +125,7 @@ func (g *Gallery) seeNames(txn store.Reader) (said bool, err error) {
 		return true, nil
 	}
 	n, err := g.openNames(row)
-	if errors.Is(err, ErrPseudonymKeys) && g.db.Shared() {
+	if errors.Is(err, ErrPseudonymKeys) && g.shared() {
 		// Another node has replaced the key. A subject that this one did not find would
 		// pass for unknown.
 		return true, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -141,15 +142,13 @@ func (g *Gallery) seeNames(txn store.Reader) (said bool, err error) {
 // newer one. It refuses a ring that lacks a key under which subjects lie, and changes
 // nothing then. See [Gallery.RenameAll].
 func (g *Gallery) UsePseudonyms(ctx context.Context, ring *pseudonym.Ring) error {
-	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
-	case <-ctx.Done():
-		return fmt.Errorf("changing pseudonym keys: %w", ctx.Err())
+	if err := g.line.InTurn(ctx, func() error { return g.usePseudonyms(ring) }); err != nil {
+		return fmt.Errorf("changing pseudonym keys: %w", err)
 	}
-	if g.failed != nil {
-		return fmt.Errorf("changing pseudonym keys: %w", g.failed)
-	}
+	return nil
+}
+
+func (g *Gallery) usePseudonyms(ring *pseudonym.Ring) error {
 	before := g.keys.Load()
 	for _, x := range g.names.Load().keys {
 		if !ring.Key(x.generation).Equal(x.key) {
@@ -181,21 +180,21 @@ func (g *Gallery) adopt() error {
 
 // changeNames makes durable which keys subjects lie under, and then goes by it. The
 // caller has the turn, or the gallery alone.
-func (g *Gallery) changeNames(change func(n *names, commit uint32) *names) error {
+func (g *Gallery) changeNames(change func(n *names, number uint32) *names) error {
 	var next *names
-	err := g.update([][]byte{keyNames()}, func(b *bundle) error {
+	err := g.line.Update([][]byte{keyNames()}, func(b *commit.Bundle) error {
 		was := g.names.Load() // as the store says by now
-		next = change(was, b.tally.Commit)
+		next = change(was, b.Commit())
 		switch {
 		case len(next.keys) > maxNames:
 			return errors.New("too many pseudonym keys are in use; retire old ones")
 		case next == was:
 			return nil
-		case b.tally.Commit == 1: // nobody lies under any, and the first commit says so
+		case b.Commit() == 1: // nobody lies under any, and the first commit says so
 			next = &names{keys: next.keys[:1:1]}
 			return nil
 		}
-		return b.set(write{keyNames(), next.seal(g.tallies)})
+		return b.Set(commit.Write{Key: keyNames(), Value: next.seal(g.tallies)})
 	})
 	if err == nil {
 		g.names.Store(next)
@@ -259,7 +258,7 @@ func (g *Gallery) viewOf(id pseudonym.Identifier, f func(store.Reader, named) er
 		if err != nil {
 			return err
 		}
-		err = g.view(func(txn store.Reader) error {
+		err = g.line.View(func(txn store.Reader) error {
 			if err := g.notBehind(txn, who); err != nil {
 				return err
 			}
@@ -275,6 +274,19 @@ func (g *Gallery) viewOf(id pseudonym.Identifier, f func(store.Reader, named) er
 			return err
 		}
 	}
+}
+
+// notBehind refuses to look a subject up in a shared store that shows less than it has
+// acknowledged.
+func (g *Gallery) notBehind(txn store.Reader, who named) error {
+	if !g.shared() {
+		return nil
+	}
+	var keys [][]byte
+	for _, p := range who.pseudonyms() {
+		keys = append(keys, keyring.StampRow(p), keyring.Row(p))
+	}
+	return g.line.Current(txn, keys...)
 }
 
 // former are the pseudonyms that a subject had before, none when its list does not open.
@@ -363,7 +375,7 @@ func (g *Gallery) renameAll(ctx context.Context, progress func(Renamed)) (total 
 // misnamed looks at subjects after a key for those that lie under another pseudonym key
 // than the first.
 func (g *Gallery) misnamed(after []byte) (page outdatedPage, err error) {
-	err = g.view(func(txn store.Reader) error {
+	err = g.line.View(func(txn store.Reader) error {
 		target := g.names.Load().keys[0].generation
 		for row, err := range txn.Scan([]byte("k"), after) {
 			if err != nil {
@@ -409,7 +421,7 @@ func (g *Gallery) rename(ctx context.Context, found []pseudonym.Pseudonym) error
 	if len(found) == 0 {
 		return nil
 	}
-	c := &call{done: make(chan struct{}), results: make([]Result, len(found)), size: len(found) * maxKeyring}
+	c := &call{results: make([]Result, len(found)), size: len(found) * maxKeyring}
 	for _, p := range found {
 		c.jobs = append(c.jobs, job{p: p, rename: true})
 	}
@@ -424,7 +436,7 @@ func (g *Gallery) rename(ctx context.Context, found []pseudonym.Pseudonym) error
 
 // stageRename works out the keyring of a subject under its new pseudonym. Its records
 // stay where they are and are sealed under the same key.
-func (g *Gallery) stageRename(txn store.Reader, commit uint32, p pseudonym.Pseudonym) (staged, error) {
+func (g *Gallery) stageRename(txn store.Reader, number uint32, p pseudonym.Pseudonym) (staged, error) {
 	s, err := g.load(txn, p)
 	if err != nil {
 		return staged{}, err
@@ -452,7 +464,7 @@ func (g *Gallery) stageRename(txn store.Reader, commit uint32, p pseudonym.Pseud
 	if err := g.mayWrap(txn, s); err != nil {
 		return staged{}, err
 	}
-	moved, err := g.stageKeyring(s, commit, Updated, nil)
+	moved, err := g.stageKeyring(s, number, Updated, nil)
 	moved.drops = [][]byte{keyring.Row(p), keyring.StampRow(p)}
 	return moved, err
 }
@@ -470,7 +482,7 @@ func (n *names) key(generation uint32) pseudonym.Key {
 // leaveNames has the store say that subjects lie under the first key alone, once it is
 // sure that they do: of a store that stopped early over damage, a scan would not tell.
 func (g *Gallery) leaveNames(ctx context.Context, target *names) error {
-	err := g.view(func(txn store.Reader) error {
+	err := g.line.View(func(txn store.Reader) error {
 		t, err := g.tallies.Stored(txn)
 		if err != nil {
 			return store.Damaged("reading tally", err)
@@ -497,21 +509,14 @@ func (g *Gallery) leaveNames(ctx context.Context, target *names) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if g.failed != nil {
-		return g.failed
-	}
 	changed := false
-	err = g.changeNames(func(n *names, commit uint32) *names {
-		if changed = n.keys[0].generation != target.keys[0].generation; changed || len(n.keys) == 1 {
-			return n
-		}
-		return &names{commit, n.keys[:1:1]}
+	err = g.line.InTurn(ctx, func() error {
+		return g.changeNames(func(n *names, number uint32) *names {
+			if changed = n.keys[0].generation != target.keys[0].generation; changed || len(n.keys) == 1 {
+				return n
+			}
+			return &names{number, n.keys[:1:1]}
+		})
 	})
 	if err == nil && changed {
 		err = errNamesChanged

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
@@ -148,7 +149,7 @@ func (g *Gallery) upToDate(txn store.Reader, j *job) error {
 			return err
 		}
 	}
-	if !g.db.Shared() {
+	if !g.shared() {
 		return nil
 	}
 	least, err := g.least(txn, leastProtection)
@@ -175,7 +176,7 @@ type outdatedPage struct {
 
 // outdated looks at subjects after a key.
 func (g *Gallery) outdated(after []byte) (page outdatedPage, err error) {
-	err = g.view(func(txn store.Reader) error {
+	err = g.line.View(func(txn store.Reader) error {
 		for row, err := range txn.Scan([]byte("k"), after) {
 			if err != nil {
 				return err
@@ -227,7 +228,7 @@ func (g *Gallery) renew(ctx context.Context, found []pseudonym.Pseudonym) error 
 	if len(found) == 0 {
 		return nil
 	}
-	c := &call{done: make(chan struct{}), results: make([]Result, len(found)), size: maxCommit}
+	c := &call{results: make([]Result, len(found)), size: maxCommit}
 	for _, p := range found {
 		c.jobs = append(c.jobs, job{p: p, renew: true})
 	}
@@ -243,13 +244,13 @@ func (g *Gallery) renew(ctx context.Context, found []pseudonym.Pseudonym) error 
 }
 
 // stageRenew works out the records of a subject under the current generation.
-func (g *Gallery) stageRenew(txn store.Reader, commit uint32, p pseudonym.Pseudonym) (staged, error) {
+func (g *Gallery) stageRenew(txn store.Reader, number uint32, p pseudonym.Pseudonym) (staged, error) {
 	s, err := g.load(txn, p)
 	if err != nil {
 		return staged{}, err
 	}
 	defer s.Wipe()
-	var writes []write
+	var writes []commit.Write
 	for i := range s.List.Records {
 		r := &s.List.Records[i]
 		if !g.protection.Covers(r.Modality, r.Format) || r.Generation == g.protection.Current() {
@@ -264,23 +265,23 @@ func (g *Gallery) stageRenew(txn store.Reader, commit uint32, p pseudonym.Pseudo
 	if len(writes) == 0 {
 		return staged{change: Unchanged}, nil
 	}
-	return g.stageKeyring(s, commit, Updated, writes)
+	return g.stageKeyring(s, number, Updated, writes)
 }
 
 // renewRecord is the record that r names under the current generation, and has r say so.
-func (g *Gallery) renewRecord(txn store.Reader, s keyring.Subject, r *keyring.Record) (write, error) {
+func (g *Gallery) renewRecord(txn store.Reader, s keyring.Subject, r *keyring.Record) (commit.Write, error) {
 	sealed, err := txn.Get(g.vault.RecordRow(s.Home(), r.Slot))
 	if err != nil {
-		return write{}, store.Damaged("reading record", err)
+		return commit.Write{}, store.Damaged("reading record", err)
 	}
 	plain, err := g.vault.OpenRecord(s, *r, sealed)
 	if err != nil {
-		return write{}, err
+		return commit.Write{}, err
 	}
 	defer clear(plain)
 	t, generation, err := g.protection.Renew(Template{Modality: r.Modality, Format: r.Format, Position: r.Position, Data: plain})
 	if err != nil {
-		return write{}, store.Damaged("renewing record", err)
+		return commit.Write{}, store.Damaged("renewing record", err)
 	}
 	defer clear(t.Data)
 	if r.Generation == 0 {
@@ -289,16 +290,16 @@ func (g *Gallery) renewRecord(txn store.Reader, s keyring.Subject, r *keyring.Re
 	digest := sha256.Sum256(t.Data)
 	r.Digest, r.Generation = digest[:], generation
 	if sealed, err = g.vault.SealRecord(s, r, t.Data); err != nil {
-		return write{}, err
+		return commit.Write{}, err
 	}
-	return write{g.vault.RecordRow(s.Home(), r.Slot), sealed}, nil
+	return commit.Write{Key: g.vault.RecordRow(s.Home(), r.Slot), Value: sealed}, nil
 }
 
 // verifyRenewed looks at every subject as of one moment: that none is outdated, and
 // that all are there. An engine that stops early over damage would otherwise have the
 // secret destroyed that what it passed over needs.
 func (g *Gallery) verifyRenewed(ctx context.Context) error {
-	return g.view(func(txn store.Reader) error {
+	return g.line.View(func(txn store.Reader) error {
 		t, err := g.tallies.Stored(txn)
 		if err != nil {
 			return store.Damaged("reading tally", err)

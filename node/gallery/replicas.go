@@ -28,7 +28,7 @@ func (g *Gallery) join(dir string) (err error) {
 	if !g.shared() {
 		return nil
 	}
-	err = g.view(func(txn store.Reader) error {
+	err = g.line.View(func(txn store.Reader) error {
 		if err := g.catchUp(txn); err != nil {
 			return err
 		}
@@ -48,38 +48,37 @@ func (g *Gallery) join(dir string) (err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	g.board, err = presence.New(g.db, g.presence, host, dir)
+	g.board, err = presence.New(g.line.Store(), g.presence, host, dir)
 	return err
 }
 
 // shared reports whether others may use the store; of a folder that is examined and not
 // open nobody does.
-func (g *Gallery) shared() bool { return g.db != nil && g.db.Shared() }
+func (g *Gallery) shared() bool { return g.line != nil && g.line.Shared() }
 
 // Replicas says to those who share the store that this gallery is there and which keys
 // it uses, and returns them: each process calls it every [presence.Every]. Before that it
 // takes up what the others have gone on to, as far as its keys allow. In a store that is
 // not shared it does nothing.
-func (g *Gallery) Replicas(now time.Time) ([]presence.Other, error) {
-	g.life.RLock()
-	defer g.life.RUnlock()
-	if g.closed {
-		return nil, ErrClosed
-	}
-	if g.board == nil {
-		return nil, nil
-	}
-	err := g.db.View(func(txn store.Reader) error {
-		if _, err := g.seeNames(txn); err != nil {
+func (g *Gallery) Replicas(now time.Time) (others []presence.Other, err error) {
+	err = g.line.While(func(db store.Store) error {
+		if g.board == nil {
+			return nil
+		}
+		err := db.View(func(txn store.Reader) error {
+			if _, err := g.seeNames(txn); err != nil {
+				return err
+			}
+			return g.catchUp(txn)
+		})
+		// One that cannot go on is there all the same, and is to be waited for.
+		if err := errors.Join(err, g.board.Beat(g.uses())); err != nil {
 			return err
 		}
-		return g.catchUp(txn)
+		others, err = g.board.Others(now)
+		return err
 	})
-	// One that cannot go on is there all the same, and is to be waited for.
-	if err := errors.Join(err, g.board.Beat(g.uses())); err != nil {
-		return nil, err
-	}
-	return g.board.Others(now)
+	return others, err
 }
 
 // uses are the keys of this gallery.
@@ -119,6 +118,9 @@ func (g *Gallery) Behind(now time.Time, key string, keep uint32) (names []string
 	return names, nil
 }
 
+// askPause is how long AwaitReplicas waits before it asks again.
+const askPause = 250 * time.Millisecond
+
 // AwaitReplicas returns when nobody is [Gallery.Behind], who is told to waiting when it changes.
 func (g *Gallery) AwaitReplicas(ctx context.Context, key string, keep uint32, waiting func([]string)) error {
 	for told := 0; ; {
@@ -136,7 +138,7 @@ func (g *Gallery) AwaitReplicas(ctx context.Context, key string, keep uint32, wa
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(settlePause):
+		case <-time.After(askPause):
 		}
 	}
 }

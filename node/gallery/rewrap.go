@@ -21,7 +21,7 @@ func (g *Gallery) UseRing(r *envelope.Ring) { g.vault.Use(r) }
 // mayWrap refuses a key that was just wrapped under a KEK which others of a shared store
 // may be about to destroy.
 func (g *Gallery) mayWrap(txn store.Reader, fresh keyring.Subject) error {
-	if !g.db.Shared() {
+	if !g.shared() {
 		return nil
 	}
 	least, err := g.least(txn, leastKEK)
@@ -84,7 +84,7 @@ func (g *Gallery) rewrap(ctx context.Context, found []pseudonym.Pseudonym, total
 	if len(found) == 0 {
 		return nil
 	}
-	c := &call{done: make(chan struct{}), results: make([]Result, len(found)), size: len(found) * maxKeyring}
+	c := &call{results: make([]Result, len(found)), size: len(found) * maxKeyring}
 	for _, p := range found {
 		c.jobs = append(c.jobs, job{p: p, rewrap: true})
 	}
@@ -107,7 +107,7 @@ func (g *Gallery) rewrap(ctx context.Context, found []pseudonym.Pseudonym, total
 // stale lists subjects after a key whose DEK is wrapped by an older generation than the
 // given one, as far as can be read.
 func (g *Gallery) stale(after []byte, current uint32) (page outdatedPage, err error) {
-	err = g.view(func(txn store.Reader) error {
+	err = g.line.View(func(txn store.Reader) error {
 		for row, err := range txn.Scan([]byte("k"), after) {
 			if err != nil {
 				return err
@@ -143,7 +143,7 @@ func (g *Gallery) readable(txn store.Reader, p pseudonym.Pseudonym) error {
 // generation, and that all are there. An engine that stops early over damage would
 // otherwise have the KEK destroyed that what it passed over needs.
 func (g *Gallery) verifyRewrapped(ctx context.Context, current uint32) error {
-	return g.view(func(txn store.Reader) error {
+	return g.line.View(func(txn store.Reader) error {
 		t, err := g.tallies.Stored(txn)
 		if err != nil {
 			return store.Damaged("reading tally", err)
@@ -182,7 +182,7 @@ func (g *Gallery) verifyRewrapped(ctx context.Context, current uint32) error {
 }
 
 // stageRewrap works out the keyring of a subject under the current generation.
-func (g *Gallery) stageRewrap(txn store.Reader, commit uint32, p pseudonym.Pseudonym) (staged, error) {
+func (g *Gallery) stageRewrap(txn store.Reader, number uint32, p pseudonym.Pseudonym) (staged, error) {
 	s, err := g.load(txn, p)
 	if err != nil {
 		return staged{}, err
@@ -197,5 +197,5 @@ func (g *Gallery) stageRewrap(txn store.Reader, commit uint32, p pseudonym.Pseud
 	if err := g.mayWrap(txn, s); err != nil {
 		return staged{}, err
 	}
-	return g.stageKeyring(s, commit, Updated, nil)
+	return g.stageKeyring(s, number, Updated, nil)
 }

@@ -136,11 +136,17 @@ func TestRewrapResumed(t *testing.T) {
 // TestRewrapLosesNobody: a scan that ends early over damage, as Badger's do, is not taken
 // for the end.
 func TestRewrapLosesNobody(t *testing.T) {
-	g := openGallery(t, newDir(t))
+	cfg, store := testConfig(t, newDir(t)), new(gallery.Flaky)
+	store.Break(&cfg)
+	g, err := gallery.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeGallery(t, g)
 	enrol(t, g, smalls(0, 150)...)
 	g.UseRing(ringOf(t, 1, 2))
 	seen := 0
-	g.Break().Stop = func(key []byte) bool { seen++; return key[0] == 'k' && seen > 100 }
+	store.Stop = func(key []byte) bool { seen++; return key[0] == 'k' && seen > 100 }
 	if n, err := g.RewrapAll(t.Context(), nil); !errors.Is(err, gallery.ErrDamaged) || n.Subjects == 150 {
 		t.Errorf("rewrapped %+v, %v; want ErrDamaged", n, err)
 	}

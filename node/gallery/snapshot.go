@@ -3,7 +3,6 @@ package gallery
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -11,6 +10,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
@@ -35,7 +35,7 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (c Census
 	// A key that went into use, or out of it, around the moment is one of these or those.
 	pseudonyms := g.PseudonymGenerations()
 	keks := make(map[uint32]bool)
-	err = g.view(func(txn store.Reader) error {
+	err = g.line.View(func(txn store.Reader) error {
 		pseudonyms = append(pseudonyms, g.PseudonymGenerations()...)
 		t, err := g.tallies.Stored(txn)
 		if err != nil {
@@ -72,14 +72,6 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (c Census
 	return c, nil
 }
 
-// erasureRow begins the key of a row that is an entry of the list of erasures; the
-// entry's number follows.
-const erasureRow = 'z'
-
-func erasureKey(number uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{erasureRow}, number)
-}
-
 // Restore makes in dir, which must not exist, the gallery whose rows [Gallery.Snapshot]
 // gave. A list of erasures that lies beside dir already is kept, and what it has beyond
 // the rows' is carried out when the gallery is opened. It needs no key and cannot tell
@@ -108,7 +100,7 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 	err = db.Load(func(yield func(Row, error) bool) {
 		for row, err := range rows {
 			err = errors.Join(err, ctx.Err())
-			if err == nil && len(row.Key) > 0 && row.Key[0] == erasureRow {
+			if err == nil && len(row.Key) > 0 && row.Key[0] == commit.ErasuresBegin {
 				err = list.Add(row.Value)
 			}
 			if string(row.Key) == string(tally.Row()) {

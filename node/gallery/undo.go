@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
@@ -55,7 +56,7 @@ func (g *Gallery) Undo(ctx context.Context, batch string) (Undone, error) {
 // members finds, after a stamp's key, who of the next subjects has a part in batch,
 // and the key after which to go on; nil at the end.
 func (g *Gallery) members(ctx context.Context, batch string, after []byte) (found []pseudonym.Pseudonym, last []byte, err error) {
-	err = g.view(func(txn store.Reader) error {
+	err = g.line.View(func(txn store.Reader) error {
 		seen := 0
 		for row, err := range txn.Scan([]byte("v"), after) {
 			if seen++; seen > undoPage {
@@ -83,25 +84,20 @@ func (g *Gallery) members(ctx context.Context, batch string, after []byte) (foun
 
 // undo commits the removal from the given subjects.
 func (g *Gallery) undo(ctx context.Context, batch string, page []pseudonym.Pseudonym, total *Undone) error {
-	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if g.failed != nil {
-		return g.failed
-	}
+	return g.line.InTurn(ctx, func() error { return g.undoInTurn(batch, page, total) })
+}
+
+func (g *Gallery) undoInTurn(batch string, page []pseudonym.Pseudonym, total *Undone) error {
 	for len(page) > 0 {
 		var done Undone
 		var taken int
-		err := g.update(nil, func(b *bundle) error {
+		err := g.line.Update(nil, func(b *commit.Bundle) error {
 			done, taken = Undone{}, 0
 			for _, p := range page {
-				if b.size+maxKeyring > maxCommit {
+				if b.Size()+maxKeyring > maxCommit {
 					return nil
 				}
-				if err := b.remove(g, p, batch, &done); err != nil {
+				if err := g.remove(b, p, batch, &done); err != nil {
 					return err
 				}
 				taken++
@@ -124,8 +120,8 @@ func (u *Undone) add(more Undone) {
 }
 
 // remove stages the removal from one subject, as it is by now.
-func (b *bundle) remove(g *Gallery, p pseudonym.Pseudonym, batch string, done *Undone) error {
-	s, err := g.load(b.txn, p)
+func (g *Gallery) remove(b *commit.Bundle, p pseudonym.Pseudonym, batch string, done *Undone) error {
+	s, err := g.load(b.Txn, p)
 	if errors.Is(err, ErrUnknownSubject) {
 		return nil
 	}
@@ -138,29 +134,20 @@ func (b *bundle) remove(g *Gallery, p pseudonym.Pseudonym, batch string, done *U
 	}
 	gone := s.List.Take(batch)
 	for _, slot := range gone {
-		if err := b.drop(g.vault.RecordRow(s.Home(), slot)); err != nil {
+		if err := b.Drop(g.vault.RecordRow(s.Home(), slot)); err != nil {
 			return err
 		}
 	}
 	done.Records += len(gone)
 	if len(s.List.Records) == 0 && len(s.List.Absent) == 0 && s.List.Holder == "" {
 		done.Subjects++
-		b.tally.Subjects--
-		b.tally.Sum -= s.Stamp.Number()
-		return errors.Join(b.drop(keyring.Row(p)), b.drop(keyring.StampRow(p)))
+		b.Forget(s.Stamp)
+		return errors.Join(b.Drop(keyring.Row(p)), b.Drop(keyring.StampRow(p)))
 	}
 	done.Reduced++
-	kept, err := g.stageKeyring(s, b.tally.Commit, Updated, nil)
+	kept, err := g.stageKeyring(s, b.Commit(), Updated, nil)
 	if err != nil {
 		return err
 	}
-	return b.write(kept)
-}
-
-func (b *bundle) drop(key []byte) error {
-	if err := b.txn.Delete(key); err != nil {
-		return fmt.Errorf("staging removal: %w", err)
-	}
-	b.size += len(key)
-	return nil
+	return stageAll(b, kept)
 }

@@ -1,4 +1,4 @@
-package gallery
+package commit
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 )
 
 // errLost refuses a store that lacks subjects.
-var errLost = fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
+var errLost = fmt.Errorf("%w: subjects are missing from the store", store.ErrDamaged)
 
 // mend puts the stamp of one subject back that the store has lost while the keyring is
 // there. What it was follows from the tally, which counts the sum of all; and the
@@ -20,7 +20,7 @@ var errLost = fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
 // shows that nobody else's stamp is another than it was. Of two that are lost neither
 // follows: then the store is refused, since a subject gone back to an older state would
 // not show.
-func (g *Gallery) mend(stored, counted tally.Tally) error {
+func (l *Line) mend(stored, counted tally.Tally) error {
 	if stored.Subjects != counted.Subjects+1 {
 		return errLost
 	}
@@ -29,34 +29,32 @@ func (g *Gallery) mend(stored, counted tally.Tally) error {
 	if whole != stored {
 		return errLost
 	}
-	p, err := g.unstamped()
+	p, err := l.unstamped()
 	if err != nil {
 		return err
 	}
 	stamp := keyring.StampOf(stored.Sum - counted.Sum)
-	return g.db.Update(func(txn store.Txn) error {
-		if now, err := g.tallies.Stored(txn); err != nil || now != stored {
+	return l.db.Update(func(txn store.Txn) error {
+		if now, err := l.tallies.Stored(txn); err != nil || now != stored {
 			return errors.Join(errLost, err) // others who share it go on with it: begin again
 		}
-		s, err := g.load(restamped{txn, keyring.StampRow(p), stamp.Bytes()}, p)
-		if err != nil {
+		if err := l.rules.Opens(restamped{txn, keyring.StampRow(p), stamp.Bytes()}, p); err != nil {
 			return errors.Join(errLost, err)
 		}
-		s.Wipe()
 		return txn.Set(keyring.StampRow(p), stamp.Bytes())
 	})
 }
 
 // unstamped finds the one subject who has a keyring and no stamp.
-func (g *Gallery) unstamped() (found pseudonym.Pseudonym, err error) {
+func (l *Line) unstamped() (found pseudonym.Pseudonym, err error) {
 	n := 0
-	err = g.view(func(txn store.Reader) error {
+	err = l.View(func(txn store.Reader) error {
 		for row, err := range txn.Scan([]byte("k"), nil) {
 			if err != nil {
 				return store.Damaged("looking for keyrings", err)
 			}
 			if len(row.Key) != 1+len(found) {
-				return fmt.Errorf("looking for keyrings: %w", ErrDamaged)
+				return fmt.Errorf("looking for keyrings: %w", store.ErrDamaged)
 			}
 			p := pseudonym.Pseudonym(row.Key[1:])
 			switch _, err := txn.Get(keyring.StampRow(p)); {
