@@ -71,12 +71,21 @@ func (n *Node) collect(ctx context.Context) {
 // here, and what they have destroyed is retired here.
 func (n *Node) meet(ctx context.Context) {
 	others, err := n.gallery.Replicas(time.Now())
-	if err == nil && len(others) > 0 {
+	if err == nil {
+		n.others.Store(&others)
 		err = n.follow(others)
 	}
 	if err != nil && ctx.Err() == nil {
 		n.log.WarnContext(ctx, "not in step with the other nodes of the store", slog.String("cause", err.Error()))
 	}
+}
+
+// Replicas are the other nodes of the gallery's store, as last seen.
+func (n *Node) Replicas() []presence.Other {
+	if others := n.others.Load(); others != nil {
+		return *others
+	}
+	return nil
 }
 
 func (n *Node) follow(others []presence.Other) error {

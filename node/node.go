@@ -28,6 +28,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
@@ -70,6 +71,8 @@ type Node struct {
 	responder atomic.Pointer[responder.Responder]
 	requester atomic.Pointer[requester.Requester]
 	publisher atomic.Pointer[endpoint.Publisher]
+
+	others atomic.Pointer[[]presence.Other] // that share the store
 
 	renewals    renewals
 	retirements retirements

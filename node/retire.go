@@ -115,6 +115,7 @@ func (n *Node) TakeUpKeys(ctx context.Context) (map[keys.Family]Retirement, erro
 	if err := n.reload(ctx); err != nil && !errors.Is(err, errReading) {
 		return nil, err
 	}
+	n.meet(ctx)
 	for _, f := range []keys.Family{keys.KEK, keys.Pseudonym} {
 		if keep := n.family(f).keep; keep != 0 {
 			n.retirements.set(f, func(r *Retirement) {

@@ -63,6 +63,7 @@ func (n *Node) rotating(ctx context.Context) error {
 		}
 		if n.wasChanged() {
 			n.log.InfoContext(ctx, "changed keystore taken up")
+			n.meet(ctx)
 			pending = true
 			if n.keys.unfinishedRenewal() {
 				n.renewals.resume(n.keys.faces.Current())

@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -44,6 +45,8 @@ type Node interface {
 	TakeUpKeys(ctx context.Context) (map[keys.Family]node.Retirement, error)
 	// Retirements reports from memory how far those are that are under way.
 	Retirements() map[keys.Family]node.Retirement
+	// Replicas are the other nodes of the gallery's store, from memory.
+	Replicas() []presence.Other
 	// CopyGallery makes another store hold what the gallery does; again after an error,
 	// the rest.
 	CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (gallery.Copied, error)

@@ -25,6 +25,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
@@ -55,6 +56,7 @@ type fake struct {
 
 	takeUp   func() (map[keys.Family]node.Retirement, error)
 	retiring map[keys.Family]node.Retirement
+	replicas []presence.Other
 
 	mu      sync.Mutex
 	asked   int
@@ -135,6 +137,8 @@ func (f *fake) TakeUpKeys(context.Context) (map[keys.Family]node.Retirement, err
 }
 
 func (f *fake) Retirements() map[keys.Family]node.Retirement { return f.retiring }
+
+func (f *fake) Replicas() []presence.Other { return f.replicas }
 
 func (f *fake) Renewal() node.Renewal {
 	r, err := f.RenewTemplates(context.Background())

@@ -20,6 +20,18 @@ type keysOutput struct{ Body keysReport }
 
 type keysReport struct {
 	Retirements []retirement `json:"retirements" nullable:"false" doc:"Keys of which old generations are being destroyed now. One that is not listed any more is done, or was taken back with the keystore."`
+	Replicas    []replica    `json:"replicas" nullable:"false" doc:"The other nodes of the gallery's database that are alive, as last seen."`
+}
+
+type replica struct {
+	Name string `json:"name" doc:"Its host, and a mark that tells two nodes of it apart."`
+	Keys []span `json:"keys" nullable:"false" doc:"Generations of keys that it has."`
+}
+
+type span struct {
+	Key     string `json:"key" enum:"kek,pseudonym-key,template-key" doc:"Which key."`
+	Current uint32 `json:"current" minimum:"1" doc:"The generation that it uses for what is new."`
+	Newest  uint32 `json:"newest" minimum:"1" doc:"The newest one it has: a generation is to be made current when every node has it."`
 }
 
 type retirement struct {
@@ -37,7 +49,8 @@ type retirement struct {
 const keysPath = "/v1/keys"
 
 func keysExample() keysReport {
-	return keysReport{Retirements: []retirement{{Key: "kek", State: "running", Keep: 3, Done: 250_000, Total: 1_000_000, Waiting: []string{}}}}
+	return keysReport{Retirements: []retirement{{Key: "kek", State: "running", Keep: 3, Done: 250_000, Total: 1_000_000, Waiting: []string{}}},
+		Replicas: []replica{{Name: "db-client-2-8c01fe", Keys: []span{{Key: "kek", Current: 3, Newest: 3}, {Key: "pseudonym-key", Current: 1, Newest: 1}}}}}
 }
 
 func (s *service) keys(api huma.API) {
@@ -49,7 +62,7 @@ func (s *service) keys(api huma.API) {
 	look := operation(api, "keys", http.MethodGet, keysPath, "How far the retirement of keys is",
 		"From memory. Needs the operator's token.", "Operation", keysExample())
 	huma.Register(api, *look, func(context.Context, *struct{}) (*keysOutput, error) {
-		return &keysOutput{Body: newKeysReport(s.node.Retirements())}, nil
+		return &keysOutput{Body: s.keysReport(s.node.Retirements())}, nil
 	})
 }
 
@@ -58,11 +71,18 @@ func (s *service) takeUpKeys(ctx context.Context, _ *struct{}) (*keysOutput, err
 	if err != nil {
 		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeRotation, "The keystore could not be taken up; the node goes on with the keys it has, and its log says why.")
 	}
-	return &keysOutput{Body: newKeysReport(r)}, nil
+	return &keysOutput{Body: s.keysReport(r)}, nil
 }
 
-func newKeysReport(all map[keys.Family]node.Retirement) keysReport {
-	out := keysReport{Retirements: []retirement{}}
+func (s *service) keysReport(all map[keys.Family]node.Retirement) keysReport {
+	out := keysReport{Retirements: []retirement{}, Replicas: []replica{}}
+	for _, o := range s.node.Replicas() {
+		r := replica{Name: o.Name, Keys: []span{}}
+		for _, key := range slices.Sorted(maps.Keys(o.Keys)) {
+			r.Keys = append(r.Keys, span{key, o.Keys[key].Current, o.Keys[key].Newest})
+		}
+		out.Replicas = append(out.Replicas, r)
+	}
 	for _, f := range slices.Sorted(maps.Keys(all)) {
 		r := all[f]
 		one := retirement{Key: string(f), State: string(r.State), Keep: r.Keep, Done: min(r.Done, r.Total), Total: r.Total, Waiting: list(r.Waiting)}

@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -21,7 +22,7 @@ func TestKeys(t *testing.T) {
 	n := &fake{retiring: map[keys.Family]node.Retirement{
 		keys.Pseudonym: {State: node.RetirementFailed, Keep: 2, Done: 3, Total: 9, Err: gallery.ErrDamaged},
 		keys.KEK:       {State: node.RetirementWaiting, Keep: 5, Done: 9, Total: 8, Waiting: []string{"beta-010203"}},
-	}}
+	}, replicas: []presence.Other{{Name: "beta-010203", Keys: presence.Keys{"kek": {Oldest: 1, Current: 4, Newest: 5}}}}}
 	h := api.Handler(n)
 	for _, method := range []string{"GET", "POST"} {
 		res, body := send(t, h, newRequest(method, path, ""))
@@ -29,7 +30,7 @@ func TestKeys(t *testing.T) {
 			map[string]any{"key": "kek", "state": "waiting", "keep": 5.0, "done": 8.0, "total": 8.0, "waiting": []any{"beta-010203"}},
 			map[string]any{"key": "pseudonym-key", "state": "failed", "keep": 2.0, "done": 3.0, "total": 9.0, "waiting": []any{},
 				"code": "TMG-STO-0002", "title": body["retirements"].([]any)[1].(map[string]any)["title"], "next": body["retirements"].([]any)[1].(map[string]any)["next"]},
-		}}
+		}, "replicas": []any{map[string]any{"name": "beta-010203", "keys": []any{map[string]any{"key": "kek", "current": 4.0, "newest": 5.0}}}}}
 		if d := cmp.Diff(want, body); d != "" || res.StatusCode != http.StatusOK {
 			t.Errorf("%s: status %d, (-want +got)\n%s", method, res.StatusCode, d)
 		}

@@ -90,7 +90,7 @@ func (g *Gallery) uses() presence.Keys {
 	}
 	if g.protection != nil {
 		current := g.protection.Current()
-		out[KeyTemplate] = presence.Span{Oldest: current, Current: current}
+		out[KeyTemplate] = presence.Span{Oldest: current, Current: current, Newest: current}
 	}
 	return out
 }
@@ -98,7 +98,7 @@ func (g *Gallery) uses() presence.Keys {
 func span(generations []uint32, current uint32) presence.Span {
 	s := presence.Span{Current: current}
 	if len(generations) > 0 {
-		s.Oldest = generations[0]
+		s.Oldest, s.Newest = generations[0], generations[len(generations)-1]
 	}
 	return s
 }

@@ -35,8 +35,9 @@ with --pseudonym-; key list shows its generations then. That keystore's own root
 with --dir naming its folder.
 
 Several nodes on one database have a keystore each. A KEK or pseudonym key is prepared at
-one of them, and its keystore.json given to the others, before it is activated there. The
-others then activate it by themselves, and retire the old one when that one has.
+one of them, and its keystore.json given to the others, before it is activated there, which
+is refused otherwise; key list shows what the others have. They then activate it by
+themselves, and retire the old one when that one has.
 
 template-key, which stored faces are turned by, is listed here and replaced by
 ` + "`tamga templates renew`" + `, which moves the faces.`,
@@ -70,7 +71,10 @@ know the node by them.`,
 running node begins to wrap the gallery's keys under a new kek at once, and to move people
 to their pseudonyms under a new pseudonym-key: nobody's identifier is asked for, and until
 all are moved people are looked for under both.`,
-			func(_ context.Context, r rotation) ([]uint32, string, error) {
+			func(ctx context.Context, r rotation) ([]uint32, string, error) {
+				if err := allHave(ctx, r); err != nil {
+					return nil, "", err
+				}
 				n, err := node.ActivateKey(r.dir, r.roots, r.key, time.Now())
 				return []uint32{n}, announce(r.key) + "tamga key rotate retire", err
 			}),
@@ -136,20 +140,24 @@ func (a *app) emitKeys(ctx context.Context, dir string, roots node.Roots) error 
 	if err != nil {
 		return err
 	}
-	underWay := a.retirements(ctx, dir, families)
+	there := a.keysThere(ctx, dir)
 	var rows [][2]string
 	listed := []listedKey{}
 	for _, f := range families {
-		k := listedKey{f, underWay[f.Name]}
+		k := listedKey{f, there.of(f.Name)}
 		listed = append(listed, k)
 		rows = append(rows, [2]string{string(f.Name), k.states()})
 	}
 	if cfg, err := config.Load(filepath.Join(dir, node.ConfigFile)); err == nil && cfg.Pseudonym.Keystore != "" && !roots.Pseudonym.Usable() {
 		rows = append(rows, [2]string{string(keys.Pseudonym), "in the keystore " + cfg.Pseudonym.Keystore + ", not opened"})
 	}
+	for _, r := range there.Replicas {
+		rows = append(rows, [2]string{"another node", r.String()})
+	}
 	return a.emit(struct {
-		Keys []listedKey `json:"keys"`
-	}{listed}, rows)
+		Keys     []listedKey `json:"keys"`
+		Replicas []replica   `json:"replicas,omitempty"` // other nodes of the gallery's database
+	}{listed, there.Replicas}, rows)
 }
 
 // announce is what has to happen between two steps: members learn of keys from the
@@ -168,6 +176,7 @@ type rotation struct {
 	roots   node.Roots
 	key     keys.Family
 	running *client // nil when the node does not run
+	risk    string  // that is accepted
 }
 
 func (a *app) rotateCommand(verb, short, long string, step func(context.Context, rotation) (numbers []uint32, next string, err error)) *cobra.Command {
@@ -210,7 +219,7 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 				}
 				step = prepareHolders
 			}
-			numbers, next, err := step(c.Context(), rotation{dir, roots, f, running})
+			numbers, next, err := step(c.Context(), rotation{dir, roots, f, running, risk})
 			if err != nil {
 				return err
 			}
@@ -222,6 +231,9 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
 	from.addBoth(c.Flags(), "")
+	if verb == "activate" {
+		c.Flags().StringVar(&risk, "accept-risk", "", riskReplicas+": activate a kek or pseudonym-key that another node of the database lacks, which refuses people until it has it")
+	}
 	if verb == "prepare" {
 		c.Flags().StringVar(&risk, "accept-risk", "", riskProtectors+": prepare a root key that fewer things open than the one before")
 		c.Flags().BoolVar(&holders, "holders", false, "of pseudonym-key: the holders that pseudonym.holders in "+node.ConfigFile+" names are to have it; there is no way back")

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +45,36 @@ type keysReply struct {
 		Key keys.Family `json:"key"`
 		retirement
 	} `json:"retirements"`
+	Replicas []replica `json:"replicas"`
+}
+
+// replica is another node of the gallery's database.
+type replica struct {
+	Name string `json:"name"`
+	Keys []struct {
+		Key     keys.Family `json:"key"`
+		Current uint32      `json:"current"`
+		Newest  uint32      `json:"newest"`
+	} `json:"keys"`
+}
+
+// String says which generations it uses.
+func (r replica) String() string {
+	out := r.Name
+	for _, k := range r.Keys {
+		out += fmt.Sprintf(", %s %d", k.Key, k.Current)
+	}
+	return out
+}
+
+// lacks reports whether it does not have a generation of a key.
+func (r replica) lacks(f keys.Family, number uint32) bool {
+	for _, k := range r.Keys {
+		if k.Key == f {
+			return k.Newest < number
+		}
+	}
+	return false
 }
 
 func (k keysReply) of(f keys.Family) *retirement {
@@ -77,23 +106,42 @@ func (a *app) answering(ctx context.Context, dir string) *client {
 	return cl
 }
 
-// retirements asks the running node about keys that are being retired.
-func (a *app) retirements(ctx context.Context, dir string, families []node.KeyFamily) map[keys.Family]*retirement {
-	retiring := func(f node.KeyFamily) bool {
-		return slices.ContainsFunc(f.Generations, func(g node.Generation) bool { return g.State == "retiring" })
+// keysThere asks the running node, if there is one, about keys that are being retired and
+// about the other nodes of its database.
+func (a *app) keysThere(ctx context.Context, dir string) (reply keysReply) {
+	if cl := a.answering(ctx, dir); cl == nil || cl.call(ctx, http.MethodGet, keysPath, "", nil, &reply) != nil {
+		return keysReply{}
 	}
-	out := make(map[keys.Family]*retirement)
-	if !slices.ContainsFunc(families, retiring) {
-		return out
+	return reply
+}
+
+// riskReplicas is what --accept-risk names to activate a key that other nodes lack.
+const riskReplicas = "nodes-behind"
+
+// allHave refuses to activate a key that another node of the database lacks: it could not
+// read who is written under it.
+func allHave(ctx context.Context, r rotation) error {
+	if r.running == nil || !node.IsUsed(r.key) || r.risk == riskReplicas {
+		return nil
+	}
+	families, err := node.Keys(r.dir, r.roots)
+	if err != nil {
+		return err
 	}
 	var reply keysReply
-	if cl := a.answering(ctx, dir); cl == nil || cl.call(ctx, http.MethodGet, keysPath, "", nil, &reply) != nil {
-		return out
+	if err := r.running.call(ctx, http.MethodPost, keysPath, "", nil, &reply); err != nil { // which looks again
+		return err
 	}
-	for _, r := range reply.Retirements {
-		out[r.Key] = &r.retirement
+	for _, f := range families {
+		newest := f.Generations[len(f.Generations)-1].Number
+		for _, other := range reply.Replicas {
+			if f.Name == r.key && other.lacks(f.Name, newest) {
+				return &failure{exit: exitRefused, code: protocol.CodeRotation, err: fmt.Errorf("activating %s: %s on the same database does not have generation %d", f.Name, other.Name, newest),
+					hint: "give it this node's keystore.json, and wait until it took that up, which takes its refresh time; or accept that it refuses people until then with --accept-risk=" + riskReplicas + ". Nothing was changed"}
+			}
+		}
 	}
-	return out
+	return nil
 }
 
 // takeUp has the running node use the changed keystore now.

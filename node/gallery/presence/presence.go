@@ -60,6 +60,7 @@ const (
 type Span struct {
 	Oldest  uint32 `cbor:"1,keyasint"`
 	Current uint32 `cbor:"2,keyasint"` // that it uses for what is new
+	Newest  uint32 `cbor:"3,keyasint"` // that it could use
 }
 
 // Keys are those of a process, by family.
