@@ -49,6 +49,9 @@ type Chain struct {
 	// AnchorKeys are the Anchor's federation keys, those in its Entity Configuration
 	// when the chain has one.
 	AnchorKeys jose.KeySet
+	// Superior is whether the constraints let a chain lead through the Leaf to
+	// somebody below it.
+	Superior bool
 	// Superiors are the issuers of the Subordinate Statements: the immediate superior
 	// first, the Anchor last.
 	Superiors []EntityID
@@ -136,6 +139,10 @@ func verifyUndated(chain []string, anchors []Anchor) (Chain, []statement, *Chain
 			}
 		}
 	}
+	c.Superior = !slices.ContainsFunc(statements, func(s statement) bool {
+		most := s.constraints.MaxPathLength
+		return most != nil && slices.IndexFunc(c.Superiors, func(id EntityID) bool { return id == s.iss }) >= *most
+	})
 	if last := statements[top]; last.iss == last.sub {
 		c.MarkRules = last.rules
 	}

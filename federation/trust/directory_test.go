@@ -271,8 +271,8 @@ func TestDirectoryCache(t *testing.T) {
 		{"edited-token", bytes.Replace(good, []byte(`.`), []byte(`.A`), 1), true, 0},
 		{"cut", good[:len(good)-2], false, 0},
 		{"empty", nil, false, 0},
-		{"other-version", []byte(`{"version":2,"chains":[]}`), false, 0},
-		{"no-chains", []byte(`{"version":1}`), true, 0},
+		{"other-version", []byte(`{"version":3,"members":[]}`), false, 0},
+		{"no-chains", []byte(`{"version":2}`), true, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if err := os.WriteFile(w.cache, tc.content, 0o600); err != nil {
@@ -391,4 +391,8 @@ func TestMemberAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { d.Member("12D3KooWKAZ", epoch) }); n != 0 {
 		t.Errorf("%v allocations per look-up", n)
 	}
+}
+
+func (failing) MarkStatus(context.Context, trust.EntityID, string) (string, error) {
+	return "", errDown
 }

@@ -10,8 +10,8 @@
 // directory; the federation operator runs package authority.
 //
 // What it does not do: critical extension claims and additional policy operators are
-// refused, never ignored; Trust Marks are not evaluated; explicit registration and
-// historical keys are absent.
+// refused, never ignored; Trust Marks are read and not evaluated (package trustmark
+// does that); explicit registration is absent.
 //
 // Invariants:
 //   - a [Chain] exists only after every signature up to an Anchor key that came

@@ -249,10 +249,14 @@ func TestIntermediateKeepsToItsCountries(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if report, err = d.Refresh(t.Context(), epoch); err != nil {
+	if _, err = d.Refresh(t.Context(), epoch); err != nil {
 		t.Fatal(err)
 	}
-	wantRule(t, report.Failures[deep], "max-path-length", 3)
+	if _, err := d.Entity(deep, epoch); !errors.Is(err, trust.ErrNotMember) {
+		t.Errorf("below the depth the anchor allows: got %v", err)
+	}
+	_, err = trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), deep, epoch)
+	wantRule(t, err, "max-path-length", 3)
 }
 
 func TestEnrollIntermediateRefuses(t *testing.T) {

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,32 @@ type Node struct {
 	// Under is the node of the same country that this one is below, such as a
 	// ministry's under its country's; empty for the country's own.
 	Under EntityID
+	// Marks are the node's valid Trust Marks. Only a directory knows them; each holds
+	// until its own time, which [Node.MarkTypes] checks.
+	Marks []ValidMark
+}
+
+// ValidMark is a Trust Mark that was verified under its Anchor's rules.
+type ValidMark struct {
+	// Type is the Trust Mark type identifier.
+	Type string
+	// Issuer gave the mark.
+	Issuer EntityID
+	// Until is when it ends, or what is known of its issuer and its status does.
+	Until time.Time
+}
+
+// MarkTypes are the types of the node's Trust Marks that hold at now, each once, in
+// order. The slice is the caller's.
+func (n Node) MarkTypes(now time.Time) []string {
+	var types []string
+	for _, m := range n.Marks {
+		if now.Before(m.Until) {
+			types = append(types, m.Type)
+		}
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 // Node returns the Leaf as a Tamga node. It requires complete, well-formed

@@ -52,6 +52,10 @@ func (g *graph) Resolve(context.Context, trust.EntityID, trust.EntityID, trust.E
 	return "", errDown
 }
 
+func (g *graph) MarkStatus(context.Context, trust.EntityID, string) (string, error) {
+	return "", errDown
+}
+
 func entity(name string) trust.EntityID {
 	if name == "anchor" {
 		return anchorID

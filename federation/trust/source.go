@@ -29,4 +29,6 @@ type Source interface {
 	List(ctx context.Context, superior EntityID) ([]EntityID, error)
 	// Resolve fetches resolver's resolve response about subject under anchor.
 	Resolve(ctx context.Context, resolver, subject, anchor EntityID) (string, error)
+	// MarkStatus fetches issuer's status response about a Trust Mark.
+	MarkStatus(ctx context.Context, issuer EntityID, mark string) (string, error)
 }

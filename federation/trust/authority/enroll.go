@@ -26,6 +26,9 @@ type EnrollOptions struct {
 	Jurisdictions []string
 	// Depth is how many further Intermediates may stand between it and a node.
 	Depth int
+	// MarkIssuer makes the member neither node nor Intermediate: a laboratory, say, that
+	// issues Trust Marks. It is held to being no node by a constraint.
+	MarkIssuer bool
 	// Constraints on names and Entity Types; MaxPathLength follows from Depth and is
 	// left nil. Optional.
 	Constraints trust.Constraints
@@ -75,7 +78,13 @@ func (a *Authority) prepare(token string, opts EnrollOptions) (Enrolment, error)
 	if e.Lifetime < minLifetime || e.Lifetime > maxLifetime {
 		return Enrolment{}, fmt.Errorf("lifetime is not between %s and %s", minLifetime, maxLifetime)
 	}
-	s, m, err := a.inspect(token, now, len(e.Jurisdictions) > 0)
+	if opts.MarkIssuer {
+		if e.Jurisdiction != "" || len(e.Jurisdictions) > 0 || e.Constraints.EntityTypes != nil {
+			return Enrolment{}, errors.New("an issuer of Trust Marks is neither a node nor an Intermediate")
+		}
+		e.Constraints.EntityTypes = &[]string{}
+	}
+	s, m, err := a.inspect(token, now, e)
 	if err != nil {
 		return Enrolment{}, err
 	}
@@ -99,7 +108,7 @@ func (a *Authority) prepare(token string, opts EnrollOptions) (Enrolment, error)
 func (a *Authority) checkReach(e Enrolment) error {
 	leaf := len(e.Jurisdictions) == 0
 	switch {
-	case leaf && e.Jurisdiction == "":
+	case leaf && e.Jurisdiction == "" && !e.bare():
 		return errors.New("a member is a node of a jurisdiction, or an Intermediate of some")
 	case leaf && e.Depth != 0, e.Depth < 0, e.Constraints.MaxPathLength != nil:
 		return errors.New("depth is for Intermediates, and the maximal path length follows from it")
@@ -109,6 +118,11 @@ func (a *Authority) checkReach(e Enrolment) error {
 		return errors.New("a node vouches only for nodes of its own jurisdiction")
 	}
 	return nil
+}
+
+// bare reports whether the member may have no Entity Type but federation_entity.
+func (e Enrolment) bare() bool {
+	return e.Constraints.EntityTypes != nil && len(*e.Constraints.EntityTypes) == 0
 }
 
 // countries are all that the member stands for.
@@ -121,7 +135,7 @@ func (e Enrolment) countries() []string {
 
 // inspect checks an Entity Configuration as far as the Entity alone can make it good.
 // The node metadata is empty for an Intermediate that is no node.
-func (a *Authority) inspect(token string, now time.Time, intermediate bool) (trust.UnverifiedStatement, *trust.NodeMetadata, error) {
+func (a *Authority) inspect(token string, now time.Time, e Enrolment) (trust.UnverifiedStatement, *trust.NodeMetadata, error) {
 	u, err := trust.VerifyConfiguration(token, a.cfg.EntityID, now)
 	if err != nil {
 		return trust.UnverifiedStatement{}, nil, err
@@ -130,11 +144,13 @@ func (a *Authority) inspect(token string, now time.Time, intermediate bool) (tru
 	if err != nil {
 		return trust.UnverifiedStatement{}, nil, err
 	}
-	f := m.FederationEntity
+	f, intermediate := m.FederationEntity, len(e.Jurisdictions) > 0
 	switch {
 	case intermediate && (f == nil || f.FetchEndpoint == "" || f.ListEndpoint == ""):
 		return trust.UnverifiedStatement{}, nil, errors.New("the Intermediate publishes no fetch or list endpoint")
-	case intermediate && m.TamgaNode == nil:
+	case e.bare() && (f == nil || m.TamgaNode != nil):
+		return trust.UnverifiedStatement{}, nil, errors.New("the Entity is not a federation_entity alone")
+	case e.bare(), intermediate && m.TamgaNode == nil:
 		return u, &trust.NodeMetadata{}, nil
 	}
 	n, err := u.Node()
@@ -247,7 +263,7 @@ func (a *Authority) Renew(token string) (Enrolment, error) {
 	if e.Configuration == token {
 		return e, nil
 	}
-	s, n, err := a.inspect(token, a.cfg.Clock(), len(e.Jurisdictions) > 0)
+	s, n, err := a.inspect(token, a.cfg.Clock(), e)
 	if err == nil {
 		err = s.VerifyBy(e.Keys)
 	}

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,10 @@ type Directory struct {
 	anchors   []trust.Anchor // immutable after New
 	source    trust.Source
 	cacheFile string
+
+	// staleness and markStaleness bound how old what is known may be; immutable after
+	// Bound.
+	staleness, markStaleness time.Duration
 
 	snapshot atomic.Pointer[snapshot]
 	// retained holds, by Anchor, what Retain was told; nil when it was not.
@@ -45,13 +50,24 @@ func New(anchors []trust.Anchor, source trust.Source, cacheFile string) (*Direct
 			return nil, fmt.Errorf("opening directory: anchor %d has no Entity Identifier or no keys", i)
 		}
 	}
-	d := &Directory{anchors: anchors, source: source, cacheFile: cacheFile}
-	loaded, err := loadSnapshot(cacheFile, anchors)
+	d := &Directory{anchors: anchors, source: source, cacheFile: cacheFile, markStaleness: defaultMarkStaleness}
+	loaded, err := d.loadSnapshot(cacheFile)
 	if err != nil {
 		return nil, fmt.Errorf("opening directory: %w", err)
 	}
 	d.snapshot.Store(loaded)
 	return d, nil
+}
+
+// Bound sets how long a chain that cannot be resolved anew is used, zero for until it
+// expires, and how long the last status of a Trust Mark, zero for six hours. What is
+// older is undetermined. Call it before the directory is shared.
+func (d *Directory) Bound(chains, marks time.Duration) {
+	d.staleness, d.markStaleness = max(chains, 0), cmp.Or(max(marks, 0), defaultMarkStaleness)
+	// What the cache file says of marks is evaluated under the bound.
+	if s, err := d.loadSnapshot(d.cacheFile); err == nil {
+		d.snapshot.Store(s)
+	}
 }
 
 // Member returns the member that the peer ID belongs to, and whether there is one
@@ -61,7 +77,7 @@ func (d *Directory) Member(peerID string, now time.Time) (trust.Node, bool) {
 	if !ok {
 		return trust.Node{}, false
 	}
-	n, err := m.at(now, d.vouched)
+	n, err := m.at(now, d.staleness, d.vouched)
 	return n, err == nil
 }
 
@@ -73,7 +89,7 @@ func (d *Directory) Entity(id trust.EntityID, now time.Time) (trust.Node, error)
 	if !ok {
 		return trust.Node{}, s.absent(s.unresolved[id])
 	}
-	return m.at(now, d.vouched)
+	return m.at(now, d.staleness, d.vouched)
 }
 
 // Country returns the member of the jurisdiction, an ISO 3166-1 alpha-3 code in
@@ -85,7 +101,7 @@ func (d *Directory) Country(alpha3 string, now time.Time) (trust.Node, error) {
 		// Whose country an unresolved member is, is not known either.
 		return trust.Node{}, s.absent(len(s.unresolved) > 0)
 	}
-	return m.at(now, d.vouched)
+	return m.at(now, d.staleness, d.vouched)
 }
 
 // Members returns the members whose chains hold at now, by jurisdiction. The slice
@@ -94,7 +110,7 @@ func (d *Directory) Members(now time.Time) []trust.Node {
 	s := d.snapshot.Load()
 	nodes := make([]trust.Node, 0, len(s.ordered))
 	for _, m := range s.ordered {
-		if n, err := m.at(now, d.vouched); err == nil {
+		if n, err := m.at(now, d.staleness, d.vouched); err == nil {
 			nodes = append(nodes, n)
 		}
 	}

@@ -58,8 +58,9 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 	var candidates []*entry
 	dark := false
 	for _, a := range d.anchors {
-		w := walk{d: d, anchor: a, old: old, report: &report, now: now, seen: map[trust.EntityID]bool{a.EntityID: true}}
+		w := walk{d: d, anchor: a, old: old, report: &report, now: now, seen: map[trust.EntityID]bool{a.EntityID: true}, chains: map[trust.EntityID]trust.Chain{}}
 		w.below(ctx, a.EntityID, trust.Chain{})
+		w.addMarks(ctx)
 		candidates = append(candidates, w.found...)
 		faults = append(faults, w.faults...)
 		dark = dark || w.dark
@@ -86,7 +87,8 @@ type walk struct {
 	report *Report
 	now    time.Time
 
-	seen   map[trust.EntityID]bool // asked about, so that no graph leads round in it
+	chains map[trust.EntityID]trust.Chain // of those that were resolved
+	seen   map[trust.EntityID]bool        // asked about, so that no graph leads round in it
 	found  []*entry
 	faults []error
 	dark   bool // whether there may be members that nothing was found out about
@@ -160,7 +162,7 @@ func (w *walk) resolve(ctx context.Context, superior trust.EntityID, chain trust
 		r.chain, r.err = w.extend(ctx, superior, chain, id)
 	}
 	if r.err == nil {
-		r.entry, r.err = newEntry(r.chain)
+		r.entry, r.err = newEntry(r.chain, w.now)
 	}
 	return r
 }
@@ -201,7 +203,8 @@ func (w *walk) extend(ctx context.Context, superior trust.EntityID, chain trust.
 // on below an Intermediate.
 func (w *walk) settle(ctx context.Context, r resolution) {
 	if r.chain.Leaf != "" {
-		if f := r.chain.Metadata.FederationEntity; f != nil && f.ListEndpoint != "" {
+		w.chains[r.id] = r.chain
+		if f := r.chain.Metadata.FederationEntity; f != nil && f.ListEndpoint != "" && r.chain.Superior {
 			w.below(ctx, r.id, r.chain)
 		}
 	} else {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	snapshotVersion = 1
+	snapshotVersion = 2
 	// maxSnapshot bounds the cache file: some 200 members at most chain size, or
 	// thousands at the usual one.
 	maxSnapshot = 64 << 20
@@ -27,6 +27,8 @@ type entry struct {
 	anchor    trust.EntityID
 	superiors []trust.EntityID // immediate first, the Anchor last
 	chain     []string
+	evidence  []evidence // for node.Marks
+	checked   time.Time  // when the chain was resolved last
 	// others are the same member's chains to further Anchors.
 	others []*entry
 }
@@ -41,7 +43,10 @@ func (e *entry) top() trust.EntityID {
 
 // at is the member by the first of its chains that holds at now and whose Anchor still
 // vouches for it.
-func (e *entry) at(now time.Time, vouched func(*entry) bool) (trust.Node, error) {
+//
+// stale is how long a chain may go without being resolved anew, zero for as long as it
+// holds: what is older is neither a yes nor a no.
+func (e *entry) at(now time.Time, stale time.Duration, vouched func(*entry) bool) (trust.Node, error) {
 	err := trust.ErrNotMember
 	for i := -1; i < len(e.others); i++ {
 		c := e
@@ -52,6 +57,8 @@ func (e *entry) at(now time.Time, vouched func(*entry) bool) (trust.Node, error)
 		case !vouched(c):
 		case !now.Before(c.node.ExpiresAt):
 			err = trust.ErrExpired
+		case stale > 0 && now.Sub(c.checked) > stale:
+			err = trust.ErrUndetermined
 		default:
 			return c.node, nil
 		}
@@ -100,7 +107,7 @@ func newSnapshot(members []*entry) (*snapshot, []trust.EntityID) {
 			conflicts = append(conflicts, n.EntityID)
 			continue
 		}
-		m = &entry{node: n, anchor: m.anchor, superiors: m.superiors, chain: m.chain}
+		m = m.alone()
 		s.entities[n.EntityID] = m
 		s.peers[n.PeerID] = m
 		if n.Under == "" {
@@ -122,9 +129,16 @@ func (e *entry) joins(m *entry) bool {
 		return false
 	}
 	if m.anchor != e.anchor && !slices.ContainsFunc(e.others, func(o *entry) bool { return o.anchor == m.anchor }) {
-		e.others = append(e.others, &entry{node: m.node, anchor: m.anchor, superiors: m.superiors, chain: m.chain})
+		e.others = append(e.others, m.alone())
 	}
 	return true
+}
+
+// alone is a copy without further chains.
+func (e *entry) alone() *entry {
+	c := *e
+	c.others = nil
+	return &c
 }
 
 // all are the members with each of their chains.
@@ -143,7 +157,7 @@ func (s *snapshot) holds(e *entry, now time.Time) bool {
 	if held == nil {
 		return false
 	}
-	_, err := held.at(now, func(*entry) bool { return true })
+	_, err := held.at(now, 0, func(*entry) bool { return true })
 	return err == nil &&
 		held.node.Jurisdiction == e.node.Jurisdiction && held.node.PeerID == e.node.PeerID
 }
@@ -164,11 +178,19 @@ func (s *snapshot) byPrecedence(candidates []*entry, now time.Time) {
 // cacheFile is the JSON of a snapshot: tokens only, so that nothing in the file is
 // believed that a signature does not cover.
 type cacheFile struct {
-	Version int        `json:"version"`
-	Chains  [][]string `json:"chains"`
+	Version int            `json:"version"`
+	Members []cachedMember `json:"members"`
 }
 
-func loadSnapshot(path string, anchors []trust.Anchor) (*snapshot, error) {
+// cachedMember is one chain. Checked is not signed: whoever can write the file can make
+// a chain look fresher than it is, and no longer than until it expires.
+type cachedMember struct {
+	Chain   []string   `json:"chain"`
+	Checked time.Time  `json:"checked"`
+	Marks   []evidence `json:"marks,omitempty"`
+}
+
+func (d *Directory) loadSnapshot(path string) (*snapshot, error) {
 	empty, _ := newSnapshot(nil)
 	if path == "" {
 		return empty, nil
@@ -185,9 +207,11 @@ func loadSnapshot(path string, anchors []trust.Anchor) (*snapshot, error) {
 		return nil, errors.New("reading snapshot: not a snapshot of this version; delete the file to start without one")
 	}
 	var members []*entry
-	for _, chain := range f.Chains {
-		if c, err := trust.VerifyUndated(chain, anchors); err == nil {
-			if e, err := newEntry(c); err == nil {
+	for _, m := range f.Members {
+		if c, err := trust.VerifyUndated(m.Chain, d.anchors); err == nil {
+			if e, err := newEntry(c, m.Checked); err == nil {
+				// The marks are looked at as of then; their times are checked when they are asked for.
+				e.evidence, e.node.Marks = m.Marks, d.marks(c, m.Marks, m.Checked)
 				members = append(members, e)
 			}
 		}
@@ -196,21 +220,21 @@ func loadSnapshot(path string, anchors []trust.Anchor) (*snapshot, error) {
 	return s, nil
 }
 
-func newEntry(c trust.Chain) (*entry, error) {
+func newEntry(c trust.Chain, checked time.Time) (*entry, error) {
 	n, err := c.Node()
 	if err != nil {
 		return nil, err
 	}
-	return &entry{node: n, anchor: c.Anchor, superiors: c.Superiors, chain: c.Statements()}, nil
+	return &entry{node: n, anchor: c.Anchor, superiors: c.Superiors, chain: c.Statements(), checked: checked}, nil
 }
 
 func (s *snapshot) save(path string) error {
 	if path == "" {
 		return nil
 	}
-	f := cacheFile{Version: snapshotVersion, Chains: make([][]string, 0, len(s.ordered))}
+	f := cacheFile{Version: snapshotVersion, Members: make([]cachedMember, 0, len(s.ordered))}
 	for _, e := range s.all() {
-		f.Chains = append(f.Chains, e.chain)
+		f.Members = append(f.Members, cachedMember{e.chain, e.checked, e.evidence})
 	}
 	b, err := json.Marshal(f)
 	if err != nil {

@@ -125,12 +125,51 @@ func (h *HTTP) Resolve(ctx context.Context, resolver, subject, anchor trust.Enti
 	return string(body), nil
 }
 
-// call finds an endpoint in id's Entity Configuration and queries it. That
-// configuration is unverified; therefore the endpoint has to lie where the Entity
-// itself does, so that nobody can point us at a third host.
+// MarkStatus implements [trust.Source].
+func (h *HTTP) MarkStatus(ctx context.Context, issuer trust.EntityID, mark string) (string, error) {
+	u, err := h.find(ctx, issuer, func(f *trust.FederationEntityMetadata) string { return f.MarkStatusEndpoint })
+	if err != nil {
+		return "", fmt.Errorf("asking %q for the status of a trust mark: %w", issuer.Clip(), err)
+	}
+	form := strings.NewReader(url.Values{"trust_mark": {mark}}.Encode())
+	body, err := h.do(ctx, http.MethodPost, u.String(), form, MarkStatus.content(), jose.MaxTokenSize)
+	if err != nil {
+		return "", fmt.Errorf("asking %q for the status of a trust mark: %w", issuer.Clip(), err)
+	}
+	return string(body), nil
+}
+
+// HistoricalKeys fetches the keys that id used formerly; [trust.VerifyHistoricalKeys]
+// verifies them.
+func (h *HTTP) HistoricalKeys(ctx context.Context, id trust.EntityID) (string, error) {
+	body, err := h.call(ctx, id, func(f *trust.FederationEntityMetadata) string { return f.HistoricalKeysEndpoint },
+		nil, HistoricalKeys.content(), jose.MaxTokenSize)
+	if err != nil {
+		return "", fmt.Errorf("fetching historical keys of %q: %w", id.Clip(), err)
+	}
+	return string(body), nil
+}
+
+// call finds an endpoint and queries it.
 func (h *HTTP) call(ctx context.Context, id trust.EntityID, endpoint func(*trust.FederationEntityMetadata) string,
 	query url.Values, content string, limit int,
 ) ([]byte, error) {
+	u, err := h.find(ctx, id, endpoint)
+	if err != nil {
+		return nil, err
+	}
+	values := u.Query()
+	for name, v := range query {
+		values[name] = v
+	}
+	u.RawQuery = values.Encode()
+	return h.fetch(ctx, u.String(), content, limit)
+}
+
+// find reads an endpoint from id's Entity Configuration. That configuration is
+// unverified; therefore the endpoint has to lie where the Entity itself does, so that
+// nobody can point us at a third host.
+func (h *HTTP) find(ctx context.Context, id trust.EntityID, endpoint func(*trust.FederationEntityMetadata) string) (*url.URL, error) {
 	token, err := h.EntityConfiguration(ctx, id)
 	if err != nil {
 		return nil, err
@@ -146,16 +185,7 @@ func (h *HTTP) call(ctx context.Context, id trust.EntityID, endpoint func(*trust
 	if s.Subject() != id || !s.IsConfiguration() || m.FederationEntity == nil || endpoint(m.FederationEntity) == "" {
 		return nil, errors.New("the entity publishes no such endpoint")
 	}
-	u, err := h.locate(id, endpoint(m.FederationEntity))
-	if err != nil {
-		return nil, err
-	}
-	values := u.Query()
-	for name, v := range query {
-		values[name] = v
-	}
-	u.RawQuery = values.Encode()
-	return h.fetch(ctx, u.String(), content, limit)
+	return h.locate(id, endpoint(m.FederationEntity))
 }
 
 func (h *HTTP) locate(id trust.EntityID, endpoint string) (*url.URL, error) {
@@ -176,13 +206,20 @@ func (h *HTTP) locate(id trust.EntityID, endpoint string) (*url.URL, error) {
 }
 
 func (h *HTTP) fetch(ctx context.Context, from, content string, limit int) ([]byte, error) {
+	return h.do(ctx, http.MethodGet, from, nil, content, limit)
+}
+
+func (h *HTTP) do(ctx context.Context, method, from string, form io.Reader, content string, limit int) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	req, err := http.NewRequestWithContext(ctx, method, from, form)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept", content)
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	resp, err := h.client.Do(req)
 	if err != nil {
 		return nil, err

@@ -117,6 +117,14 @@ func (p Peer) Resolve(ctx context.Context, resolver, subject, anchor trust.Entit
 	return p.ask(ctx, resolver, Resolve, url.Values{"sub": {string(subject)}, "trust_anchor": {string(anchor)}})
 }
 
+// MarkStatus implements [trust.Source].
+func (p Peer) MarkStatus(ctx context.Context, issuer trust.EntityID, mark string) (string, error) {
+	if _, _, ok := p.Locate(issuer); !ok {
+		return p.Source.MarkStatus(ctx, issuer, mark)
+	}
+	return p.ask(ctx, issuer, MarkStatus, url.Values{"trust_mark": {mark}})
+}
+
 func (p Peer) ask(ctx context.Context, id trust.EntityID, o Operation, values url.Values) (string, error) {
 	peerID, addrs, _ := p.Locate(id)
 	frame, err := encodeFrame(peerRequest{string(o), string(id), values})
