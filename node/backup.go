@@ -142,7 +142,8 @@ func backupLeaf(entity, operation string, recipients []string, at time.Time) ([]
 func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 	moved := cfg
 	moved.DataDir, moved.Policy.Law = backup.DataDir, lawFile
-	moved.Store = config.Store{} // a restored gallery lies in the folder, whatever kept it
+	moved.Store = config.Store{}   // a restored gallery lies in the folder, whatever kept it
+	moved.Backup = config.Backup{} // which is of another place, where the lost node's may still be needed
 	from := [][2]string{{filepath.Join(dir, EntityConfigurationFile), backup.EntityConfiguration}, {cfg.Policy.Law, lawFile}}
 	move := func(paths []string, stem, suffix string) []string {
 		var out []string

@@ -67,7 +67,8 @@ type Status struct {
 	Started      time.Time      `json:"started"`
 	Law          LawStatus      `json:"law"`
 	Subjects     int64          `json:"subjects"`
-	Full         bool           `json:"full"` // whether the gallery's disk is too full for changes
+	Full         bool           `json:"full"`      // whether the gallery's disk is too full for changes
+	Attention    []Attention    `json:"attention"` // what somebody has to look after
 	Ledger       LedgerStatus   `json:"ledger"`
 	Members      []MemberStatus `json:"members"`
 }
@@ -99,9 +100,10 @@ func (n *Node) Status() Status {
 	s := Status{
 		EntityID: n.cfg.EntityID, Jurisdiction: n.cfg.Jurisdiction, Name: n.cfg.Name, PeerID: string(n.keys.peerID),
 		Addresses: n.host.Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
-		Full:   errors.Is(n.gallery.Ready(), gallery.ErrFull),
-		Law:    LawStatus{Version: n.law.Version(), Confirmed: n.law.Confirmed(), Serves: n.law.Purposes("answer")},
-		Ledger: LedgerStatus{Origin: n.keys.ledger.Origin(), Size: n.ledger.Size()},
+		Attention: n.Attention(),
+		Full:      errors.Is(n.gallery.Ready(), gallery.ErrFull),
+		Law:       LawStatus{Version: n.law.Version(), Confirmed: n.law.Confirmed(), Serves: n.law.Purposes("answer")},
+		Ledger:    LedgerStatus{Origin: n.keys.ledger.Origin(), Size: n.ledger.Size()},
 	}
 	connected := make(map[string]bool)
 	for _, p := range n.host.Connected() {

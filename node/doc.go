@@ -19,6 +19,7 @@
 //	trust-anchor.json         the Trust Anchor's public keys and location
 //	entity-configuration.jwt  hand this to the Trust Anchor
 //	data/                     gallery, ledgers, trust cache; recovery.json while in recovery
+//	data/escrow.json          of which keys the escrow of backup.escrow_file was made
 //	../ENTITY.checkpoint      how far the ledger was, outside the folder (recovery.checkpoint_file)
 //
 // Not here: what goes over the wire (federation/protocol), HTTP (node/api), and

@@ -3,9 +3,14 @@ package node
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
@@ -76,6 +81,108 @@ func (h held) keys(dir string) (backup.Keys, error) {
 		return k, err
 	}
 	return nil, os.ErrNotExist
+}
+
+// escrowStateFile says of what the key escrow was made that the configuration has the node
+// keep, so that it is made anew when that changes, past a crash in between.
+const escrowStateFile = "escrow.json"
+
+type escrowState struct {
+	Of   []byte `json:"of"`   // digest of the keys, where they are, and to whom they are encrypted
+	File []byte `json:"file"` // digest of the file that was written
+}
+
+// RefreshEscrow writes the key escrow of the configuration anew, if there is to be one and
+// what is in it, or what opens it, has changed since it was written. It reports its file
+// when it did.
+func RefreshEscrow(dir string, root custody.Root, now time.Time) (written string, err error) {
+	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil // a pseudonym keystore
+	}
+	if err != nil || cfg.Backup.EscrowFile == "" {
+		return "", err
+	}
+	secrets, err := openSecrets(dir, root)
+	if err != nil {
+		return "", err
+	}
+	defer wipeSecrets(secrets)
+	key, err := jose.NewPrivateKey(secrets[secretFederation])
+	if err != nil {
+		return "", fmt.Errorf("loading federation key: %w", err)
+	}
+	return refreshEscrow(cfg, dir, key, now)
+}
+
+func refreshEscrow(cfg config.Config, dir string, key jose.PrivateKey, now time.Time) (written string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("keeping key escrow: %w", err)
+		}
+	}()
+	recipients, err := backup.ReadRecipients(cfg.Backup.EscrowRecipients)
+	if err != nil {
+		return "", err
+	}
+	file, state := cfg.Backup.EscrowFile, filepath.Join(cfg.DataDir, escrowStateFile)
+	// Another process may change keys, or write older ones, meanwhile: done is when what
+	// was written is of the keys that are there afterwards.
+	for {
+		h, err := readHeld(dir)
+		if err != nil {
+			return written, err
+		}
+		of := h.digest(file, recipients)
+		if isEscrowOf(state, file, of) {
+			return written, nil
+		}
+		configuration, err := os.ReadFile(filepath.Join(dir, EntityConfigurationFile))
+		if err == nil {
+			err = backup.Replaceable(file, strings.TrimSpace(string(configuration)))
+		}
+		if err != nil {
+			return written, err
+		}
+		b, _, err := h.seal(cfg, dir, key, recipients, now)
+		if err == nil {
+			err = custody.WriteFile(file, b)
+		}
+		if err != nil {
+			return written, err
+		}
+		sum := sha256.Sum256(b)
+		text, err := json.Marshal(escrowState{of, sum[:]})
+		if err == nil {
+			err = replace(state, text)
+		}
+		if err != nil {
+			return written, err
+		}
+		written = file
+	}
+}
+
+// isEscrowOf reports whether the file is the one that was made of this.
+func isEscrowOf(state, file string, of []byte) bool {
+	var was escrowState
+	text, err := os.ReadFile(state)
+	if err != nil || json.Unmarshal(text, &was) != nil || !bytes.Equal(was.Of, of) {
+		return false
+	}
+	b, err := custody.ReadFile(file)
+	sum := sha256.Sum256(b)
+	return err == nil && bytes.Equal(sum[:], was.File)
+}
+
+func (h held) digest(file string, recipients []string) []byte {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q %q", file, recipients)
+	for _, f := range h {
+		one := sha256.Sum256(f.Data)
+		fmt.Fprintf(sum, " %q %x", f.Name, one)
+	}
+	return sum.Sum(nil)
 }
 
 func (h held) seal(cfg config.Config, dir string, key jose.PrivateKey, recipients []string, now time.Time) ([]byte, backup.Manifest, error) {

@@ -44,6 +44,7 @@ func (n *Node) Turn(ctx context.Context) error {
 	if err := n.reload(ctx); err != nil {
 		return err
 	}
+	n.aging(ctx)
 	if n.family(keys.KEK).several() && n.family(keys.KEK).keep == 0 {
 		n.rewrapping(ctx)
 	}

@@ -185,7 +185,7 @@ func (c *child) rotate(ctx context.Context) error {
 
 // step takes the next step of a rotation. It returns the root key that there is then.
 func (c *child) step(ctx context.Context, root custody.Root, of keys.Family) (custody.Root, error) {
-	families, err := node.Keys(c.dir, node.Roots{Node: root})
+	families, err := node.Keys(c.dir, node.Roots{Node: root}, time.Now())
 	if err != nil {
 		return root, err
 	}
@@ -266,7 +266,7 @@ func (c *child) retireRunning(ctx context.Context, n *node.Node, roots node.Root
 		if _, err := n.TakeUpKeys(ctx); err != nil {
 			return err
 		}
-		families, err := node.Keys(c.dir, roots)
+		families, err := node.Keys(c.dir, roots, time.Now())
 		if err != nil {
 			return err
 		}

@@ -74,6 +74,7 @@ type Node struct {
 
 	others atomic.Pointer[[]presence.Other] // that share the store
 
+	ages        ages
 	renewals    renewals
 	retirements retirements
 	checks      checks

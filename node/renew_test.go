@@ -99,7 +99,7 @@ func templateKeys(t *testing.T, dir string) (numbers []uint32) {
 	t.Helper()
 	root := openRoot(t, dir)
 	defer root.Wipe()
-	families, err := node.Keys(dir, node.Roots{Node: root})
+	families, err := node.Keys(dir, node.Roots{Node: root}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

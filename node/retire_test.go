@@ -104,7 +104,7 @@ func (l *living) activate(f keys.Family) {
 // states are those of a key's generations.
 func (l *living) states(f keys.Family) string {
 	l.t.Helper()
-	families, err := node.Keys(l.dir, l.roots)
+	families, err := node.Keys(l.dir, l.roots, time.Now())
 	l.must(err)
 	var out []string
 	for _, k := range families {

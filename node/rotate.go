@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 )
@@ -35,7 +37,8 @@ func readDigests(dir string, roots Roots) (d keystoreDigests, err error) {
 
 // rotating takes up what `tamga key rotate` did to the keystore while the node runs,
 // and wraps the gallery's keys anew after the current KEK changed, or goes on with
-// that after a restart; then it destroys what is to be retired.
+// that after a restart; then it destroys what is to be retired. What is due by age it does
+// by itself.
 func (n *Node) rotating(ctx context.Context) error {
 	every := time.NewTicker(n.cfg.Trust.Refresh)
 	defer every.Stop()
@@ -61,6 +64,7 @@ func (n *Node) rotating(ctx context.Context) error {
 			n.log.WarnContext(ctx, "changed keystore not taken up", slog.String("cause", err.Error()))
 			continue
 		}
+		n.aging(ctx)
 		if n.wasChanged() {
 			n.log.InfoContext(ctx, "changed keystore taken up")
 			n.meet(ctx)
@@ -181,19 +185,26 @@ func (n *Node) reload(ctx context.Context) error {
 
 // Generation is one generation of a key as `tamga key list` shows it.
 type Generation struct {
-	Number uint32 `json:"number"`
-	State  string `json:"state"` // prepared, active, old or retiring
+	Number uint32     `json:"number"`
+	State  string     `json:"state"`           // prepared, active, old or retiring
+	Since  *time.Time `json:"since,omitempty"` // when it became the active one
+	Due    *time.Time `json:"due,omitempty"`   // when it is to be destroyed, by kek.retention
 }
 
 // KeyFamily is a key that rotates.
 type KeyFamily struct {
 	Name        keys.Family  `json:"name"`
 	Generations []Generation `json:"generations"`
+	Overdue     bool         `json:"overdue,omitempty"` // something that kek.retention asks for has not come about
 }
 
 // Keys lists the keys that rotate, of the node in dir, or of a pseudonym keystore: those
 // that were opened.
-func Keys(dir string, roots Roots) ([]KeyFamily, error) {
+func Keys(dir string, roots Roots, now time.Time) ([]KeyFamily, error) {
+	var retention time.Duration // of a pseudonym keystore there is none
+	if cfg, err := config.Load(filepath.Join(dir, ConfigFile)); err == nil {
+		retention = cfg.KEK.Retention
+	}
 	secrets, err := roots.secrets(dir)
 	if err != nil {
 		return nil, err
@@ -209,14 +220,30 @@ func Keys(dir string, roots Roots) ([]KeyFamily, error) {
 		if err != nil {
 			return nil, err
 		}
-		family := KeyFamily{Name: f}
-		for _, number := range g.Numbers() {
-			family.Generations = append(family.Generations, Generation{number, stateOf(g, number)})
-		}
-		out = append(out, family)
+		out = append(out, familyOf(f, g, retention, now))
 	}
 	family, err := rootFamily(dir)
 	return append(out, family), err
+}
+
+// familyOf is what is shown of a key; a retention counts for KEKs.
+func familyOf(f keys.Family, g keys.Generations, retention time.Duration, now time.Time) KeyFamily {
+	family := KeyFamily{Name: f}
+	for _, number := range g.Numbers() {
+		one := Generation{Number: number, State: stateOf(g, number)}
+		if at, ok := g.Since[number]; ok {
+			one.Since = &at
+		}
+		family.Generations = append(family.Generations, one)
+	}
+	if f == keys.KEK && retention != 0 {
+		a := g.Age(retention, now)
+		family.Overdue = overdue(a, now)
+		if !a.Retire.IsZero() {
+			family.Generations[0].Due = &a.Retire
+		}
+	}
+	return family
 }
 
 func stateOf(g keys.Generations, number uint32) string {
@@ -245,11 +272,11 @@ func rootFamily(dir string) (KeyFamily, error) {
 	}
 	f := KeyFamily{Name: RootKey}
 	if s.Old {
-		f.Generations = append(f.Generations, Generation{s.Generation - 1, "old"})
+		f.Generations = append(f.Generations, Generation{Number: s.Generation - 1, State: "old"})
 	}
-	f.Generations = append(f.Generations, Generation{s.Generation, "active"})
+	f.Generations = append(f.Generations, Generation{Number: s.Generation, State: "active"})
 	if s.Prepared {
-		f.Generations = append(f.Generations, Generation{s.Generation + 1, "prepared"})
+		f.Generations = append(f.Generations, Generation{Number: s.Generation + 1, State: "prepared"})
 	}
 	return f, nil
 }

@@ -35,6 +35,8 @@ type Node interface {
 	Undo(ctx context.Context, batch string) (gallery.Undone, error)
 	// Erase destroys all that is held of a subject and returns how many records that were.
 	Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error)
+	// Finality says when who was just erased is gone from backups of before.
+	Finality() node.Finality
 	// RenewTemplates begins to renew the stored face templates, or joins in, and returns
 	// meanwhile.
 	RenewTemplates(ctx context.Context) (node.Renewal, error)

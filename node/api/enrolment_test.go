@@ -191,6 +191,10 @@ func TestHealth(t *testing.T) {
 	if res, _ := send(t, h, newRequest("GET", "/readyz", "")); res.StatusCode != 200 {
 		t.Errorf("readyz: %d", res.StatusCode)
 	}
+	n.status.Attention = []node.Attention{node.KEKOverdue}
+	if res, body := send(t, h, newRequest("GET", "/readyz", "")); res.StatusCode != 200 || fmt.Sprint(body["attention"]) != "[kek_overdue]" {
+		t.Errorf("readyz with something to look after: %d, %v", res.StatusCode, body)
+	}
 }
 
 // TestStatus: lists are never null.
@@ -199,7 +203,7 @@ func TestStatus(t *testing.T) {
 	_, body := send(t, api.Handler(n), newRequest("GET", "/v1/status", ""))
 	want := map[string]any{
 		"entity_id": "https://node.kaz.example", "jurisdiction": "", "peer_id": "", "addresses": []any{}, "started": "0001-01-01T00:00:00Z",
-		"law": map[string]any{"version": "", "confirmed": false, "serves": []any{}}, "subjects": 0.0, "full": false,
+		"law": map[string]any{"version": "", "confirmed": false, "serves": []any{}}, "subjects": 0.0, "full": false, "attention": []any{},
 		"ledger": map[string]any{"origin": "", "size": 0.0},
 		"members": []any{map[string]any{"entity_id": "", "jurisdiction": "KGZ", "expires": "0001-01-01T00:00:00Z",
 			"connected": false, "addresses": []any{}}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -22,13 +23,17 @@ type eraseOutput struct{ Body eraseReport }
 type eraseReport struct {
 	Erased  bool `json:"erased" doc:"False when nobody is enrolled under this number."`
 	Records int  `json:"records" minimum:"0" doc:"Templates that were destroyed."`
+	// Of backups that were taken before.
+	FinalKEK uint32     `json:"final_kek,omitempty" doc:"Backups from before open until this generation of the KEK, and those before it, are retired and the key escrows of before are destroyed."`
+	FinalBy  *time.Time `json:"final_by,omitempty" doc:"When kek.retention has it retired at the latest; absent when only an operator does."`
 }
 
 func (s *service) erasing(api huma.API, rules *rulebook) {
+	at := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
 	op := operation(api, "erase", http.MethodPost, "/v1/subjects/erase", "Erase a subject",
 		"Destroys everything that the own register holds of a person: key, templates, findings and holder key. It stands when answered, past a crash and past older copies "+
 			"of the data folder. Needs the operator's token and leaves a ledger entry that names nobody. The person can be enrolled anew.",
-		"Enrolments", eraseReport{Erased: true, Records: 3})
+		"Enrolments", eraseReport{Erased: true, Records: 3, FinalKEK: 7, FinalBy: &at})
 	op.RequestBody = requestBody("application/json", eraseRequest{Subject: subject{"KAZ", "passport", "N1234567"}})
 	op.DefaultStatus = http.StatusOK
 	huma.Register(api, *op, s.erase)
@@ -48,5 +53,10 @@ func (s *service) erase(ctx context.Context, in *eraseInput) (*eraseOutput, erro
 	if err != nil {
 		return nil, ofStore(err, "Whether it was erased is not known. Send the same again.")
 	}
-	return &eraseOutput{Body: eraseReport{true, n}}, nil
+	f := s.node.Finality()
+	out := eraseReport{Erased: true, Records: n, FinalKEK: f.KEK}
+	if !f.By.IsZero() {
+		out.FinalBy = &f.By
+	}
+	return &eraseOutput{Body: out}, nil
 }

@@ -17,7 +17,7 @@ func TestErase(t *testing.T) {
 	var asked pseudonym.Identifier
 	n := &fake{erase: func(id pseudonym.Identifier) (int, error) { asked = id; return 3, nil }}
 	res, body := send(t, api.Handler(n), newRequest("POST", "/v1/subjects/erase", ask))
-	if d := cmp.Diff(map[string]any{"erased": true, "records": 3.0}, body); d != "" || res.StatusCode != 200 {
+	if d := cmp.Diff(map[string]any{"erased": true, "records": 3.0, "final_kek": 7.0, "final_by": "2025-12-01T00:00:00Z"}, body); d != "" || res.StatusCode != 200 {
 		t.Errorf("status %d (-want +got)\n%s", res.StatusCode, d)
 	}
 	if asked.Value != "N1234567" {

@@ -79,6 +79,10 @@ func (f *fake) Backup(_ context.Context, w io.Writer, _ []string, _ func(string,
 	return backup.Manifest{EntityID: "https://node.kaz.example"}, err
 }
 
+func (f *fake) Finality() node.Finality {
+	return node.Finality{KEK: 7, By: time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)}
+}
+
 func (f *fake) Escrow(context.Context, []string) ([]byte, backup.Manifest, error) {
 	return []byte("{}"), backup.Manifest{}, nil
 }

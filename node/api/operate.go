@@ -29,6 +29,7 @@ type status struct {
 	Law          lawStatus    `json:"law" doc:"The law it executes."`
 	Subjects     int64        `json:"subjects" minimum:"0" doc:"How many people are enrolled."`
 	Full         bool         `json:"full" doc:"Whether too little disk space is left: nothing is enrolled or erased then, and look-ups go on."`
+	Attention    []string     `json:"attention" nullable:"false" doc:"What an operator has to look after, kek_overdue or escrow_stale; the log says more."`
 	Ledger       ledgerStatus `json:"ledger" doc:"Head of its ledger."`
 	Members      []member     `json:"members" nullable:"false" doc:"The other nodes of the federation, as last refreshed."`
 }
@@ -63,13 +64,21 @@ func (s *service) status(api huma.API) {
 func newStatus(n node.Status) status {
 	out := status{
 		EntityID: n.EntityID, Jurisdiction: n.Jurisdiction, Name: n.Name, Environment: n.Environment, PeerID: n.PeerID,
-		Addresses: list(n.Addresses), Started: n.Started, Subjects: n.Subjects, Full: n.Full, Members: []member{},
+		Addresses: list(n.Addresses), Started: n.Started, Subjects: n.Subjects, Full: n.Full, Attention: words(n.Attention), Members: []member{},
 		Law:    lawStatus{Version: n.Law.Version, Confirmed: n.Law.Confirmed, Serves: list(n.Law.Serves)},
 		Ledger: ledgerStatus{Origin: n.Ledger.Origin, Size: n.Ledger.Size},
 	}
 	for _, m := range n.Members {
 		out.Members = append(out.Members, member{EntityID: m.EntityID, Jurisdiction: m.Jurisdiction,
 			Expires: m.Expires, Connected: m.Connected, Addresses: list(m.Addresses)})
+	}
+	return out
+}
+
+func words(all []node.Attention) []string {
+	out := make([]string, len(all))
+	for i, a := range all {
+		out[i] = string(a)
 	}
 	return out
 }
@@ -82,10 +91,15 @@ func list(s []string) []string {
 	return s
 }
 
-type healthOutput struct{ Body health }
-
 type health struct {
 	OK bool `json:"ok" doc:"Always true: what is not is a problem."`
+}
+
+type readyOutput struct{ Body readiness }
+
+type readiness struct {
+	OK        bool     `json:"ok" doc:"Always true: what is not is a problem."`
+	Attention []string `json:"attention,omitempty" doc:"What an operator has to look after, although the node asks and answers: kek_overdue or escrow_stale."`
 }
 
 // challengeHeader carries a challenge, in the spelling of net/http.
@@ -129,13 +143,14 @@ func decodeChallenge(text string) []byte {
 
 func (s *service) ready(api huma.API) {
 	op := operation(api, "ready", http.MethodGet, "/readyz", "Whether the node can ask and answer",
-		"Ready once another member of the federation is known. Needs no token and says no more than that.", "Operation", health{OK: true})
-	huma.Register(api, *op, func(context.Context, *struct{}) (*healthOutput, error) {
-		if len(s.node.Status().Members) == 0 {
+		"Ready once another member of the federation is known. Needs no token and says no more than that, and what an operator has to look after.", "Operation", readiness{OK: true})
+	huma.Register(api, *op, func(context.Context, *struct{}) (*readyOutput, error) {
+		status := s.node.Status()
+		if len(status.Members) == 0 {
 			return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeNotReady,
 				"No other member of the federation is known: every verification would end as unavailable.")
 		}
-		return &healthOutput{Body: health{OK: true}}, nil
+		return &readyOutput{Body: readiness{OK: true, Attention: words(status.Attention)}}, nil
 	})
 }
 

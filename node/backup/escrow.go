@@ -3,7 +3,10 @@ package backup
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -98,6 +101,36 @@ func openEscrow(b []byte, ids []age.Identity, configuration string) (*Escrow, er
 		return nil, err
 	}
 	return e, nil
+}
+
+// ErrOccupied: another file is where a key escrow is to be written.
+var ErrOccupied = errors.New("there is a file that is no key escrow of this node")
+
+// Replaceable is nil when a key escrow of the node of this Entity Configuration may be
+// written to file: there is none, or one of the same node. To write over anything else
+// would destroy it: [ErrOccupied].
+func Replaceable(file, configuration string) error {
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking for a key escrow: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("looking for a key escrow: %w", err)
+	}
+	u, err := ReadLabel(f, info.Size())
+	var l Label
+	if err == nil {
+		l, err = u.Verify(configuration)
+	}
+	if err != nil || l.Kind != KindEscrow {
+		return fmt.Errorf("%w: %s", ErrOccupied, file)
+	}
+	return nil
 }
 
 // Covers is nil when the escrow holds what a backup of the same node needs. Errors:

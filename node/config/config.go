@@ -47,6 +47,8 @@ type Config struct {
 	Trust        Trust     // trust, optional: without anchors the node admits nobody
 	Store        Store     // store, optional: where the gallery's rows are kept
 	Pseudonym    Pseudonym // pseudonym, optional: where the pseudonym key is kept
+	KEK          KEK       // kek, optional: how long a key is kept that old backups need
+	Backup       Backup    // backup, optional: where the node itself keeps its key escrow
 	Policy       Policy    // policy, required
 	Log          Log       // log, optional
 	Recovery     Recovery  // recovery, optional
@@ -86,6 +88,22 @@ type Store struct {
 	// store.dsn_file, required for postgres: file with the connection string of the database, which may hold a
 	// password: nobody but the node's user may read it; a systemd credential will do
 	DSNFile string
+}
+
+// KEK says how long the keys are kept that wrap people's data keys.
+type KEK struct {
+	// kek.retention, default off, 1h to 3650d: the longest time for which a backup may open somebody who was erased
+	// after it. The node then replaces its KEK whenever half of it is over and destroys the one before half of it
+	// later, so that a backup opens for at least half of it: too short a time leaves no backup that opens
+	Retention time.Duration
+}
+
+// Backup says where the key escrow is kept that the node writes by itself.
+type Backup struct {
+	EscrowFile string // backup.escrow_file, default none: written anew whenever keys or what opens them change; best on another disk
+	// backup.escrow_recipients, required with escrow_file: file with at least two age recipients, one a line; who holds
+	// one of their identities, and what opens the root key, has the node's keys
+	EscrowRecipients string
 }
 
 // Pseudonym says where the key is that people's pseudonyms are computed with.

@@ -70,6 +70,8 @@ func TestLoad(t *testing.T) {
 		},
 		Store:     config.Store{Engine: config.EnginePostgres, DSNFile: filepath.Join(here, "store.dsn")},
 		Pseudonym: config.Pseudonym{Keystore: "/media/kaz/pseudonym", Holders: filepath.Join(here, "holders.json")},
+		KEK:       config.KEK{Retention: 90 * 24 * time.Hour},
+		Backup:    config.Backup{EscrowFile: filepath.Join(here, "..", "safe", "kaz.tamga-escrow"), EscrowRecipients: "/etc/tamga/who.txt"},
 		Policy:    config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}},
 		Log:       config.Log{Level: "debug"},
 		Recovery: config.Recovery{CheckpointFile: "/var/lib/tamga/kaz.checkpoint",
@@ -150,6 +152,11 @@ func TestProblems(t *testing.T) {
 		{"tag", minimal + "log: !mine {level: info}\n", "t:5:6: tags are not accepted"},
 		{"known-tag", minimal + "log: {level: !!str info}\n", "t:5:14: tags are not accepted"},
 		{"duplicate", minimal + "name: Again\n", `t:5:1: duplicate key "name", first at line 3`},
+		{"retention-unit", minimal + "kek: {retention: 90}\n", `t:5:18: kek.retention must be a duration with a unit`},
+		{"retention-days", minimal + "kek: {retention: 99999d}\n", `t:5:18: kek.retention must be a duration with a unit`},
+		{"retention-short", minimal + "kek: {retention: 10m}\n", `t:5:18: kek.retention must be from 1h to 3650d`},
+		{"retention-long", minimal + "kek: {retention: 3651d}\n", `t:5:18: kek.retention must be from 1h to 3650d`},
+		{"backup-half", minimal + "backup: {escrow_file: x}\n", `t:5:9: backup.escrow_file and backup.escrow_recipients belong together`},
 		{"pseudonym-inside", minimal + "pseudonym: {keystore: usb}\n", "t:5:23: pseudonym.keystore lies in the node's folder: whoever takes that has both"},
 		{"case", strings.Replace(minimal, "name", "Name", 1), `t:3:1: unknown key "Name": did you mean "name"?`},
 		{"number-key", minimal + "7: x\n", "t:5:1: key is not a word"},
@@ -341,8 +348,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 27 {
-		t.Errorf("checked %d keys, want 27", checked)
+	if checked != 29 {
+		t.Errorf("checked %d keys, want 29", checked)
 	}
 }
 

@@ -32,6 +32,14 @@ func (w *walker) config(root *yaml.Node) Config {
 		entry{"listen", false, func(n *yaml.Node, path string) { w.listen(n, path, &c.Listen) }},
 		entry{"trust", false, func(n *yaml.Node, path string) { w.trust(n, path, &c.Trust) }},
 		entry{"store", false, func(n *yaml.Node, path string) { w.store(n, path, &c.Store) }},
+		entry{"kek", false, func(n *yaml.Node, path string) {
+			w.mapping(n, path, entry{"retention", false, func(n *yaml.Node, path string) {
+				if s := w.text(n, path, ruleRetention); s != "" {
+					c.KEK.Retention, _ = parseDays(s)
+				}
+			}})
+		}},
+		entry{"backup", false, func(n *yaml.Node, path string) { w.backup(n, path, &c.Backup) }},
 		entry{"pseudonym", false, func(n *yaml.Node, path string) { w.pseudonym(n, path, &c.Pseudonym) }},
 		entry{"policy", true, func(n *yaml.Node, path string) {
 			w.mapping(n, path,
@@ -82,6 +90,16 @@ func (w *walker) store(n *yaml.Node, path string, s *Store) {
 			"store.dsn_file is missing: postgres needs to know its database")
 	case s.Engine == EngineBadger && s.DSNFile != "":
 		w.add(n, join(path, "dsn_file"), "set store.engine to postgres, or leave this out", "store.dsn_file is of no use to badger")
+	}
+}
+
+func (w *walker) backup(n *yaml.Node, path string, b *Backup) {
+	w.mapping(n, path,
+		entry{"escrow_file", false, w.intoPath(&b.EscrowFile)},
+		entry{"escrow_recipients", false, w.intoPath(&b.EscrowRecipients)},
+	)
+	if (b.EscrowFile == "") != (b.EscrowRecipients == "") {
+		w.add(n, path, "name both, or neither", "backup.escrow_file and backup.escrow_recipients belong together")
 	}
 }
 

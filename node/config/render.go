@@ -33,6 +33,9 @@ func (c Config) relative(base string) Config {
 	if c.Pseudonym.Holders != "" {
 		c.Pseudonym.Holders = shorten(c.Pseudonym.Holders)
 	}
+	if c.Backup.EscrowFile != "" {
+		c.Backup.EscrowFile, c.Backup.EscrowRecipients = shorten(c.Backup.EscrowFile), shorten(c.Backup.EscrowRecipients)
+	}
 	c.DataDir, c.Policy.Law = shorten(c.DataDir), shorten(c.Policy.Law)
 	c.Policy.Calibrations = slices.Clone(c.Policy.Calibrations)
 	for i, p := range c.Policy.Calibrations {
@@ -98,6 +101,7 @@ func (c Config) render() []byte {
 	c.renderTrust(&p)
 	c.renderStore(&p)
 	c.renderPseudonym(&p)
+	c.renderBackup(&p)
 	p.line("policy:")
 	p.line("  # The national law as Cedar policies.")
 	p.line("  law: %s", scalar(c.Policy.Law))
@@ -135,6 +139,29 @@ func (c Config) renderStore(p *page) {
 	p.line("  engine: %s", scalar(cmp.Or(c.Store.Engine, EngineBadger)))
 	p.line("  # For postgres: file with the connection string. It may hold a password, so only the node's user may read it.")
 	p.field("  ", "dsn_file", c.Store.DSNFile, "/etc/tamga/store.dsn")
+	p.line("")
+}
+
+func (c Config) renderBackup(p *page) {
+	comment := func(set bool) string {
+		if set {
+			return ""
+		}
+		return "# " // a section without content would be null
+	}
+	p.line("%skek:", comment(c.KEK.Retention != 0))
+	p.line("  # The longest time for which a backup may open somebody who was erased after it, 1h to 3650d. The node replaces")
+	p.line("  # and destroys its KEKs by itself then; a backup opens for at least half of this. Left out, it does neither.")
+	retention := ""
+	if c.KEK.Retention != 0 {
+		retention = days(c.KEK.Retention)
+	}
+	p.field("  ", "retention", retention, "90d")
+	p.line("%sbackup:", comment(c.Backup.EscrowFile != ""))
+	p.line("  # The node keeps its key escrow here, written anew whenever keys change: best on another disk. See")
+	p.line("  # `tamga backup --help`. The file of recipients has at least two age recipients, one a line.")
+	p.field("  ", "escrow_file", c.Backup.EscrowFile, "/media/safe/node.tamga-escrow")
+	p.field("  ", "escrow_recipients", c.Backup.EscrowRecipients, "/etc/tamga/escrow-recipients.txt")
 	p.line("")
 }
 
@@ -213,6 +240,14 @@ func scalar(s string) string {
 		panic("config: encoding a string: " + err.Error())
 	}
 	return strings.TrimSpace(b.String())
+}
+
+// days writes whole days as such.
+func days(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return duration(d)
 }
 
 // duration writes d without the zero units Go adds: 1m, not 1m0s.

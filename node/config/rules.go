@@ -134,6 +134,26 @@ func ruleRefresh(s string) (message, hint string) {
 	return "", ""
 }
 
+// parseDays reads a duration with a unit, which may also be days.
+func parseDays(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(s)
+}
+
+func ruleRetention(s string) (message, hint string) {
+	d, err := parseDays(s)
+	switch {
+	case err != nil:
+		return "must be a duration with a unit", "for example 90d or 36h"
+	case d < time.Hour || d > 3650*24*time.Hour:
+		return "must be from 1h to 3650d", ""
+	}
+	return "", ""
+}
+
 func ruleHostPort(s string) (message, hint string) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {

@@ -53,6 +53,8 @@ func ofBackup(err error) *failure {
 		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err, hint: "give --recipient twice or more, or --recipients-file; `age-keygen` makes identities"}
 	case errors.Is(err, backup.ErrKind):
 		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err, hint: "files *" + backup.BackupEnding + " are backups, and --keys takes the *" + backup.EscrowEnding}
+	case errors.Is(err, backup.ErrOccupied):
+		return &failure{exit: exitFailure, code: protocol.CodeExists, err: err, hint: "name another file for the key escrow; nothing was written. One that was cut off or altered has to be removed first"}
 	case errors.Is(err, backup.ErrExpired):
 		return &failure{exit: exitRefused, code: protocol.CodeBackupExpired, err: err}
 	case errors.Is(err, backup.ErrEarlier):

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
 )
@@ -73,35 +72,13 @@ func (a *app) writeEscrow(ctx context.Context, f escrowFlags) (err error) {
 		[][2]string{{"key escrow", f.to}, {"entity", l.EntityID}, {"created", l.Created.Format(time.RFC3339)}, {"holds", l.Keys.String()}})
 }
 
-// ownEscrow refuses a file for a key escrow that is there and is none of this node: to
-// write it would destroy something else.
+// ownEscrow refuses a file for a key escrow that is there and is none of this node.
 func ownEscrow(dir, file string) error {
-	f, err := os.Open(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("creating key escrow: %w", err)
-	}
-	defer f.Close()
 	configuration, err := entityConfiguration(dir)
 	if err != nil {
 		return err
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("creating key escrow: %w", err)
-	}
-	u, err := backup.ReadLabel(f, info.Size())
-	if err == nil {
-		// One that was damaged meanwhile may be replaced.
-		l, bad := u.Verify(configuration)
-		if bad == nil && l.Kind == backup.KindEscrow {
-			return nil
-		}
-	}
-	return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("creating key escrow: %s is there, and is none of this node's", file),
-		hint: "name another file with --keys; nothing was written. One that was cut off or altered has to be removed first"}
+	return backup.Replaceable(file, configuration)
 }
 
 func entityConfiguration(dir string) (string, error) {
@@ -131,4 +108,16 @@ func (n *backer) writeEscrow(ctx context.Context, dir, file string, recipients [
 		err = custody.WriteFile(file, b)
 	}
 	return l, err
+}
+
+// keepEscrow has the key escrow of the configuration follow a change of the keys, or of
+// what opens them. A running node does so, too, and goes on trying.
+func (a *app) keepEscrow(dir string, root custody.Root) {
+	file, err := node.RefreshEscrow(dir, root, time.Now())
+	if file != "" {
+		a.say("the key escrow was written anew: %s", file)
+	}
+	if err != nil {
+		a.say("warning: the key escrow was not written anew, and may hold keys that were destroyed: %v", err)
+	}
 }

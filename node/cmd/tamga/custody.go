@@ -142,6 +142,7 @@ func (a *app) changePassphrase(dir string, from rootFlags, newFile string) error
 	if err := custody.Protect(node.RootFile(dir), root, custody.Passphrase(fresh, custody.DefaultParams())); err != nil {
 		return err
 	}
+	a.keepEscrow(dir, root)
 	a.say("hint: copies of the old %s still open with the old passphrase; destroy them", filepath.Base(node.RootFile(dir)))
 	p, err := custody.Inspect(node.RootFile(dir))
 	if err != nil {
@@ -295,6 +296,7 @@ every custodian of the transcript has proved that he holds his share.`,
 			if err := custody.Unprotect(node.RootFile(t.dir), root, kind); err != nil {
 				return err
 			}
+			a.keepEscrow(t.dir, root)
 			p, err := custody.Inspect(node.RootFile(t.dir))
 			if err != nil {
 				return err
@@ -366,6 +368,7 @@ with --pkcs11-module and the PIN. Needs a build with -tags pkcs11.`,
 			if err = errors.Join(err, k.Close()); err != nil {
 				return err
 			}
+			a.keepEscrow(dir, root)
 			p, err := custody.Inspect(node.RootFile(dir))
 			if err != nil {
 				return err

@@ -99,8 +99,10 @@ func (a *app) keyListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the keys that rotate and their generations",
-		Long: `Lists every generation with its state: prepared, active, old or retiring. The node may run,
-and then says how far a retirement is.`,
+		Long: `Lists every generation with its state: prepared, active, old or retiring, and since when it
+has been the active one. The node may run, and then says how far a retirement is. With
+kek.retention in tamga.yaml it says until when a kek is to be destroyed, and warns when that
+is over.`,
 		Example: `  tamga key list --dir kaz --passphrase-file pass.txt -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -127,6 +129,9 @@ func (k listedKey) states() string {
 	var states []string
 	for _, g := range k.Generations {
 		state := fmt.Sprintf("%d %s", g.Number, g.State)
+		if g.Due != nil {
+			state += ", to be destroyed by " + g.Due.Format(time.RFC3339)
+		}
 		if r := k.Retirement; r != nil && g.Number < r.Keep {
 			state += r.progress()
 		}
@@ -136,9 +141,14 @@ func (k listedKey) states() string {
 }
 
 func (a *app) emitKeys(ctx context.Context, dir string, roots node.Roots) error {
-	families, err := node.Keys(dir, roots)
+	families, err := node.Keys(dir, roots, time.Now())
 	if err != nil {
 		return err
+	}
+	for _, f := range families {
+		if f.Overdue {
+			a.say("warning: a %s is older than kek.retention allows: backups open who was erased longer ago. Retire it: tamga key rotate", f.Name)
+		}
 	}
 	there := a.keysThere(ctx, dir)
 	var rows [][2]string
@@ -225,6 +235,7 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 			}
 			a.say("%s: %s %s", verb, f, strings.Trim(fmt.Sprint(numbers), "[]"))
 			a.takeUp(c.Context(), running)
+			a.keepEscrow(dir, roots.Node)
 			a.say("hint: %s", next)
 			return a.emitKeys(c.Context(), dir, roots)
 		},
@@ -276,7 +287,7 @@ func (a *app) rotateRoot(ctx context.Context, verb, dir string, from rootFlags, 
 			return err
 		}
 		number, err = node.RetireRoot(dir, o.root)
-		next = "destroy copies of root.json and keystore.json from before: together with what opened them they give every key of then"
+		next = "destroy key escrows and copies of root.json and keystore.json from before: together with what opened them they give every key of then"
 	}
 	if err != nil {
 		return err
@@ -289,6 +300,7 @@ func (a *app) rotateRoot(ctx context.Context, verb, dir string, from rootFlags, 
 	}
 	a.say("%s: %s %d", verb, node.RootKey, number)
 	a.takeUp(ctx, running)
+	a.keepEscrow(dir, root)
 	a.say("hint: %s", next)
 	return a.emitKeys(ctx, dir, node.Roots{Node: root})
 }

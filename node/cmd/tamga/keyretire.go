@@ -124,7 +124,7 @@ func allHave(ctx context.Context, r rotation) error {
 	if r.running == nil || !node.IsUsed(r.key) || r.risk == riskReplicas {
 		return nil
 	}
-	families, err := node.Keys(r.dir, r.roots)
+	families, err := node.Keys(r.dir, r.roots, time.Now())
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (p *retireProgress) follow(ctx context.Context, r rotation) (gone []uint32,
 
 // before are the generations of a key before keep that are in the keystore.
 func before(r rotation, keep uint32) (numbers []uint32, err error) {
-	families, err := node.Keys(r.dir, r.roots)
+	families, err := node.Keys(r.dir, r.roots, time.Now())
 	for _, f := range families {
 		for _, g := range f.Generations {
 			if f.Name == r.key && g.Number < keep {

@@ -169,6 +169,9 @@ func statusRows(s node.Status) [][2]string {
 		{"law", s.Law.Version + " (" + confirmed + "), serves " + strings.Join(s.Law.Serves, ", ")},
 		{"subjects", fmt.Sprint(s.Subjects)}, {"ledger", fmt.Sprintf("%s, %d entries", s.Ledger.Origin, s.Ledger.Size)},
 	}
+	for _, what := range s.Attention {
+		rows = append(rows, [2]string{"look after", what.Text()})
+	}
 	if s.Full {
 		rows = append(rows, [2]string{"disk", "too little space is left: nothing is enrolled or erased"})
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -58,7 +59,8 @@ them, opens to who has the root key and the KEK of that time. Rotating the KEK a
 the old one (` + "`tamga key rotate retire kek`" + `) ends that for every backup and every copy of
 gallery or database, however old: nothing opens them then but a key escrow or a copy of
 keystore.json from before. Destroy those (` + "`tamga backup list`" + ` names escrows that it
-sees), and retire the KEK as often as your rules want erasure to be final.
+sees), and retire the KEK as often as your rules want erasure to be final, or have the node
+do that (kek.retention in tamga.yaml). The output says which KEK that is, and by when.
 
 Somebody whose keyring is damaged can be erased, too, by the number or by --damaged and the
 handle under which ` + "`tamga gallery fsck`" + ` lists the person, when no one knows the number:
@@ -83,8 +85,21 @@ says that nobody is enrolled under this number.`,
 
 // erasedSubject is the command's JSON result.
 type erasedSubject struct {
-	Erased  bool `json:"erased"`
-	Records int  `json:"records"`
+	Erased   bool       `json:"erased"`
+	Records  int        `json:"records"`
+	FinalKEK uint32     `json:"final_kek,omitempty"` // backups of before open until it is retired
+	FinalBy  *time.Time `json:"final_by,omitempty"`  // when kek.retention does that
+}
+
+// final says until when backups of before open.
+func (e erasedSubject) final() string {
+	switch {
+	case !e.Erased:
+		return "nothing was erased"
+	case e.FinalBy != nil:
+		return fmt.Sprintf("by %s, when kek %d is retired by itself (kek.retention), once the key escrows of before are destroyed", e.FinalBy.Format(time.RFC3339), e.FinalKEK)
+	}
+	return fmt.Sprintf("after kek %d is retired (tamga key rotate prepare, activate, retire kek) and the key escrows of before are destroyed", e.FinalKEK)
 }
 
 func (a *app) eraseSubject(ctx context.Context, e eraseFlags) error {
@@ -108,7 +123,8 @@ func (a *app) eraseSubject(ctx context.Context, e eraseFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := a.emit(r, [][2]string{{"erased", fmt.Sprint(r.Erased)}, {"records destroyed", fmt.Sprint(r.Records)}}); err != nil {
+	if err := a.emit(r, [][2]string{{"erased", fmt.Sprint(r.Erased)}, {"records destroyed", fmt.Sprint(r.Records)},
+		{"final against backups", r.final()}}); err != nil {
 		return err
 	}
 	if !r.Erased {
@@ -163,7 +179,12 @@ func (a *app) erase(ctx context.Context, e eraseFlags, id pseudonym.Identifier) 
 	} else {
 		r.Records, err = g.Erase(ctx, id)
 	}
-	r.Erased = err == nil
+	if r.Erased = err == nil; r.Erased {
+		f := g.Finality()
+		if r.FinalKEK = f.KEK; !f.By.IsZero() {
+			r.FinalBy = &f.By
+		}
+	}
 	if errors.Is(err, gallery.ErrSound) {
 		err = usage("%s", gallery.ErrSound)
 	}

@@ -120,6 +120,7 @@ func (p *renewalProgress) stopped(ctx context.Context, f renewFlags) (renewal, e
 	if err != nil {
 		return renewal{}, unfinished(classify(err))
 	}
+	p.app.keepEscrow(f.node.dir, roots.Node)
 	return renewal{State: string(done.State), Generation: done.Generation, Resumed: done.Resumed, Looked: done.Looked, Renewed: done.Renewed,
 		Subjects: done.Subjects, Destroyed: append([]uint32{}, done.Destroyed...)}, nil
 }
