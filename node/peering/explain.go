@@ -25,7 +25,7 @@ func (p *Peers) Explain(ctx context.Context, name string) (Explanation, error) {
 		return Explanation{}, trust.ErrNotMember
 	}
 	polled := p.poll(ctx)
-	e := Explanation{Explanation: explain.Resolve(ctx, p.cfg.Anchors, p.statements, id, p.cfg.Now())}
+	e := Explanation{Explanation: explain.Resolve(ctx, p.keeper.Anchors(), p.statements, id, p.cfg.Now())}
 	if e.Outcome == explain.Undetermined && p.keeper.Excludes(id) {
 		e.Outcome = explain.NotMember // what could not be fetched would not change that
 	}

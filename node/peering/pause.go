@@ -259,7 +259,7 @@ func (p *Peers) SelfSuspended() bool { return p.suspended.Load() }
 // Anchors returns the newest listing of each Anchor that publishes one.
 func (p *Peers) Anchors() []AnchorState {
 	var out []AnchorState
-	for _, a := range p.cfg.Anchors {
+	for _, a := range p.keeper.Anchors() {
 		s := AnchorState{EntityID: a.EntityID, Location: a.Location, KeyIDs: keyIDs(a)}
 		if l, _, ok := p.keeper.Held(a.EntityID); ok {
 			s.Sequence, s.IssuedAt, s.Members, s.Suspended = l.Sequence, l.IssuedAt, len(l.Members), len(l.Suspended)

@@ -113,7 +113,7 @@ func Open(cfg Config) (*Peers, error) {
 			return n.PeerID, n.Addresses, err == nil && len(n.Addresses) > 0
 		},
 	}
-	if p.Directory, err = directory.New(cfg.Anchors, p.statements, filepath.Join(cfg.DataDir, "trust.json")); err != nil {
+	if p.Directory, err = directory.New(p.keeper.Anchors(), p.statements, filepath.Join(cfg.DataDir, "trust.json")); err != nil {
 		return nil, err
 	}
 	for _, l := range p.keeper.Listings() {
@@ -187,6 +187,7 @@ func (p *Peers) Refresh(ctx context.Context, now time.Time) (directory.Report, e
 // poll looks at the bundles and takes over what is new.
 func (p *Peers) poll(ctx context.Context) error {
 	news, err := p.source.Poll(ctx)
+	p.UseAnchors(p.keeper.Anchors())
 	for _, l := range news {
 		p.take(l)
 	}
@@ -243,6 +244,7 @@ func (p *Peers) Wake() <-chan struct{} { return p.wake }
 func (p *Peers) Serve(_ context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
 	p.Heard(from)
 	reply, l, newer, err := p.keeper.Serve(frame, p.cfg.Now())
+	p.UseAnchors(p.keeper.Anchors())
 	if newer {
 		p.take(l)
 	}

@@ -135,3 +135,16 @@ func (a *Authority) Publish() (Publication, error) {
 	}
 	return p, nil
 }
+
+// Resign signs every enrolment anew with the present key, so that files signed with
+// another are not needed any more; each is durable when it is done.
+func (a *Authority) Resign() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for id, m := range a.members {
+		if err := a.store.save(m.Enrolment); err != nil {
+			return fmt.Errorf("signing enrolment of %q anew: %w", id.Clip(), err)
+		}
+	}
+	return nil
+}

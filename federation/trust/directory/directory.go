@@ -17,7 +17,7 @@ import (
 // immutable snapshot and never block or fetch; [Directory.Refresh] replaces it.
 // Safe for concurrent use.
 type Directory struct {
-	anchors   []trust.Anchor // immutable after New
+	anchors   atomic.Pointer[[]trust.Anchor]
 	source    trust.Source
 	cacheFile string
 
@@ -50,7 +50,8 @@ func New(anchors []trust.Anchor, source trust.Source, cacheFile string) (*Direct
 			return nil, fmt.Errorf("opening directory: anchor %d has no Entity Identifier or no keys", i)
 		}
 	}
-	d := &Directory{anchors: anchors, source: source, cacheFile: cacheFile, markStaleness: defaultMarkStaleness}
+	d := &Directory{source: source, cacheFile: cacheFile, markStaleness: defaultMarkStaleness}
+	d.anchors.Store(&anchors)
 	loaded, err := d.loadSnapshot(cacheFile)
 	if err != nil {
 		return nil, fmt.Errorf("opening directory: %w", err)
@@ -69,6 +70,10 @@ func (d *Directory) Bound(chains, marks time.Duration) {
 		d.snapshot.Store(s)
 	}
 }
+
+// UseAnchors replaces the Anchors by the same ones with other keys, after they have changed
+// them. What was verified before stands until it is refreshed or runs out.
+func (d *Directory) UseAnchors(anchors []trust.Anchor) { d.anchors.Store(&anchors) }
 
 // Member returns the member that the peer ID belongs to, and whether there is one
 // whose chain holds at now. It is the transport's gate: false means refuse.

@@ -50,7 +50,7 @@ func (d *Directory) issuerOf(c trust.Chain, ev evidence) (issuer, bool) {
 	case u.Issuer == c.Leaf:
 		return issuer{u.Issuer, c.JWKS, c.ExpiresAt, hasStatus(c.Metadata)}, true
 	}
-	by, err := trust.VerifyUndated(ev.Issuer, d.anchors)
+	by, err := trust.VerifyUndated(ev.Issuer, *d.anchors.Load())
 	if err != nil || by.Leaf != u.Issuer || by.Anchor != c.Anchor {
 		return issuer{}, false
 	}

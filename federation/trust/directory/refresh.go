@@ -57,7 +57,7 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 	var faults []error
 	var candidates []*entry
 	dark := false
-	for _, a := range d.anchors {
+	for _, a := range *d.anchors.Load() {
 		w := walk{d: d, anchor: a, old: old, report: &report, now: now, seen: map[trust.EntityID]bool{a.EntityID: true}, chains: map[trust.EntityID]trust.Chain{}}
 		w.below(ctx, a.EntityID, trust.Chain{})
 		w.addMarks(ctx)

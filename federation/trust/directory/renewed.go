@@ -16,7 +16,7 @@ func (d *Directory) Renewed(id trust.EntityID, configuration string, now time.Ti
 	if !ok || !d.vouched(e) {
 		return trust.Node{}, trust.ErrNotMember
 	}
-	c, err := trust.VerifyChain(append([]string{configuration}, e.chain[1:]...), d.anchors, now)
+	c, err := trust.VerifyChain(append([]string{configuration}, e.chain[1:]...), *d.anchors.Load(), now)
 	if err != nil {
 		return trust.Node{}, err
 	}

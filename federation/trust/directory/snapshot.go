@@ -208,7 +208,7 @@ func (d *Directory) loadSnapshot(path string) (*snapshot, error) {
 	}
 	var members []*entry
 	for _, m := range f.Members {
-		if c, err := trust.VerifyUndated(m.Chain, d.anchors); err == nil {
+		if c, err := trust.VerifyUndated(m.Chain, *d.anchors.Load()); err == nil {
 			if e, err := newEntry(c, m.Checked); err == nil {
 				// The marks are looked at as of then; their times are checked when they are asked for.
 				e.evidence, e.node.Marks = m.Marks, d.marks(c, m.Marks, m.Checked)

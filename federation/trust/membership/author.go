@@ -29,8 +29,11 @@ type AuthorConfig struct {
 	Key jose.PrivateKey
 	// File holds the last listing, so that the next one has the next number. Its loss is
 	// the loss of the Anchor's word: members believe no listing with a lower number.
-	File  string
-	Clock func() time.Time
+	File string
+	// Rollover holds the authority's Entity Configurations that changed its keys, in order.
+	// The one of now is added when it has others than the last.
+	Rollover string
+	Clock    func() time.Time
 }
 
 // Author is the Anchor's side: it signs listings and bundles. Safe for concurrent use.
@@ -59,8 +62,8 @@ type Published struct {
 
 // NewAuthor returns the author of an authority's listings.
 func NewAuthor(cfg AuthorConfig) (*Author, error) {
-	if cfg.Authority == nil || cfg.Key.IsZero() || cfg.File == "" || cfg.Clock == nil {
-		return nil, errors.New("opening author: authority, key, file and clock are required")
+	if cfg.Authority == nil || cfg.Key.IsZero() || cfg.File == "" || cfg.Rollover == "" || cfg.Clock == nil {
+		return nil, errors.New("opening author: authority, key, files and clock are required")
 	}
 	return &Author{cfg: cfg, id: cfg.Authority.Anchor().EntityID}, nil
 }
@@ -94,7 +97,8 @@ func (a *Author) updateLocked(members []authority.Enrolment) (Listing, string, e
 		if err != nil {
 			return Listing{}, "", err
 		}
-		if slices.Equal(last.Members, next.Members) && slices.Equal(last.Suspended, next.Suspended) {
+		// One that another key signed is signed anew before that key goes.
+		if slices.Equal(last.Members, next.Members) && slices.Equal(last.Suspended, next.Suspended) && signedBy(token, a.cfg.Key) {
 			return last, token, nil
 		}
 		next.Sequence = last.Sequence + 1
@@ -107,6 +111,12 @@ func (a *Author) updateLocked(members []authority.Enrolment) (Listing, string, e
 		return Listing{}, "", err
 	}
 	return next, token, replace(a.cfg.File, []byte(token+"\n"))
+}
+
+// signedBy reports whether a verified token names the key as that of its signature.
+func signedBy(token string, key jose.PrivateKey) bool {
+	_, err := jose.Verify(token, listingType, jose.NewKeySet(key.Public()))
+	return err == nil
 }
 
 // last reads the listing signed last, under any key that the authority names.
@@ -124,6 +134,46 @@ func (a *Author) last(token string) (Listing, error) {
 		return Listing{}, fmt.Errorf("reading last listing %s: %w", filepath.Base(a.cfg.File), err)
 	}
 	return l, nil
+}
+
+// Announce records the authority's keys when they are others than before; durable on
+// return. Call it after every change of keys.
+func (a *Author) Announce() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	token, err := a.cfg.Authority.Configuration()
+	if err == nil {
+		_, err = a.rolloverLocked(token)
+	}
+	return err
+}
+
+// rolloverLocked returns the history of the authority's keys, with token at its end when
+// that has others.
+func (a *Author) rolloverLocked(token string) ([]string, error) {
+	b, err := os.ReadFile(a.cfg.Rollover)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading history of keys: %w", err)
+	}
+	history := strings.Fields(string(b))
+	s, err := trust.ParseStatement(token)
+	if err != nil {
+		return nil, err
+	}
+	if len(history) > 0 {
+		last, err := trust.ParseStatement(history[len(history)-1])
+		if err != nil {
+			return nil, fmt.Errorf("reading history of keys: %w", err)
+		}
+		if sameKeys(last.Keys(), s.Keys()) {
+			return history, nil
+		}
+	}
+	history = append(history, token)
+	if len(history) > maxRollover {
+		history = history[len(history)-maxRollover:]
+	}
+	return history, replace(a.cfg.Rollover, []byte(strings.Join(history, "\n")+"\n"))
 }
 
 // current makes the bundle again when members changed or a quarter of the life of what is
@@ -146,10 +196,14 @@ func (a *Author) current() ([]byte, string, Published, error) {
 	if err != nil {
 		return nil, "", Published{}, err
 	}
+	history, err := a.rolloverLocked(p.Configuration)
+	if err != nil {
+		return nil, "", Published{}, err
+	}
 	if p.Resolved == nil {
 		p.Resolved = []string{}
 	}
-	b, err := json.Marshal(Bundle{Version: bundleVersion, Notice: Notice{p.Configuration, token}, Resolved: p.Resolved})
+	b, err := json.Marshal(Bundle{Version: bundleVersion, Notice: Notice{p.Configuration, token}, Rollover: history, Resolved: p.Resolved})
 	if err != nil {
 		return nil, "", Published{}, fmt.Errorf("making bundle: %w", err)
 	}

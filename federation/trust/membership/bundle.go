@@ -24,6 +24,9 @@ const (
 type Bundle struct {
 	Version int `json:"version"`
 	Notice
+	// Rollover holds the Anchor's Entity Configurations that changed its keys, the oldest
+	// first, for those who have older ones from out of band.
+	Rollover []string `json:"rollover"`
 	// Resolved holds a resolve response about each member.
 	Resolved []string `json:"resolved"`
 }
@@ -37,8 +40,8 @@ func ParseBundle(b []byte) (Bundle, error) {
 	if err := json.Unmarshal(b, &out); err != nil || out.Version != bundleVersion {
 		return Bundle{}, errors.New("reading bundle: not a bundle of this version")
 	}
-	if len(out.Resolved) > maxMembers {
-		return Bundle{}, fmt.Errorf("reading bundle: over %d members", maxMembers)
+	if len(out.Resolved) > maxMembers || len(out.Rollover) > maxRollover {
+		return Bundle{}, fmt.Errorf("reading bundle: over %d members or %d changes of keys", maxMembers, maxRollover)
 	}
 	return out, nil
 }

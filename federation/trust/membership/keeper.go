@@ -26,11 +26,13 @@ var ErrUnknownAnchor = errors.New("not a configured Trust Anchor")
 // Keeper holds the newest listing of each Trust Anchor, in memory and in a file. Safe for
 // concurrent use.
 type Keeper struct {
-	anchors []trust.Anchor // immutable after New
-	file    string         // immutable after New
+	configured []trust.Anchor // immutable after New; with the keys from out of band
+	file       string         // immutable after New
 
-	mu   sync.Mutex
-	held map[trust.EntityID]held // guarded by mu; the file holds the same
+	mu      sync.Mutex
+	anchors []trust.Anchor              // guarded by mu; with the keys that they have now
+	rolled  map[trust.EntityID][]string // guarded by mu; the Entity Configurations that changed them
+	held    map[trust.EntityID]held     // guarded by mu; the file holds the same
 }
 
 type held struct {
@@ -40,6 +42,7 @@ type held struct {
 
 type keeperFile struct {
 	Version int      `json:"version"`
+	Rolled  []string `json:"rolled"`
 	Notices []Notice `json:"notices"`
 }
 
@@ -47,7 +50,7 @@ type keeperFile struct {
 // when there is something to hold. What in it does not verify any more is left out; a file
 // that cannot be read is an error.
 func NewKeeper(anchors []trust.Anchor, file string) (*Keeper, error) {
-	k := &Keeper{anchors: anchors, file: file, held: make(map[trust.EntityID]held)}
+	k := &Keeper{configured: anchors, file: file, anchors: slices.Clone(anchors), held: make(map[trust.EntityID]held), rolled: make(map[trust.EntityID][]string)}
 	if file == "" {
 		return k, nil
 	}
@@ -68,34 +71,75 @@ func NewKeeper(anchors []trust.Anchor, file string) (*Keeper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading listings: %w", err)
 	}
+	for i, a := range k.anchors {
+		k.anchors[i], k.rolled[a.EntityID] = rollover(a, f.Rolled)
+	}
 	for _, n := range f.Notices {
 		// They were in time when they were taken over, and nothing newer is known.
-		if l, err := k.check(n); err == nil {
+		if l, _, err := k.checkLocked(n); err == nil {
 			k.held[l.Anchor] = held{n, l}
 		}
 	}
 	return k, nil
 }
 
-// check verifies a notice but for its times.
-func (k *Keeper) check(n Notice) (Listing, error) {
+// Anchors returns the Anchors with the keys that they have now. The slice is the caller's.
+func (k *Keeper) Anchors() []trust.Anchor {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.anchors)
+}
+
+// Follow takes over changes of an Anchor's keys: Entity Configurations of it, the oldest
+// first, each signed with a key known by then. It returns whether there was one that was new.
+func (k *Keeper) Follow(anchor trust.EntityID, tokens []string) (bool, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	changed, err := k.followLocked(anchor, tokens)
+	if changed {
+		err = k.saveLocked()
+	}
+	return changed, err
+}
+
+func (k *Keeper) followLocked(anchor trust.EntityID, tokens []string) (bool, error) {
+	i := slices.IndexFunc(k.anchors, func(a trust.Anchor) bool { return a.EntityID == anchor })
+	if i < 0 {
+		return false, ErrUnknownAnchor
+	}
+	// What was learnt before comes first: a history that begins later is followed, too.
+	next, used := rollover(k.configured[i], append(slices.Clone(k.rolled[anchor]), tokens...))
+	if sameKeys(next.Keys, k.anchors[i].Keys) {
+		return false, nil
+	}
+	if len(used) > maxRollover {
+		return false, errors.New("following the keys of a Trust Anchor: too many changes; give the node the anchor's present trust-anchor.json")
+	}
+	k.anchors[i], k.rolled[anchor] = next, used
+	return true, nil
+}
+
+// checkLocked verifies a notice but for its times, and returns which Anchor it is of.
+func (k *Keeper) checkLocked(n Notice) (Listing, int, error) {
 	id, err := n.anchorOf()
 	if err != nil {
-		return Listing{}, err
+		return Listing{}, 0, err
 	}
 	i := slices.IndexFunc(k.anchors, func(a trust.Anchor) bool { return a.EntityID == id })
 	if i < 0 {
-		return Listing{}, ErrUnknownAnchor
+		return Listing{}, 0, ErrUnknownAnchor
 	}
-	l, _, err := n.verify(k.anchors[i])
-	return l, err
+	l, err := n.verify(k.anchors[i])
+	return l, i, err
 }
 
 // Offer takes a notice over when it is of a configured Anchor, in order, and newer than
-// what is held; newer says whether it was. On an error nothing changes, except that one
-// of writing the file leaves the notice in force until the node stops.
+// what is held; newer says whether its listing was. On an error nothing changes, except that
+// one of writing the file leaves the notice in force until the node stops.
 func (k *Keeper) Offer(n Notice, now time.Time) (_ Listing, newer bool, err error) {
-	l, err := k.check(n)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l, _, err := k.checkLocked(n)
 	if err != nil {
 		return Listing{}, false, err
 	}
@@ -106,16 +150,28 @@ func (k *Keeper) Offer(n Notice, now time.Time) (_ Listing, newer bool, err erro
 	if l.IssuedAt.After(now.Add(clockSkew)) || s.IssuedAt().After(now.Add(clockSkew)) {
 		return Listing{}, false, errors.New("taking over listing: issued in the future; compare the clocks")
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if h, ok := k.held[l.Anchor]; ok && !l.after(h.listing, n, h.notice) {
+	h, known := k.held[l.Anchor]
+	newer = !known || l.after(h.listing, n, h.notice)
+	if !newer && !(l.Sequence == h.listing.Sequence && n.Listing == h.notice.Listing && s.IssuedAt().After(issued(h.notice))) {
 		return h.listing, false, nil
 	}
 	if !now.Before(s.ExpiresAt()) {
 		return Listing{}, false, fmt.Errorf("taking over listing: the Trust Anchor's Entity Configuration: %w", trust.ErrExpired)
 	}
+	if _, err := k.followLocked(l.Anchor, []string{n.Configuration}); err != nil {
+		return Listing{}, false, err
+	}
 	k.held[l.Anchor] = held{n, l}
-	return l, true, k.saveLocked()
+	return l, newer, k.saveLocked()
+}
+
+// issued is when the Entity Configuration in a notice was signed.
+func issued(n Notice) time.Time {
+	s, err := trust.ParseStatement(n.Configuration)
+	if err != nil {
+		return time.Time{}
+	}
+	return s.IssuedAt()
 }
 
 // after orders two listings of one Anchor. Two with one number can only come from an
@@ -138,8 +194,9 @@ func (k *Keeper) saveLocked() error {
 	if k.file == "" {
 		return nil
 	}
-	f := keeperFile{Version: keeperVersion, Notices: []Notice{}}
+	f := keeperFile{Version: keeperVersion, Rolled: []string{}, Notices: []Notice{}}
 	for _, a := range k.anchors {
+		f.Rolled = append(f.Rolled, k.rolled[a.EntityID]...)
 		if h, ok := k.held[a.EntityID]; ok {
 			f.Notices = append(f.Notices, h.notice)
 		}

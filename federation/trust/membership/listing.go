@@ -126,21 +126,14 @@ type Notice struct {
 	Listing string `json:"listing" cbor:"2,keyasint"`
 }
 
-// verify verifies a notice of the Anchor: its Entity Configuration under the keys that
-// came from out of band, the listing under those that it names.
-func (n Notice) verify(a trust.Anchor) (Listing, jose.KeySet, error) {
-	if _, err := jose.Verify(n.Configuration, statementType, a.Keys); err != nil {
-		return Listing{}, jose.KeySet{}, fmt.Errorf("verifying Entity Configuration of the Trust Anchor: %w", err)
-	}
-	s, err := trust.ParseStatement(n.Configuration)
+// verify verifies a notice of the Anchor: its Entity Configuration under the keys that are
+// known of it, the listing under those that it names.
+func (n Notice) verify(a trust.Anchor) (Listing, error) {
+	s, err := announced(a, n.Configuration)
 	if err != nil {
-		return Listing{}, jose.KeySet{}, err
+		return Listing{}, fmt.Errorf("verifying Entity Configuration of the Trust Anchor: %w", err)
 	}
-	if !s.IsConfiguration() || s.Subject() != a.EntityID {
-		return Listing{}, jose.KeySet{}, errors.New("verifying Entity Configuration of the Trust Anchor: it is of another Entity")
-	}
-	l, err := verifyListing(n.Listing, a.EntityID, s.Keys())
-	return l, s.Keys(), err
+	return verifyListing(n.Listing, a.EntityID, s.Keys())
 }
 
 // anchorOf says of which Anchor a notice claims to be.

@@ -55,11 +55,17 @@ func newWorld(t testing.TB, members ...string) *world {
 
 func (w *world) open(t testing.TB, keyName string) {
 	t.Helper()
+	w.openWith(t, keyName, jose.KeySet{})
+}
+
+// openWith opens it under a key, with others announced beside it.
+func (w *world) openWith(t testing.TB, keyName string, also jose.KeySet) {
+	t.Helper()
 	var err error
 	clock := func() time.Time { return w.now }
-	w.authority, err = authority.New(authority.Config{EntityID: anchorID, Key: key(t, keyName), Dir: filepath.Join(w.dir, "members"), Clock: clock})
+	w.authority, err = authority.New(authority.Config{EntityID: anchorID, Key: key(t, keyName), Keys: also, Dir: filepath.Join(w.dir, "members"), Clock: clock})
 	if err == nil {
-		w.author, err = membership.NewAuthor(membership.AuthorConfig{Authority: w.authority, Key: key(t, keyName), File: filepath.Join(w.dir, "listing.jwt"), Clock: clock})
+		w.author, err = membership.NewAuthor(membership.AuthorConfig{Authority: w.authority, Key: key(t, keyName), File: filepath.Join(w.dir, "listing.jwt"), Rollover: filepath.Join(w.dir, "rollover.jwts"), Clock: clock})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -289,6 +295,66 @@ func TestForged(t *testing.T) {
 	}
 	if _, newer, err := m.keeper.Offer(membership.Notice{}, w.now); err == nil || newer {
 		t.Error("an empty notice was taken over")
+	}
+}
+
+// TestRollover: an Anchor changes its key while members run, are away, or come later with
+// the old one from out of band; who has the old key afterwards has nothing.
+func TestRollover(t *testing.T) {
+	w, dir := newWorld(t, "KAZ"), t.TempDir()
+	old := w.publish(t, dir)
+	file := filepath.Join(t.TempDir(), "listings.json")
+	running := newMember(t, w, old, file)
+	running.refresh(t, w)
+	keysNow := func(m member) int { return m.keeper.Anchors()[0].Keys.Len() }
+	step := func(current string, also ...string) {
+		t.Helper()
+		w.now = w.now.Add(time.Hour)
+		var more []jose.PublicKey
+		for _, name := range also {
+			more = append(more, key(t, name).Public())
+		}
+		w.openWith(t, current, jose.NewKeySet(more...))
+		if err := w.authority.Resign(); err != nil {
+			t.Fatal(err)
+		}
+		w.publish(t, dir)
+	}
+	follow := func(m member) {
+		t.Helper()
+		if _, err := m.source.Poll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		m.directory.UseAnchors(m.keeper.Anchors())
+		m.refresh(t, w)
+	}
+	step(anchorID, "next") // prepared
+	follow(running)
+	if keysNow(running) != 2 {
+		t.Fatalf("%d keys", keysNow(running))
+	}
+	step("next", anchorID) // activated
+	follow(running)
+	step("next") // retired
+	follow(running)
+	if keysNow(running) != 1 || len(running.directory.Members(w.now)) != 1 {
+		t.Errorf("%d keys, %d members", keysNow(running), len(running.directory.Members(w.now)))
+	}
+	follow(newMember(t, w, old, file)) // restarted
+	late := newMember(t, w, old, "")
+	follow(late)
+	if keysNow(late) != 1 || len(late.directory.Members(w.now)) != 1 {
+		t.Error("who has the old key from out of band did not follow")
+	}
+	w.now = w.now.Add(time.Hour)
+	w.dir = t.TempDir()
+	w.open(t, anchorID)
+	token, err := w.authority.Configuration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed, _ := running.keeper.Follow(anchorID, []string{token}); changed || keysNow(running) != 1 {
+		t.Error("a retired key was followed back")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -129,6 +130,9 @@ func (s *Source) poll(ctx context.Context, a trust.Anchor, before state) (state,
 	if id, err := bundle.anchorOf(); err != nil || id != a.EntityID {
 		return before, Listing{}, false, errors.New("the bundle is not of this Trust Anchor")
 	}
+	if _, err := s.keeper.Follow(a.EntityID, bundle.Rollover); err != nil {
+		return before, Listing{}, false, err
+	}
 	l, newer, err := s.keeper.Offer(bundle.Notice, s.clock())
 	if err != nil {
 		return before, Listing{}, false, err
@@ -209,7 +213,10 @@ func (s *Source) EntityConfiguration(ctx context.Context, id trust.EntityID) (st
 	}
 	token, err := s.Source.EntityConfiguration(ctx, id)
 	if err == nil {
-		return token, nil
+		if slices.ContainsFunc(s.anchors, func(a trust.Anchor) bool { return a.EntityID == id }) {
+			_, err = s.keeper.Follow(id, []string{token}) // one that publishes no bundle
+		}
+		return token, err
 	}
 	for _, a := range s.anchors {
 		st, _ := s.of(a.EntityID)

@@ -1,26 +1,23 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
-	"github.com/tamga-id/tamga/federation/trust/membership"
+	"github.com/tamga-id/tamga/node/keys"
 )
 
 // Files of a Trust Anchor's folder.
@@ -31,7 +28,7 @@ const (
 	anchorKeystore = "keystore.json"
 	anchorMembers  = "members"
 	anchorListing  = "listing.jwt"
-	anchorSecret   = "federation-key"
+	anchorRollover = "rollover.jwts"
 )
 
 // anchorFile is what `tamga anchor init` decided.
@@ -59,7 +56,7 @@ folder, which any web server serves and any disk carries.`,
   tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
 	}
 	c.AddCommand(a.anchorInit(), a.anchorEnroll(), a.anchorList(), a.anchorSuspend(), a.anchorReinstate(), a.anchorRemove(),
-		a.anchorServe(), a.anchorPublish())
+		a.anchorServe(), a.anchorPublish(), a.anchorRotate())
 	return c
 }
 
@@ -121,11 +118,16 @@ func (a *app) makeAnchor(dir string, s anchorFile, location, passphraseFile stri
 		return fmt.Errorf("making trust anchor: %w", err)
 	}
 	defer root.Wipe()
-	key, err := jose.GenerateKey()
+	secrets := make(map[string][]byte)
+	defer wipeAll(secrets)
+	if err := keys.Add(secrets, anchorKey, time.Now()); err != nil {
+		return fmt.Errorf("making trust anchor: %w", err)
+	}
+	key, _, err := anchorKeys(secrets)
 	if err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
 	}
-	if err := custody.CreateKeystore(filepath.Join(dir, anchorKeystore), root, map[string][]byte{anchorSecret: key.Seed()}); err != nil {
+	if err := custody.CreateKeystore(filepath.Join(dir, anchorKeystore), root, secrets); err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
 	}
 	public := trust.Anchor{EntityID: id, Keys: jose.NewKeySet(key.Public()), Location: location}
@@ -149,58 +151,6 @@ func writeJSON(path string, v any) error {
 		return fmt.Errorf("writing file: %w", err)
 	}
 	return nil
-}
-
-// openAnchor opens the anchor of dir with its key.
-func (a *app) openAnchor(dir, passphraseFile string) (openedAnchor, error) {
-	var none openedAnchor
-	var s anchorFile
-	if dir == "" {
-		return none, usage("--dir is needed: the folder that `tamga anchor init` made")
-	}
-	b, err := os.ReadFile(filepath.Join(dir, anchorSettings))
-	if err != nil {
-		return none, fmt.Errorf("opening trust anchor: %w", err)
-	}
-	if err := jose.DecodeClaims(b, &s); err != nil {
-		return none, fmt.Errorf("opening trust anchor: %s is not what `tamga anchor init` wrote", anchorSettings)
-	}
-	pass, err := a.passphrase(passphraseFile, "Passphrase of the anchor's key")
-	if err != nil {
-		return none, err
-	}
-	root, err := custody.Open(filepath.Join(dir, anchorRoot), pass)
-	if err != nil {
-		return none, fmt.Errorf("opening trust anchor: %w", err)
-	}
-	defer root.Wipe()
-	store, err := custody.OpenKeystore(filepath.Join(dir, anchorKeystore), root)
-	if err != nil {
-		return none, fmt.Errorf("opening trust anchor: %w", err)
-	}
-	seed, err := store.Secret(anchorSecret)
-	if err != nil {
-		return none, fmt.Errorf("opening trust anchor: %w", err)
-	}
-	key, err := jose.NewPrivateKey(seed)
-	clear(seed)
-	if err != nil {
-		return none, fmt.Errorf("opening trust anchor: %w", err)
-	}
-	authority, err := authority.New(authority.Config{EntityID: trust.EntityID(s.EntityID), Key: key,
-		Dir: filepath.Join(dir, anchorMembers), OrganizationName: s.Name, Clock: time.Now})
-	if err != nil {
-		return none, err
-	}
-	author, err := membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, File: filepath.Join(dir, anchorListing), Clock: time.Now})
-	return openedAnchor{authority, author, s}, err
-}
-
-// openedAnchor is a Trust Anchor with its key.
-type openedAnchor struct {
-	*authority.Authority
-	author   *membership.Author
-	settings anchorFile
 }
 
 func (a *app) anchorEnroll() *cobra.Command {
@@ -305,46 +255,11 @@ Members enrolled, suspended or removed meanwhile by other commands are noticed.`
 			if err != nil {
 				return err
 			}
-			return a.serveAnchor(c.Context(), anchor)
+			defer anchor.root.Wipe()
+			return a.serveAnchor(c.Context(), dir, anchor)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the anchor's folder (required)")
 	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
 	return c
 }
-
-func (a *app) serveAnchor(ctx context.Context, anchor openedAnchor) error {
-	s := anchor.settings
-	l, err := net.Listen("tcp", s.Listen)
-	if err != nil {
-		return fmt.Errorf("serving statements: %w", err)
-	}
-	server := &http.Server{Handler: anchor.author.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
-	a.say("serving %s on http://%s, %d members", s.EntityID, l.Addr(), len(anchor.List()))
-	g, ctx := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	g.Go(func() error {
-		err := anchor.Run(ctx, refetchEvery, func(err error) {
-			if err != nil {
-				a.say("fetching members' Entity Configurations anew: %v", err)
-			}
-		})
-		if errors.Is(err, context.Canceled) {
-			return nil
-		}
-		return err
-	})
-	g.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serving statements: %w", err)
-		}
-		return nil
-	})
-	return g.Wait()
-}
-
-// refetchEvery is how often an anchor looks whether a member's Entity Configuration
-// nears its end and, where it was told a location, fetches it anew.
-const refetchEvery = 10 * time.Minute

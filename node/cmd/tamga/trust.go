@@ -208,7 +208,7 @@ func (a *app) explanation(ctx context.Context, nf nodeFlags, files []string, nam
 	if _, err := source.Poll(ctx); err != nil {
 		a.say("warning: %s", err.Error())
 	}
-	e := explain.Resolve(ctx, anchors, source, id, time.Now())
+	e := explain.Resolve(ctx, keeper.Anchors(), source, id, time.Now())
 	if e.Outcome == explain.Undetermined && keeper.Excludes(id) {
 		e.Outcome = explain.NotMember // what could not be fetched would not change that
 	}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/membership"
+	"github.com/tamga-id/tamga/node/keys"
+)
+
+// anchorKey is the family of an anchor's federation key.
+const anchorKey keys.Family = "federation-key"
+
+// openedAnchor is a Trust Anchor with its key.
+type openedAnchor struct {
+	*authority.Authority
+	author   *membership.Author
+	settings anchorFile
+	root     custody.Root // opens the keystore again when it changed; to be wiped
+}
+
+// openAnchor opens the anchor of dir with its key.
+func (a *app) openAnchor(dir, passphraseFile string) (openedAnchor, error) {
+	if dir == "" {
+		return openedAnchor{}, usage("--dir is needed: the folder that `tamga anchor init` made")
+	}
+	if _, err := readAnchorSettings(dir); err != nil {
+		return openedAnchor{}, err
+	}
+	pass, err := a.passphrase(passphraseFile, "Passphrase of the anchor's key")
+	if err != nil {
+		return openedAnchor{}, err
+	}
+	root, err := custody.Open(filepath.Join(dir, anchorRoot), pass)
+	if err != nil {
+		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+	}
+	o, err := anchorAt(dir, root)
+	if err != nil {
+		root.Wipe()
+	}
+	return o, err
+}
+
+func readAnchorSettings(dir string) (anchorFile, error) {
+	var s anchorFile
+	b, err := os.ReadFile(filepath.Join(dir, anchorSettings))
+	if err != nil {
+		return s, fmt.Errorf("opening trust anchor: %w", err)
+	}
+	if err := jose.DecodeClaims(b, &s); err != nil {
+		return s, fmt.Errorf("opening trust anchor: %s is not what `tamga anchor init` wrote", anchorSettings)
+	}
+	return s, nil
+}
+
+// anchorAt opens the anchor of dir with an open root key.
+func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
+	s, err := readAnchorSettings(dir)
+	if err != nil {
+		return openedAnchor{}, err
+	}
+	store, err := custody.OpenKeystore(filepath.Join(dir, anchorKeystore), root)
+	if err != nil {
+		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+	}
+	secrets := make(map[string][]byte)
+	defer wipeAll(secrets)
+	for _, name := range store.Names() {
+		if secrets[name], err = store.Secret(name); err != nil {
+			return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+		}
+	}
+	key, others, err := anchorKeys(secrets)
+	if err != nil {
+		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+	}
+	authority, err := authority.New(authority.Config{EntityID: trust.EntityID(s.EntityID), Key: key, Keys: others,
+		Dir: filepath.Join(dir, anchorMembers), OrganizationName: s.Name, Clock: time.Now})
+	if err != nil {
+		return openedAnchor{}, err
+	}
+	author, err := membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, File: filepath.Join(dir, anchorListing),
+		Rollover: filepath.Join(dir, anchorRollover), Clock: time.Now})
+	return openedAnchor{authority, author, s, root}, err
+}
+
+// anchorKeys are the federation key that signs and the others that are announced.
+func anchorKeys(secrets map[string][]byte) (jose.PrivateKey, jose.KeySet, error) {
+	g, err := keys.Of(secrets, anchorKey)
+	if err != nil {
+		return jose.PrivateKey{}, jose.KeySet{}, err
+	}
+	var current jose.PrivateKey
+	var others []jose.PublicKey
+	for i, seed := range g.Ordered() {
+		k, err := jose.NewPrivateKey(seed)
+		if err != nil {
+			return jose.PrivateKey{}, jose.KeySet{}, err
+		}
+		if i == 0 {
+			current = k
+		} else {
+			others = append(others, k.Public())
+		}
+	}
+	return current, jose.NewKeySet(others...), nil
+}
+
+func wipeAll(secrets map[string][]byte) {
+	for _, s := range secrets {
+		clear(s)
+	}
+}
+
+// serveAnchor serves until ctx ends, with another key as soon as the keystore holds one.
+func (a *app) serveAnchor(ctx context.Context, dir string, anchor openedAnchor) error {
+	l, err := net.Listen("tcp", anchor.settings.Listen)
+	if err != nil {
+		return fmt.Errorf("serving statements: %w", err)
+	}
+	var handler atomic.Pointer[http.Handler]
+	use := func(o openedAnchor) { h := o.author.Handler(); handler.Store(&h) }
+	use(anchor)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*handler.Load()).ServeHTTP(w, r) }),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	a.say("serving %s on http://%s, %d members", anchor.settings.EntityID, l.Addr(), len(anchor.List()))
+	g, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	g.Go(func() error {
+		for ctx.Err() == nil {
+			a.refetching(ctx, dir, anchor)
+			if ctx.Err() != nil {
+				return nil
+			}
+			next, err := anchorAt(dir, anchor.root)
+			if err != nil {
+				a.say("taking up the changed keystore: %v", err)
+				continue
+			}
+			anchor = next
+			use(anchor)
+			a.say("changed keystore taken up")
+		}
+		return nil
+	})
+	g.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving statements: %w", err)
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// refetching keeps members' Entity Configurations fresh until the keystore changes.
+func (a *app) refetching(ctx context.Context, dir string, anchor openedAnchor) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var g errgroup.Group
+	g.Go(func() error {
+		return anchor.Run(ctx, refetchEvery, func(err error) {
+			if err != nil {
+				a.say("fetching members' Entity Configurations anew: %v", err)
+			}
+		})
+	})
+	keystore := filepath.Join(dir, anchorKeystore)
+	before, _ := os.Stat(keystore)
+	every := time.NewTicker(keystoreEvery)
+	defer every.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-every.C:
+			if now, err := os.Stat(keystore); err == nil && (before == nil || !os.SameFile(before, now)) {
+				cancel()
+			}
+		}
+	}
+	_ = g.Wait()
+}
+
+const (
+	// refetchEvery is how often an anchor looks whether a member's Entity Configuration
+	// nears its end and, where it was told a location, fetches it anew.
+	refetchEvery = 10 * time.Minute
+	// keystoreEvery is how often a serving anchor looks whether its keystore is another.
+	keystoreEvery = 2 * time.Second
+)

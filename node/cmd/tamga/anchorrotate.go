@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/keys"
+)
+
+// riskCutOff is what --accept-risk must name to retire a key whose statements still hold.
+const riskCutOff = "cut-off"
+
+func (a *app) anchorRotate() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "rotate",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Short: "Replace the anchor's federation key: prepare, activate, retire",
+		Long: `prepare makes the next key and announces it, signed with the present one; activate signs
+everything with it, while what the old one signed still holds; retire destroys the old one.
+Nodes follow by themselves, from the key in the trust-anchor.json that they were given: the
+bundle has every change of keys in it, so that who was away, or has an old file, follows,
+too. Hand the new trust-anchor.json to nodes that are made from now on.
+
+An anchor that serves takes each step up at once; another has to publish after each.`,
+		Example: `  tamga anchor rotate prepare --dir anchor --passphrase-file pass.txt
+  tamga anchor rotate activate --dir anchor --passphrase-file pass.txt
+  tamga anchor rotate retire --dir anchor --passphrase-file pass.txt`,
+	}
+	c.AddCommand(
+		a.anchorRotateStep("prepare", "Make and announce the next key", "Nothing is signed with it yet."),
+		a.anchorRotateStep("activate", "Sign with the prepared key", "Enrolments, listing and all statements are signed anew."),
+		a.anchorRotateStep("retire", "Destroy the key before the present one", `Refused while statements that it signed may still hold; --accept-risk=`+riskCutOff+` retires it all the
+same: a node that cannot reach the anchor meanwhile, and is started anew, then knows nobody.
+Do that when the key was stolen.`))
+	return c
+}
+
+func (a *app) anchorRotateStep(verb, short, long string) *cobra.Command {
+	var at anchorFlags
+	var risk string
+	c := &cobra.Command{
+		Use:     verb,
+		Short:   short,
+		Long:    long,
+		Example: "  tamga anchor rotate " + verb + " --dir anchor --passphrase-file pass.txt",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			anchor, err := a.openAnchor(at.dir, at.passphraseFile)
+			if err != nil {
+				return err
+			}
+			defer anchor.root.Wipe()
+			return a.rotateAnchor(verb, at.dir, anchor, risk == riskCutOff)
+		},
+	}
+	at.add(c.Flags())
+	if verb == "retire" {
+		c.Flags().StringVar(&risk, "accept-risk", "", riskCutOff+": retire a key whose statements still hold")
+	}
+	return c
+}
+
+// rotateAnchor does one step. What is announced and signed anew before the keystore changes
+// is what a crash right after needs.
+func (a *app) rotateAnchor(verb, dir string, anchor openedAnchor, early bool) error {
+	if err := anchor.author.Announce(); err != nil {
+		return err
+	}
+	if err := anchor.Resign(); err != nil {
+		return err
+	}
+	if _, err := anchor.author.Update(); err != nil {
+		return err
+	}
+	err := custody.UpdateKeystore(filepath.Join(dir, anchorKeystore), anchor.root, func(secrets map[string][]byte) error {
+		switch verb {
+		case "prepare":
+			_, err := keys.Prepare(secrets, anchorKey)
+			return err
+		case "activate":
+			_, err := keys.Activate(secrets, anchorKey, time.Now())
+			return err
+		}
+		return retireAnchorKey(secrets, anchor, early)
+	})
+	if err != nil {
+		return err
+	}
+	root := anchor.root
+	if anchor, err = anchorAt(dir, root); err != nil {
+		return err
+	}
+	if err := anchor.Resign(); err != nil {
+		return err
+	}
+	if err := anchor.author.Announce(); err != nil {
+		return err
+	}
+	if _, err := anchor.author.Update(); err != nil {
+		return err
+	}
+	return a.emitAnchorKeys(verb, dir, anchor)
+}
+
+// retireAnchorKey destroys the key before the present one, unless what it signed may hold.
+func retireAnchorKey(secrets map[string][]byte, anchor openedAnchor, early bool) error {
+	g, err := keys.Of(secrets, anchorKey)
+	if err != nil {
+		return err
+	}
+	var longest time.Duration
+	for _, e := range anchor.List() {
+		longest = max(longest, e.Lifetime)
+	}
+	if until := g.Since[g.Current].Add(longest); g.Oldest() < g.Current && !early && time.Now().Before(until) {
+		return &failure{exit: exitRefused, code: protocol.CodeRotation, err: fmt.Errorf("statements that the old key signed may hold until %s", until.UTC().Format(time.RFC3339)),
+			hint: "wait until then, or accept it with --accept-risk=" + riskCutOff + "; nothing was changed"}
+	}
+	_, err = keys.Retire(secrets, anchorKey, g.Current)
+	return err
+}
+
+// emitAnchorKeys writes the public file anew and shows the keys.
+func (a *app) emitAnchorKeys(verb, dir string, anchor openedAnchor) error {
+	path := filepath.Join(dir, anchorPublic)
+	old, err := readAnchors([]string{path})
+	if err != nil {
+		return err
+	}
+	public := anchor.Anchor()
+	public.Location = old[0].Location
+	if err := writeJSON(path, public); err != nil {
+		return err
+	}
+	next := map[string]string{"prepare": "tamga anchor rotate activate", "activate": "when what the old key signed has run out: tamga anchor rotate retire",
+		"retire": "destroy copies of keystore.json from before"}[verb]
+	a.say("hint: an anchor that does not serve has to publish now; next: %s", next)
+	ids := keyIDsOf(public)
+	return a.emit(map[string]any{"step": verb, "key_ids": ids, "trust_anchor": path}, [][2]string{{verb, "done"}, {"signs with", ids[0]}, {"announces also", strings.Join(ids[1:], " ")}, {"for nodes", path}})
+}
+
+func keyIDsOf(a trust.Anchor) []string {
+	var out []string
+	for _, k := range a.Keys.Keys() {
+		out = append(out, k.KeyID())
+	}
+	return out
+}
