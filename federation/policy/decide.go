@@ -143,11 +143,17 @@ func (r Request) fault() string {
 		return "requester"
 	case !isEntityID(r.Responder):
 		return "responder"
+	case slices.ContainsFunc(r.PeerMarks, func(s string) bool { return s == "" }):
+		return "peer marks"
 	}
 	return ""
 }
 
 func cedarRequest(r Request) cedar.Request {
+	marks := make([]cedar.Value, len(r.PeerMarks))
+	for i, m := range r.PeerMarks {
+		marks[i] = cedar.String(m)
+	}
 	return cedar.Request{
 		Principal: cedar.NewEntityUID(typeNode, cedar.String(r.Requester)),
 		Action:    cedar.NewEntityUID(typeAction, cedar.String(r.Operation)),
@@ -158,6 +164,7 @@ func cedarRequest(r Request) cedar.Request {
 			"legal_basis":       cedar.String(r.LegalBasis),
 			"requester_country": cedar.String(r.RequesterCountry),
 			"responder_country": cedar.String(r.ResponderCountry),
+			peerMarks:           cedar.NewSet(marks...),
 		}),
 	}
 }

@@ -23,7 +23,8 @@
 //
 // The profile: principal is a Tamga::Node, resource a Tamga::Gallery, both with attribute country; action is one of
 // Tamga::Action::"verify", "identify", "document", "attributes"; context holds direction, purpose, legal_basis,
-// requester_country and responder_country. Conditions are built from ==, !=, ["a", "b"].contains(x), &&, || and !, so
+// requester_country and responder_country, and peer_marks, the Trust Marks that the other side validly holds. Conditions
+// are built from ==, !=, ["a", "b"].contains(x), context.peer_marks.contains("https://..."), &&, || and !, so
 // that every string of a law is checked against its closed vocabulary when the file is read and no evaluation can
 // fail on a type. A permit names its actions and tests both purpose and legal_basis: no blanket permission.
 //
@@ -59,7 +60,7 @@ const (
 	Answer = "answer"
 )
 
-// Request is what law is asked about. All fields are required; none is subject data.
+// Request is what law is asked about. All fields but PeerMarks are required; none is subject data.
 type Request struct {
 	Direction        string // Ask or Answer, seen from the jurisdiction whose law decides
 	Requester        string // Entity Identifier of the node that asks
@@ -69,6 +70,9 @@ type Request struct {
 	Purpose          string // closed vocabulary, see PROTOCOL.md
 	LegalBasis       string // closed vocabulary, see PROTOCOL.md
 	Operation        string // "verify", "identify", "document" or "attributes"
+	// PeerMarks are the Trust Mark types that the other side validly holds: the requester in direction Answer, the
+	// responder in direction Ask. A mark that could not be checked is not among them.
+	PeerMarks []string
 }
 
 // Decision is law applied to a [Request]. The zero value refuses. The obligations are meaningful only when Allowed.

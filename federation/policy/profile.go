@@ -143,8 +143,14 @@ func (c *profile) entityEquality(v ast.NodeTypeVariable, right ast.IsNode) {
 	}
 }
 
-// membership checks ["a", "b"].contains(attribute).
+// membership checks ["a", "b"].contains(attribute) and context.peer_marks.contains("https://...").
 func (c *profile) membership(n ast.NodeTypeContains) {
+	if isPeerMarks(n.Left) {
+		if mark, ok := literal(n.Right); !ok || !isMark(mark) {
+			c.fault("contains: context.peer_marks contains the identifier of a Trust Mark type, an https URL")
+		}
+		return
+	}
 	set, ok := n.Left.(ast.NodeTypeSet)
 	if !ok || len(set.Elements) == 0 {
 		c.fault("contains: the left side must be a set of words, not empty")
@@ -161,6 +167,12 @@ func (c *profile) membership(n ast.NodeTypeContains) {
 	}
 }
 
+func isPeerMarks(n ast.IsNode) bool {
+	access, ok := n.(ast.NodeTypeAccess)
+	variable, isVariable := access.Arg.(ast.NodeTypeVariable)
+	return ok && isVariable && variable.Name == "context" && string(access.Value) == peerMarks
+}
+
 // attribute checks context.x, principal.country and resource.country and gives the vocabulary of its values.
 func (c *profile) attribute(n ast.IsNode) kind {
 	access, ok := n.(ast.NodeTypeAccess)
@@ -175,6 +187,10 @@ func (c *profile) attribute(n ast.IsNode) kind {
 		if k := attributeKind(name); k != kindNone {
 			c.tested[name] = true
 			return k
+		}
+		if name == peerMarks {
+			c.fault("context.peer_marks is a set: use context.peer_marks.contains(\"https://...\")")
+			return kindNone
 		}
 		c.fault("unknown attribute context.%s: known are %s", name, strings.Join(attributes[:], ", "))
 	case "principal", "resource":

@@ -43,7 +43,7 @@ func (l *Law) serves(direction, purpose string) bool {
 
 // serveUnder tries the counterparts one permit could be about: those it names, and one it does not.
 func (l *Law) serveUnder(r rule, direction, purpose string) bool {
-	ids, countries := counterparts(r)
+	ids, countries, marks := counterparts(r)
 	for _, basis := range legalBases {
 		for _, requester := range ids {
 			for _, responder := range ids {
@@ -59,6 +59,9 @@ func (l *Law) serveUnder(r rule, direction, purpose string) bool {
 					if l.Decide(r).Allowed {
 						return true
 					}
+					if r.PeerMarks = marks; len(marks) > 0 && l.Decide(r).Allowed {
+						return true
+					}
 				}
 			}
 		}
@@ -66,8 +69,9 @@ func (l *Law) serveUnder(r rule, direction, purpose string) bool {
 	return false
 }
 
-// counterparts collects the entity ids and countries one policy names, and one of each that it does not.
-func counterparts(r rule) (ids, countries []string) {
+// counterparts collects the entity ids and countries one policy names, and one of each that it does not, and the
+// Trust Marks it names.
+func counterparts(r rule) (ids, countries, marks []string) {
 	ids, countries = []string{someEntity}, []string{someCountry}
 	tree := (*ast.Policy)(r.policy.AST())
 	scopes := []ast.IsScopeNode{tree.Principal, tree.Resource}
@@ -78,6 +82,11 @@ func counterparts(r rule) (ids, countries []string) {
 	}
 	for _, c := range tree.Conditions {
 		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
+			if in, ok := n.(ast.NodeTypeContains); ok && isPeerMarks(in.Left) {
+				if mark, ok := literal(in.Right); ok {
+					marks = append(marks, mark)
+				}
+			}
 			value, ok := n.(ast.NodeValue)
 			if !ok {
 				return true
@@ -95,5 +104,5 @@ func counterparts(r rule) (ids, countries []string) {
 	}
 	slices.Sort(ids)
 	slices.Sort(countries)
-	return slices.Compact(ids), slices.Compact(countries)
+	return slices.Compact(ids), slices.Compact(countries), marks
 }

@@ -11,7 +11,7 @@ var (
 	directions  = [...]string{Ask, Answer}
 	consents    = [...]string{consentNone, consentHolder}
 	statuses    = [...]string{"working-translation", statusConfirmed}
-	attributes  = [...]string{"direction", "purpose", "legal_basis", "requester_country", "responder_country"}
+	attributes  = [...]string{"direction", "purpose", "legal_basis", "requester_country", "responder_country", peerMarks}
 	annotations = [...]string{"id", "law", "article", "consent", "fmr", "modalities"}
 )
 
@@ -19,6 +19,9 @@ const (
 	consentNone     = "none"
 	consentHolder   = "holder"
 	statusConfirmed = "confirmed"
+
+	// peerMarks is the one attribute that is a set: it may only be asked what it contains.
+	peerMarks = "peer_marks"
 
 	typeNode    = "Tamga::Node"
 	typeGallery = "Tamga::Gallery"
@@ -116,6 +119,9 @@ const maxEntityID = 2048
 func isEntityID(s string) bool {
 	return len(s) > len("https://") && len(s) <= maxEntityID && strings.HasPrefix(s, "https://")
 }
+
+// isMark reports whether s is a Trust Mark type identifier: a URL, as the specification recommends.
+func isMark(s string) bool { return isEntityID(s) }
 
 // Purposes are the purposes that a law may speak of; the slice is the caller's.
 func Purposes() []string { return append([]string(nil), purposes[:]...) }

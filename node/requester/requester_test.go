@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +38,7 @@ func TestMatched(t *testing.T) {
 	w.entries(t, res)
 	want := policy.Request{Direction: policy.Ask, Requester: self, Responder: holder, RequesterCountry: "UZB", ResponderCountry: "KAZ",
 		Purpose: "border_control", LegalBasis: "public_task", Operation: "verify"}
-	if w.asked != want {
+	if !reflect.DeepEqual(w.asked, want) {
 		t.Errorf("law was asked %+v", w.asked)
 	}
 	v, err := ledger.NewVerifier(origin, signer(6).VerifierKeys())

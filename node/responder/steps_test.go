@@ -2,6 +2,7 @@ package responder_test
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -161,7 +162,7 @@ func TestLawSees(t *testing.T) {
 	}
 	want := policy.Request{Direction: policy.Answer, Requester: asker, Responder: self, RequesterCountry: "UZB", ResponderCountry: "KAZ",
 		Purpose: "border_control", LegalBasis: "public_task", Operation: "verify"}
-	if w.law.got != want {
+	if !reflect.DeepEqual(w.law.got, want) {
 		t.Errorf("got %+v, want %+v", w.law.got, want)
 	}
 }
