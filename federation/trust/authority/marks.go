@@ -211,11 +211,7 @@ func (s store) loadMarks() (map[markKey]IssuedMark, error) {
 }
 
 func (s store) readMark(file string) (IssuedMark, error) {
-	token, err := disk.Read(file, jose.MaxTokenSize)
-	if err != nil {
-		return IssuedMark{}, err
-	}
-	payload, err := jose.Verify(string(token), issuedType, s.keys)
+	payload, present, err := s.open(file, issuedType)
 	if err != nil {
 		return IssuedMark{}, err
 	}
@@ -225,6 +221,9 @@ func (s store) readMark(file string) (IssuedMark, error) {
 	}
 	if s.markPath(m) != file {
 		return IssuedMark{}, errors.New("the file is named for another trust mark")
+	}
+	if !present {
+		return m, s.saveMark(m)
 	}
 	return m, nil
 }

@@ -69,11 +69,7 @@ func (s store) load() ([]Enrolment, error) {
 }
 
 func (s store) read(file string) (Enrolment, error) {
-	token, err := disk.Read(file, jose.MaxTokenSize)
-	if err != nil {
-		return Enrolment{}, err
-	}
-	payload, err := jose.Verify(string(token), enrolmentType, s.keys)
+	payload, present, err := s.open(file, enrolmentType)
 	if err != nil {
 		return Enrolment{}, err
 	}
@@ -84,7 +80,25 @@ func (s store) read(file string) (Enrolment, error) {
 	if s.path(e.Entity) != file {
 		return Enrolment{}, errors.New("the file is named for another entity")
 	}
+	if !present {
+		return e, s.save(e)
+	}
 	return e, nil
+}
+
+// open reads a signed file, and tells whether the present key signed it. A file that
+// another of the authority's keys signed is to be signed again, so that it can be read
+// when that key is gone.
+func (s store) open(file, typ string) (payload []byte, present bool, err error) {
+	token, err := disk.Read(file, jose.MaxTokenSize)
+	if err != nil {
+		return nil, false, err
+	}
+	if payload, err = jose.Verify(string(token), typ, s.keys); err != nil {
+		return nil, false, err
+	}
+	u, err := jose.Parse(string(token))
+	return payload, err == nil && u.KeyID() == s.key.Public().KeyID(), err
 }
 
 func (s store) save(e Enrolment) error {
