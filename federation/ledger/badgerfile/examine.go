@@ -10,7 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -55,20 +55,48 @@ func Examine(ctx context.Context, dir string, deep bool, index IndexFunc) (Store
 	if err != nil {
 		return s, err
 	}
-	for id := range m.Tables {
-		s.Tables = append(s.Tables, filepath.Join(dir, table.IDToFilename(id)))
-	}
-	sort.Strings(s.Tables)
+	s.Tables = tablesOf(dir, m)
 	for _, path := range s.Tables {
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
-		err := Guard("table "+filepath.Base(path), func() error { return CheckTable(path, deep) })
-		if err != nil {
+		if err := checkTable(path, deep); err != nil {
 			return s, err
 		}
 	}
 	return s, nil
+}
+
+// CheckTables checks the ends of the tables that the MANIFEST of the store in dir names, and
+// so all that locates what else is in them. A table that it does not name was being written
+// when the process died; Badger deletes it, and its content is still in the logs. Damage is
+// a *[Damage].
+func CheckTables(dir string) error {
+	var s Store
+	m, err := s.readManifest(dir)
+	if err != nil {
+		return err
+	}
+	for _, path := range tablesOf(dir, m) {
+		if err := checkTable(path, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkTable(path string, deep bool) error {
+	return Guard("table "+filepath.Base(path), func() error { return CheckTable(path, deep) })
+}
+
+// tablesOf are the paths of the tables that a manifest names, in order.
+func tablesOf(dir string, m badger.Manifest) []string {
+	var paths []string
+	for id := range m.Tables {
+		paths = append(paths, filepath.Join(dir, table.IDToFilename(id)))
+	}
+	slices.Sort(paths)
+	return paths
 }
 
 // List returns the files in dir whose names end so, in order; none when dir does

@@ -14,7 +14,6 @@ import (
 	"slices"
 
 	badger "github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/table"
 )
 
 // Survey reads every file of the store in dir to its end, value logs among them, and
@@ -100,12 +99,7 @@ func (v *surveyor) tables(dir string) ([]string, error) {
 	if s.Torn {
 		v.found = append(v.found, Damage{Part: "manifest", Rule: "ends within a record", Torn: true})
 	}
-	var paths []string
-	for id := range m.Tables {
-		paths = append(paths, filepath.Join(dir, table.IDToFilename(id)))
-	}
-	slices.Sort(paths)
-	return paths, nil
+	return tablesOf(dir, m), nil
 }
 
 // note takes up what came of checking a file. An error that is no damage is returned.

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+
+	"github.com/tamga-id/tamga/federation/ledger/badgerfile"
 )
 
 // Badger writes logs and tables through memory maps of files with holes, so that a full
@@ -44,7 +45,7 @@ func checkRoom(dir string, need uint64) error {
 // flushNeed is what Badger writes on opening and closing: everything in the memtables'
 // logs as tables, which are no larger.
 func flushNeed(dir string) (uint64, error) {
-	logs, err := filesOf(dir, ".mem")
+	logs, err := badgerfile.List(dir, ".mem")
 	if err != nil {
 		return 0, err
 	}
@@ -57,19 +58,4 @@ func flushNeed(dir string) (uint64, error) {
 		need += n
 	}
 	return need, nil
-}
-
-// filesOf lists the files in dir whose names end so. It takes dir literally, which
-// filepath.Glob would not.
-func filesOf(dir, suffix string) (paths []string, err error) {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range files {
-		if filepath.Ext(f.Name()) == suffix {
-			paths = append(paths, filepath.Join(dir, f.Name()))
-		}
-	}
-	return paths, nil
 }
