@@ -207,7 +207,9 @@ func OpenRestored(dir string, roots Roots) (subjects int64, err error) {
 	if err := needPseudonyms(cfg, k); err != nil {
 		return 0, fmt.Errorf("opening gallery: %w", err)
 	}
-	g, err := gallery.Open(galleryConfig(cfg, k))
+	c := galleryConfig(cfg, k)
+	c.Restored = true
+	g, err := gallery.Open(c)
 	if err != nil {
 		return 0, err
 	}

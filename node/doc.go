@@ -21,6 +21,7 @@
 //	data/                     gallery, ledgers, trust cache; recovery.json while in recovery
 //	data/escrow.json          of which keys the escrow of backup.escrow_file was made
 //	../ENTITY.checkpoint      how far the ledger was, outside the folder (recovery.checkpoint_file)
+//	../ENTITY.checkpoint-erasures, -gallery  who was erased, and how far the gallery was, likewise
 //
 // Not here: what goes over the wire (federation/protocol), HTTP (node/api), and
 // any decision about a person (node/responder).

@@ -27,7 +27,6 @@ import (
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
-	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/peering"
@@ -227,16 +226,7 @@ func galleryDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "g
 // galleryConfig is the configuration of the gallery in the folder, with Badger.
 func galleryConfig(cfg config.Config, k keySet) gallery.Config {
 	return gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: k.gallery, Ring: k.ring, Pseudonyms: k.pseudonyms,
-		Protection: k.faces, Outside: erasuresOutside(cfg)}
-}
-
-// erasuresOutside is where a copy of the gallery's list of erasures lies that does not go
-// back when the data folder does.
-func erasuresOutside(cfg config.Config) string {
-	if cfg.Recovery.CheckpointFile == "" {
-		return ""
-	}
-	return erasure.File(cfg.Recovery.CheckpointFile)
+		Protection: k.faces, Outside: cfg.Recovery.CheckpointFile}
 }
 
 // openGallery opens the gallery in the store that is configured.
@@ -254,13 +244,14 @@ func makeStores(ctx context.Context, cfg config.Config, k keySet, now func() tim
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("opening node: %w", err)
 	}
-	g, err := openGallery(ctx, cfg, k)
+	// The ledger first: where everything was put back, it says so, and the way out.
+	l, err := ledger.Open(ctx, ledger.Config{Dir: LedgerDir(cfg), Outside: cfg.Recovery.CheckpointFile, Signer: k.ledger, Now: now})
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := ledger.Open(ctx, ledger.Config{Dir: LedgerDir(cfg), Outside: cfg.Recovery.CheckpointFile, Signer: k.ledger, Now: now})
+	g, err := openGallery(ctx, cfg, k)
 	if err != nil {
-		return nil, nil, errors.Join(err, g.Close())
+		return nil, nil, errors.Join(err, l.Close())
 	}
 	return g, l, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/recovery"
@@ -374,7 +375,9 @@ func (r recoverer) finish(ctx context.Context, dir string, root custody.Root, cl
 func (r recoverer) begin(ctx context.Context, number int, signer ledger.Signer, leaf protocol.Leaf, now func() time.Time) error {
 	final := filepath.Join(r.cfg.DataDir, ledgerName(number))
 	partial := final + ".partial"
-	for _, path := range []string{partial, r.cfg.Recovery.CheckpointFile} { // of the ledger before; the claim has its content
+	_, tally := gallery.OutsideFiles(r.cfg.Recovery.CheckpointFile)
+	// What was outside is of the state before; the claim has the content of its checkpoint.
+	for _, path := range []string{partial, r.cfg.Recovery.CheckpointFile, tally} {
 		if err := os.RemoveAll(path); err != nil {
 			return err
 		}

@@ -41,7 +41,8 @@ func (g *Gallery) Fsck(ctx context.Context, progress fsck.Progress) (fsck.Report
 // [Gallery.Fsck] does with an open one. It changes nothing.
 func Fsck(ctx context.Context, cfg Config, progress fsck.Progress) (r fsck.Report, err error) {
 	if err = cfg.check(); err == nil {
-		r, err = newGallery(cfg).checker().Folder(ctx, cfg.Dir, cfg.Root, progress)
+		_, outside := OutsideFiles(cfg.Outside)
+		r, err = newGallery(cfg).checker().Folder(ctx, cfg.Dir, outside, cfg.Root, progress)
 	}
 	if err != nil {
 		return r, fmt.Errorf("checking gallery: %w", err)

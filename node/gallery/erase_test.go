@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
@@ -212,12 +213,14 @@ func TestEraseLateList(t *testing.T) {
 }
 
 // TestEraseOutside: with a copy of the list outside, a data folder that is put back whole,
-// its list too, holds nobody who was erased; nor does one restored without any list.
+// its list too, is refused, and once that is accepted holds nobody who was erased; nor
+// does one restored without any list.
 func TestEraseOutside(t *testing.T) {
 	top := t.TempDir()
 	dir, old := filepath.Join(top, "data", "gallery"), filepath.Join(top, "old")
 	cfg := testConfig(t, dir)
-	cfg.Outside = filepath.Join(top, "outside-erasures")
+	cfg.Outside = filepath.Join(top, "outside")
+	list, tally := gallery.OutsideFiles(cfg.Outside)
 	open := func() *gallery.Gallery {
 		t.Helper()
 		g, err := gallery.Open(cfg)
@@ -241,9 +244,22 @@ func TestEraseOutside(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	accept := func() {
+		t.Helper()
+		if err := os.Remove(tally); err != nil {
+			t.Fatal(err)
+		}
+	}
 
 	putBack()
 	copyFolder(t, old, filepath.Join(top, "data"))
+	if _, err := gallery.Open(cfg); !errors.Is(err, gallery.ErrDamaged) || !strings.Contains(err.Error(), "put back") {
+		t.Fatalf("a folder put back whole: %v", err)
+	}
+	if r, err := gallery.Fsck(t.Context(), cfg, nil); err != nil || !r.Behind {
+		t.Fatalf("fsck of a folder put back whole: behind %v, %v", r.Behind, err)
+	}
+	accept()
 	g = open()
 	known(t, g, 2, 3, 4)
 	erase(t, g, 2)
@@ -256,29 +272,35 @@ func TestEraseOutside(t *testing.T) {
 	if err := gallery.Restore(t.Context(), dir, rows); err != nil {
 		t.Fatal(err)
 	}
+	accept()
 	g = open()
 	known(t, g, 3, 4)
 	enrol(t, g, person(0))
 	// The copy cannot be written: the erasure is not acknowledged before it can.
-	if err := errors.Join(os.Remove(cfg.Outside), os.Mkdir(cfg.Outside, 0o700)); err != nil {
+	if err := errors.Join(os.Remove(list), os.Mkdir(list, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	closeGallery(t, g)
 	if _, err := gallery.Open(cfg); err == nil {
 		t.Fatal("opens with a folder in the place of the copy")
 	}
-	if err := os.Remove(cfg.Outside); err != nil {
+	if err := os.Remove(list); err != nil {
 		t.Fatal(err)
 	}
 	g = open() // a copy that is lost is made anew
 	known(t, g, 0, 3, 4)
 	closeGallery(t, g)
-	if a, err := os.Stat(cfg.Outside); err != nil || a.Size() != int64(3*erasure.Size) {
+	if a, err := os.Stat(list); err != nil || a.Size() != int64(3*erasure.Size) {
 		t.Errorf("the copy: %v", err)
 	}
-	write(t, cfg.Outside, bytes.Repeat([]byte{7}, erasure.Size))
+	write(t, list, bytes.Repeat([]byte{7}, erasure.Size))
 	if _, err := gallery.Open(cfg); !errors.Is(err, gallery.ErrDamaged) {
 		t.Errorf("a foreign list: %v", err)
+	}
+	write(t, list, nil)
+	write(t, tally, bytes.Repeat([]byte{7}, 8<<10))
+	if _, err := gallery.Open(cfg); !errors.Is(err, gallery.ErrDamaged) {
+		t.Errorf("a foreign tally: %v", err)
 	}
 }
 

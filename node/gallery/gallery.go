@@ -36,7 +36,7 @@
 //     until enrolled anew;
 //   - no error and no printed value names a person.
 //
-// It does not notice that the whole folder was put back to an earlier state.
+// That the whole folder was put back to an earlier state shows only with [Config].Outside.
 //
 // A disk that is nearly full: below [store.Reserve] every change is refused with [ErrFull]
 // before anything is written, look-ups go on, and changes do by themselves when there is
@@ -54,7 +54,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"sync/atomic"
+
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
@@ -91,7 +94,8 @@ type Config struct {
 	// several galleries with the same keys, each with a folder of its own.
 	Store      func(dir string) (store.Store, error)
 	Dir        string          // folder of the gallery, created when absent; nothing else may be kept in it
-	Outside    string          // file for another copy of the list of erasures, which does not go back when Dir does; empty for none
+	Outside    string          // names files that do not go back when Dir does, [OutsideFiles]; empty for none
+	Restored   bool            // that the gallery is an earlier one is known; it is to be looked at and not gone on with
 	Node       string          // Entity Identifier; bound into every record
 	Root       custody.Root    // key that the names of records and the tally derive from
 	Ring       *envelope.Ring  // KEKs; its current generation wraps the keys of new subjects
@@ -157,7 +161,12 @@ func open(cfg Config) (*Gallery, error) {
 	}
 	var err error
 	g := newGallery(cfg)
-	g.line, err = commit.Open(commit.Config{Store: cfg.Store, Dir: cfg.Dir, Outside: cfg.Outside, Root: cfg.Root, Tallies: g.tallies, Rules: rules{g}})
+	list, outside := OutsideFiles(cfg.Outside)
+	if cfg.Restored {
+		outside = ""
+	}
+	g.line, err = commit.Open(commit.Config{Store: cfg.Store, Dir: cfg.Dir, ListOutside: list, TallyOutside: outside,
+		Root: cfg.Root, Tallies: g.tallies, Rules: rules{g}})
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +189,16 @@ func (g *Gallery) begin(dir string) error {
 		return err
 	}
 	return g.adopt()
+}
+
+// OutsideFiles are the two files that [Config].Outside names: another copy of the list
+// of erasures, and how far the gallery was. Without the latter nothing is known: who could
+// remove it could put it back as well.
+func OutsideFiles(outside string) (erasures, tally string) {
+	if outside == "" {
+		return "", ""
+	}
+	return erasure.File(outside), filepath.Clean(outside) + "-gallery"
 }
 
 // newGallery is the gallery of a configuration that was checked, with nothing open.

@@ -11,7 +11,7 @@
 //
 //   - when Update returns nil the bundle is on disk, and the tally in the store says so; the
 //     one beside it says so before anything follows;
-//   - a line opens only on a store that has every commit which the file beside it knows of,
+//   - a line opens only on a store that has every commit which the files beside and outside know of,
 //     and every subject that its own tally counts;
 //   - no bundle is committed while the lists of erasures differ: what the longer one has is
 //     carried out before anything else;

@@ -41,12 +41,14 @@ type Rules interface {
 
 // Config says where a line is.
 type Config struct {
-	Store   func(dir string) (store.Store, error) // opens what keeps the rows; nil for Badger in Dir
-	Dir     string                                // folder, created when absent
-	Outside string                                // file for another copy of the list of erasures, empty for none
-	Root    custody.Root                          // key that the list of erasures is sealed under
-	Tallies tally.Key
-	Rules   Rules
+	Store func(dir string) (store.Store, error) // opens what keeps the rows; nil for Badger in Dir
+	Dir   string                                // folder, created when absent
+	// Files that do not go back when Dir does, empty for none: another copy of the list of
+	// erasures, and another tally.
+	ListOutside, TallyOutside string
+	Root                      custody.Root // key that the list of erasures is sealed under
+	Tallies                   tally.Key
+	Rules                     Rules
 }
 
 // Line is an open line of commits. It is safe for concurrent use; Close it.
@@ -65,13 +67,14 @@ type Line struct {
 
 	// turn has room for one: who sent into it may commit and owns what follows
 	// until it receives again.
-	turn   chan struct{}
-	tally  tally.Tally
-	beside *tally.File
-	erased *erasure.List
-	copied *erasure.Copy
-	failed error // why nothing can be committed any more
-	unkept bool  // whether the tally beside the store is behind
+	turn    chan struct{}
+	tally   tally.Tally
+	beside  *tally.File
+	outside *tally.File // nil for none
+	erased  *erasure.List
+	copied  *erasure.Copy
+	failed  error // why nothing can be committed any more
+	unkept  bool  // whether a tally file is behind
 
 	// life is held for reading while the store is read, so that Close cannot
 	// unmap files under a reader.
@@ -99,18 +102,28 @@ func Open(cfg Config) (*Line, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.beside.Close())
 	}
-	if l.copied, err = erasure.OpenCopy(cfg.Outside, key); err != nil {
+	if l.copied, err = erasure.OpenCopy(cfg.ListOutside, key); err != nil {
 		return nil, errors.Join(err, l.erased.Close(), l.beside.Close())
 	}
-	if err := l.openStore(cfg); err != nil {
-		return nil, errors.Join(err, l.copied.Close(), l.erased.Close(), l.beside.Close())
+	if cfg.TallyOutside != "" {
+		l.outside, err = tally.OpenOutside(cfg.TallyOutside)
+	}
+	if err == nil {
+		err = l.openStore(cfg)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.closeFiles())
 	}
 	return l, nil
 }
 
 // openStore does Open's work once the folder is ours alone.
 func (l *Line) openStore(cfg Config) error {
-	known, err := l.beside.Read(l.tallies)
+	beside, err := l.beside.Read(l.tallies)
+	if err != nil {
+		return err
+	}
+	outside, err := l.outside.Read(l.tallies)
 	if err != nil {
 		return err
 	}
@@ -120,7 +133,7 @@ func (l *Line) openStore(cfg Config) error {
 	if l.db, err = cfg.Store(cfg.Dir); err != nil {
 		return err
 	}
-	if err := l.start(known); err != nil {
+	if err := l.start(beside, outside); err != nil {
 		return errors.Join(err, l.db.Close())
 	}
 	return nil
@@ -128,19 +141,25 @@ func (l *Line) openStore(cfg Config) error {
 
 func inFolder(dir string) (store.Store, error) { return store.OpenBadger(dir) }
 
-// start checks the opened store against its tally and the one beside it, or makes
-// both of a new gallery.
-func (l *Line) start(known tally.Tally) error {
+// start checks the opened store against its tally, the one beside it and the one
+// outside, or makes them of a new gallery.
+func (l *Line) start(beside, outside tally.Tally) error {
 	stored, counted, err := l.recount()
 	switch {
 	case err != nil:
 		return err
-	case stored.Commit < known.Commit, stored.Commit == known.Commit && stored != known:
+	case !stored.Has(beside):
 		return fmt.Errorf("%w: the store lacks commits that were acknowledged", store.ErrDamaged)
+	case !stored.Has(outside):
+		return fmt.Errorf("%w: the gallery was put back to an earlier state: it has %d commits, and the file outside of its folder knows of %d",
+			store.ErrDamaged, stored.Commit, outside.Commit)
 	case stored != counted:
 		if err := l.mend(stored, counted); err != nil {
 			return err
 		}
+	}
+	if err := l.outside.Write(l.tallies, stored); err != nil {
+		return err
 	}
 	if l.beside.Fresh() {
 		if stored.Commit > 0 && !l.db.Shared() { // a gallery may join those that share
@@ -195,13 +214,17 @@ func (l *Line) Close(last func()) error {
 	defer l.life.Unlock()
 	l.closed = true
 	last()
-	return errors.Join(l.db.Close(), l.copied.Follow(l.erased), l.copied.Close(), l.erased.Close(), l.beside.Close())
+	return errors.Join(l.db.Close(), l.copied.Follow(l.erased), l.closeFiles())
 }
 
 // Abandon releases the folder of a line that proved to be of no use to who opened it, and
 // leaves everything in it as it is.
 func (l *Line) Abandon() error {
-	return errors.Join(l.db.Close(), l.copied.Close(), l.erased.Close(), l.beside.Close())
+	return errors.Join(l.db.Close(), l.closeFiles())
+}
+
+func (l *Line) closeFiles() error {
+	return errors.Join(l.outside.Close(), l.copied.Close(), l.erased.Close(), l.beside.Close())
 }
 
 // Store is what keeps the rows. While gives it to who must not find it closed.

@@ -166,16 +166,16 @@ func (l *Line) count(b *Bundle) {
 	}
 	l.see(b.tally)
 	// This commit is durable whatever comes of it; the next would not be protected.
-	l.unkept = l.beside.Write(l.tallies, b.tally) != nil
+	l.unkept = errors.Join(l.beside.Write(l.tallies, b.tally), l.outside.Write(l.tallies, b.tally)) != nil
 }
 
-// keep makes up for a tally that could not be written beside the store after its commit,
+// keep makes up for a tally that could not be written into its files after its commit,
 // when the disk was full for instance, before anything follows.
 func (l *Line) keep() error {
 	if !l.unkept {
 		return nil
 	}
-	if err := l.beside.Write(l.tallies, l.tally); err != nil {
+	if err := errors.Join(l.beside.Write(l.tallies, l.tally), l.outside.Write(l.tallies, l.tally)); err != nil {
 		return err
 	}
 	l.unkept = false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
@@ -12,15 +13,19 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
-// Folder checks the gallery in dir, kept by Badger, which nobody may have open. It changes
-// nothing.
-func (c Checker) Folder(ctx context.Context, dir string, root custody.Root, progress Progress) (r Report, err error) {
+// Folder checks the gallery in dir, kept by Badger, which nobody may have open. The tally
+// file outside of it, empty for none, may know more than the one beside the store. It
+// changes nothing.
+func (c Checker) Folder(ctx context.Context, dir, outside string, root custody.Root, progress Progress) (r Report, err error) {
 	if _, err := os.Stat(dir); err != nil {
 		return r, err
 	}
 	beside, known, err := c.beside(dir, &r)
 	if beside != nil {
 		defer func() { err = errors.Join(err, beside.Close()) }()
+	}
+	if err == nil {
+		known, err = c.outside(outside, known, &r)
 	}
 	if err != nil {
 		return r, err
@@ -63,6 +68,23 @@ func (c Checker) beside(dir string, r *Report) (f *tally.File, known tally.Tally
 		fault("one of its two copies is damaged", true)
 	}
 	return f, known, err
+}
+
+// outside is what the tally file outside knows, when that is more than known.
+func (c Checker) outside(path string, known tally.Tally, r *Report) (tally.Tally, error) {
+	f, err := tally.OpenOutsideReadOnly(path)
+	if err != nil {
+		return known, err
+	}
+	later, err := f.Read(c.Tallies)
+	switch err = errors.Join(err, f.Close()); {
+	case errors.Is(err, store.ErrDamaged):
+		r.Faults = append(r.Faults, store.Fault{Where: "file " + filepath.Base(path), Rule: "damaged, or of other keys"})
+		return known, nil
+	case err == nil && !known.Has(later):
+		return later, nil
+	}
+	return known, err
 }
 
 // erasures reads the list of erasures.

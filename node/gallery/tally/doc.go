@@ -5,7 +5,8 @@
 // reads a damaged table as if the keys in it did not exist. Either would turn an enrolled
 // subject into an unknown one, which is a wrong verdict. Hence the tally: written by every
 // commit into the store, under [Row], where it shows a hole, and after the commit into a
-// [File] beside it, which shows a lost end.
+// [File] beside it, which shows a lost end, and one outside, which shows that store and
+// folder were put back together.
 //
 // A [Key] seals and opens tallies. [OpenFile] takes the gallery's folder; Read what it
 // knows, Write after every commit. The package does not count, and compares nothing.

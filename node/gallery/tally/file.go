@@ -14,9 +14,10 @@ import (
 // torn write spoils one and leaves the other. It is written after the store's
 // commit and not synced: the page cache outlives the process, and after a power cut
 // the file is behind the store, never ahead of it. It also carries the folder's lock.
-// It is for one goroutine at a time; Close it.
+// It is for one goroutine at a time; Close it. A nil File knows nothing and keeps nothing.
 type File struct {
 	file     *os.File
+	name     string // for messages
 	readOnly bool
 	fresh    bool // the file was not there, or was never written
 	torn     bool // one of the slots does not hold
@@ -42,7 +43,28 @@ func openLocked(dir string, flag int) (*File, error) {
 	if err := store.Lock(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &File{file: f, readOnly: flag == os.O_RDONLY}, nil
+	return &File{file: f, name: Name, readOnly: flag == os.O_RDONLY}, nil
+}
+
+// OpenOutside opens a file that lies elsewhere and takes no folder, new ones too.
+func OpenOutside(path string) (*File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &File{file: f, name: filepath.Base(path)}, nil
+}
+
+// OpenOutsideReadOnly opens such a file, if it is there.
+func OpenOutsideReadOnly(path string) (*File, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &File{file: f, name: filepath.Base(path), readOnly: true}, nil
 }
 
 // Fresh reports that the file was not there, or was never written, as Read found.
@@ -54,9 +76,12 @@ func (t *File) Torn() bool { return t.torn }
 // Read returns the latest tally. A file without a valid one is of other keys, or
 // damaged.
 func (t *File) Read(k Key) (latest Tally, err error) {
+	if t == nil {
+		return Tally{}, nil
+	}
 	b, err := io.ReadAll(io.LimitReader(t.file, 2*Step))
 	if err != nil {
-		return Tally{}, fmt.Errorf("reading file %q: %w", Name, err)
+		return Tally{}, fmt.Errorf("reading tally file %q: %w", t.name, err)
 	}
 	if len(b) == 0 {
 		t.fresh = true
@@ -74,7 +99,7 @@ func (t *File) Read(k Key) (latest Tally, err error) {
 		}
 	}
 	if !valid {
-		return Tally{}, fmt.Errorf("%w: the file %q does not hold", store.ErrDamaged, Name)
+		return Tally{}, fmt.Errorf("%w: the file %q does not hold", store.ErrDamaged, t.name)
 	}
 	return latest, nil
 }
@@ -96,8 +121,11 @@ func (t *File) Create(k Key) error {
 
 // Write makes now the latest. Another follows it in the file's other slot.
 func (t *File) Write(k Key, now Tally) error {
+	if t == nil {
+		return nil
+	}
 	if _, err := t.file.WriteAt(k.Seal(now), int64(t.next)*Step); err != nil {
-		return fmt.Errorf("writing file %q: %w", Name, err)
+		return fmt.Errorf("writing tally file %q: %w", t.name, err)
 	}
 	t.next = 1 - t.next
 	return nil
@@ -107,7 +135,10 @@ var _ io.Closer = (*File)(nil)
 
 // Close syncs the file and gives the folder back.
 func (t *File) Close() error {
-	if t.readOnly {
+	switch {
+	case t == nil:
+		return nil
+	case t.readOnly:
 		return t.file.Close()
 	}
 	return errors.Join(t.file.Sync(), t.file.Close())

@@ -20,6 +20,9 @@ type Tally struct {
 	Last     erasure.Tag // of them, which its tag ties to all before it
 }
 
+// Has reports whether a store at t has all that one at u had.
+func (t Tally) Has(u Tally) bool { return t.Commit > u.Commit || t == u }
+
 const (
 	plainSize = 4 + 8 + 8 + 8 + len(erasure.Tag{})
 	// Size is the length of a sealed tally.
