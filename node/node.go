@@ -21,6 +21,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
@@ -312,7 +313,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	}
 	n.responder.Store(responder.New(cfg))
 	n.host, err = transport.New(transport.Config{
-		Seed: n.keys.libp2p, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: []byte{requester.OverloadedFrame},
+		Seed: n.keys.libp2p, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: protocol.Overloaded,
 		Admit: n.directory.Admits,
 	}, handlers)
 	if err != nil {

@@ -36,9 +36,9 @@ type Config struct {
 
 	// MaxFrame is the largest payload sent or accepted, in bytes. Default and ceiling: MaxFrame.
 	MaxFrame int
-	// Overloaded, when not empty, is the reply to a frame that finds all handlers busy. Empty: the stream is reset
-	// and the peer's Exchange fails with ErrOverloaded.
-	Overloaded []byte
+	// Overloaded makes the reply to a frame that is beyond its peer's share or budget; after is when the peer may come
+	// again. Nil: the stream is reset and the peer's Exchange fails with ErrOverloaded.
+	Overloaded func(after time.Duration) []byte
 
 	// DialTimeout bounds one connection attempt to one address and the opening of one stream. Default 5 s.
 	DialTimeout time.Duration
@@ -57,10 +57,20 @@ type Config struct {
 	// DrainTimeout is how long Close waits for exchanges in flight. Default 5 s.
 	DrainTimeout time.Duration
 
-	// MaxHandlers and MaxHandlersPeer bound handlers running at once, in all and for one peer. Default 256 and 64.
+	// MaxHandlers and MaxHandlersPeer bound handlers running at once, in all and for one peer; they are shared as
+	// package fairqueue says, and each peer may have one beyond MaxHandlers. Default 64 and three quarters of that.
 	MaxHandlers, MaxHandlersPeer int
+	// MaxWait is how long a frame waits for a handler. Default 2 s.
+	MaxWait time.Duration
+	// MaxRate and MaxBytes are what one peer may ask in a second: frames, and bytes of frames. A peer that asks more
+	// is answered with Overloaded, and what it sends next on that stream is not read before it may come again.
+	// Default 2,000 frames and 16 MiB.
+	MaxRate, MaxBytes int
+	// MaxMemory bounds, in bytes, what libp2p keeps for all peers; a quarter is for addresses named to Favour, and one
+	// peer has three sixteenths. Default 128 MiB; a stream over TCP reserves 256 KiB of it.
+	MaxMemory int
 	// MaxStreamsPeer bounds streams opened by one peer; half as many are the most exchanges we run with one peer at
-	// once, the rest wait. Default 128; at least 8, at most 256 (the QUIC stream limit).
+	// once, the rest wait. Default 64; at least 8, at most 256 (the QUIC stream limit).
 	MaxStreamsPeer int
 	// MaxConns bounds connections in each direction; at most half of the inbound ones may be without a proven peer.
 	// As many again are kept for addresses named to Favour when these are taken. Default 128.
@@ -98,9 +108,12 @@ func (c Config) withDefaults() (Config, []ma.Multiaddr, error) {
 		}
 	}
 	size("MaxFrame", &c.MaxFrame, MaxFrame, 1, MaxFrame)
-	size("MaxHandlers", &c.MaxHandlers, 256, 1, 1<<16)
-	size("MaxHandlersPeer", &c.MaxHandlersPeer, min(64, c.MaxHandlers), 1, 1<<16)
-	size("MaxStreamsPeer", &c.MaxStreamsPeer, 128, 8, 256)
+	size("MaxHandlers", &c.MaxHandlers, 64, 1, 1<<16)
+	size("MaxHandlersPeer", &c.MaxHandlersPeer, max(1, c.MaxHandlers*3/4), 1, 1<<16)
+	size("MaxStreamsPeer", &c.MaxStreamsPeer, 64, 8, 256)
+	size("MaxRate", &c.MaxRate, 2000, 1, 1<<24)
+	size("MaxBytes", &c.MaxBytes, 16<<20, 1<<10, 1<<32)
+	size("MaxMemory", &c.MaxMemory, 128<<20, 16<<20, 1<<40)
 	size("MaxConns", &c.MaxConns, 128, 1, 1<<14)
 	span("DialTimeout", &c.DialTimeout, 5*time.Second)
 	span("ExchangeTimeout", &c.ExchangeTimeout, 30*time.Second)
@@ -109,11 +122,9 @@ func (c Config) withDefaults() (Config, []ma.Multiaddr, error) {
 	span("WriteTimeout", &c.WriteTimeout, 10*time.Second)
 	span("HandlerTimeout", &c.HandlerTimeout, 20*time.Second)
 	span("DrainTimeout", &c.DrainTimeout, 5*time.Second)
+	span("MaxWait", &c.MaxWait, 2*time.Second)
 	if c.Admit == nil {
 		faults = append(faults, errors.New("no Admit function"))
-	}
-	if len(c.Overloaded) > c.MaxFrame {
-		faults = append(faults, errors.New("the overload frame is longer than MaxFrame"))
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))

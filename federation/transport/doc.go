@@ -24,6 +24,10 @@
 //	0x74a2  the frame had no length, or came too slowly       nothing was handled
 //	0x74a3  the handler failed                                it may have been handled
 //
+// A frame beyond its peer's share of the handlers, or its budget of frames and bytes in a second, is answered with
+// Config.Overloaded, and the stream is left unread for as long as that asks for (package fairqueue). [Host.Refusals]
+// counts every refusal by one of a closed set of causes.
+//
 // # What it does not do
 //
 // No DHT, mDNS, relay, hole punching, NAT mapping, AutoNAT, ping or identify: peers and addresses come from trust

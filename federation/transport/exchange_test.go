@@ -56,8 +56,9 @@ func TestManyAtOnceShareAConnection(t *testing.T) {
 			gate.Wait()
 			return frame, nil
 		}
-		a := start(t, "a", m, nil, nil)
-		b := start(t, "b", m, map[string]transport.Handler{transport.ProtocolQuery: wait}, nil)
+		room := func(c *transport.Config) { c.MaxHandlersPeer, c.MaxStreamsPeer, c.MaxMemory = 64, 128, 256<<20 }
+		a := start(t, "a", m, nil, room)
+		b := start(t, "b", m, map[string]transport.Handler{transport.ProtocolQuery: wait}, room)
 		var wg sync.WaitGroup
 		errs := make([]error, 64)
 		for i := range errs {

@@ -103,11 +103,11 @@ func NewRaw(cfg Config, serve func(network.Stream)) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	lim, err := newLimits(cfg)
+	lim, err := newLimits(cfg, new(refusals))
 	if err != nil {
 		return nil, err
 	}
-	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger}, lim)
+	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger, refused: new(refusals)}, lim)
 	if err != nil {
 		return nil, errors.Join(err, closeAll(closers))
 	}

@@ -12,8 +12,9 @@ import (
 
 // gate refuses peers that no trust chain names. Immutable after New.
 type gate struct {
-	admit func(PeerID) bool
-	log   *slog.Logger
+	admit   func(PeerID) bool
+	log     *slog.Logger
+	refused *refusals
 }
 
 var _ connmgr.ConnectionGater = gate{}
@@ -34,7 +35,8 @@ func (g gate) InterceptSecured(dir network.Direction, id peer.ID, _ network.Conn
 	if g.admits(id) {
 		return true
 	}
-	g.log.Info("peer refused at handshake", slog.String("peer", id.String()), slog.String("direction", dir.String()))
+	g.refused.add(CauseStranger)
+	g.log.Info("peer refused at handshake", slog.String("cause", CauseStranger.String()), slog.String("peer", id.String()), slog.String("direction", dir.String()))
 	return false
 }
 

@@ -17,6 +17,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/multiformats/go-multistream"
+
+	"github.com/tamga-id/tamga/federation/transport/fairqueue"
 )
 
 // flushDelay is how long a draining host leaves connections open after the last reply or reset, since QUIC drops what
@@ -37,7 +39,8 @@ type Host struct {
 	listen   []ma.Multiaddr // bound, not expanded to interfaces
 	handlers map[string]Handler
 	mux      *multistream.MultistreamMuxer[protocol.ID]
-	running  *limiter
+	share    *fairqueue.Queue[PeerID]
+	refused  *refusals
 	// detach returns a context that ends after a time or when the host closes, for work that outlives the caller
 	// that began it (a shared dial) or has no caller in this process (a handler).
 	detach func(time.Duration) (context.Context, context.CancelFunc)
@@ -85,8 +88,9 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 		}
 		mux.AddHandler(protocol.ID(id), nil)
 	}
-	g := gate{admit: cfg.Admit, log: cfg.Logger}
-	lim, err := newLimits(cfg)
+	refused := new(refusals)
+	g := gate{admit: cfg.Admit, log: cfg.Logger, refused: refused}
+	lim, err := newLimits(cfg, refused)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +104,8 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 	base, cancel := context.WithCancel(context.Background())
 	h := &Host{
 		cfg: cfg, name: name, gate: g, log: cfg.Logger, swarm: sw, limits: lim, closers: closers, handlers: cloneHandlers(handlers),
-		mux: mux, running: newLimiter(cfg.MaxHandlers, cfg.MaxHandlersPeer), cancel: cancel,
+		mux: mux, refused: refused, share: fairqueue.New[PeerID](fairqueue.Limits{Running: cfg.MaxHandlers, RunningPeer: cfg.MaxHandlersPeer,
+			WaitingPeer: cfg.MaxStreamsPeer, MaxWait: cfg.MaxWait, Rate: float64(cfg.MaxRate), Bytes: float64(cfg.MaxBytes)}), cancel: cancel,
 		detach: func(d time.Duration) (context.Context, context.CancelFunc) { return context.WithTimeout(base, d) },
 		quiet:  make(chan struct{}), serving: map[*served]struct{}{}, remotes: map[PeerID]*remote{},
 	}
@@ -175,6 +180,7 @@ func (h *Host) Recheck() int {
 			continue
 		}
 		if !dropped[id] {
+			h.refused.add(CauseSuspended)
 			h.log.Info("peer no longer admitted", slog.String("peer", id.String()))
 		}
 		dropped[id] = true

@@ -253,7 +253,12 @@ func TestOverload(t *testing.T) {
 				return f, nil
 			}
 			b := start(t, "b", m, map[string]transport.Handler{transport.ProtocolQuery: hold},
-				func(c *transport.Config) { c.MaxHandlersPeer, c.Overloaded = 1, []byte(frame) })
+				func(c *transport.Config) {
+					c.MaxHandlersPeer, c.MaxWait = 1, 50*time.Millisecond
+					if frame != "" {
+						c.Overloaded = func(time.Duration) []byte { return []byte(frame) }
+					}
+				})
 			a := start(t, "a", m, nil, nil)
 			var wg sync.WaitGroup
 			wg.Go(func() { ask(t, a, b, b.Addresses(), "first") })
@@ -262,11 +267,62 @@ func TestOverload(t *testing.T) {
 			if frame == "" && !errors.Is(err, transport.ErrOverloaded) || frame != "" && string(got) != frame {
 				t.Errorf("Exchange = %q, %v", got, err)
 			}
+			if n := b.Refusals()["load"]; n != 1 {
+				t.Errorf("%d refusals for load, want 1", n)
+			}
 			close(release)
 			wg.Wait()
 			ask(t, a, b, nil, "third")
 		})
 	}
+}
+
+// TestRefusedStreamIsLeftUnread: whoever sends on as if nothing had been said gets one refusal in the time that it was
+// told to stay away, and whoever heeds it is served.
+func TestRefusedStreamIsLeftUnread(t *testing.T) {
+	transports(t, func(t *testing.T, kind string) {
+		_, good, conn := pair(t, kind, func(c *transport.Config) {
+			c.MaxRate, c.Overloaded = 2, func(after time.Duration) []byte { return []byte(after.String()) }
+		})
+		s, err := conn.NewStream(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := multistream.SelectProtoOrFail(protocol.ID(transport.ProtocolQuery), s); err != nil {
+			t.Fatal(err)
+		}
+		const frames = 5
+		for range frames {
+			if _, err := s.Write(transport.AppendFrame(nil, []byte("x"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refused := 0
+		for range frames {
+			began := time.Now()
+			got, err := transport.ReadFrame(s, 100, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) == "x" {
+				continue
+			}
+			refused++
+			after, err := time.ParseDuration(string(got))
+			if err != nil {
+				t.Fatalf("reply %q", got)
+			}
+			if after > 600*time.Millisecond || time.Since(began) > 5*time.Second {
+				t.Errorf("told to stay away for %v at 2 frames a second", after)
+			}
+		}
+		if n := good.Refusals()["rate"]; refused == 0 || n != uint64(refused) {
+			t.Errorf("%d refusals counted, %d heard", n, refused)
+		}
+		if refused > frames-2 {
+			t.Errorf("%d of %d refused, though each refusal pauses the stream", refused, frames)
+		}
+	})
 }
 
 func TestStreamFloodIsBounded(t *testing.T) {

@@ -19,9 +19,10 @@ var errNoRoom = fmt.Errorf("too many handshakes: %w", network.ErrResourceLimitEx
 // QUIC, and QUIC address validation when handshakes pile up.
 type limits struct {
 	network.ResourceManager
-	allow  *rcmgr.Allowlist
-	maxTCP int // inbound TCP handshakes of addresses that are not favoured
-	many   int // inbound handshakes from which on QUIC clients must prove their address
+	allow   *rcmgr.Allowlist
+	refused *refusals
+	maxTCP  int // inbound TCP handshakes of addresses that are not favoured
+	many    int // inbound handshakes from which on QUIC clients must prove their address
 
 	// mu guards what follows. It may be held while the allowlist's own lock is taken.
 	mu       sync.Mutex
@@ -30,7 +31,7 @@ type limits struct {
 	favoured map[string]ma.Multiaddr
 }
 
-func newLimits(cfg Config) (*limits, error) {
+func newLimits(cfg Config, refused *refusals) (*limits, error) {
 	m, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(resourceLimits(cfg)), rcmgr.WithMetricsDisabled())
 	if err != nil {
 		return nil, fmt.Errorf("creating resource manager: %v", err)
@@ -40,7 +41,7 @@ func newLimits(cfg Config) (*limits, error) {
 		return nil, errors.Join(errors.New("creating resource manager: it has no allowlist"), m.Close())
 	}
 	strangers := maxHandshakes(cfg)
-	return &limits{ResourceManager: m, allow: allow, maxTCP: max(1, strangers/2), many: strangers / 4}, nil
+	return &limits{ResourceManager: m, allow: allow, refused: refused, maxTCP: max(1, strangers/2), many: strangers / 4}, nil
 }
 
 // maxHandshakes is how many inbound connections may be without a proven peer at once: half of all, so that members
@@ -50,7 +51,11 @@ func maxHandshakes(cfg Config) int { return max(1, cfg.MaxConns/2) }
 // OpenConnection counts an inbound connection as pending until its peer is known.
 func (l *limits) OpenConnection(dir network.Direction, usesFD bool, addr ma.Multiaddr) (network.ConnManagementScope, error) {
 	scope, err := l.ResourceManager.OpenConnection(dir, usesFD, addr)
-	if err != nil || dir != network.DirInbound {
+	if dir != network.DirInbound {
+		return scope, err
+	}
+	if err != nil {
+		l.refused.add(CauseHandshakes)
 		return scope, err
 	}
 	p := &pendingConn{ConnManagementScope: scope, limits: l, tcp: usesFD && !l.allow.Allowed(addr)}
@@ -62,6 +67,7 @@ func (l *limits) OpenConnection(dir network.Direction, usesFD bool, addr ma.Mult
 	l.mu.Unlock()
 	if full {
 		scope.Done()
+		l.refused.add(CauseHandshakes)
 		return nil, errNoRoom
 	}
 	return p, nil
@@ -119,31 +125,31 @@ func (p *pendingConn) Done() {
 // scope already bounds it.
 func resourceLimits(cfg Config) rcmgr.ConcreteLimitConfig {
 	const (
-		systemMemory    = 192 << 20
-		favouredMemory  = 64 << 20 // with systemMemory, all a node has
-		peerMemory      = 64 << 20
-		transientMemory = 64 << 20
-		connMemory      = 32 << 20 // QUIC may grow a connection's window to 15 MiB
-		connsPeer       = 8        // both ends may dial at once, over two transports, and reconnect before the old ends
-		busyPeers       = 16       // peers that use all their streams at once
+		connsPeer = 8  // both ends may dial at once, over two transports, and reconnect before the old ends
+		busyPeers = 16 // peers that use all their streams at once
 	)
+	memory := int64(cfg.MaxMemory)
+	favouredMemory := memory / 4
+	systemMemory, transientMemory := memory-favouredMemory, favouredMemory
+	peerMemory := memory * 3 / 16
+	connMemory := peerMemory // QUIC may grow a connection's window to 15 MiB
 	peer, conns, strangers := rcmgr.LimitVal(cfg.MaxStreamsPeer), rcmgr.LimitVal(cfg.MaxConns), rcmgr.LimitVal(maxHandshakes(cfg))
 	system := rcmgr.ResourceLimits{StreamsInbound: busyPeers * peer, StreamsOutbound: busyPeers * peer,
 		Streams: 2 * busyPeers * peer, ConnsInbound: conns, ConnsOutbound: conns, Conns: 2 * conns,
-		FD: 2 * conns, Memory: systemMemory}
+		FD: 2 * conns, Memory: rcmgr.LimitVal64(systemMemory)}
 	// Our own dials pass through this scope too: its sums leave room for them however many strangers knock.
 	transient := rcmgr.ResourceLimits{StreamsInbound: 4 * peer, StreamsOutbound: 4 * peer, Streams: 8 * peer,
-		ConnsInbound: strangers, ConnsOutbound: conns, Conns: strangers + conns, FD: strangers + conns, Memory: transientMemory}
+		ConnsInbound: strangers, ConnsOutbound: conns, Conns: strangers + conns, FD: strangers + conns, Memory: rcmgr.LimitVal64(transientMemory)}
 	favoured, knocking := system, transient
-	favoured.Memory, knocking.Memory = favouredMemory, favouredMemory/2
+	favoured.Memory, knocking.Memory = rcmgr.LimitVal64(favouredMemory), rcmgr.LimitVal64(favouredMemory/2)
 	partial := rcmgr.PartialLimitConfig{
 		System: system, Transient: transient,
 		// For favoured addresses when the scopes above are full.
 		AllowlistedSystem: favoured, AllowlistedTransient: knocking,
 		PeerDefault: rcmgr.ResourceLimits{StreamsInbound: peer, StreamsOutbound: peer, Streams: 2 * peer,
-			ConnsInbound: connsPeer, ConnsOutbound: connsPeer, Conns: 2 * connsPeer, FD: 2 * connsPeer, Memory: peerMemory},
-		Conn:   rcmgr.ResourceLimits{Conns: 1, ConnsInbound: 1, ConnsOutbound: 1, FD: 1, Memory: connMemory},
-		Stream: rcmgr.ResourceLimits{Streams: 1, StreamsInbound: 1, StreamsOutbound: 1, Memory: 16 << 20},
+			ConnsInbound: connsPeer, ConnsOutbound: connsPeer, Conns: 2 * connsPeer, FD: 2 * connsPeer, Memory: rcmgr.LimitVal64(peerMemory)},
+		Conn:   rcmgr.ResourceLimits{Conns: 1, ConnsInbound: 1, ConnsOutbound: 1, FD: 1, Memory: rcmgr.LimitVal64(connMemory)},
+		Stream: rcmgr.ResourceLimits{Streams: 1, StreamsInbound: 1, StreamsOutbound: 1, Memory: rcmgr.LimitVal64(min(16<<20, peerMemory))},
 	}
 	return partial.Build(rcmgr.InfiniteLimits)
 }

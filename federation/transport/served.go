@@ -25,6 +25,7 @@ var errDead = errors.New("stream was given up")
 type served struct {
 	stream network.Stream
 	from   PeerID
+	paused time.Duration // of the reading goroutine: how long to leave the stream unread
 
 	// mu guards the rest.
 	mu    sync.Mutex
@@ -32,6 +33,7 @@ type served struct {
 	since time.Time // when phase began
 	until time.Time // when phase must have ended; zero: no limit
 	timer *time.Timer
+	slow  bool // it was ended because a frame, or the protocol header, took too long
 	idles uint // times the stream was idle: one more than the replies sent
 }
 
@@ -84,6 +86,7 @@ func (v *served) expire() {
 	case phaseWriting:
 		code = codeFailed
 	}
+	v.slow = v.phase == phaseReading
 	v.phase = phaseDead
 	v.mu.Unlock()
 	_ = v.stream.ResetWithError(code)
@@ -137,4 +140,10 @@ func (v *served) untaken() network.StreamErrorCode {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return givenUp(v.idles - 1)
+}
+
+func (v *served) wasSlow() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.slow
 }

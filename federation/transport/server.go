@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/tamga-id/tamga/federation/transport/fairqueue"
 )
 
 var errPanicked = errors.New("handler panicked")
@@ -24,6 +26,7 @@ func (h *Host) serve(s network.Stream) {
 	}
 	h.mu.Unlock()
 	if closing {
+		h.refused.add(CauseDrain)
 		v.end(network.StreamShutdown)
 		return
 	}
@@ -34,11 +37,13 @@ func (h *Host) serve(s network.Stream) {
 		h.mu.Unlock()
 	}()
 	if !h.cfg.Admit(v.from) {
+		h.refused.add(CauseSuspended)
 		v.end(network.StreamGated)
 		return
 	}
 	id, _, err := h.mux.Negotiate(s)
 	if err != nil {
+		h.refused.add(CauseProtocol)
 		v.end(network.StreamProtocolNegotiationFailed)
 		return
 	}
@@ -54,7 +59,7 @@ func (h *Host) serve(s network.Stream) {
 
 // serveOne reads a frame and writes its reply. It reports whether the stream is good for another.
 func (h *Host) serveOne(v *served, name string, handler Handler) bool {
-	if v.enter(phaseIdle, h.cfg.IdleTimeout) != nil {
+	if v.enter(phaseIdle, h.cfg.IdleTimeout) != nil || !h.pause(v) {
 		return false
 	}
 	// After enter: a drain that began before it missed this stream, and one that begins later finds it.
@@ -97,43 +102,75 @@ func (h *Host) serveOne(v *served, name string, handler Handler) bool {
 	return h.answer(v, name, handler, frame)
 }
 
+// pause leaves the stream unread for as long as its peer was told to stay away. It reports whether the host goes on.
+func (h *Host) pause(v *served) bool {
+	if v.paused == 0 {
+		return true
+	}
+	ctx, stop := h.detach(min(v.paused, h.cfg.IdleTimeout))
+	defer stop()
+	v.paused = 0
+	<-ctx.Done()
+	return errors.Is(ctx.Err(), context.DeadlineExceeded)
+}
+
 // refuse ends a stream whose frame could not be read.
 func (h *Host) refuse(v *served, name string, err error) {
-	code, reason := network.StreamNoError, ""
-	switch {
-	case errors.Is(err, ErrClosed):
-		code = v.untaken()
-	case errors.Is(err, network.ErrResourceLimitExceeded):
-		code, reason = network.StreamResourceLimitExceeded, "memory"
-	case errors.Is(err, ErrTooLarge):
-		code, reason = codeTooLarge, "size"
-	case errors.Is(err, ErrMalformed):
-		code, reason = codeMalformed, "form"
+	if errors.Is(err, ErrClosed) {
+		h.refused.add(CauseDrain)
+		v.end(v.untaken())
+		return
 	}
-	if reason != "" {
-		h.log.Warn("frame refused", slog.String("peer", string(v.from)), slog.String("protocol", name), slog.String("reason", reason))
+	cause, code, refused := unread(err)
+	if v.wasSlow() {
+		cause, refused = CauseForm, true
+	}
+	if refused {
+		h.refused.add(cause)
+		h.log.Warn("frame refused", slog.String("peer", string(v.from)), slog.String("protocol", name), slog.String("cause", cause.String()))
 	}
 	v.end(code)
+}
+
+// decline answers a frame that is beyond its peer's share, and reports whether the stream is good for another. That
+// is not read before the peer may come again: whoever does not heed the answer is held by its own full window, and
+// costs no more than one refusal in that time on each stream.
+func (h *Host) decline(v *served, name string, r *fairqueue.Refusal) bool {
+	cause := causeOf(r.Reason)
+	h.refused.add(cause)
+	h.log.Debug("frame refused", slog.String("peer", string(v.from)), slog.String("protocol", name), slog.String("cause", cause.String()),
+		slog.Duration("after", r.After))
+	if h.cfg.Overloaded == nil {
+		v.end(network.StreamRateLimited)
+		return false
+	}
+	if !h.reply(v, h.cfg.Overloaded(r.After)) {
+		return false
+	}
+	v.paused = r.After
+	return true
 }
 
 // answer has the frame handled and the reply written.
 func (h *Host) answer(v *served, name string, handler Handler, frame []byte) bool {
 	if !h.cfg.Admit(v.from) {
+		h.refused.add(CauseSuspended)
 		v.end(network.StreamGated)
 		return false
 	}
-	if !h.running.acquire(v.from) {
-		h.log.Debug("frame refused", slog.String("peer", string(v.from)), slog.String("protocol", name), slog.String("reason", "load"))
-		if len(h.cfg.Overloaded) > 0 {
-			return h.reply(v, h.cfg.Overloaded)
-		}
-		v.end(network.StreamRateLimited)
+	if v.enter(phaseWorking, 0) != nil {
 		return false
+	}
+	wait, done := h.detach(h.cfg.MaxWait)
+	slot, refused := h.share.Acquire(wait, v.from, headerSize+len(frame))
+	done()
+	if refused != nil {
+		return h.decline(v, name, refused)
 	}
 	ctx, stop := h.detach(h.cfg.HandlerTimeout)
 	defer stop()
 	began := time.Now()
-	reply, err := h.handle(ctx, v, name, handler, frame)
+	reply, err := h.handle(ctx, v, name, handler, frame, slot)
 	if err == nil {
 		err = checkPayload(reply, h.cfg.MaxFrame)
 	}
@@ -141,6 +178,7 @@ func (h *Host) answer(v *served, name string, handler Handler, frame []byte) boo
 	if err != nil {
 		// The handler's own words stay with it: they may name a subject.
 		level, event = slog.LevelWarn, "exchange failed"
+		h.refused.add(CauseFailed)
 	}
 	h.log.LogAttrs(ctx, level, event, slog.String("peer", string(v.from)), slog.String("protocol", name),
 		slog.Int("request_bytes", len(frame)), slog.Int("reply_bytes", len(reply)), slog.Duration("took", time.Since(began)))
@@ -163,13 +201,11 @@ func (h *Host) reply(v *served, payload []byte) bool {
 }
 
 // handle runs the handler with its deadline and turns a panic into an error, so that one bad request cannot end the
-// node. The slot of running is given back when the handler returns, not before: a handler that ignores its deadline
+// node. The slot is given back when the handler returns, not before: a handler that ignores its deadline
 // counts for as long as it runs.
-func (h *Host) handle(ctx context.Context, v *served, name string, handler Handler, frame []byte) (reply []byte, err error) {
-	defer h.running.release(v.from)
-	if err := v.enter(phaseWorking, 0); err != nil {
-		return nil, err
-	}
+func (h *Host) handle(ctx context.Context, v *served, name string, handler Handler, frame []byte,
+	slot *fairqueue.Ticket) (reply []byte, err error) {
+	defer slot.Release()
 	defer func() {
 		if p := recover(); p != nil {
 			// Not the panic's value, which may hold the request; its type and place suffice to find the fault.

@@ -87,7 +87,8 @@ type receipt struct {
 func (s *service) verification(api huma.API, rules *rulebook) {
 	op := operation(api, "verify", http.MethodPost, "/v1/verifications", "Ask another country's node about a traveller",
 		"Asks the node of the subject's country whether the traveller is the person. The response is 200 for every outcome: "+
-			"the outcome is data, and one that is not a verdict, such as `unavailable`, says so in `outcome` and never reads as a \"no\".",
+			"the outcome is data, and one that is not a verdict, such as `unavailable`, says so in `outcome` and never reads as a \"no\". "+
+			"When the other node is at its limit and said when to come again, it is 503 with Retry-After: nothing is sent there before.",
 		"Verifications", verificationExample())
 	op.RequestBody = requestBody("application/json", verificationRequestExample())
 	replayHeader(op)
@@ -110,6 +111,13 @@ func (s *service) verify(ctx context.Context, in *verificationInput) (*verificat
 			return nil, newProblem(http.StatusUnprocessableEntity, protocol.CodeRequest, "The request cannot be put as a Query.")
 		}
 		return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "")
+	}
+	if res.Code == protocol.CodeOverloaded && res.RetryAfter > 0 {
+		passing(ctx)
+		seconds := int64((res.RetryAfter + time.Second - 1) / time.Second)
+		return nil, huma.ErrorWithHeaders(newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded,
+			"The other country's node is at its limit: ask again after the time in Retry-After."),
+			http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}})
 	}
 	body := answer(res)
 	if body.Outcome == string(protocol.Unavailable) {

@@ -46,6 +46,27 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestRetryAfter: when the peer said how long to stay away, the caller is told in the words of HTTP, in whole seconds
+// and never too few; and nothing of it is kept for the Idempotency-Key.
+func TestRetryAfter(t *testing.T) {
+	n := &fake{verify: func(context.Context, requester.Request) (requester.Result, error) {
+		return requester.Result{Verdict: protocol.Verdict{Outcome: protocol.Unavailable, Code: protocol.CodeOverloaded}, RetryAfter: 1200 * time.Millisecond}, nil
+	}}
+	h := api.Handler(n)
+	for range 2 {
+		r := newRequest("POST", "/v1/verifications", asking)
+		r.Header.Set("Idempotency-Key", "key-of-eight")
+		res, body := send(t, h, r)
+		if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") != "2" || body["code"] != "TMG-LIM-0001" ||
+			res.Header.Get("Idempotent-Replayed") != "" || res.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("status %d, headers %v, body %v", res.StatusCode, res.Header, body)
+		}
+	}
+	if n.asked != 2 {
+		t.Errorf("asked %d times, want 2", n.asked)
+	}
+}
+
 // TestDisbelief: a result whose outcome and code do not belong together reads as
 // unavailable, the zero value too.
 func TestDisbelief(t *testing.T) {

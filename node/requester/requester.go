@@ -68,8 +68,9 @@ type Requester struct {
 	cfg   Config
 	after func(time.Duration) <-chan time.Time // time.After, but in tests
 
-	mu        sync.Mutex // guards verifiers
+	mu        sync.Mutex // guards what follows
 	verifiers map[trust.EntityID]ledgerOf
+	away      map[trust.EntityID]time.Time // peers that asked to be left alone, and until when
 }
 
 // New returns a Requester.
@@ -93,10 +94,10 @@ type Result struct {
 	Reply   string         // the responder's signed reply, evidence; empty when there was none
 	Entry   uint64         // index of the verdict, or of the refusal by own law, in the own ledger
 	Took    time.Duration
-}
 
-// OverloadedFrame is the one-byte reply of a node at its limit (TMG-T-006).
-const OverloadedFrame = 0x15
+	// RetryAfter is how long the peer, at its limit, asked to be left alone; 0 when it did not.
+	RetryAfter time.Duration
+}
 
 // exchangeTimeout bounds dialling and the peer's work together: an officer at a
 // counter is better served by "unavailable" than by a spinner.
@@ -150,6 +151,11 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 	own := protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article}
 	if c := unlawful(d, req.Question); c != "" {
 		return r.decline(ctx, e, c, own), nil
+	}
+	if after := r.stillAway(peer.EntityID, now); after > 0 {
+		res := result(protocol.CodeOverloaded)
+		res.Peer, res.RetryAfter = peer.EntityID, after
+		return res, nil
 	}
 	if len(peer.SealingKeys) == 0 {
 		return result(protocol.CodeTrustUndetermined), nil
@@ -259,8 +265,11 @@ func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trus
 			slog.String("code", string(c)), slog.String("cause", err.Error()))
 		return result(c)
 	}
-	if len(frame) == 1 && frame[0] == OverloadedFrame {
-		return result(protocol.CodeOverloaded)
+	if after, ok := protocol.ParseOverloaded(frame); ok {
+		r.leaveAlone(peer.EntityID, after)
+		res := result(protocol.CodeOverloaded)
+		res.RetryAfter = after
+		return res
 	}
 	verifier, err := r.verifier(peer)
 	if err != nil {
@@ -274,6 +283,31 @@ func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trus
 		return res
 	}
 	return Result{Verdict: a.Verdict, Receipt: a.Receipt, Reply: a.Token}
+}
+
+// leaveAlone remembers that the peer asked for it (TMG-T-006).
+func (r *Requester) leaveAlone(peer trust.EntityID, after time.Duration) {
+	if after == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.away == nil {
+		r.away = make(map[trust.EntityID]time.Time)
+	}
+	r.away[peer] = r.cfg.Now().Add(after)
+}
+
+// stillAway is for how long the peer is to be left alone yet.
+func (r *Requester) stillAway(peer trust.EntityID, now time.Time) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left := r.away[peer].Sub(now)
+	if left <= 0 {
+		delete(r.away, peer)
+		return 0
+	}
+	return left
 }
 
 // verifier is what checks the peer's receipts. Parsing a ledger's keys costs more than

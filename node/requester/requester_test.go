@@ -114,7 +114,8 @@ func TestBadReplies(t *testing.T) {
 	}{
 		"empty":          {func(*world, asked) []byte { return []byte{} }, protocol.CodeAnswerInvalid},
 		"garbage":        {func(*world, asked) []byte { return []byte("matched") }, protocol.CodeAnswerInvalid},
-		"overloaded":     {func(*world, asked) []byte { return []byte{requester.OverloadedFrame} }, protocol.CodeOverloaded},
+		"overloaded":     {func(*world, asked) []byte { return protocol.Overloaded(time.Second) }, protocol.CodeOverloaded},
+		"overloaded-one": {func(*world, asked) []byte { return []byte{0x15} }, protocol.CodeOverloaded},
 		"other-byte":     {func(*world, asked) []byte { return []byte{0x06} }, protocol.CodeAnswerInvalid},
 		"two-bytes":      {func(*world, asked) []byte { return []byte{0x15, 0x15} }, protocol.CodeAnswerInvalid},
 		"own-query":      {func(_ *world, a asked) []byte { return a.frame }, protocol.CodeAnswerInvalid},

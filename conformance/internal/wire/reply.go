@@ -13,11 +13,11 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 )
 
-// busyFrame is the one-byte reply of a node at its limit (TMG-T-006).
-const busyFrame = 0x15
-
-// Busy reports whether frame is that of a node at its limit.
-func Busy(frame []byte) bool { return len(frame) == 1 && frame[0] == busyFrame }
+// Busy reports whether frame is that of a node at its limit (TMG-T-006).
+func Busy(frame []byte) bool {
+	_, ok := protocol.ParseOverloaded(frame)
+	return ok
+}
 
 // aReply is what is expected where any reply will do.
 const aReply = "a signed reply"
