@@ -27,23 +27,25 @@ type PseudonymKeystore struct {
 	Shares     string         // new folder for their shares and the transcript; needed with Plan
 }
 
-// protector is what is to open the keystore of entity. done writes what custodians are to
-// get, and is called once the keystore is made.
-func (o PseudonymKeystore) protector(entity string, sign jose.PrivateKey) (p custody.Protector, done func() error, err error) {
+// protector is what is to open the keystore of entity, good until done is called. What
+// custodians are to get is written: shares that open nothing yet do no harm, and a
+// keystore without shares would be lost.
+func (o PseudonymKeystore) protector(entity string, sign jose.PrivateKey) (p custody.Protector, done func(), err error) {
 	if o.Plan == nil {
-		return custody.Passphrase(o.Passphrase, o.Custody), func() error { return nil }, nil
+		return custody.Passphrase(o.Passphrase, o.Custody), func() {}, nil
 	}
 	if o.Plan.Entity != entity {
 		return custody.Protector{}, nil, ErrForeignPlan
 	}
 	dealt, err := ceremony.Deal(*o.Plan)
+	if err == nil {
+		err = writeCeremony(o.Shares, *o.Plan, dealt, sign)
+	}
 	if err != nil {
+		clear(dealt.Key)
 		return custody.Protector{}, nil, err
 	}
-	return custody.Shared(dealt.Terms, dealt.Key), func() error {
-		defer clear(dealt.Key)
-		return writeCeremony(o.Shares, *o.Plan, dealt, sign)
-	}, nil
+	return custody.Shared(dealt.Terms, dealt.Key), func() { clear(dealt.Key) }, nil
 }
 
 // create makes the keystore of the secrets.
@@ -52,9 +54,7 @@ func (o PseudonymKeystore) create(entity string, sign jose.PrivateKey, secrets m
 	if err != nil {
 		return err
 	}
-	if err := done(); err != nil { // shares that open nothing yet do no harm; a keystore without shares is lost
-		return err
-	}
+	defer done()
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return fmt.Errorf("making pseudonym keystore: %w", err)
 	}

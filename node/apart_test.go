@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -202,7 +203,7 @@ func TestWhoTestsIdentifiersOfHolders(t *testing.T) {
 	text, err := os.ReadFile(w.config)
 	w.must(err)
 	w.must(os.WriteFile(w.config, append(text, "pseudonym:\n  holders: "+file+"\n"...), 0o644))
-	if n, err := node.PreparePseudonymHolders(w.config, roots); n != 2 || err != nil {
+	if n, replaced, err := node.PreparePseudonymHolders(w.config, roots); n != 2 || replaced || err != nil {
 		t.Fatalf("prepared %d, %v", n, err)
 	}
 	_, err = node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
@@ -260,6 +261,113 @@ func TestWhoTestsIdentifiersOfHolders(t *testing.T) {
 	}
 }
 
+// TestReplaceHolders replaces the key that holders have by its multiple: the person is found
+// at every step and after a crash in between, and two shares stolen before test nothing
+// afterwards.
+func TestReplaceHolders(t *testing.T) {
+	w := newApart(t, false)
+	roots := w.roots(false)
+	defer roots.Wipe()
+	client, err := node.HolderClient(w.dir, roots.Node)
+	w.must(err)
+	committee, folders := w.holders(3, client)
+	file := filepath.Join(w.dir, "pseudonym-holders.json")
+	w.must(os.WriteFile(file, committee.Encode(), 0o644))
+	text, err := os.ReadFile(w.config)
+	w.must(err)
+	w.must(os.WriteFile(w.config, append(text, "pseudonym:\n  holders: pseudonym-holders.json\n"...), 0o644))
+	finds := func() {
+		t.Helper()
+		r, err := node.OpenRegistrarUnsealed(t.Context(), w.config, roots)
+		w.must(err)
+		refs, err := r.Gallery().References(passport("A1"), "finger")
+		w.must(err)
+		if !refs.Known || refs.Len() != 1 {
+			t.Error("the person is not found")
+		}
+		refs.Close()
+		w.must(r.Close())
+	}
+	_, _, err = node.PreparePseudonymHolders(w.config, roots)
+	w.must(err)
+	_, err = node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
+	w.must(err)
+	finds()
+	_, err = node.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil)
+	w.must(err)
+	finds()
+	stolen := map[int]pseudonym.Key{}
+	for n, dir := range folders[1:] {
+		root, err := custody.Open(filepath.Join(dir, holder.RootFile), []byte(apartPassphrase))
+		w.must(err)
+		stolen[n+2], err = pseudonym.NewShare(w.open(dir, root)["share"])
+		w.must(err)
+		root.Wipe()
+	}
+
+	n, replaced, err := node.PreparePseudonymHolders(w.config, roots)
+	if n != 3 || !replaced || err != nil {
+		t.Fatalf("prepared %d, replaced %v, %v", n, replaced, err)
+	}
+	finds()
+	if _, err := node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now()); !errors.Is(err, pseudonym.ErrHolders) {
+		t.Errorf("activated before the holders have it: %v", err)
+	}
+	w.must(os.Remove(filepath.Join(w.dir, node.ReplacementFile))) // lost: it is made again
+	if n, replaced, err := node.PreparePseudonymHolders(w.config, roots); n != 3 || !replaced || !errors.Is(err, keys.ErrPrepared) {
+		t.Errorf("prepared again %d, %v, %v", n, replaced, err)
+	}
+	b, err := os.ReadFile(filepath.Join(w.dir, node.ReplacementFile))
+	w.must(err)
+	r, err := holder.ParseReplacement(b)
+	w.must(err)
+	var next holder.Committee
+	for _, dir := range folders {
+		root, err := custody.Open(filepath.Join(dir, holder.RootFile), []byte(apartPassphrase))
+		w.must(err)
+		f, err := holder.OpenFolder(dir, root)
+		w.must(err)
+		root.Wipe()
+		next, err = f.Replace(r)
+		w.must(err)
+		f.Close()
+	}
+	finds()
+	_, err = node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
+	w.must(err)
+	// As after a crash between the committee's file and the keystore.
+	w.must(os.WriteFile(file, next.Encode(), 0o644))
+	finds()
+	w.must(os.WriteFile(file, committee.Encode(), 0o644))
+	finds()
+	if _, err := node.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil); err != nil {
+		t.Fatal(err)
+	}
+	finds()
+	if b, err = os.ReadFile(file); err != nil || !bytes.Equal(b, next.Encode()) {
+		t.Errorf("the committee's file is of the key before, %v", err)
+	}
+	for name := range w.open(w.dir, roots.Node) {
+		if strings.HasPrefix(name, "pseudonym-factor") {
+			t.Error("the factor is still there")
+		}
+	}
+	terms, err := committee.Terms()
+	w.must(err)
+	thief, err := pseudonym.NewShared(terms, func(n int, request []byte) ([]byte, error) {
+		if k, ok := stolen[n]; ok {
+			return k.Evaluate(request)
+		}
+		return nil, errors.New("not stolen")
+	}, nil)
+	w.must(err)
+	p, err := thief.Pseudonym(passport("A1"))
+	w.must(err)
+	if w.stored(p) {
+		t.Error("shares stolen before the replacement test identifiers")
+	}
+}
+
 // holders makes holders that answer the client until the test ends.
 func (w apartWorld) holders(n int, client ed25519.PublicKey) (c holder.Committee, dirs []string) {
 	w.t.Helper()
@@ -285,6 +393,15 @@ func (w apartWorld) holders(n int, client ed25519.PublicKey) (c holder.Committee
 		w.must(err)
 		dealings = append(dealings, d)
 	}
+	// Holders look into their keystores no more than once a second, which is over each time.
+	var mu sync.Mutex
+	at := time.Unix(0, 0)
+	now := func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		at = at.Add(2 * time.Second)
+		return at
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	for i, f := range folders {
@@ -292,7 +409,7 @@ func (w apartWorld) holders(n int, client ed25519.PublicKey) (c holder.Committee
 		c, err = f.Join(dealings)
 		w.must(err)
 		serving.Go(func() {
-			if err := f.Serve(ctx, listeners[i], holder.Options{Clients: []ed25519.PublicKey{client}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}); err != nil {
+			if err := f.Serve(ctx, listeners[i], holder.Options{Clients: []ed25519.PublicKey{client}, Now: now, Log: slog.New(slog.DiscardHandler)}); err != nil {
 				w.t.Error(err)
 			}
 		})

@@ -116,8 +116,14 @@ func (r Roots) update(dir string, f keys.Family, change func(secrets map[string]
 		return err
 	}
 	defer wipeSecrets(here)
+	settled := func(secrets map[string][]byte) error {
+		if err := change(secrets); err != nil {
+			return err
+		}
+		return settleFactors(dir, secrets)
+	}
 	if _, apart := here[secretMark]; !apart {
-		return custody.UpdateKeystore(keystorePath(dir), r.Node, change)
+		return custody.UpdateKeystore(keystorePath(dir), r.Node, settled)
 	}
 	if !r.Pseudonym.Usable() {
 		return ErrPseudonymKey
@@ -126,7 +132,7 @@ func (r Roots) update(dir string, f keys.Family, change func(secrets map[string]
 		if err := belongs(here, secrets); err != nil {
 			return fmt.Errorf("opening pseudonym keystore: %w", err)
 		}
-		return change(secrets)
+		return settled(secrets)
 	})
 }
 
@@ -141,7 +147,9 @@ func hasFamily(secrets map[string][]byte, f keys.Family) bool {
 }
 
 // isPseudonymSecret reports whether a secret belongs in the pseudonym keystore.
-func isPseudonymSecret(name string) bool { return strings.HasPrefix(name, string(keys.Pseudonym)+"/") }
+func isPseudonymSecret(name string) bool {
+	return strings.HasPrefix(name, string(keys.Pseudonym)+"/") || strings.HasPrefix(name, factorPrefix)
+}
 
 // needPseudonyms refuses keys without that of the pseudonyms.
 func needPseudonyms(cfg config.Config, k keySet) error {

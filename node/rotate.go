@@ -354,6 +354,11 @@ func PrepareKey(dir string, roots Roots, f keys.Family) (number uint32, err erro
 
 // ActivateKey makes the prepared generation the current one, and returns its number.
 func ActivateKey(dir string, roots Roots, f keys.Family, now time.Time) (number uint32, err error) {
+	if f == keys.Pseudonym {
+		if err := checkHolders(dir, roots); err != nil {
+			return 0, fmt.Errorf("activating %s: %w", f, err)
+		}
+	}
 	err = roots.update(dir, f, func(secrets map[string][]byte) (err error) {
 		number, err = keys.Activate(secrets, f, now)
 		return err

@@ -63,7 +63,7 @@ type keySet struct {
 	verifiers  []jose.PublicKey     // of every generation of the signing key, the current one first
 	sealing    []sealing.PrivateKey // every generation, the current one first
 	pseudonyms *pseudonym.Ring      // nil when they lie apart and were not opened
-	holders    *holder.Client       // of the pseudonym key; nil when the node has it itself
+	holders    []*holder.Client     // of generations of the pseudonym key that the node has not itself
 	ledger     ledger.Signer
 	closed     []ledger.Signer // of the ledgers before, in order
 	gallery    custody.Root    // what the gallery derives the names of its records from
@@ -93,13 +93,19 @@ func (k *keySet) take(next keySet) {
 	families := maps.Clone(k.families)
 	maps.Copy(families, next.families)
 	k.families = families
+	if next.pseudonyms != nil {
+		for _, c := range k.holders {
+			c.Close()
+		}
+		k.holders = next.holders
+	}
 }
 
 // wipe overwrites those that can be. Keys of libraries cannot.
 func (k keySet) wipe() {
 	k.gallery.Wipe()
-	if k.holders != nil {
-		k.holders.Close()
+	for _, c := range k.holders {
+		c.Close()
 	}
 	if k.ring != nil {
 		k.ring.Wipe()
@@ -222,15 +228,20 @@ func (k *keySet) loadPseudonyms(secrets map[string][]byte, committee func() (hol
 		return err
 	}
 	all := make(map[uint32]pseudonym.Key, len(g.Secrets))
+	shared := make(map[uint32][]byte)
 	for number, secret := range g.Secrets {
-		if public, shared := keys.Shared(secret); shared {
-			all[number], err = k.askHolders(public, committee)
-		} else {
-			all[number], err = pseudonym.NewKey(secret)
-		}
-		if err != nil {
+		if public, ok := keys.Shared(secret); ok {
+			shared[number] = public
+		} else if all[number], err = pseudonym.NewKey(secret); err != nil {
 			return fmt.Errorf("generation %d: %w", number, err)
 		}
+	}
+	if len(shared) > 0 {
+		with, err := k.askHolders(shared, secrets, committee)
+		if err != nil {
+			return err
+		}
+		maps.Copy(all, with)
 	}
 	k.pseudonyms, err = pseudonym.NewRing(all, g.Current)
 	return err

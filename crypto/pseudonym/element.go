@@ -74,7 +74,7 @@ func (k Key) times(point group.Element) (Element, error) {
 // Update gives the element under k of what e is the element of under the key old. It
 // returns [ErrKey] when either key is zero and [ErrElement] for bytes that are no
 // element. That e was made under old it cannot tell. Towards a shared key the holders are
-// asked; away from one it returns [ErrShared].
+// asked; away from one it returns [ErrShared], unless k is known to be its multiple ([Key.After]).
 func (k Key) Update(old Key, e Element) (Element, error) {
 	if k.IsZero() || old.IsZero() {
 		return Element{}, fmt.Errorf("updating pseudonym: %w", ErrKey)
@@ -85,6 +85,9 @@ func (k Key) Update(old Key, e Element) (Element, error) {
 	}
 	if k.Equal(old) {
 		return e, nil
+	}
+	if old.open().shared != nil && k.open().factor != nil && k.open().before.Equal(old.Public()) {
+		return encodeElement(point.Mul(point, k.open().factor))
 	}
 	if old.open().shared != nil {
 		return Element{}, fmt.Errorf("updating pseudonym: %w", ErrShared)

@@ -131,6 +131,8 @@ type keySecret struct {
 	server oprf.VerifiableServer
 	public PublicKey
 	shared *sharedKey // instead of all but public, where the key is with its holders
+	before PublicKey  // of which a shared key is the multiple by factor; zero where that is not known
+	factor group.Scalar
 }
 
 // GenerateKey makes a new key from crypto/rand.

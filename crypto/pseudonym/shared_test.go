@@ -357,3 +357,76 @@ func BenchmarkShared(b *testing.B) {
 		}
 	}
 }
+
+// TestReplaceShared: all shares times a factor are shares of the key times the factor, and
+// people move to that with nobody's help.
+func TestReplaceShared(t *testing.T) {
+	j := join(t, 2, 3)
+	old, err := pseudonym.NewShared(j.terms, j.ask(nil, nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := old.Element(passport("N1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	factor, err := pseudonym.NewFactor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := joined{}
+	if next.terms, err = j.terms.Times(factor); err != nil {
+		t.Fatal(err)
+	}
+	for i, share := range j.shares {
+		m, err := pseudonym.MultiplyShare(share, factor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := pseudonym.NewShare(m)
+		if err != nil || !k.Public().Equal(next.terms.Holders[i]) {
+			t.Fatalf("holder %d: another share than the terms say, %v", i+1, err)
+		}
+		next.keys = append(next.keys, k)
+	}
+	k, err := pseudonym.NewShared(next.terms, next.ask([]int{1}, nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := k.Element(passport("N1"))
+	if err != nil || want == e {
+		t.Fatalf("the element stayed, %v", err)
+	}
+	if _, err := k.Update(old, e); !errors.Is(err, pseudonym.ErrShared) {
+		t.Errorf("moved without the factor: %v", err)
+	}
+	k, err = k.After(old.Public(), factor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Update(old, e); got != want || err != nil {
+		t.Errorf("moved to another element, %v", err)
+	}
+	back, err := pseudonym.InvertFactor(factor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if was, err := next.terms.Times(back); err != nil || fmt.Sprint(raw(was)) != fmt.Sprint(raw(j.terms)) {
+		t.Errorf("not undone, %v", err)
+	}
+	other, err := pseudonym.NewFactor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.After(old.Public(), other); !errors.Is(err, pseudonym.ErrKey) {
+		t.Errorf("another factor: %v", err)
+	}
+	for _, bad := range [][]byte{nil, make([]byte, 32), bytes.Repeat([]byte{0xff}, 32), factor[:31]} {
+		if _, err := j.terms.Times(bad); !errors.Is(err, pseudonym.ErrKey) {
+			t.Errorf("factor %x: %v", bad, err)
+		}
+		if _, err := pseudonym.MultiplyShare(j.shares[0], bad); !errors.Is(err, pseudonym.ErrKey) {
+			t.Errorf("factor %x: %v", bad, err)
+		}
+	}
+}

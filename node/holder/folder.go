@@ -80,7 +80,8 @@ type Folder struct {
 	tls      ed25519.PrivateKey
 	identity *age.HybridIdentity
 	share    []byte // nil before Join
-	key      func() (share, error)
+	before   []byte // the share before, nil when there is none
+	key      func(of []byte) (share, error)
 }
 
 // OpenFolder opens a holder's folder with its root key, of which it keeps a copy until Close.
@@ -90,8 +91,8 @@ func OpenFolder(dir string, root custody.Root) (*Folder, error) {
 		return nil, fmt.Errorf("opening holder: %w", err)
 	}
 	f := &Folder{dir: dir}
-	f.key = func() (share, error) {
-		k, err := pseudonym.NewShare(f.share)
+	f.key = func(of []byte) (share, error) {
+		k, err := pseudonym.NewShare(of)
 		return ownShare{k}, err
 	}
 	seed, err := store.Secret(secretTLS)
@@ -106,10 +107,7 @@ func OpenFolder(dir string, root custody.Root) (*Folder, error) {
 	if f.identity, err = age.ParseHybridIdentity(string(text)); err != nil {
 		return nil, fmt.Errorf("opening holder: identity: %w", ErrFormat)
 	}
-	if f.share, err = store.Secret(secretShare); errors.Is(err, custody.ErrNoSecret) {
-		f.share, err = nil, nil
-	}
-	if err != nil {
+	if err := f.readShares(store); err != nil {
 		return nil, fmt.Errorf("opening holder: %w", err)
 	}
 	b, err := custody.ReadFile(filepath.Join(dir, CardFile))
@@ -128,11 +126,24 @@ func OpenFolder(dir string, root custody.Root) (*Folder, error) {
 	return f, nil
 }
 
+// readShares takes the shares that there are.
+func (f *Folder) readShares(store custody.Keystore) error {
+	for name, to := range map[string]*[]byte{secretShare: &f.share, secretBefore: &f.before} {
+		b, err := store.Secret(name)
+		if err != nil && !errors.Is(err, custody.ErrNoSecret) {
+			return err
+		}
+		*to = b
+	}
+	return nil
+}
+
 // Close wipes what can be.
 func (f *Folder) Close() {
 	f.root.Wipe()
 	clear(f.tls)
 	clear(f.share)
+	clear(f.before)
 }
 
 // Card is the holder's own.
@@ -271,10 +282,7 @@ func (f *Folder) Join(dealings []Dealing) (Committee, error) {
 	})
 	if err == nil {
 		f.share = share
-		path := filepath.Join(f.dir, CommitteeFile)
-		if err = os.Remove(path); err == nil || errors.Is(err, fs.ErrNotExist) {
-			err = writeNew(path, c.Encode()) // of an earlier attempt with the same share
-		}
+		err = f.writeCommittee(c)
 	}
 	if err != nil {
 		return Committee{}, fmt.Errorf("joining: %w", err)
@@ -312,7 +320,7 @@ func (f *Folder) join(dealings []Dealing) (Committee, []byte, error) {
 	}
 	c := Committee{Format: formatCommittee, Threshold: t.Threshold}
 	for i, card := range cards {
-		c.Holders = append(c.Holders, Member{card.Name, card.Address, card.Key, t.Holders[i].Bytes()})
+		c.Holders = append(c.Holders, Member{card.Name, card.Address, card.Key, t.Holders[i].Bytes(), card.Recipient})
 	}
 	return c, share, nil
 }

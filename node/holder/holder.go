@@ -104,6 +104,8 @@ type Member struct {
 	Address string `json:"address"`
 	Key     []byte `json:"key"`    // Ed25519, of its TLS certificate
 	Public  []byte `json:"public"` // of its share
+	// Recipient is for what the node seals to it: see [Committee.Replace].
+	Recipient string `json:"recipient"`
 }
 
 // ParseCommittee reads what [Committee.Encode] wrote, or returns [ErrFormat] or
@@ -126,6 +128,9 @@ func (c Committee) validate() error {
 	for i, m := range c.Holders {
 		if err := validHolder(m.Name, m.Address, m.Key); err != nil {
 			return fmt.Errorf("holder %d: %w", i+1, err)
+		}
+		if _, err := age.ParseHybridRecipient(m.Recipient); err != nil {
+			return fmt.Errorf("holder %d: recipient: %w", i+1, ErrFormat)
 		}
 	}
 	t, err := c.Terms()

@@ -331,6 +331,80 @@ func TestJoinRefuses(t *testing.T) {
 	}
 }
 
+// TestReplace: holders go over to the multiple of their key one after another, without a
+// restart, answer for both until they retire the one before, and only for the new one then.
+func TestReplace(t *testing.T) {
+	w := newWorld(t, 3)
+	c := w.join()
+	now := time.Unix(0, 0)
+	var mu sync.Mutex
+	clock := func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		now = now.Add(2 * time.Second)
+		return now
+	}
+	for i := range 2 {
+		w.serve(i, w.open(i), holder.Options{Now: clock})
+	}
+	old, _ := w.client(c, nodeKey)
+	e, err := old.Key().Element(passport)
+	w.must(err)
+	factor, err := pseudonym.NewFactor()
+	w.must(err)
+	r, err := c.Replace(factor)
+	w.must(err)
+	if r, err = holder.ParseReplacement(r.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	next, err := c.Times(factor)
+	w.must(err)
+	cl, _ := w.client(next, nodeKey)
+	if _, err := cl.Key().Element(passport); !errors.Is(err, pseudonym.ErrHolders) {
+		t.Errorf("answered before the holders replaced anything: %v", err)
+	}
+	for i := range 2 {
+		for range 2 { // the second time changes nothing
+			got, err := w.open(i).Replace(r)
+			if err != nil || got.Fingerprint() != next.Fingerprint() {
+				t.Fatalf("holder %d: another committee, %v", i+1, err)
+			}
+		}
+	}
+	// As after a crash between share and committee.
+	w.must(os.WriteFile(filepath.Join(w.dir(0), holder.CommitteeFile), c.Encode(), 0o644))
+	if got, err := w.open(0).Replace(r); err != nil || got.Fingerprint() != next.Fingerprint() {
+		t.Fatalf("after a crash: another committee, %v", err)
+	}
+	want, err := cl.Key().Element(passport)
+	w.must(err)
+	if want == e {
+		t.Error("the element stayed")
+	}
+	if got, err := old.Key().Element(passport); got != e || err != nil {
+		t.Errorf("the key before: another element, %v", err)
+	}
+	more, err := next.Replace(factor)
+	w.must(err)
+	if _, err := w.open(0).Replace(more); !errors.Is(err, holder.ErrOverlap) {
+		t.Errorf("replaced twice: %v", err)
+	}
+	if _, err := w.open(2).Replace(more); !errors.Is(err, holder.ErrForeign) {
+		t.Errorf("a replacement of another key: %v", err)
+	}
+	for i := range 2 {
+		w.must(w.open(i).Retire())
+	}
+	if err := w.open(0).Retire(); !errors.Is(err, holder.ErrNothingOld) {
+		t.Errorf("retired twice: %v", err)
+	}
+	// They go on with the old share until they look again, for instance when started.
+	shares := holder.Held(t, w.open(0))
+	if len(shares) != 1 || !bytes.Equal(shares[0], next.Holders[0].Public) {
+		t.Errorf("holder 1 answers for %d shares", len(shares))
+	}
+}
+
 // TestEditedDealing: one changed byte anywhere is told.
 func TestEditedDealing(t *testing.T) {
 	w := newWorld(t, 2)

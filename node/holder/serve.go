@@ -13,10 +13,12 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 )
 
@@ -89,7 +91,7 @@ func (f *Folder) Serve(ctx context.Context, l net.Listener, o Options) error {
 	if f.share == nil {
 		return errors.Join(ErrNotJoined, l.Close())
 	}
-	key, err := f.key()
+	held, err := f.shares()
 	if err != nil {
 		return errors.Join(fmt.Errorf("serving: %w", err), l.Close())
 	}
@@ -102,7 +104,7 @@ func (f *Folder) Serve(ctx context.Context, l net.Listener, o Options) error {
 		o.Rate = DefaultRate
 	}
 	limit := &limiter{rate: o.Rate, tokens: o.Rate * burst, last: o.Now()}
-	s := &http.Server{Handler: handler(key, limit, o.Now), TLSConfig: config, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+	s := &http.Server{Handler: handler(held, limit, o.Now), TLSConfig: config, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 4 << 10, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
 	var wg sync.WaitGroup
 	ended := make(chan struct{})
@@ -118,6 +120,7 @@ func (f *Folder) Serve(ctx context.Context, l net.Listener, o Options) error {
 			case <-ended:
 				return
 			case <-every.C:
+				held.look() // a share that was retired goes
 				before = report(ctx, o.Log, limit.now(), before)
 			}
 		}
@@ -150,9 +153,74 @@ type ownShare struct{ pseudonym.Key }
 
 func (s ownShare) public32() []byte { return s.Public().Bytes() }
 
+// held are the shares that a holder answers with.
+type held struct {
+	f *Folder
+
+	mu     sync.Mutex
+	shares []share
+	looked time.Time
+}
+
+// shares loads those that the folder has.
+func (f *Folder) shares() (*held, error) {
+	h := &held{f: f}
+	for _, b := range [][]byte{f.share, f.before} {
+		if b == nil {
+			continue
+		}
+		k, err := f.key(b)
+		if err != nil {
+			return nil, err
+		}
+		h.shares = append(h.shares, k)
+	}
+	return h, nil
+}
+
+// of is the share of that public key, nil when there is none. One that was made or retired
+// while the holder runs is found in its keystore.
+func (h *held) of(public []byte, now time.Time) share {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for again := false; ; again = true {
+		for _, s := range h.shares {
+			if string(s.public32()) == string(public) {
+				return s
+			}
+		}
+		if again || now.Sub(h.looked) < time.Second {
+			return nil
+		}
+		h.looked = now
+		h.reread()
+	}
+}
+
+func (h *held) look() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reread()
+}
+
+// reread looks into the keystore again. What cannot be read stays as it was.
+func (h *held) reread() {
+	store, err := custody.OpenKeystore(filepath.Join(h.f.dir, keystoreFile), h.f.root)
+	if err != nil {
+		return
+	}
+	fresh := &Folder{key: h.f.key}
+	if fresh.readShares(store) != nil {
+		return
+	}
+	if now, err := fresh.shares(); err == nil {
+		h.shares = now.shares
+	}
+}
+
 // handler takes the public key of a share and a request, 32 bytes each, and answers as
 // [pseudonym.Key.Evaluate] does.
-func handler(key share, limit *limiter, now func() time.Time) http.Handler {
+func handler(held *held, limit *limiter, now func() time.Time) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+evaluatePath, func(w http.ResponseWriter, r *http.Request) {
 		if !limit.take(now()) {
@@ -160,17 +228,7 @@ func handler(key share, limit *limiter, now func() time.Time) http.Handler {
 			w.WriteHeader(http.StatusTooManyRequests)
 			return
 		}
-		b, err := io.ReadAll(io.LimitReader(r.Body, sizeAsked+1))
-		status := http.StatusBadRequest
-		var out []byte
-		if err == nil && len(b) == sizeAsked {
-			if status = http.StatusConflict; string(b[:pseudonym.RequestSize]) == string(key.public32()) {
-				status = http.StatusOK
-				if out, err = key.Evaluate(b[pseudonym.RequestSize:]); err != nil {
-					status = http.StatusBadRequest
-				}
-			}
-		}
+		out, status := answer(held, r.Body, now())
 		limit.count(func(c *Counts) {
 			if status == http.StatusOK {
 				c.Answered++
@@ -183,6 +241,22 @@ func handler(key share, limit *limiter, now func() time.Time) http.Handler {
 		_, _ = w.Write(out)
 	})
 	return mux
+}
+
+func answer(held *held, body io.Reader, now time.Time) ([]byte, int) {
+	b, err := io.ReadAll(io.LimitReader(body, sizeAsked+1))
+	if err != nil || len(b) != sizeAsked {
+		return nil, http.StatusBadRequest
+	}
+	s := held.of(b[:pseudonym.RequestSize], now)
+	if s == nil {
+		return nil, http.StatusConflict
+	}
+	out, err := s.Evaluate(b[pseudonym.RequestSize:])
+	if err != nil {
+		return nil, http.StatusBadRequest
+	}
+	return out, http.StatusOK
 }
 
 // tlsConfig is of who has the key and speaks with those of the peers' keys.

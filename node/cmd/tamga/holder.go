@@ -29,20 +29,23 @@ func (a *app) holderCommand() *cobra.Command {
 		Long: `Several machines, 3 say, hold the pseudonym key together: any 2 of them compute pseudonyms,
 one alone learns and can do nothing, and neither they nor the node ever have the key. Each
 has its own folder, under its own root key, and answers the node blindly: it does not learn
-who was asked for, and answers no more than its rate.
+who was asked for, and answers no more than its rate. A committee is for one node.
 
 In order: init (each holder, on its own machine), deal (each, with the cards of all), join
 (each, with the dealings of all). Compare the fingerprint of the committee, which is the
 same for all; its file goes to the node: tamga init --pseudonym-holders, or, for a node
 that is there, pseudonym.holders in tamga.yaml and tamga key rotate prepare --holders. Then
-serve (each), with the key that tamga holder client shows at the node.`,
+serve (each), with the key that tamga holder client shows at the node.
+
+The key is replaced, when a holder's share was stolen say, by tamga key rotate prepare
+--holders at the node, replace (each), activate and retire at the node, retire (each).`,
 		Example: `  tamga holder init --dir alpha --name alpha --address alpha.example:7460 --passphrase-file a.txt
   tamga holder deal --dir alpha --threshold 2 --passphrase-file a.txt --out alpha.dealing alpha/card.json beta.json gamma.json
   tamga holder join --dir alpha --passphrase-file a.txt alpha.dealing beta.dealing gamma.dealing
   tamga holder client --dir kaz --passphrase-file pass.txt
   tamga holder serve --dir alpha --passphrase-file a.txt --listen 0.0.0.0:7460 --client KEY`,
 	}
-	c.AddCommand(a.holderInit(), a.holderDeal(), a.holderJoin(), a.holderShow(), a.holderServe(), a.holderClient())
+	c.AddCommand(a.holderInit(), a.holderDeal(), a.holderJoin(), a.holderShow(), a.holderServe(), a.holderClient(), a.holderReplace(), a.holderRetire())
 	return c
 }
 
@@ -356,5 +359,68 @@ func (a *app) holderClient() *cobra.Command {
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
 	from.add(c.Flags(), "")
+	return c
+}
+
+func (a *app) holderReplace() *cobra.Command {
+	var h holderFlags
+	c := &cobra.Command{
+		Use:   "replace FILE",
+		Short: "Go over to the key that the node prepared",
+		Long: `Multiplies the share by what the node sealed to this holder in its pseudonym-replacement.json,
+and answers for both keys from then on; a running holder takes it up by itself. Every holder
+does this between prepare and activate of ` + "`tamga key rotate`" + `.`,
+		Example: `  tamga holder replace --dir alpha --passphrase-file a.txt pseudonym-replacement.json`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			b, err := readSmall(args[0], "replacement")
+			if err != nil {
+				return err
+			}
+			r, err := holder.ParseReplacement(b)
+			if err != nil {
+				return err
+			}
+			f, err := a.openHolder(h)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			committee, err := f.Replace(r)
+			if err != nil {
+				return err
+			}
+			a.say("hint: compare the fingerprint with the other holders; copy the folder %s anew. When the node has retired the key before: tamga holder retire", h.dir)
+			return a.emitCommittee(h.dir, committee)
+		},
+	}
+	h.add(c)
+	return c
+}
+
+func (a *app) holderRetire() *cobra.Command {
+	var h holderFlags
+	c := &cobra.Command{
+		Use:   "retire",
+		Short: "Destroy the share of the key before",
+		Long: `Destroys the share before the current one, after the node has retired the key it is of. A
+running holder forgets it within a minute. Copies of the folder from before still hold it:
+destroy them.`,
+		Example: `  tamga holder retire --dir alpha --passphrase-file a.txt`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			f, err := a.openHolder(h)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if err := f.Retire(); err != nil {
+				return err
+			}
+			a.say("hint: destroy copies of %s from before", h.dir)
+			return a.emit(map[string]string{"retired": f.Card().Name}, [][2]string{{"retired", "the share before, of " + f.Card().Name}})
+		},
+	}
+	h.add(c)
 	return c
 }

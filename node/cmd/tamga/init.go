@@ -135,6 +135,10 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 	if o.Pseudonym.Dir != "" {
 		a.say("The pseudonym key lies in %s alone: backups do not hold it. Without it nobody enrolled is ever found again.", o.Pseudonym.Dir)
 		a.say("hint: copy that folder to a safe place now, and again after each rotation of pseudonym-key")
+		if p := o.Pseudonym.Plan; p != nil {
+			a.say("hint: hand each of its custodians his share and %s of %s; any %d of the %d open it, at the node's start by `tamga unseal`",
+				node.TranscriptFile, o.Pseudonym.Shares, p.Threshold, len(p.Custodians))
+		}
 	}
 	a.say("hint: hand %s to the Trust Anchor: tamga anchor enroll --dir ANCHOR --jurisdiction %s %s", made.EntityConfiguration, o.Jurisdiction, made.EntityConfiguration)
 	return a.emit(made, [][2]string{{"entity", made.EntityID}, {"peer id", made.PeerID}, {"config", made.Config},

@@ -247,15 +247,19 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 	}
 	if verb == "prepare" {
 		c.Flags().StringVar(&risk, "accept-risk", "", riskProtectors+": prepare a root key that fewer things open than the one before")
-		c.Flags().BoolVar(&holders, "holders", false, "of pseudonym-key: the holders that pseudonym.holders in "+node.ConfigFile+" names are to have it; there is no way back")
+		c.Flags().BoolVar(&holders, "holders", false, "of pseudonym-key: the holders that pseudonym.holders in "+node.ConfigFile+" names are to have it, or, if they have it, a new one; there is no way back to a key of the node's own")
 	}
 	return c
 }
 
-// prepareHolders prepares the key of the holders of the pseudonym key.
+// prepareHolders prepares the key of the holders of the pseudonym key, or its multiple.
 func prepareHolders(_ context.Context, r rotation) ([]uint32, string, error) {
-	n, err := node.PreparePseudonymHolders(filepath.Join(r.dir, node.ConfigFile), r.roots)
-	return []uint32{n}, "start the holders, with the key of `tamga holder client`; " + announce(r.key) + "tamga key rotate activate", err
+	n, replaced, err := node.PreparePseudonymHolders(filepath.Join(r.dir, node.ConfigFile), r.roots)
+	do := "start the holders, with the key of `tamga holder client`; "
+	if replaced {
+		do = "hand " + filepath.Join(r.dir, node.ReplacementFile) + " to every holder, who runs `tamga holder replace`; "
+	}
+	return []uint32{n}, do + announce(r.key) + "tamga key rotate activate", err
 }
 
 const riskProtectors = "fewer-protectors"

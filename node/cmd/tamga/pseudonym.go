@@ -36,13 +36,16 @@ func ofPseudonyms(err error) *failure {
 		f.exit, f.code = exitUnreachable, protocol.CodePseudonymHolder
 	case errors.Is(err, pseudonym.ErrShared):
 		f.exit, f.code = exitRefused, protocol.CodeRotation
-		f.hint = "holders have the key, and nobody can take it off people's pseudonyms again. Nothing was changed"
+		f.hint = "holders have the key, and nobody can take it off people's pseudonyms again: a new one of theirs takes its place with --holders. Nothing was changed"
 	case errors.Is(err, node.ErrCommittee):
 		f.exit = exitConfig
 		f.hint = "pseudonym.holders in " + node.ConfigFile + " names the file that `tamga holder join` wrote, the same for all holders. Nothing was changed"
 	case errors.Is(err, holder.ErrForeign), errors.Is(err, holder.ErrSignature), errors.Is(err, holder.ErrFormat), errors.Is(err, pseudonym.ErrTerms),
 		errors.Is(err, pseudonym.ErrProof):
 		f.exit, f.hint = exitIntegrity, "compare the fingerprints with the other holders, by another way than the file came; one dealing of each is needed. Nothing was changed"
+	case errors.Is(err, holder.ErrOverlap), errors.Is(err, holder.ErrNothingOld):
+		f.exit, f.code = exitFailure, protocol.CodeRotation
+		f.hint = "the node prepares, holders replace, the node activates and retires, holders retire. Nothing was changed"
 	case errors.Is(err, holder.ErrJoined), errors.Is(err, holder.ErrNotJoined):
 		f.exit, f.hint = exitFailure, "see `tamga holder show`: make, deal, join, serve. Nothing was changed"
 	case errors.Is(err, gallery.ErrPseudonymKeys) && !errors.Is(err, gallery.ErrUnavailable) && !errors.Is(err, gallery.ErrOutdated):
