@@ -54,6 +54,7 @@ type Node struct {
 	keys         keySet
 	law          *policy.Law
 	anchors      []trust.Anchor
+	chain        ownChain
 	gallery      *gallery.Gallery
 	ledger       *ledger.Log
 	directory    *peering.Peers
@@ -307,6 +308,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.signing,
 		Sealing: n.keys.sealing, Members: n.directory, Law: n.law, Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.faces, Now: n.now, Logger: n.log,
+		Presented: n.directory.Presented,
 	}
 	if o.Responder != nil {
 		o.Responder(&cfg)
@@ -326,7 +328,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.makeRequester = func(k keySet) *requester.Requester {
 		return requester.New(requester.Config{
 			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.signing,
-			Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log,
+			Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain,
 		})
 	}
 	n.requester.Store(n.makeRequester(n.keys))

@@ -11,9 +11,13 @@ import (
 // for what is around it.
 const MaxTokenSize = 192 << 10
 
-// maxHeaderSize bounds the encoded protected header: a certificate chain of
-// three in x5c fits, a document does not.
-const maxHeaderSize = 16 << 10
+// maxHeaderSize bounds the encoded protected header of a JWE: a certificate
+// chain of three in x5c fits, a document does not. maxChainHeader is that of a JWS, which
+// may bring a Trust Chain.
+const (
+	maxHeaderSize  = 16 << 10
+	maxChainHeader = 128 << 10
+)
 
 // strictBase64 refuses padding and unused bits that are not zero. Never modified.
 var strictBase64 = base64.RawURLEncoding.Strict()
@@ -40,13 +44,14 @@ type header struct {
 	enc           string // JWE
 	extension     bool   // crit, b64 or zip is present, whatever its value
 	ownKey        bool   // jwk, jku or x5u is present
+	chain         []string
 	members       map[string][]byte
 }
 
-// parseHeader decodes the first part of a token. Members named in keep are
-// returned raw.
-func parseHeader(part string, keep ...string) (header, error) {
-	if len(part) > maxHeaderSize {
+// parseHeader decodes the first part of a token, at most limit bytes. Members named in
+// keep are returned raw.
+func parseHeader(part string, limit int, keep ...string) (header, error) {
+	if len(part) > limit {
 		return header{}, fmt.Errorf("header: %w", ErrTooLarge)
 	}
 	text, err := decode(part)
@@ -70,6 +75,10 @@ func parseHeader(part string, keep ...string) (header, error) {
 			}
 		case "crit", "b64", "zip":
 			h.extension = true
+		case "trust_chain":
+			if h.chain, err = stringValues(value); err != nil {
+				err = fmt.Errorf("%w: trust_chain is not an array of strings", ErrMalformed)
+			}
 		case "jwk", "jku", "x5u":
 			h.ownKey = true
 		}

@@ -141,7 +141,7 @@ func (d Decrypter) parse(token string) (e encrypted, err error) {
 	if len(parts) != 5 {
 		return e, fmt.Errorf("%w: not five parts", ErrMalformed)
 	}
-	if e.header, err = parseHeader(parts[0], "epk", "apu", "apv", "iv", "tag"); err != nil {
+	if e.header, err = parseHeader(parts[0], maxHeaderSize, "epk", "apu", "apv", "iv", "tag"); err != nil {
 		return e, err
 	}
 	if !slices.Contains(d.algs, e.header.alg) || !slices.Contains(d.encs, e.header.enc) {

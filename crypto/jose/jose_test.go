@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,8 +124,10 @@ func TestVerify(t *testing.T) {
 		"kid-empty":       {forge(key, header(`{"alg":"EdDSA","kid":"","typ":%q}`, testType), `{}`), jose.ErrMalformed},
 		"kid-long":        {forge(key, header(`{"alg":"EdDSA","kid":%q,"typ":%q}`, strings.Repeat("k", 257), testType), `{}`), jose.ErrMalformed},
 		"large":           {forge(key, `{}`, strings.Repeat("x", jose.MaxTokenSize*3/4)), jose.ErrTooLarge},
-		"large-header":    {forge(key, header(`{"alg":"EdDSA","kid":%q,"typ":%q,"x":%q}`, kid, testType, strings.Repeat("x", 16<<10)), `{}`), jose.ErrTooLarge},
+		"large-header":    {forge(key, header(`{"alg":"EdDSA","kid":%q,"typ":%q,"x":%q}`, kid, testType, strings.Repeat("x", 128<<10)), `{}`), jose.ErrTooLarge},
 
+		"chain-text":   {forge(key, header(`{"alg":"EdDSA","kid":%q,"typ":%q,"trust_chain":"x"}`, kid, testType), `{}`), jose.ErrMalformed},
+		"chain-number": {forge(key, header(`{"alg":"EdDSA","kid":%q,"typ":%q,"trust_chain":[1]}`, kid, testType), `{}`), jose.ErrMalformed},
 		"crit":         {forge(key, header(`{"alg":"EdDSA","kid":%q,"typ":%q,"crit":["exp"],"exp":1}`, kid, testType), `{}`), jose.ErrCritical},
 		"crit-empty":   {forge(key, header(`{"alg":"EdDSA","kid":%q,"typ":%q,"crit":[]}`, kid, testType), `{}`), jose.ErrCritical},
 		"crit-null":    {forge(key, header(`{"alg":"EdDSA","kid":%q,"typ":%q,"crit":null}`, kid, testType), `{}`), jose.ErrCritical},
@@ -342,4 +345,26 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+func TestSignWithChain(t *testing.T) {
+	key, err := jose.NewPrivateKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := []string{"a.b.c", "d.e.f"}
+	token, err := jose.SignWithChain(key, testType, []byte(`{}`), chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := jose.Parse(token)
+	if err != nil || !slices.Equal(u.TrustChain(), chain) {
+		t.Errorf("got chain %v, error %v", u.TrustChain(), err)
+	}
+	if _, err := jose.Verify(token, testType, jose.NewKeySet(key.Public())); err != nil {
+		t.Error(err)
+	}
+	if _, err := jose.SignWithChain(key, testType, []byte(`{}`), []string{strings.Repeat("x", 100<<10)}); !errors.Is(err, jose.ErrTooLarge) {
+		t.Errorf("a chain of 100 KiB: got %v", err)
+	}
 }

@@ -26,6 +26,17 @@ func malformed(err error) error {
 	return err
 }
 
+// stringValues decodes an array of strings that was scanned.
+func stringValues(raw []byte) ([]string, error) {
+	out := []string{}
+	err := scanArray(raw, func(value []byte) error {
+		s, err := stringValue(value)
+		out = append(out, s)
+		return err
+	})
+	return out, err
+}
+
 // stringValue decodes a value that was scanned.
 func stringValue(raw []byte) (string, error) {
 	text, ok := strictjson.String(raw)

@@ -26,6 +26,10 @@ func (u Unverified) Algorithm() string { return u.header.alg }
 // KeyID returns the kid header parameter, "" when absent.
 func (u Unverified) KeyID() string { return u.header.kid }
 
+// TrustChain returns the trust_chain header parameter (OpenID Federation 1.0 section
+// 4.3), nil when absent: statements that nobody has verified. All calls share the memory.
+func (u Unverified) TrustChain() []string { return u.header.chain }
+
 // Payload returns the payload, which nobody vouches for. All calls share the memory.
 func (u Unverified) Payload() []byte { return u.payload }
 
@@ -51,7 +55,7 @@ func parse(token string) (u Unverified, err error) {
 	if !ok || strings.IndexByte(tail, '.') >= 0 {
 		return Unverified{}, fmt.Errorf("%w: not three parts", ErrMalformed)
 	}
-	if u.header, err = parseHeader(head); err != nil {
+	if u.header, err = parseHeader(head, maxChainHeader); err != nil {
 		return Unverified{}, err
 	}
 	if u.payload, err = decode(body); err != nil {
@@ -75,6 +79,17 @@ func parse(token string) (u Unverified, err error) {
 // same inputs give the same token. Errors wrap [ErrKey] for the zero key,
 // [ErrType] for a typ that is empty or no media type, [ErrTooLarge].
 func Sign(k PrivateKey, typ string, payload []byte) (string, error) {
+	return SignWithChain(k, typ, payload, nil)
+}
+
+// SignWithChain is [Sign] with the signer's Trust Chain in the protected header, so that
+// a verifier needs nothing but its Trust Anchor's keys (OpenID Federation 1.0 section
+// 4.3):
+//
+//	{"alg":"Ed25519","kid":"<thumbprint of k>","trust_chain":[...],"typ":"<typ>"}
+//
+// A nil chain leaves the parameter out. [ErrTooLarge] also when the header is over 128 KiB.
+func SignWithChain(k PrivateKey, typ string, payload []byte, chain []string) (string, error) {
 	switch {
 	case k.IsZero():
 		return "", fmt.Errorf("signing token: %w", ErrKey)
@@ -84,12 +99,16 @@ func Sign(k PrivateKey, typ string, payload []byte) (string, error) {
 		return "", fmt.Errorf("signing token: %w", ErrTooLarge)
 	}
 	head, err := json.Marshal(struct {
-		Algorithm string `json:"alg"`
-		KeyID     string `json:"kid"`
-		Type      string `json:"typ"`
-	}{algEd25519, k.Public().KeyID(), typ})
+		Algorithm string   `json:"alg"`
+		KeyID     string   `json:"kid"`
+		Chain     []string `json:"trust_chain,omitempty"`
+		Type      string   `json:"typ"`
+	}{algEd25519, k.Public().KeyID(), chain, typ})
 	if err != nil {
 		return "", fmt.Errorf("signing token: header: %w", err)
+	}
+	if strictBase64.EncodedLen(len(head)) > maxChainHeader {
+		return "", fmt.Errorf("signing token: header: %w", ErrTooLarge)
 	}
 	token := make([]byte, 0, strictBase64.EncodedLen(len(head)+len(payload)+ed25519.SignatureSize)+8)
 	token = append(strictBase64.AppendEncode(token, head), '.')

@@ -101,6 +101,10 @@ type Pending struct {
 // Ask seals question to the responder's key and signs the Query. ID, IssuedAt and
 // ExpiresAt of e are filled in: a fresh jti, now, and now plus MaxLifetime.
 func Ask(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateKey, now time.Time) (*Pending, error) {
+	return ask(e, question, to, sign, nil, now)
+}
+
+func ask(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateKey, chain []string, now time.Time) (*Pending, error) {
 	var jti [16]byte
 	_, _ = rand.Read(jti[:])
 	e.ID = b64.EncodeToString(jti[:])
@@ -110,12 +114,27 @@ func Ask(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateK
 	if err != nil {
 		return nil, fmt.Errorf("making reply key: %w", err)
 	}
-	return AskExactly(e, question, to, sign, reply)
+	return askExactly(e, question, to, sign, chain, reply)
+}
+
+// AskWithChain is Ask with the requester's Trust Chain in the header, for a responder
+// whose knowledge of the requester may be older. Where the Query would be too long with
+// it, it goes without.
+func AskWithChain(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateKey, chain []string, now time.Time) (*Pending, error) {
+	p, err := ask(e, question, to, sign, chain, now)
+	if chain != nil && errors.Is(err, jose.ErrTooLarge) {
+		return ask(e, question, to, sign, nil, now)
+	}
+	return p, err
 }
 
 // AskExactly is Ask with every claim given by the caller. It does not judge
 // them: conformance cases use it to build Queries that a node must refuse.
 func AskExactly(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateKey, reply sealing.PrivateKey) (*Pending, error) {
+	return askExactly(e, question, to, sign, nil, reply)
+}
+
+func askExactly(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateKey, chain []string, reply sealing.PrivateKey) (*Pending, error) {
 	plain, err := question.marshal()
 	if err != nil {
 		return nil, fmt.Errorf("encoding question: %w", err)
@@ -140,7 +159,7 @@ func AskExactly(e Envelope, question Question, to sealing.PublicKey, sign jose.P
 	if err != nil {
 		return nil, fmt.Errorf("encoding claims: %w", err)
 	}
-	jws, err := jose.Sign(sign, TypeQuery, payload)
+	jws, err := jose.SignWithChain(sign, TypeQuery, payload, chain)
 	if err != nil {
 		return nil, fmt.Errorf("signing query: %w", err)
 	}
@@ -150,6 +169,7 @@ func AskExactly(e Envelope, question Question, to sealing.PublicKey, sign jose.P
 // UnverifiedQuery is a Query that parsed. Nothing in it may be trusted.
 type UnverifiedQuery struct {
 	claimed wireQuery
+	chain   []string
 	token   string
 	hash    Hash
 }
@@ -166,6 +186,7 @@ func ParseQuery(frame []byte) (UnverifiedQuery, error) {
 	if t.Type() != TypeQuery {
 		return UnverifiedQuery{hash: u.hash}, fault(CodeMalformed, "typ is not %s", TypeQuery)
 	}
+	u.chain = t.TrustChain()
 	if err := jose.DecodeClaims(t.Payload(), &u.claimed); err != nil {
 		if otherRevision(t.Payload()) {
 			return UnverifiedQuery{hash: u.hash}, fault(CodeRevision, "rev is not %s", Revision)
@@ -227,6 +248,10 @@ func (u UnverifiedQuery) Hash() Hash { return u.hash }
 
 // ClaimedIssuer is who the Query says it is from, for looking up keys.
 func (u UnverifiedQuery) ClaimedIssuer() string { return u.claimed.Issuer }
+
+// TrustChain is the Trust Chain that the Query brings, nil for none. It proves itself or
+// nothing.
+func (u UnverifiedQuery) TrustChain() []string { return u.chain }
 
 // Query is a Query whose signature, audience and times were verified. It may
 // still be a replay, unlawful, or sealed to an unknown key.

@@ -149,6 +149,16 @@ func (p *Peers) Entity(id trust.EntityID, now time.Time) (trust.Node, error) {
 	return n, err
 }
 
+// Presented is the member by the Trust Chain that it brings, for the responder. One that
+// is suspended or paused is none to it.
+func (p *Peers) Presented(chain []string, now time.Time) (trust.Node, error) {
+	n, err := p.Directory.Presented(chain, now)
+	if err == nil && (p.suspended.Load() || p.pausedNow(n.EntityID)) {
+		return trust.Node{}, trust.ErrNotMember
+	}
+	return n, err
+}
+
 // Country returns the member of the country, for the requester. An error that is a
 // *protocol.Fault says that the member, or this node, is suspended or paused.
 func (p *Peers) Country(alpha3 string, now time.Time) (trust.Node, error) {

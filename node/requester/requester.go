@@ -49,7 +49,7 @@ type Exchanger interface {
 	Exchange(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error)
 }
 
-// Config is what a Requester is made of. Every field is required.
+// Config is what a Requester is made of. Every field but Chain is required.
 type Config struct {
 	Self      trust.EntityID
 	Country   string
@@ -60,6 +60,9 @@ type Config struct {
 	Exchanger Exchanger
 	Now       func() time.Time
 	Logger    *slog.Logger
+	// Chain is the Trust Chain to bring with a Query, for responders that may not know this
+	// node's present keys; it returns nil for none. nil brings none.
+	Chain func() []string
 }
 
 // Requester asks. It is safe for concurrent use.
@@ -160,7 +163,11 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 	if len(peer.SealingKeys) == 0 {
 		return result(protocol.CodeTrustUndetermined), nil
 	}
-	p, err := protocol.Ask(e, req.Question, peer.SealingKeys[0], r.cfg.Signing, now)
+	var chain []string
+	if r.cfg.Chain != nil {
+		chain = r.cfg.Chain()
+	}
+	p, err := protocol.AskWithChain(e, req.Question, peer.SealingKeys[0], r.cfg.Signing, chain, now)
 	if err != nil {
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}

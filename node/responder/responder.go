@@ -75,9 +75,13 @@ type Config struct {
 	// Calibrations are the operator's own; nil uses those shipped.
 	Calibrations Calibrations
 	// Faces is the protection under which the gallery stores faces; nil when it does not.
-	Faces  Faces
-	Now    func() time.Time
-	Logger *slog.Logger
+	Faces Faces
+	// Presented verifies a Trust Chain that a Query brings, with the Anchors' keys alone,
+	// and gives the member it makes out when that is newer than what Members knows; nil
+	// believes none.
+	Presented func(chain []string, now time.Time) (trust.Node, error)
+	Now       func() time.Time
+	Logger    *slog.Logger
 }
 
 // Responder answers Queries. It is safe for concurrent use.
@@ -185,6 +189,11 @@ func (r *Responder) authenticate(from transport.PeerID, frame []byte, now time.T
 		return none, trust.Node{}, err
 	}
 	asker, err := r.cfg.Members.Entity(trust.EntityID(u.ClaimedIssuer()), now)
+	if errors.Is(err, trust.ErrExpired) || errors.Is(err, trust.ErrUndetermined) {
+		if n, ok := r.presented(u, now); ok {
+			asker, err = n, nil
+		}
+	}
 	switch {
 	case errors.Is(err, trust.ErrNotMember):
 		return none, asker, &protocol.Fault{Code: protocol.CodeNotMember, Err: err}
@@ -196,5 +205,21 @@ func (r *Responder) authenticate(from transport.PeerID, frame []byte, now time.T
 		return none, asker, &protocol.Fault{Code: protocol.CodePeerMismatch}
 	}
 	q, err := u.Verify(asker.SigningKeys, string(r.cfg.Self), now)
+	if protocol.CodeOf(err) == protocol.CodeSignature {
+		// The requester may have rotated its keys since this node heard of it last.
+		if n, ok := r.presented(u, now); ok && n.PeerID == string(from) {
+			asker = n
+			q, err = u.Verify(asker.SigningKeys, string(r.cfg.Self), now)
+		}
+	}
 	return q, asker, err
+}
+
+// presented is the sender by the Trust Chain that the Query brings.
+func (r *Responder) presented(u protocol.UnverifiedQuery, now time.Time) (trust.Node, bool) {
+	if u.TrustChain() == nil || r.cfg.Presented == nil {
+		return trust.Node{}, false
+	}
+	n, err := r.cfg.Presented(u.TrustChain(), now)
+	return n, err == nil && n.EntityID == trust.EntityID(u.ClaimedIssuer())
 }

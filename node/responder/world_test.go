@@ -209,6 +209,7 @@ func (p *replay) Fresh(issuer, jti string, now time.Time) (bool, error) {
 
 // world is a Responder among collaborators that can be told to fail.
 type world struct {
+	presented    func([]string, time.Time) (trust.Node, error)
 	calibrations responder.Calibrations
 	trace        trace
 	clock        clock
@@ -241,7 +242,7 @@ func (w *world) build(now func() time.Time) *responder.Responder {
 	return responder.New(responder.Config{
 		Self: self, Country: "KAZ", Signing: selfSigning(), Sealing: w.keys(),
 		Members: &w.members, Law: &w.law, Gallery: &w.gallery, Ledger: &w.ledger, Replay: &w.replay, Now: now,
-		Calibrations: w.calibrations, Faces: &w.faces,
+		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented,
 		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 }
