@@ -26,8 +26,10 @@ import (
 // after saying so in the ledger. See package node/backup for what is in it.
 func (n *Node) Backup(ctx context.Context, w io.Writer, recipients []string, progress func(part string, records uint64)) (backup.Manifest, error) {
 	// A key that is destroyed meanwhile would be missing from it.
-	n.reading.RLock()
-	defer n.reading.RUnlock()
+	if err := n.reading.enter(ctx); err != nil {
+		return backup.Manifest{}, fmt.Errorf("creating backup: %w", err)
+	}
+	defer n.reading.leave()
 	return n.backer().backUp(ctx, w, recipients, progress)
 }
 

@@ -73,11 +73,13 @@ func (n *Node) checking(ctx context.Context) error {
 			return ctx.Err()
 		case <-n.checks.wake:
 		}
-		n.reading.RLock()
+		if err := n.reading.enter(ctx); err != nil {
+			return err
+		}
 		r, err := n.gallery.Fsck(ctx, func(what string, done, total uint64) {
 			n.checks.set(func(c *Checkup) { c.What, c.Done, c.Total = what, done, total })
 		})
-		n.reading.RUnlock()
+		n.reading.leave()
 		n.checks.set(func(c *Checkup) {
 			if c.State, c.Report, c.Err = CheckDone, r, nil; err != nil {
 				c.State, c.Report, c.Err = CheckFailed, fsck.Report{}, err

@@ -80,9 +80,9 @@ type Node struct {
 	retirements retirements
 	checks      checks
 
-	// reading is held for reading by what reads the whole gallery, or its files, for long,
+	// reading is entered by what reads the whole gallery, or its files, for long,
 	// so that no key is destroyed that it comes across.
-	reading sync.RWMutex
+	reading gate
 
 	// takingUp guards what follows, and that one at a time takes up the keystore.
 	takingUp sync.Mutex

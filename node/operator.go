@@ -49,8 +49,10 @@ func (n *Node) Erase(ctx context.Context, id pseudonym.Identifier) (records int,
 // CopyGallery makes another store hold what the gallery does, after saying so in the
 // ledger. See [gallery.Gallery.CopyTo].
 func (n *Node) CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (gallery.Copied, error) {
-	n.reading.RLock()
-	defer n.reading.RUnlock()
+	if err := n.reading.enter(ctx); err != nil {
+		return gallery.Copied{}, fmt.Errorf("copying gallery: %w", err)
+	}
+	defer n.reading.leave()
 	return copyWitnessed(ctx, n.gallery, n.ledger, n.cfg, n.now, to, progress)
 }
 

@@ -141,13 +141,15 @@ func (n *Node) renew(ctx context.Context) {
 	roots, err := n.currentRoots()
 	var gone []uint32
 	if err == nil {
-		n.reading.RLock() // it looks at every subject as of one moment
-		defer n.reading.RUnlock()
+		err = n.reading.enter(ctx) // it looks at every subject as of one moment
+	}
+	if err == nil {
+		defer n.reading.leave()
 		gone, err = finishRenewal(ctx, n.dir, roots, n.gallery, generation, func(r gallery.Renewed) {
 			n.renewals.set(func(s *Renewal) { s.Looked, s.Renewed = r.Looked, r.Subjects })
 		})
-		roots.Wipe()
 	}
+	roots.Wipe()
 	// The generations before are dropped from memory when rotating takes up the keystore:
 	// a Query under way may have read a template of one.
 	switch {

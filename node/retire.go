@@ -193,13 +193,14 @@ func (n *Node) retire(ctx context.Context, f keys.Family, keep uint32) (waiting 
 		return nil, fmt.Errorf("retiring %s: generation %d is not in use yet", f, keep)
 	}
 	if waiting, err = n.gallery.Behind(time.Now(), string(f), keep); err != nil || len(waiting) > 0 {
+		n.reading.relent()
 		return waiting, err
 	}
-	if !n.reading.TryLock() {
+	if !n.reading.tryClose() {
 		return []string{busyReading}, nil
 	}
+	defer n.reading.open()
 	gone, err := n.destroy(f, keep)
-	n.reading.Unlock()
 	if errors.Is(err, custody.ErrBusy) {
 		return []string{"a command that changes the keystore"}, nil
 	}
@@ -207,8 +208,8 @@ func (n *Node) retire(ctx context.Context, f keys.Family, keep uint32) (waiting 
 		return nil, err
 	}
 	n.log.InfoContext(ctx, "old keys destroyed", slog.String("key", string(f)), slog.Any("generations", gone))
-	n.retirements.rouse() // takes the keystore up, and forgets them
-	return nil, nil
+	n.retirements.rouse()
+	return nil, n.reload(ctx) // and forgets them
 }
 
 func (n *Node) destroy(f keys.Family, keep uint32) (gone []uint32, err error) {

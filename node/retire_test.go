@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +23,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
@@ -142,11 +146,11 @@ func TestRetireRunning(t *testing.T) {
 			t.Fatalf("%+v, %v", r, err)
 		}
 
-		out, backup := io.Pipe()
+		out, in := io.Pipe()
 		done := make(chan error, 1) // never blocks
 		go func() {
-			_, err := l.Backup(ctx, backup, recipients(t), nil)
-			done <- errors.Join(err, backup.Close())
+			_, err := l.Backup(ctx, in, recipients(t), nil)
+			done <- errors.Join(err, in.Close())
 		}()
 		if _, err := out.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
@@ -247,6 +251,126 @@ func TestRootRunning(t *testing.T) {
 		l.activate(keys.Signing)
 		_, err = l.TakeUpKeys(t.Context())
 		l.must(err)
+	}
+}
+
+// TestRotateUnderLoad replaces every key that rotates of a node that runs, while people
+// are looked up, enrolled and backed up and the gallery is checked. Nothing fails.
+func TestRotateUnderLoad(t *testing.T) {
+	l := live(t, config.Store{})
+	l.enrol("A1", "A2", "A3")
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := l.Run(ctx, http.NotFoundHandler()); err != nil {
+			t.Error(err)
+		}
+	})
+	var asked, failed atomic.Int64
+	to := recipients(t)
+	for name, ask := range map[string]func(i int) error{
+		"look-up": func(i int) error {
+			refs, err := l.Gallery().References(passport(fmt.Sprint("A", 1+i%3)), "finger")
+			if err != nil {
+				return err
+			}
+			defer refs.Close()
+			if refs.Len() != 2 {
+				return fmt.Errorf("%d records", refs.Len())
+			}
+			return refs.Each(func(gallery.Template) error { return nil })
+		},
+		"enrolment": func(i int) error {
+			r, err := l.Enrol(ctx, []gallery.Enrolment{killed(fmt.Sprint("B", i))})
+			if err == nil {
+				err = r[0].Err
+			}
+			return err
+		},
+		"check": func(int) error {
+			if c := l.GalleryCheck(); c.State == node.CheckDone && !c.Report.Sound() {
+				return fmt.Errorf("%+v", c.Report)
+			}
+			l.CheckGallery()
+			time.Sleep(time.Millisecond) // it goes on by itself
+			return nil
+		},
+		"backup": func(int) error {
+			_, err := l.Backup(ctx, io.Discard, to, nil)
+			if errors.Is(err, backup.ErrChanged) {
+				err = nil // a command changed the keystore meanwhile, which is said
+			}
+			return err
+		},
+	} {
+		running.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				err := ask(i)
+				if ctx.Err() != nil {
+					return
+				}
+				asked.Add(1)
+				if err != nil {
+					failed.Add(1)
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+	for _, f := range []keys.Family{keys.KEK, keys.Pseudonym, keys.Signing, keys.Sealing, node.RootKey, keys.Template, keys.KEK} {
+		l.replace(ctx, f)
+	}
+	stop()
+	running.Wait()
+	t.Logf("%d asked, %d failed", asked.Load(), failed.Load())
+}
+
+// replace takes a key from one generation to the next, with the one before destroyed.
+func (l *living) replace(ctx context.Context, f keys.Family) {
+	l.t.Helper()
+	file := filepath.Join(l.dir, node.ConfigFile)
+	take := func(step func() error) {
+		l.t.Helper()
+		err := step()
+		for errors.Is(err, custody.ErrBusy) { // the node changes the keystore itself
+			err = step()
+		}
+		l.must(err)
+		_, err = l.TakeUpKeys(ctx)
+		l.must(err)
+	}
+	switch f {
+	case node.RootKey:
+		take(func() error {
+			_, err := node.PrepareRoot(l.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
+			return err
+		})
+		take(func() error {
+			_, err := node.ActivateRoot(l.dir, l.roots.Node, func(file string) (custody.Root, error) { return custody.Open(file, []byte(passphrase)) })
+			return err
+		})
+		l.roots.Node = openRoot(l.t, l.dir)
+		take(func() error { _, err := node.RetireRoot(l.dir, l.roots.Node); return err })
+		return
+	case keys.Template:
+		take(func() error { _, err := l.RenewTemplates(ctx); return err })
+	default:
+		take(func() error { _, err := node.PrepareKey(l.dir, l.roots, f); return err })
+		take(func() error { _, err := node.ActivateKey(l.dir, l.roots, f, time.Now()); return err })
+		take(func() error {
+			if node.IsUsed(f) {
+				_, err := node.MarkKey(l.dir, l.roots, f)
+				return err
+			}
+			_, err := node.RetireKey(ctx, file, l.roots, f, nil)
+			return err
+		})
+	}
+	for strings.Contains(l.states(f), " ") {
+		if r := l.Retirements()[f]; r.State == node.RetirementFailed {
+			l.t.Fatalf("%s: %v", f, r.Err)
+		}
+		time.Sleep(5 * time.Millisecond) // the node is at it
 	}
 }
 

@@ -42,6 +42,7 @@ func readDigests(dir string, roots Roots) (d keystoreDigests, err error) {
 func (n *Node) rotating(ctx context.Context) error {
 	every := time.NewTicker(n.cfg.Trust.Refresh)
 	defer every.Stop()
+	defer n.reading.relent()
 	pending := true
 	for {
 		if pending && n.family(keys.KEK).several() && n.family(keys.KEK).keep == 0 {
@@ -147,12 +148,13 @@ func (n *Node) reload(ctx context.Context) error {
 		return err
 	}
 	if n.keys.drops(k) { // what reads the gallery for long may still come across it
-		if !n.reading.TryLock() {
+		if !n.reading.tryClose() {
+			n.reading.relent()
 			roots.Wipe()
 			k.wipe()
 			return errReading
 		}
-		defer n.reading.Unlock()
+		defer n.reading.open()
 	}
 	if away {
 		roots.Pseudonym, n.roots.Pseudonym = n.roots.Pseudonym, custody.Root{}
