@@ -148,6 +148,9 @@ func refreshEscrow(cfg config.Config, dir string, key jose.PrivateKey, now time.
 		if err == nil {
 			err = custody.WriteFile(file, b)
 		}
+		if errors.Is(err, custody.ErrBusy) {
+			return written, nil // who is at it, or the node when it looks again, does the same
+		}
 		if err != nil {
 			return written, err
 		}

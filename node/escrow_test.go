@@ -97,6 +97,22 @@ func (v *vault) rotate(retire bool) {
 	}
 }
 
+// rotateRoot replaces the root key, whole.
+func (v *vault) rotateRoot() {
+	v.t.Helper()
+	root := openRoot(v.t, v.dir)
+	defer root.Wipe()
+	open := func(file string) (custody.Root, error) { return custody.Open(file, []byte(passphrase)) }
+	_, err := node.PrepareRoot(v.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
+	v.must(err)
+	_, err = node.ActivateRoot(v.dir, root, open)
+	v.must(err)
+	next := openRoot(v.t, v.dir)
+	defer next.Wipe()
+	_, err = node.RetireRoot(v.dir, next)
+	v.must(err)
+}
+
 func (v *vault) retire() {
 	v.t.Helper()
 	root := openRoot(v.t, v.dir)
@@ -153,6 +169,7 @@ func TestErasedForGood(t *testing.T) {
 		v.must(err)
 	})
 	v.rotate(false)
+	v.rotateRoot()
 	v.take("overlap")
 
 	// As long as the KEK lives the old backup opens with the escrow of today.

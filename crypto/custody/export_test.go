@@ -13,6 +13,7 @@ var (
 	ProtectOn        = protect
 	UnprotectOn      = unprotect
 	LimitOn          = limit
+	WriteFileOn      = writeFile
 )
 
 // DecodeAny tells the fuzz targets whether data is a root file or a keystore,

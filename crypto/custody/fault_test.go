@@ -162,3 +162,91 @@ func TestUpdateFaults(t *testing.T) {
 		})
 	}
 }
+
+// TestWriteFileFaults fails every step of writing a copy of keys, over one that is there
+// and where there is none: it is the old one or the new one, whole, and the same again
+// succeeds.
+func TestWriteFileFaults(t *testing.T) {
+	for _, there := range []bool{true, false} {
+		for _, step := range []string{"sync", "rename", "sync-dir"} {
+			for _, after := range []bool{false, true} {
+				name := fmt.Sprintf("there-%v-%s-after-%v", there, step, after)
+				if step == "rename" && after {
+					continue // rename(2) does not fail after taking effect.
+				}
+				dir := t.TempDir()
+				path := filepath.Join(dir, "kaz.escrow")
+				if there {
+					if err := custody.WriteFile(path, []byte("old")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := custody.WriteFileOn(&faultyDisk{fail: step, after: after}, path, []byte("new")); !errors.Is(err, errDisk) {
+					t.Errorf("%s: %v, want the disk fault", name, err)
+				}
+				got, err := os.ReadFile(path)
+				if string(got) != "new" && (there && string(got) != "old" || !there && !errors.Is(err, os.ErrNotExist)) {
+					t.Errorf("%s: %q, %v", name, got, err)
+				}
+				if err := custody.WriteFile(path, []byte("newer")); err != nil {
+					t.Errorf("%s: again: %v", name, err)
+				}
+				if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+					t.Errorf("%s: %d files (%v), want one", name, len(entries), err)
+				}
+			}
+		}
+	}
+}
+
+// TestSweep: what a killed process left beside a file, with keys that may be destroyed by
+// now, is overwritten and gone with the next change; what only looks like it stays.
+func TestSweep(t *testing.T) {
+	path := keystoreFile(t, newRoot(t), map[string][]byte{"a": []byte("one")})
+	dir := filepath.Dir(path)
+	left, other := filepath.Join(dir, "."+filepath.Base(path)+".tmp-123"), filepath.Join(dir, ".other.tmp-123")
+	for _, name := range []string{left, other} {
+		if err := os.WriteFile(name, []byte("keys of before"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held, err := os.Open(left) // as a file system that writes in place has it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := custody.UpdateKeystore(path, newRoot(t), func(secrets map[string][]byte) error { secrets["a"] = []byte("two"); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was left is there: %v", err)
+	}
+	b := make([]byte, 14)
+	if _, err := held.ReadAt(b, 0); err != nil || string(b) == "keys of before" {
+		t.Errorf("what was left was not overwritten: %q, %v", b, err)
+	}
+	if b, err := os.ReadFile(other); err != nil || string(b) != "keys of before" {
+		t.Errorf("another file: %q, %v", b, err)
+	}
+	if err := custody.RemoveFile(other); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(other); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("removed: %v", err)
+	}
+}
+
+func TestListSecrets(t *testing.T) {
+	path := keystoreFile(t, newRoot(t), map[string][]byte{"b/2": nil, "a": []byte("one")})
+	b, err := custody.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, root, err := custody.ListSecrets(b)
+	if err != nil || root != 1 || fmt.Sprint(names) != "[a b/2]" {
+		t.Errorf("%v, root %d, %v", names, root, err)
+	}
+	if _, _, err := custody.ListSecrets(b[1:]); !errors.Is(err, custody.ErrFormat) {
+		t.Errorf("not a keystore: %v", err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // disk is the part of the file system whose failures matter for durability.
@@ -74,7 +75,7 @@ func writeNew(d disk, path string, data []byte) error {
 
 // writeBeside flushes data under a temporary name in path's folder.
 func writeBeside(d disk, path string, data []byte) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*") // Mode 0600.
+	f, err := os.CreateTemp(filepath.Dir(path), temporary(path)+"*") // Mode 0600.
 	if err != nil {
 		return "", err
 	}
@@ -96,12 +97,23 @@ func writeBeside(d disk, path string, data []byte) (string, error) {
 // The bytes of the old file are then overwritten. On a file system that writes
 // in place they are gone; on one that copies, or on flash, they are not until
 // the blocks are used again.
+//
+// What a process left that was killed at this is overwritten and removed first: it may
+// hold what was destroyed since. So the caller keeps others from doing the same.
 func replaceFile(d disk, path string, data []byte) error {
 	old, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer old.Close()
+	if err := sweep(path); err != nil {
+		return err
+	}
+	return putFile(d, path, data, old)
+}
+
+// putFile puts data at path and overwrites old, which had that name; nil for none.
+func putFile(d disk, path string, data []byte, old *os.File) error {
 	tmp, err := writeBeside(d, path, data)
 	if err != nil {
 		return err
@@ -112,9 +124,30 @@ func replaceFile(d disk, path string, data []byte) error {
 	if err := d.SyncDir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	scrub(old)
+	if old != nil {
+		scrub(old)
+	}
 	return nil
 }
+
+// sweep removes what was written beside path and never got its name.
+func sweep(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), temporary(path)) && e.Type().IsRegular() {
+			if err := remove(filepath.Join(filepath.Dir(path), e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// temporary begins the names of files that are to take the place of path.
+func temporary(path string) string { return "." + filepath.Base(path) + ".tmp-" }
 
 // scrub overwrites a file that has no name any more. It is done as far as it
 // goes: what must not fail has happened by then.
@@ -147,35 +180,56 @@ func ReadFile(path string) ([]byte, error) {
 
 // WriteFile puts a copy of sealed keys at path, with mode 0600, in the place of a file
 // that may be there. At every moment, crashes included, path is the old file or the new
-// one, whole. The old one is then overwritten, as far as the file system writes in place.
-func WriteFile(path string, data []byte) error { return writeFile(osDisk{}, path, data) }
-
-func writeFile(d disk, path string, data []byte) error {
-	err := replaceFile(d, path, data)
-	if errors.Is(err, os.ErrNotExist) {
-		err = writeNew(d, path, data)
-	}
-	if err != nil {
+// one, whole. The old one is then overwritten, as far as the file system writes in place,
+// and what a process left that was killed at this before that. It returns [ErrBusy] when
+// another one is at it.
+func WriteFile(path string, data []byte) error {
+	if err := writeFile(osDisk{}, path, data); err != nil {
 		return fmt.Errorf("writing custody file: %w", err)
 	}
 	return nil
 }
 
+func writeFile(d disk, path string, data []byte) error {
+	unlock, err := lock(path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := sweep(path); err != nil {
+		return err
+	}
+	// No link as in writeNew: file systems of removable media have none.
+	old, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return putFile(d, path, data, nil)
+	}
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	return putFile(d, path, data, old)
+}
+
 // RemoveFile overwrites what WriteFile wrote, as far as the file system writes in place,
 // and removes it.
 func RemoveFile(path string) error {
+	if err := remove(path); err != nil {
+		return fmt.Errorf("removing custody file: %w", err)
+	}
+	return nil
+}
+
+func remove(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
-		return fmt.Errorf("removing custody file: %w", err)
+		return err
 	}
 	err = os.Remove(path)
 	if err == nil {
 		scrub(f)
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("removing custody file: %w", err)
-	}
-	return nil
+	return errors.Join(err, f.Close())
 }
 
 // readFile reads a regular file of at most limit bytes. An old file is overwritten after

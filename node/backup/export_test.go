@@ -42,3 +42,12 @@ func Again(kind Kind, stream []byte) (again []byte, err error) {
 		}
 	}
 }
+
+// Labelled is a file with a label behind it.
+func Labelled(file, token string) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte(file+token), uint32(len(token))), labelEnd...)
+}
+
+// Before is how many bytes are before a label, and Token its JWS.
+func Before(u UnverifiedLabel) int64 { return u.at }
+func Token(u UnverifiedLabel) string { return u.token }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -77,7 +76,8 @@ func expand(paths []string) (files []string, err error) {
 			return nil, err
 		}
 		for _, e := range entries {
-			if e.Type()&fs.ModeType == 0 && (strings.HasSuffix(e.Name(), BackupEnding) || strings.HasSuffix(e.Name(), EscrowEnding)) {
+			// One that a killed process left beside an escrow may be another escrow.
+			if e.Type().IsRegular() && (strings.HasSuffix(e.Name(), BackupEnding) || strings.HasSuffix(e.Name(), EscrowEnding) || strings.Contains(e.Name(), EscrowEnding+".tmp-")) {
 				files = append(files, filepath.Join(path, e.Name()))
 			}
 		}

@@ -126,7 +126,7 @@ disk, to open anything with them.`,
 	fl.StringVar(&f.dir, "dir", "", "the node's folder (required)")
 	fl.StringVar(&f.out, "out", "", "folder for both files, named after node and time (this or --to is required)")
 	fl.StringVar(&f.to, "to", "", "file for the backup, or - for standard output")
-	fl.StringVar(&f.keys, "keys", "", "file for the key escrow (default: beside the backup, named after the node, ending in "+backup.EscrowEnding+")")
+	fl.StringVar(&f.keys, "keys", "", "file for the key escrow (default: backup.escrow_file of the configuration, with its recipients; else beside the backup, named after the node, ending in "+backup.EscrowEnding+")")
 	f.recipients.add(fl, "", "the backup")
 	f.keyRecipients.add(fl, "key-", "the key escrow (default: as the backup)")
 	f.from.addBoth(fl, ", when the node is not running")
@@ -138,9 +138,6 @@ func (f *backupFlags) check(now time.Time) error {
 	if f.dir == "" || (f.out == "") == (f.to == "") {
 		return usage("--dir and either --out or --to are needed: the node's folder, and where to write")
 	}
-	if f.to == "-" && f.keys == "" {
-		return usage("--to - needs --keys: the file for the key escrow")
-	}
 	cfg, err := config.Load(filepath.Join(f.dir, node.ConfigFile))
 	if err != nil {
 		return err
@@ -148,6 +145,13 @@ func (f *backupFlags) check(now time.Time) error {
 	stem := config.FileStem(cfg.EntityID)
 	if f.out != "" {
 		f.to = filepath.Join(f.out, stem+"-"+now.UTC().Format("20060102T150405Z")+backup.BackupEnding)
+	}
+	// One escrow is easier to look after than two.
+	if f.keys == "" && !f.keyRecipients.given() && cfg.Backup.EscrowFile != "" {
+		f.keys, f.keyRecipients.file = cfg.Backup.EscrowFile, cfg.Backup.EscrowRecipients
+	}
+	if f.to == "-" && f.keys == "" {
+		return usage("--to - needs --keys: the file for the key escrow")
 	}
 	if f.keys == "" {
 		f.keys = filepath.Join(filepath.Dir(f.to), stem+backup.EscrowEnding)
@@ -193,11 +197,12 @@ func (a *app) createBackup(ctx context.Context, f backupFlags) (err error) {
 		err = out.Sync()
 	}
 	if err = errors.Join(err, out.Close()); err == nil {
-		err = os.Link(out.Name(), f.to)
+		err = giveName(out.Name(), f.to)
 	}
-	if err = errors.Join(err, os.Remove(out.Name())); err == nil {
-		err = syncDir(filepath.Dir(f.to))
+	if err != nil {
+		return errors.Join(err, os.Remove(out.Name()))
 	}
+	err = syncDir(filepath.Dir(f.to))
 	if err != nil {
 		return err
 	}
@@ -219,6 +224,21 @@ func (a *app) writeBoth(ctx context.Context, n *backer, w io.Writer, f backupFla
 		err = backup.ErrChanged
 	}
 	return m, err
+}
+
+// giveName gives a file its name, unless another has it.
+func giveName(file, name string) error {
+	err := os.Link(file, name)
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) { // FAT has no links
+		if _, there := os.Lstat(name); errors.Is(there, os.ErrNotExist) {
+			return os.Rename(file, name)
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	return os.Remove(file)
 }
 
 func syncDir(dir string) error {

@@ -39,7 +39,7 @@ see ` + "`tamga backup prune`" + `.`,
 	fl := c.Flags()
 	fl.StringVar(&f.dir, "dir", "", "the node's folder (required)")
 	fl.StringVar(&f.to, "to", "", "folder for the backups, best on another machine's disk (required)")
-	fl.StringVar(&f.keys, "keys", "", "file for the key escrow, best on a disk of its own (default: in the folder of --to)")
+	fl.StringVar(&f.keys, "keys", "", "file for the key escrow, best on a disk of its own (default: backup.escrow_file of the configuration, with its recipients; else in the folder of --to)")
 	fl.StringVar(&f.recipientsFile, "recipients-file", "", "file with at least two age recipients, one a line (required)")
 	fl.StringVar(&f.keyRecipientsFile, "key-recipients-file", "", "the same for the key escrow (default: the same file)")
 	fl.StringVar(&f.at, "at", "*-*-* 02:30:00", "when, as systemd.time(7) has it")
@@ -63,6 +63,9 @@ func (f *scheduleFlags) check() error {
 	cfg, err := config.Load(filepath.Join(f.dir, node.ConfigFile))
 	if err != nil {
 		return err
+	}
+	if f.keys == "" && f.keyRecipientsFile == "" {
+		f.keys, f.keyRecipientsFile = cfg.Backup.EscrowFile, cfg.Backup.EscrowRecipients
 	}
 	f.keys = cmp.Or(f.keys, filepath.Join(f.to, config.FileStem(cfg.EntityID)+backup.EscrowEnding))
 	f.keyRecipientsFile = cmp.Or(f.keyRecipientsFile, f.recipientsFile)

@@ -1,0 +1,139 @@
+package backup_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/keys"
+)
+
+func TestCoveredBy(t *testing.T) {
+	type k = backup.Keys
+	needs := k{keys.KEK: {2, 3}, keys.Pseudonym: {1}, keys.Template: {1}}
+	for name, c := range map[string]struct {
+		held backup.Keys
+		want error
+		says string
+	}{
+		"same":     {k{keys.KEK: {2, 3}, keys.Pseudonym: {1}, keys.Template: {1}}, nil, ""},
+		"more":     {k{keys.KEK: {1, 2, 3, 4}, keys.Pseudonym: {1, 2}, keys.Template: {1, 2}, keys.Root: {7}}, nil, ""},
+		"apart":    {k{keys.KEK: {2, 3}, keys.Template: {1}}, nil, ""},
+		"retired":  {k{keys.KEK: {3, 4}, keys.Pseudonym: {1}, keys.Template: {1}}, backup.ErrExpired, "the backup has expired: destroyed since it was taken: kek 2"},
+		"all-gone": {k{keys.KEK: {4}, keys.Pseudonym: {1}, keys.Template: {2}}, backup.ErrExpired, "the backup has expired: destroyed since it was taken: kek 2, 3; template-key 1"},
+		"earlier":  {k{keys.KEK: {1, 2}, keys.Pseudonym: {1}, keys.Template: {1}}, backup.ErrEarlier, "the key escrow is older than the backup: it does not hold kek 3"},
+		"none":     {nil, backup.ErrEarlier, "the key escrow is older than the backup: it does not hold kek 2, 3; pseudonym-key 1; template-key 1"},
+		// Some destroyed and some not made yet is of no node; that it opens for nobody is what counts.
+		"both": {k{keys.KEK: {2, 3}, keys.Pseudonym: {2}, keys.Template: {0}}, backup.ErrExpired, "the backup has expired: destroyed since it was taken: pseudonym-key 1"},
+	} {
+		err := needs.CoveredBy(c.held)
+		if !errors.Is(err, c.want) || err != nil && err.Error() != c.says {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSurvey: the same in folders, under other names, copied, and beside what is damaged or
+// of another node.
+func TestSurvey(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	dir := t.TempDir()
+	put := func(name, from string, cut int) {
+		t.Helper()
+		b, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), b[:len(b)-cut], 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a.tamga-backup", w.file, 0)
+	put("b.tamga-backup", w.file, 1)
+	put("c.tamga-backup", other.file, 0)
+	put("k.tamga-escrow", w.escrow, 0)
+	put("l.tamga-escrow", w.escrow, 0)
+	put("m.tamga-escrow", other.escrow, 0)
+	put("n.tamga-backup", w.escrow, 0) // by any name
+	put("readme", w.file, 0)
+	put(".kaz.tamga-escrow.tmp-1", w.escrow, 0)
+	found, err := backup.Survey([]string{dir, filepath.Join(dir, "a.tamga-backup"), w.escrow}, w.configuration(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range found {
+		if filepath.Dir(f.File) == dir {
+			got = append(got, filepath.Base(f.File)[:1]+" "+string(f.State))
+		}
+	}
+	slices.Sort(got)
+	if want := []string{". current", "a opens", "b damaged", "c damaged", "k current", "l current", "m damaged", "n current"}; !slices.Equal(got, want) || len(found) != len(want)+1 {
+		t.Errorf("%d: %v, want %v", len(found), got, want)
+	}
+	if _, err := backup.Survey([]string{filepath.Join(dir, "absent")}, w.configuration(t)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a path that is not there: %v", err)
+	}
+}
+
+// TestReplaceable: an escrow of the same node may be written over, and nothing else.
+func TestReplaceable(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	configuration := w.configuration(t)
+	b, err := os.ReadFile(w.escrow)
+	cut := filepath.Join(t.TempDir(), "cut")
+	if err = errors.Join(err, os.WriteFile(cut, b[:len(b)-9], 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]error{w.escrow: nil, w.escrow + "-absent": nil, w.file: backup.ErrOccupied, other.escrow: backup.ErrOccupied,
+		cut: backup.ErrOccupied, os.Args[0]: backup.ErrOccupied, w.dir: backup.ErrOccupied} {
+		if err := backup.Replaceable(file, configuration); !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("%s: %v, want %v", filepath.Base(file), err, want)
+		}
+	}
+}
+
+// FuzzLabel reads the end of any file: what is refused is damage, what is accepted ends the
+// file as a writer ends it, and is of nobody as long as it is not verified.
+func FuzzLabel(f *testing.F) {
+	key, err := jose.GenerateKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, claims := range []string{
+		`{"kind":"backup","entity_id":"https://kaz.example","created":"2025-03-01T00:00:00Z","keys":{"kek":[1,2],"root":[1]},"size":3,"sha256":"AAEC"}`,
+		`{"kind":"key-escrow","entity_id":"","created":"2025-03-01T00:00:00Z","keys":null,"size":-1,"sha256":""}`,
+		`{"kind":"backup","keys":{"nothing":[0]}}`, `{"kind":7}`, `{}`,
+	} {
+		token, err := jose.Sign(key, "tamga-backup-label+jwt", []byte(claims))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add("age", token)
+	}
+	f.Add("", "a.b.c")
+	f.Add("", "")
+	f.Fuzz(func(t *testing.T, file, token string) {
+		whole := backup.Labelled(file, token)
+		for _, b := range [][]byte{whole, []byte(file), whole[:len(whole)-1], append(bytes.Clone(whole), token...)} {
+			u, err := backup.ReadLabel(bytes.NewReader(b), int64(len(b)))
+			if err != nil {
+				if !errors.Is(err, backup.ErrDamaged) || u.EntityID() != "" {
+					t.Errorf("%v, of %q", err, u.EntityID())
+				}
+				continue
+			}
+			if before := backup.Before(u); before < 0 || before > int64(len(b)) || !bytes.Equal(backup.Labelled(string(b[:before]), backup.Token(u)), b) {
+				t.Errorf("%d bytes before the label, written again it is another", before)
+			}
+			if _, err := u.Verify("a configuration of nobody"); err == nil {
+				t.Error("verified by nobody's keys")
+			}
+		}
+	})
+}
