@@ -100,9 +100,12 @@ func ministry(t testing.TB) *trust.NodeMetadata {
 
 // fourLevels is region anchor -> national authority -> node -> ministry's node, beside
 // a node directly under the anchor.
-func fourLevels(t testing.TB) *tree {
+func fourLevels(t testing.TB) *tree { t.Helper(); return fourLevelsAt(t, epoch) }
+
+func fourLevelsAt(t testing.TB, now time.Time) *tree {
 	t.Helper()
 	w := newTree(t)
+	w.clock.now = now
 	w.superior(anchorID, nil)
 	w.superior(nationalID, nil, anchorID)
 	w.superior(countryID, nodeMetadata(t, "KAZ"), nationalID)

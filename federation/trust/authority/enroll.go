@@ -196,10 +196,11 @@ func (a *Authority) vouch(e Enrolment, now time.Time) (string, error) {
 }
 
 // bounded is the operator's policy with the one that keeps all nodes below the member
-// within its jurisdictions.
+// within its jurisdictions. It does not say essential: each node's is pinned, and other
+// implementations read that as a demand on Entities that are no nodes.
 func (e Enrolment) bounded() (json.RawMessage, error) {
 	claim, err := json.Marshal(map[string]any{trust.TypeNode: map[string]any{
-		"jurisdiction": map[string]any{"one_of": e.Jurisdictions, "essential": true},
+		"jurisdiction": map[string]any{"one_of": e.Jurisdictions},
 	}})
 	if err != nil || e.Policy == nil {
 		return claim, err
