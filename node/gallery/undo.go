@@ -8,6 +8,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/commit"
+	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
@@ -27,8 +28,9 @@ const undoPage = 1024
 // batches brought stays. It goes on while others enrol; run again after an error it
 // does the rest, and the count is of the rest. What it returns stands on disk.
 //
-// Removed rows are gone from the store and still in files that Badger has not
-// rewritten and in backups, sealed.
+// Who is not enrolled any more is erased as by [Gallery.Erase], and stays so as there. What
+// was removed from the others is gone from the store, and still in files that Badger has not
+// rewritten and in backups, sealed: an older copy put back has it again.
 func (g *Gallery) Undo(ctx context.Context, batch string) (Undone, error) {
 	var total Undone
 	if batch == "" {
@@ -93,17 +95,27 @@ func (g *Gallery) undoInTurn(batch string, page []pseudonym.Pseudonym, total *Un
 		var taken int
 		err := g.line.Update(nil, func(b *commit.Bundle) error {
 			done, taken = Undone{}, 0
+			var gone []erasure.Entry
 			for _, p := range page {
 				if b.Size()+maxKeyring > maxCommit {
-					return nil
+					break
 				}
-				if err := g.remove(b, p, batch, &done); err != nil {
+				whole, err := g.remove(b, p, batch, &done)
+				if err != nil {
 					return err
 				}
-				taken++
+				if taken++; !whole {
+					continue
+				}
+				for _, p := range append(g.former(b.Txn, p), p) {
+					gone = append(gone, erasure.Entry{Commit: b.Commit(), Subject: p})
+				}
 			}
-			return nil
+			return b.List(gone...)
 		})
+		if err == nil && done.Subjects > 0 {
+			err = g.line.FollowOutside()
+		}
 		if err != nil {
 			return err
 		}
@@ -119,35 +131,36 @@ func (u *Undone) add(more Undone) {
 	u.Records += more.Records
 }
 
-// remove stages the removal from one subject, as it is by now.
-func (g *Gallery) remove(b *commit.Bundle, p pseudonym.Pseudonym, batch string, done *Undone) error {
+// remove stages the removal from one subject, as it is by now, and reports whether nothing
+// of it is left.
+func (g *Gallery) remove(b *commit.Bundle, p pseudonym.Pseudonym, batch string, done *Undone) (whole bool, err error) {
 	s, err := g.load(b.Txn, p)
 	if errors.Is(err, ErrUnknownSubject) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer s.Wipe()
 	if !s.List.Any(batch) {
-		return nil
+		return false, nil
 	}
 	gone := s.List.Take(batch)
 	for _, slot := range gone {
 		if err := b.Drop(g.vault.RecordRow(s.Home(), slot)); err != nil {
-			return err
+			return false, err
 		}
 	}
 	done.Records += len(gone)
 	if len(s.List.Records) == 0 && len(s.List.Absent) == 0 && s.List.Holder == "" {
 		done.Subjects++
 		b.Forget(s.Stamp)
-		return errors.Join(b.Drop(keyring.Row(p)), b.Drop(keyring.StampRow(p)))
+		return true, errors.Join(b.Drop(keyring.Row(p)), b.Drop(keyring.StampRow(p)))
 	}
 	done.Reduced++
 	kept, err := g.stageKeyring(s, b.Commit(), Updated, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return stageAll(b, kept)
+	return false, stageAll(b, kept)
 }

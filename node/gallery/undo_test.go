@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
@@ -72,9 +73,42 @@ func TestUndo(t *testing.T) {
 		closeGallery(t, g)
 		g = openGallery(t, dir)
 	}
-	// They can come again.
+	// By the same import they do not come again, by another they do.
+	if r, err := g.Enrol(t.Context(), second[:1]); err != nil || !errors.Is(r[0].Err, gallery.ErrErased) {
+		t.Errorf("the same batch again: %+v, %v", r, err)
+	}
+	for i := range second {
+		second[i].Batch = "again"
+	}
 	enrol(t, g, second...)
 	check(t, g, second[0])
+}
+
+// TestUndoIsFinal puts back the gallery from before a batch was taken back: nobody whom it
+// alone brought is there again, also under the name of before another key.
+func TestUndoIsFinal(t *testing.T) {
+	dir, old := newDir(t), newDir(t)
+	g := openGallery(t, dir)
+	enrol(t, g, of("first", small("A")), of("second", small("B")), of("second", small("C")))
+	closeGallery(t, g)
+	copyFolder(t, dir, old)
+	g = openGallery(t, dir)
+	if done, err := g.Undo(t.Context(), "second"); err != nil || done.Subjects != 2 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	enrol(t, g, of("third", small("C"))) // comes again, and is gone when put back
+	closeGallery(t, g)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	copyFolder(t, old, dir)
+	g = openGallery(t, dir)
+	check(t, g, small("A"))
+	for _, name := range []string{"B", "C"} {
+		if h, err := look(g, small(name).Subject, "finger"); err != nil || h.known {
+			t.Errorf("%s: known %v, %v", name, h.known, err)
+		}
+	}
 }
 
 // TestUndoCutOff ends half way and goes on.

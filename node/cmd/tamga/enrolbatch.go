@@ -48,8 +48,9 @@ func (a *app) enrolUndo() *cobra.Command {
 		Use:   "undo BATCH",
 		Short: "Take an import back",
 		Long: `Removes everything that one import added: templates, findings and holder keys. A person
-of whom nothing is left is not enrolled any more; what other imports brought stays.
-The ledger says that it was done. Cut off, run it again: it does the rest.
+of whom nothing is left is erased, as by ` + "`tamga subject erase`" + `: no older copy or backup brings
+them back, a new import does. What other imports brought stays; of those people an older
+copy or backup has what was removed. The ledger says that it was done. Cut off, run it again: it does the rest.
 
 When the node is running this goes through its API, otherwise it opens the gallery
 itself and needs the passphrase. Name the risk with --accept-risk=` + undoRisk + `.`,

@@ -103,17 +103,23 @@ func (l *Line) commonErasures(txn store.Reader, stored uint64) (uint64, error) {
 	})
 }
 
-// List puts an entry on the list of erasures, and its copy into the store. It is on the list
-// whatever becomes of the bundle: the next one, or Open, then carries it out.
-func (b *Bundle) List(x erasure.Entry) error {
+// List puts entries on the list of erasures, and their copies into the store. They are on the
+// list whatever becomes of the bundle: the next one, or Open, then carries them out.
+func (b *Bundle) List(xs ...erasure.Entry) error {
 	l := b.line
-	entry, err := l.erased.Add(x)
+	first := l.erased.Len()
+	entries, err := l.erased.Add(xs...)
 	if err != nil {
 		l.failed = fmt.Errorf("%w; %w", err, ErrReopen) // how much of it was written is unknown
 		return l.failed
 	}
 	b.tally.Erasures, b.tally.Last = l.erased.Len(), l.erased.Last()
-	return b.Set(Write{Key: ErasureRow(l.erased.Len() - 1), Value: entry})
+	for i := range xs {
+		if err := b.Set(Write{Key: ErasureRow(first + uint64(i)), Value: entries[i*erasure.Size:][:erasure.Size]}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ListedSince reports whether an entry of the subject says a commit of that number or a
