@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/internal/durable"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 // PseudonymKeystore describes the keystore to make for the pseudonym key.
@@ -139,7 +140,7 @@ func checkInside(cfg config.Config, configFile, dir string) error {
 
 func movePseudonymKey(ctx context.Context, configFile string, cfg config.Config, root custody.Root, to PseudonymKeystore, open func(dir string) (custody.Root, error)) error {
 	dir := filepath.Dir(configFile)
-	k, err := openKeys(dir, Roots{Node: root}, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(dir, Roots{Node: root}, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 // Backup writes a backup of the running node to w, encrypted to the age recipients,
@@ -93,14 +94,14 @@ func (b backer) witness(ctx context.Context, operation string, recipients []stri
 }
 
 func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, progress func(string, uint64)) (m backup.Manifest, err error) {
-	var ledgers []backup.LedgerSource
+	var sources []backup.LedgerSource
 	add := func(name string, signer ledger.Signer, log backup.Log) error {
 		v, err := ledger.NewVerifier(signer.Origin(), signer.VerifierKeys())
-		ledgers = append(ledgers, backup.LedgerSource{Name: name, Log: log, Verifier: v})
+		sources = append(sources, backup.LedgerSource{Name: name, Log: log, Verifier: v})
 		return err
 	}
 	for i, signer := range b.keys.closed {
-		name := ledgerName(i + 1)
+		name := ledgers.Name(i + 1)
 		dir := filepath.Join(b.cfg.DataDir, name)
 		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 			continue // it was lost with its node
@@ -114,12 +115,12 @@ func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, prog
 			return m, fmt.Errorf("creating backup: %w", err)
 		}
 	}
-	if err := add(filepath.Base(LedgerDir(b.cfg)), b.keys.ledger, b.ledger); err != nil {
+	if err := add(filepath.Base(ledgers.Dir(b.cfg)), b.keys.ledger, b.ledger); err != nil {
 		return m, fmt.Errorf("creating backup: %w", err)
 	}
 	return backup.Create(ctx, w, to, backup.Source{
 		EntityID: b.cfg.EntityID, Jurisdiction: b.cfg.Jurisdiction, Gallery: b.gallery,
-		Ledgers:   ledgers,
+		Ledgers:   sources,
 		Files:     func() ([]backup.File, error) { return backupFiles(b.cfg, b.dir) },
 		Templates: b.keys.faces.Generations,
 		Key:       b.keys.federation, Now: b.now(), Progress: progress,
@@ -201,7 +202,7 @@ func OpenRestored(dir string, roots Roots) (subjects int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	k, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(dir, roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return 0, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 // TranscriptFile is the transcript in the folder that a ceremony writes to; the
@@ -37,7 +38,7 @@ func StartCeremony(configFile string, root custody.Root, p ceremony.Plan, out st
 		return fmt.Errorf("starting ceremony: %w", ErrForeignPlan)
 	}
 	dir := filepath.Dir(configFile)
-	k, err := openKeys(dir, Roots{Node: root}, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(dir, Roots{Node: root}, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -157,7 +158,7 @@ func refreshEscrow(cfg config.Config, dir string, key jose.PrivateKey, now time.
 		sum := sha256.Sum256(b)
 		text, err := json.Marshal(escrowState{of, sum[:]})
 		if err == nil {
-			err = replace(state, text)
+			err = durable.Replace(state, text)
 		}
 		if err != nil {
 			return written, err

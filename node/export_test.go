@@ -8,6 +8,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/protection"
 )
 
@@ -29,7 +30,7 @@ func OpenGallery(dir string, roots Roots) (*gallery.Gallery, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(dir, roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/fsck"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 // CheckState is where a check of the gallery stands.
@@ -102,7 +103,7 @@ func CheckStopped(ctx context.Context, configFile string, roots Roots, progress 
 	if err != nil {
 		return fsck.Report{}, err
 	}
-	k, err := openKeys(filepath.Dir(configFile), roots, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(filepath.Dir(configFile), roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return fsck.Report{}, err
 	}

@@ -2,16 +2,11 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +16,8 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gap"
+	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/recovery"
 )
 
@@ -31,91 +27,9 @@ import (
 // folder and checkpoint file were put back together hears of it.
 const (
 	headsVersion = 1
-	maxNote      = 16 << 10
 	// headTimeout is for one member; the others are asked at the same time.
 	headTimeout = 5 * time.Second
 )
-
-// heads are the newest checkpoints that other members have shown.
-type heads struct {
-	path string
-
-	mu    sync.Mutex
-	notes map[trust.EntityID]string // guarded by mu; the file at path holds the same
-}
-
-// openHeads reads the file. What it does not hold any more, members show again.
-func openHeads(cfg config.Config) (*heads, error) {
-	h := &heads{path: filepath.Join(cfg.DataDir, "peer-checkpoints.json"), notes: make(map[trust.EntityID]string)}
-	b, err := os.ReadFile(h.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return h, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &h.notes)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading checkpoints of peers: %w", err)
-	}
-	return h, nil
-}
-
-// remember keeps note if it is the newest of the member, and returns the newest that
-// was known before, empty for none.
-func (h *heads) remember(m trust.Node, note string) (string, error) {
-	shown, err := memberHead(m, note)
-	if err != nil {
-		return "", err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	before := h.notes[m.EntityID]
-	if before != "" {
-		// One that does not verify any more, because the member has new keys, is let go.
-		if known, err := memberHead(m, before); err == nil && !shown.newer(known) {
-			return before, nil
-		}
-	}
-	h.notes[m.EntityID] = note
-	b, err := json.Marshal(h.notes)
-	if err == nil {
-		err = replace(h.path, b)
-	}
-	return before, err
-}
-
-var laterOrigin = regexp.MustCompile(`^(.*)/([1-9][0-9]{0,3})$`)
-
-// splitOrigin gives the origin of a node's first ledger and the number of this one.
-func splitOrigin(o string) (first string, number int) {
-	if m := laterOrigin.FindStringSubmatch(o); m != nil {
-		number, _ = strconv.Atoi(m[2])
-		return m[1], number
-	}
-	return o, 1
-}
-
-// memberHead verifies a checkpoint of any of the member's ledgers.
-func memberHead(m trust.Node, note string) (head, error) {
-	o, _, _ := strings.Cut(note, "\n")
-	first, number := splitOrigin(o)
-	if own, _ := splitOrigin(m.LedgerOrigin); own != first || len(note) > maxNote {
-		return head{}, ledger.ErrOrigin
-	}
-	keys, err := ledger.Rename(o, m.LedgerKeys)
-	if err != nil {
-		return head{}, err
-	}
-	v, err := ledger.NewVerifier(o, keys)
-	if err != nil {
-		return head{}, err
-	}
-	c, err := v.Checkpoint([]byte(note))
-	if err != nil {
-		return head{}, err
-	}
-	return head{recovery.Head{Origin: o, Size: c.Size, Root: c.Root[:]}, number, note}, nil
-}
 
 // serveHeads answers a member's checkpoint with the newest that it has shown before.
 func (n *Node) serveHeads(_ context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
@@ -124,7 +38,7 @@ func (n *Node) serveHeads(_ context.Context, from transport.PeerID, frame []byte
 		return nil, errors.New("not a member's checkpoint")
 	}
 	n.directory.Heard(from)
-	before, err := n.heads.remember(m, string(frame[1:]))
+	before, err := n.heads.Remember(m, string(frame[1:]))
 	if err != nil {
 		n.log.Warn("checkpoint of a peer not kept", slog.String("entity", string(m.EntityID)), slog.String("cause", err.Error()))
 		return nil, errors.New("not a member's checkpoint")
@@ -148,7 +62,7 @@ func (n *Node) askHeads(ctx context.Context, note []byte) []string {
 			ctx, cancel := context.WithTimeout(ctx, headTimeout)
 			defer cancel()
 			reply, err := n.host.ExchangeIdempotent(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolLedger, frame)
-			if err != nil || len(reply) < 2 || len(reply) > maxNote || reply[0] != headsVersion {
+			if err != nil || len(reply) < 2 || len(reply) > gap.MaxNote || reply[0] != headsVersion {
 				return nil
 			}
 			mu.Lock()
@@ -166,24 +80,24 @@ func (n *Node) askHeads(ctx context.Context, note []byte) []string {
 func (n *Node) compareHeads(ctx context.Context) error {
 	own := n.ledger.Checkpoint()
 	self := trust.Node{LedgerOrigin: n.keys.ledger.Origin(), LedgerKeys: n.keys.ledger.VerifierKeys()}
-	kept, err := memberHead(self, string(own))
+	kept, err := gap.MemberHead(self, string(own))
 	if err != nil {
 		return fmt.Errorf("comparing checkpoints: %w", err)
 	}
 	for _, note := range n.askHeads(ctx, own) {
-		seen, err := memberHead(self, note)
-		if err != nil || seen.number < kept.number {
+		seen, err := gap.MemberHead(self, note)
+		if err != nil || seen.Number < kept.Number {
 			continue // nothing that this node has signed says anything here
 		}
-		if seen.number == kept.number {
+		if seen.Number == kept.Number {
 			has, err := n.ledger.HasTail([]byte(note))
 			if err != nil || has {
 				continue
 			}
 		}
 		claim := recovery.Claim{EntityID: n.cfg.EntityID, Why: "rolled_back", Kept: kept.Head, Newest: seen.Head, Checkpoint: note,
-			Next: origin(n.cfg.EntityID, seen.number+1)}
-		err = recoverer{cfg: n.cfg}.mark(claim)
+			Next: ledgers.Origin(n.cfg.EntityID, seen.Number+1)}
+		err = gap.Mark(n.cfg, claim)
 		return errors.Join(fmt.Errorf("comparing checkpoints: %w: a peer has seen %d entries of %s", ledger.ErrOutdated, seen.Size, seen.Origin), err)
 	}
 	return nil
@@ -192,24 +106,24 @@ func (n *Node) compareHeads(ctx context.Context) error {
 // LearnFromPeers does what Learn does, after asking the members of the federation
 // that can be reached which checkpoints the node has shown them.
 func LearnFromPeers(ctx context.Context, configFile, checkpoint string, root custody.Root, log *slog.Logger) (_ recovery.Claim, err error) {
-	r, err := newRecoverer(configFile)
+	cfg, r, err := openGap(configFile)
 	if err != nil {
 		return recovery.Claim{}, err
 	}
-	n := &Node{cfg: r.cfg, dir: filepath.Dir(configFile), log: log, now: time.Now}
+	n := &Node{cfg: cfg, dir: filepath.Dir(configFile), log: log, now: time.Now}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	if err := n.loadPublic(); err != nil {
 		return recovery.Claim{}, err
 	}
-	number := ledgerNumber(r.cfg)
-	if n.keys, err = openKeys(n.dir, Roots{Node: root}, r.cfg.EntityID, number); err != nil {
+	number := ledgers.Number(cfg)
+	if n.keys, err = openKeys(n.dir, Roots{Node: root}, cfg.EntityID, number); err != nil {
 		return recovery.Claim{}, err
 	}
-	v, err := r.verifier(number)
+	v, err := r.Verifier(number)
 	if err != nil {
 		return recovery.Claim{}, err
 	}
-	own, err := ledger.ReadOutside(filepath.Join(LedgerDir(r.cfg), "checkpoint"), v)
+	own, err := ledger.ReadOutside(filepath.Join(ledgers.Dir(cfg), "checkpoint"), v)
 	if err != nil {
 		return recovery.Claim{}, err
 	}
@@ -225,9 +139,5 @@ func LearnFromPeers(ctx context.Context, configFile, checkpoint string, root cus
 		log.WarnContext(ctx, "membership not refreshed", slog.String("cause", err.Error()))
 	}
 	notes := slices.Clip(n.askHeads(ctx, own))
-	claim, err := r.learn(ctx, checkpoint, notes...)
-	if err != nil {
-		return recovery.Claim{}, fmt.Errorf("learning what is missing: %w", err)
-	}
-	return claim, nil
+	return r.Learn(ctx, checkpoint, notes...)
 }

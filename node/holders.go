@@ -21,6 +21,7 @@ import (
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 // The pseudonym key may be with a committee of holders (node/holder), none of whom has it
@@ -168,7 +169,7 @@ func PreparePseudonymHolders(configFile string, roots Roots) (number uint32, rep
 	// The file is made of what is in the keystore, so that it may be lost.
 	r, made := c.Replace(factor)
 	if made == nil {
-		made = replace(filepath.Join(dir, ReplacementFile), r.Encode())
+		made = durable.Replace(filepath.Join(dir, ReplacementFile), r.Encode())
 	}
 	return number, true, errors.Join(err, made)
 }
@@ -235,7 +236,7 @@ func settleFactors(dir string, secrets map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	if err := replace(cfg.Pseudonym.Holders, c.Encode()); err != nil {
+	if err := durable.Replace(cfg.Pseudonym.Holders, c.Encode()); err != nil {
 		return err
 	}
 	if err := durable.Folders(filepath.Dir(cfg.Pseudonym.Holders)); err != nil {
@@ -255,7 +256,7 @@ func checkHolders(dir string, roots Roots) error {
 	if err != nil {
 		return err
 	}
-	k, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(dir, roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,9 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gap"
+	"github.com/tamga-id/tamga/node/internal/durable"
+	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
@@ -58,7 +61,7 @@ type Node struct {
 	gallery      *gallery.Gallery
 	ledger       *ledger.Log
 	directory    *peering.Peers
-	heads        *heads
+	heads        *gap.Heads
 	host         *transport.Host
 	log          *slog.Logger
 	now          func() time.Time
@@ -123,7 +126,7 @@ func OpenUnsealed(ctx context.Context, configFile string, roots Roots, log *slog
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	if err = checkRecovery(cfg); err != nil {
+	if err = gap.Refuse(cfg); err != nil {
 		return nil, err
 	}
 	if err = n.loadPublic(); err != nil {
@@ -135,7 +138,7 @@ func OpenUnsealed(ctx context.Context, configFile string, roots Roots, log *slog
 	if n.keystore, err = readDigests(n.dir, n.roots); err != nil {
 		return nil, err
 	}
-	if n.keys, err = openKeys(n.dir, roots, cfg.EntityID, ledgerNumber(cfg)); err != nil {
+	if n.keys, err = openKeys(n.dir, roots, cfg.EntityID, ledgers.Number(cfg)); err != nil {
 		return nil, err
 	}
 	n.watchHolders(ctx, n.keys)
@@ -173,7 +176,7 @@ func Check(configFile string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkRecovery(cfg); err != nil {
+	if err := gap.Refuse(cfg); err != nil {
 		return err
 	}
 	return (&Node{cfg: cfg}).loadPublic()
@@ -199,23 +202,12 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	return err
 }
 
-// replace writes a file beside its place and moves it there.
-func replace(path string, data []byte) error {
-	if err := os.WriteFile(path+".new", data, 0o644); err != nil {
-		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
-	}
-	return nil
-}
-
 // errStoreMissing refuses to begin anew what Init made once: a deleted ledger would
 // start over at entry 0, a deleted gallery would know nobody, and both would look sound.
 var errStoreMissing = errors.New("gallery or ledger is missing from the data folder; put it back from where it went, or make a new node")
 
 func openStores(ctx context.Context, cfg config.Config, k keySet, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
-	for _, dir := range []string{galleryDir(cfg), LedgerDir(cfg)} {
+	for _, dir := range []string{galleryDir(cfg), ledgers.Dir(cfg)} {
 		if _, err := os.Stat(dir); err != nil {
 			return nil, nil, fmt.Errorf("opening node: %w: %w", gallery.ErrDamaged, errStoreMissing)
 		}
@@ -247,7 +239,7 @@ func makeStores(ctx context.Context, cfg config.Config, k keySet, now func() tim
 		return nil, nil, fmt.Errorf("opening node: %w", err)
 	}
 	// The ledger first: where everything was put back, it says so, and the way out.
-	l, err := ledger.Open(ctx, ledger.Config{Dir: LedgerDir(cfg), Outside: cfg.Recovery.CheckpointFile, Signer: k.ledger, Now: now})
+	l, err := ledger.Open(ctx, ledger.Config{Dir: ledgers.Dir(cfg), Outside: cfg.Recovery.CheckpointFile, Signer: k.ledger, Now: now})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -283,7 +275,7 @@ func (n *Node) listen(o Overrides) (err error) {
 			return p.ServeFrame(frame), nil
 		},
 	}
-	if n.heads, err = openHeads(n.cfg); err != nil {
+	if n.heads, err = gap.OpenHeads(n.cfg); err != nil {
 		return err
 	}
 	handlers[transport.ProtocolLedger] = n.serveHeads
@@ -360,7 +352,7 @@ func (n *Node) publish(k keySet) error {
 		return nil // an anchor is told a location then, or asks for a new one
 	}
 	// The one to hand to the anchor when addresses changed or the last one ages.
-	return replace(filepath.Join(n.dir, EntityConfigurationFile), []byte(token+"\n"))
+	return durable.Replace(filepath.Join(n.dir, EntityConfigurationFile), []byte(token+"\n"))
 }
 
 // EntityConfiguration is the node's current Entity Configuration, signed.

@@ -17,6 +17,8 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gap"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 // EnrolTokenFile holds the token of the operator, who may enrol; an officer's system
@@ -84,11 +86,11 @@ func OpenRegistrarUnsealed(ctx context.Context, configFile string, roots Roots) 
 	if err != nil {
 		return nil, err
 	}
-	if err := checkRecovery(cfg); err != nil {
+	if err := gap.Refuse(cfg); err != nil {
 		return nil, err
 	}
 	r := &Registrar{cfg: cfg, dir: filepath.Dir(configFile), entity: cfg.EntityID, now: time.Now}
-	if r.keys, err = openKeys(r.dir, roots, cfg.EntityID, ledgerNumber(cfg)); err != nil {
+	if r.keys, err = openKeys(r.dir, roots, cfg.EntityID, ledgers.Number(cfg)); err != nil {
 		return nil, err
 	}
 	if r.gallery, r.ledger, err = openStores(ctx, cfg, r.keys, r.now); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gap"
 )
 
 const passphrase = "correct horse battery staple"
@@ -102,7 +103,7 @@ func TestRestoreErasesAgain(t *testing.T) {
 		if n, err := openRestored(t, made); n != want.subjects || err != nil {
 			t.Errorf("%s: %d subjects, %v; want %d", name, n, err, want.subjects)
 		}
-		if _, err := node.OpenRegistrar(t.Context(), filepath.Join(made, node.ConfigFile), []byte(passphrase)); !errors.Is(err, node.ErrRecovery) {
+		if _, err := node.OpenRegistrar(t.Context(), filepath.Join(made, node.ConfigFile), []byte(passphrase)); !errors.Is(err, gap.ErrRecovery) {
 			t.Errorf("%s: opens although it is in recovery: %v", name, err)
 		}
 	}

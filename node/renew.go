@@ -15,7 +15,9 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 // A renewal has three steps, each durable: the keystore gets a new generation of the
@@ -174,10 +176,10 @@ func RenewTemplates(ctx context.Context, configFile string, roots Roots, progres
 	if err != nil {
 		return Renewal{}, err
 	}
-	if err := checkRecovery(cfg); err != nil {
+	if err := gap.Refuse(cfg); err != nil {
 		return Renewal{}, err
 	}
-	k, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(dir, roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return Renewal{}, err
 	}
@@ -191,7 +193,7 @@ func RenewTemplates(ctx context.Context, configFile string, roots Roots, progres
 	if r.Generation, r.Resumed, err = beginRenewal(ctx, dir, roots, l, cfg.EntityID, time.Now); err != nil {
 		return Renewal{}, fmt.Errorf("renewing templates: %w", err)
 	}
-	fresh, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
+	fresh, err := openKeys(dir, roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return Renewal{}, err
 	}

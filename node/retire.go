@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 // A KEK or pseudonym key is retired in four steps: the keystore says that it is being
@@ -292,7 +293,7 @@ func retireUsed(ctx context.Context, configFile string, roots Roots, f keys.Fami
 	if r.Keep, err = MarkKey(dir, roots, f); err != nil {
 		return nil, err
 	}
-	k, err := openKeys(dir, roots, cfg.EntityID, ledgerNumber(cfg))
+	k, err := openKeys(dir, roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 // keystoreDigests tell whether a keystore is another than the one that is in use.
@@ -142,7 +143,7 @@ func (n *Node) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k, err := openKeys(n.dir, roots, n.cfg.EntityID, ledgerNumber(n.cfg))
+	k, err := openKeys(n.dir, roots, n.cfg.EntityID, ledgers.Number(n.cfg))
 	if err != nil {
 		roots.Wipe()
 		return err

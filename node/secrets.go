@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/protection"
 )
 
@@ -153,7 +154,7 @@ func loadKeys(secrets map[string][]byte, entity string, number int, committee fu
 		}
 	}
 	for n := 1; n <= number; n++ {
-		signer, err := ledger.NewSigner(origin(entity, n), secrets[secretLedger], secrets[secretLedgerPQ])
+		signer, err := ledger.NewSigner(ledgers.Origin(entity, n), secrets[secretLedger], secrets[secretLedgerPQ])
 		if err != nil {
 			return keySet{}, fmt.Errorf("loading ledger keys: %w", err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
@@ -84,7 +85,7 @@ func (a *app) verifyLedger(ctx context.Context, dir, configuration string) error
 			fmt.Fprintf(a.err, "\rverifying: %d of %d", done, total)
 		}
 	}
-	r, err := ledger.Verify(ctx, node.LedgerDir(cfg), v, progress)
+	r, err := ledger.Verify(ctx, ledgers.Dir(cfg), v, progress)
 	switch {
 	case err == nil:
 		return a.sound(audited{OK: true, Size: r.Size, Root: base64.StdEncoding.EncodeToString(r.Root[:]), By: "files"})

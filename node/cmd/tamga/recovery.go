@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/recovery"
 )
 
@@ -54,11 +55,11 @@ func ofRecovery(err error) *failure {
 	switch {
 	case errors.Is(err, node.ErrErasures):
 		return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: err, hint: "give with --erasures the data/gallery-erasures of the same node, not older than the backup; nothing was made"}
-	case errors.Is(err, node.ErrRecovery):
+	case errors.Is(err, gap.ErrRecovery):
 		return &failure{exit: exitIntegrity, code: protocol.CodeRecovery, err: err}
 	case errors.Is(err, ledger.ErrOutdated), errors.Is(err, ledger.ErrForgotten):
 		return &failure{exit: exitIntegrity, code: protocol.CodeRolledBack, err: err}
-	case errors.Is(err, node.ErrNotInRecovery):
+	case errors.Is(err, gap.ErrNotInRecovery):
 		return &failure{exit: exitFailure, code: protocol.CodeRecovery, err: err, hint: "start it with `tamga run`; with --checkpoint a newer checkpoint can be shown to it"}
 	case errors.Is(err, recovery.ErrAcceptance):
 		return &failure{exit: exitUnauthorised, code: protocol.CodeRecovery, err: err, hint: "two different operators of recovery.operators must sign the claim as it is now: `tamga recovery accept`; nothing was changed"}

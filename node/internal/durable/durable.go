@@ -4,8 +4,33 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 )
+
+// Replace writes a file beside its place and moves it there.
+func Replace(path string, data []byte) error {
+	if err := replace(path, data); err != nil {
+		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
+func replace(path string, data []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return Folders(filepath.Dir(path))
+}
 
 // Folders flushes the names in folders, in the order given.
 func Folders(dirs ...string) error {

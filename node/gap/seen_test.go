@@ -1,0 +1,99 @@
+package gap_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gap"
+	"github.com/tamga-id/tamga/node/ledgers"
+	"github.com/tamga-id/tamga/node/recovery"
+)
+
+const entity = "https://node.example"
+
+// member has two ledgers, and notes are checkpoints of both, the first one twice.
+func member(t *testing.T) (m trust.Node, notes []string) {
+	t.Helper()
+	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+	for number := 1; number <= 2; number++ {
+		s, err := ledger.NewSigner(ledgers.Origin(entity, number), bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if number == 1 {
+			m = trust.Node{EntityID: entity, LedgerOrigin: s.Origin(), LedgerKeys: s.VerifierKeys()}
+		}
+		l, err := ledger.Open(t.Context(), ledger.Config{Dir: filepath.Join(t.TempDir(), "ledger"), Signer: s, Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		for range 3 - number {
+			if _, err := l.Append(t.Context(), []byte("entry")); err != nil {
+				t.Fatal(err)
+			}
+			notes = append(notes, string(l.Checkpoint()))
+		}
+	}
+	return m, notes
+}
+
+// TestHeads: the newest that a member has shown is kept, past a restart, and told to who
+// shows an older one.
+func TestHeads(t *testing.T) {
+	m, notes := member(t)
+	cfg := config.Config{DataDir: t.TempDir()}
+	h, err := gap.OpenHeads(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	show := func(note, want string) {
+		t.Helper()
+		if before, err := h.Remember(m, note); err != nil || before != want {
+			t.Errorf("got %q, %v, want %q", before, err, want)
+		}
+	}
+	show(notes[0], "")
+	show(notes[1], notes[0])
+	show(notes[0], notes[1])
+	if h, err = gap.OpenHeads(cfg); err != nil {
+		t.Fatal(err)
+	}
+	show(notes[0], notes[1])
+	show(notes[2], notes[1]) // of the second ledger, which is newer however short
+	show(notes[1], notes[2])
+	for name, note := range map[string]string{"empty": "", "flipped": notes[1][:len(notes[1])-3] + "AA\n", "long": notes[1] + string(make([]byte, gap.MaxNote))} {
+		if _, err := h.Remember(m, note); err == nil {
+			t.Errorf("%s: a note that does not verify is kept", name)
+		}
+	}
+	other := m
+	other.LedgerOrigin = ledgers.Origin("https://other.example", 1)
+	if _, err := gap.MemberHead(other, notes[0]); !errors.Is(err, ledger.ErrOrigin) {
+		t.Errorf("a checkpoint of another member: got %v, want ErrOrigin", err)
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	cfg := config.Config{DataDir: t.TempDir()}
+	if err := gap.Refuse(cfg); err != nil {
+		t.Error(err)
+	}
+	if err := gap.Mark(cfg, recovery.Claim{EntityID: entity, Why: "restored"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := gap.Refuse(cfg); !errors.Is(err, gap.ErrRecovery) {
+		t.Errorf("marked: got %v, want ErrRecovery", err)
+	}
+	if _, err := os.Stat(gap.File(cfg) + ".new"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("something is left beside the mark")
+	}
+}
