@@ -129,7 +129,7 @@ func (n *Node) age(ctx context.Context, roots Roots) (changed bool) {
 		return false
 	}
 	var a keys.Age
-	err = roots.update(n.dir, keys.KEK, func(secrets map[string][]byte) error {
+	change := func(secrets map[string][]byte) error {
 		g, err := keys.Of(secrets, keys.KEK)
 		if err != nil {
 			return err
@@ -138,7 +138,15 @@ func (n *Node) age(ctx context.Context, roots Roots) (changed bool) {
 			return errShared
 		}
 		return advance(secrets, g, a, n.now())
-	})
+	}
+	secrets, err := openSecrets(n.dir, roots.Node)
+	if err == nil {
+		err = change(secrets)
+		wipeSecrets(secrets)
+	}
+	if err == nil { // what was done to a copy; seldom, so that no command finds the keystore locked
+		err = roots.update(n.dir, keys.KEK, change)
+	}
 	switch {
 	case err == nil: // whether it came about shows next time
 		n.log.InfoContext(ctx, "KEK replaced or retired by its age")

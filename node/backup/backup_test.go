@@ -34,6 +34,11 @@ type world struct {
 // newWorld makes a node with three subjects and a backup of it.
 func newWorld(t testing.TB) world {
 	t.Helper()
+	return newWorldOf(t, "https://kaz.example", "KAZ")
+}
+
+func newWorldOf(t testing.TB, entity, country string) world {
+	t.Helper()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -44,7 +49,7 @@ func newWorld(t testing.TB) world {
 	w := world{dir: filepath.Join(top, "kaz"), file: filepath.Join(top, "kaz.tamga-backup"), escrow: filepath.Join(top, "kaz.tamga-escrow")}
 	key, err := jose.GenerateKey()
 	must(err)
-	_, err = node.Init(node.InitOptions{Dir: w.dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
+	_, err = node.Init(node.InitOptions{Dir: w.dir, EntityID: entity, Jurisdiction: country, Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
 		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
 		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now})
 	must(err)
@@ -52,7 +57,7 @@ func newWorld(t testing.TB) world {
 	must(err)
 	var batch []gallery.Enrolment
 	for _, value := range []string{"A1", "B2", "C3"} {
-		batch = append(batch, gallery.Enrolment{Subject: pseudonym.Identifier{Jurisdiction: "KAZ", Type: pseudonym.IDPassport, Value: value},
+		batch = append(batch, gallery.Enrolment{Subject: pseudonym.Identifier{Jurisdiction: country, Type: pseudonym.IDPassport, Value: value},
 			Templates: []gallery.Template{{Modality: "finger", Format: "test", Position: 1, Data: []byte("template of " + value)}}})
 	}
 	_, err = r.Enrol(t.Context(), batch)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -84,6 +85,9 @@ func ReadLabel(r io.ReaderAt, size int64) (UnverifiedLabel, error) {
 	return u, nil
 }
 
+// ErrForeign: a file says that it is of another node.
+var ErrForeign = errors.New("the file is of another node")
+
 // Verify makes a label of u that the node of this Entity Configuration signed. Errors:
 // [ErrDamaged], [ErrSignature].
 func (u UnverifiedLabel) Verify(configuration string) (Label, error) {
@@ -110,7 +114,7 @@ func (u UnverifiedLabel) verify(s signer) (Label, error) {
 
 // Inspect reads a file whole and returns its label, when the node of the Entity
 // Configuration signed it and the file is as it was. It needs no identity and learns
-// nothing of what is inside. Errors: [ErrDamaged], [ErrSignature].
+// nothing of what is inside. Errors: [ErrDamaged], [ErrForeign], [ErrSignature].
 func Inspect(file, configuration string) (l Label, err error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -118,12 +122,19 @@ func Inspect(file, configuration string) (l Label, err error) {
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	var u UnverifiedLabel
+	if err != nil {
+		return Label{}, fmt.Errorf("inspecting backup: %w", err)
+	}
+	u, err := ReadLabel(f, info.Size())
+	var s signer
 	if err == nil {
-		u, err = ReadLabel(f, info.Size())
+		s, err = parseSigner(configuration)
+	}
+	if err == nil && u.EntityID() != s.entity {
+		err = ErrForeign
 	}
 	if err == nil {
-		l, err = u.Verify(configuration)
+		l, err = u.verify(s)
 	}
 	if err == nil {
 		sum := sha256.New()

@@ -27,14 +27,15 @@ const (
 	NoEscrow State = "no_escrow" // A backup without an escrow as late as it.
 	Current  State = "current"   // The latest escrow, or one of the same keys.
 	Former   State = "former"    // An escrow that another takes the place of.
-	Damaged  State = "damaged"   // Not whole, not of this node, or not to be read.
+	Foreign  State = "foreign"   // Of another node, as far as it says.
+	Damaged  State = "damaged"   // Not whole, not signed by this node, or not to be read.
 )
 
 // Finding is one file of a survey.
 type Finding struct {
 	File  string
 	State State
-	Label Label // The zero value when damaged.
+	Label Label // The zero value when damaged or foreign.
 	Err   error // Of Damaged, why; of Expired and NoEscrow, a [KeysError].
 	// Reopened is a former escrow with which an expired backup still opens.
 	Reopened string
@@ -42,8 +43,7 @@ type Finding struct {
 
 // Survey reads files whole, and those in folders whose names end in [BackupEnding] or
 // [EscrowEnding], and says which backups open with the latest escrow among them, in the
-// order of their paths. Files of other nodes are
-// damaged. With an error a path could not be read.
+// order of their paths. With an error a path could not be read.
 func Survey(paths []string, configuration string) ([]Finding, error) {
 	files, err := expand(paths)
 	if err != nil {
@@ -52,7 +52,11 @@ func Survey(paths []string, configuration string) ([]Finding, error) {
 	var found []Finding
 	for _, file := range files {
 		f := Finding{File: file}
-		if f.Label, f.Err = Inspect(file, configuration); f.Err != nil {
+		f.Label, f.Err = Inspect(file, configuration)
+		switch {
+		case errors.Is(f.Err, ErrForeign):
+			f.State, f.Err = Foreign, nil
+		case f.Err != nil:
 			f.State = Damaged
 		}
 		found = append(found, f)
@@ -93,7 +97,7 @@ func expand(paths []string) (files []string, err error) {
 func judge(found []Finding) {
 	var escrows []Finding
 	for _, f := range found {
-		if f.Err == nil && f.Label.Kind == KindEscrow {
+		if f.State == "" && f.Label.Kind == KindEscrow {
 			escrows = append(escrows, f)
 		}
 	}
@@ -104,7 +108,7 @@ func judge(found []Finding) {
 	for i := range found {
 		f := &found[i]
 		switch {
-		case f.State == Damaged:
+		case f.State != "":
 		case f.Label.Kind == KindEscrow:
 			f.State = Former
 			if f.Label.Keys.equal(latest.Keys) {

@@ -41,7 +41,7 @@ func TestCoveredBy(t *testing.T) {
 // TestSurvey: the same in folders, under other names, copied, and beside what is damaged or
 // of another node.
 func TestSurvey(t *testing.T) {
-	w, other := newWorld(t), newWorld(t)
+	w, other, elsewhere := newWorld(t), newWorld(t), newWorldOf(t, "https://kgz.example", "KGZ")
 	dir := t.TempDir()
 	put := func(name, from string, cut int) {
 		t.Helper()
@@ -60,6 +60,7 @@ func TestSurvey(t *testing.T) {
 	put("l.tamga-escrow", w.escrow, 0)
 	put("m.tamga-escrow", other.escrow, 0)
 	put("n.tamga-backup", w.escrow, 0) // by any name
+	put("o.tamga-backup", elsewhere.file, 0)
 	put("readme", w.file, 0)
 	put(".kaz.tamga-escrow.tmp-1", w.escrow, 0)
 	found, err := backup.Survey([]string{dir, filepath.Join(dir, "a.tamga-backup"), w.escrow}, w.configuration(t))
@@ -73,7 +74,7 @@ func TestSurvey(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	if want := []string{". current", "a opens", "b damaged", "c damaged", "k current", "l current", "m damaged", "n current"}; !slices.Equal(got, want) || len(found) != len(want)+1 {
+	if want := []string{". current", "a opens", "b damaged", "c damaged", "k current", "l current", "m damaged", "n current", "o foreign"}; !slices.Equal(got, want) || len(found) != len(want)+1 {
 		t.Errorf("%d: %v, want %v", len(found), got, want)
 	}
 	if _, err := backup.Survey([]string{filepath.Join(dir, "absent")}, w.configuration(t)); !errors.Is(err, os.ErrNotExist) {

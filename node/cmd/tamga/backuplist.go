@@ -50,8 +50,9 @@ what is inside: let the machine that keeps backups do it.
 
 A backup opens when the latest of the key escrows holds the keys it needs. It has expired
 when they were destroyed since. An escrow is current when it is the latest, or holds the
-same keys, else a former one, which may still open what has expired: destroy it. A file that
-is not whole is named, and the exit code is 9 after the others were shown.`,
+same keys, else a former one, which may still open what has expired: destroy it. Files of
+other nodes are passed over. A file that is not whole is named, and the exit code is 9 after
+the others were shown.`,
 		Example: `  tamga backup list --dir kaz /var/backups/tamga /media/safe
   tamga backup list --entity-configuration kaz.jwt /var/backups/tamga -o json`,
 		Args: cobra.MinimumNArgs(1),
@@ -82,7 +83,7 @@ type surveyed struct {
 
 func newSurveyed(f backup.Finding) surveyed {
 	s := surveyed{File: f.File, State: f.State, Reopened: f.Reopened}
-	if f.State != backup.Damaged {
+	if f.Label.Kind != "" {
 		s.Kind, s.EntityID, s.Created, s.Keys = f.Label.Kind, f.Label.EntityID, &f.Label.Created, f.Label.Keys
 	}
 	if f.Err != nil {
