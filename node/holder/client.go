@@ -19,6 +19,10 @@ const (
 	patience = 3 * time.Second
 	// pause is how long a holder that did not answer is left alone.
 	pause = 5 * time.Second
+	// queueing bounds how long a request waits for a holder whose rate is used up, so that
+	// an import goes as fast as the holders answer, and again is how long between tries.
+	queueing = 5 * time.Second
+	again    = 200 * time.Millisecond
 )
 
 var (
@@ -40,6 +44,7 @@ type Client struct {
 	committee Committee
 	holders   []*peer
 	key       pseudonym.Key
+	queueing  time.Duration
 
 	mu   sync.Mutex
 	told func(Failure) // Guarded by mu.
@@ -63,7 +68,7 @@ func NewClient(c Committee, key ed25519.PrivateKey) (*Client, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("making client: %w", err)
 	}
-	cl := &Client{committee: c, told: func(Failure) {}}
+	cl := &Client{committee: c, queueing: queueing, told: func(Failure) {}}
 	for _, m := range c.Holders {
 		config, err := tlsConfig(key, []ed25519.PublicKey{m.Key})
 		if err != nil {
@@ -100,8 +105,18 @@ func (c *Client) Close() {
 	}
 }
 
-// ask is the [pseudonym.Ask] of the client.
+// ask is the [pseudonym.Ask] of the client. It returns within queueing and patience.
 func (c *Client) ask(holder int, request []byte) ([]byte, error) {
+	for end := time.Now().Add(c.queueing); ; {
+		out, err := c.askOnce(holder, request)
+		if !errors.Is(err, errTooMany) || !time.Now().Before(end) {
+			return out, err
+		}
+		time.Sleep(again)
+	}
+}
+
+func (c *Client) askOnce(holder int, request []byte) ([]byte, error) {
 	p := c.holders[holder-1]
 	if p.paused() {
 		return nil, errPaused

@@ -268,6 +268,7 @@ func TestRate(t *testing.T) {
 	stop := w.serve(0, w.open(0), holder.Options{Rate: 0.3, Now: now, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	w.serve(1, w.open(1), holder.Options{})
 	cl, failures := w.client(c, nodeKey)
+	cl.Hurry()
 	for range 3 {
 		_, err := cl.Key().Element(passport)
 		w.must(err)
@@ -280,6 +281,35 @@ func TestRate(t *testing.T) {
 	}
 	stop()
 	if text := log.String(); !strings.Contains(text, "answered=3 too_many=1 malformed=0 total=3") {
+		t.Errorf("logged %q", text)
+	}
+}
+
+// TestQueue: who asks for more than the rate waits for his turn instead of failing.
+func TestQueue(t *testing.T) {
+	w := newWorld(t, 2)
+	c := w.join()
+	var mu sync.Mutex
+	at := time.Unix(0, 0)
+	clock := func() time.Time { // asked twice for an answer and once for a refusal
+		mu.Lock()
+		defer mu.Unlock()
+		at = at.Add(800 * time.Millisecond)
+		return at
+	}
+	var log lines
+	stop := w.serve(0, w.open(0), holder.Options{Rate: 0.3, Now: clock, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	w.serve(1, w.open(1), holder.Options{})
+	cl, failures := w.client(c, nodeKey)
+	for range 7 {
+		_, err := cl.Key().Element(passport)
+		w.must(err)
+	}
+	if f := failures(); len(f) != 0 {
+		t.Errorf("failures %v", f)
+	}
+	stop()
+	if text := log.String(); !strings.Contains(text, "answered=7") || strings.Contains(text, "too_many=0") {
 		t.Errorf("logged %q", text)
 	}
 }
@@ -336,6 +366,7 @@ func TestJoinRefuses(t *testing.T) {
 func TestReplace(t *testing.T) {
 	w := newWorld(t, 3)
 	c := w.join()
+	w.must(w.listens[2].Close())
 	now := time.Unix(0, 0)
 	var mu sync.Mutex
 	clock := func() time.Time {
@@ -424,7 +455,7 @@ func TestEditedDealing(t *testing.T) {
 }
 
 func FuzzFiles(f *testing.F) {
-	for _, name := range []string{"card.json", "committee.json", "dealing.json"} {
+	for _, name := range []string{"card.json", "committee.json", "dealing.json", "replacement.json"} {
 		b, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)
@@ -437,6 +468,9 @@ func FuzzFiles(f *testing.F) {
 		}
 		if c, err := holder.ParseCommittee(b); err == nil && !bytes.Equal(c.Encode(), b) {
 			t.Error("committee encodes to other bytes")
+		}
+		if r, err := holder.ParseReplacement(b); err == nil && !bytes.Equal(r.Encode(), b) {
+			t.Error("replacement encodes to other bytes")
 		}
 		if d, err := holder.ParseDealing(b); err == nil && !bytes.Equal(d.Encode(), b) {
 			t.Error("dealing encodes to other bytes")
@@ -451,7 +485,13 @@ func TestSeeds(t *testing.T) {
 		w.must(os.MkdirAll("testdata", 0o755))
 		w.must(os.WriteFile(filepath.Join("testdata", "card.json"), w.folders[0].Card().Encode(), 0o644))
 		w.must(os.WriteFile(filepath.Join("testdata", "dealing.json"), w.deal(2)[0].Encode(), 0o644))
-		w.must(os.WriteFile(filepath.Join("testdata", "committee.json"), w.join().Encode(), 0o644))
+		c := w.join()
+		factor, err := pseudonym.NewFactor()
+		w.must(err)
+		r, err := c.Replace(factor)
+		w.must(err)
+		w.must(os.WriteFile(filepath.Join("testdata", "committee.json"), c.Encode(), 0o644))
+		w.must(os.WriteFile(filepath.Join("testdata", "replacement.json"), r.Encode(), 0o644))
 	}
 	read := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join("testdata", name))
@@ -463,5 +503,7 @@ func TestSeeds(t *testing.T) {
 	_, err = holder.ParseCommittee(read("committee.json"))
 	w.must(err)
 	_, err = holder.ParseDealing(read("dealing.json"))
+	w.must(err)
+	_, err = holder.ParseReplacement(read("replacement.json"))
 	w.must(err)
 }

@@ -29,7 +29,8 @@ func (a *app) runCommand() *cobra.Command {
 the HTTP API. Events go to stderr as JSON, one a line, without personal data.
 
 The passphrase comes from --passphrase-file, from --passphrase-fd, or from the systemd
-credential tamga-passphrase (LoadCredentialEncrypted= in the unit). A node whose key
+credential tamga-passphrase (LoadCredentialEncrypted= in the unit); that of a pseudonym
+keystore from the same with pseudonym- in front, and tamga-pseudonym-passphrase. A node whose key
 custodians hold starts sealed without one: it answers health checks and waits for
 ` + "`tamga unseal`" + `.`,
 		Example: `  tamga run --dir kaz --passphrase-file pass.txt
