@@ -165,10 +165,18 @@ func (c *child) erase(ctx context.Context) error {
 	return err
 }
 
+// root is the root key that the keystore is sealed under, as commands open it.
+func (c *child) root() (custody.Root, error) {
+	if err := node.SettleRoot(c.dir); err != nil {
+		return custody.Root{}, err
+	}
+	return custody.Open(node.RootFile(c.dir), []byte(passphrase))
+}
+
 // rotate does with the KEK, the pseudonym key and the root key whatever comes next, over
 // and over.
 func (c *child) rotate(ctx context.Context) error {
-	root, err := custody.Open(node.RootFile(c.dir), []byte(passphrase))
+	root, err := c.root()
 	if err != nil {
 		return err
 	}
@@ -218,7 +226,7 @@ func (c *child) step(ctx context.Context, root custody.Root, of keys.Family) (cu
 // retire replaces KEK and pseudonym key of a node that runs, over and over, and enrols
 // meanwhile.
 func (c *child) retire(ctx context.Context) error {
-	root, err := custody.Open(node.RootFile(c.dir), []byte(passphrase))
+	root, err := c.root()
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,9 @@ func OpenUnsealed(ctx context.Context, configFile string, roots Roots, log *slog
 	if err = n.loadPublic(); err != nil {
 		return nil, err
 	}
-	if n.roots, err = roots.Clone(); err != nil {
+	// Those that the keystores are sealed under, if the ones before opened them: these may
+	// be retired any time.
+	if n.roots, err = roots.current(n.dir, false); err != nil {
 		return nil, err
 	}
 	if n.keystore, err = readDigests(n.dir, n.roots); err != nil {

@@ -52,10 +52,10 @@ func live(t *testing.T, s config.Store) *living {
 		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now, Store: s}); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, dir)
+	return reopen(t, dir)
 }
 
-func open(t *testing.T, dir string) *living {
+func reopen(t *testing.T, dir string) *living {
 	t.Helper()
 	l := &living{t: t, dir: dir}
 	var err error
@@ -188,7 +188,7 @@ func TestRetireRunning(t *testing.T) {
 	_, err := node.MarkKey(l.dir, l.roots, keys.KEK)
 	l.must(err)
 	l.must(l.Close())
-	l = open(t, l.dir)
+	l = reopen(t, l.dir)
 	l.must(l.Turn(ctx))
 	l.expect(keys.KEK, "3active")
 	l.find("A1", "A2")
@@ -252,6 +252,29 @@ func TestRootRunning(t *testing.T) {
 		_, err = l.TakeUpKeys(t.Context())
 		l.must(err)
 	}
+
+	// Killed between the two files, and started before anybody has put the next root file
+	// in its place.
+	_, err := node.PrepareRoot(l.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
+	l.must(err)
+	before, err := os.ReadFile(node.RootFile(l.dir))
+	l.must(err)
+	next, err := os.ReadFile(node.NextRootFile(l.dir))
+	l.must(err)
+	_, err = node.ActivateRoot(l.dir, l.roots.Node, open)
+	l.must(err)
+	l.must(errors.Join(os.WriteFile(node.RootFile(l.dir), before, 0o600), os.WriteFile(node.NextRootFile(l.dir), next, 0o600)))
+	l.must(l.Close())
+	l = reopen(t, l.dir)
+	l.must(node.SettleRoot(l.dir))
+	l.roots.Node = openRoot(t, l.dir)
+	_, err = l.TakeUpKeys(t.Context())
+	l.must(err)
+	_, err = node.RetireRoot(l.dir, l.roots.Node)
+	l.must(err)
+	l.activate(keys.Signing)
+	_, err = l.TakeUpKeys(t.Context())
+	l.must(err)
 }
 
 // TestRotateUnderLoad replaces every key that rotates of a node that runs, while people
@@ -386,7 +409,7 @@ func TestRetireReplicas(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "b")
 	a.must(os.CopyFS(other, os.DirFS(filepath.Dir(a.dir))))
 	ctx := t.Context()
-	a, b := open(t, a.dir), open(t, filepath.Join(other, "kaz"))
+	a, b := reopen(t, a.dir), reopen(t, filepath.Join(other, "kaz"))
 	give := func() {
 		t.Helper()
 		keystore, err := os.ReadFile(filepath.Join(a.dir, "keystore.json"))
@@ -441,7 +464,7 @@ func TestRetireReplicas(t *testing.T) {
 		t.Errorf("opened %v, %v; want ErrOutdated", n, err)
 	}
 	give()
-	b = open(t, b.dir)
+	b = reopen(t, b.dir)
 	b.enrol("B3")
 	both(func(l *living) { l.find("A1", "B1", "B3") })
 }

@@ -35,6 +35,7 @@ and needs the passphrase.
 What to do. A file whose fault is torn, and nothing else: nothing, it is a write that a
 crash cut off and nobody was told of. Damage of single people only: their lines fail in
 ` + "`tamga enrol import --dry-run`" + ` of what they were enrolled from; erase and enrol them again.
+One person's stamp, and nothing else: start the node, which puts it back.
 Anybody missing, or anything else: keep the folder as it is and restore the newest backup,
 with ` + "`tamga backup restore --erasures`" + ` and the list gallery-erasures of this folder.`,
 		Example: `  tamga gallery fsck --dir kaz
@@ -104,10 +105,18 @@ func checkHint(r checked) string {
 			return "keep the folder as it is, and restore the newest backup: `tamga backup restore --help`"
 		}
 	}
+	if onlyStamp(r) {
+		return "start the node, again if it runs: it works out the stamp that is missing and puts it back, if nothing else is wrong"
+	}
 	if r.Missing > 0 || r.Stale || r.Behind || r.Unreadable {
 		return "keep the folder as it is, and restore the newest backup: `tamga backup restore --help`"
 	}
 	return "the lines of these people fail in `tamga enrol import --dry-run` of what they were enrolled from; erase them with `tamga subject erase` and enrol them again"
+}
+
+// onlyStamp reports that one person's stamp is lost, and nothing else.
+func onlyStamp(r checked) bool {
+	return r.Missing == 1 && r.Damages == 1 && len(r.Damaged) == 1 && r.Damaged[0].Part == "stamp" && !r.Stale && !r.Behind && !r.Unreadable
 }
 
 func checkRows(r checked) [][2]string {

@@ -227,12 +227,7 @@ func (p *retireProgress) follow(ctx context.Context, r rotation) (gone []uint32,
 			}
 			method = http.MethodPost // it has not seen it yet
 		case now.State == string(node.RetirementFailed):
-			exit := exitFailure
-			if now.Code == protocol.CodeStoreDamaged {
-				exit = exitIntegrity
-			}
-			return nil, &failure{exit: exit, code: now.Code, err: fmt.Errorf("retiring %s: %s", r.key, now.Title),
-				hint: "the node tries again by itself and both keys open until it is done; its log says what is in the way"}
+			return nil, p.failed(r.key, *now)
 		default:
 			p.at(now.Done, now.Total, now.Waiting)
 		}
@@ -242,6 +237,16 @@ func (p *retireProgress) follow(ctx context.Context, r rotation) (gone []uint32,
 		case <-every.C:
 		}
 	}
+}
+
+// failed says what is in the way.
+func (p *retireProgress) failed(f keys.Family, r retirement) error {
+	out := &failure{exit: exitFailure, code: r.Code, err: fmt.Errorf("retiring %s: %s", f, r.Title),
+		hint: "the node tries again by itself and both keys open until it is done; its log says what is in the way"}
+	if r.Code == protocol.CodeStoreDamaged {
+		out.exit, out.hint = exitIntegrity, "`tamga gallery fsck` lists whom the old key is still needed for and cannot be moved: mend what it finds, and the node, which tries again by itself, goes on"
+	}
+	return out
 }
 
 // before are the generations of a key before keep that are in the keystore.

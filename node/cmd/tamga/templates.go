@@ -55,7 +55,7 @@ keystore.json and key escrows from before still hold the old secret, and backups
 before the templates under it, which expire with it: write the key escrow anew, take a
 backup, and destroy those of before. An older copy of the gallery put back under the
 new keystore has no faces to compare. Several nodes on one database need the keystore
-of the one that did this.`,
+of the one that did this: the old secret stays until those that are alive have it.`,
 		Example: `  tamga templates renew --dir kaz
   tamga templates renew --dir kaz --passphrase-file pass.txt -o json`,
 		Args: cobra.NoArgs,
