@@ -26,6 +26,7 @@ func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors [
 	}
 	return trust.EntityConfiguration{
 		Entity:         trust.EntityID(cfg.EntityID),
+		Keys:           jose.NewKeySet(k.announced...),
 		AuthorityHints: hints,
 		Metadata: trust.Metadata{
 			FederationEntity: &trust.FederationEntityMetadata{OrganizationName: cfg.Name},

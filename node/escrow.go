@@ -109,9 +109,9 @@ func RefreshEscrow(dir string, root custody.Root, now time.Time) (written string
 		return "", err
 	}
 	defer wipeSecrets(secrets)
-	key, err := jose.NewPrivateKey(secrets[secretFederation])
+	key, _, err := federationKeys(secrets)
 	if err != nil {
-		return "", fmt.Errorf("loading federation key: %w", err)
+		return "", err
 	}
 	return refreshEscrow(cfg, dir, key, now)
 }

@@ -79,7 +79,7 @@ func (n *Node) askHeads(ctx context.Context, note []byte) []string {
 // there. If so the node is put in recovery, and the error matches ledger.ErrOutdated.
 func (n *Node) compareHeads(ctx context.Context) error {
 	own := n.ledger.Checkpoint()
-	self := trust.Node{LedgerOrigin: n.keys.ledger.Origin(), LedgerKeys: n.keys.ledger.VerifierKeys()}
+	self := trust.Node{LedgerOrigin: n.keys.ledger.Origin(), LedgerKeys: n.ledger.VerifierKeys()}
 	kept, err := gap.MemberHead(self, string(own))
 	if err != nil {
 		return fmt.Errorf("comparing checkpoints: %w", err)

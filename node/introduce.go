@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/introduction"
@@ -47,9 +46,9 @@ func Introduce(configFile string, root custody.Root) (introduction.Self, error) 
 		return introduction.Self{}, err
 	}
 	defer wipeSecrets(secrets)
-	key, err := jose.NewPrivateKey(secrets[secretFederation])
+	key, _, err := federationKeys(secrets)
 	if err != nil {
-		return introduction.Self{}, fmt.Errorf("loading federation key: %w", err)
+		return introduction.Self{}, err
 	}
 	return introduction.Self{Key: key, Party: introduction.Party{EntityID: s.Subject(), Name: cfg.Name, Jurisdiction: m.Jurisdiction,
 		PeerID: m.PeerID, Addresses: m.Addresses, Keys: s.Keys(), Anchors: anchors}}, nil

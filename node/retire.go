@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
@@ -270,6 +271,9 @@ func RetireKey(ctx context.Context, configFile string, roots Roots, f keys.Famil
 	}
 	err = roots.update(dir, f, func(secrets map[string][]byte) error {
 		g, err := keys.Of(secrets, f)
+		if err == nil && f == keys.Ledger {
+			err = ledgerResigned(configFile, secrets)
+		}
 		if err != nil {
 			return err
 		}
@@ -277,6 +281,41 @@ func RetireKey(ctx context.Context, configFile string, roots Roots, f keys.Famil
 		return err
 	})
 	return gone, err
+}
+
+// ErrLedgerKey refuses to destroy ledger keys that are still needed.
+var ErrLedgerKey = errors.New("the ledger is not signed with the present ledger key alone yet")
+
+// ledgerResigned makes sure that the ledger opens without the ledger keys before the
+// current ones: that its checkpoint, and the copy outside, are signed with these, and that
+// there is no ledger before it, which nobody signs anew.
+func ledgerResigned(configFile string, secrets map[string][]byte) error {
+	cfg, err := config.Load(configFile)
+	if err != nil {
+		return err
+	}
+	number := ledgers.Number(cfg)
+	if number > 1 {
+		return fmt.Errorf("retiring %s: %w: ledgers that ended are signed with those before", keys.Ledger, ErrLedgerKey)
+	}
+	signer, err := ledgerSigner(secrets, ledgers.Origin(cfg.EntityID, number))
+	if err != nil {
+		return err
+	}
+	v, err := ledger.NewVerifier(signer.Origin(), signer.VerifierKeys())
+	if err != nil {
+		return err
+	}
+	files := []string{filepath.Join(ledgers.Dir(cfg), "checkpoint")}
+	if cfg.Recovery.CheckpointFile != "" {
+		files = append(files, cfg.Recovery.CheckpointFile)
+	}
+	for _, file := range files {
+		if ok, err := ledger.SignedBy(file, v); err != nil || !ok {
+			return errors.Join(fmt.Errorf("retiring %s: %w: %s", keys.Ledger, ErrLedgerKey, filepath.Base(file)), err)
+		}
+	}
+	return nil
 }
 
 // retireUsed retires the keys that the gallery uses: KEKs or pseudonym keys.

@@ -177,6 +177,10 @@ func (n *Node) reload(ctx context.Context) error {
 	n.keys.take(k)
 	n.keys.faces.Replace(k.faces) // gallery and responder hold these
 	k.faces = n.keys.faces
+	// Peers verify under the ledger keys that they know, while both sign.
+	if err := n.ledger.UseSigner(ctx, k.ledger); err != nil {
+		return err
+	}
 	n.responder.Store(n.responder.Load().WithKeys(k.signing, k.sealing))
 	n.requester.Store(n.makeRequester(k))
 	if err := n.publish(k); err != nil {

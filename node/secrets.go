@@ -2,7 +2,9 @@ package node
 
 import (
 	"bytes"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -26,11 +28,8 @@ import (
 // seed of its own, so that no key can be computed from another. Those of node/keys
 // are beside them.
 const (
-	secretFederation    = "federation-key"
 	secretLibP2P        = "libp2p-key"
 	secretGallery       = "gallery-key"
-	secretLedger        = "ledger-ed25519"
-	secretLedgerPQ      = "ledger-mldsa44"
 	secretToken         = "api-token"
 	secretEnrolToken    = "enrol-token"
 	secretOfficers      = "officer-key"
@@ -38,8 +37,7 @@ const (
 )
 
 func singleSecrets() []string {
-	return []string{secretFederation, secretLibP2P, secretGallery,
-		secretLedger, secretLedgerPQ, secretToken, secretEnrolToken, secretOfficers}
+	return []string{secretLibP2P, secretGallery, secretToken, secretEnrolToken, secretOfficers}
 }
 
 func newSecrets(now time.Time) (map[string][]byte, error) {
@@ -60,6 +58,7 @@ func newSecrets(now time.Time) (map[string][]byte, error) {
 // keySet are a node's secrets, ready for use.
 type keySet struct {
 	federation jose.PrivateKey
+	announced  []jose.PublicKey // of every generation of the federation key, the current one first
 	signing    jose.PrivateKey
 	verifiers  []jose.PublicKey     // of every generation of the signing key, the current one first
 	sealing    []sealing.PrivateKey // every generation, the current one first
@@ -91,6 +90,7 @@ func (k keySet) drops(next keySet) bool {
 
 // take notes what is known of keys that were taken up, beside those that were not opened again.
 func (k *keySet) take(next keySet) {
+	k.federation, k.announced, k.ledger = next.federation, next.announced, next.ledger
 	families := maps.Clone(k.families)
 	maps.Copy(families, next.families)
 	k.families = families
@@ -139,8 +139,8 @@ func loadKeys(secrets map[string][]byte, entity string, number int, committee fu
 			return keySet{}, fmt.Errorf("loading keys: secret %q is missing or of the wrong length: %w", name, custody.ErrNoSecret)
 		}
 	}
-	if k.federation, err = jose.NewPrivateKey(secrets[secretFederation]); err != nil {
-		return keySet{}, fmt.Errorf("loading federation key: %w", err)
+	if k.federation, k.announced, err = federationKeys(secrets); err != nil {
+		return keySet{}, err
 	}
 	if k.gallery, err = custody.NewRoot(secrets[secretGallery]); err != nil {
 		return keySet{}, fmt.Errorf("loading gallery key: %w", err)
@@ -153,16 +153,8 @@ func loadKeys(secrets map[string][]byte, entity string, number int, committee fu
 			return keySet{}, fmt.Errorf("loading pseudonym keys: %w", err)
 		}
 	}
-	for n := 1; n <= number; n++ {
-		signer, err := ledger.NewSigner(ledgers.Origin(entity, n), secrets[secretLedger], secrets[secretLedgerPQ])
-		if err != nil {
-			return keySet{}, fmt.Errorf("loading ledger keys: %w", err)
-		}
-		if n == number {
-			k.ledger = signer
-		} else {
-			k.closed = append(k.closed, signer)
-		}
+	if err := k.loadLedgers(secrets, entity, number); err != nil {
+		return keySet{}, fmt.Errorf("loading ledger keys: %w", err)
 	}
 	if k.peerID, err = transport.PeerIDFromSeed(secrets[secretLibP2P]); err != nil {
 		return keySet{}, fmt.Errorf("loading libp2p key: %w", err)
@@ -171,6 +163,71 @@ func loadKeys(secrets map[string][]byte, entity string, number int, committee fu
 	k.token = base64.RawURLEncoding.EncodeToString(secrets[secretToken])
 	k.enrolToken = base64.RawURLEncoding.EncodeToString(secrets[secretEnrolToken])
 	return k, nil
+}
+
+// federationKeys are the federation key in use and what is announced of all generations.
+func federationKeys(secrets map[string][]byte) (current jose.PrivateKey, announced []jose.PublicKey, err error) {
+	g, err := keys.Of(secrets, keys.Federation)
+	if err != nil {
+		return jose.PrivateKey{}, nil, fmt.Errorf("loading federation key: %w", err)
+	}
+	for i, seed := range g.Ordered() {
+		k, err := jose.NewPrivateKey(seed)
+		if err != nil {
+			return jose.PrivateKey{}, nil, fmt.Errorf("loading federation key: %w", err)
+		}
+		if i == 0 {
+			current = k
+		}
+		announced = append(announced, k.Public())
+	}
+	return current, announced, nil
+}
+
+// ledgerSeeds are the seeds of the two keys of a ledger, of one generation.
+func ledgerSeeds(secret []byte) (ed25519, mldsa []byte, err error) {
+	if ed25519, err = hkdf.Key(sha256.New, secret, nil, "tamga/v1/ledger-ed25519", keystoreSecretBytes); err != nil {
+		return nil, nil, err
+	}
+	mldsa, err = hkdf.Key(sha256.New, secret, nil, "tamga/v1/ledger-mldsa44", keystoreSecretBytes)
+	return ed25519, mldsa, err
+}
+
+// ledgerSigner signs with every generation, so that peers that know the node by any of
+// them verify, and publishes the current one.
+func ledgerSigner(secrets map[string][]byte, origin string) (ledger.Signer, error) {
+	g, err := keys.Of(secrets, keys.Ledger)
+	if err != nil {
+		return ledger.Signer{}, err
+	}
+	var all []ledger.Signer
+	for _, secret := range g.Ordered() {
+		ed, pq, err := ledgerSeeds(secret)
+		if err != nil {
+			return ledger.Signer{}, err
+		}
+		s, err := ledger.NewSigner(origin, ed, pq)
+		clear(ed)
+		clear(pq)
+		if err != nil {
+			return ledger.Signer{}, err
+		}
+		all = append(all, s)
+	}
+	return all[0].With(all[1:]...)
+}
+
+// loadLedgers loads the signers of the ledger of that number and of those before.
+func (k *keySet) loadLedgers(secrets map[string][]byte, entity string, number int) (err error) {
+	for n := 1; n < number; n++ {
+		signer, err := ledgerSigner(secrets, ledgers.Origin(entity, n))
+		if err != nil {
+			return err
+		}
+		k.closed = append(k.closed, signer)
+	}
+	k.ledger, err = ledgerSigner(secrets, ledgers.Origin(entity, number))
+	return err
 }
 
 // loadGenerations loads the keys that node/keys rotates.
@@ -309,13 +366,21 @@ func OpenSeeds(dir string, passphrase []byte) (Seeds, error) {
 	if err != nil {
 		return Seeds{}, fmt.Errorf("opening keystore: %w", err)
 	}
-	s := Seeds{Signing: bytes.Clone(signing.Ordered()[0]), Sealing: bytes.Clone(seals.Ordered()[0])}
-	for name, to := range map[string]*[]byte{secretFederation: &s.Federation, secretLibP2P: &s.Transport,
-		secretLedger: &s.Ledger, secretLedgerPQ: &s.LedgerPQ} {
-		if len(secrets[name]) != keystoreSecretBytes {
-			return Seeds{}, fmt.Errorf("opening keystore: %w", custody.ErrNoSecret)
-		}
-		*to = bytes.Clone(secrets[name])
+	federation, err := keys.Of(secrets, keys.Federation)
+	if err != nil {
+		return Seeds{}, fmt.Errorf("opening keystore: %w", err)
+	}
+	ledgers, err := keys.Of(secrets, keys.Ledger)
+	if err != nil {
+		return Seeds{}, fmt.Errorf("opening keystore: %w", err)
+	}
+	if len(secrets[secretLibP2P]) != keystoreSecretBytes {
+		return Seeds{}, fmt.Errorf("opening keystore: %w", custody.ErrNoSecret)
+	}
+	s := Seeds{Signing: bytes.Clone(signing.Ordered()[0]), Sealing: bytes.Clone(seals.Ordered()[0]),
+		Federation: bytes.Clone(federation.Ordered()[0]), Transport: bytes.Clone(secrets[secretLibP2P])}
+	if s.Ledger, s.LedgerPQ, err = ledgerSeeds(ledgers.Ordered()[0]); err != nil {
+		return Seeds{}, fmt.Errorf("opening keystore: %w", err)
 	}
 	return s, nil
 }

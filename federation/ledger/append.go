@@ -246,7 +246,7 @@ func (l *Log) prepare(b *batch, old *head) (*head, error) {
 	if err != nil {
 		return nil, fmt.Errorf("growing tree: %w", err)
 	}
-	signed, err := l.signer.sign(g.tree.End(), root, l.now())
+	signed, err := l.identity.Load().signer.sign(g.tree.End(), root, l.now())
 	if err != nil {
 		return nil, fmt.Errorf("signing checkpoint: %w", err)
 	}

@@ -38,7 +38,7 @@ func (c Config) check() error {
 	if c.Dir == "" {
 		errs = append(errs, errors.New("no folder given"))
 	}
-	if c.Signer.sign == nil {
+	if c.Signer.signers == nil {
 		errs = append(errs, errors.New("no signer given"))
 	}
 	if c.Now == nil {
@@ -50,13 +50,14 @@ func (c Config) check() error {
 // Log is an open ledger. It is safe for concurrent use.
 type Log struct {
 	// Immutable after Open.
-	dir      string
-	signer   Signer
-	verifier Verifier
-	now      func() time.Time
-	outside  string
-	lock     *os.File
-	db       *badger.DB
+	dir     string
+	now     func() time.Time
+	outside string
+	lock    *os.File
+	db      *badger.DB
+
+	// identity are the keys in use; replaced whole by UseSigner.
+	identity atomic.Pointer[identity]
 
 	queue queue
 	head  atomic.Pointer[head]
@@ -72,6 +73,12 @@ type Log struct {
 	// unmap files under a reader.
 	life   sync.RWMutex
 	closed bool
+}
+
+// identity is who signs the log's checkpoints, and whose are taken for its own.
+type identity struct {
+	signer   Signer
+	verifier Verifier
 }
 
 // head is the published state after a commit; immutable.
@@ -90,7 +97,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
-	v, err := NewVerifier(cfg.Signer.origin, cfg.Signer.vkeys)
+	v, err := cfg.Signer.verifier()
 	if err != nil {
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
@@ -102,12 +109,19 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
 	l := &Log{
-		dir: cfg.Dir, signer: cfg.Signer, verifier: v, now: cfg.Now, outside: cfg.Outside,
+		dir: cfg.Dir, now: cfg.Now, outside: cfg.Outside,
 		lock: lock, turn: make(chan struct{}, 1),
 	}
+	l.identity.Store(&identity{cfg.Signer, v})
 	if err := l.open(ctx); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("opening ledger: %w", err)
+	}
+	// Keys that were put into use while the log was closed.
+	if len(v.or) > 0 {
+		if err := l.resign(cfg.Signer); err != nil {
+			return nil, errors.Join(fmt.Errorf("opening ledger: %w", err), l.Close())
+		}
 	}
 	return l, nil
 }
@@ -139,7 +153,7 @@ func (l *Log) open(ctx context.Context) error {
 		}
 	}
 	store := filepath.Join(l.dir, storeDir)
-	if err := rehearse(ctx, l.dir, store, l.verifier, known.best); err != nil {
+	if err := rehearse(ctx, l.dir, store, l.identity.Load().verifier, known.best); err != nil {
 		return err
 	}
 	if l.db, err = openStore(storeOptions(store)); err != nil {
@@ -155,7 +169,7 @@ func (l *Log) open(ctx context.Context) error {
 func (l *Log) start(path string, known, outside slotState) error {
 	var h *head
 	err := view(l.db, func(txn *badger.Txn) (err error) {
-		if h, err = checkHead(txn, l.verifier, known.best); err != nil {
+		if h, err = checkHead(txn, l.identity.Load().verifier, known.best); err != nil {
 			return err
 		}
 		return checkOutside(txn, h, outside)
@@ -182,7 +196,7 @@ func (l *Log) start(path string, known, outside slotState) error {
 // remembered reads the checkpoint file, and makes one for a log that is new: one
 // with neither a store nor a checkpoint.
 func (l *Log) remembered(path string) (slotState, error) {
-	known, err := readSlots(path, l.verifier)
+	known, err := readSlots(path, l.identity.Load().verifier)
 	if err == nil || !errors.Is(err, ErrTampered) {
 		return known, err
 	}
@@ -192,7 +206,7 @@ func (l *Log) remembered(path string) (slotState, error) {
 	if err := l.create(path); err != nil {
 		return slotState{}, fmt.Errorf("creating: %w", err)
 	}
-	return readSlots(path, l.verifier)
+	return readSlots(path, l.identity.Load().verifier)
 }
 
 // create signs the empty tree. The file is durable before the store exists, so a
@@ -202,7 +216,7 @@ func (l *Log) create(path string) error {
 	if err != nil {
 		return err
 	}
-	signed, err := l.signer.sign(0, root, l.now())
+	signed, err := l.identity.Load().signer.sign(0, root, l.now())
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 // recalled reads the checkpoint kept outside the folder. A log that is new has
 // none; one that has entries must have one.
 func (l *Log) recalled(known Checkpoint) (slotState, error) {
-	s, err := readSlots(l.outside, l.verifier)
+	s, err := readSlots(l.outside, l.identity.Load().verifier)
 	switch {
 	case err == nil:
 		return s, nil

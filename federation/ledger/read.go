@@ -76,7 +76,7 @@ func (l *Log) ConsistencyProof(older, newer uint64) ([][]byte, error) {
 // own earlier checkpoints, which the caller kept or got back from a peer. False
 // means that the folder was replaced by an older or a different copy.
 func (l *Log) HasTail(checkpoint []byte) (bool, error) {
-	c, err := l.verifier.Checkpoint(checkpoint)
+	c, err := l.identity.Load().verifier.Checkpoint(checkpoint)
 	if err != nil {
 		return false, fmt.Errorf("looking for tail: %w", err)
 	}

@@ -14,9 +14,11 @@ import (
 // Signer signs a log's checkpoints. The zero value signs nothing. It prints as
 // "signer(redacted)" and is safe for concurrent use.
 type Signer struct {
-	origin string
-	vkeys  []string
-	sign   func(size uint64, root []byte, now time.Time) ([]byte, error)
+	origin  string
+	vkeys   []string
+	signers func(now time.Time) []note.Signer
+	// also are those under whose keys checkpoints are signed, too, and accepted.
+	also []Signer
 }
 
 // NewSigner derives both keys of the log named origin from two 32-byte seeds.
@@ -32,11 +34,46 @@ func NewSigner(origin string, ed25519Seed, mldsaSeed []byte) (Signer, error) {
 	}
 	ed, edKey := notekey.Ed25519(origin, ed25519Seed)
 	pqAt, pqKey := notekey.MLDSA44(origin, mldsaSeed)
-	sign := func(size uint64, root []byte, now time.Time) ([]byte, error) {
-		text := fmtlog.Checkpoint{Origin: origin, Size: size, Hash: root}.Marshal()
-		return note.Sign(&note.Note{Text: string(text)}, ed, pqAt(now))
+	signers := func(now time.Time) []note.Signer { return []note.Signer{ed, pqAt(now)} }
+	return Signer{origin: origin, vkeys: []string{edKey, pqKey}, signers: signers}, nil
+}
+
+// With returns a signer that signs with the keys of others, too, and takes what either
+// signed for the log's own, while keys are replaced: who verifies under the old ones and who
+// does under the new ones both find a signature. What it publishes stays s's.
+func (s Signer) With(others ...Signer) (Signer, error) {
+	for _, o := range others {
+		if o.origin != s.origin || o.signers == nil {
+			return Signer{}, fmt.Errorf("making ledger signer: keys of another log")
+		}
 	}
-	return Signer{origin, []string{edKey, pqKey}, sign}, nil
+	s.also = append(append([]Signer(nil), s.also...), others...)
+	return s, nil
+}
+
+func (s Signer) sign(size uint64, root []byte, now time.Time) ([]byte, error) {
+	text := fmtlog.Checkpoint{Origin: s.origin, Size: size, Hash: root}.Marshal()
+	all := s.signers(now)
+	for _, o := range s.also {
+		all = append(all, o.signers(now)...)
+	}
+	return note.Sign(&note.Note{Text: string(text)}, all...)
+}
+
+// verifier accepts what the signer, or one of those with it, signed.
+func (s Signer) verifier() (Verifier, error) {
+	v, err := NewVerifier(s.origin, s.vkeys)
+	if err != nil {
+		return Verifier{}, err
+	}
+	for _, o := range s.also {
+		other, err := NewVerifier(o.origin, o.vkeys)
+		if err != nil {
+			return Verifier{}, err
+		}
+		v.or = append(v.or, other)
+	}
+	return v, nil
 }
 
 // Origin returns the log's name, the first line of its checkpoints.

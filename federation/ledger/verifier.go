@@ -41,8 +41,9 @@ type Checkpoint struct {
 type Verifier struct {
 	origin string
 	known  note.Verifiers
-	ids    []uint32 // key IDs in the order of the vkeys
-	timed  uint32   // key ID of the first ML-DSA-44 key, whose time is believed
+	ids    []uint32   // key IDs in the order of the vkeys
+	timed  uint32     // key ID of the first ML-DSA-44 key, whose time is believed
+	or     []Verifier // whose word is as good, while a log's keys are replaced
 }
 
 // NewVerifier requires a valid signature by every one of vkeys on everything the
@@ -83,6 +84,20 @@ func (v Verifier) Origin() string { return v.origin }
 // for instance, are ignored. It fails with [ErrMalformed], [ErrOrigin], [ErrKey]
 // or [ErrSignature].
 func (v Verifier) Checkpoint(signed []byte) (Checkpoint, error) {
+	c, err := v.checkpoint(signed)
+	for _, o := range v.or {
+		if err == nil {
+			break
+		}
+		if other, failed := o.checkpoint(signed); failed == nil {
+			return other, nil
+		}
+	}
+	return c, err
+}
+
+// checkpoint demands the signatures of v's own keys.
+func (v Verifier) checkpoint(signed []byte) (Checkpoint, error) {
 	if v.known == nil {
 		return Checkpoint{}, fmt.Errorf("verifying checkpoint: empty verifier: %w", ErrKey)
 	}

@@ -53,13 +53,20 @@ const (
 	// Pseudonyms are computed with the pseudonym key.
 	Pseudonym Family = "pseudonym-key"
 
+	// The Federation key signs the node's Entity Configuration; the Trust Anchor vouches for
+	// it. The keys of the ledger, one Ed25519 and one ML-DSA-44, derive from the Ledger key.
+	Federation Family = "federation-key"
+	Ledger     Family = "ledger-key"
+
 	// Root is the name of the root key among those that rotate. It is no secret of the
 	// keystore: crypto/custody replaces it.
 	Root Family = "root"
 )
 
 // Families returns those whose generations are in the keystore.
-func Families() []Family { return []Family{KEK, Signing, Sealing, Template, Pseudonym} }
+func Families() []Family {
+	return []Family{KEK, Signing, Sealing, Template, Pseudonym, Federation, Ledger}
+}
 
 var (
 	// ErrPrepared reports a family whose next generation is prepared already.

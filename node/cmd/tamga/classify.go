@@ -124,6 +124,8 @@ func ofStores(err error) *failure {
 	case errors.Is(err, keys.ErrPrepared), errors.Is(err, keys.ErrNotPrepared), errors.Is(err, keys.ErrNothingOld),
 		errors.Is(err, custody.ErrNotPrepared), errors.Is(err, custody.ErrOverlap), errors.Is(err, custody.ErrNothingOld):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err}
+	case errors.Is(err, node.ErrLedgerKey):
+		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err, hint: "start the node, which signs the ledger anew, and wait for \"changed keystore taken up\"; nothing was changed"}
 	case errors.Is(err, node.ErrProtectors):
 		return &failure{exit: exitRefused, code: protocol.CodeRotation, err: err, hint: "see `tamga custody show`. Remove the others first, or accept it with --accept-risk=fewer-protectors; put the new root key under them again once it is active (tamga ceremony, tamga custody)"}
 	case errors.Is(err, keys.ErrMalformed):

@@ -49,14 +49,19 @@ template-key, which stored faces are turned by, is listed here and replaced by
 		Short: "Replace a key: prepare, activate, retire",
 		Long: `The keys are kek (wraps the gallery's data keys), pseudonym-key (people
 lie under pseudonyms computed with it), signing-key (signs Queries and
-Verdicts), sealing-key (what peers send is sealed to it) and root (the keystore is sealed
-under it, and nothing else: a new root changes no other key and no record).
+Verdicts), sealing-key (what peers send is sealed to it), federation-key (signs what the
+node says of itself; the Trust Anchor vouches for it), ledger-key (signs the ledger) and
+root (the keystore is sealed under it, and nothing else: a new root changes no other key
+and no record).
+
+While there are two ledger keys the ledger is signed with both, so that members verify
+receipts whichever they have heard of. Auditors need the keys of the time, which are in the
+Entity Configurations of the time: keep those, or the backups that hold them.
 
 A new root key is put under what opens the root key at prepare, and opened by the same at
 activate. Until it is retired the one before opens the keystore, too.
 
-The federation, libp2p and ledger keys do not rotate: the Trust Anchor, peers and auditors
-know the node by them.`,
+The libp2p key does not rotate: members know the node by its peer ID.`,
 		Example: `  tamga key rotate prepare --dir kaz --passphrase-file pass.txt kek
   tamga key rotate activate --dir kaz --passphrase-file pass.txt kek
   tamga key rotate retire --dir kaz --passphrase-file pass.txt kek`,
@@ -312,12 +317,8 @@ func (a *app) rotateRoot(ctx context.Context, verb, dir string, from rootFlags, 
 // pinned says what stands in the way of rotating a key; "" for others.
 func pinned(name string) string {
 	switch name {
-	case "federation-key":
-		return "the Trust Anchor knows the node by its federation key: enrol a new node instead"
 	case "libp2p-key":
 		return "the node's peer ID is its libp2p key, which members are told by the Trust Anchor: enrol a new node instead"
-	case "ledger-key":
-		return "peers and auditors check the ledger by its key: it ends with the ledger, see `tamga recovery`"
 	}
 	return ""
 }

@@ -1,0 +1,93 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	badger "github.com/dgraph-io/badger/v4"
+)
+
+// VerifierKeys are the keys that the log publishes now, as C2SP vkey strings.
+func (l *Log) VerifierKeys() []string { return l.identity.Load().signer.VerifierKeys() }
+
+// UseSigner puts other keys of the same log into use: its checkpoint is signed with them at
+// once, in the store and wherever it is remembered, so that those before are not needed to
+// open the log again. Replace keys in three steps: the signer [Signer.With] the next ones; the
+// next ones with those before, whose publication peers learn meanwhile; the next ones alone.
+// It waits for the commit under way. The errors are those of [Log.Append].
+func (l *Log) UseSigner(ctx context.Context, s Signer) error {
+	v, err := s.verifier()
+	if err != nil {
+		return fmt.Errorf("replacing ledger keys: %w", err)
+	}
+	if s.origin != l.identity.Load().signer.origin {
+		return fmt.Errorf("replacing ledger keys: %w", ErrOrigin)
+	}
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if l.failed != nil {
+		return fmt.Errorf("replacing ledger keys: %w", l.failed)
+	}
+	if err := l.resign(s); err != nil {
+		// Which of both checkpoints the disk has is unknown; both are of the same tree.
+		l.failed = fmt.Errorf("replacing ledger keys: %v: %w", err, ErrFailed)
+		return l.failed
+	}
+	l.identity.Store(&identity{s, v})
+	return nil
+}
+
+// resign signs the tree of the head anew. The caller has the turn.
+func (l *Log) resign(s Signer) error {
+	h := *l.head.Load()
+	g, err := grow(h.size, h.frontier, nil)
+	if err != nil {
+		return err
+	}
+	root, err := rootOf(g.tree)
+	if err != nil {
+		return err
+	}
+	if h.checkpoint, err = s.sign(h.size, root, l.now()); err != nil {
+		return err
+	}
+	if h.size > 0 {
+		err = guard("store", func() error {
+			txn := l.db.NewTransaction(true)
+			defer txn.Discard()
+			if err := txn.SetEntry(badger.NewEntry(keyCheckpoint(), h.checkpoint)); err != nil {
+				return err
+			}
+			return txn.Commit()
+		})
+	}
+	if err == nil {
+		err = l.slots.settle(h.checkpoint)
+	}
+	if err == nil && l.memory != nil {
+		err = l.memory.settle(h.checkpoint)
+	}
+	if err != nil {
+		return err
+	}
+	l.head.Store(&h)
+	return nil
+}
+
+// SignedBy reports whether the newest checkpoint in the file, that of a log's folder or of
+// Config.Outside, verifies under v: whether a log whose other keys are destroyed opens.
+func SignedBy(path string, v Verifier) (bool, error) {
+	_, err := readSlots(path, v)
+	if err == nil {
+		return true, nil
+	}
+	if errors.Is(err, ErrTampered) || errors.Is(err, ErrKey) || errors.Is(err, ErrSignature) {
+		return false, nil
+	}
+	return false, fmt.Errorf("reading checkpoint file: %w", err)
+}
