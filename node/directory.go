@@ -26,6 +26,7 @@ func (n *Node) openDirectory() (*peering.Peers, error) {
 			return n.host.ExchangeIdempotent(ctx, to, addrs, protocol, frame)
 		},
 		Connected: func() []transport.PeerID { return n.host.Connected() },
+		Links:     func(p transport.PeerID) []transport.Link { return n.host.Links(p) },
 		Changed: func() {
 			n.host.Recheck()
 			n.favour()
@@ -58,19 +59,20 @@ func (n *Node) Members() []trust.Node { return n.directory.Members(n.now()) }
 
 // Status is what an operator sees of a node at a glance. It counts no one per person.
 type Status struct {
-	EntityID     string         `json:"entity_id"`
-	Jurisdiction string         `json:"jurisdiction"`
-	Name         string         `json:"name,omitempty"`
-	Environment  string         `json:"environment,omitempty"`
-	PeerID       string         `json:"peer_id"`
-	Addresses    []string       `json:"addresses"`
-	Started      time.Time      `json:"started"`
-	Law          LawStatus      `json:"law"`
-	Subjects     int64          `json:"subjects"`
-	Full         bool           `json:"full"`      // whether the gallery's disk is too full for changes
-	Attention    []Attention    `json:"attention"` // what somebody has to look after
-	Ledger       LedgerStatus   `json:"ledger"`
-	Members      []MemberStatus `json:"members"`
+	EntityID     string            `json:"entity_id"`
+	Jurisdiction string            `json:"jurisdiction"`
+	Name         string            `json:"name,omitempty"`
+	Environment  string            `json:"environment,omitempty"`
+	PeerID       string            `json:"peer_id"`
+	Addresses    []string          `json:"addresses"`
+	Started      time.Time         `json:"started"`
+	Law          LawStatus         `json:"law"`
+	Subjects     int64             `json:"subjects"`
+	Full         bool              `json:"full"`      // whether the gallery's disk is too full for changes
+	Attention    []Attention       `json:"attention"` // what somebody has to look after
+	Ledger       LedgerStatus      `json:"ledger"`
+	Refused      map[string]uint64 `json:"refused"` // peers' connections, streams and frames since the start, by cause
+	Members      []MemberStatus    `json:"members"`
 }
 
 // LawStatus names the law in force at the node.
@@ -104,6 +106,7 @@ func (n *Node) Status() Status {
 		Full:      errors.Is(n.gallery.Ready(), gallery.ErrFull),
 		Law:       LawStatus{Version: n.law.Version(), Confirmed: n.law.Confirmed(), Serves: n.law.Purposes("answer")},
 		Ledger:    LedgerStatus{Origin: n.keys.ledger.Origin(), Size: n.ledger.Size()},
+		Refused:   n.host.Refusals(),
 	}
 	connected := make(map[string]bool)
 	for _, p := range n.host.Connected() {

@@ -7,6 +7,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/node/config"
@@ -41,6 +42,7 @@ func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors [
 				Purposes:     law.Purposes(policy.Answer),
 				Ledger:       &trust.LedgerMetadata{Origin: k.ledger.Origin(), Keys: k.ledger.VerifierKeys()},
 				Revisions:    []string{protocol.Revision},
+				KeyExchange:  []string{transport.HybridKeyExchange},
 			},
 		},
 	}

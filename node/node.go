@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -311,6 +312,10 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.host, err = transport.New(transport.Config{
 		Seed: n.keys.libp2p, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: protocol.Overloaded,
 		Admit: n.directory.Admits,
+		Hybrid: func(p transport.PeerID) bool {
+			m, ok := n.directory.Member(string(p), n.now())
+			return ok && slices.Contains(m.KeyExchange, transport.HybridKeyExchange)
+		},
 	}, handlers)
 	if err != nil {
 		return err

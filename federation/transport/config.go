@@ -31,6 +31,9 @@ type Config struct {
 	// Admit says whether a current trust chain names the peer. Required. Asked at every handshake, stream and frame,
 	// so it must be fast, must not block and must be safe for concurrent use.
 	Admit func(PeerID) bool
+	// Hybrid says whether the peer has announced HybridKeyExchange: a connection with it that agreed on less is refused.
+	// Nil: none has. As Admit, it must be fast and safe for concurrent use.
+	Hybrid func(PeerID) bool
 	// Logger receives events. Nil: none.
 	Logger *slog.Logger
 
@@ -75,6 +78,8 @@ type Config struct {
 	// MaxConns bounds connections in each direction; at most half of the inbound ones may be without a proven peer.
 	// As many again are kept for addresses named to Favour when these are taken. Default 128.
 	MaxConns int
+
+	noiseOnly bool // no TLS over TCP, as peers of other makers in tests
 }
 
 // LogValue lists the safe fields; the seed is never among them.
@@ -125,6 +130,9 @@ func (c Config) withDefaults() (Config, []ma.Multiaddr, error) {
 	span("MaxWait", &c.MaxWait, 2*time.Second)
 	if c.Admit == nil {
 		faults = append(faults, errors.New("no Admit function"))
+	}
+	if c.Hybrid == nil {
+		c.Hybrid = func(PeerID) bool { return false }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))

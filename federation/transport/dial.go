@@ -88,6 +88,9 @@ func (h *Host) connect(r *remote, addrs []string) (network.Conn, error) {
 	return c, nil
 }
 
+// errRefusedHere is the cause of an attempt that got as far as our own gate.
+var errRefusedHere = errors.New("refused here: its keys were agreed without " + HybridKeyExchange + ", which both ends have, or it ceased to be a member")
+
 // attempts pairs every address with its own cause where the swarm knows one, else with the cause of the whole.
 func attempts(addrs []ma.Multiaddr, err error) []Attempt {
 	own := map[string]error{}
@@ -105,6 +108,9 @@ func attempts(addrs []ma.Multiaddr, err error) []Attempt {
 		cause := own[a.String()]
 		if cause == nil {
 			cause = fmt.Errorf("not answered: %w", whole)
+		}
+		if errors.Is(cause, swarm.ErrGaterDisallowedConnection) {
+			cause = errRefusedHere
 		}
 		out = append(out, Attempt{Addr: a.String(), Err: opaque(cause)})
 	}

@@ -1,4 +1,4 @@
-// Package transport carries frames between nodes over libp2p: Ed25519 peer IDs, QUIC v1 first, TCP with Noise and
+// Package transport carries frames between nodes over libp2p: Ed25519 peer IDs, QUIC v1 first, TCP with TLS or Noise and
 // yamux second, and a membership gate that refuses every peer no trust chain names. It implements the wire part of
 // section 5 of the design: the protocol IDs /tamga/{query,trust,ledger,witness}/1 over multistream-select 1.0.
 //
@@ -27,6 +27,9 @@
 // A frame beyond its peer's share of the handlers, or its budget of frames and bytes in a second, is answered with
 // Config.Overloaded, and the stream is left unread for as long as that asks for (package fairqueue). [Host.Refusals]
 // counts every refusal by one of a closed set of causes.
+//
+// Between nodes that both announce it, a connection agrees on its keys with X25519MLKEM768 or is refused
+// (Config.Hybrid); [Host.Links] tells what was agreed on.
 //
 // # What it does not do
 //

@@ -1,11 +1,14 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"io"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // Connections counts the live connections of h with a peer.
@@ -93,8 +96,23 @@ type Raw struct {
 	closers []io.Closer
 }
 
+// NewRawNoise is NewRaw without TLS over TCP, as nodes of other makers may be.
+func NewRawNoise(cfg Config, serve func(network.Stream)) (*Raw, error) {
+	return newRaw(cfg, serve, false)
+}
+
+// Target is a host as raw peers dial it.
+func Target(ctx context.Context, h *Host, addrs []string) (peer.ID, []ma.Multiaddr) {
+	id, _ := decodePeerID(h.name)
+	good, _ := resolve(ctx, id, addrs)
+	return id, good
+}
+
 // NewRaw starts a raw peer that listens as cfg says and gives every inbound stream to serve.
-func NewRaw(cfg Config, serve func(network.Stream)) (*Raw, error) {
+func NewRaw(cfg Config, serve func(network.Stream)) (*Raw, error) { return newRaw(cfg, serve, true) }
+
+func newRaw(cfg Config, serve func(network.Stream), tls bool) (*Raw, error) {
+	cfg.noiseOnly = !tls
 	cfg, listen, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -107,7 +125,7 @@ func NewRaw(cfg Config, serve func(network.Stream)) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger, refused: new(refusals)}, lim)
+	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger, refused: new(refusals), hybrid: cfg.Hybrid, curves: newCurves()}, lim)
 	if err != nil {
 		return nil, errors.Join(err, closeAll(closers))
 	}

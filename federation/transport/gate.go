@@ -15,6 +15,8 @@ type gate struct {
 	admit   func(PeerID) bool
 	log     *slog.Logger
 	refused *refusals
+	hybrid  func(PeerID) bool
+	curves  *curves
 }
 
 var _ connmgr.ConnectionGater = gate{}
@@ -40,7 +42,23 @@ func (g gate) InterceptSecured(dir network.Direction, id peer.ID, _ network.Conn
 	return false
 }
 
-// InterceptUpgraded closes the gap between the handshake and the end of the upgrade, in which a peer may be suspended.
+// InterceptUpgraded closes the gap between the handshake and the end of the upgrade, in which a peer may be suspended,
+// and refuses keys that an eavesdropper with a quantum computer could find out later when both ends could do better:
+// TLS protects the choice of a key exchange, but nothing protects that of Noise over TLS.
 func (g gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
-	return g.admits(c.RemotePeer()), 0
+	id := c.RemotePeer()
+	if !g.admits(id) {
+		return false, 0
+	}
+	if !g.hybrid(PeerID(id.String())) {
+		return true, 0
+	}
+	agreed := g.curves.of(c)
+	if agreed == HybridKeyExchange {
+		return true, 0
+	}
+	g.refused.add(CauseDowngrade)
+	g.log.Warn("connection refused", slog.String("peer", id.String()), slog.String("cause", CauseDowngrade.String()),
+		slog.String("agreed", agreed), slog.String("address", c.RemoteMultiaddr().String()))
+	return false, 0
 }

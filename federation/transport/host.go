@@ -89,7 +89,7 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 		mux.AddHandler(protocol.ID(id), nil)
 	}
 	refused := new(refusals)
-	g := gate{admit: cfg.Admit, log: cfg.Logger, refused: refused}
+	g := gate{admit: cfg.Admit, log: cfg.Logger, refused: refused, hybrid: cfg.Hybrid, curves: newCurves()}
 	lim, err := newLimits(cfg, refused)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/net/upgrader"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -38,7 +39,10 @@ const acceptTimeout = 3 * time.Second
 // make us hold no more than that for a stream.
 const maxStreamWindow = 4 * MaxFrame
 
-// newSwarm builds the libp2p network with QUIC and TCP+Noise+yamux and nothing else. closers are to be called in
+// tlsID is TLS 1.3 in multistream-select and in the state of connections (libp2p specs, tls/tls.md).
+const tlsID = libp2ptls.ID
+
+// newSwarm builds the libp2p network with QUIC and TCP+TLS or Noise+yamux and nothing else. closers are to be called in
 // order after the swarm is closed; they are also returned with an error.
 func newSwarm(cfg Config, key crypto.PrivKey, g gate, limits *limits) (_ *swarm.Swarm, closers []io.Closer, _ error) {
 	closers = []io.Closer{limits}
@@ -87,7 +91,16 @@ func addTransports(cfg Config, sw *swarm.Swarm, key crypto.PrivKey, reuse *quicr
 	if err != nil {
 		return fmt.Errorf("creating Noise transport: %v", err)
 	}
-	up, err := upgrader.New([]sec.SecureTransport{security}, muxers, nil, limits, g, upgrader.WithAcceptTimeout(min(cfg.DialTimeout, acceptTimeout)))
+	overTLS, err := libp2ptls.New(tlsID, key, muxers)
+	if err != nil {
+		return fmt.Errorf("creating TLS transport: %v", err)
+	}
+	// In order of preference: TLS has the hybrid key exchange.
+	secure := []sec.SecureTransport{watched{overTLS, g.curves}, security}
+	if cfg.noiseOnly {
+		secure = secure[1:]
+	}
+	up, err := upgrader.New(secure, muxers, nil, limits, g, upgrader.WithAcceptTimeout(min(cfg.DialTimeout, acceptTimeout)))
 	if err != nil {
 		return fmt.Errorf("creating upgrader: %v", err)
 	}

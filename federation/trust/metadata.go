@@ -51,6 +51,8 @@ type NodeMetadata struct {
 	Ledger *LedgerMetadata `json:"ledger,omitempty"`
 	// Revisions are the protocol revisions the node speaks.
 	Revisions []string `json:"revisions,omitempty"`
+	// KeyExchange are names of the TLS registry that the node has beyond X25519.
+	KeyExchange []string `json:"key_exchange,omitempty"`
 }
 
 // LedgerMetadata names a node's transparency log.
@@ -163,7 +165,7 @@ func decodeNodeMetadata(p map[string]json.RawMessage) (*NodeMetadata, error) {
 	err := decodeParameters(p, map[string]any{
 		"jurisdiction": &n.Jurisdiction, "peer_id": &n.PeerID, "addresses": &n.Addresses,
 		"jwks": &n.Keys, "sealing_keys": &sealingKeys, "modalities": &n.Modalities,
-		"formats": &n.Formats, "purposes": &n.Purposes, "ledger": &ledger, "revisions": &n.Revisions,
+		"formats": &n.Formats, "purposes": &n.Purposes, "ledger": &ledger, "revisions": &n.Revisions, "key_exchange": &n.KeyExchange,
 	})
 	if err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ type Node struct {
 	LedgerKeys           []string
 	LedgerOrigin         string
 	Revisions            []string
+	KeyExchange          []string
 	ExpiresAt            time.Time
 	// Under is the node of the same country that this one is below, such as a
 	// ministry's under its country's; empty for the country's own.
@@ -103,7 +104,7 @@ func (c Chain) Node() (Node, error) {
 		EntityID: c.Leaf, Jurisdiction: m.Jurisdiction, PeerID: m.PeerID, Addresses: m.Addresses,
 		SigningKeys: m.Keys, SealingKeys: m.SealingKeys, Modalities: m.Modalities, Formats: m.Formats,
 		Purposes: m.Purposes, LedgerKeys: m.Ledger.Keys, LedgerOrigin: m.Ledger.Origin,
-		Revisions: m.Revisions, ExpiresAt: c.ExpiresAt,
+		Revisions: m.Revisions, KeyExchange: m.KeyExchange, ExpiresAt: c.ExpiresAt,
 	}, nil
 }
 
@@ -123,6 +124,7 @@ func (m *NodeMetadata) Check() error {
 		{"purposes", all(m.Purposes, 0, maxTokens, isToken)},
 		{"ledger", m.Ledger != nil && IsPrintable(m.Ledger.Origin, maxOrigin) &&
 			all(m.Ledger.Keys, 1, maxNodeKeys, func(k string) bool { return IsPrintable(k, maxVerifierKey) })},
+		{"key_exchange", all(m.KeyExchange, 0, maxTokens, isToken)},
 		{"revisions", all(m.Revisions, 1, maxTokens, isToken)},
 	} {
 		if !p.ok {

@@ -61,8 +61,9 @@ func statusExample() status {
 		EntityID: "https://node.kaz.example", Jurisdiction: "KAZ", Name: "Example office", Environment: "sandbox",
 		PeerID:    "12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X",
 		Addresses: []string{"/ip4/192.0.2.1/udp/4001/quic-v1"}, Started: at, Subjects: 1200,
-		Law:    node.LawStatus{Version: "2025-08-01", Serves: []string{"border_control", "travel_check_in"}},
-		Ledger: node.LedgerStatus{Origin: "node.kaz.example/ledger", Size: 42},
+		Law:     node.LawStatus{Version: "2025-08-01", Serves: []string{"border_control", "travel_check_in"}},
+		Ledger:  node.LedgerStatus{Origin: "node.kaz.example/ledger", Size: 42},
+		Refused: map[string]uint64{"stranger": 3, "rate": 0},
 		Members: []node.MemberStatus{{EntityID: "https://node.kgz.example", Jurisdiction: "KGZ", Expires: at.AddDate(0, 0, 1),
 			Connected: true, Addresses: []string{"/ip4/192.0.2.2/udp/4001/quic-v1"}}},
 	})

@@ -19,19 +19,20 @@ type statusOutput struct{ Body status }
 
 // status is node.Status as the API promises it; the two may grow apart.
 type status struct {
-	EntityID     string       `json:"entity_id" doc:"The node's Entity Identifier."`
-	Jurisdiction string       `json:"jurisdiction" doc:"Country of the node's register, ISO 3166-1 alpha-3."`
-	Name         string       `json:"name,omitempty" doc:"Name of the office that runs it."`
-	Environment  string       `json:"environment,omitempty" doc:"What it is run for, for instance production."`
-	PeerID       string       `json:"peer_id" doc:"Its libp2p peer ID."`
-	Addresses    []string     `json:"addresses" nullable:"false" doc:"Multiaddrs it listens on."`
-	Started      time.Time    `json:"started" doc:"When it was started."`
-	Law          lawStatus    `json:"law" doc:"The law it executes."`
-	Subjects     int64        `json:"subjects" minimum:"0" doc:"How many people are enrolled."`
-	Full         bool         `json:"full" doc:"Whether too little disk space is left: nothing is enrolled or erased then, and look-ups go on."`
-	Attention    []string     `json:"attention" nullable:"false" doc:"What an operator has to look after, kek_overdue or escrow_stale; the log says more."`
-	Ledger       ledgerStatus `json:"ledger" doc:"Head of its ledger."`
-	Members      []member     `json:"members" nullable:"false" doc:"The other nodes of the federation, as last refreshed."`
+	EntityID     string            `json:"entity_id" doc:"The node's Entity Identifier."`
+	Jurisdiction string            `json:"jurisdiction" doc:"Country of the node's register, ISO 3166-1 alpha-3."`
+	Name         string            `json:"name,omitempty" doc:"Name of the office that runs it."`
+	Environment  string            `json:"environment,omitempty" doc:"What it is run for, for instance production."`
+	PeerID       string            `json:"peer_id" doc:"Its libp2p peer ID."`
+	Addresses    []string          `json:"addresses" nullable:"false" doc:"Multiaddrs it listens on."`
+	Started      time.Time         `json:"started" doc:"When it was started."`
+	Law          lawStatus         `json:"law" doc:"The law it executes."`
+	Subjects     int64             `json:"subjects" minimum:"0" doc:"How many people are enrolled."`
+	Full         bool              `json:"full" doc:"Whether too little disk space is left: nothing is enrolled or erased then, and look-ups go on."`
+	Attention    []string          `json:"attention" nullable:"false" doc:"What an operator has to look after, kek_overdue or escrow_stale; the log says more."`
+	Ledger       ledgerStatus      `json:"ledger" doc:"Head of its ledger."`
+	Refused      map[string]uint64 `json:"refused" doc:"How often peers' connections, streams and frames were refused since the start, by cause."`
+	Members      []member          `json:"members" nullable:"false" doc:"The other nodes of the federation, as last refreshed."`
 }
 
 type lawStatus struct {
@@ -66,13 +67,21 @@ func newStatus(n node.Status) status {
 		EntityID: n.EntityID, Jurisdiction: n.Jurisdiction, Name: n.Name, Environment: n.Environment, PeerID: n.PeerID,
 		Addresses: list(n.Addresses), Started: n.Started, Subjects: n.Subjects, Full: n.Full, Attention: words(n.Attention), Members: []member{},
 		Law:    lawStatus{Version: n.Law.Version, Confirmed: n.Law.Confirmed, Serves: list(n.Law.Serves)},
-		Ledger: ledgerStatus{Origin: n.Ledger.Origin, Size: n.Ledger.Size},
+		Ledger: ledgerStatus{Origin: n.Ledger.Origin, Size: n.Ledger.Size}, Refused: counts(n.Refused),
 	}
 	for _, m := range n.Members {
 		out.Members = append(out.Members, member{EntityID: m.EntityID, Jurisdiction: m.Jurisdiction,
 			Expires: m.Expires, Connected: m.Connected, Addresses: list(m.Addresses)})
 	}
 	return out
+}
+
+// counts is never null.
+func counts(m map[string]uint64) map[string]uint64 {
+	if m == nil {
+		return map[string]uint64{}
+	}
+	return m
 }
 
 func words(all []node.Attention) []string {

@@ -62,6 +62,7 @@ type peer struct {
 	PeerID       string      `json:"peer_id,omitempty" doc:"libp2p peer ID."`
 	Expires      time.Time   `json:"expires,omitzero" doc:"When its Trust Chain expires."`
 	Connected    bool        `json:"connected" doc:"Whether a connection is open now."`
+	Links        []peerLink  `json:"links" nullable:"false" doc:"Its live connections, the oldest first."`
 	Heard        time.Time   `json:"heard,omitzero" doc:"When it last answered or asked, since the node was started."`
 	Failed       time.Time   `json:"failed,omitzero" doc:"When it last could not be asked."`
 	Failure      string      `json:"failure,omitempty" doc:"Why, each address with its own cause."`
@@ -249,6 +250,15 @@ func stages(in []peering.Stage) []stage {
 	return out
 }
 
+type peerLink struct {
+	Address     string    `json:"address" doc:"The peer's multiaddr as seen from here."`
+	Inbound     bool      `json:"inbound" doc:"Whether the peer opened it."`
+	Transport   string    `json:"transport" enum:"quic-v1,tcp" doc:"What carries it."`
+	Security    string    `json:"security" enum:"tls,noise" doc:"What protects it."`
+	KeyExchange string    `json:"key_exchange" doc:"How its keys were agreed on, for instance X25519MLKEM768. Between nodes that both announce that, no other is accepted."`
+	Opened      time.Time `json:"opened" doc:"Since when it is open."`
+}
+
 func newPeers(p Peering) peersReport {
 	out := peersReport{Suspended: p.Suspended(), Anchors: []anchorState{}, Peers: []peer{}}
 	for _, a := range p.TrustAnchors() {
@@ -264,8 +274,11 @@ func newPeer(p peering.Peer, chain []explain.Statement) peer {
 	m := p.Node
 	out := peer{EntityID: string(m.EntityID), Jurisdiction: m.Jurisdiction, State: "member", PeerID: m.PeerID, Expires: m.ExpiresAt,
 		Connected: p.Connected, Heard: p.Contact.Heard, Failed: p.Contact.Failed, Failure: p.Contact.Failure, Addresses: list(m.Addresses),
-		SigningKeys: []string{}, SealingKeys: []string{}, Modalities: list(m.Modalities), Formats: list(m.Formats), Purposes: list(m.Purposes),
+		SigningKeys: []string{}, SealingKeys: []string{}, Links: []peerLink{}, Modalities: list(m.Modalities), Formats: list(m.Formats), Purposes: list(m.Purposes),
 		Revisions: list(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Chain: links(chain)}
+	for _, l := range p.Links {
+		out.Links = append(out.Links, peerLink(l))
+	}
 	for _, k := range m.SigningKeys.Keys() {
 		out.SigningKeys = append(out.SigningKeys, k.KeyID())
 	}

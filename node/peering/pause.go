@@ -176,6 +176,7 @@ type Peer struct {
 	Suspension *Suspension
 	Contact    Contact
 	Connected  bool
+	Links      []transport.Link // its live connections
 	// Confirmed is when the member's federation keys were compared over the phone, and
 	// KeysChanged whether its superior vouches for none of those now.
 	Confirmed   time.Time
@@ -224,6 +225,9 @@ func (p *Peers) List() []Peer {
 			continue
 		}
 		one := Peer{Node: m, Contact: contacts[transport.PeerID(m.PeerID)], Connected: slices.Contains(connected, transport.PeerID(m.PeerID))}
+		if one.Connected {
+			one.Links = p.cfg.Links(transport.PeerID(m.PeerID))
+		}
 		if is, ok := paused[m.EntityID]; ok {
 			one.Paused = &is
 		}

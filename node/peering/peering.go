@@ -53,6 +53,8 @@ type Config struct {
 	Exchange func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error)
 	// Connected are the members with an open connection.
 	Connected func() []transport.PeerID
+	// Links are the live connections with a member.
+	Links func(transport.PeerID) []transport.Link
 	// Changed is called after members were dropped, and must end their connections.
 	Changed func()
 	Now     func() time.Time

@@ -49,15 +49,21 @@ type anchorView struct {
 }
 
 type peerView struct {
-	EntityID     string     `json:"entity_id"`
-	Jurisdiction string     `json:"jurisdiction"`
-	State        string     `json:"state"`
-	Since        time.Time  `json:"since,omitzero"`
-	Reason       string     `json:"reason,omitempty"`
-	By           string     `json:"by,omitempty"`
-	PeerID       string     `json:"peer_id,omitempty"`
-	Expires      time.Time  `json:"expires,omitzero"`
-	Connected    bool       `json:"connected"`
+	EntityID     string    `json:"entity_id"`
+	Jurisdiction string    `json:"jurisdiction"`
+	State        string    `json:"state"`
+	Since        time.Time `json:"since,omitzero"`
+	Reason       string    `json:"reason,omitempty"`
+	By           string    `json:"by,omitempty"`
+	PeerID       string    `json:"peer_id,omitempty"`
+	Expires      time.Time `json:"expires,omitzero"`
+	Connected    bool      `json:"connected"`
+	Links        []struct {
+		Address     string `json:"address"`
+		Inbound     bool   `json:"inbound"`
+		Security    string `json:"security"`
+		KeyExchange string `json:"key_exchange"`
+	} `json:"links"`
 	Heard        time.Time  `json:"heard,omitzero"`
 	Failed       time.Time  `json:"failed,omitzero"`
 	Failure      string     `json:"failure,omitempty"`
@@ -202,6 +208,13 @@ func (p peerView) rows() [][2]string {
 	}
 	rows = append(rows, [][2]string{{"peer id", p.PeerID}, {"chain expires", p.Expires.UTC().Format(time.RFC3339)}, {"connected", fmt.Sprint(p.Connected)},
 		{"last heard", never(p.Heard)}}...)
+	for _, l := range p.Links {
+		way := "to"
+		if l.Inbound {
+			way = "from"
+		}
+		rows = append(rows, [2]string{"connection", fmt.Sprintf("%s %s, %s, keys agreed with %s", way, l.Address, l.Security, l.KeyExchange)})
+	}
 	if !p.Failed.IsZero() {
 		rows = append(rows, [2]string{"last failure", never(p.Failed) + ": " + p.Failure})
 	}

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,6 +178,15 @@ func statusRows(s node.Status) [][2]string {
 	}
 	if s.Full {
 		rows = append(rows, [2]string{"disk", "too little space is left: nothing is enrolled or erased"})
+	}
+	if len(s.Refused) > 0 {
+		var said []string
+		for _, cause := range slices.Sorted(maps.Keys(s.Refused)) {
+			if n := s.Refused[cause]; n > 0 {
+				said = append(said, fmt.Sprintf("%s %d", cause, n))
+			}
+		}
+		rows = append(rows, [2]string{"refused", cmp.Or(strings.Join(said, ", "), "nothing")})
 	}
 	if len(s.Members) == 0 {
 		rows = append(rows, [2]string{"members", "none known: is the Trust Anchor reachable, and this node enrolled?"})
