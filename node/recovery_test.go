@@ -107,10 +107,10 @@ func TestRestoreErasesAgain(t *testing.T) {
 			t.Errorf("%s: opens although it is in recovery: %v", name, err)
 		}
 	}
-	// An older list, and that of somebody else.
+	// One that is lost, ends inside an entry, or is somebody else's.
 	b, err := os.ReadFile(list)
 	must(err)
-	for name, list := range map[string][]byte{"older": nil, "foreign": bytes.Repeat([]byte{7}, len(b))} {
+	for name, list := range map[string][]byte{"foreign": bytes.Repeat([]byte{7}, len(b)), "empty": nil, "cut": b[:len(b)-1]} {
 		bad := filepath.Join(top, name+"-list")
 		must(os.WriteFile(bad, list, 0o600))
 		if _, err := node.Restore(t.Context(), c, escrow, filepath.Join(top, name), bad, nil); !errors.Is(err, node.ErrErasures) {

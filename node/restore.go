@@ -80,7 +80,12 @@ func laterErasures(from, to string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("reading list of erasures: %w", err)
 	}
-	if !bytes.HasPrefix(later, was) {
+	switch {
+	case len(later) == 0:
+		return fmt.Errorf("%w: it is empty, and what a list that was lost would say is not known", ErrErasures)
+	case len(later)%erasure.Size != 0:
+		return fmt.Errorf("%w: it was cut off inside an entry, or is no list", ErrErasures)
+	case !bytes.HasPrefix(later, was):
 		return ErrErasures
 	}
 	return durable.Replace(to, later)
@@ -118,9 +123,23 @@ func FinishRecovery(ctx context.Context, configFile string, root custody.Root, a
 	defer func() { wipe() }()
 	return r.Finish(ctx, acceptances, func(number int) (ledger.Signer, error) {
 		k, err := openKeys(filepath.Dir(configFile), Roots{Node: root}, cfg.EntityID, number)
-		if err == nil {
-			wipe = k.wipe
+		if err != nil {
+			return k.ledger, err
 		}
-		return k.ledger, err
+		wipe = k.wipe
+		return k.ledger, checkErasures(cfg, k)
 	}, now)
+}
+
+// checkErasures refuses the list of another gallery, or an edited one, while nothing was begun.
+func checkErasures(cfg config.Config, k keySet) error {
+	key, err := erasure.Key(k.gallery)
+	if err != nil {
+		return err
+	}
+	err = erasure.Check(erasure.File(galleryDir(cfg)), key, 0, erasure.Tag{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

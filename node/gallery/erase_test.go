@@ -293,6 +293,18 @@ func TestEraseOutside(t *testing.T) {
 	if a, err := os.Stat(list); err != nil || a.Size() != int64(3*erasure.Size) {
 		t.Errorf("the copy: %v", err)
 	}
+	whole, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(whole); i += erasure.Size / 3 { // in the middle, too, where the last entry's tag does not show it
+		edited := bytes.Clone(whole)
+		edited[i] ^= 1
+		write(t, list, edited)
+		if _, err := gallery.Open(cfg); !errors.Is(err, gallery.ErrDamaged) || !strings.Contains(err.Error(), filepath.Base(list)) {
+			t.Fatalf("byte %d edited: %v", i, err)
+		}
+	}
 	write(t, list, bytes.Repeat([]byte{7}, erasure.Size))
 	if _, err := gallery.Open(cfg); !errors.Is(err, gallery.ErrDamaged) {
 		t.Errorf("a foreign list: %v", err)

@@ -54,7 +54,7 @@ its first entry (finish). Operators are listed in tamga.yaml, under recovery.ope
 func ofRecovery(err error) *failure {
 	switch {
 	case errors.Is(err, node.ErrErasures):
-		return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: err, hint: "give with --erasures the data/gallery-erasures of the same node, not older than the backup; nothing was made"}
+		return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: err, hint: "give with --erasures the data/gallery-erasures of the same node, whole and not older than the backup, or name the risk; nothing was made"}
 	case errors.Is(err, gap.ErrRecovery):
 		return &failure{exit: exitIntegrity, code: protocol.CodeRecovery, err: err}
 	case errors.Is(err, ledger.ErrOutdated), errors.Is(err, ledger.ErrForgotten):

@@ -36,6 +36,9 @@ func (l *Line) listsDiffer(stored tally.Tally) bool {
 
 // MeetLists makes all lists the same and carries out what that brings.
 func (l *Line) MeetLists() error {
+	if err := l.copied.Check(); err != nil {
+		return err
+	}
 	if err := l.erased.Adopt(l.copied); err != nil {
 		return err
 	}

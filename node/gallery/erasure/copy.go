@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // Common is how many entries e and a list of n begin with, of which tag gives the last
@@ -45,6 +46,17 @@ func OpenCopy(path string, key cipher.AEAD) (*Copy, error) {
 	}
 	c.list = list
 	return c, err
+}
+
+// Check reads the copy whole. One that was edited is damage.
+func (c *Copy) Check() error {
+	if c.list == nil {
+		return nil
+	}
+	if err := c.list.From(0, func(Entry) error { return nil }); err != nil {
+		return fmt.Errorf("%w, in its copy %s: once the gallery and its own list are known to be as they were left, remove the copy, and it is made anew", err, filepath.Base(c.path))
+	}
+	return nil
 }
 
 // Adopt lists what only the copy has.
