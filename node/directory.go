@@ -21,7 +21,8 @@ func (n *Node) openDirectory() (*peering.Peers, error) {
 	return peering.Open(peering.Config{
 		Self: trust.EntityID(n.cfg.EntityID), Anchors: n.anchors, Locations: locations, DataDir: n.cfg.DataDir,
 		Introductions: IntroductionsFile(n.cfg),
-		Every:         n.cfg.Trust.Refresh, Now: n.now, Log: n.log,
+		Staleness:     n.cfg.Trust.Staleness, MarkStaleness: n.cfg.Trust.MarkStaleness,
+		Every: n.cfg.Trust.Refresh, Now: n.now, Log: n.log,
 		Exchange: func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error) {
 			return n.host.ExchangeIdempotent(ctx, to, addrs, protocol, frame)
 		},

@@ -1,6 +1,10 @@
 package node
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
@@ -10,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/trustmark"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -20,15 +25,28 @@ import (
 const configurationLifetime = 366 * 24 * time.Hour
 
 // entityConfiguration is what the node says about itself.
-func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors []trust.Anchor, addresses []string) trust.EntityConfiguration {
+func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors []trust.Anchor, addresses []string) (trust.EntityConfiguration, error) {
 	hints := make([]trust.EntityID, len(anchors))
 	for i, a := range anchors {
 		hints[i] = a.EntityID
 	}
+	superiors := hints
+	if len(cfg.Trust.Superiors) > 0 {
+		superiors = make([]trust.EntityID, len(cfg.Trust.Superiors))
+		for i, s := range cfg.Trust.Superiors {
+			superiors[i] = trust.EntityID(s)
+		}
+	}
+	marks, err := readMarks(cfg.Trust.Marks)
+	if err != nil {
+		return trust.EntityConfiguration{}, err
+	}
 	return trust.EntityConfiguration{
-		Entity:         trust.EntityID(cfg.EntityID),
-		Keys:           jose.NewKeySet(k.announced...),
-		AuthorityHints: hints,
+		Entity:           trust.EntityID(cfg.EntityID),
+		Keys:             jose.NewKeySet(k.announced...),
+		AuthorityHints:   superiors,
+		TrustAnchorHints: hints,
+		TrustMarks:       marks,
 		Metadata: trust.Metadata{
 			FederationEntity: &trust.FederationEntityMetadata{OrganizationName: cfg.Name},
 			TamgaNode: &trust.NodeMetadata{
@@ -45,7 +63,25 @@ func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors [
 				KeyExchange:  []string{transport.HybridKeyExchange},
 			},
 		},
+	}, nil
+}
+
+// readMarks reads the node's own Trust Marks, one a file.
+func readMarks(files []string) ([]trust.TrustMark, error) {
+	var marks []trust.TrustMark
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("reading trust mark: %w", err)
+		}
+		token := strings.TrimSpace(string(b))
+		m, err := trustmark.Read(token)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Base(file), err)
+		}
+		marks = append(marks, trust.TrustMark{Type: m.Type, Token: token})
 	}
+	return marks, nil
 }
 
 // sealingKeys are what peers may seal to, the current one first.

@@ -102,7 +102,11 @@ func Init(o InitOptions) (Initialised, error) {
 	if len(addresses) == 0 {
 		addresses = fixedPorts(cfg.Listen.LibP2P)
 	}
-	publisher, err := newPublisher(k, entityConfiguration(cfg, k, law, []trust.Anchor{o.Anchor}, addresses), o.Now)
+	c, err := entityConfiguration(cfg, k, law, []trust.Anchor{o.Anchor}, addresses)
+	if err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
+	publisher, err := newPublisher(k, c, o.Now)
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}

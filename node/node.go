@@ -349,7 +349,11 @@ func (n *Node) publish(k keySet) error {
 	if len(addresses) == 0 {
 		addresses = n.host.Addresses()
 	}
-	p, err := newPublisher(k, entityConfiguration(n.cfg, k, n.law, n.anchors, addresses), n.now)
+	c, err := entityConfiguration(n.cfg, k, n.law, n.anchors, addresses)
+	if err != nil {
+		return err
+	}
+	p, err := newPublisher(k, c, n.now)
 	if err != nil {
 		return err
 	}

@@ -26,10 +26,11 @@ import (
 
 // Defaults of optional fields.
 const (
-	DefaultAPI     = "127.0.0.1:7443"
-	defaultDataDir = "data"
-	defaultRefresh = time.Minute
-	defaultLevel   = "info"
+	DefaultAPI           = "127.0.0.1:7443"
+	defaultDataDir       = "data"
+	defaultRefresh       = time.Minute
+	defaultMarkStaleness = 6 * time.Hour
+	defaultLevel         = "info"
 )
 
 // defaultListen reaches every interface: the membership gate refuses whoever no trust chain names, at the handshake.
@@ -64,9 +65,13 @@ type Listen struct {
 
 // Trust says whom the node believes.
 type Trust struct {
-	Anchors   []Anchor          // trust.anchors, default none: the Trust Anchors; every chain must end at one
-	Refresh   time.Duration     // trust.refresh, default 1m, 1s to 24h: how often chains are resolved anew; an expelled member is heard up to this long
-	Locations map[string]string // trust.locations, default none: Entity Identifier to the base URL where it is really reached
+	Anchors       []Anchor          // trust.anchors, default none: the Trust Anchors; every chain must end at one
+	Refresh       time.Duration     // trust.refresh, default 1m, 1s to 24h: how often chains are resolved anew; an expelled member is heard up to this long
+	Superiors     []string          // trust.superiors, default the anchors: Entity Identifiers of those that vouch for the node, such as a national authority; a wrong one makes it no member
+	Staleness     time.Duration     // trust.staleness, default none, 1m to 720h: how long a chain is used that cannot be resolved anew, if it does not run out before; too short makes an anchor's outage everybody's
+	Marks         []string          // trust.marks, default none: files with one Trust Mark each that the node publishes
+	MarkStaleness time.Duration     // trust.mark_staleness, default 6h, 1m to 720h: how long an issuer's last word on a Trust Mark is good for; a revoked mark counts up to this long
+	Locations     map[string]string // trust.locations, default none: Entity Identifier to the base URL where it is really reached
 }
 
 // Anchor is one Trust Anchor.

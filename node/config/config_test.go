@@ -66,6 +66,8 @@ func TestLoad(t *testing.T) {
 				{EntityID: "https://second.example/federation", KeysFile: "/etc/tamga/second.jwks.json", Location: "http://127.0.0.1:9000"},
 			},
 			Refresh:   90 * time.Second,
+			Superiors: []string{"https://authority.kaz.example"}, Staleness: 48 * time.Hour,
+			Marks: []string{filepath.Join(here, "audited.jwt")}, MarkStaleness: 30 * time.Minute,
 			Locations: map[string]string{"https://node.kgz.example": "https://10.0.0.5:8443/kgz"},
 		},
 		Store:     config.Store{Engine: config.EnginePostgres, DSNFile: filepath.Join(here, "store.dsn")},
@@ -90,7 +92,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Config{
 		EntityID: "https://node.kaz.example", Jurisdiction: "KAZ", Name: "Agency", DataDir: "/etc/tamga/data",
 		Listen:   config.Listen{LibP2P: []string{"/ip4/0.0.0.0/udp/7440/quic-v1", "/ip4/0.0.0.0/tcp/7440"}, API: "127.0.0.1:7443"},
-		Trust:    config.Trust{Refresh: time.Minute},
+		Trust:    config.Trust{Refresh: time.Minute, MarkStaleness: 6 * time.Hour},
 		Store:    config.Store{Engine: config.EngineBadger},
 		Policy:   config.Policy{Law: "/etc/tamga/law.cedar"},
 		Log:      config.Log{Level: "info"},
@@ -192,6 +194,9 @@ func TestProblems(t *testing.T) {
 		{"advertise-any", minimal + "listen: {advertise: [/ip4/0.0.0.0/tcp/1]}\n", "must be an address peers can connect to"},
 		{"advertise-zero", minimal + "listen: {advertise: [/ip4/1.2.3.4/tcp/0]}\n", "must have a port peers can connect to"},
 		{"refresh-unit", minimal + "trust: {refresh: '60'}\n", "t:5:18: trust.refresh must be a duration with a unit"},
+		{"staleness-short", minimal + "trust: {staleness: 59s}\n", "trust.staleness must be from 1m to 720h"},
+		{"staleness-unit", minimal + "trust: {mark_staleness: 6}\n", "trust.mark_staleness must be a duration with a unit"},
+		{"superior-no-url", minimal + "trust: {superiors: [kaz]}\n", "trust.superiors is not a URL with a host"},
 		{"refresh-short", minimal + "trust: {refresh: 999ms}\n", "trust.refresh must be from 1s to 24h"},
 		{"anchor-keys", minimal + "trust: {anchors: [{entity_id: https://a.example}]}\n", `t:5:19: key "trust.anchors.keys_file" is missing`},
 		{"anchor-twice", minimal + "trust: {anchors: [{entity_id: https://a.example, keys_file: a}, {entity_id: https://a.example, keys_file: b}]}\n", "trust.anchors names one entity_id twice"},
@@ -348,8 +353,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 29 {
-		t.Errorf("checked %d keys, want 29", checked)
+	if checked != 33 {
+		t.Errorf("checked %d keys, want 33", checked)
 	}
 }
 

@@ -20,7 +20,7 @@ func (w *walker) config(root *yaml.Node) Config {
 	c := Config{
 		DataDir: w.path(defaultDataDir),
 		Listen:  Listen{LibP2P: defaultListen(), API: DefaultAPI},
-		Trust:   Trust{Refresh: defaultRefresh},
+		Trust:   Trust{Refresh: defaultRefresh, MarkStaleness: defaultMarkStaleness},
 		Store:   Store{Engine: EngineBadger},
 		Log:     Log{Level: defaultLevel},
 	}
@@ -131,8 +131,26 @@ func (w *walker) trust(n *yaml.Node, path string, t *Trust) {
 				t.Refresh, _ = time.ParseDuration(s)
 			}
 		}},
+		entry{"superiors", false, func(n *yaml.Node, path string) {
+			w.list(n, path, maxAnchors, func(element *yaml.Node) {
+				if s := w.text(element, path, ruleEntityID); s != "" {
+					t.Superiors = append(t.Superiors, s)
+				}
+			})
+		}},
+		entry{"staleness", false, w.intoStaleness(&t.Staleness)},
+		entry{"marks", false, w.paths(&t.Marks)},
+		entry{"mark_staleness", false, w.intoStaleness(&t.MarkStaleness)},
 		entry{"locations", false, func(n *yaml.Node, path string) { t.Locations = w.locations(n, path) }},
 	)
+}
+
+func (w *walker) intoStaleness(d *time.Duration) func(*yaml.Node, string) {
+	return func(n *yaml.Node, path string) {
+		if s := w.text(n, path, ruleStaleness); s != "" {
+			*d, _ = time.ParseDuration(s)
+		}
+	}
 }
 
 func (w *walker) anchor(n *yaml.Node, path string) Anchor {

@@ -210,6 +210,18 @@ func (c Config) renderTrust(p *page) {
 	}
 	p.line("  # How often chains are resolved anew, 1s to 24h. An expelled member is heard up to this long.")
 	p.line("  refresh: %s", duration(cmp.Or(c.Trust.Refresh, defaultRefresh)))
+	p.line("  # Who vouches for this node, where that is not an anchor: its Entity Identifier.")
+	p.sequence("  ", "superiors", c.Trust.Superiors, "https://authority.example.gov")
+	p.line("  # How long a chain is used that cannot be resolved anew, 1m to 720h. Left out: until it runs out.")
+	if c.Trust.Staleness == 0 {
+		p.line("  # staleness: 48h")
+	} else {
+		p.line("  staleness: %s", duration(c.Trust.Staleness))
+	}
+	p.line("  # Files with the Trust Marks that were issued to this node.")
+	p.sequence("  ", "marks", c.Trust.Marks, "audited.jwt")
+	p.line("  # How long an issuer's last word on another's Trust Mark is good for, 1m to 720h.")
+	p.line("  mark_staleness: %s", duration(cmp.Or(c.Trust.MarkStaleness, defaultMarkStaleness)))
 	p.line("  # Where entities are reached whose Entity Identifier is not their address.")
 	if len(c.Trust.Locations) == 0 {
 		p.line("  # locations: {https://node.example.gov: https://10.0.0.5:8443}")

@@ -134,6 +134,17 @@ func ruleRefresh(s string) (message, hint string) {
 	return "", ""
 }
 
+func ruleStaleness(s string) (message, hint string) {
+	d, err := time.ParseDuration(s)
+	switch {
+	case err != nil:
+		return "must be a duration with a unit", "for example 90m, 6h or 48h"
+	case d < time.Minute || d > 720*time.Hour:
+		return "must be from 1m to 720h", ""
+	}
+	return "", ""
+}
+
 // parseDays reads a duration with a unit, which may also be days.
 func parseDays(s string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(s, "d"); ok {

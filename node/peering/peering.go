@@ -35,8 +35,8 @@ const (
 	handStrangers = 16
 )
 
-// Config says how the Anchors and the other members are reached. All fields but Client
-// and Every are required.
+// Config says how the Anchors and the other members are reached. All fields but Client,
+// Every, Staleness and MarkStaleness are required.
 type Config struct {
 	Self    trust.EntityID
 	Anchors []trust.Anchor
@@ -44,6 +44,9 @@ type Config struct {
 	Locations map[trust.EntityID]string
 	// Every is how often the Anchors are polled when that is more often than every 15 s.
 	Every time.Duration
+	// Staleness bounds how long a chain is used that cannot be resolved anew, zero for
+	// until it runs out; MarkStaleness how long a Trust Mark's last status.
+	Staleness, MarkStaleness time.Duration
 	// DataDir holds what is known, so that a node starts while the Anchors are away.
 	DataDir string
 	// Introductions is the file of whose keys were confirmed; see package introduction.
@@ -118,6 +121,7 @@ func Open(cfg Config) (*Peers, error) {
 	if p.Directory, err = directory.New(p.keeper.Anchors(), p.statements, filepath.Join(cfg.DataDir, "trust.json")); err != nil {
 		return nil, err
 	}
+	p.Directory.Bound(cfg.Staleness, cfg.MarkStaleness)
 	for _, l := range p.keeper.Listings() {
 		p.Retain(l.Anchor, l.Members)
 	}
