@@ -123,7 +123,7 @@ var (
 // age does what is due with the KEK and reports whether it changed the keystore. While
 // others share the store it does not: their keystores are copied by their operators.
 func (n *Node) age(ctx context.Context, roots Roots) (changed bool) {
-	others, err := n.gallery.Replicas(n.now())
+	others, err := n.gallery.Replicas(time.Now()) // by the clock that they were seen by
 	if err != nil {
 		n.log.WarnContext(ctx, "age of KEKs not looked at", slog.String("cause", err.Error()))
 		return false

@@ -15,6 +15,8 @@ import (
 
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/internal/pgtest"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -188,4 +190,44 @@ func TestEscrowKept(t *testing.T) {
 		t.Errorf("again: %q, %v", written, err)
 	}
 	turn()
+}
+
+// TestRetentionShared: nodes on one database each have a keystore, which their operators
+// copy. None replaces the KEK under the other's feet; both say that it is due.
+func TestRetentionShared(t *testing.T) {
+	dsn := filepath.Join(t.TempDir(), "dsn")
+	if err := os.WriteFile(dsn, []byte(pgtest.Start(t).Database(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := live(t, config.Store{Engine: config.EnginePostgres, DSNFile: dsn})
+	a.must(a.Close())
+	v := &vault{t: t, dir: a.dir}
+	v.configure("\nkek: {retention: 20d}\n")
+	other := filepath.Join(t.TempDir(), "b")
+	a.must(os.CopyFS(other, os.DirFS(filepath.Dir(a.dir))))
+	w := &vault{t: t, dir: filepath.Join(other, "kaz")}
+	now := time.Now().Add(30 * 24 * time.Hour)
+	one, two := v.running(&now), w.running(&now)
+	for range 2 { // as Run does before it looks at keys
+		one.Meet(t.Context())
+		two.Meet(t.Context())
+	}
+	v.must(one.Turn(t.Context()))
+	v.must(two.Turn(t.Context()))
+	for _, n := range []*node.Node{one, two} {
+		if got := n.Attention(); !slices.Equal(got, []node.Attention{node.KEKOverdue}) {
+			t.Errorf("attention %v", got)
+		}
+	}
+	if got, overdue := v.keks(now); !overdue || !slices.Equal(got, []string{"1*"}) {
+		t.Errorf("KEKs %v, overdue %v", got, overdue)
+	}
+	// Alone again, it does it.
+	v.must(two.Close())
+	one.Meet(t.Context())
+	v.must(one.Turn(t.Context()))
+	if got, overdue := v.keks(now); overdue || !slices.Equal(got, []string{"1", "2*"}) {
+		t.Errorf("KEKs %v, overdue %v", got, overdue)
+	}
+	v.must(one.Close())
 }

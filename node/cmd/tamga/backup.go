@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 func (a *app) backupCommand() *cobra.Command {
@@ -95,6 +96,7 @@ func (f *recipientFlags) read() error {
 
 type backupFlags struct {
 	dir, out, to, keys string
+	stem               string // of names in out
 	recipients         recipientFlags
 	keyRecipients      recipientFlags
 	from               rootFlags
@@ -143,6 +145,7 @@ func (f *backupFlags) check(now time.Time) error {
 		return err
 	}
 	stem := config.FileStem(cfg.EntityID)
+	f.stem = stem
 	if f.out != "" {
 		f.to = filepath.Join(f.out, stem+"-"+now.UTC().Format("20060102T150405Z")+backup.BackupEnding)
 	}
@@ -188,21 +191,32 @@ func (a *app) createBackup(ctx context.Context, f backupFlags) (err error) {
 		return err
 	}
 	// What has the final name is complete and on the disk.
-	out, err := os.OpenFile(f.to+".partial", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	out, err := os.OpenFile(f.to+partial, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err == nil {
+		if err = store.Lock(out); err == nil { // else somebody else is at it
+			err = out.Truncate(0)
+		}
+		if err != nil {
+			err = errors.Join(err, out.Close())
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("creating backup: %w", err)
+	}
+	if f.out != "" {
+		dropPartial(f.out, f.stem, out.Name())
 	}
 	m, err := a.writeBoth(ctx, n, out, f)
 	if err == nil {
 		err = out.Sync()
 	}
-	if err = errors.Join(err, out.Close()); err == nil {
+	if err == nil { // while it is locked: see dropPartial
 		err = giveName(out.Name(), f.to)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(out.Name()))
+		return errors.Join(err, os.Remove(out.Name()), out.Close())
 	}
-	err = syncDir(filepath.Dir(f.to))
+	err = errors.Join(out.Close(), syncDir(filepath.Dir(f.to)))
 	if err != nil {
 		return err
 	}
@@ -224,6 +238,31 @@ func (a *app) writeBoth(ctx context.Context, n *backer, w io.Writer, f backupFla
 		err = backup.ErrChanged
 	}
 	return m, err
+}
+
+// partial ends the name of a backup that is being written.
+const partial = ".partial"
+
+// dropPartial removes what was left by commands that were killed: their names are never
+// used again.
+func dropPartial(dir, stem, own string) {
+	left, err := filepath.Glob(filepath.Join(dir, stem+"-*"+backup.BackupEnding+partial))
+	if err != nil {
+		return
+	}
+	for _, name := range left {
+		if name == own {
+			continue
+		}
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			continue
+		}
+		if store.Lock(f) == nil { // nobody is at it
+			_ = os.Remove(name)
+		}
+		_ = f.Close()
+	}
 }
 
 // giveName gives a file its name, unless another has it.
