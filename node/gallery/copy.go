@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/tamga-id/tamga/node/gallery/commit"
+	"github.com/tamga-id/tamga/node/gallery/naming"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/store/mirror"
 	"github.com/tamga-id/tamga/node/gallery/tally"
@@ -121,7 +122,7 @@ func (g *Gallery) mayReplace(r store.Reader, now tally.Tally, mark []byte) error
 			return ErrNotEmpty
 		}
 		// The tally does not say under which pseudonym keys its subjects lie.
-		if row, err := r.Get(keyNames()); err != nil {
+		if row, err := r.Get(naming.Row()); err != nil {
 			return store.Damaged("reading pseudonym keys", err)
 		} else if _, err := g.openNames(row); err != nil {
 			return ErrNotEmpty

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
+	"github.com/tamga-id/tamga/node/gallery/naming"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -302,12 +303,12 @@ func (g *Gallery) stageBatch(txn store.Reader, number uint32, j *job, change Cha
 		return nil, fmt.Errorf("reading batch: %w", ErrDamaged)
 	}
 	begun := binary.BigEndian.Uint32(v)
-	for _, p := range j.who.pseudonyms() {
+	for _, p := range j.who.Pseudonyms() {
 		if g.line.ListedSince(p, begun) {
 			return nil, ErrErased
 		}
 	}
-	if change == Created && begun < j.who.names.since {
+	if change == Created && begun < j.who.Keys.Since() {
 		// Who was erased before that is on the list under a pseudonym that nobody can compute.
 		return nil, fmt.Errorf("%w, or may have been: the pseudonym key was replaced meanwhile; begin a new import", ErrErased)
 	}
@@ -322,7 +323,7 @@ func (g *Gallery) batchKey(batch string) []byte {
 	return mac.Sum([]byte("b"))
 }
 
-func (g *Gallery) loadOrMake(txn store.Reader, who named) (keyring.Subject, Change, error) {
+func (g *Gallery) loadOrMake(txn store.Reader, who naming.Named) (keyring.Subject, Change, error) {
 	s, err := g.find(txn, who)
 	if err == nil {
 		return s, Updated, nil
@@ -330,7 +331,7 @@ func (g *Gallery) loadOrMake(txn store.Reader, who named) (keyring.Subject, Chan
 	if !errors.Is(err, ErrUnknownSubject) {
 		return keyring.Subject{}, Failed, err
 	}
-	s, err = g.vault.Make(who.elements[0], who.names.keys[0].generation)
+	s, err = g.vault.Make(who.Elements[0], who.Keys.Target())
 	if err == nil {
 		err = g.mayWrap(txn, s)
 	}

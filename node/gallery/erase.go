@@ -10,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/fsck"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
+	"github.com/tamga-id/tamga/node/gallery/naming"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -26,11 +27,11 @@ import (
 // kept a key escrow of its time.
 func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error) {
 	for {
-		var who named
+		var who naming.Named
 		if who, err = g.nameOf(id); err != nil {
 			break
 		}
-		records, err = g.eraseInTurn(ctx, who.pseudonyms(), func(txn store.Reader) (pseudonym.Pseudonym, error) {
+		records, err = g.eraseInTurn(ctx, who.Pseudonyms(), func(txn store.Reader) (pseudonym.Pseudonym, error) {
 			if !g.isCurrent(who) {
 				return pseudonym.Pseudonym{}, errNamesChanged
 			}

@@ -32,7 +32,7 @@ func (g *Gallery) Keys(id pseudonym.Identifier) (stamp, ring []byte, record func
 	if err != nil {
 		panic(err)
 	}
-	p := who.elements[0].Pseudonym()
+	p := who.Elements[0].Pseudonym()
 	return keyring.StampRow(p), keyring.Row(p), func(slot uint32) []byte { return g.vault.RecordRow(p, slot) }
 }
 
@@ -62,7 +62,7 @@ func (g *Gallery) ListErasure(id pseudonym.Identifier) error {
 	if err != nil {
 		return err
 	}
-	p := who.elements[0].Pseudonym()
+	p := who.Elements[0].Pseudonym()
 	crash := errors.New("crash")
 	err = g.line.InTurn(context.Background(), func() error {
 		return g.line.Update(nil, func(b *commit.Bundle) error {
@@ -137,5 +137,5 @@ func (g *Gallery) Handle(id pseudonym.Identifier) string {
 	if err != nil {
 		panic(err)
 	}
-	return g.checker().Handle(who.elements[0].Pseudonym())
+	return g.checker().Handle(who.Elements[0].Pseudonym())
 }

@@ -58,6 +58,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/naming"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
@@ -136,7 +137,7 @@ type Gallery struct {
 	board      *presence.Board // nil in a store that is not shared
 
 	keys   atomic.Pointer[pseudonym.Ring] // replaced by UsePseudonyms
-	names  atomic.Pointer[names]          // what rows lie under
+	names  atomic.Pointer[naming.Keys]    // what rows lie under
 	moving chan struct{}                  // has room for one, who moves subjects or must not miss one
 
 	// It belongs to who has the line's turn.

@@ -7,6 +7,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
+	"github.com/tamga-id/tamga/node/gallery/naming"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -24,10 +25,10 @@ type call struct {
 type job struct {
 	e      Enrolment
 	p      pseudonym.Pseudonym
-	who    named // whom an Enrolment is of
-	err    error // the rule it breaks
-	rewrap bool  // p alone counts
-	rename bool  // p alone counts
+	who    naming.Named // whom an Enrolment is of
+	err    error        // the rule it breaks
+	rewrap bool         // p alone counts
+	rename bool         // p alone counts
 
 	// stored is what the templates come to; nil until Enrol prepared the job. Wipe it.
 	stored []protected
@@ -36,10 +37,10 @@ type job struct {
 
 // pseudonyms are those that the job looks for.
 func (j *job) pseudonyms() []pseudonym.Pseudonym {
-	if j.who.names == nil {
+	if j.who.Keys == nil {
 		return []pseudonym.Pseudonym{j.p}
 	}
-	return j.who.pseudonyms()
+	return j.who.Pseudonyms()
 }
 
 // size estimates what the job writes.

@@ -3,9 +3,6 @@ package gallery
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -13,92 +10,35 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
+	"github.com/tamga-id/tamga/node/gallery/naming"
 	"github.com/tamga-id/tamga/node/gallery/store"
-	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
-// The pseudonym key may be replaced. The store says, in a row of its own, under which
-// keys subjects lie: the first of them is the one that new subjects get, and from the
-// others they are moved to it, one by one, by [Gallery.RenameAll]. Until they all are, a
-// subject is looked for under every one.
-//
-//	names row = since (4) 1*(generation (4) public key (32)) HMAC-SHA256 (32) ; big endian
-//
-// Since is the number of the last commit that took keys out, because nobody lay under
-// them any more.
-//
-// What a subject is moved by lies in its sealed list: not the identifier but the element
-// that the pseudonym is the hash of, which tells nothing without the key.
-
-// names are the pseudonym keys that subjects lie under. It is immutable.
-type names struct {
-	since uint32
-	keys  []nameKey // the one that new subjects get first
-}
-
-type nameKey struct {
-	generation uint32
-	key        pseudonym.Key
-}
-
-// named is a person under every key that he may lie under.
-type named struct {
-	names    *names
-	elements []pseudonym.Element // one for each key
-}
-
-const (
-	namesLabel = "pseudonym-keys"
-
-	nameSize = 4 + 32
-	maxNames = 16
-)
+// The pseudonym key may be replaced: see node/gallery/naming. Subjects are moved to the new
+// one by [Gallery.RenameAll]. What a subject is moved by lies in its sealed list: not the
+// identifier but the element that the pseudonym is the hash of, which tells nothing without
+// the key.
 
 var (
 	// errNamesChanged: the keys that subjects lie under are others by now.
 	errNamesChanged = errors.New("the pseudonym keys changed meanwhile")
 	// ErrPseudonymKeys reports a keystore that lacks a key under which subjects lie: it is
 	// older than the gallery.
-	ErrPseudonymKeys = errors.New("subjects lie under a pseudonym key that is not in the keystore")
+	ErrPseudonymKeys = naming.ErrMissing
 )
 
-// keyNames is where the store says under which keys subjects lie.
-func keyNames() []byte { return []byte("m" + namesLabel) }
-
-func (n *names) seal(k tally.Key) []byte {
-	b := binary.BigEndian.AppendUint32(nil, n.since)
-	for _, x := range n.keys {
-		b = binary.BigEndian.AppendUint32(b, x.generation)
-		b = append(b, x.key.Public().Bytes()...)
-	}
-	return k.Tag(namesLabel, b)
-}
-
 // openNames finds the keys that a row names in the ring.
-func (g *Gallery) openNames(row []byte) (*names, error) {
-	body := row[:max(0, len(row)-sha256.Size)]
-	if len(body) < 4+nameSize || len(body)%nameSize != 4 || len(body) > 4+maxNames*nameSize || !hmac.Equal(row, g.tallies.Tag(namesLabel, body)) {
-		return nil, fmt.Errorf("reading pseudonym keys: %w", ErrDamaged)
+func (g *Gallery) openNames(row []byte) (*naming.Keys, error) {
+	n, err := naming.Open(row, g.tallies, g.keys.Load())
+	if errors.Is(err, naming.ErrAhead) && g.shared() {
+		err = fmt.Errorf("%w: %w", ErrOutdated, err)
 	}
-	ring, n := g.keys.Load(), &names{since: binary.BigEndian.Uint32(body)}
-	for body = body[4:]; len(body) > 0; body = body[nameSize:] {
-		x := nameKey{generation: binary.BigEndian.Uint32(body)}
-		x.key = ring.Key(x.generation)
-		if g.shared() && x.key.IsZero() && x.generation > ring.Current() {
-			return nil, fmt.Errorf("%w: %w", ErrOutdated, ErrPseudonymKeys)
-		}
-		if x.key.IsZero() || !bytes.Equal(x.key.Public().Bytes(), body[4:nameSize]) {
-			return nil, ErrPseudonymKeys
-		}
-		n.keys = append(n.keys, x)
-	}
-	return n, nil
+	return n, err
 }
 
 // startNames reads under which keys subjects lie, when the gallery is opened.
 func (g *Gallery) startNames() error {
-	ring := g.keys.Load()
-	g.names.Store(&names{keys: []nameKey{{ring.Current(), ring.Key(ring.Current())}}})
+	g.names.Store(naming.Current(g.keys.Load()))
 	return g.line.View(func(txn store.Reader) error {
 		_, err := g.seeNames(txn)
 		if errors.Is(err, ErrPseudonymKeys) && !errors.Is(err, ErrOutdated) {
@@ -111,7 +51,7 @@ func (g *Gallery) startNames() error {
 // seeNames takes note of the keys that subjects lie under as of a moment of the store,
 // and reports whether the store says so: before the first commit it does not.
 func (g *Gallery) seeNames(txn store.Reader) (said bool, err error) {
-	row, err := txn.Get(keyNames())
+	row, err := txn.Get(naming.Row())
 	if errors.Is(err, store.ErrNotFound) {
 		if t, err := g.tallies.Stored(txn); err != nil || t.Commit > 0 {
 			return false, store.Damaged("reading pseudonym keys", errors.Join(err, errors.New("they are missing")))
@@ -121,7 +61,7 @@ func (g *Gallery) seeNames(txn store.Reader) (said bool, err error) {
 	if err != nil {
 		return false, store.Damaged("reading pseudonym keys", err)
 	}
-	if bytes.Equal(row, g.names.Load().seal(g.tallies)) {
+	if bytes.Equal(row, g.names.Load().Seal(g.tallies)) {
 		return true, nil
 	}
 	n, err := g.openNames(row)
@@ -150,15 +90,13 @@ func (g *Gallery) UsePseudonyms(ctx context.Context, ring *pseudonym.Ring) error
 
 func (g *Gallery) usePseudonyms(ring *pseudonym.Ring) error {
 	before := g.keys.Load()
-	for _, x := range g.names.Load().keys {
-		if !ring.Key(x.generation).Equal(x.key) {
-			return fmt.Errorf("changing pseudonym keys: generation %d: %w", x.generation, ErrPseudonymKeys)
-		}
+	if err := g.names.Load().In(ring); err != nil {
+		return err
 	}
 	g.keys.Store(ring)
 	if err := g.adopt(); err != nil {
 		g.keys.Store(before)
-		return fmt.Errorf("changing pseudonym keys: %w", err)
+		return err
 	}
 	return nil
 }
@@ -167,34 +105,34 @@ func (g *Gallery) usePseudonyms(ring *pseudonym.Ring) error {
 // what the store says. The caller has the turn, or the gallery alone.
 func (g *Gallery) adopt() error {
 	ring := g.keys.Load()
-	if n := g.names.Load(); n != nil && ring.Current() <= n.keys[0].generation {
+	if n := g.names.Load(); n != nil && ring.Current() <= n.Target() {
 		return nil // nothing needs to be written, which a full disk does not take
 	}
-	return g.changeNames(func(n *names, _ uint32) *names {
-		if ring.Current() <= n.keys[0].generation {
-			return n
+	return g.changeNames(func(n *naming.Keys, _ uint32) (*naming.Keys, error) {
+		if ring.Current() <= n.Target() {
+			return n, nil
 		}
-		return &names{n.since, append([]nameKey{{ring.Current(), ring.Key(ring.Current())}}, n.keys...)}
+		return n.Before(ring)
 	})
 }
 
 // changeNames makes durable which keys subjects lie under, and then goes by it. The
 // caller has the turn, or the gallery alone.
-func (g *Gallery) changeNames(change func(n *names, number uint32) *names) error {
-	var next *names
-	err := g.line.Update([][]byte{keyNames()}, func(b *commit.Bundle) error {
+func (g *Gallery) changeNames(change func(n *naming.Keys, number uint32) (*naming.Keys, error)) error {
+	var next *naming.Keys
+	err := g.line.Update([][]byte{naming.Row()}, func(b *commit.Bundle) (err error) {
 		was := g.names.Load() // as the store says by now
-		next = change(was, b.Commit())
+		next, err = change(was, b.Commit())
 		switch {
-		case len(next.keys) > maxNames:
-			return errors.New("too many pseudonym keys are in use; retire old ones")
+		case err != nil:
+			return err
 		case next == was:
 			return nil
 		case b.Commit() == 1: // nobody lies under any, and the first commit says so
-			next = &names{keys: next.keys[:1:1]}
+			next = next.Only(0)
 			return nil
 		}
-		return b.Set(commit.Write{Key: keyNames(), Value: next.seal(g.tallies)})
+		return b.Set(commit.Write{Key: naming.Row(), Value: next.Seal(g.tallies)})
 	})
 	if err == nil {
 		g.names.Store(next)
@@ -203,37 +141,22 @@ func (g *Gallery) changeNames(change func(n *names, number uint32) *names) error
 }
 
 // nameOf is who id is under every key that he may lie under.
-func (g *Gallery) nameOf(id pseudonym.Identifier) (named, error) {
-	who := named{names: g.names.Load()}
-	for _, x := range who.names.keys {
-		e, err := x.key.Element(id)
-		if errors.Is(err, pseudonym.ErrHolders) {
-			// Whether the person is enrolled cannot be told now.
-			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-		if err != nil {
-			return named{}, err
-		}
-		who.elements = append(who.elements, e)
+func (g *Gallery) nameOf(id pseudonym.Identifier) (naming.Named, error) {
+	who, err := g.names.Load().Name(id)
+	if errors.Is(err, pseudonym.ErrHolders) {
+		// Whether the person is enrolled cannot be told now.
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return who, nil
-}
-
-func (w named) pseudonyms() []pseudonym.Pseudonym {
-	out := make([]pseudonym.Pseudonym, 0, len(w.elements)+1)
-	for _, e := range w.elements {
-		out = append(out, e.Pseudonym())
-	}
-	return out
+	return who, err
 }
 
 // isCurrent reports whether who is still all that he may lie under. That holds as long
 // as the turn is held, and for what a view shows that began before it was asked.
-func (g *Gallery) isCurrent(who named) bool { return who.names == g.names.Load() }
+func (g *Gallery) isCurrent(who naming.Named) bool { return who.Keys == g.names.Load() }
 
 // find loads the subject from where it lies: see load.
-func (g *Gallery) find(txn store.Reader, who named) (keyring.Subject, error) {
-	for _, p := range who.pseudonyms() {
+func (g *Gallery) find(txn store.Reader, who naming.Named) (keyring.Subject, error) {
+	for _, p := range who.Pseudonyms() {
 		if s, err := g.load(txn, p); !errors.Is(err, ErrUnknownSubject) {
 			return s, err
 		}
@@ -241,8 +164,8 @@ func (g *Gallery) find(txn store.Reader, who named) (keyring.Subject, error) {
 	return keyring.Subject{}, ErrUnknownSubject
 }
 
-func whereIs(txn store.Reader, who named) (pseudonym.Pseudonym, error) {
-	for _, p := range who.pseudonyms() {
+func whereIs(txn store.Reader, who naming.Named) (pseudonym.Pseudonym, error) {
+	for _, p := range who.Pseudonyms() {
 		if _, err := keyring.FindStamp(txn, p); !errors.Is(err, ErrUnknownSubject) {
 			return p, err
 		}
@@ -251,7 +174,7 @@ func whereIs(txn store.Reader, who named) (pseudonym.Pseudonym, error) {
 }
 
 // viewOf runs f on the store as of one moment with who the identifier is at that moment.
-func (g *Gallery) viewOf(id pseudonym.Identifier, f func(store.Reader, named) error) error {
+func (g *Gallery) viewOf(id pseudonym.Identifier, f func(store.Reader, naming.Named) error) error {
 	for {
 		ring := g.vault.Ring()
 		who, err := g.nameOf(id)
@@ -278,12 +201,12 @@ func (g *Gallery) viewOf(id pseudonym.Identifier, f func(store.Reader, named) er
 
 // notBehind refuses to look a subject up in a shared store that shows less than it has
 // acknowledged.
-func (g *Gallery) notBehind(txn store.Reader, who named) error {
+func (g *Gallery) notBehind(txn store.Reader, who naming.Named) error {
 	if !g.shared() {
 		return nil
 	}
 	var keys [][]byte
-	for _, p := range who.pseudonyms() {
+	for _, p := range who.Pseudonyms() {
 		keys = append(keys, keyring.StampRow(p), keyring.Row(p))
 	}
 	return g.line.Current(txn, keys...)
@@ -322,7 +245,7 @@ func (g *Gallery) RenameAll(ctx context.Context, progress func(Renamed)) (genera
 		return 0, total, fmt.Errorf("renewing pseudonyms: %w", ctx.Err())
 	}
 	target := g.names.Load()
-	if len(target.keys) > 1 {
+	if target.Several() {
 		if total, err = g.renameAll(ctx, progress); err == nil {
 			err = g.leaveNames(ctx, target)
 		}
@@ -330,18 +253,12 @@ func (g *Gallery) RenameAll(ctx context.Context, progress func(Renamed)) (genera
 	if err != nil {
 		return 0, total, fmt.Errorf("renewing pseudonyms: %w", err)
 	}
-	return target.keys[0].generation, total, nil
+	return target.Target(), total, nil
 }
 
 // PseudonymGenerations are those of the keys that subjects lie under, the one that new
 // subjects get first.
-func (g *Gallery) PseudonymGenerations() []uint32 {
-	var out []uint32
-	for _, x := range g.names.Load().keys {
-		out = append(out, x.generation)
-	}
-	return out
-}
+func (g *Gallery) PseudonymGenerations() []uint32 { return g.names.Load().Generations() }
 
 func (g *Gallery) renameAll(ctx context.Context, progress func(Renamed)) (total Renamed, err error) {
 	var broken error
@@ -376,7 +293,7 @@ func (g *Gallery) renameAll(ctx context.Context, progress func(Renamed)) (total 
 // than the first.
 func (g *Gallery) misnamed(after []byte) (page outdatedPage, err error) {
 	err = g.line.View(func(txn store.Reader) error {
-		target := g.names.Load().keys[0].generation
+		target := g.names.Load().Target()
 		for row, err := range txn.Scan([]byte("k"), after) {
 			if err != nil {
 				return err
@@ -443,12 +360,11 @@ func (g *Gallery) stageRename(txn store.Reader, number uint32, p pseudonym.Pseud
 	}
 	defer func() { s.Wipe() }()
 	n := g.names.Load()
-	to := n.keys[0]
-	if s.List.Naming == to.generation {
+	if s.List.Naming == n.Target() {
 		return staged{change: Unchanged}, nil
 	}
-	from := n.key(s.List.Naming)
-	element, err := to.key.Update(from, s.List.Element)
+	from := n.Key(s.List.Naming)
+	element, err := n.Key(n.Target()).Update(from, s.List.Element)
 	if errors.Is(err, pseudonym.ErrHolders) {
 		return staged{}, fmt.Errorf("renewing pseudonym: %w: %w", ErrUnavailable, err)
 	}
@@ -458,7 +374,7 @@ func (g *Gallery) stageRename(txn store.Reader, number uint32, p pseudonym.Pseud
 	if _, err := keyring.FindStamp(txn, element.Pseudonym()); !errors.Is(err, ErrUnknownSubject) {
 		return staged{}, store.Damaged("renewing pseudonym", errors.Join(err, errors.New("it is taken")))
 	}
-	if err := g.vault.Rename(&s, element, to.generation); err != nil {
+	if err := g.vault.Rename(&s, element, n.Target()); err != nil {
 		return staged{}, err
 	}
 	if err := g.mayWrap(txn, s); err != nil {
@@ -469,19 +385,9 @@ func (g *Gallery) stageRename(txn store.Reader, number uint32, p pseudonym.Pseud
 	return moved, err
 }
 
-// key is that of a generation, the zero key when subjects lie under none of it.
-func (n *names) key(generation uint32) pseudonym.Key {
-	for _, x := range n.keys {
-		if x.generation == generation {
-			return x.key
-		}
-	}
-	return pseudonym.Key{}
-}
-
 // leaveNames has the store say that subjects lie under the first key alone, once it is
 // sure that they do: of a store that stopped early over damage, a scan would not tell.
-func (g *Gallery) leaveNames(ctx context.Context, target *names) error {
+func (g *Gallery) leaveNames(ctx context.Context, target *naming.Keys) error {
 	err := g.line.View(func(txn store.Reader) error {
 		t, err := g.tallies.Stored(txn)
 		if err != nil {
@@ -496,7 +402,7 @@ func (g *Gallery) leaveNames(ctx context.Context, target *names) error {
 			if err != nil {
 				return err
 			}
-			if naming != target.keys[0].generation {
+			if naming != target.Target() {
 				return errNamesChanged
 			}
 			seen++
@@ -511,11 +417,11 @@ func (g *Gallery) leaveNames(ctx context.Context, target *names) error {
 	}
 	changed := false
 	err = g.line.InTurn(ctx, func() error {
-		return g.changeNames(func(n *names, number uint32) *names {
-			if changed = n.keys[0].generation != target.keys[0].generation; changed || len(n.keys) == 1 {
-				return n
+		return g.changeNames(func(n *naming.Keys, number uint32) (*naming.Keys, error) {
+			if changed = n.Target() != target.Target(); changed || !n.Several() {
+				return n, nil
 			}
-			return &names{number, n.keys[:1:1]}
+			return n.Only(number), nil
 		})
 	})
 	if err == nil && changed {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
+	"github.com/tamga-id/tamga/node/gallery/naming"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -38,7 +39,7 @@ func (r References) Len() int { return len(r.records) }
 func (g *Gallery) References(id pseudonym.Identifier, modality string) (References, error) {
 	var s keyring.Subject
 	var records []sealedRecord
-	err := g.viewOf(id, func(txn store.Reader, who named) (err error) {
+	err := g.viewOf(id, func(txn store.Reader, who naming.Named) (err error) {
 		if s, err = g.find(txn, who); err != nil {
 			return err
 		}

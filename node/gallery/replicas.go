@@ -86,7 +86,7 @@ func (g *Gallery) uses() presence.Keys {
 	ring, keys := g.vault.Ring(), g.keys.Load()
 	out := presence.Keys{
 		KeyKEK:       span(ring.Generations(), ring.Current()),
-		KeyPseudonym: span(keys.Generations(), g.names.Load().keys[0].generation),
+		KeyPseudonym: span(keys.Generations(), g.names.Load().Target()),
 	}
 	if g.protection != nil {
 		current := g.protection.Current()

@@ -4,6 +4,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/naming"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -12,11 +13,11 @@ type rules struct{ g *Gallery }
 
 var _ commit.Rules = rules{}
 
-func (rules) Row() []byte { return keyNames() }
+func (rules) Row() []byte { return naming.Row() }
 
 func (r rules) See(txn store.Reader) (said bool, err error) { return r.g.seeNames(txn) }
 
-func (r rules) Said() []byte { return r.g.names.Load().seal(r.g.tallies) }
+func (r rules) Said() []byte { return r.g.names.Load().Seal(r.g.tallies) }
 
 func (r rules) Opens(txn store.Reader, p pseudonym.Pseudonym) error { return r.g.readable(txn, p) }
 
