@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/historicalkeys"
 	"github.com/tamga-id/tamga/federation/trust/internal/pace"
 )
 
@@ -56,7 +57,7 @@ type Config struct {
 	MarkRules  trust.MarkRules
 	// History are the federation keys used before, which stay published so that what
 	// they signed can be judged later. Optional.
-	History []trust.HistoricalKey
+	History []historicalkeys.Key
 	// Clock is required.
 	Clock func() time.Time
 	// Client fetches nodes' Entity Configurations anew; nil means a client of its own.

@@ -75,6 +75,32 @@ func (d *Directory) Bound(chains, marks time.Duration) {
 // them. What was verified before stands until it is refreshed or runs out.
 func (d *Directory) UseAnchors(anchors []trust.Anchor) { d.anchors.Store(&anchors) }
 
+// at is the member by the first of its chains that holds at now, was resolved anew
+// within the bound, and whose Anchor still vouches for it.
+func (d *Directory) at(e *entry, now time.Time) (trust.Node, error) {
+	n, err := d.by(e, now)
+	for i := 0; err != nil && i < len(e.others); i++ {
+		var second error
+		if n, second = d.by(e.others[i], now); !errors.Is(second, trust.ErrNotMember) {
+			err = second
+		}
+	}
+	return n, err
+}
+
+// by is the member by one of its chains.
+func (d *Directory) by(e *entry, now time.Time) (trust.Node, error) {
+	switch {
+	case !d.vouched(e):
+		return trust.Node{}, trust.ErrNotMember
+	case !now.Before(e.node.ExpiresAt):
+		return trust.Node{}, trust.ErrExpired
+	case d.staleness > 0 && now.Sub(e.checked) > d.staleness:
+		return trust.Node{}, trust.ErrUndetermined
+	}
+	return e.node, nil
+}
+
 // Member returns the member that the peer ID belongs to, and whether there is one
 // whose chain holds at now. It is the transport's gate: false means refuse.
 func (d *Directory) Member(peerID string, now time.Time) (trust.Node, bool) {
@@ -82,7 +108,7 @@ func (d *Directory) Member(peerID string, now time.Time) (trust.Node, bool) {
 	if !ok {
 		return trust.Node{}, false
 	}
-	n, err := m.at(now, d.staleness, d.vouched)
+	n, err := d.at(m, now)
 	return n, err == nil
 }
 
@@ -94,7 +120,7 @@ func (d *Directory) Entity(id trust.EntityID, now time.Time) (trust.Node, error)
 	if !ok {
 		return trust.Node{}, s.absent(s.unresolved[id])
 	}
-	return m.at(now, d.staleness, d.vouched)
+	return d.at(m, now)
 }
 
 // Country returns the member of the jurisdiction, an ISO 3166-1 alpha-3 code in
@@ -106,7 +132,7 @@ func (d *Directory) Country(alpha3 string, now time.Time) (trust.Node, error) {
 		// Whose country an unresolved member is, is not known either.
 		return trust.Node{}, s.absent(len(s.unresolved) > 0)
 	}
-	return m.at(now, d.staleness, d.vouched)
+	return d.at(m, now)
 }
 
 // Members returns the members whose chains hold at now, by jurisdiction. The slice
@@ -115,7 +141,7 @@ func (d *Directory) Members(now time.Time) []trust.Node {
 	s := d.snapshot.Load()
 	nodes := make([]trust.Node, 0, len(s.ordered))
 	for _, m := range s.ordered {
-		if n, err := m.at(now, d.staleness, d.vouched); err == nil {
+		if n, err := d.at(m, now); err == nil {
 			nodes = append(nodes, n)
 		}
 	}

@@ -41,31 +41,6 @@ func (e *entry) top() trust.EntityID {
 	return e.node.EntityID
 }
 
-// at is the member by the first of its chains that holds at now and whose Anchor still
-// vouches for it.
-//
-// stale is how long a chain may go without being resolved anew, zero for as long as it
-// holds: what is older is neither a yes nor a no.
-func (e *entry) at(now time.Time, stale time.Duration, vouched func(*entry) bool) (trust.Node, error) {
-	err := trust.ErrNotMember
-	for i := -1; i < len(e.others); i++ {
-		c := e
-		if i >= 0 {
-			c = e.others[i]
-		}
-		switch {
-		case !vouched(c):
-		case !now.Before(c.node.ExpiresAt):
-			err = trust.ErrExpired
-		case stale > 0 && now.Sub(c.checked) > stale:
-			err = trust.ErrUndetermined
-		default:
-			return c.node, nil
-		}
-	}
-	return trust.Node{}, err
-}
-
 // snapshot is the state of a Directory. Immutable after newSnapshot.
 type snapshot struct {
 	entities  map[trust.EntityID]*entry
@@ -157,8 +132,8 @@ func (s *snapshot) holds(e *entry, now time.Time) bool {
 	if held == nil {
 		return false
 	}
-	_, err := held.at(now, 0, func(*entry) bool { return true })
-	return err == nil &&
+	valid := now.Before(held.node.ExpiresAt) || slices.ContainsFunc(held.others, func(o *entry) bool { return now.Before(o.node.ExpiresAt) })
+	return valid &&
 		held.node.Jurisdiction == e.node.Jurisdiction && held.node.PeerID == e.node.PeerID
 }
 

@@ -139,7 +139,7 @@ func (h *HTTP) MarkStatus(ctx context.Context, issuer trust.EntityID, mark strin
 	return string(body), nil
 }
 
-// HistoricalKeys fetches the keys that id used formerly; [trust.VerifyHistoricalKeys]
+// HistoricalKeys fetches the keys that id used formerly; [historicalkeys.Verify]
 // verifies them.
 func (h *HTTP) HistoricalKeys(ctx context.Context, id trust.EntityID) (string, error) {
 	body, err := h.call(ctx, id, func(f *trust.FederationEntityMetadata) string { return f.HistoricalKeysEndpoint },

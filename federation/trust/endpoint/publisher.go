@@ -10,6 +10,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/historicalkeys"
 )
 
 // defaultConfigurationLifetime outlives a long weekend without anybody at the
@@ -27,7 +28,7 @@ type PublisherConfig struct {
 	// that serves chains that run out.
 	Lifetime time.Duration
 	// History are the federation keys used before; optional.
-	History []trust.HistoricalKey
+	History []historicalkeys.Key
 	// Clock is required.
 	Clock func() time.Time
 }
@@ -39,7 +40,7 @@ type Publisher struct {
 	configuration trust.EntityConfiguration // immutable after New
 	lifetime      time.Duration
 	clock         func() time.Time
-	history       []trust.HistoricalKey
+	history       []historicalkeys.Key
 
 	mu      sync.Mutex
 	token   string    // the last signed statement
@@ -98,7 +99,7 @@ func (p *Publisher) Answer(r Request) Response {
 	case Configuration:
 		token, err = p.Token()
 	case HistoricalKeys:
-		token, err = trust.SignHistoricalKeys(p.key, p.configuration.Entity, p.history, p.clock())
+		token, err = historicalkeys.Sign(p.key, p.configuration.Entity, p.history, p.clock())
 	default:
 		return Response{Code: NotFound}
 	}

@@ -1,4 +1,10 @@
-package trust
+// Package historicalkeys signs and verifies the list of federation keys that an Entity
+// used before: OpenID Federation 1.0 (Final, February 2026) section 8.7.
+//
+// [Sign] and [Verify] are the two ends; [Key.HeldAt] says whether what a key signed at a
+// time may be believed. Nothing here decides on a Trust Chain: those end before their
+// keys retire.
+package historicalkeys
 
 import (
 	"encoding/json"
@@ -7,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
 )
 
 const (
@@ -16,12 +23,12 @@ const (
 
 // Reasons why a key was revoked (section 8.7.3).
 const (
-	KeyCompromised = "compromised"
-	KeySuperseded  = "superseded"
+	Compromised = "compromised"
+	Superseded  = "superseded"
 )
 
-// HistoricalKey is a federation key that was in use (section 8.7.2).
-type HistoricalKey struct {
+// Key is a federation key that was in use (section 8.7.2).
+type Key struct {
 	// Key is the key.
 	Key jose.PublicKey
 	// IssuedAt is when its use began; zero when that is not known.
@@ -34,30 +41,30 @@ type HistoricalKey struct {
 	Reason string
 }
 
-// historicalKey is a JWK with its life:
+// wireKey is a JWK with its life:
 //
 //	{"kty","crv","x","kid",["iat"],"exp",["revoked": {"revoked_at",["reason"]}]}
-type historicalKey struct {
-	Kid     string             `json:"kid"`
-	Iat     *int64             `json:"iat,omitempty"`
-	Exp     *int64             `json:"exp"`
-	Revoked *historicalRevoked `json:"revoked,omitempty"`
+type wireKey struct {
+	Kid     string   `json:"kid"`
+	Iat     *int64   `json:"iat,omitempty"`
+	Exp     *int64   `json:"exp"`
+	Revoked *revoked `json:"revoked,omitempty"`
 }
 
-type historicalRevoked struct {
+type revoked struct {
 	At     *int64 `json:"revoked_at"`
 	Reason string `json:"reason,omitempty"`
 }
 
 // history is the claims set {"iss","iat","keys"}.
 type history struct {
-	Iss  EntityID          `json:"iss"`
+	Iss  trust.EntityID    `json:"iss"`
 	Iat  *int64            `json:"iat"`
 	Keys []json.RawMessage `json:"keys"`
 }
 
-// SignHistoricalKeys states with a present federation key which keys id used before.
-func SignHistoricalKeys(key jose.PrivateKey, id EntityID, keys []HistoricalKey, now time.Time) (string, error) {
+// Sign states with a present federation key which keys id used before.
+func Sign(key jose.PrivateKey, id trust.EntityID, keys []Key, now time.Time) (string, error) {
 	iat := now.Unix()
 	h := history{Iss: id, Iat: &iat, Keys: []json.RawMessage{}}
 	for _, k := range keys {
@@ -74,7 +81,7 @@ func SignHistoricalKeys(key jose.PrivateKey, id EntityID, keys []HistoricalKey, 
 	return jose.Sign(key, historyType, payload)
 }
 
-func (k HistoricalKey) marshal() (json.RawMessage, error) {
+func (k Key) marshal() (json.RawMessage, error) {
 	jwk, err := json.Marshal(k.Key)
 	if err != nil {
 		return nil, err
@@ -89,7 +96,7 @@ func (k HistoricalKey) marshal() (json.RawMessage, error) {
 	}
 	if !k.RevokedAt.IsZero() {
 		at := k.RevokedAt.Unix()
-		life["revoked"] = historicalRevoked{&at, k.Reason}
+		life["revoked"] = revoked{&at, k.Reason}
 	}
 	for name, v := range life {
 		if members[name], err = json.Marshal(v); err != nil {
@@ -99,9 +106,9 @@ func (k HistoricalKey) marshal() (json.RawMessage, error) {
 	return json.Marshal(members)
 }
 
-// VerifyHistoricalKeys verifies a historical keys response of id under its present
+// Verify verifies a historical keys response of id under its present
 // federation keys. Keys of other types are left out.
-func VerifyHistoricalKeys(token string, id EntityID, keys jose.KeySet, now time.Time) ([]HistoricalKey, error) {
+func Verify(token string, id trust.EntityID, keys jose.KeySet, now time.Time) ([]Key, error) {
 	payload, err := jose.Verify(token, historyType, keys)
 	if err != nil {
 		return nil, fmt.Errorf("verifying historical keys: %w", err)
@@ -110,12 +117,12 @@ func VerifyHistoricalKeys(token string, id EntityID, keys jose.KeySet, now time.
 	if err := jose.DecodeOpenClaims(payload, &h); err != nil {
 		return nil, fmt.Errorf("verifying historical keys: %w", err)
 	}
-	if h.Iss != id || h.Iat == nil || *h.Iat > now.Add(ClockSkew).Unix() || h.Keys == nil || len(h.Keys) > maxHistory {
+	if h.Iss != id || h.Iat == nil || *h.Iat > now.Add(trust.ClockSkew).Unix() || h.Keys == nil || len(h.Keys) > maxHistory {
 		return nil, errors.New("verifying historical keys: iss, iat or keys missing, too many, or of another Entity")
 	}
-	out := []HistoricalKey{}
+	out := []Key{}
 	for i, raw := range h.Keys {
-		k, ok, err := parseHistoricalKey(raw)
+		k, ok, err := parse(raw)
 		if err != nil {
 			return nil, fmt.Errorf("verifying historical keys: key %d: %w", i, err)
 		}
@@ -126,21 +133,21 @@ func VerifyHistoricalKeys(token string, id EntityID, keys jose.KeySet, now time.
 	return out, nil
 }
 
-func parseHistoricalKey(raw json.RawMessage) (HistoricalKey, bool, error) {
-	var life historicalKey
+func parse(raw json.RawMessage) (Key, bool, error) {
+	var life wireKey
 	if err := jose.DecodeOpenClaims(raw, &life); err != nil || life.Kid == "" || life.Exp == nil ||
 		(life.Revoked != nil && life.Revoked.At == nil) {
-		return HistoricalKey{}, false, errors.New("kid, exp or revoked_at missing or malformed")
+		return Key{}, false, errors.New("kid, exp or revoked_at missing or malformed")
 	}
 	set, err := jose.ParseKeySet([]byte(`{"keys":[` + string(raw) + `]}`))
 	if err != nil {
-		return HistoricalKey{}, false, errors.New("not a public key")
+		return Key{}, false, errors.New("not a public key")
 	}
 	key, ok := set.Key(life.Kid)
 	if !ok {
-		return HistoricalKey{}, false, nil
+		return Key{}, false, nil
 	}
-	k := HistoricalKey{Key: key, ExpiresAt: time.Unix(*life.Exp, 0).UTC()}
+	k := Key{Key: key, ExpiresAt: time.Unix(*life.Exp, 0).UTC()}
 	if life.Iat != nil {
 		k.IssuedAt = time.Unix(*life.Iat, 0).UTC()
 	}
@@ -153,9 +160,9 @@ func parseHistoricalKey(raw json.RawMessage) (HistoricalKey, bool, error) {
 // HeldAt reports whether what the key signed at t may be believed: it was in use and not
 // revoked. A compromised key is believed for no time, because whoever has it chooses
 // the time that he writes.
-func (k HistoricalKey) HeldAt(t time.Time) bool {
+func (k Key) HeldAt(t time.Time) bool {
 	switch {
-	case k.Reason == KeyCompromised && !k.RevokedAt.IsZero():
+	case k.Reason == Compromised && !k.RevokedAt.IsZero():
 		return false
 	case !k.IssuedAt.IsZero() && t.Before(k.IssuedAt), !t.Before(k.ExpiresAt):
 		return false

@@ -1,25 +1,49 @@
-package trust_test
+package historicalkeys_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"testing"
 	"time"
 
-	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust/historicalkeys"
 )
 
-func TestHistoricalKeys(t *testing.T) {
-	h := func(n int) time.Time { return epoch.Add(time.Duration(n) * time.Hour) }
-	keys := []trust.HistoricalKey{
-		{Key: keyOf(t, "old").Public(), IssuedAt: h(-10), ExpiresAt: h(-5)},
-		{Key: keyOf(t, "superseded").Public(), ExpiresAt: h(-2), RevokedAt: h(-3), Reason: trust.KeySuperseded},
-		{Key: keyOf(t, "stolen").Public(), ExpiresAt: h(-2), RevokedAt: h(-3), Reason: trust.KeyCompromised},
-	}
-	token, err := trust.SignHistoricalKeys(keyOf(t, anchorID), anchorID, keys, epoch)
+const (
+	anchorID = "https://anchor.example/fed"
+	nodeID   = "https://tamga.kaz.example"
+)
+
+var epoch = time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
+
+func keyOf(t testing.TB, name string) jose.PrivateKey {
+	t.Helper()
+	seed := sha256.Sum256([]byte("tamga/v1/test-key " + name))
+	k, err := jose.NewPrivateKey(seed[:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := trust.VerifyHistoricalKeys(token, anchorID, keySet(t, anchorID), epoch)
+	return k
+}
+
+func keySet(t testing.TB, name string) jose.KeySet {
+	t.Helper()
+	return jose.NewKeySet(keyOf(t, name).Public())
+}
+
+func TestHistoricalKeys(t *testing.T) {
+	h := func(n int) time.Time { return epoch.Add(time.Duration(n) * time.Hour) }
+	keys := []historicalkeys.Key{
+		{Key: keyOf(t, "old").Public(), IssuedAt: h(-10), ExpiresAt: h(-5)},
+		{Key: keyOf(t, "superseded").Public(), ExpiresAt: h(-2), RevokedAt: h(-3), Reason: historicalkeys.Superseded},
+		{Key: keyOf(t, "stolen").Public(), ExpiresAt: h(-2), RevokedAt: h(-3), Reason: historicalkeys.Compromised},
+	}
+	token, err := historicalkeys.Sign(keyOf(t, anchorID), anchorID, keys, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := historicalkeys.Verify(token, anchorID, keySet(t, anchorID), epoch)
 	if err != nil || len(got) != len(keys) {
 		t.Fatalf("got %d keys, error %v", len(got), err)
 	}
@@ -41,18 +65,27 @@ func TestHistoricalKeys(t *testing.T) {
 		"no-iat":       {"iss": anchorID, "keys": []any{}},
 		"from-future":  {"iss": anchorID, "iat": epoch.Unix() + 61, "keys": []any{}},
 		"no-keys":      {"iss": anchorID, "iat": epoch.Unix()},
-		"no-exp":       {"iss": anchorID, "iat": epoch.Unix(), "keys": []any{asMap(t, keyOf(t, "old").Public())}},
+		"no-exp":       {"iss": anchorID, "iat": epoch.Unix(), "keys": []any{keyOf(t, "old").Public()}},
 		"private":      {"iss": anchorID, "iat": epoch.Unix(), "keys": []any{map[string]any{"kty": "OKP", "crv": "Ed25519", "kid": "a", "exp": 1, "x": "AA", "d": "AA"}}},
 	} {
 		b, err := json.Marshal(claims)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := trust.VerifyHistoricalKeys(signed(t, anchorID, "jwk-set+jwt", b), anchorID, keySet(t, anchorID), epoch); err == nil {
+		if _, err := historicalkeys.Verify(signed(t, b), anchorID, keySet(t, anchorID), epoch); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if _, err := trust.VerifyHistoricalKeys(token, anchorID, keySet(t, "thief"), epoch); err == nil {
+	if _, err := historicalkeys.Verify(token, anchorID, keySet(t, "thief"), epoch); err == nil {
 		t.Error("a key that the Entity does not publish was believed")
 	}
+}
+
+func signed(t testing.TB, payload []byte) string {
+	t.Helper()
+	token, err := jose.Sign(keyOf(t, anchorID), "jwk-set+jwt", payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
 }
