@@ -247,7 +247,7 @@ func (g *Gallery) stage(txn store.Reader, number uint32, j *job) (staged, error)
 	if s.List.Holder == "" && j.e.Holder != "" {
 		s.List.Holder, s.List.Batch, fresh = j.e.Holder, j.e.Batch, true
 	}
-	writes, err := g.stageRecords(&s, j)
+	writes, err := g.stageRecords(txn, &s, j)
 	if err != nil {
 		return staged{}, err
 	}
@@ -367,28 +367,73 @@ func wipe(jobs []job) {
 	}
 }
 
-// stageRecords seals the templates that the list does not name yet and adds them to it.
-func (g *Gallery) stageRecords(s *keyring.Subject, j *job) ([]commit.Write, error) {
-	var writes []commit.Write
-	for _, t := range j.stored {
+// stageRecords seals the templates that the list does not name yet, and adds them to it, and
+// those that it names and the store has not any more.
+func (g *Gallery) stageRecords(txn store.Reader, s *keyring.Subject, j *job) ([]commit.Write, error) {
+	infos := make([]keyring.Record, len(j.stored))
+	places := make([]int, len(j.stored))
+	var keys [][]byte
+	for i, t := range j.stored {
 		digest := sha256.Sum256(t.Data)
-		info := keyring.Record{Modality: t.Modality, Format: t.Format, Position: t.Position, Digest: digest[:],
+		infos[i] = keyring.Record{Modality: t.Modality, Format: t.Format, Position: t.Position, Digest: digest[:],
 			Batch: j.e.Batch, Generation: t.generation, Source: t.source}
-		if s.List.Has(info) {
+		if places[i] = s.List.Find(infos[i]); places[i] >= 0 {
+			keys = append(keys, g.vault.RecordRow(s.Home(), s.List.Records[places[i]].Slot))
+		}
+	}
+	if err := txn.Fetch(keys...); err != nil {
+		return nil, store.Damaged("reading record", err)
+	}
+	var writes []commit.Write
+	for i, t := range j.stored {
+		at, n := places[i], len(s.List.Records)
+		switch {
+		case at >= 0:
+			sound, err := g.isSound(txn, s, s.List.Records[at])
+			if err != nil {
+				return nil, err
+			}
+			if sound {
+				continue
+			}
+			infos[i].Slot, infos[i].Batch = s.List.Records[at].Slot, s.List.Records[at].Batch
+			s.List.Records[at] = infos[i]
+		case s.List.Find(infos[i]) >= 0: // the same twice
 			continue
-		}
-		if len(s.List.Records) == MaxRecords {
+		case n == MaxRecords:
 			return nil, ErrTooMuch
+		default:
+			if n > 0 {
+				infos[i].Slot = s.List.Records[n-1].Slot + 1
+			}
+			at, s.List.Records = n, append(s.List.Records, infos[i])
 		}
-		if n := len(s.List.Records); n > 0 {
-			info.Slot = s.List.Records[n-1].Slot + 1
-		}
-		sealed, err := g.vault.SealRecord(*s, &info, t.Data)
+		sealed, err := g.vault.SealRecord(*s, &s.List.Records[at], t.Data)
 		if err != nil {
 			return nil, err
 		}
-		s.List.Records = append(s.List.Records, info)
-		writes = append(writes, commit.Write{Key: g.vault.RecordRow(s.Home(), info.Slot), Value: sealed})
+		writes = append(writes, commit.Write{Key: g.vault.RecordRow(s.Home(), s.List.Records[at].Slot), Value: sealed})
 	}
 	return writes, nil
+}
+
+// isSound reports whether the store has the record that the list names.
+func (g *Gallery) isSound(txn store.Reader, s *keyring.Subject, info keyring.Record) (bool, error) {
+	sealed, err := txn.Get(g.vault.RecordRow(s.Home(), info.Slot))
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		err = store.Damaged("reading record", err)
+		if errors.Is(err, ErrDamaged) { // a block of a table
+			return false, nil
+		}
+		return false, err
+	}
+	plain, err := g.vault.OpenRecord(*s, info, sealed)
+	clear(plain)
+	if errors.Is(err, ErrDamaged) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -260,6 +260,33 @@ func TestMend(t *testing.T) {
 	}
 }
 
+// TestEnrolMends enrols again those of whom a record is damaged, gone, or another's: they
+// have it again. A record that is sound is not written.
+func TestEnrolMends(t *testing.T) {
+	g := openGallery(t, newDir(t))
+	enrol(t, g, persons(0, 3)...)
+	e := entries{t, g.DB()}
+	_, _, record := g.Keys(passport(1))
+	for name, spoil := range map[string]func(key []byte){
+		"damaged": func(key []byte) { e.set(key, append(bytes.Clone(e.value(key)), 0)) },
+		"gone":    func(key []byte) { e.remove(key) },
+	} {
+		for slot := range uint32(len(person(1).Templates)) {
+			spoil(record(slot))
+			results, err := g.Enrol(t.Context(), persons(0, 3))
+			if err != nil || results[0].Change != gallery.Unchanged || results[1].Change != gallery.Updated || results[2].Change != gallery.Unchanged {
+				t.Fatalf("%s: %v, %v", name, results, err)
+			}
+			for i := range 3 {
+				check(t, g, person(i))
+			}
+		}
+	}
+	if r, err := g.Fsck(t.Context(), nil); err != nil || len(r.Damaged) > 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestEnrolDamaged enrols a damaged subject among sound ones.
 func TestEnrolDamaged(t *testing.T) {
 	g := openGallery(t, newDir(t))

@@ -33,8 +33,9 @@ is writing. For one that is stopped, or that refuses to start, this reads the fo
 and needs the passphrase.
 
 What to do. A file whose fault is torn, and nothing else: nothing, it is a write that a
-crash cut off and nobody was told of. Damage of single people only: their lines fail in
-` + "`tamga enrol import --dry-run`" + ` of what they were enrolled from; erase and enrol them again.
+crash cut off and nobody was told of. Damage of single people only: import again what they
+were enrolled from. Their records are put back, and a line fails with TMG-STO-0002 whose
+person's keyring is damaged: erase that person and import the line once more.
 One person's stamp, and nothing else: start the node, which puts it back.
 Anybody missing, or anything else: keep the folder as it is and restore the newest backup,
 with ` + "`tamga backup restore --erasures`" + ` and the list gallery-erasures of this folder.`,
@@ -111,7 +112,7 @@ func checkHint(r checked) string {
 	if r.Missing > 0 || r.Stale || r.Behind || r.Unreadable {
 		return "keep the folder as it is, and restore the newest backup: `tamga backup restore --help`"
 	}
-	return "the lines of these people fail in `tamga enrol import --dry-run` of what they were enrolled from; erase them with `tamga subject erase` and enrol them again"
+	return "import again what these people were enrolled from: damaged records are put back; a person whose line fails has a damaged keyring: erase it with `tamga subject erase`, and import the line once more"
 }
 
 // onlyStamp reports that one person's stamp is lost, and nothing else.

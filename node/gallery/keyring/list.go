@@ -64,9 +64,9 @@ func (Absence) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "absence(r
 // LogValue is a constant.
 func (Absence) LogValue() slog.Value { return slog.StringValue("absence(redacted)") }
 
-// Has reports whether the same was imported before.
-func (m *List) Has(x Record) bool {
-	return slices.ContainsFunc(m.Records, func(r Record) bool {
+// Find is where the list has a record, negative when it does not.
+func (m *List) Find(x Record) int {
+	return slices.IndexFunc(m.Records, func(r Record) bool {
 		same := bytes.Equal(r.Digest, x.Digest)
 		if x.Generation != 0 && r.Generation != 0 {
 			same = bytes.Equal(r.Source, x.Source)
