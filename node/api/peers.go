@@ -77,7 +77,14 @@ type peer struct {
 	LedgerOrigin string      `json:"ledger_origin,omitempty" doc:"Checkpoint origin of its ledger."`
 	Confirmed    time.Time   `json:"confirmed,omitzero" doc:"When its federation keys were compared over the phone; absent when never."`
 	KeysChanged  bool        `json:"keys_changed" doc:"Whether its superior now vouches for none of the keys that were compared."`
+	Marks        []markOf    `json:"marks" nullable:"false" doc:"Its valid Trust Marks."`
 	Chain        []chainLink `json:"chain" nullable:"false" doc:"The Trust Chain by which it is a member, its own Entity Configuration first."`
+}
+
+type markOf struct {
+	Type   string    `json:"type" doc:"Trust Mark type identifier."`
+	Issuer string    `json:"issuer" doc:"Who gave it."`
+	Until  time.Time `json:"until" doc:"When it ends, or what is known of its issuer and its status does."`
 }
 
 type chainLink struct {
@@ -275,9 +282,12 @@ func newPeer(p peering.Peer, chain []explain.Statement) peer {
 	out := peer{EntityID: string(m.EntityID), Jurisdiction: m.Jurisdiction, State: "member", PeerID: m.PeerID, Expires: m.ExpiresAt,
 		Connected: p.Connected, Heard: p.Contact.Heard, Failed: p.Contact.Failed, Failure: p.Contact.Failure, Addresses: list(m.Addresses),
 		SigningKeys: []string{}, SealingKeys: []string{}, Links: []peerLink{}, Modalities: list(m.Modalities), Formats: list(m.Formats), Purposes: list(m.Purposes),
-		Revisions: list(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Chain: links(chain)}
+		Revisions: list(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Marks: []markOf{}, Chain: links(chain)}
 	for _, l := range p.Links {
 		out.Links = append(out.Links, peerLink(l))
+	}
+	for _, mark := range m.Marks {
+		out.Marks = append(out.Marks, markOf{mark.Type, string(mark.Issuer), mark.Until})
 	}
 	for _, k := range m.SigningKeys.Keys() {
 		out.SigningKeys = append(out.SigningKeys, k.KeyID())

@@ -78,7 +78,14 @@ type peerView struct {
 	LedgerOrigin string     `json:"ledger_origin,omitempty"`
 	Confirmed    time.Time  `json:"confirmed,omitzero"`
 	KeysChanged  bool       `json:"keys_changed"`
+	Marks        []markView `json:"marks"`
 	Chain        []linkView `json:"chain"`
+}
+
+type markView struct {
+	Type   string    `json:"type"`
+	Issuer string    `json:"issuer"`
+	Until  time.Time `json:"until"`
 }
 
 type linkView struct {
@@ -229,6 +236,9 @@ func (p peerView) rows() [][2]string {
 	default:
 		rows = append(rows, [2]string{"introduction", "none; the Trust Anchor alone vouches for the keys"})
 	}
+	for _, mark := range p.Marks {
+		rows = append(rows, [2]string{"trust mark", mark.words()})
+	}
 	for _, address := range p.Addresses {
 		rows = append(rows, [2]string{"address", address})
 	}
@@ -236,6 +246,10 @@ func (p peerView) rows() [][2]string {
 		rows = append(rows, [2]string{"chain", l.words()})
 	}
 	return rows
+}
+
+func (m markView) words() string {
+	return m.Type + " by " + m.Issuer + ", until " + m.Until.UTC().Format(time.RFC3339)
 }
 
 // words says in one line what a statement is and what is wrong with it.

@@ -30,7 +30,7 @@ the file of a Trust Anchor.`,
   tamga trust resolve --anchor trust-anchor.json https://kgz.example
   tamga trust anchors --dir kaz`,
 	}
-	c.AddCommand(a.trustExplain(), a.trustResolve(), a.trustAnchors())
+	c.AddCommand(a.trustExplain(), a.trustResolve(), a.trustAnchors(), a.trustMarks())
 	return c
 }
 
@@ -277,6 +277,54 @@ anchor publishes no listing.`,
 			return a.emit(struct {
 				Anchors []anchorView `json:"anchors"`
 			}{all.Anchors}, rows)
+		},
+	}
+	nf.add(c.Flags())
+	return c
+}
+
+// memberMarks are the valid Trust Marks of one member.
+type memberMarks struct {
+	EntityID     string     `json:"entity_id"`
+	Jurisdiction string     `json:"jurisdiction"`
+	Marks        []markView `json:"marks"`
+}
+
+func (a *app) trustMarks() *cobra.Command {
+	var nf nodeFlags
+	c := &cobra.Command{
+		Use:   "marks [PEER]",
+		Short: "List the valid Trust Marks of members",
+		Long: `Lists the Trust Marks that the running node has verified under its Trust Anchors' rules, of
+all members or of one, which is named by country or Entity Identifier. A mark that is not
+valid, or whose issuer revoked it, is not listed.`,
+		Example: `  tamga trust marks --dir kaz KGZ`,
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			all, err := a.peers(c.Context(), nf)
+			if err != nil {
+				return err
+			}
+			out := []memberMarks{}
+			var rows [][2]string
+			for _, p := range all.Peers {
+				if p.State == "suspended" || len(args) > 0 && p.Jurisdiction != args[0] && p.EntityID != args[0] {
+					continue
+				}
+				out = append(out, memberMarks{p.EntityID, p.Jurisdiction, p.Marks})
+				if len(p.Marks) == 0 {
+					rows = append(rows, [2]string{p.Jurisdiction, p.EntityID + ", none"})
+				}
+				for _, m := range p.Marks {
+					rows = append(rows, [2]string{p.Jurisdiction, p.EntityID + ", " + m.words()})
+				}
+			}
+			if len(args) > 0 && len(out) == 0 {
+				return noPeer()
+			}
+			return a.emit(struct {
+				Members []memberMarks `json:"members"`
+			}{out}, rows)
 		},
 	}
 	nf.add(c.Flags())
