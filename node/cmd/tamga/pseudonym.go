@@ -151,7 +151,7 @@ func (k keystoreFlags) committee() (*holder.Committee, error) {
 // readKeystore settles it. Without a folder there is nothing to read.
 func (a *app) readKeystore(k keystoreFlags) (o node.PseudonymKeystore, err error) {
 	if k.to == "" {
-		if a.given(k.pass) && k.pass.file+k.plan+k.shares != "" || k.plan+k.shares != "" {
+		if k.pass.fd >= 0 || k.pass.file+k.plan+k.shares != "" {
 			return o, usage("what opens the pseudonym keystore was given, and no folder for it")
 		}
 		return o, nil
