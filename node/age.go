@@ -94,7 +94,7 @@ func (n *Node) aging(ctx context.Context) {
 		return
 	}
 	if err := n.reload(ctx); err != nil {
-		n.log.WarnContext(ctx, "changed keystore not taken up", slog.String("cause", err.Error()))
+		n.notTakenUp(ctx, err)
 	}
 	n.retirements.rouse()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
@@ -63,7 +64,7 @@ func (n *Node) rotating(ctx context.Context) error {
 		}
 		stop()
 		if err := n.reload(ctx); err != nil {
-			n.log.WarnContext(ctx, "changed keystore not taken up", slog.String("cause", err.Error()))
+			n.notTakenUp(ctx, err)
 			continue
 		}
 		n.aging(ctx)
@@ -108,6 +109,16 @@ func (n *Node) renaming(ctx context.Context) error {
 	return nil
 }
 
+// notTakenUp says why the keys of before stay in use.
+func (n *Node) notTakenUp(ctx context.Context, cause error) {
+	if errors.Is(cause, gallery.ErrOlderKeys) {
+		n.log.ErrorContext(ctx, "older keystore refused: the keys of before stay in use", slog.String("code", string(protocol.CodeOlderKeys)),
+			slog.String("cause", cause.Error()))
+		return
+	}
+	n.log.WarnContext(ctx, "changed keystore not taken up", slog.String("cause", cause.Error()))
+}
+
 // wasChanged reports whether the keystore was taken up since it was last called.
 func (n *Node) wasChanged() bool {
 	n.takingUp.Lock()
@@ -146,6 +157,12 @@ func (n *Node) reload(ctx context.Context) error {
 	k, err := openKeys(n.dir, roots, n.cfg.EntityID, ledgers.Number(n.cfg))
 	if err != nil {
 		roots.Wipe()
+		return err
+	}
+	// One of before, put back: nobody could be read any more.
+	if err := n.gallery.Accepts(k.ring, k.faces); err != nil {
+		roots.Wipe()
+		k.wipe()
 		return err
 	}
 	if n.keys.drops(k) { // what reads the gallery for long may still come across it

@@ -65,6 +65,8 @@ func ofStore(err error, detail string) *problem {
 		return newProblem(http.StatusServiceUnavailable, protocol.CodeStoreInDoubt, "")
 	case errors.Is(err, gallery.ErrOutdated):
 		return newProblem(http.StatusServiceUnavailable, protocol.CodeRotation, "Another node of the same store has rotated to a key that this one lacks: give it the keystore of that node.")
+	case errors.Is(err, gallery.ErrOlderKeys):
+		return newProblem(http.StatusServiceUnavailable, protocol.CodeOlderKeys, "")
 	case errors.Is(err, pseudonym.ErrHolders):
 		return newProblem(http.StatusServiceUnavailable, protocol.CodePseudonymHolder, "")
 	case errors.Is(err, gallery.ErrUnavailable):

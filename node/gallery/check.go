@@ -51,5 +51,5 @@ func Fsck(ctx context.Context, cfg Config, progress fsck.Progress) (r fsck.Repor
 }
 
 func (g *Gallery) checker() fsck.Checker {
-	return fsck.Checker{Tallies: g.tallies, Vault: g.vault, Index: g.index, Load: g.load, Holds: g.holds}
+	return fsck.Checker{Tallies: g.tallies, Vault: g.vault, Index: g.index, Load: g.load, Holds: g.holds, Keys: g.acceptsOwn}
 }

@@ -13,7 +13,7 @@
 //	'm' "pseudonym-keys"            which pseudonym keys rows lie under, authenticated
 //	'v' pseudonym (32 bytes)        numbers of the commits that wrote the keyring and that enrolled the subject
 //	'k' pseudonym (32 bytes)        keyring: wrapped key, then the sealed list of records
-//	'm' "least-..."                 of a shared store: the oldest keys in use, authenticated
+//	'm' "least-..."                 the oldest keys that anything may be stored under, authenticated
 //	'r' HMAC(pseudonym, slot) (32)  one sealed record
 //	'b' HMAC(batch) (32)            number of the commit that an import's first enrolment is in
 //	'z' number (8)                  an entry of the list of erasures

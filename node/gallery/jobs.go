@@ -87,7 +87,7 @@ func (g *Gallery) commit(calls []*call) error {
 			}
 		}
 		err := g.line.Update(keys, func(b *commit.Bundle) error {
-			if err := g.catchUp(b.Txn); err != nil {
+			if err := errors.Join(g.catchUp(b.Txn), g.note(b)); err != nil {
 				return err
 			}
 			for taken = 0; taken < len(left); taken++ {

@@ -149,12 +149,9 @@ func (g *Gallery) upToDate(txn store.Reader, j *job) error {
 			return err
 		}
 	}
-	if !g.shared() {
-		return nil
-	}
 	least, err := g.least(txn, leastProtection)
 	if err == nil && slices.ContainsFunc(j.stored, func(p protected) bool { return p.generation != 0 && p.generation < least }) {
-		err = ErrOutdated
+		err = g.outrun()
 	}
 	return err
 }

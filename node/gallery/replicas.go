@@ -26,7 +26,7 @@ const (
 // with a keystore of before a KEK was replaced that is in use now.
 func (g *Gallery) join(dir string) (err error) {
 	if !g.shared() {
-		return nil
+		return g.line.View(g.acceptsOwn)
 	}
 	err = g.line.View(func(txn store.Reader) error {
 		if err := g.catchUp(txn); err != nil {

@@ -14,19 +14,17 @@ import (
 
 // UseRing has the gallery use another ring of KEKs from now on: keys of new subjects
 // are wrapped under its current generation. A ring that lacks a generation which is
-// still in use makes its subjects damaged; see [Gallery.RewrapAll]. The ring of before
+// still in use makes its subjects damaged; see [Gallery.RewrapAll] and
+// [Gallery.Accepts]. The ring of before
 // may be wiped at once.
 func (g *Gallery) UseRing(r *envelope.Ring) { g.vault.Use(r) }
 
-// mayWrap refuses a key that was just wrapped under a KEK which others of a shared store
-// may be about to destroy.
+// mayWrap refuses a key that was just wrapped under a KEK which may be about to be
+// destroyed.
 func (g *Gallery) mayWrap(txn store.Reader, fresh keyring.Subject) error {
-	if !g.shared() {
-		return nil
-	}
 	least, err := g.least(txn, leastKEK)
 	if err == nil && fresh.Generation() < least {
-		err = ErrOutdated
+		err = g.outrun()
 	}
 	return err
 }

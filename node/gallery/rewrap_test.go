@@ -151,3 +151,49 @@ func TestRewrapLosesNobody(t *testing.T) {
 		t.Errorf("rewrapped %+v, %v; want ErrDamaged", n, err)
 	}
 }
+
+// TestOlderKeys puts back the KEKs of before one was replaced: nobody is enrolled under
+// them, and nobody is called damaged for want of the others.
+func TestOlderKeys(t *testing.T) {
+	for name, replace := range map[string]func(*gallery.Gallery) error{
+		"rewrapped": func(g *gallery.Gallery) error { _, err := g.RewrapAll(t.Context(), nil); return err },
+		"enrolled":  func(g *gallery.Gallery) error { _, err := g.Enrol(t.Context(), smalls(4, 5)); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig(t, newDir(t))
+			g := openGallery(t, cfg.Dir)
+			enrol(t, g, smalls(0, 3)...)
+			g.UseRing(ringOf(t, 1, 2))
+			if err := replace(g); err != nil {
+				t.Fatal(err)
+			}
+			if err := g.Accepts(testRing(t, 3), nil); !errors.Is(err, gallery.ErrOlderKeys) {
+				t.Errorf("the open gallery: got %v, want ErrOlderKeys", err)
+			}
+			if err := g.Accepts(ringOf(t, 2), nil); err != nil {
+				t.Error(err)
+			}
+			g.UseRing(testRing(t, 3))
+			if r, err := g.Enrol(t.Context(), smalls(3, 4)); err != nil || !errors.Is(r[0].Err, gallery.ErrOlderKeys) {
+				t.Errorf("enrolled under the older KEK: %v, %v; want ErrOlderKeys", r, err)
+			}
+			closeGallery(t, g)
+
+			if g, err := gallery.Open(cfg); !errors.Is(err, gallery.ErrOlderKeys) || errors.Is(err, gallery.ErrDamaged) {
+				t.Fatalf("opened %v, %v; want ErrOlderKeys", g, err)
+			}
+			if r, err := gallery.Fsck(t.Context(), cfg, nil); !errors.Is(err, gallery.ErrOlderKeys) || len(r.Damaged) != 0 {
+				t.Errorf("checked: %+v, %v; want ErrOlderKeys", r, err)
+			}
+			cfg.Ring = ringOf(t, 1, 2)
+			g, err := gallery.Open(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := readable(t, g, smalls(0, 3)); n != 3 {
+				t.Errorf("%d of 3 subjects are readable with the newer keys", n)
+			}
+			closeGallery(t, g)
+		})
+	}
+}

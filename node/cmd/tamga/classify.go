@@ -148,6 +148,8 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "store.dsn_file in " + node.ConfigFile + " names a file with one line, the connection string, that only the node's user may read: chmod 600"}
 	case errors.Is(err, store.ErrConnection):
 		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "mend the server, or the line in the file that store.dsn_file in " + node.ConfigFile + " names"}
+	case errors.Is(err, gallery.ErrOlderKeys):
+		return &failure{exit: exitIntegrity, code: protocol.CodeOlderKeys, err: err}
 	case errors.Is(err, gallery.ErrOutdated), errors.Is(err, node.ErrReplicas):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err}
 	case errors.Is(err, gallery.ErrSameStore), errors.Is(err, gallery.ErrNotEmpty):

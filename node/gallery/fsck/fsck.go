@@ -23,11 +23,19 @@ type Checker struct {
 	// Holds reports whether the secret of a generation of the protection of templates is
 	// there. 0 is for none, and always is.
 	Holds func(generation uint32) bool
+	// Keys is an error when everybody would be taken for damaged who is not.
+	Keys func(store.Reader) error
 }
 
 // Rows looks at every row of the subjects, and whether they add up to the tally of the
 // store and to what is known beside it.
 func (c Checker) Rows(ctx context.Context, txn store.Reader, r *Report, known tally.Tally, progress Progress) error {
+	switch err := c.Keys(txn); {
+	case errors.Is(err, store.ErrDamaged):
+		r.Faults = append(r.Faults, store.Fault{Where: "least generations of keys in the store", Rule: "damaged, or of other keys"})
+	case err != nil:
+		return err
+	}
 	stored, err := c.Tallies.Stored(txn)
 	if err != nil && !errors.Is(err, store.ErrDamaged) {
 		return err
