@@ -54,7 +54,9 @@ type Log struct {
 	now     func() time.Time
 	outside string
 	lock    *os.File
-	db      *badger.DB
+	// outsideLock is the file outside, taken; nil for none.
+	outsideLock *os.File
+	db          *badger.DB
 
 	// identity are the keys in use; replaced whole by UseSigner.
 	identity atomic.Pointer[identity]
@@ -113,8 +115,12 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		lock: lock, turn: make(chan struct{}, 1),
 	}
 	l.identity.Store(&identity{cfg.Signer, v})
-	if err := l.open(ctx); err != nil {
+	if err := l.lockOutside(); err != nil {
 		lock.Close()
+		return nil, fmt.Errorf("opening ledger: %w", err)
+	}
+	if err := l.open(ctx); err != nil {
+		l.unlock()
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
 	// Keys that were put into use while the log was closed.
@@ -133,6 +139,15 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, ErrLocked
 	}
 	return f, err
+}
+
+// unlock gives the folder and the file outside back.
+func (l *Log) unlock() error {
+	err := l.lock.Close()
+	if l.outsideLock != nil {
+		err = errors.Join(l.outsideLock.Close(), err)
+	}
+	return err
 }
 
 // open does Open's work under the lock. Badger is let at the files only after
@@ -289,7 +304,7 @@ func (l *Log) Close() error {
 		l.slots.Close(),
 		l.closeOutside(),
 		closeStore(l.dir, l.db),
-		l.lock.Close(),
+		l.unlock(),
 	)
 	if err != nil {
 		return fmt.Errorf("closing ledger: %w", err)

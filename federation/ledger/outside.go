@@ -67,10 +67,32 @@ func (l *Log) openOutside(s slotState) error {
 	if l.memory, err = openSlots(l.outside, true, s.index); err != nil {
 		return err
 	}
+	if err := l.lockOutside(); err != nil { // a file that is new
+		return errors.Join(err, l.memory.Close())
+	}
 	err = errors.Join(l.memory.settle(l.head.Load().checkpoint), disk.SyncDir(filepath.Dir(l.outside)))
 	if err != nil {
 		return errors.Join(err, l.memory.Close())
 	}
+	return nil
+}
+
+// lockOutside takes the file, if it is there, for as long as the log is open. Otherwise two
+// copies of the folder could be run at once, and sign different trees of one size.
+func (l *Log) lockOutside() error {
+	if l.outside == "" || l.outsideLock != nil {
+		return nil
+	}
+	f, err := disk.Lock(l.outside)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case errors.Is(err, disk.ErrInUse):
+		return fmt.Errorf("%w: another copy of it uses the checkpoint file %s", ErrLocked, filepath.Base(l.outside))
+	case err != nil:
+		return err
+	}
+	l.outsideLock = f
 	return nil
 }
 

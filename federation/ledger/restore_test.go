@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger"
@@ -149,5 +150,41 @@ func TestOutside(t *testing.T) {
 	must(os.Remove(out))
 	if _, err := open(); !errors.Is(err, ledger.ErrForgotten) {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// TestOutsideShared: a copy of the folder is refused while the log that it is of uses the
+// same file outside, new or not, and may go on when that is closed.
+func TestOutsideShared(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "ledger"), filepath.Join(dir, "checkpoint")
+	open := func(in string) (*ledger.Log, error) {
+		return ledger.Open(t.Context(), ledger.Config{Dir: in, Outside: out, Signer: newSigner(t), Now: tick})
+	}
+	l, err := open(in) // makes the file
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(filepath.Join(dir, "another")); !errors.Is(err, ledger.ErrLocked) || !strings.Contains(err.Error(), "checkpoint") {
+		t.Errorf("a new log with the file of another: %v, want ErrLocked", err)
+	}
+	fill(t, l, 3)
+	closeLog(t, l)
+	twin := filepath.Join(dir, "twin")
+	copyDir(t, in, twin)
+	if l, err = open(in); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(twin); !errors.Is(err, ledger.ErrLocked) {
+		t.Errorf("a copy beside the log: %v, want ErrLocked", err)
+	}
+	closeLog(t, l)
+	if l, err = open(twin); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, l, 1)
+	closeLog(t, l)
+	if _, err := open(in); !errors.Is(err, ledger.ErrOutdated) {
+		t.Errorf("the log that its copy left behind: %v, want ErrOutdated", err)
 	}
 }

@@ -46,11 +46,15 @@ func openLocked(dir string, flag int) (*File, error) {
 	return &File{file: f, name: Name, readOnly: flag == os.O_RDONLY}, nil
 }
 
-// OpenOutside opens a file that lies elsewhere and takes no folder, new ones too.
+// OpenOutside opens a file that lies elsewhere, new ones too, and takes that file: another
+// copy of the folder is refused with [store.ErrLocked].
 func OpenOutside(path string) (*File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
+	}
+	if err := store.Lock(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("the file %q: %w", filepath.Base(path), err), f.Close())
 	}
 	return &File{file: f, name: filepath.Base(path)}, nil
 }

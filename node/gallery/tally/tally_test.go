@@ -127,3 +127,18 @@ func TestReadOnly(t *testing.T) {
 		t.Errorf("opening it meanwhile: got %v, want ErrLocked", err)
 	}
 }
+
+// TestOutsideTaken: two copies of a folder have one file outside.
+func TestOutsideTaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "outside")
+	f, err := tally.OpenOutside(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tally.OpenOutside(path); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("opened twice: %v, want ErrLocked", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// Lock takes the folder for this use alone, until the file is closed. The
+// Lock takes the folder, or file, for this use alone, until what it returns is closed. The
 // lock is on the folder itself, so that taking it changes nothing in it, and is
 // gone with the process that held it.
 func Lock(dir string) (*os.File, error) {
