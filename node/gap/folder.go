@@ -31,6 +31,12 @@ var (
 	ErrNotInRecovery = errors.New("nothing is missing as far as is known: the node is not in recovery")
 )
 
+// Why a node is in recovery, but for restored ones.
+const (
+	rolledBack = "rolled_back" // more was signed than there is, as somebody knows
+	forgotten  = "forgotten"   // the checkpoint file is lost, and nobody can tell
+)
+
 // File marks a node in recovery, and holds the claim.
 func File(cfg config.Config) string { return filepath.Join(cfg.DataDir, "recovery.json") }
 
@@ -124,7 +130,8 @@ func (r Folder) read(open func(ledger.Verifier) ([]byte, error)) (Head, error) {
 // folder, from what was learnt before, from notes, checkpoints that others have seen, and from
 // the file checkpoint that somebody kept, empty for none: a signed note, a verification's
 // result with a receipt, or another copy of the checkpoint file. It puts the node in recovery
-// unless nothing is known to be missing: [ErrNotInRecovery].
+// unless the checkpoint file is there and nothing is known to be missing: [ErrNotInRecovery].
+// That also ends a recovery for no other reason than that the file was lost.
 func (r Folder) Learn(ctx context.Context, checkpoint string, notes ...string) (recovery.Claim, error) {
 	c, err := r.learn(ctx, checkpoint, notes...)
 	if err != nil {
@@ -144,7 +151,7 @@ func (r Folder) learn(ctx context.Context, checkpoint string, notes ...string) (
 		return recovery.Claim{}, err
 	}
 	kept := Head{recovery.Head{Origin: v.Origin(), Size: audit.Size, Root: audit.Root[:]}, number, ""}
-	claim := recovery.Claim{EntityID: r.cfg.EntityID, Why: "rolled_back", Kept: kept.Head}
+	claim := recovery.Claim{EntityID: r.cfg.EntityID, Why: rolledBack, Kept: kept.Head}
 	var newest Head
 	before, err := r.claim()
 	marked := err == nil
@@ -179,8 +186,13 @@ func (r Folder) learn(ctx context.Context, checkpoint string, notes ...string) (
 		}
 	}
 	stale := newest.Newer(kept) || newest.Note != "" && newest.Size == kept.Size && newest.Number == number && string(newest.Root) != string(kept.Root)
-	if !marked && !stale && (err == nil || checkpoint == "") {
-		return recovery.Claim{}, ErrNotInRecovery
+	switch lost := err != nil && kept.Size > 0; {
+	case stale && claim.Why == forgotten:
+		claim.Why = rolledBack
+	case !stale && !marked && lost:
+		claim.Why = forgotten
+	case !stale && (!marked || claim.Why == forgotten && !lost): // the file is back, and opening the node compares with it
+		return recovery.Claim{}, errors.Join(ErrNotInRecovery, r.unmark())
 	}
 	claim.Newest, claim.Checkpoint = newest.Head, newest.Note
 	claim.Next = ledgers.Origin(r.cfg.EntityID, max(newest.Number, number)+1)
@@ -224,6 +236,15 @@ func (r Folder) claim() (recovery.Claim, error) {
 		return recovery.Claim{}, err
 	}
 	return recovery.Parse(b)
+}
+
+// unmark ends a recovery in which nothing was accepted.
+func (r Folder) unmark() error {
+	err := os.Remove(File(r.cfg))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (r Folder) mark(c recovery.Claim) error { return Mark(r.cfg, c) }

@@ -50,7 +50,7 @@ type Head struct {
 // Claim says what is missing. Its bytes are what operators sign.
 type Claim struct {
 	EntityID string `json:"entity_id"`
-	// Why: "restored" from a backup, or "rolled_back".
+	// Why: "restored" from a backup, "rolled_back", or "forgotten": the checkpoint file is lost.
 	Why string `json:"why"`
 	// Kept is the ledger at hand; entries from Kept.Size to Newest.Size are missing.
 	Kept Head `json:"kept"`

@@ -155,7 +155,8 @@ the one kept outside its data folder, and that of --checkpoint: a signed note, w
 "tamga verify -o json" printed at a peer, whose receipt holds one, or the checkpoint file
 of the node that was lost. With --ask-peers the members that can be reached are
 asked, too. Writes the claim that
-operators sign to recovery.json in the data folder; from then on the node is in recovery.`,
+operators sign to recovery.json in the data folder; from then on the node is in recovery.
+When the checkpoint file was lost, and is found and put back, this command ends the recovery.`,
 		Example: `  tamga recovery status --dir kaz
   tamga recovery status --dir kaz --ask-peers --passphrase-file pass.txt
   tamga recovery status --dir kaz --checkpoint from-a-peer.json -o json`,
