@@ -20,7 +20,6 @@ type tree struct {
 	authorities map[trust.EntityID]*authority.Authority
 	answers     map[trust.EntityID]func(endpoint.Request) endpoint.Response
 	silent      map[trust.EntityID]bool
-	asked       int
 }
 
 func newTree(t testing.TB) *tree {
@@ -33,7 +32,6 @@ func (w *tree) source() trust.Source {
 	return endpoint.Peer{
 		Locate: func(id trust.EntityID) (string, []string, bool) { return string(id), []string{"/x"}, true },
 		Exchange: func(_ context.Context, peer string, _ []string, frame []byte) ([]byte, error) {
-			w.asked++
 			id := trust.EntityID(peer)
 			if w.silent[id] || w.answers[id] == nil {
 				return nil, errDown
@@ -321,4 +319,20 @@ func TestTwoAnchors(t *testing.T) {
 	check("removed from the first", epoch, nil)
 	d.Retain(otherID, nil)
 	check("and from the second", epoch, trust.ErrNotMember)
+}
+
+// TestLookupsAllocateNothing: they are made for every frame.
+func TestLookupsAllocateNothing(t *testing.T) {
+	d := fourLevels(t).directory()
+	if _, err := d.Refresh(t.Context(), epoch); err != nil {
+		t.Fatal(err)
+	}
+	d.Retain(anchorID, []trust.EntityID{nationalID, idOf("KGZ")})
+	if n := testing.AllocsPerRun(100, func() {
+		if _, ok := d.Member("12D3KooWMinistry", epoch); !ok {
+			t.Error("not a member")
+		}
+	}); n != 0 {
+		t.Errorf("a look-up allocates %v times", n)
+	}
 }
