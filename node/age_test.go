@@ -231,3 +231,30 @@ func TestRetentionShared(t *testing.T) {
 	}
 	v.must(one.Close())
 }
+
+// TestEscrowAnnounced: a node that has not run since its federation key was replaced signs
+// with the one that its Entity Configuration names, or nobody could verify its backups.
+func TestEscrowAnnounced(t *testing.T) {
+	v := newVault(t)
+	file, who := filepath.Join(v.top, "kaz.tamga-escrow"), filepath.Join(v.top, "who.txt")
+	v.must(os.WriteFile(who, []byte(strings.Join(v.recipients, "\n")), 0o600))
+	v.configure(fmt.Sprintf("\nbackup: {escrow_file: %s, escrow_recipients: %s}\n", file, who))
+	root := openRoot(t, v.dir)
+	defer root.Wipe()
+	for _, step := range []func() error{
+		func() error { _, err := node.PrepareKey(v.dir, node.Roots{Node: root}, keys.Federation); return err },
+		func() error {
+			_, err := node.ActivateKey(v.dir, node.Roots{Node: root}, keys.Federation, time.Now())
+			return err
+		},
+	} {
+		v.must(step())
+		_, err := node.RefreshEscrow(v.dir, root, time.Now())
+		v.must(err)
+		v.escrow(file)
+		v.take("x")
+		_, err = v.restore("x", "x")
+		v.must(err)
+		v.must(os.Remove(v.file("x", backup.BackupEnding)))
+	}
+}

@@ -118,12 +118,16 @@ func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, prog
 	if err := add(filepath.Base(ledgers.Dir(b.cfg)), b.keys.ledger, b.ledger); err != nil {
 		return m, fmt.Errorf("creating backup: %w", err)
 	}
+	key, err := announcedKey(b.dir, b.keys.federations)
+	if err != nil {
+		return m, fmt.Errorf("creating backup: %w", err)
+	}
 	return backup.Create(ctx, w, to, backup.Source{
 		EntityID: b.cfg.EntityID, Jurisdiction: b.cfg.Jurisdiction, Gallery: b.gallery,
 		Ledgers:   sources,
 		Files:     func() ([]backup.File, error) { return backupFiles(b.cfg, b.dir) },
 		Templates: b.keys.faces.Generations,
-		Key:       b.keys.federation, Now: b.now(), Progress: progress,
+		Key:       key, Now: b.now(), Progress: progress,
 	})
 }
 

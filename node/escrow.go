@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
@@ -32,7 +31,11 @@ func (b backer) escrow(ctx context.Context, recipients []string) ([]byte, backup
 	if err != nil {
 		return nil, backup.Manifest{}, fmt.Errorf("creating key escrow: %w", err)
 	}
-	return held.seal(b.cfg, b.dir, b.keys.federation, recipients, b.now())
+	key, err := announcedKey(b.dir, b.keys.federations)
+	if err != nil {
+		return nil, backup.Manifest{}, fmt.Errorf("creating key escrow: %w", err)
+	}
+	return held.seal(b.cfg, b.dir, key, recipients, b.now())
 }
 
 // held are the files that a key escrow is made of, as they lay in the folder at one moment.
@@ -109,14 +112,14 @@ func RefreshEscrow(dir string, root custody.Root, now time.Time) (written string
 		return "", err
 	}
 	defer wipeSecrets(secrets)
-	key, _, err := federationKeys(secrets)
+	federation, err := federationKeys(secrets)
 	if err != nil {
 		return "", err
 	}
-	return refreshEscrow(cfg, dir, key, now)
+	return refreshEscrow(cfg, dir, federation, now)
 }
 
-func refreshEscrow(cfg config.Config, dir string, key jose.PrivateKey, now time.Time) (written string, err error) {
+func refreshEscrow(cfg config.Config, dir string, federation []jose.PrivateKey, now time.Time) (written string, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("keeping key escrow: %w", err)
@@ -138,9 +141,10 @@ func refreshEscrow(cfg config.Config, dir string, key jose.PrivateKey, now time.
 		if isEscrowOf(state, file, of) {
 			return written, nil
 		}
-		configuration, err := os.ReadFile(filepath.Join(dir, EntityConfigurationFile))
+		err = backup.Replaceable(file, cfg.EntityID)
+		var key jose.PrivateKey
 		if err == nil {
-			err = backup.Replaceable(file, strings.TrimSpace(string(configuration)))
+			key, err = announcedKey(dir, federation)
 		}
 		if err != nil {
 			return written, err

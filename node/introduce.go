@@ -46,10 +46,10 @@ func Introduce(configFile string, root custody.Root) (introduction.Self, error) 
 		return introduction.Self{}, err
 	}
 	defer wipeSecrets(secrets)
-	key, _, err := federationKeys(secrets)
+	all, err := federationKeys(secrets)
 	if err != nil {
 		return introduction.Self{}, err
 	}
-	return introduction.Self{Key: key, Party: introduction.Party{EntityID: s.Subject(), Name: cfg.Name, Jurisdiction: m.Jurisdiction,
+	return introduction.Self{Key: all[0], Party: introduction.Party{EntityID: s.Subject(), Name: cfg.Name, Jurisdiction: m.Jurisdiction,
 		PeerID: m.PeerID, Addresses: m.Addresses, Keys: s.Keys(), Anchors: anchors}}, nil
 }

@@ -6,9 +6,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
@@ -18,6 +22,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/ledgers"
@@ -57,24 +62,25 @@ func newSecrets(now time.Time) (map[string][]byte, error) {
 
 // keySet are a node's secrets, ready for use.
 type keySet struct {
-	federation jose.PrivateKey
-	announced  []jose.PublicKey // of every generation of the federation key, the current one first
-	signing    jose.PrivateKey
-	verifiers  []jose.PublicKey     // of every generation of the signing key, the current one first
-	sealing    []sealing.PrivateKey // every generation, the current one first
-	pseudonyms *pseudonym.Ring      // nil when they lie apart and were not opened
-	holders    []*holder.Client     // of generations of the pseudonym key that the node has not itself
-	ledger     ledger.Signer
-	closed     []ledger.Signer // of the ledgers before, in order
-	gallery    custody.Root    // what the gallery derives the names of its records from
-	ring       *envelope.Ring
-	faces      *protection.Faces
-	libp2p     []byte
-	officers   []byte
-	peerID     transport.PeerID
-	token      string
-	enrolToken string
-	families   map[keys.Family]familyState // of those that were opened
+	federation  jose.PrivateKey
+	federations []jose.PrivateKey // every generation, the current one first
+	announced   []jose.PublicKey  // of every generation of the federation key, the current one first
+	signing     jose.PrivateKey
+	verifiers   []jose.PublicKey     // of every generation of the signing key, the current one first
+	sealing     []sealing.PrivateKey // every generation, the current one first
+	pseudonyms  *pseudonym.Ring      // nil when they lie apart and were not opened
+	holders     []*holder.Client     // of generations of the pseudonym key that the node has not itself
+	ledger      ledger.Signer
+	closed      []ledger.Signer // of the ledgers before, in order
+	gallery     custody.Root    // what the gallery derives the names of its records from
+	ring        *envelope.Ring
+	faces       *protection.Faces
+	libp2p      []byte
+	officers    []byte
+	peerID      transport.PeerID
+	token       string
+	enrolToken  string
+	families    map[keys.Family]familyState // of those that were opened
 }
 
 // familyState is what is known of a key that rotates, without its secrets.
@@ -90,7 +96,7 @@ func (k keySet) drops(next keySet) bool {
 
 // take notes what is known of keys that were taken up, beside those that were not opened again.
 func (k *keySet) take(next keySet) {
-	k.federation, k.announced, k.ledger = next.federation, next.announced, next.ledger
+	k.federation, k.federations, k.announced, k.ledger = next.federation, next.federations, next.announced, next.ledger
 	families := maps.Clone(k.families)
 	maps.Copy(families, next.families)
 	k.families = families
@@ -139,8 +145,12 @@ func loadKeys(secrets map[string][]byte, entity string, number int, committee fu
 			return keySet{}, fmt.Errorf("loading keys: secret %q is missing or of the wrong length: %w", name, custody.ErrNoSecret)
 		}
 	}
-	if k.federation, k.announced, err = federationKeys(secrets); err != nil {
+	if k.federations, err = federationKeys(secrets); err != nil {
 		return keySet{}, err
+	}
+	k.federation = k.federations[0]
+	for _, key := range k.federations {
+		k.announced = append(k.announced, key.Public())
 	}
 	if k.gallery, err = custody.NewRoot(secrets[secretGallery]); err != nil {
 		return keySet{}, fmt.Errorf("loading gallery key: %w", err)
@@ -165,23 +175,40 @@ func loadKeys(secrets map[string][]byte, entity string, number int, committee fu
 	return k, nil
 }
 
-// federationKeys are the federation key in use and what is announced of all generations.
-func federationKeys(secrets map[string][]byte) (current jose.PrivateKey, announced []jose.PublicKey, err error) {
+// federationKeys are those of every generation of the federation key, the one in use first.
+func federationKeys(secrets map[string][]byte) (all []jose.PrivateKey, err error) {
 	g, err := keys.Of(secrets, keys.Federation)
 	if err != nil {
-		return jose.PrivateKey{}, nil, fmt.Errorf("loading federation key: %w", err)
+		return nil, fmt.Errorf("loading federation key: %w", err)
 	}
-	for i, seed := range g.Ordered() {
+	for _, seed := range g.Ordered() {
 		k, err := jose.NewPrivateKey(seed)
 		if err != nil {
-			return jose.PrivateKey{}, nil, fmt.Errorf("loading federation key: %w", err)
+			return nil, fmt.Errorf("loading federation key: %w", err)
 		}
-		if i == 0 {
-			current = k
-		}
-		announced = append(announced, k.Public())
+		all = append(all, k)
 	}
-	return current, announced, nil
+	return all, nil
+}
+
+// announcedKey is the first of the federation keys that the Entity Configuration in the
+// folder names, with which what is signed can be verified: a node that has not run since a
+// step of a rotation has not announced the next one.
+func announcedKey(dir string, all []jose.PrivateKey) (jose.PrivateKey, error) {
+	b, err := os.ReadFile(filepath.Join(dir, EntityConfigurationFile))
+	if err != nil {
+		return jose.PrivateKey{}, fmt.Errorf("reading entity configuration: %w", err)
+	}
+	s, err := trust.ParseStatement(strings.TrimSpace(string(b)))
+	if err != nil {
+		return jose.PrivateKey{}, fmt.Errorf("reading entity configuration: %w", err)
+	}
+	for _, k := range all {
+		if _, ok := s.Keys().Key(k.Public().KeyID()); ok {
+			return k, nil
+		}
+	}
+	return jose.PrivateKey{}, errors.New("reading entity configuration: it names no federation key of the node; start the node, which writes it anew")
 }
 
 // ledgerSeeds are the seeds of the two keys of a ledger, of one generation.

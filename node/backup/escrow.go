@@ -106,10 +106,10 @@ func openEscrow(b []byte, ids []age.Identity, configuration string) (*Escrow, er
 // ErrOccupied: another file is where a key escrow is to be written.
 var ErrOccupied = errors.New("there is a file that is no key escrow of this node")
 
-// Replaceable is nil when a key escrow of the node of this Entity Configuration may be
-// written to file: there is none, or one of the same node. To write over anything else
-// would destroy it: [ErrOccupied].
-func Replaceable(file, configuration string) error {
+// Replaceable is nil when a key escrow of the entity may be written to file: there is none,
+// or one that says it is of the same. Keys that signed it may be retired. To write over
+// anything else would destroy it: [ErrOccupied].
+func Replaceable(file, entity string) error {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -123,11 +123,7 @@ func Replaceable(file, configuration string) error {
 		return fmt.Errorf("looking for a key escrow: %w", err)
 	}
 	u, err := ReadLabel(f, info.Size())
-	var l Label
-	if err == nil {
-		l, err = u.Verify(configuration)
-	}
-	if err != nil || l.Kind != KindEscrow {
+	if err != nil || u.Kind() != KindEscrow || u.EntityID() != entity {
 		return fmt.Errorf("%w: %s", ErrOccupied, file)
 	}
 	return nil

@@ -84,8 +84,7 @@ func TestSurvey(t *testing.T) {
 
 // TestReplaceable: an escrow of the same node may be written over, and nothing else.
 func TestReplaceable(t *testing.T) {
-	w, other := newWorld(t), newWorld(t)
-	configuration := w.configuration(t)
+	w, other := newWorld(t), newWorldOf(t, "https://kgz.example", "KGZ")
 	b, err := os.ReadFile(w.escrow)
 	cut := filepath.Join(t.TempDir(), "cut")
 	if err = errors.Join(err, os.WriteFile(cut, b[:len(b)-9], 0o600)); err != nil {
@@ -93,7 +92,7 @@ func TestReplaceable(t *testing.T) {
 	}
 	for file, want := range map[string]error{w.escrow: nil, w.escrow + "-absent": nil, w.file: backup.ErrOccupied, other.escrow: backup.ErrOccupied,
 		cut: backup.ErrOccupied, os.Args[0]: backup.ErrOccupied, w.dir: backup.ErrOccupied} {
-		if err := backup.Replaceable(file, configuration); !errors.Is(err, want) || (err == nil) != (want == nil) {
+		if err := backup.Replaceable(file, "https://kaz.example"); !errors.Is(err, want) || (err == nil) != (want == nil) {
 			t.Errorf("%s: %v, want %v", filepath.Base(file), err, want)
 		}
 	}

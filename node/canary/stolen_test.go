@@ -36,7 +36,7 @@ const stolenPassphrase = "correct horse battery staple"
 type theft struct {
 	t      *testing.T
 	cast   *cast
-	top    string // everything that is stolen: the node's folder, and a backup of it
+	top    string // everything that is stolen: the node's folder, backups of it and their key escrows
 	dir    string
 	marked map[string][]byte // of each kind of mark, something that has it
 }
@@ -196,6 +196,8 @@ func (s *theft) backup(r *node.Registrar, name string) {
 	s.must(err)
 	_, err = r.Backup(s.t.Context(), f, to, nil)
 	s.must(errors.Join(err, f.Close()))
+	keys, _, err := r.Escrow(s.t.Context(), to)
+	s.must(errors.Join(err, custody.WriteFile(filepath.Join(s.top, name+".tamga-escrow"), keys)))
 }
 
 // plant makes a file for each kind of mark that has it, twice encoded.

@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/config"
 )
 
 type escrowFlags struct {
@@ -74,11 +75,11 @@ func (a *app) writeEscrow(ctx context.Context, f escrowFlags) (err error) {
 
 // ownEscrow refuses a file for a key escrow that is there and is none of this node.
 func ownEscrow(dir, file string) error {
-	configuration, err := entityConfiguration(dir)
+	cfg, err := config.Load(filepath.Join(dir, node.ConfigFile))
 	if err != nil {
 		return err
 	}
-	return backup.Replaceable(file, configuration)
+	return backup.Replaceable(file, cfg.EntityID)
 }
 
 func entityConfiguration(dir string) (string, error) {

@@ -38,7 +38,8 @@ were enrolled from. Their records are put back, and a line fails with TMG-STO-00
 person's keyring is damaged: erase that person and import the line once more.
 One person's stamp, and nothing else: start the node, which puts it back.
 Anybody missing, or anything else: keep the folder as it is and restore the newest backup,
-with ` + "`tamga backup restore --erasures`" + ` and the list gallery-erasures of this folder.`,
+with ` + "`tamga backup restore --keys --erasures`" + `, the key escrow (tamga backup escrow makes
+one of this folder) and the list gallery-erasures of this folder.`,
 		Example: `  tamga gallery fsck --dir kaz
   tamga gallery fsck --dir kaz --passphrase-file pass.txt -o json`,
 		Args: cobra.NoArgs,
