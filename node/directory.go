@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/tamga-id/tamga/federation/transport"
@@ -20,8 +22,8 @@ func (n *Node) openDirectory() (*peering.Peers, error) {
 	}
 	return peering.Open(peering.Config{
 		Self: trust.EntityID(n.cfg.EntityID), Anchors: n.anchors, Locations: locations, DataDir: n.cfg.DataDir,
-		Introductions: IntroductionsFile(n.cfg),
-		Staleness:     n.cfg.Trust.Staleness, MarkStaleness: n.cfg.Trust.MarkStaleness,
+		Introductions: IntroductionsFile(n.cfg), Client: trustClient(n.cfg.Trust.Proxy),
+		Staleness: n.cfg.Trust.Staleness, MarkStaleness: n.cfg.Trust.MarkStaleness,
 		Every: n.cfg.Trust.Refresh, Now: n.now, Log: n.log,
 		Exchange: func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error) {
 			return n.host.ExchangeIdempotent(ctx, to, addrs, protocol, frame)
@@ -121,4 +123,15 @@ func (n *Node) Status() Status {
 			Expires: m.ExpiresAt, Connected: connected[m.PeerID], Addresses: m.Addresses})
 	}
 	return s
+}
+
+// trustClient asks over HTTP, through the proxy where there is one: nil, for the usual client, where there is none.
+func trustClient(proxy string) *http.Client {
+	u, err := url.Parse(proxy)
+	if proxy == "" || err != nil { // the configuration has been checked
+		return nil
+	}
+	t := &http.Transport{Proxy: http.ProxyURL(u), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 2,
+		IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 10 * time.Second}
+	return &http.Client{Transport: t}
 }

@@ -57,3 +57,6 @@ func (n *Node) Turn(ctx context.Context) error {
 
 // Meet tells the other nodes of the store of this one, and follows them.
 func (n *Node) Meet(ctx context.Context) { n.meet(ctx) }
+
+// TrustClient is how Trust Anchors are asked over HTTP.
+var TrustClient = trustClient

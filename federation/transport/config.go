@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"time"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -61,7 +62,9 @@ type Config struct {
 	DrainTimeout time.Duration
 
 	// MaxHandlers and MaxHandlersPeer bound handlers running at once, in all and for one peer; they are shared as
-	// package fairqueue says, and each peer may have one beyond MaxHandlers. Default 64 and three quarters of that.
+	// package fairqueue says, and each peer may have one beyond MaxHandlers. Default 8 for each processor and three
+	// quarters of that: enough to have one at work while the others wait for a disk. With more, all that a frame passes
+	// through waits behind them for a processor, several times over, and a slot of its own helps a peer little.
 	MaxHandlers, MaxHandlersPeer int
 	// MaxWait is how long a frame waits for a handler. Default 2 s.
 	MaxWait time.Duration
@@ -113,7 +116,7 @@ func (c Config) withDefaults() (Config, []ma.Multiaddr, error) {
 		}
 	}
 	size("MaxFrame", &c.MaxFrame, MaxFrame, 1, MaxFrame)
-	size("MaxHandlers", &c.MaxHandlers, 64, 1, 1<<16)
+	size("MaxHandlers", &c.MaxHandlers, 8*runtime.GOMAXPROCS(0), 1, 1<<16)
 	size("MaxHandlersPeer", &c.MaxHandlersPeer, max(1, c.MaxHandlers*3/4), 1, 1<<16)
 	size("MaxStreamsPeer", &c.MaxStreamsPeer, 64, 8, 256)
 	size("MaxRate", &c.MaxRate, 2000, 1, 1<<24)

@@ -312,7 +312,7 @@ func TestRefusedStreamIsLeftUnread(t *testing.T) {
 			if err != nil {
 				t.Fatalf("reply %q", got)
 			}
-			if after > 600*time.Millisecond || time.Since(began) > 5*time.Second {
+			if after > 3*time.Second || time.Since(began) > 5*time.Second {
 				t.Errorf("told to stay away for %v at 2 frames a second", after)
 			}
 		}

@@ -290,3 +290,23 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 		t.Fatalf("Exchange after the peer is back: %v", err)
 	}
 }
+
+// TestIPv6: a host may be reached over IPv6 alone.
+func TestIPv6(t *testing.T) {
+	m := membership(t, "a", "b")
+	a := start(t, "a", m, nil, nil)
+	for kind, listen := range map[string]string{"quic-v1": "/ip6/::1/udp/0/quic-v1", "tcp": "/ip6/::1/tcp/0"} {
+		t.Run(kind, func(t *testing.T) {
+			cfg := transport.Config{Seed: seed("b"), Listen: []string{listen}, Admit: m.admit}
+			b, err := transport.New(cfg, echoing())
+			if err != nil {
+				t.Skipf("no IPv6 on this machine: %v", err)
+			}
+			defer b.Close()
+			if n := b.Addresses(); len(n) != 1 || !strings.HasPrefix(n[0], "/ip6/::1/") {
+				t.Errorf("addresses %v", n)
+			}
+			ask(t, a, b, b.Addresses(), "over IPv6")
+		})
+	}
+}

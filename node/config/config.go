@@ -51,6 +51,7 @@ type Config struct {
 	KEK          KEK       // kek, optional: how long a key is kept that old backups need
 	Backup       Backup    // backup, optional: where the node itself keeps its key escrow
 	Policy       Policy    // policy, required
+	Limits       Limits    // limits, optional: what other members may cost the node
 	Log          Log       // log, optional
 	Recovery     Recovery  // recovery, optional
 }
@@ -71,6 +72,7 @@ type Trust struct {
 	Staleness     time.Duration     // trust.staleness, default none, 1m to 720h: how long a chain is used that cannot be resolved anew, if it does not run out before; too short makes an anchor's outage everybody's
 	Marks         []string          // trust.marks, default none: files with one Trust Mark each that the node publishes
 	MarkStaleness time.Duration     // trust.mark_staleness, default 6h, 1m to 720h: how long an issuer's last word on a Trust Mark is good for; a revoked mark counts up to this long
+	Proxy         string            // trust.proxy, default none: proxy of the requests to Trust Anchors over HTTP, an http, https, socks5 or socks5h URL
 	Locations     map[string]string // trust.locations, default none: Entity Identifier to the base URL where it is really reached
 }
 
@@ -155,6 +157,15 @@ func FileStem(entityID string) string {
 		return '-'
 	}, strings.TrimPrefix(entityID, "https://"))
 	return name[:min(len(name), 200)]
+}
+
+// Limits bound what other members may cost the node; what is beyond is answered `overloaded` with a time to come again.
+// Zero is the default of package federation/transport.
+type Limits struct {
+	Handlers int // limits.handlers, default 8 for each processor, 1 to 4096: frames worked on at once, shared fairly among members
+	Rate     int // limits.rate, default 2000, 1 to 1000000: frames of one member a second; too low refuses its officers
+	Bytes    int // limits.bytes, default 16 MiB, 1 KiB to 4 GiB: bytes of one member's frames a second; the largest frame has 256 KiB
+	Memory   int // limits.memory, default 128 MiB, 16 MiB to 1 TiB: what connections keep; too low refuses connections and streams
 }
 
 // Log says how much is logged.

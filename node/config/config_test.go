@@ -333,7 +333,7 @@ func ExampleParse() {
 func TestMisplacedKeys(t *testing.T) {
 	const nonsense = "qqqqqqqqqqqq"
 	checked := 0
-	for _, section := range []string{"", "listen", "trust", "store", "pseudonym", "policy", "recovery", "log"} {
+	for _, section := range []string{"", "listen", "trust", "store", "pseudonym", "policy", "recovery", "limits", "log"} {
 		src := nonsense + ": x\n"
 		if section != "" {
 			src = section + ": {" + nonsense + ": x}\n"
@@ -353,8 +353,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 33 {
-		t.Errorf("checked %d keys, want 33", checked)
+	if checked != 39 {
+		t.Errorf("checked %d keys, want 39", checked)
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -51,6 +52,14 @@ func (w *walker) config(root *yaml.Node) Config {
 			w.mapping(n, path,
 				entry{"checkpoint_file", false, w.intoPath(&c.Recovery.CheckpointFile)},
 				entry{"operators", false, w.paths(&c.Recovery.Operators)},
+			)
+		}},
+		entry{"limits", false, func(n *yaml.Node, path string) {
+			w.mapping(n, path,
+				entry{"handlers", false, w.number(&c.Limits.Handlers, 1, 4096)},
+				entry{"rate", false, w.number(&c.Limits.Rate, 1, 1_000_000)},
+				entry{"bytes", false, w.number(&c.Limits.Bytes, 1<<10, 1<<32)},
+				entry{"memory", false, w.number(&c.Limits.Memory, 16<<20, 1<<40)},
 			)
 		}},
 		entry{"log", false, func(n *yaml.Node, path string) {
@@ -141,6 +150,7 @@ func (w *walker) trust(n *yaml.Node, path string, t *Trust) {
 		entry{"staleness", false, w.intoStaleness(&t.Staleness)},
 		entry{"marks", false, w.paths(&t.Marks)},
 		entry{"mark_staleness", false, w.intoStaleness(&t.MarkStaleness)},
+		entry{"proxy", false, w.into(&t.Proxy, ruleProxy)},
 		entry{"locations", false, func(n *yaml.Node, path string) { t.Locations = w.locations(n, path) }},
 	)
 }
@@ -196,6 +206,21 @@ func (w *walker) addresses(to *[]string, rule func(string) (string, string)) fun
 			out = append(out, s)
 		})
 		*to = out
+	}
+}
+
+// number reads a whole number from least to most into a field; a refused value leaves the field as it is.
+func (w *walker) number(to *int, least, most int) func(*yaml.Node, string) {
+	return func(n *yaml.Node, path string) {
+		if !w.kind(n, yaml.ScalarNode, path, "a whole number") {
+			return
+		}
+		v, err := strconv.Atoi(n.Value)
+		if n.ShortTag() != "!!int" || err != nil || v < least || v > most {
+			w.add(n, path, "", "%s must be a whole number from %d to %d", path, least, most)
+			return
+		}
+		*to = v
 	}
 }
 

@@ -109,6 +109,7 @@ func (c Config) render() []byte {
 	p.sequence("  ", "calibrations", c.Policy.Calibrations, "finger.calibration.json")
 	p.line("")
 	c.renderRecovery(&p)
+	c.renderLimits(&p)
 	p.line("log:")
 	p.line("  # debug, info, warn or error. No level logs subject data.")
 	p.line("  level: %s", scalar(cmp.Or(c.Log.Level, defaultLevel)))
@@ -129,6 +130,28 @@ func (c Config) renderListen(p *page) {
 	p.line("  api: %s", scalar(cmp.Or(c.Listen.API, DefaultAPI)))
 	p.line("  # Serves the Entity Configuration (/.well-known/openid-federation); left out, this node serves none.")
 	p.field("  ", "federation", c.Listen.Federation, `"127.0.0.1:7444"`)
+	p.line("")
+}
+
+func (c Config) renderLimits(p *page) {
+	l, comment := c.Limits, ""
+	if l == (Limits{}) {
+		comment = "# "
+	}
+	number := func(key string, v, example int) {
+		if v == 0 {
+			p.line("  # %s: %d", key, example)
+			return
+		}
+		p.line("  %s: %d", key, v)
+	}
+	p.line("%slimits:", comment)
+	p.line("  # What other members may cost: frames worked on at once (8 for each processor), and of one member frames and")
+	p.line("  # bytes a second. What is beyond is told when to come again. And the bytes that connections keep.")
+	number("handlers", l.Handlers, 16)
+	number("rate", l.Rate, 2000)
+	number("bytes", l.Bytes, 16<<20)
+	number("memory", l.Memory, 128<<20)
 	p.line("")
 }
 
@@ -222,6 +245,8 @@ func (c Config) renderTrust(p *page) {
 	p.sequence("  ", "marks", c.Trust.Marks, "audited.jwt")
 	p.line("  # How long an issuer's last word on another's Trust Mark is good for, 1m to 720h.")
 	p.line("  mark_staleness: %s", duration(cmp.Or(c.Trust.MarkStaleness, defaultMarkStaleness)))
+	p.line("  # Proxy of the requests to Trust Anchors over HTTP: an http, https, socks5 or socks5h URL.")
+	p.field("  ", "proxy", c.Trust.Proxy, "socks5h://127.0.0.1:1080")
 	p.line("  # Where entities are reached whose Entity Identifier is not their address.")
 	if len(c.Trust.Locations) == 0 {
 		p.line("  # locations: {https://node.example.gov: https://10.0.0.5:8443}")

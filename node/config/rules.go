@@ -59,6 +59,15 @@ func ruleAnchorLocation(s string) (message, hint string) {
 	return "", ""
 }
 
+// ruleProxy accepts what net/http can go through. What travels is signed, and TLS goes through the proxy unopened.
+func ruleProxy(s string) (message, hint string) {
+	u, wrong := parseURL(s)
+	if wrong == "" && !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+		wrong = "must be an http, https, socks5 or socks5h URL"
+	}
+	return wrong, ""
+}
+
 func parseURL(s string) (*url.URL, string) {
 	u, err := url.Parse(s)
 	switch {

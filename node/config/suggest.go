@@ -9,15 +9,16 @@ import (
 // sections says where a key belongs that somebody put elsewhere.
 func sections() map[string][]string {
 	return map[string][]string{
-		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "log"},
+		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "limits", "log"},
 		"listen":    {"libp2p", "advertise", "api", "federation"},
-		"trust":     {"anchors", "refresh", "superiors", "staleness", "marks", "mark_staleness", "locations"},
+		"trust":     {"anchors", "refresh", "superiors", "staleness", "marks", "mark_staleness", "proxy", "locations"},
 		"store":     {"engine", "dsn_file"},
 		"pseudonym": {"keystore", "holders"},
 		"kek":       {"retention"},
 		"backup":    {"escrow_file", "escrow_recipients"},
 		"policy":    {"law", "calibrations"},
 		"recovery":  {"checkpoint_file", "operators"},
+		"limits":    {"handlers", "rate", "bytes", "memory"},
 		"log":       {"level"},
 	}
 }
@@ -40,7 +41,7 @@ func near(key string, known []string) string {
 // known here.
 func misplaced(key, path string, known []string) (hint string, elsewhere bool) {
 	places := sections()
-	for _, section := range []string{"", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "log"} {
+	for _, section := range []string{"", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "limits", "log"} {
 		if section == path || !slices.Contains(places[section], key) {
 			continue
 		}

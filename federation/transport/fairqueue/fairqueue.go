@@ -66,6 +66,7 @@ type peer struct {
 	used     time.Duration // slot time it has had, on the queue's clock
 	requests bucket
 	bytes    bucket
+	told     bucket        // what its refusals have been promised, below zero
 	held     time.Duration // mean time that it holds a slot
 }
 
@@ -143,7 +144,7 @@ func (q *Queue[K]) peerLocked(key K, now time.Time) *peer {
 			delete(q.peers, k)
 		}
 	}
-	p := &peer{requests: bucket{max(1, q.limits.Rate), now}, bytes: bucket{q.limits.Bytes, now}}
+	p := &peer{requests: bucket{max(1, q.limits.Rate), now}, bytes: bucket{q.limits.Bytes, now}, told: bucket{0, now}}
 	q.peers[key] = p
 	return p
 }
@@ -154,14 +155,32 @@ func (q *Queue[K]) spendLocked(p *peer, now time.Time, size int) *Refusal {
 	p.bytes.fill(now, q.limits.Bytes, q.limits.Bytes)
 	// A request larger than the whole budget passes when the budget is whole, and is owed.
 	if d := p.requests.missing(1, q.limits.Rate); d > 0 {
-		return &Refusal{Rate, d}
+		return &Refusal{Rate, d + p.queueLocked(now, q.limits.Rate)}
 	}
 	if d := p.bytes.missing(min(float64(size), q.limits.Bytes), q.limits.Bytes); d > 0 {
-		return &Refusal{Bytes, d}
+		return &Refusal{Bytes, d + p.queueLocked(now, q.limits.Rate)}
 	}
 	p.requests.left--
 	p.bytes.left -= float64(size)
 	return nil
+}
+
+// maxQueue bounds how far ahead a refusal sends a request, and promisesPerToken how many of those who are refused come
+// again and are refused once more: without, everyone would come for the same token.
+const (
+	maxQueue         = 5 * time.Second
+	promisesPerToken = 0.5
+)
+
+// queueLocked is for how long others who were refused have been sent away already.
+func (p *peer) queueLocked(now time.Time, rate float64) time.Duration {
+	rate *= promisesPerToken
+	p.told.fill(now, rate, 0)
+	d := min(time.Duration(-p.told.left/rate*float64(time.Second)), maxQueue)
+	if d < maxQueue {
+		p.told.left--
+	}
+	return d
 }
 
 // patienceLocked estimates when what the peer has waiting now will have begun.

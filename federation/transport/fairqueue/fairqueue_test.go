@@ -115,6 +115,38 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
+// TestRefusedAreSpread: many who ask at once are not all sent to the same moment.
+func TestRefusedAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limits()
+		l.Rate = 10
+		q := fairqueue.New[string](l)
+		var last time.Duration
+		for i := range 60 {
+			ticket, refused := q.Acquire(t.Context(), "p", 1)
+			if refused == nil {
+				ticket.Release()
+				continue
+			}
+			if i > 11 && refused.After <= last && last < 5*time.Second {
+				t.Fatalf("refusal %d: after %v, the one before after %v", i, refused.After, last)
+			}
+			last = refused.After
+		}
+		if last < 5*time.Second || last > 6*time.Second {
+			t.Errorf("the last is sent away for %v, want 5 s and its token", last)
+		}
+		time.Sleep(10 * time.Second)
+		for range 10 {
+			if ticket, refused := q.Acquire(t.Context(), "p", 1); refused != nil {
+				t.Fatalf("refused when the budget is whole: %+v", refused)
+			} else {
+				ticket.Release()
+			}
+		}
+	})
+}
+
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limits()
