@@ -198,10 +198,10 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 	return files, nil
 }
 
-// OpenRestored opens the gallery of a restored folder, which authenticates what it
-// holds under the node's keys, and returns the number of subjects. It changes nothing
-// that a node would serve.
-func OpenRestored(dir string, roots Roots) (subjects int64, err error) {
+// OpenRestored opens the gallery of a restored folder, reads everybody in it with the
+// node's keys, and returns the number of subjects: [gallery.ErrDamaged] when somebody
+// cannot be read. It changes nothing that a node would serve.
+func OpenRestored(ctx context.Context, dir string, roots Roots) (subjects int64, err error) {
 	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
 	if err != nil {
 		return 0, err
@@ -220,7 +220,16 @@ func OpenRestored(dir string, roots Roots) (subjects int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return g.Subjects(), g.Close()
+	subjects = g.Subjects()
+	r, err := g.Fsck(ctx, nil)
+	if err = errors.Join(err, g.Close()); err == nil && !r.Sound() {
+		unread := make(map[string]bool) // by handle: one may have several damaged records
+		for _, d := range r.Damaged {
+			unread[d.Subject] = true
+		}
+		err = fmt.Errorf("reading gallery: %w: of %d subjects %d cannot be read whole", gallery.ErrDamaged, subjects, len(unread))
+	}
+	return subjects, err
 }
 
 // writeTokens writes the files of the API tokens where there are none, as in a folder

@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/keys"
@@ -77,6 +78,21 @@ type Initialised struct {
 // ErrNoLaw: a node cannot be made without a law.
 var ErrNoLaw = errors.New("no law file was given, and there is no built-in law for")
 
+// ErrLeft: a file outside of a node's folder is there, of a node whose folder is not. Under
+// new keys nothing goes on from it.
+var ErrLeft = errors.New("it is left of an earlier node of this name")
+
+// nothingLeft refuses files outside of the folder of a node that is to be made.
+func nothingLeft(checkpoint string) error {
+	erasures, tally := gallery.OutsideFiles(checkpoint)
+	for _, path := range []string{checkpoint, erasures, tally} {
+		if _, err := os.Lstat(path); path != "" && err == nil {
+			return fmt.Errorf("%s: %w", path, ErrLeft)
+		}
+	}
+	return nil
+}
+
 // Init makes a node's folder. It refuses a folder that holds a node already and
 // leaves nothing behind that Open would accept when it fails half-way.
 func Init(o InitOptions) (Initialised, error) {
@@ -88,6 +104,9 @@ func Init(o InitOptions) (Initialised, error) {
 	}
 	cfg, law, err := o.config()
 	if err != nil {
+		return Initialised{}, fmt.Errorf("making node: %w", err)
+	}
+	if err := nothingLeft(cfg.Recovery.CheckpointFile); err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {

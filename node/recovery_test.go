@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func openRestored(t *testing.T, dir string) (int64, error) {
 	t.Helper()
 	root := openRoot(t, dir)
 	defer root.Wipe()
-	return node.OpenRestored(dir, node.Roots{Node: root})
+	return node.OpenRestored(context.Background(), dir, node.Roots{Node: root})
 }
 
 // TestRestoreErasesAgain: who was erased after the backup is not served out of it.

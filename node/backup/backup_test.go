@@ -92,11 +92,40 @@ func openRestored(dir, passphrase string) (int64, error) {
 		return 0, err
 	}
 	defer root.Wipe()
-	return node.OpenRestored(dir, node.Roots{Node: root})
+	return node.OpenRestored(context.Background(), dir, node.Roots{Node: root})
 }
 
 func (w world) check(file string, id int) (*backup.Checked, error) {
 	return backup.Check(context.Background(), file, []age.Identity{w.identities[id]}, "", nil)
+}
+
+// TestUnreadable: a gallery that opens, and of which nobody can be read with the keys that
+// go with it, is not sound.
+func TestUnreadable(t *testing.T) {
+	w := newWorld(t)
+	c, err := w.check(w.file, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := filepath.Join(t.TempDir(), "made")
+	if err := c.Restore(t.Context(), made, w.open(t, 0), nil); err != nil {
+		t.Fatal(err)
+	}
+	root, err := node.OpenRoot(made, []byte(passphrase), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Wipe()
+	err = custody.UpdateKeystore(filepath.Join(made, "keystore.json"), root, func(secrets map[string][]byte) error {
+		secrets["kek/1"] = bytes.Repeat([]byte{1}, 32)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := openRestored(made, passphrase); !errors.Is(err, gallery.ErrDamaged) || !strings.Contains(err.Error(), "of 3 subjects 3 ") {
+		t.Errorf("%d subjects, %v; want ErrDamaged", n, err)
+	}
 }
 
 // TestRestore: either recipient gets back everything, and without the passphrase

@@ -107,6 +107,7 @@ func (a *app) makeAnchor(dir string, s anchorFile, location, passphraseFile stri
 	if err != nil {
 		return err
 	}
+	a.warnShort(pass)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
 	}

@@ -132,8 +132,8 @@ func (a *app) backupVerify() *cobra.Command {
 		Long: `Reads the file whole, checks the signed manifest before anything is written, makes the
 node's folder below the system's temporary one ($TMPDIR), and recomputes the ledger from
 its entries. With --keys it says whether the key escrow holds what the backup needs, and
-with what opens the root key besides it opens the gallery with these keys. Then the folder
-is removed. A flipped bit gives exit code 9 and the part it is in, a backup whose keys were
+with what opens the root key besides it opens the gallery and reads everybody in it with
+these keys. Then the folder is removed. A flipped bit gives exit code 9 and the part it is in, a backup whose keys were
 destroyed exit code 5 and which. Without --entity-configuration the keys to verify with come
 from the backup itself: that it is whole is then sure, whose it is not.`,
 		Example: `  tamga backup verify kaz.tamga-backup --identity-file identity.txt
@@ -174,7 +174,7 @@ func (a *app) verifyBackup(ctx context.Context, file string, f readFlags, from r
 	result.Keys, result.Ledger.By = f.keys, "recomputed"
 	switch {
 	case opens:
-		if err := a.openVerified(dir, from, c.Manifest); err != nil {
+		if err := a.openVerified(ctx, dir, from, c.Manifest); err != nil {
 			return err
 		}
 		result.Gallery = "opened"
@@ -186,14 +186,14 @@ func (a *app) verifyBackup(ctx context.Context, file string, f readFlags, from r
 	return a.emit(result, append(rows, [2]string{"verified", "manifest, every part, ledger recomputed"}, [2]string{"gallery", result.Gallery}))
 }
 
-// openVerified opens the gallery of a restored folder and counts.
-func (a *app) openVerified(dir string, from rootFlags, m backup.Manifest) error {
+// openVerified opens the gallery of a restored folder, reads it and counts.
+func (a *app) openVerified(ctx context.Context, dir string, from rootFlags, m backup.Manifest) error {
 	roots, err := a.openRoots(dir, from)
 	if err != nil {
 		return err
 	}
 	defer roots.Wipe()
-	subjects, err := node.OpenRestored(dir, roots)
+	subjects, err := node.OpenRestored(ctx, dir, roots)
 	if err != nil {
 		return err
 	}

@@ -139,6 +139,7 @@ func (a *app) changePassphrase(dir string, from rootFlags, newFile string) error
 		return err
 	}
 	defer clear(fresh)
+	a.warnShort(fresh)
 	if err := custody.Protect(node.RootFile(dir), root, custody.Passphrase(fresh, custody.DefaultParams())); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"path/filepath"
 
@@ -40,6 +41,10 @@ func (a *app) openSink(ctx context.Context, i importFlags) (enrol.Sink, func() e
 func (a *app) running(ctx context.Context, n nodeFlags) (*client, error) {
 	n.operator = true
 	cl, err := n.client()
+	if at, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) && n.tokenFile == "" &&
+		filepath.Base(at.Path) == node.EnrolTokenFile {
+		return nil, nil // a restored folder: a node that runs has written its tokens
+	}
 	if err != nil {
 		return nil, err
 	}

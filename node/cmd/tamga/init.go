@@ -116,6 +116,10 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 	}
 	o.Custody, o.Now = custody.DefaultParams(), time.Now
 	made, err := node.Init(o)
+	if errors.Is(err, node.ErrLeft) {
+		return &failure{exit: exitFailure, code: protocol.CodeExists, err: err,
+			hint: "restore that node from its backup, or, where it is given up, move the file away: peers may still hold its receipts. Nothing was made"}
+	}
 	if errors.Is(err, os.ErrExist) {
 		return &failure{exit: exitFailure, code: protocol.CodeExists, err: err, hint: "use another --dir; nothing was changed"}
 	}
@@ -149,6 +153,7 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 func (a *app) initCustody(o *node.InitOptions, planFile string, from secretFlags) (err error) {
 	if planFile == "" && o.Shares == "" {
 		o.Passphrase, err = a.secret(from, "Passphrase for the new root key")
+		a.warnShort(o.Passphrase)
 		return err
 	}
 	if planFile == "" || o.Shares == "" || a.given(from) {

@@ -155,6 +155,19 @@ func (a *app) secret(s secretFlags, prompt string) ([]byte, error) {
 	return a.passphrase(s.file, prompt)
 }
 
+// shortPassphrase is the least length of a password that is the only factor: NIST SP
+// 800-63B-4, section 3.1.1.2.
+const shortPassphrase = 15
+
+// warnShort says that a new passphrase is short. It is the operator's to choose: keys of a
+// trial need no long one.
+func (a *app) warnShort(pass []byte) {
+	if n := utf8.RuneCount(pass); n > 0 && n < shortPassphrase {
+		a.say("warning: the passphrase has %d characters: who has a copy of the file guesses short ones. Take %d or more, such as five random words",
+			n, shortPassphrase)
+	}
+}
+
 // passphrase reads a secret from a file, from stdin ("-"), or at a terminal.
 func (a *app) passphrase(file, prompt string) ([]byte, error) {
 	switch {

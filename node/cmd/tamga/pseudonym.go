@@ -162,6 +162,7 @@ func (a *app) readKeystore(k keystoreFlags) (o node.PseudonymKeystore, err error
 	}
 	if k.plan == "" && k.shares == "" {
 		o.Passphrase, err = a.secret(k.pass, "Passphrase for the pseudonym keystore")
+		a.warnShort(o.Passphrase)
 		return o, err
 	}
 	if k.plan == "" || k.shares == "" || a.given(k.pass) {

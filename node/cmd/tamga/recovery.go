@@ -94,6 +94,7 @@ func (a *app) makeOperator(dir, passphraseFile string) error {
 		return err
 	}
 	defer clear(pass)
+	a.warnShort(pass)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making operator: %w", err)
 	}
