@@ -56,7 +56,9 @@ func TestManyAtOnceShareAConnection(t *testing.T) {
 			gate.Wait()
 			return frame, nil
 		}
-		room := func(c *transport.Config) { c.MaxHandlers, c.MaxHandlersPeer, c.MaxStreamsPeer, c.MaxMemory = 64, 64, 128, 256<<20 }
+		room := func(c *transport.Config) {
+			c.MaxHandlers, c.MaxHandlersPeer, c.MaxStreamsPeer, c.MaxMemory = 64, 64, 128, 256<<20
+		}
 		a := start(t, "a", m, nil, room)
 		b := start(t, "b", m, map[string]transport.Handler{transport.ProtocolQuery: wait}, room)
 		var wg sync.WaitGroup
