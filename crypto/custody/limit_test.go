@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,6 +86,22 @@ func TestLimitOtherErrors(t *testing.T) {
 	}
 	if _, err := custody.Limit(path, start, wrong); !errors.Is(err, custody.ErrFormat) {
 		t.Errorf("with a malformed count: %v, want ErrFormat", err)
+	}
+}
+
+// readOnlyDisk takes no writes.
+type readOnlyDisk struct{ custody.OSDisk }
+
+func (readOnlyDisk) Sync(*os.File) error { return &os.PathError{Op: "sync", Err: syscall.EROFS} }
+
+// TestLimitReadOnly: a disk that takes no writes can be looked at, by who has the passphrase.
+func TestLimitReadOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "root.key")
+	if _, err := custody.LimitOn(readOnlyDisk{}, path, start, func() (custody.Root, error) { return custody.Root{}, nil }); err != nil {
+		t.Errorf("the right passphrase: %v", err)
+	}
+	if _, err := custody.LimitOn(readOnlyDisk{}, path, start, wrong); !errors.Is(err, custody.ErrPassphrase) {
+		t.Errorf("a wrong one: %v, want ErrPassphrase", err)
 	}
 }
 
