@@ -111,6 +111,7 @@ func (n *Node) RenewTemplates(ctx context.Context) (Renewal, error) {
 		}
 		if err != nil {
 			n.renewals.mu.Unlock()
+			n.log.WarnContext(ctx, "templates not renewed", slog.String("cause", err.Error()))
 			return Renewal{}, fmt.Errorf("renewing templates: %w", err)
 		}
 		n.renewals.state = Renewal{State: RenewalRunning, Generation: generation, Resumed: resumed}

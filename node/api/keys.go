@@ -106,6 +106,8 @@ func keyCode(err error) protocol.Code {
 		return protocol.CodeStoreDamaged
 	case errors.Is(err, custody.ErrBusy):
 		return protocol.CodeStoreLocked
+	case errors.Is(err, custody.ErrRoot):
+		return protocol.CodeCustody
 	}
 	return protocol.Code(ofStore(err, "").Code)
 }

@@ -53,6 +53,9 @@ func (s *service) renew(ctx context.Context, _ *struct{}) (*renewalOutput, error
 	case err == nil:
 	case errors.Is(err, custody.ErrBusy):
 		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeStoreLocked, "Another command is changing the keystore. Nothing was begun.")
+	case errors.Is(err, custody.ErrRoot):
+		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeCustody,
+			"The root key that the node holds does not open the keystore: it was replaced, or the keystore was. Start the node anew, or put the keystore back.")
 	case protocol.CodeOf(err) == protocol.CodeLedgerUnavailable:
 		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeLedgerUnavailable, "Nothing was begun.")
 	default:

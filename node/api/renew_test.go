@@ -39,6 +39,7 @@ func TestRenewal(t *testing.T) {
 		state  string // the code in the state
 	}{
 		{custody.ErrBusy, 503, "TMG-STO-0001", "TMG-STO-0001"},
+		{custody.ErrRoot, 503, "TMG-CUS-0001", "TMG-CUS-0001"},
 		{&protocol.Fault{Code: protocol.CodeLedgerUnavailable}, 503, string(protocol.CodeLedgerUnavailable), "TMG-INT-0001"},
 		{gallery.ErrDamaged, 500, "TMG-INT-0001", "TMG-STO-0002"},
 		{errors.New("CANARY"), 500, "TMG-INT-0001", "TMG-INT-0001"},
