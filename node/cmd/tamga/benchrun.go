@@ -80,7 +80,10 @@ func (a *app) measure(ctx context.Context, b benchFlags, p *pair, dir string) (b
 	frame := make([]byte, r.RequestBytes)
 	binary.BigEndian.PutUint32(frame, uint32(r.ReplyBytes))
 	bare := func(ctx context.Context) error {
-		_, err := p.asker.Exchange(ctx, p.peer, protocolEcho, frame)
+		reply, err := p.asker.Exchange(ctx, p.peer, protocolEcho, frame)
+		if err == nil && len(reply) != r.ReplyBytes {
+			err = errors.New("the echo was refused")
+		}
 		return err
 	}
 	var err error
