@@ -26,7 +26,8 @@ func BenchmarkExchange(b *testing.B) {
 				reply := make([]byte, replySize)
 				answer := func(context.Context, transport.PeerID, []byte) ([]byte, error) { return reply, nil }
 				a := start(b, "a", m, nil, nil)
-				to := start(b, "b", m, map[string]transport.Handler{transport.ProtocolQuery: answer}, nil)
+				to := start(b, "b", m, map[string]transport.Handler{transport.ProtocolQuery: answer},
+					func(c *transport.Config) { c.MaxRate, c.MaxBytes = 1<<24, 1<<32 })
 				addrs, request := only(to, kind), make([]byte, requestSize)
 				measure(b, n, func(int) error {
 					_, err := a.Exchange(b.Context(), to.PeerID(), addrs, transport.ProtocolQuery, request)
