@@ -19,7 +19,7 @@ func trustCases() []Case {
 		{ID: "TMG-CONF-E-002", Title: "of another Entity it says not-found", Negative: true, Requirements: []string{"TMG-E-006"},
 			steps: status("not-found", func(*session) any { return trustRequest("get-entity-configuration", "https://elsewhere.example") }, nil)},
 		{ID: "TMG-CONF-E-003", Title: "an operation that does not exist is malformed", Negative: true, Requirements: []string{"TMG-E-006"},
-			steps: status("malformed", func(s *session) any { return trustRequest("list", s.Target.Entity) }, nil)},
+			steps: status("malformed", func(s *session) any { return trustRequest("get-everything", s.Target.Entity) }, nil)},
 		{ID: "TMG-CONF-E-004", Title: "an encoding that is not deterministic is malformed", Negative: true, Requirements: []string{"TMG-E-006"},
 			steps: status("malformed", own, longForm)},
 		{ID: "TMG-CONF-E-005", Title: "bytes behind the request are malformed", Negative: true, Requirements: []string{"TMG-E-006"},
