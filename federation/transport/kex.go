@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -56,10 +57,22 @@ func (h *Host) Links(to PeerID) []Link {
 // curves remembers what TLS over TCP agreed on: behind a multiplexer, libp2p does not tell.
 type curves struct {
 	mu    sync.Mutex
-	known map[string]tls.CurveID // by both ends' addresses, while the connection lives
+	known map[string]*agreed // by both ends' addresses, while the connection lives
 }
 
-func newCurves() *curves { return &curves{known: map[string]tls.CurveID{}} }
+// agreed is what one connection agreed on.
+type agreed struct{ curve tls.CurveID }
+
+func newCurves() *curves { return &curves{known: map[string]*agreed{}} }
+
+// forget drops what is known of a connection, and not of one that has its addresses now.
+func (c *curves) forget(key string, of *agreed) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known[key] == of {
+		delete(c.known, key)
+	}
+}
 
 // of names the key exchange of a connection.
 func (c *curves) of(conn network.Conn) string {
@@ -80,7 +93,10 @@ func (c *curves) of(conn network.Conn) string {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.known[ends(local, remote)].String()
+	if a := c.known[ends(local, remote)]; a != nil {
+		return a.curve.String()
+	}
+	return ""
 }
 
 func ends(local, remote net.Addr) string { return local.String() + " " + remote.String() }
@@ -111,23 +127,25 @@ func (w watched) watch(c sec.SecureConn, err error) (sec.SecureConn, error) {
 	if !ok {
 		return c, nil // then its exchange has no name, and is no hybrid one
 	}
-	key := ends(c.LocalAddr(), c.RemoteAddr())
+	key, of := ends(c.LocalAddr(), c.RemoteAddr()), &agreed{t.ConnectionState().CurveID}
 	w.curves.mu.Lock()
-	defer w.curves.mu.Unlock()
-	w.curves.known[key] = t.ConnectionState().CurveID
-	return &watchedConn{SecureConn: c, curves: w.curves, key: key}, nil
+	w.curves.known[key] = of
+	w.curves.mu.Unlock()
+	out := &watchedConn{SecureConn: c, curves: w.curves, key: key, of: of}
+	// One that the gate refuses is not closed by libp2p, only what is below it.
+	runtime.AddCleanup(out, func(known *curves) { known.forget(key, of) }, w.curves)
+	return out, nil
 }
 
 type watchedConn struct {
 	sec.SecureConn
 	curves *curves
 	key    string
+	of     *agreed
 }
 
 // Close forgets the connection and closes it.
 func (c *watchedConn) Close() error {
-	c.curves.mu.Lock()
-	delete(c.curves.known, c.key)
-	c.curves.mu.Unlock()
+	c.curves.forget(c.key, c.of)
 	return c.SecureConn.Close()
 }

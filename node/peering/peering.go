@@ -73,6 +73,7 @@ type Peers struct {
 	statements           trust.Source // source, and members over libp2p
 
 	suspended atomic.Bool // this node itself
+	taking    sync.Mutex  // held while a listing is put into force
 	news      chan trust.EntityID
 	wake      chan struct{}
 
@@ -210,12 +211,18 @@ func (p *Peers) poll(ctx context.Context) error {
 	return err
 }
 
-// take puts a newer listing into force.
+// take puts a newer listing into force, or the one that is newer still by now: whoever
+// brings two at once must not have the earlier one be the last.
 func (p *Peers) take(l membership.Listing) {
+	p.taking.Lock()
+	if newest, _, ok := p.keeper.Held(l.Anchor); ok {
+		l = newest
+	}
 	known := len(p.Directory.Members(p.cfg.Now()))
 	dropped := p.Retain(l.Anchor, l.Members)
-	was := p.suspended.Swap(p.selfSuspended())
-	self := p.suspended.Load()
+	self := p.selfSuspended()
+	was := p.suspended.Swap(self)
+	p.taking.Unlock()
 	for _, id := range dropped {
 		cause := "removed"
 		if s, ok := l.Suspension(id); ok {
