@@ -61,7 +61,9 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 		w := walk{d: d, anchor: a, old: old, report: &report, now: now, seen: map[trust.EntityID]bool{a.EntityID: true}, chains: map[trust.EntityID]trust.Chain{}}
 		w.below(ctx, a.EntityID, trust.Chain{})
 		w.addMarks(ctx)
-		candidates = append(candidates, w.found...)
+		// A chain that was verified now goes before one that is kept: who lists an Entity
+		// that it is no superior of must not have its old chain outlive the present one.
+		candidates = append(append(candidates, w.found...), w.kept...)
 		faults = append(faults, w.faults...)
 		dark = dark || w.dark
 	}
@@ -88,8 +90,10 @@ type walk struct {
 	now    time.Time
 
 	chains map[trust.EntityID]trust.Chain // of those that were resolved
-	seen   map[trust.EntityID]bool        // asked about, so that no graph leads round in it
+	seen   map[trust.EntityID]bool        // resolved or kept, so that no graph leads round in it
+	asked  int
 	found  []*entry
+	kept   []*entry
 	faults []error
 	dark   bool // whether there may be members that nothing was found out about
 }
@@ -112,14 +116,16 @@ func (w *walk) below(ctx context.Context, superior trust.EntityID, chain trust.C
 		return
 	}
 	ids = slices.DeleteFunc(ids, func(id trust.EntityID) bool { return w.seen[id] })
-	if len(w.seen)+len(ids) > maxWalk {
+	if w.asked += len(ids); w.asked > maxWalk {
 		w.faults = append(w.faults, fmt.Errorf("more than %d Entities below %q", maxWalk, w.anchor.EntityID.Clip()))
 		w.report.Unreachable = append(w.report.Unreachable, superior)
 		w.keep(superior)
 		return
 	}
 	for _, r := range w.resolveAll(ctx, superior, chain, ids) {
-		w.seen[r.id] = true
+		if r.chain.Leaf != "" { // else another may be its superior
+			w.seen[r.id] = true
+		}
 		w.settle(ctx, r)
 	}
 }
@@ -219,15 +225,15 @@ func (w *walk) settle(ctx context.Context, r resolution) {
 		return // an Intermediate or another kind of Entity; not ours to list
 	}
 	w.report.Failures[r.id] = r.err
-	known := len(w.found)
+	known := len(w.kept)
 	for _, e := range w.old.all() {
 		if e.node.EntityID == r.id && e.anchor == w.anchor.EntityID {
 			w.report.Kept = append(w.report.Kept, r.id)
-			w.found = append(w.found, e)
+			w.kept = append(w.kept, e)
 		}
 	}
 	// Nothing is known of it: there may be members below it.
-	w.dark = w.dark || (known == len(w.found) && errors.Is(r.err, trust.ErrUndetermined))
+	w.dark = w.dark || (known == len(w.kept) && errors.Is(r.err, trust.ErrUndetermined))
 }
 
 // keep keeps what is known of the members below a superior that cannot be asked.
@@ -235,7 +241,7 @@ func (w *walk) keep(superior trust.EntityID) {
 	for _, e := range w.old.all() {
 		if e.anchor == w.anchor.EntityID && !w.seen[e.node.EntityID] && slices.Contains(e.superiors, superior) {
 			w.seen[e.node.EntityID] = true
-			w.found = append(w.found, e)
+			w.kept = append(w.kept, e)
 			w.report.Kept = append(w.report.Kept, e.node.EntityID)
 		}
 	}
