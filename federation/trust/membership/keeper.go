@@ -151,6 +151,10 @@ func (k *Keeper) Offer(n Notice, now time.Time) (_ Listing, newer bool, err erro
 		return Listing{}, false, errors.New("taking over listing: issued in the future; compare the clocks")
 	}
 	h, known := k.held[l.Anchor]
+	if known && s.IssuedAt().Before(issued(h.notice)) {
+		// An earlier one may name a key that the Trust Anchor has withdrawn since.
+		return h.listing, false, nil
+	}
 	newer = !known || l.after(h.listing, n, h.notice)
 	if !newer && !(l.Sequence == h.listing.Sequence && n.Listing == h.notice.Listing && s.IssuedAt().After(issued(h.notice))) {
 		return h.listing, false, nil
