@@ -335,8 +335,30 @@ func TestRollover(t *testing.T) {
 	}
 	step("next", anchorID) // activated
 	follow(running)
+	activated, err := w.authority.Configuration()
+	if err != nil {
+		t.Fatal(err)
+	}
 	step("next") // retired
 	follow(running)
+	// Who has the old key signs a later listing, behind the configuration that named both.
+	thief := newWorld(t, "KAZ")
+	thief.now = w.now
+	for _, country := range []string{"RUS", "BLR", "CHN", "AFG", "TKM", "MNG"} {
+		thief.enroll(t, country)
+		thief.publish(t, dir+"-thief")
+	}
+	b, err := os.ReadFile(filepath.Join(dir+"-thief", membership.WellKnown))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stolen, err := membership.ParseBundle(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, newer, err := running.keeper.Offer(membership.Notice{Configuration: activated, Listing: stolen.Listing}, w.now); newer || len(l.Members) != 1 {
+		t.Errorf("a listing under a withdrawn key was taken over: %v", err)
+	}
 	if keysNow(running) != 1 || len(running.directory.Members(w.now)) != 1 {
 		t.Errorf("%d keys, %d members", keysNow(running), len(running.directory.Members(w.now)))
 	}
