@@ -23,6 +23,9 @@ type Undone struct {
 // undoPage is how many subjects are looked at in one read of the store.
 const undoPage = 1024
 
+// maxEntry is more than a row of the list of erasures takes.
+const maxEntry = erasure.Size + 16
+
 // Undo takes back what enrolments under batch added: records, absences and holder
 // keys. A subject of whom nothing is left loses keyring and key. Everything that other
 // batches brought stays. It goes on while others enrol; run again after an error it
@@ -97,9 +100,10 @@ func (g *Gallery) undoInTurn(batch string, page []pseudonym.Pseudonym, total *Un
 			done, taken = Undone{}, 0
 			var gone []erasure.Entry
 			for _, p := range page {
-				if b.Size()+maxKeyring > maxCommit {
+				if b.Size()+maxKeyring+len(gone)*maxEntry > maxCommit {
 					break
 				}
+				former := g.former(b.Txn, p) // an older copy has the subject under one of those
 				whole, err := g.remove(b, p, batch, &done)
 				if err != nil {
 					return err
@@ -107,7 +111,7 @@ func (g *Gallery) undoInTurn(batch string, page []pseudonym.Pseudonym, total *Un
 				if taken++; !whole {
 					continue
 				}
-				for _, p := range append(g.former(b.Txn, p), p) {
+				for _, p := range append(former, p) {
 					gone = append(gone, erasure.Entry{Commit: b.Commit(), Subject: p})
 				}
 			}

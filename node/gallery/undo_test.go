@@ -88,11 +88,12 @@ func TestUndo(t *testing.T) {
 // alone brought is there again, also under the name of before another key.
 func TestUndoIsFinal(t *testing.T) {
 	dir, old := newDir(t), newDir(t)
-	g := openGallery(t, dir)
+	g := openNamed(t, dir, nameKeys(t, 1, 1))
 	enrol(t, g, of("first", small("A")), of("second", small("B")), of("second", small("C")))
 	closeGallery(t, g)
 	copyFolder(t, dir, old)
-	g = openGallery(t, dir)
+	g = openNamed(t, dir, nameKeys(t, 2, 1, 2))
+	rename(t, g, 3)
 	if done, err := g.Undo(t.Context(), "second"); err != nil || done.Subjects != 2 {
 		t.Fatalf("%+v, %v", done, err)
 	}
@@ -102,7 +103,8 @@ func TestUndoIsFinal(t *testing.T) {
 		t.Fatal(err)
 	}
 	copyFolder(t, old, dir)
-	g = openGallery(t, dir)
+	g = openNamed(t, dir, nameKeys(t, 2, 1, 2))
+	rename(t, g, 1)
 	check(t, g, small("A"))
 	for _, name := range []string{"B", "C"} {
 		if h, err := look(g, small(name).Subject, "finger"); err != nil || h.known {
