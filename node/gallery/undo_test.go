@@ -143,3 +143,33 @@ func (d *dying) Err() error {
 	}
 	return nil
 }
+
+// TestUndoneInBulk puts back a gallery from before more people were erased than one
+// commit of the store takes.
+func TestUndoneInBulk(t *testing.T) {
+	dir, old := newDir(t), newDir(t)
+	g := openGallery(t, dir)
+	const people = 9000
+	var all []gallery.Enrolment
+	for i := range people {
+		all = append(all, of("b", small(fmt.Sprintf("A%d", i))))
+	}
+	enrol(t, g, all...)
+	enrol(t, g, small("stays"))
+	closeGallery(t, g)
+	copyFolder(t, dir, old)
+	g = openGallery(t, dir)
+	if done, err := g.Undo(t.Context(), "b"); err != nil || done.Subjects != people {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	closeGallery(t, g)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	copyFolder(t, old, dir)
+	g = openGallery(t, dir)
+	if g.Subjects() != 1 {
+		t.Errorf("%d subjects, want 1", g.Subjects())
+	}
+	check(t, g, small("stays"))
+}

@@ -50,25 +50,58 @@ func (l *Line) MeetLists() error {
 	return errors.Join(l.erased.Learn(0), l.copied.Follow(l.erased))
 }
 
+// maxShared bounds the entries that one commit carries out: with their records they stay
+// inside what a transaction of the store takes.
+const maxShared = 256
+
 // shareErasures makes the list of erasures beside the folder and the one in the store
-// the same, as a bundle of its own. What the store has is taken over; what only
-// this gallery has, because its commit failed or the store was put back to an earlier
-// state, is listed again and carried out. A subject that a later commit enrolled, when
+// the same, as bundles of their own: this is the next of them. What the store has is taken
+// over; what only this gallery has, because its commit failed or the store was put back to an
+// earlier state, is listed again and carried out. A subject that a later commit enrolled, when
 // nobody was enrolled under its pseudonym, stays. Afterwards commit numbers go on above
-// those of the list, so that this stays true.
+// those of the list, so that this stays true. As long as the store has fewer entries the
+// lists differ, also past a crash.
 func (l *Line) shareErasures(b *Bundle) error {
 	stored := b.tally.Erasures
 	common, err := l.commonErasures(b.Txn, stored)
 	if err != nil {
 		return store.Damaged("reading the list of erasures", err)
 	}
+	if common < stored {
+		if err := l.takeErasures(b.Txn, common, stored); err != nil {
+			return err
+		}
+	}
+	for i := stored; i < min(l.erased.Len(), stored+maxShared); i++ {
+		x, entry, err := l.erased.At(i)
+		if err != nil {
+			return err
+		}
+		if err := b.Set(Write{Key: ErasureRow(i), Value: entry}); err != nil {
+			return err
+		}
+		b.tally.Commit = max(b.tally.Commit, x.Commit+1)
+		if err := l.rules.EraseAgain(b, x); err != nil {
+			return err
+		}
+		if b.tally.Last, err = erasure.TagOf(entry); err != nil {
+			return err
+		}
+		b.tally.Erasures = i + 1
+	}
+	return nil
+}
+
+// takeErasures puts the entries that the store has from common on into the list beside the
+// folder, and those that only that has behind them.
+func (l *Line) takeErasures(txn store.Reader, common, stored uint64) error {
 	var own []erasure.Entry
 	if err := l.erased.From(common, func(x erasure.Entry) error { own = append(own, x); return nil }); err != nil {
 		return err
 	}
 	next := l.erased.After(common)
 	for i := common; i < stored; i++ {
-		entry, err := b.Txn.Get(ErasureRow(i))
+		entry, err := txn.Get(ErasureRow(i))
 		if err != nil {
 			return store.Damaged("reading the list of erasures", err)
 		}
@@ -77,20 +110,12 @@ func (l *Line) shareErasures(b *Bundle) error {
 		}
 	}
 	for _, x := range own {
-		entry := next.Seal(x)
-		if err := b.Set(Write{Key: ErasureRow(next.Len() - 1), Value: entry}); err != nil {
-			return err
-		}
-		b.tally.Commit = max(b.tally.Commit, x.Commit+1)
-		if err := l.rules.EraseAgain(b, x); err != nil {
-			return err
-		}
+		next.Seal(x)
 	}
 	if err := l.erased.Put(next); err != nil {
 		l.failed = fmt.Errorf("%w; %w", err, ErrReopen)
 		return l.failed
 	}
-	b.tally.Erasures, b.tally.Last = l.erased.Len(), l.erased.Last()
 	return nil
 }
 

@@ -191,6 +191,20 @@ func (e *List) From(i uint64, visit func(Entry) error) error {
 	return nil
 }
 
+// At is entry number i, and how it is written. One that does not open is damage.
+func (e *List) At(i uint64) (Entry, []byte, error) {
+	before, err := e.tagBefore(i)
+	raw := make([]byte, Size)
+	if err == nil {
+		_, err = e.file.ReadAt(raw, int64(i)*int64(Size))
+	}
+	if err != nil {
+		return Entry{}, nil, fmt.Errorf("reading the list of erasures: %w", err)
+	}
+	x, err := e.open(raw, i, before)
+	return x, raw, err
+}
+
 // Check reads the list at path, which may be in use, as far as it goes now, and whether
 // it goes on from the n entries ending in the tag last that were carried out. One that
 // does not is damage; one that has fewer entries is not looked at for that.
