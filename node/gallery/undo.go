@@ -115,7 +115,7 @@ func (g *Gallery) undoInTurn(batch string, page []pseudonym.Pseudonym, total *Un
 					gone = append(gone, erasure.Entry{Commit: b.Commit(), Subject: p})
 				}
 			}
-			return b.List(gone...)
+			return b.ListAfter(gone...)
 		})
 		if err == nil && done.Subjects > 0 {
 			err = g.line.FollowOutside()

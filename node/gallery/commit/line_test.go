@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -178,6 +179,53 @@ func TestListedErasure(t *testing.T) {
 	defer shut(t, l)
 	if l.Subjects() != 2 {
 		t.Errorf("opened again: %d subjects, want 2", l.Subjects())
+	}
+}
+
+// TestListedAfter: what is listed with a bundle is on the list when the bundle stands, also
+// past a crash before the list was written, and never when it does not.
+func TestListedAfter(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	for n := range byte(3) {
+		if err := update(t, l, func(b *commit.Bundle) error { return enrol(b, n) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(b *commit.Bundle, n byte) error {
+		p := pseudonym.Pseudonym{n}
+		s, err := keyring.FindStamp(b.Txn, p)
+		if err != nil {
+			return err
+		}
+		b.Forget(s)
+		return errors.Join(b.Drop(keyring.StampRow(p)), b.Drop(keyring.Row(p)),
+			b.ListAfter(erasure.Entry{Commit: b.Commit(), Subject: p}, erasure.Entry{Commit: b.Commit(), Subject: pseudonym.Pseudonym{n, 1}}))
+	}
+	crash := errors.New("crash")
+	if err := update(t, l, func(b *commit.Bundle) error { return errors.Join(remove(b, 0), crash) }); !errors.Is(err, crash) {
+		t.Fatal(err)
+	}
+	if err := update(t, l, func(b *commit.Bundle) error { return enrol(b, 5) }); err != nil {
+		t.Fatal(err)
+	}
+	if l.Subjects() != 4 || l.ListedSince(pseudonym.Pseudonym{0}, 0) {
+		t.Errorf("%d subjects after nothing came about, want 4", l.Subjects())
+	}
+	if err := update(t, l, func(b *commit.Bundle) error { return remove(b, 1) }); err != nil {
+		t.Fatal(err)
+	}
+	if l.Subjects() != 3 || !l.ListedSince(pseudonym.Pseudonym{1}, 0) || !l.ListedSince(pseudonym.Pseudonym{1, 1}, 0) {
+		t.Errorf("%d subjects, want 3, and two entries", l.Subjects())
+	}
+	shut(t, l)
+	if err := os.Truncate(erasure.File(dir), int64(erasure.Size)); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, dir)
+	defer shut(t, l)
+	if l.Subjects() != 3 || !l.ListedSince(pseudonym.Pseudonym{1, 1}, 0) {
+		t.Errorf("opened again behind the store: %d subjects, want 3, and both entries", l.Subjects())
 	}
 }
 

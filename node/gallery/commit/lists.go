@@ -131,22 +131,45 @@ func (l *Line) commonErasures(txn store.Reader, stored uint64) (uint64, error) {
 	})
 }
 
-// List puts entries on the list of erasures, and their copies into the store. They are on the
-// list whatever becomes of the bundle: the next one, or Open, then carries them out.
-func (b *Bundle) List(xs ...erasure.Entry) error {
+// List puts an entry on the list of erasures, and its copy into the store. It is on the list
+// whatever becomes of the bundle: the next one, or Open, then carries it out.
+func (b *Bundle) List(x erasure.Entry) error {
 	l := b.line
-	first := l.erased.Len()
-	entries, err := l.erased.Add(xs...)
+	entry, err := l.erased.Add(x)
 	if err != nil {
 		l.failed = fmt.Errorf("%w; %w", err, ErrReopen) // how much of it was written is unknown
 		return l.failed
 	}
 	b.tally.Erasures, b.tally.Last = l.erased.Len(), l.erased.Last()
-	for i := range xs {
-		if err := b.Set(Write{Key: ErasureRow(first + uint64(i)), Value: entries[i*erasure.Size:][:erasure.Size]}); err != nil {
+	return b.Set(Write{Key: ErasureRow(l.erased.Len() - 1), Value: entry})
+}
+
+// ListAfter puts entries into the store with the bundle, and on the list of erasures once it
+// stands: what does not come about must not be carried out later, when others of the same
+// store have enrolled these people in the belief that nothing happened. A list that a crash
+// leaves behind the store is made up from it. It is called once a bundle.
+func (b *Bundle) ListAfter(xs ...erasure.Entry) error {
+	if len(xs) == 0 {
+		return nil
+	}
+	l := b.line
+	next := l.erased.After(l.erased.Len())
+	for _, x := range xs {
+		entry := next.Seal(x)
+		if err := b.Set(Write{Key: ErasureRow(next.Len() - 1), Value: entry}); err != nil {
 			return err
 		}
+		last, err := erasure.TagOf(entry)
+		if err != nil {
+			return err
+		}
+		b.tally.Erasures, b.tally.Last = next.Len(), last
 	}
+	b.Then(func() {
+		if err := l.erased.Put(next); err != nil {
+			l.failed = fmt.Errorf("%w; %w", err, ErrReopen)
+		}
+	})
 	return nil
 }
 
@@ -159,7 +182,12 @@ func (l *Line) ListedSince(p pseudonym.Pseudonym, commit uint32) bool {
 
 // FollowOutside makes the copy of the list outside say what the list says. The caller has
 // the turn.
-func (l *Line) FollowOutside() error { return l.copied.Follow(l.erased) }
+func (l *Line) FollowOutside() error {
+	if l.failed != nil {
+		return l.failed
+	}
+	return l.copied.Follow(l.erased)
+}
 
 // CheckErasures reads the whole list, anew, while nobody writes it: see [erasure.Check].
 func (l *Line) CheckErasures(ctx context.Context, n uint64, last erasure.Tag) error {

@@ -262,18 +262,11 @@ func TagOf(entry []byte) (Tag, error) {
 	return tagOf(entry), nil
 }
 
-// Add makes more entries durable, with one write, and returns them as they are written,
-// one behind the other.
-func (e *List) Add(xs ...Entry) ([]byte, error) {
-	c := e.After(e.n)
-	for _, x := range xs {
-		c.Seal(x)
-		e.note(x)
-	}
-	if c.err != nil || len(xs) == 0 {
-		return nil, c.err
-	}
-	return c.entries, e.write(c.entries)
+// Add makes one more entry durable, and returns it as it is written.
+func (e *List) Add(x Entry) ([]byte, error) {
+	entry := e.seal(x, e.n, e.last)
+	e.note(x)
+	return entry, e.write(entry)
 }
 
 // write makes entries durable that follow those there are.
