@@ -323,6 +323,9 @@ func TestReplaceHolders(t *testing.T) {
 	w.must(err)
 	var next holder.Committee
 	for _, dir := range folders {
+		if err := node.EveryHolderReady(w.dir, roots); !errors.Is(err, pseudonym.ErrHolders) {
+			t.Errorf("every holder has it, before %s has: %v", filepath.Base(dir), err)
+		}
 		root, err := custody.Open(filepath.Join(dir, holder.RootFile), []byte(apartPassphrase))
 		w.must(err)
 		f, err := holder.OpenFolder(dir, root)
@@ -332,6 +335,7 @@ func TestReplaceHolders(t *testing.T) {
 		w.must(err)
 		f.Close()
 	}
+	w.must(node.EveryHolderReady(w.dir, roots))
 	finds()
 	_, err = node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
 	w.must(err)

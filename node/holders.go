@@ -250,8 +250,28 @@ func settleFactors(dir string, secrets map[string][]byte) error {
 }
 
 // checkHolders asks the holders of a prepared generation for a pseudonym of nobody, so that
-// it is not activated before they answer for it.
+// it is not activated before as many answer for it as are needed.
 func checkHolders(dir string, roots Roots) error {
+	return ofPrepared(dir, roots, func(k keySet, n uint32, nobody pseudonym.Identifier) error {
+		_, err := k.pseudonyms.Key(n).Element(nobody)
+		return err
+	})
+}
+
+// EveryHolderReady asks all of the holders of a prepared generation that replaces another of
+// theirs. Who has no share of it when that is retired gets none any more: nobody has the
+// factor then.
+func EveryHolderReady(dir string, roots Roots) error {
+	return ofPrepared(dir, roots, func(k keySet, _ uint32, nobody pseudonym.Identifier) error {
+		if len(k.holders) < 2 {
+			return nil
+		}
+		return k.holders[len(k.holders)-1].Everyone(nobody)
+	})
+}
+
+// ofPrepared calls f when holders have the prepared generation of the pseudonym key.
+func ofPrepared(dir string, roots Roots, f func(k keySet, n uint32, nobody pseudonym.Identifier) error) error {
 	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
 	if err != nil {
 		return err
@@ -264,12 +284,11 @@ func checkHolders(dir string, roots Roots) error {
 	if k.pseudonyms == nil || len(k.holders) == 0 {
 		return nil
 	}
-	for _, n := range k.pseudonyms.Generations() {
-		if n > k.pseudonyms.Current() {
-			_, err = k.pseudonyms.Key(n).Element(pseudonym.Identifier{Jurisdiction: cfg.Jurisdiction, Type: pseudonym.IDPassport, Value: "0"})
-		}
+	newest := slices.Max(k.pseudonyms.Generations())
+	if newest == k.pseudonyms.Current() {
+		return nil
 	}
-	return err
+	return f(k, newest, pseudonym.Identifier{Jurisdiction: cfg.Jurisdiction, Type: pseudonym.IDPassport, Value: "0"})
 }
 
 // mayReplace refuses to prepare a key that people cannot be moved to.

@@ -91,6 +91,21 @@ func NewClient(c Committee, key ed25519.PrivateKey) (*Client, error) {
 // Key is the key that the committee holds, which asks through the client.
 func (c *Client) Key() pseudonym.Key { return c.key }
 
+// Everyone asks every holder, and not only as many as are needed, for the pseudonym of id:
+// [pseudonym.ErrHolders] names those who do not answer as they should.
+func (c *Client) Everyone(id pseudonym.Identifier) error {
+	t, err := c.committee.Terms()
+	if err != nil {
+		return err
+	}
+	t.Threshold = len(t.Holders)
+	all, err := pseudonym.NewShared(t, c.ask, c.failed)
+	if err == nil {
+		_, err = all.Element(id)
+	}
+	return err
+}
+
 // Watch has told called when a holder begins to fail, and each time one lies.
 func (c *Client) Watch(told func(Failure)) {
 	c.mu.Lock()

@@ -80,6 +80,9 @@ all are moved people are looked for under both.`,
 				if err := allHave(ctx, r); err != nil {
 					return nil, "", err
 				}
+				if err := everyHolder(r); err != nil {
+					return nil, "", err
+				}
 				n, err := node.ActivateKey(r.dir, r.roots, r.key, time.Now())
 				return []uint32{n}, announce(r.key) + "tamga key rotate retire", err
 			}),
@@ -248,7 +251,8 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
 	from.addBoth(c.Flags(), "")
 	if verb == "activate" {
-		c.Flags().StringVar(&risk, "accept-risk", "", riskReplicas+": activate a kek or pseudonym-key that another node of the database lacks, which refuses people until it has it")
+		c.Flags().StringVar(&risk, "accept-risk", "", riskReplicas+": activate a kek or pseudonym-key that another node of the database lacks, which refuses people until it has it; "+
+			riskHolders+": activate a pseudonym-key of which a holder has no share, and get none later")
 	}
 	if verb == "prepare" {
 		c.Flags().StringVar(&risk, "accept-risk", "", riskProtectors+": prepare a root key that fewer things open than the one before")

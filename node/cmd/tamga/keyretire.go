@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -117,6 +118,24 @@ func (a *app) keysThere(ctx context.Context, dir string) (reply keysReply) {
 
 // riskReplicas is what --accept-risk names to activate a key that other nodes lack.
 const riskReplicas = "nodes-behind"
+
+// riskHolders is what --accept-risk names to activate a pseudonym key of which a holder has
+// no share yet.
+const riskHolders = "holders-behind"
+
+// everyHolder refuses to activate a pseudonym key that some of its holders do not answer for:
+// once the key before is retired nobody can give them a share of it any more.
+func everyHolder(r rotation) error {
+	if r.key != keys.Pseudonym || r.risk == riskHolders {
+		return nil
+	}
+	err := node.EveryHolderReady(r.dir, r.roots)
+	if errors.Is(err, pseudonym.ErrHolders) {
+		return &failure{exit: exitUnreachable, code: protocol.CodePseudonymHolder, err: fmt.Errorf("activating %s: not every holder answers for it: %w", r.key, err),
+			hint: "have each run `tamga holder replace` and `tamga holder serve`; or give those up for good, who cannot be replaced later, with --accept-risk=" + riskHolders + ". Nothing was changed"}
+	}
+	return err
+}
 
 // allHave refuses to activate a key that another node of the database lacks: it could not
 // read who is written under it.
