@@ -27,7 +27,7 @@ const (
 func (a Attention) Text() string {
 	switch a {
 	case KEKOverdue:
-		return "a KEK is older than kek.retention allows, and backups open who was erased longer ago: see `tamga key list`, and the node's log"
+		return "a KEK is older than kek.retention allows, or seems to be from the future, and backups open who was erased longer ago: compare the clock, and see `tamga key list`, and the node's log"
 	case EscrowStale:
 		return "the key escrow (backup.escrow_file) could not be written anew and may hold destroyed keys: see the node's log"
 	}
@@ -117,6 +117,7 @@ func (n *Node) attend(ctx context.Context, what Attention, is bool, err error) {
 
 var (
 	errNothingDue = errors.New("nothing is due")
+	errClock      = errors.New("the current KEK began in the future: compare the clock; if it is right, rotate the KEK by hand once")
 	errShared     = errors.New("other nodes share the database: rotate the KEK by hand, and copy the keystore to them")
 )
 
@@ -151,7 +152,7 @@ func (n *Node) age(ctx context.Context, roots Roots) (changed bool) {
 	case err == nil: // whether it came about shows next time
 		n.log.InfoContext(ctx, "KEK replaced or retired by its age")
 		return true
-	case !errors.Is(err, errNothingDue) && !errors.Is(err, errShared) && !errors.Is(err, custody.ErrBusy):
+	case !errors.Is(err, errNothingDue) && !errors.Is(err, errShared) && !errors.Is(err, errClock) && !errors.Is(err, custody.ErrBusy):
 		n.log.WarnContext(ctx, "KEK not replaced or retired", slog.String("cause", err.Error()))
 	}
 	cause := err
@@ -164,6 +165,9 @@ func (n *Node) age(ctx context.Context, roots Roots) (changed bool) {
 
 // advance does what is due to the secrets, or returns errNothingDue.
 func advance(secrets map[string][]byte, g keys.Generations, a keys.Age, now time.Time) error {
+	if a.Doubt {
+		return errClock
+	}
 	due := false
 	if a.Keep > max(g.Keep, g.Oldest()) {
 		if _, err := keys.Mark(secrets, keys.KEK, a.Keep); err != nil {
@@ -189,7 +193,7 @@ func advance(secrets map[string][]byte, g keys.Generations, a keys.Age, now time
 // overdue reports whether something was due and has not come about.
 func overdue(a keys.Age, now time.Time) bool {
 	late := now.Add(-overdueAfter)
-	return a.Rotate.Before(late) || !a.Retire.IsZero() && a.Retire.Before(late)
+	return a.Doubt || a.Rotate.Before(late) || !a.Retire.IsZero() && a.Retire.Before(late)
 }
 
 // Finality says when somebody who is erased now is gone from backups of before, too.

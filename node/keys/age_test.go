@@ -31,7 +31,10 @@ func TestAge(t *testing.T) {
 		"three":           {g(3, times{1: day(1), 2: day(3), 3: day(11)}, 1, 2, 3), day(14), keys.Age{Rotate: day(21), Retire: day(13), Keep: 2}},
 		"all-of-three":    {g(3, times{1: day(1), 2: day(3), 3: day(11)}, 1, 2, 3), day(21), keys.Age{Rotate: day(21), Retire: day(13), Keep: 3}},
 		"unknown":         {g(2, nil, 1, 2), day(5), keys.Age{Rotate: day(5)}},
-		"future":          {g(2, times{2: day(20)}, 1, 2), day(5), keys.Age{Rotate: day(5)}},
+		"future":          {g(2, times{2: day(20)}, 1, 2), day(5), keys.Age{Rotate: day(5), Doubt: true}},
+		"clock-reset":     {g(2, times{1: day(1), 2: day(11)}, 1, 2), day(-20000), keys.Age{Rotate: day(-20000), Doubt: true}},
+		"after-a-reset":   {g(2, times{1: day(5), 2: day(-20000)}, 1, 2), day(6), keys.Age{Rotate: day(-19990), Retire: day(-19990)}},
+		"and-replaced":    {g(3, times{1: day(5), 2: day(-20000), 3: day(6)}, 1, 2, 3), day(16), keys.Age{Rotate: day(16), Retire: day(-19990), Keep: 3}},
 		"clock-a-bit-off": {g(1, times{1: day(5).Add(time.Minute)}, 1), day(5), keys.Age{Rotate: day(15).Add(time.Minute)}},
 	} {
 		if got := c.g.Age(20*24*time.Hour, c.now); got != c.want {
