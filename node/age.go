@@ -84,7 +84,7 @@ func (n *Node) aging(ctx context.Context) {
 	}
 	// The escrow has a new KEK before anything is wrapped under it.
 	if n.cfg.Backup.EscrowFile != "" {
-		written, err := refreshEscrow(n.cfg, n.dir, n.keys.federations, n.now())
+		written, err := refreshEscrow(n.cfg, n.dir, n.backer().keys.federations, n.now())
 		if written != "" {
 			n.log.InfoContext(ctx, "key escrow written anew")
 		}

@@ -159,6 +159,7 @@ func (n *Node) retiring(ctx context.Context) (again <-chan time.Time, stop func(
 		names, err := n.retire(ctx, f, keep)
 		switch {
 		case err != nil && ctx.Err() == nil:
+			n.reading.relent() // backups and checks go on, which show what is wrong
 			n.retirements.set(f, func(r *Retirement) { r.State, r.Waiting, r.Err = RetirementFailed, nil, err })
 			n.log.WarnContext(ctx, "old keys not destroyed", slog.String("key", string(f)), slog.String("cause", err.Error()))
 		case err == nil && len(names) > 0:

@@ -4,7 +4,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 
 	"github.com/tamga-id/tamga/crypto/custody"
@@ -91,7 +90,13 @@ func (r Roots) secrets(dir string) (map[string][]byte, error) {
 		wipeSecrets(apart)
 		return nil, fmt.Errorf("opening pseudonym keystore: %w", err)
 	}
-	maps.Copy(out, apart)
+	for name, secret := range apart { // and nothing else: who keeps it apart is not to choose the node's other keys
+		if isPseudonymSecret(name) {
+			out[name] = secret
+		} else {
+			clear(secret)
+		}
+	}
 	return out, nil
 }
 

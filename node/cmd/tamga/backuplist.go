@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/backup"
 )
 
@@ -143,7 +144,8 @@ func (a *app) backupPrune() *cobra.Command {
 		Long: `Looks at backups and key escrows as ` + "`tamga backup list`" + ` does, removes the backups that
 have expired, and overwrites and removes the former key escrows; with --keep also all but
 the newest backups that open. Without a key escrow among them nothing is known to have
-expired. What is damaged stays, for you to look at, and gives exit code 9.`,
+expired. What is damaged stays, for you to look at, and gives exit code 9. While a file is
+dated in the future nothing is removed, with that exit code, too.`,
 		Example: `  tamga backup prune --dir kaz --keep 30 /var/backups/tamga
   tamga backup prune --entity-configuration kaz.jwt --dry-run /var/backups/tamga`,
 		Args: cobra.MinimumNArgs(1),
@@ -155,6 +157,9 @@ expired. What is damaged stays, for you to look at, and gives exit code 9.`,
 			if err != nil {
 				return err
 			}
+			if err := ofTheFuture(found, time.Now()); err != nil {
+				return err
+			}
 			return a.prune(found, keep, dry)
 		},
 	}
@@ -162,6 +167,18 @@ expired. What is damaged stays, for you to look at, and gives exit code 9.`,
 	c.Flags().IntVar(&keep, "keep", 0, "how many of the backups that open to keep (default: all)")
 	c.Flags().BoolVar(&dry, "dry-run", false, "say what would be removed")
 	return c
+}
+
+// ofTheFuture refuses to remove anything by dates while one of them is wrong: what is dated
+// in the future passes for the newest, and has the newest removed.
+func ofTheFuture(found []backup.Finding, now time.Time) error {
+	for _, f := range found {
+		if f.Label.Created.After(now.Add(time.Hour)) {
+			return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: fmt.Errorf("pruning backups: %s is dated in the future", f.File),
+				hint: "compare the clocks; if this one is right, move that file elsewhere. Nothing was removed"}
+		}
+	}
+	return nil
 }
 
 func (a *app) prune(found []backup.Finding, keep int, dry bool) error {

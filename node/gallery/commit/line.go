@@ -158,6 +158,11 @@ func (l *Line) start(beside, outside tally.Tally) error {
 			return err
 		}
 	}
+	if l.outside.Fresh() {
+		if err := l.outside.Create(l.tallies); err != nil {
+			return err
+		}
+	}
 	if err := l.outside.Write(l.tallies, stored); err != nil {
 		return err
 	}

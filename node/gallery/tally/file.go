@@ -72,7 +72,7 @@ func OpenOutsideReadOnly(path string) (*File, error) {
 }
 
 // Fresh reports that the file was not there, or was never written, as Read found.
-func (t *File) Fresh() bool { return t.fresh }
+func (t *File) Fresh() bool { return t != nil && t.fresh }
 
 // Torn reports that Read found one of the slots damaged.
 func (t *File) Torn() bool { return t.torn }
