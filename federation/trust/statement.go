@@ -32,7 +32,6 @@ type statement struct {
 	iat, exp time.Time
 	keys     jose.KeySet
 	hints    []EntityID
-	anchors  []EntityID
 	marks    []TrustMark
 	rules    MarkRules
 	metadata rawMetadata
@@ -68,10 +67,6 @@ func (u UnverifiedStatement) Keys() jose.KeySet { return u.s.keys }
 // AuthorityHints are the superiors an Entity Configuration names. The slice is the
 // caller's.
 func (u UnverifiedStatement) AuthorityHints() []EntityID { return slices.Clone(u.s.hints) }
-
-// TrustAnchorHints are the Trust Anchors an Entity Configuration names. The slice is
-// the caller's.
-func (u UnverifiedStatement) TrustAnchorHints() []EntityID { return slices.Clone(u.s.anchors) }
 
 // EntityTypes are the Entity Types of the statement's metadata, in order.
 func (u UnverifiedStatement) EntityTypes() []string { return slices.Sorted(maps.Keys(u.s.metadata)) }
@@ -190,7 +185,7 @@ func (c *claims) statement() (statement, *ChainError) {
 	if s.hints, err = parseHints("authority_hints", c.AuthorityHints); err != nil {
 		return s, broken(ruleClaims, err)
 	}
-	if s.anchors, err = parseHints("trust_anchor_hints", c.TrustAnchorHints); err != nil {
+	if _, err = parseHints("trust_anchor_hints", c.TrustAnchorHints); err != nil {
 		return s, broken(ruleClaims, err)
 	}
 	if s.marks, err = parseMarks(c.TrustMarks); err != nil {

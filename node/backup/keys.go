@@ -21,9 +21,6 @@ var (
 // Keys are generations of a node's keys, in order.
 type Keys map[keys.Family][]uint32
 
-// Needed are the families that rows of a gallery need keys of.
-func Needed() []keys.Family { return []keys.Family{keys.KEK, keys.Pseudonym, keys.Template} }
-
 // KeysError says which keys that a backup needs a key escrow does not hold.
 type KeysError struct {
 	Destroyed Keys // The escrow holds later ones of the same families.

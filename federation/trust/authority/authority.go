@@ -160,7 +160,7 @@ func New(cfg Config) (*Authority, error) {
 // stay. Before New returns no lock is needed.
 func (a *Authority) loadLocked() error {
 	modified := a.store.modified()
-	enrolments, err := a.store.load()
+	enrolments, err := load(a.store, enrolments)
 	if err != nil {
 		return err
 	}

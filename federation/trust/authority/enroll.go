@@ -60,7 +60,7 @@ func (a *Authority) Enroll(token string, opts EnrollOptions) (Enrolment, error) 
 		// Renewing what is known of a member lifts no suspension.
 		e.Suspended, e.Reason = m.Suspended, m.Reason
 	}
-	if err := a.store.save(e); err != nil {
+	if err := save(a.store, enrolments, e); err != nil {
 		return Enrolment{}, fmt.Errorf("enrolling: %w", err)
 	}
 	a.members[e.Entity] = &member{Enrolment: e}
@@ -279,7 +279,7 @@ func (a *Authority) Renew(token string) (Enrolment, error) {
 		return Enrolment{}, errors.New("renewing: the new entity configuration changes what was pinned, or is not newer")
 	}
 	e.Configuration, e.Keys, e.EntityTypes = token, s.Keys(), s.EntityTypes()
-	if err := a.store.save(e); err != nil {
+	if err := save(a.store, enrolments, e); err != nil {
 		return Enrolment{}, fmt.Errorf("renewing: %w", err)
 	}
 	a.members[e.Entity] = &member{Enrolment: e}

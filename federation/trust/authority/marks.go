@@ -3,10 +3,8 @@ package authority
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +13,6 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
-	"github.com/tamga-id/tamga/federation/trust/internal/disk"
 	"github.com/tamga-id/tamga/federation/trust/trustmark"
 )
 
@@ -58,7 +55,7 @@ func (a *Authority) IssueMark(m trustmark.Mark) (IssuedMark, error) {
 	out := IssuedMark{Type: m.Type, Subject: m.Subject, Token: token, IssuedAt: m.IssuedAt, ExpiresAt: m.ExpiresAt}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.store.saveMark(out); err != nil {
+	if err := save(a.store, issuedMarks, out); err != nil {
 		return IssuedMark{}, fmt.Errorf("issuing trust mark: %w", err)
 	}
 	a.marks[markKey{m.Type, m.Subject}] = out
@@ -76,7 +73,7 @@ func (a *Authority) RevokeMark(kind string, subject trust.EntityID) error {
 		return fmt.Errorf("revoking trust mark of %q: %w", subject.Clip(), ErrNoMark)
 	}
 	m.Revoked = a.cfg.Clock().UTC().Truncate(time.Second)
-	if err := a.store.saveMark(m); err != nil {
+	if err := save(a.store, issuedMarks, m); err != nil {
 		return fmt.Errorf("revoking trust mark of %q: %w", subject.Clip(), err)
 	}
 	a.marks[markKey{kind, subject}] = m
@@ -179,51 +176,13 @@ func (s store) markPath(m IssuedMark) string {
 	return filepath.Join(s.dir, hex.EncodeToString(sum[:])+issuedSuffix)
 }
 
-func (s store) saveMark(m IssuedMark) error {
-	payload, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("encoding trust mark: %w", err)
-	}
-	token, err := jose.Sign(s.key, issuedType, payload)
-	if err != nil {
-		return fmt.Errorf("signing trust mark's file: %w", err)
-	}
-	return disk.Write(s.markPath(m), []byte(token))
-}
+var issuedMarks = kind[IssuedMark]{"trust mark", issuedType, issuedSuffix, store.markPath}
 
 func (s store) loadMarks() (map[markKey]IssuedMark, error) {
-	files, err := os.ReadDir(s.dir)
-	if err != nil {
-		return nil, fmt.Errorf("reading folder of trust marks: %w", err)
-	}
-	out := map[markKey]IssuedMark{}
-	for _, file := range files {
-		if !strings.HasSuffix(file.Name(), issuedSuffix) {
-			continue
-		}
-		m, err := s.readMark(filepath.Join(s.dir, file.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("reading trust mark %s: %w", file.Name(), err)
-		}
+	list, err := load(s, issuedMarks)
+	out := make(map[markKey]IssuedMark, len(list))
+	for _, m := range list {
 		out[markKey{m.Type, m.Subject}] = m
 	}
-	return out, nil
-}
-
-func (s store) readMark(file string) (IssuedMark, error) {
-	payload, present, err := s.open(file, issuedType)
-	if err != nil {
-		return IssuedMark{}, err
-	}
-	var m IssuedMark
-	if err := jose.DecodeClaims(payload, &m); err != nil {
-		return IssuedMark{}, err
-	}
-	if s.markPath(m) != file {
-		return IssuedMark{}, errors.New("the file is named for another trust mark")
-	}
-	if !present {
-		return m, s.saveMark(m)
-	}
-	return m, nil
+	return out, err
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,44 +45,64 @@ func (s store) modified() time.Time {
 	return info.ModTime()
 }
 
-func (s store) load() ([]Enrolment, error) {
+// kind is what the store keeps signed files of, one each.
+type kind[T any] struct {
+	name, typ, suffix string
+	path              func(s store, x T) string
+}
+
+var enrolments = kind[Enrolment]{"enrolment", enrolmentType, enrolmentSuffix, func(s store, e Enrolment) string { return s.path(e.Entity) }}
+
+// load reads all of a kind, and makes the folder when there is none.
+func load[T any](s store, k kind[T]) ([]T, error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("creating enrolment folder: %w", err)
+		return nil, fmt.Errorf("creating folder of %ss: %w", k.name, err)
 	}
 	files, err := os.ReadDir(s.dir)
 	if err != nil {
-		return nil, fmt.Errorf("reading enrolment folder: %w", err)
+		return nil, fmt.Errorf("reading folder of %ss: %w", k.name, err)
 	}
-	var list []Enrolment
+	var list []T
 	for _, file := range files {
-		if !strings.HasSuffix(file.Name(), enrolmentSuffix) {
+		if !strings.HasSuffix(file.Name(), k.suffix) {
 			continue
 		}
-		e, err := s.read(filepath.Join(s.dir, file.Name()))
+		x, err := read(s, k, filepath.Join(s.dir, file.Name()))
 		if err != nil {
-			return nil, fmt.Errorf("reading enrolment %s: %w", file.Name(), err)
+			return nil, fmt.Errorf("reading %s %s: %w", k.name, file.Name(), err)
 		}
-		list = append(list, e)
+		list = append(list, x)
 	}
 	return list, nil
 }
 
-func (s store) read(file string) (Enrolment, error) {
-	payload, present, err := s.open(file, enrolmentType)
+func read[T any](s store, k kind[T], file string) (x T, err error) {
+	payload, present, err := s.open(file, k.typ)
 	if err != nil {
-		return Enrolment{}, err
+		return x, err
 	}
-	var e Enrolment
-	if err := jose.DecodeClaims(payload, &e); err != nil {
-		return Enrolment{}, err
+	if err := jose.DecodeClaims(payload, &x); err != nil {
+		return x, err
 	}
-	if s.path(e.Entity) != file {
-		return Enrolment{}, errors.New("the file is named for another entity")
+	if k.path(s, x) != file {
+		return x, fmt.Errorf("the file is named for another %s", k.name)
 	}
 	if !present {
-		return e, s.save(e)
+		return x, save(s, k, x)
 	}
-	return e, nil
+	return x, nil
+}
+
+func save[T any](s store, k kind[T], x T) error {
+	payload, err := json.Marshal(x)
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", k.name, err)
+	}
+	token, err := jose.Sign(s.key, k.typ, payload)
+	if err != nil {
+		return fmt.Errorf("signing %s: %w", k.name, err)
+	}
+	return disk.Write(k.path(s, x), []byte(token))
 }
 
 // open reads a signed file, and tells whether the present key signed it. A file that
@@ -99,18 +118,6 @@ func (s store) open(file, typ string) (payload []byte, present bool, err error) 
 	}
 	u, err := jose.Parse(string(token))
 	return payload, err == nil && u.KeyID() == s.key.Public().KeyID(), err
-}
-
-func (s store) save(e Enrolment) error {
-	payload, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("encoding enrolment: %w", err)
-	}
-	token, err := jose.Sign(s.key, enrolmentType, payload)
-	if err != nil {
-		return fmt.Errorf("signing enrolment: %w", err)
-	}
-	return disk.Write(s.path(e.Entity), []byte(token))
 }
 
 func (s store) remove(id trust.EntityID) error {

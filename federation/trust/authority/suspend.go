@@ -62,7 +62,7 @@ func (a *Authority) change(doing string, id trust.EntityID, edit func(*Enrolment
 		err = edit(&e)
 	}
 	if err == nil {
-		err = a.store.save(e)
+		err = save(a.store, enrolments, e)
 	}
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", doing, id.Clip(), err)
@@ -142,7 +142,7 @@ func (a *Authority) Resign() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for id, m := range a.members {
-		if err := a.store.save(m.Enrolment); err != nil {
+		if err := save(a.store, enrolments, m.Enrolment); err != nil {
 			return fmt.Errorf("signing enrolment of %q anew: %w", id.Clip(), err)
 		}
 	}
