@@ -145,6 +145,25 @@ func TestSurvey(t *testing.T) {
 	if found, err := badgerfile.Survey(t.Context(), dir, true, nil); err != nil || len(found) != 0 {
 		t.Errorf("in use: %v, %v", found, err)
 	}
+	// A table that is being written is not damaged; one that is there is looked at.
+	place(t, dir, "000999.sst", []byte{1})
+	if found, err := badgerfile.Survey(t.Context(), dir, true, nil); err != nil || len(found) != 0 {
+		t.Errorf("a table being written: %v, %v", found, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "000999.sst")); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(filepath.Join(dir, "000001.sst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := bytes.Clone(whole)
+	flipped[10] ^= 1
+	place(t, dir, "000001.sst", flipped)
+	if found, err := badgerfile.Survey(t.Context(), dir, true, nil); err != nil || len(found) != 1 || found[0].Part != "table 000001.sst" {
+		t.Errorf("a damaged table: %v, %v", found, err)
+	}
+	place(t, dir, "000001.sst", whole)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,17 @@ func Survey(ctx context.Context, dir string, inUse bool, progress func(done, tot
 			}
 		}
 	}
-	check(tables, "table", func(path string) error { return CheckTable(path, true) })
+	check(tables, "table", func(path string) error {
+		err := CheckTable(path, true)
+		if err == nil || !inUse {
+			return err
+		}
+		// It may be one that is being written, which the MANIFEST names when it is complete.
+		if named, e := namesTable(dir, path); e != nil || !named {
+			return e
+		}
+		return CheckTable(path, true)
+	})
 	check(mems, "write-ahead log", func(path string) error { return checkLog(path, "write-ahead log", true) })
 	check(vlogs, "value log", func(path string) error {
 		return checkLog(path, "value log", path == vlogs[len(vlogs)-1])
@@ -58,6 +68,13 @@ func Survey(ctx context.Context, dir string, inUse bool, progress func(done, tot
 		return v.found, fmt.Errorf("surveying store: %w", err)
 	}
 	return v.found, nil
+}
+
+// namesTable reports whether the MANIFEST of a store that may be in use names the table.
+func namesTable(dir, path string) (bool, error) {
+	var s Store
+	m, err := s.readManifest(dir)
+	return slices.Contains(tablesOf(dir, m), path), err
 }
 
 // checkRegistry checks the registry of a store without encryption, in which there is no
