@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/naming"
@@ -206,8 +207,10 @@ func (e Enrolment) check() error {
 // staged is what enrolling one job writes.
 type staged struct {
 	change Change
-	was    keyring.Stamp // what the subject had before, and
-	is     keyring.Stamp // has after it, when anything is written
+	from   pseudonym.Pseudonym // where the subject lay before, and
+	to     pseudonym.Pseudonym // lies after it
+	was    keyring.Stamp       // what the subject had before, and
+	is     keyring.Stamp       // has after it, when anything is written
 	writes []commit.Write
 	drops  [][]byte
 }
@@ -279,7 +282,7 @@ func (g *Gallery) stageKeyring(s keyring.Subject, number uint32, change Change, 
 	if err != nil {
 		return staged{}, err
 	}
-	return staged{change: change, was: s.Stamp, is: now,
+	return staged{change: change, from: s.P, to: s.P, was: s.Stamp, is: now,
 		writes: append(writes,
 			commit.Write{Key: keyring.Row(s.P), Value: k}, commit.Write{Key: keyring.StampRow(s.P), Value: now.Bytes()})}, nil
 }

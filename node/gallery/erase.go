@@ -171,7 +171,7 @@ func (g *Gallery) stageErase(b *commit.Bundle, p pseudonym.Pseudonym) (records i
 	case !errors.Is(err, ErrDamaged):
 		return 0, err
 	}
-	b.Forget(s)
+	b.Forget(p, s)
 	return records, errors.Join(b.Drop(keyring.Row(p)), b.Drop(keyring.StampRow(p)))
 }
 

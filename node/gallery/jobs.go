@@ -145,6 +145,6 @@ func stageAll(b *commit.Bundle, s staged) error {
 			return err
 		}
 	}
-	b.Restamp(s.was, s.is)
+	b.Restamp(s.from, s.was, s.to, s.is)
 	return nil
 }

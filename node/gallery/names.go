@@ -381,6 +381,7 @@ func (g *Gallery) stageRename(txn store.Reader, number uint32, p pseudonym.Pseud
 		return staged{}, err
 	}
 	moved, err := g.stageKeyring(s, number, Updated, nil)
+	moved.from = p
 	moved.drops = [][]byte{keyring.Row(p), keyring.StampRow(p)}
 	return moved, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
@@ -257,6 +258,38 @@ func TestMend(t *testing.T) {
 				t.Errorf("%+v, %v", r, err)
 			}
 		})
+	}
+}
+
+// TestExchanged puts the rows of somebody who was erased back in the place of another's who
+// was enrolled by the same commit: all counts are right, and the store is refused.
+func TestExchanged(t *testing.T) {
+	dir := newDir(t)
+	g := openGallery(t, dir)
+	enrol(t, g, persons(0, 3)...)
+	e := entries{t, g.DB()}
+	rows := func(id pseudonym.Identifier, n int) map[string][]byte {
+		stamp, ring, record := g.Keys(id)
+		out := map[string][]byte{string(stamp): e.value(stamp), string(ring): e.value(ring)}
+		for slot := range uint32(n) {
+			out[string(record(slot))] = e.value(record(slot))
+		}
+		return out
+	}
+	erased, other := rows(passport(1), len(person(1).Templates)), rows(passport(2), len(person(2).Templates))
+	erase(t, g, 1)
+	for key := range other {
+		e.remove([]byte(key))
+	}
+	for key, value := range erased {
+		e.set([]byte(key), value)
+	}
+	if r, err := g.Fsck(t.Context(), nil); err != nil || !r.Stale {
+		t.Errorf("the check finds nothing: %+v, %v", r, err)
+	}
+	closeGallery(t, g)
+	if _, err := gallery.Open(testConfig(t, dir)); !errors.Is(err, gallery.ErrDamaged) {
+		t.Errorf("got %v, want damage", err)
 	}
 }
 

@@ -158,7 +158,7 @@ func (g *Gallery) remove(b *commit.Bundle, p pseudonym.Pseudonym, batch string, 
 	done.Records += len(gone)
 	if len(s.List.Records) == 0 && len(s.List.Absent) == 0 && s.List.Holder == "" {
 		done.Subjects++
-		b.Forget(s.Stamp)
+		b.Forget(p, s.Stamp)
 		return true, errors.Join(b.Drop(keyring.Row(p)), b.Drop(keyring.StampRow(p)))
 	}
 	done.Reduced++

@@ -191,6 +191,7 @@ func (l *Line) recount() (stored, counted tally.Tally, err error) {
 		if _, err := txn.Get(CopyingRow()); err == nil && stored == (tally.Tally{}) {
 			return fmt.Errorf("%w: copying a gallery into the store was not finished", store.ErrDamaged)
 		}
+		bind := l.tallies.Binder()
 		counted.Commit, counted.Erasures, counted.Last = stored.Commit, stored.Erasures, stored.Last
 		// A store may lose rows to damage without saying so; the count then falls short.
 		for row, err := range txn.Scan([]byte("v"), nil) {
@@ -202,7 +203,11 @@ func (l *Line) recount() (stored, counted tally.Tally, err error) {
 				return store.Damaged("counting subjects", err)
 			}
 			counted.Subjects++
+			if len(row.Key) != 1+len(pseudonym.Pseudonym{}) {
+				return fmt.Errorf("counting subjects: %w", store.ErrDamaged)
+			}
 			counted.Sum += s.Number()
+			counted.Bound += bind.Bind(pseudonym.Pseudonym(row.Key[1:]), s.Number())
 		}
 		return nil
 	})

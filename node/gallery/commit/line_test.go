@@ -46,7 +46,7 @@ func (r rules) EraseAgain(b *commit.Bundle, x erasure.Entry) error {
 	if errors.Is(err, keyring.ErrUnknown) || err == nil && s.Born > x.Commit {
 		return nil
 	}
-	b.Forget(s)
+	b.Forget(x.Subject, s)
 	return errors.Join(err, b.Drop(keyring.StampRow(x.Subject)))
 }
 
@@ -81,7 +81,7 @@ func shut(t *testing.T, l *commit.Line) {
 // enrol stages a new subject.
 func enrol(b *commit.Bundle, n byte) error {
 	now := keyring.Stamp{}.By(b.Commit())
-	b.Restamp(keyring.Stamp{}, now)
+	b.Restamp(pseudonym.Pseudonym{n}, keyring.Stamp{}, pseudonym.Pseudonym{n}, now)
 	return b.Set(commit.Write{Key: keyring.StampRow(pseudonym.Pseudonym{n}), Value: now.Bytes()})
 }
 
@@ -198,7 +198,7 @@ func TestListedAfter(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		b.Forget(s)
+		b.Forget(p, s)
 		return errors.Join(b.Drop(keyring.StampRow(p)), b.Drop(keyring.Row(p)),
 			b.ListAfter(erasure.Entry{Commit: b.Commit(), Subject: p}, erasure.Entry{Commit: b.Commit(), Subject: pseudonym.Pseudonym{n, 1}}))
 	}

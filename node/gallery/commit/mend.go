@@ -25,7 +25,7 @@ func (l *Line) mend(stored, counted tally.Tally) error {
 		return errLost
 	}
 	whole := counted
-	whole.Subjects, whole.Sum = stored.Subjects, stored.Sum
+	whole.Subjects, whole.Sum, whole.Bound = stored.Subjects, stored.Sum, stored.Bound
 	if whole != stored {
 		return errLost
 	}
@@ -34,6 +34,9 @@ func (l *Line) mend(stored, counted tally.Tally) error {
 		return err
 	}
 	stamp := keyring.StampOf(stored.Sum - counted.Sum)
+	if counted.Bound+l.tallies.Binder().Bind(p, stamp.Number()) != stored.Bound {
+		return errLost // it is of another subject, who is gone whole
+	}
 	return l.db.Update(func(txn store.Txn) error {
 		if now, err := l.tallies.Stored(txn); err != nil || now != stored {
 			return errors.Join(errLost, err) // others who share it go on with it: begin again

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
@@ -50,17 +51,25 @@ func (b *Bundle) Drop(key []byte) error {
 	return nil
 }
 
-// Restamp counts that a subject's stamp is another. The zero one before is that of a subject
-// who was not enrolled.
-func (b *Bundle) Restamp(was, is keyring.Stamp) {
+// Restamp counts that the stamp of the subject that lay under from is another, and that it
+// lies under to. The zero one before is that of a subject who was not enrolled.
+func (b *Bundle) Restamp(from pseudonym.Pseudonym, was keyring.Stamp, to pseudonym.Pseudonym, is keyring.Stamp) {
 	b.tally.Sum += is.Number() - was.Number()
+	bind := b.line.tallies.Binder()
+	if is != (keyring.Stamp{}) {
+		b.tally.Bound += bind.Bind(to, is.Number())
+	}
+	if was != (keyring.Stamp{}) {
+		b.tally.Bound -= bind.Bind(from, was.Number())
+	}
 	if was == (keyring.Stamp{}) && is != was {
 		b.tally.Subjects++
 	}
 }
 
-// Forget counts that a subject with this stamp is not enrolled any more.
-func (b *Bundle) Forget(was keyring.Stamp) {
+// Forget counts that the subject with this stamp is not enrolled any more.
+func (b *Bundle) Forget(p pseudonym.Pseudonym, was keyring.Stamp) {
+	b.tally.Bound -= b.line.tallies.Binder().Bind(p, was.Number())
 	b.tally.Subjects--
 	b.tally.Sum -= was.Number()
 }

@@ -46,6 +46,7 @@ func (c Checker) Rows(ctx context.Context, txn store.Reader, r *Report, known ta
 		counted.Commit = 0
 	}
 	r.Carried = stored
+	bind := c.Tallies.Binder()
 	for row, err := range txn.Scan([]byte("v"), nil) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -64,6 +65,7 @@ func (c Checker) Rows(ctx context.Context, txn store.Reader, r *Report, known ta
 		}
 		counted.Subjects++
 		counted.Sum += stamp.Number()
+		counted.Bound += bind.Bind(pseudonym.Pseudonym(row.Key[1:]), stamp.Number())
 		if err := c.Subject(txn, pseudonym.Pseudonym(row.Key[1:]), r); err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
-var one = tally.Tally{Commit: 1 << 30, Subjects: 1 << 40, Sum: 1 << 63, Erasures: 7, Last: [16]byte{15: 1}}
+var one = tally.Tally{Commit: 1 << 30, Subjects: 1 << 40, Sum: 1 << 63, Bound: 1 << 62, Erasures: 7, Last: [16]byte{15: 1}}
 
 func TestSealed(t *testing.T) {
 	k := tally.NewKey([32]byte{1}, "https://node.example")
