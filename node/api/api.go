@@ -13,6 +13,8 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/api/guard"
+	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -72,12 +74,7 @@ type Node interface {
 	Status() node.Status
 	// Jurisdiction is the ISO 3166-1 alpha-3 code of the register the node holds.
 	Jurisdiction() string
-	// CheckToken compares with the API token, with which systems of officers ask, in
-	// constant time.
-	CheckToken(token string) bool
-	// CheckEnrolToken compares with the enrol token, which is the operator's, in
-	// constant time.
-	CheckEnrolToken(token string) bool
+	guard.Tokens
 	// Prove returns what only the holder of each token can compute: HMAC-SHA256 under
 	// the token of "tamga/v1/api-proof", a zero byte and challenge.
 	Prove(challenge []byte) (api, enrol []byte)
@@ -87,7 +84,13 @@ var _ Node = (*node.Node)(nil)
 
 // Handler returns the API of n. It may be called more than once; handlers share
 // nothing but n.
-func Handler(n Node) http.Handler { return newGuard(n, time.Now) }
+func Handler(n Node) http.Handler { return handler(n, time.Now) }
+
+func handler(n Node, now func() time.Time) *guard.Guard {
+	next, api := build(n, now)
+	doc, known := export(api)
+	return guard.New(guard.Config{Tokens: n, Routes: routes(), Next: next, Document: doc, Known: known, Now: now})
+}
 
 // service holds the operations. It is immutable.
 type service struct {
@@ -104,7 +107,7 @@ type service struct {
 func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	mux := http.NewServeMux()
 	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
-	rules := &rulebook{registry: registry, bodies: make(map[string]*huma.Schema)}
+	rules := problem.NewRulebook(registry)
 	format := huma.Format{Marshal: marshal, Unmarshal: unmarshal}
 	// No CreateHooks, SchemasPath or DocsPath: they add "$schema" members with a URL
 	// made from the Host header, and pages that load scripts from elsewhere.
@@ -112,7 +115,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 		OpenAPI:       document(registry),
 		Formats:       map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat: "application/json",
-		Transformers:  []huma.Transformer{rules.transform},
+		Transformers:  []huma.Transformer{rules.Transform},
 	})
 	s := &service{node: n, now: now, ledgers: make(chan struct{}, 1), undos: make(chan struct{}, 1), backups: make(chan struct{}, 1), copies: make(chan struct{}, 1)}
 	s.verification(api, rules)

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/backup"
 )
 
@@ -46,12 +47,12 @@ const backupMedia = "application/octet-stream"
 
 func (s *service) takeBackup(ctx context.Context, in *backupInput) (*huma.StreamResponse, error) {
 	if _, err := backup.ParseRecipients(in.Body.Recipients); err != nil {
-		return nil, invalid("/recipients", "must be at least two different age recipients, all of one kind")
+		return nil, problem.Invalid("/recipients", "must be at least two different age recipients, all of one kind")
 	}
 	select {
 	case s.backups <- struct{}{}:
 	default:
-		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "A backup is being taken for another caller.")
+		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, "A backup is being taken for another caller.")
 	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer func() { <-s.backups }()
@@ -82,11 +83,11 @@ func (s *service) escrow(api huma.API) {
 	op.RequestBody = requestBody("application/json", backupExample())
 	huma.Register(api, *op, func(ctx context.Context, in *backupInput) (*escrowOutput, error) {
 		if _, err := backup.ParseRecipients(in.Body.Recipients); err != nil {
-			return nil, invalid("/recipients", "must be at least two different age recipients, all of one kind")
+			return nil, problem.Invalid("/recipients", "must be at least two different age recipients, all of one kind")
 		}
 		b, _, err := s.node.Escrow(ctx, in.Body.Recipients)
 		if err != nil {
-			return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "The key escrow could not be made.")
+			return nil, problem.New(http.StatusInternalServerError, protocol.CodeInternal, "The key escrow could not be made.")
 		}
 		return &escrowOutput{backupMedia, b}, nil
 	})

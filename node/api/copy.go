@@ -9,6 +9,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
@@ -30,7 +31,7 @@ type copyReport struct {
 	Removed  uint64 `json:"removed" doc:"Rows that this run removed, because the gallery has them no more."`
 }
 
-func (s *service) copying(api huma.API, rules *rulebook) {
+func (s *service) copying(api huma.API, rules *problem.Rulebook) {
 	op := operation(api, "copy-gallery", http.MethodPost, "/v1/gallery/copy", "Copy the gallery into another store",
 		"Makes another store hold what the gallery holds, while people are enrolled, and reads it back. Cut off, it is sent again and does the rest; sent again later, "+
 			"it takes over what changed. Needs the operator's token and leaves a ledger entry. One runs at a time, and a large register takes hours the first time.",
@@ -38,7 +39,7 @@ func (s *service) copying(api huma.API, rules *rulebook) {
 	op.RequestBody = requestBody("application/json", copyRequest{"postgres", "/etc/tamga/store.dsn"})
 	op.DefaultStatus = http.StatusOK
 	huma.Register(api, *op, s.copyGallery)
-	rules.bodies[op.OperationID] = rules.resolve(op.RequestBody.Content["application/json"].Schema)
+	rules.Body(op)
 }
 
 func (s *service) copyGallery(ctx context.Context, in *copyInput) (*copyOutput, error) {
@@ -46,21 +47,21 @@ func (s *service) copyGallery(ctx context.Context, in *copyInput) (*copyOutput, 
 	case s.copies <- struct{}{}:
 		defer func() { <-s.copies }()
 	default:
-		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The gallery is being copied for another caller.")
+		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The gallery is being copied for another caller.")
 	}
 	if (in.Body.Engine == config.EnginePostgres) != (in.Body.DSNFile != "") {
-		return nil, invalid("/dsn_file", "must be there for postgres, and for nothing else")
+		return nil, problem.Invalid("/dsn_file", "must be there for postgres, and for nothing else")
 	}
 	done, err := s.node.CopyGallery(ctx, config.Store{Engine: in.Body.Engine, DSNFile: in.Body.DSNFile}, nil)
 	switch {
 	case err == nil:
 		return &copyOutput{Body: copyReport{done.Subjects, done.Rows, done.Written, done.Removed}}, nil
 	case errors.Is(err, gallery.ErrSameStore):
-		return nil, newProblem(http.StatusConflict, protocol.CodeStoreTarget, "It is the store that the gallery is in.")
+		return nil, problem.New(http.StatusConflict, protocol.CodeStoreTarget, "It is the store that the gallery is in.")
 	case errors.Is(err, gallery.ErrNotEmpty):
-		return nil, newProblem(http.StatusConflict, protocol.CodeStoreTarget, "It holds another gallery, something else, or commits that this gallery has not.")
+		return nil, problem.New(http.StatusConflict, protocol.CodeStoreTarget, "It holds another gallery, something else, or commits that this gallery has not.")
 	case errors.Is(err, node.ErrDSN), errors.Is(err, store.ErrConnection):
-		return nil, newProblem(http.StatusConflict, protocol.CodeStoreTarget, "The file with the connection string, or what it says, is of no use to the node: it must be readable for it and nobody else, one line, and over a network with TLS.")
+		return nil, problem.New(http.StatusConflict, protocol.CodeStoreTarget, "The file with the connection string, or what it says, is of no use to the node: it must be readable for it and nobody else, one line, and over a network with TLS.")
 	}
 	return nil, ofStore(err, "The copy is not complete. Send the same again: it does the rest.")
 }

@@ -11,10 +11,11 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/api/guard"
+	"github.com/tamga-id/tamga/node/api/problem"
 )
 
 const (
-	documentPath = "/openapi.json"
 	schemaPrefix = "#/components/schemas/"
 	tokenScheme  = "token"
 	enrolScheme  = "enrol_token"
@@ -29,7 +30,7 @@ func document(registry huma.Registry) *huma.OpenAPI {
 			Version: "1.0.0",
 			Description: "The API of one country's node for the systems of that country. It answers on loopback only; a gateway of " +
 				"your own that reaches it from elsewhere sends it `Host: localhost` and no `Origin`. Errors are RFC 9457 problem details and never repeat a submitted value. " +
-				"Clients ignore members of responses that they do not know. This document is served at `" + documentPath + "`, without a token.",
+				"Clients ignore members of responses that they do not know. This document is served at `" + guard.DocumentPath + "`, without a token.",
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 		},
 		Servers: []*huma.Server{{URL: "/", Description: "The address listen.api of the node's configuration."}},
@@ -65,57 +66,57 @@ func operation(api huma.API, id, method, path, summary, description, tag string,
 			Content:     map[string]*huma.MediaType{"application/json": {Example: plain(example)}},
 		}},
 	}
-	var rt route
+	var rt guard.Route
 	for _, r := range routes() {
-		if r.method == method && r.path == path {
+		if r.Method == method && r.Path == path {
 			rt = r
 		}
 	}
-	if rt.who == officer || rt.who == local {
+	if rt.Who == guard.Officer || rt.Who == guard.Local {
 		op.Security = append(op.Security, map[string][]string{tokenScheme: {}})
 	}
-	if rt.who == operator || rt.who == local {
+	if rt.Who == guard.Operator || rt.Who == guard.Local {
 		op.Security = append(op.Security, map[string][]string{enrolScheme: {}})
 	}
-	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "")
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem.Problem](), true, "")
 	for _, p := range problems(id, rt) {
 		op.Responses[strconv.Itoa(p.Status)] = &huma.Response{
 			Description: http.StatusText(p.Status) + ".",
-			Content:     map[string]*huma.MediaType{problemType: {Schema: schema, Example: plain(p)}},
+			Content:     map[string]*huma.MediaType{problem.MediaType: {Schema: schema, Example: plain(p)}},
 		}
 	}
 	return op
 }
 
 // problems are examples of all that an operation can end in besides 200.
-func problems(id string, rt route) []*problem {
-	list := []*problem{
-		newProblem(http.StatusForbidden, protocol.CodeForeign, "The request carries an Origin header: web pages of other origins may not call this API."),
-		newProblem(http.StatusMisdirectedRequest, protocol.CodeForeign, "The Host header must be localhost or a loopback address: this API answers on this machine only."),
-		invalid("", "takes no query parameters"),
+func problems(id string, rt guard.Route) []*problem.Problem {
+	list := []*problem.Problem{
+		problem.New(http.StatusForbidden, protocol.CodeForeign, "The request carries an Origin header: web pages of other origins may not call this API."),
+		problem.New(http.StatusMisdirectedRequest, protocol.CodeForeign, "The Host header must be localhost or a loopback address: this API answers on this machine only."),
+		problem.Invalid("", "takes no query parameters"),
 	}
-	if rt.who != anyone {
-		list = append(list, newProblem(http.StatusUnauthorized, protocol.CodeUnauthenticated, ""))
+	if rt.Who != guard.Anyone {
+		list = append(list, problem.New(http.StatusUnauthorized, protocol.CodeUnauthenticated, ""))
 	}
-	if rt.who == officer || rt.who == operator {
-		list = append(list, forbidden(rt.who))
+	if rt.Who == guard.Officer || rt.Who == guard.Operator {
+		list = append(list, guard.Forbidden(rt.Who))
 	}
-	if rt.content != "" {
+	if rt.Content != "" {
 		list = append(list,
-			newProblem(http.StatusBadRequest, protocol.CodeNotInTime, "The body could not be read."),
-			newProblem(http.StatusRequestTimeout, protocol.CodeNotInTime, "The body did not arrive in time."),
-			newProblem(http.StatusConflict, protocol.CodeIdempotency, "The request with this Idempotency-Key is still being worked on."),
-			tooLarge(rt),
-			newProblem(http.StatusUnsupportedMediaType, protocol.CodeMediaType, "The Content-Type must be "+rt.content+"."),
-			newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
+			problem.New(http.StatusBadRequest, protocol.CodeNotInTime, "The body could not be read."),
+			problem.New(http.StatusRequestTimeout, protocol.CodeNotInTime, "The body did not arrive in time."),
+			problem.New(http.StatusConflict, protocol.CodeIdempotency, "The request with this Idempotency-Key is still being worked on."),
+			guard.TooLarge(rt),
+			problem.New(http.StatusUnsupportedMediaType, protocol.CodeMediaType, "The Content-Type must be "+rt.Content+"."),
+			problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
 	case "verify", "enrol", "undo", "erase", "copy-gallery", "verify-ledger", "backup", "escrow", "test-peer", "pause-peer", "resume-peer", "explain-trust":
-		list = append(list, newProblem(http.StatusInternalServerError, protocol.CodeInternal, ""))
+		list = append(list, problem.New(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {
 	case "enrol", "undo", "erase":
-		list = append(list, newProblem(http.StatusInsufficientStorage, protocol.CodeStoreFull, ""))
+		list = append(list, problem.New(http.StatusInsufficientStorage, protocol.CodeStoreFull, ""))
 	}
 	switch id {
 	case "test-peer", "pause-peer", "resume-peer", "explain-trust":
@@ -123,14 +124,14 @@ func problems(id string, rt route) []*problem {
 	}
 	switch id {
 	case "verify":
-		list = append(list, invalid("/subject/jurisdiction", "must be a string of 3 characters that matches ^[A-Z]{3}$"))
+		list = append(list, problem.Invalid("/subject/jurisdiction", "must be a string of 3 characters that matches ^[A-Z]{3}$"))
 	case "ready":
-		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeNotReady,
+		list = append(list, problem.New(http.StatusServiceUnavailable, protocol.CodeNotReady,
 			"No other member of the federation is known: every verification would end as unavailable."))
 	case "backup", "escrow":
-		list = append(list, invalid("/recipients", "must be at least two different age recipients, all of one kind"))
+		list = append(list, problem.Invalid("/recipients", "must be at least two different age recipients, all of one kind"))
 	case "verify-ledger":
-		list = append(list, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller."))
+		list = append(list, problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller."))
 	}
 	return list
 }
@@ -140,7 +141,7 @@ func requestBody(media string, example any) *huma.RequestBody {
 }
 
 func replayHeader(op *huma.Operation) {
-	op.Responses["200"].Headers = map[string]*huma.Param{replayed: {
+	op.Responses["200"].Headers = map[string]*huma.Param{guard.Replayed: {
 		Description: "Present when the response was kept from an earlier request with the same Idempotency-Key.",
 		Schema:      &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}},
 	}}

@@ -9,6 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/guard"
+	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
 )
@@ -92,7 +94,7 @@ func (s *service) enrol(ctx context.Context, in *enrolmentInput) (*enrolmentOutp
 	m.report.count()
 	for _, e := range m.report.Results {
 		if e.Code == string(protocol.CodeInternal) || e.Code == string(protocol.CodeRotation) {
-			passing(ctx)
+			guard.Passing(ctx)
 		}
 	}
 	return &enrolmentOutput{Body: m.report}, nil
@@ -105,7 +107,7 @@ type manifest struct {
 	places []int // of each of batch in report.Results
 }
 
-func parse(body []byte, jurisdiction string) (*manifest, *problem) {
+func parse(body []byte, jurisdiction string) (*manifest, *problem.Problem) {
 	m := &manifest{report: enrolmentReport{Results: []enrolment{}}}
 	number := 0
 	for line := range bytes.SplitSeq(body, []byte{'\n'}) {
@@ -115,7 +117,7 @@ func parse(body []byte, jurisdiction string) (*manifest, *problem) {
 			continue
 		}
 		if len(m.report.Results) == maxLines {
-			return m, invalid("", "must have at most 256 lines")
+			return m, problem.Invalid("", "must have at most 256 lines")
 		}
 		e, err := enrol.ParseRecord(line, jurisdiction, nil)
 		if err != nil {
@@ -126,7 +128,7 @@ func parse(body []byte, jurisdiction string) (*manifest, *problem) {
 		m.report.Results = append(m.report.Results, enrolment{Line: number})
 	}
 	if len(m.report.Results) == 0 {
-		return m, invalid("", "must have at least one line that is not blank")
+		return m, problem.Invalid("", "must have at least one line that is not blank")
 	}
 	return m, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
@@ -28,7 +29,7 @@ type eraseReport struct {
 	FinalBy  *time.Time `json:"final_by,omitempty" doc:"When kek.retention has it retired at the latest; absent when only an operator does."`
 }
 
-func (s *service) erasing(api huma.API, rules *rulebook) {
+func (s *service) erasing(api huma.API, rules *problem.Rulebook) {
 	at := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
 	op := operation(api, "erase", http.MethodPost, "/v1/subjects/erase", "Erase a subject",
 		"Destroys everything that the own register holds of a person: key, templates, findings and holder key. It stands when answered, past a crash and past older copies "+
@@ -37,14 +38,14 @@ func (s *service) erasing(api huma.API, rules *rulebook) {
 	op.RequestBody = requestBody("application/json", eraseRequest{Subject: subject{"KAZ", "passport", "N1234567"}})
 	op.DefaultStatus = http.StatusOK
 	huma.Register(api, *op, s.erase)
-	rules.bodies[op.OperationID] = rules.resolve(op.RequestBody.Content["application/json"].Schema)
+	rules.Body(op)
 }
 
 func (s *service) erase(ctx context.Context, in *eraseInput) (*eraseOutput, error) {
 	b := in.Body.Subject
 	id, err := pseudonym.Identifier{Jurisdiction: b.Jurisdiction, Type: b.Type, Value: b.Value}.Normalize()
 	if err != nil {
-		return nil, invalid("/subject/value", "must be 1 to 32 of A-Z and 0-9 besides spaces, hyphens, underscores and full stops")
+		return nil, problem.Invalid("/subject/value", "must be 1 to 32 of A-Z and 0-9 besides spaces, hyphens, underscores and full stops")
 	}
 	n, err := s.node.Erase(ctx, id)
 	if errors.Is(err, gallery.ErrUnknownSubject) {

@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
+	"github.com/tamga-id/tamga/node/api/guard"
 	"github.com/tamga-id/tamga/node/requester"
 )
 
@@ -227,7 +228,7 @@ func TestOverload(t *testing.T) {
 		r.ContentLength = -1 // counts as the most it may become, 2 MiB
 		return r
 	}
-	const room = api.MaxBodies / (2 << 20)
+	const room = guard.MaxBodies / (2 << 20)
 	done := make(chan int, room)
 	for range room {
 		go func() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/api"
+	"github.com/tamga-id/tamga/node/api/guard"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -139,7 +140,7 @@ func TestPanicIsNotKept(t *testing.T) {
 		defer func() { _ = recover() }()
 		send(t, h, keyed("key-0001", asking))
 	}()
-	if responses, size, flying := api.Kept(h); responses != 0 || size != 0 || flying != 0 {
+	if responses, size, flying := h.(*guard.Guard).Kept(); responses != 0 || size != 0 || flying != 0 {
 		t.Errorf("kept %d responses of %d bytes, %d in flight", responses, size, flying)
 	}
 }
@@ -177,15 +178,15 @@ func TestMemoryIsBounded(t *testing.T) {
 		return requester.Result{Verdict: protocol.Verdict{Outcome: protocol.Matched, Code: protocol.CodeMatched}, Reply: reply}, nil
 	}}
 	h := api.NewAt(n, at(time.Unix(1, 0)))
-	for i := range api.MaxKept + 10 {
+	for i := range guard.MaxKept + 10 {
 		send(t, h, keyed(fmt.Sprintf("key-%05d", i), asking))
 	}
-	if responses, _, flying := api.Kept(h); responses != api.MaxKept || flying != 0 {
-		t.Errorf("%d responses are kept, want %d; %d in flight", responses, api.MaxKept, flying)
+	if responses, _, flying := h.(*guard.Guard).Kept(); responses != guard.MaxKept || flying != 0 {
+		t.Errorf("%d responses are kept, want %d; %d in flight", responses, guard.MaxKept, flying)
 	}
 	before := n.asked
 	send(t, h, keyed("key-00009", asking))
-	send(t, h, keyed(fmt.Sprintf("key-%05d", api.MaxKept+9), asking))
+	send(t, h, keyed(fmt.Sprintf("key-%05d", guard.MaxKept+9), asking))
 	if n.asked != before+1 {
 		t.Errorf("asked %d times for a forgotten and a kept key, want 1", n.asked-before)
 	}
@@ -193,7 +194,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for i := range 6 {
 		send(t, h, keyed(fmt.Sprintf("large-%03d", i), asking))
 	}
-	if responses, size, _ := api.Kept(h); size > 32<<20 || responses != 3 {
+	if responses, size, _ := h.(*guard.Guard).Kept(); size > 32<<20 || responses != 3 {
 		t.Errorf("%d responses of %d bytes are kept", responses, size)
 	}
 }

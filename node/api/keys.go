@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 )
@@ -69,7 +70,7 @@ func (s *service) keys(api huma.API) {
 func (s *service) takeUpKeys(ctx context.Context, _ *struct{}) (*keysOutput, error) {
 	r, err := s.node.TakeUpKeys(ctx)
 	if err != nil {
-		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeRotation, "The keystore could not be taken up; the node goes on with the keys it has, and its log says why.")
+		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeRotation, "The keystore could not be taken up; the node goes on with the keys it has, and its log says why.")
 	}
 	return &keysOutput{Body: s.keysReport(r)}, nil
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -13,6 +12,8 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/api/guard"
+	"github.com/tamga-id/tamga/node/api/problem"
 )
 
 type statusOutput struct{ Body status }
@@ -111,9 +112,6 @@ type readiness struct {
 	Attention []string `json:"attention,omitempty" doc:"What an operator has to look after, although the node asks and answers: kek_overdue or escrow_stale."`
 }
 
-// challengeHeader carries a challenge, in the spelling of net/http.
-const challengeHeader = "Tamga-Challenge"
-
 type liveInput struct {
 	Challenge string `header:"Tamga-Challenge" minLength:"43" maxLength:"43" pattern:"^[A-Za-z0-9_-]*$" doc:"32 fresh random bytes, base64url without padding. Asks the node to prove that it knows its tokens."`
 }
@@ -132,22 +130,12 @@ func (s *service) live(api huma.API) {
 		"Operation", health{OK: true})
 	huma.Register(api, *op, func(_ context.Context, in *liveInput) (*liveOutput, error) {
 		out := &liveOutput{Body: health{OK: true}}
-		if challenge := decodeChallenge(in.Challenge); challenge != nil {
+		if challenge := guard.DecodeChallenge(in.Challenge); challenge != nil {
 			own, enrol := s.node.Prove(challenge)
 			out.Proof, out.EnrolProof = base64.RawURLEncoding.EncodeToString(own), base64.RawURLEncoding.EncodeToString(enrol)
 		}
 		return out, nil
 	})
-}
-
-// decodeChallenge returns the bytes of a challenge, nil for any other text. One length
-// only, so that a proof can be of nothing else.
-func decodeChallenge(text string) []byte {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != sha256.Size || len(text) != base64.RawURLEncoding.EncodedLen(sha256.Size) {
-		return nil
-	}
-	return b
 }
 
 func (s *service) ready(api huma.API) {
@@ -156,7 +144,7 @@ func (s *service) ready(api huma.API) {
 	huma.Register(api, *op, func(context.Context, *struct{}) (*readyOutput, error) {
 		status := s.node.Status()
 		if len(status.Members) == 0 {
-			return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeNotReady,
+			return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeNotReady,
 				"No other member of the federation is known: every verification would end as unavailable.")
 		}
 		return &readyOutput{Body: readiness{OK: true, Attention: words(status.Attention)}}, nil
@@ -189,14 +177,14 @@ func (s *service) verifyLedger(ctx context.Context, _ *struct{}) (*ledgerOutput,
 	case s.ledgers <- struct{}{}:
 		defer func() { <-s.ledgers }()
 	default:
-		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller.")
+		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller.")
 	}
 	r, err := s.node.VerifyLedger(ctx)
 	if err == nil {
 		return &ledgerOutput{Body: ledgerReport{OK: true, Size: r.Size, Root: base64.StdEncoding.EncodeToString(r.Root[:])}}, nil
 	}
 	if !errors.Is(err, ledger.ErrTampered) {
-		return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "The ledger could not be read to its end.")
+		return nil, problem.New(http.StatusInternalServerError, protocol.CodeInternal, "The ledger could not be read to its end.")
 	}
 	e, _ := protocol.Lookup(protocol.CodeLedgerTampered)
 	body := ledgerReport{Code: string(e.Code), Title: e.Title, Next: e.Next, RolledBack: errors.Is(err, ledger.ErrRolledBack)}

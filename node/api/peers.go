@@ -11,6 +11,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/explain"
+	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/peering"
 )
 
@@ -173,7 +174,7 @@ func peersExample() peersReport {
 	}
 }
 
-func (s *service) peers(api huma.API, rules *rulebook) {
+func (s *service) peers(api huma.API, rules *problem.Rulebook) {
 	list := operation(api, "peers", http.MethodGet, "/v1/peers", "The other members, in detail",
 		"From memory: state, keys, addresses, Trust Chain and last contact of each. Takes either token.", "Peers", peersExample())
 	huma.Register(api, *list, func(context.Context, *struct{}) (*peersOutput, error) {
@@ -214,11 +215,11 @@ func (s *service) peers(api huma.API, rules *rulebook) {
 }
 
 // post registers an operation that takes a JSON body and answers 200.
-func post[I, O any](api huma.API, rules *rulebook, op *huma.Operation, example any, do func(context.Context, *I) (*O, error)) {
+func post[I, O any](api huma.API, rules *problem.Rulebook, op *huma.Operation, example any, do func(context.Context, *I) (*O, error)) {
 	op.RequestBody = requestBody("application/json", example)
 	op.DefaultStatus = http.StatusOK
 	huma.Register(api, *op, do)
-	rules.bodies[op.OperationID] = rules.resolve(op.RequestBody.Content["application/json"].Schema)
+	rules.Body(op)
 }
 
 func (s *service) testPeer(ctx context.Context, in *peerTestInput) (*peerTestOutput, error) {
@@ -239,14 +240,14 @@ func (s *service) testPeer(ctx context.Context, in *peerTestInput) (*peerTestOut
 }
 
 // ofPeer is the problem of an error about a peer that was named.
-func ofPeer(err error) *problem {
+func ofPeer(err error) *problem.Problem {
 	switch {
 	case errors.Is(err, trust.ErrNotMember):
-		return newProblem(http.StatusNotFound, protocol.CodePeer, "No member of this name is known.")
+		return problem.New(http.StatusNotFound, protocol.CodePeer, "No member of this name is known.")
 	case errors.Is(err, peering.ErrPaused), errors.Is(err, peering.ErrNotPaused):
-		return newProblem(http.StatusConflict, protocol.CodePeer, err.Error())
+		return problem.New(http.StatusConflict, protocol.CodePeer, err.Error())
 	}
-	return newProblem(http.StatusInternalServerError, protocol.CodeInternal, "")
+	return problem.New(http.StatusInternalServerError, protocol.CodeInternal, "")
 }
 
 func stages(in []peering.Stage) []stage {

@@ -10,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/api/problem"
 )
 
 type renewalOutput struct{ Body renewal }
@@ -52,14 +53,14 @@ func (s *service) renew(ctx context.Context, _ *struct{}) (*renewalOutput, error
 	switch {
 	case err == nil:
 	case errors.Is(err, custody.ErrBusy):
-		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeStoreLocked, "Another command is changing the keystore. Nothing was begun.")
+		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeStoreLocked, "Another command is changing the keystore. Nothing was begun.")
 	case errors.Is(err, custody.ErrRoot):
-		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeCustody,
+		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeCustody,
 			"The root key that the node holds does not open the keystore: it was replaced, or the keystore was. Start the node anew, or put the keystore back.")
 	case protocol.CodeOf(err) == protocol.CodeLedgerUnavailable:
-		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeLedgerUnavailable, "Nothing was begun.")
+		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeLedgerUnavailable, "Nothing was begun.")
 	default:
-		return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "Whether it was begun is not known. Ask for the state, or send the same again.")
+		return nil, problem.New(http.StatusInternalServerError, protocol.CodeInternal, "Whether it was begun is not known. Ask for the state, or send the same again.")
 	}
 	return &renewalOutput{Body: newRenewal(r)}, nil
 }

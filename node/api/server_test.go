@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/node/api"
+	"github.com/tamga-id/tamga/node/api/guard"
 	"github.com/tamga-id/tamga/node/requester"
 )
 
@@ -106,8 +107,8 @@ func TestSlowBody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(begin); res.StatusCode != http.StatusRequestTimeout || took != api.BodyTimeout {
-			t.Errorf("status %d after %v, want 408 after %v", res.StatusCode, took, api.BodyTimeout)
+		if took := time.Since(begin); res.StatusCode != http.StatusRequestTimeout || took != guard.BodyTimeout {
+			t.Errorf("status %d after %v, want 408 after %v", res.StatusCode, took, guard.BodyTimeout)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,37 +82,6 @@ func TestManyFaults(t *testing.T) {
 	if n := len(got["errors"].([]any)); n != 32 {
 		t.Errorf("%d errors are listed, want 32", n)
 	}
-}
-
-// FuzzScan: what is accepted decodes, names nothing unknown, and says the same when
-// written again; a fault's place is made of known names and numbers only.
-func FuzzScan(f *testing.F) {
-	for _, s := range []string{asking, `{}`, `{"a":{"a":1},"a":2}`, `{"b":[null]}`, `{"a":[{"b":1e999}]}`, "\xff", `{"a":1}x`, `{"\u0061":1,"a":1}`} {
-		f.Add([]byte(s))
-	}
-	known := func(s string) bool { return s == "a" || s == "b" || strings.Contains(asking, `"`+s+`":`) }
-	f.Fuzz(func(t *testing.T, body []byte) {
-		pointer, rule := api.Scan(body, known)
-		for _, name := range strings.Split(pointer, "/") {
-			if name != "" && !known(name) && strings.Trim(name, "0123456789") != "" {
-				t.Fatalf("place %q has an unknown name", pointer)
-			}
-		}
-		if rule != "" {
-			return
-		}
-		var v map[string]any
-		if err := json.Unmarshal(body, &v); err != nil {
-			t.Fatalf("accepted, but: %v", err)
-		}
-		again, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if p, r := api.Scan(again, known); r != "" {
-			t.Fatalf("accepted once, refused when written again: %q %q", p, r)
-		}
-	})
 }
 
 // FuzzVerification: any body gets a verdict or a problem, and is refused or asked.

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/problem"
 )
 
 type undoInput struct{ Body undoRequest }
@@ -23,7 +24,7 @@ type undoReport struct {
 	Records  int `json:"records" minimum:"0" doc:"Templates removed from both."`
 }
 
-func (s *service) undoing(api huma.API, rules *rulebook) {
+func (s *service) undoing(api huma.API, rules *problem.Rulebook) {
 	op := operation(api, "undo", http.MethodPost, "/v1/enrolments/undo", "Take an import back",
 		"Removes everything that enrolments with this `Tamga-Batch` added: templates, findings and holder keys. What other imports brought stays. "+
 			"Needs the operator's token. One runs at a time, beside enrolments, and a large register takes minutes; "+
@@ -32,7 +33,7 @@ func (s *service) undoing(api huma.API, rules *rulebook) {
 	op.RequestBody = requestBody("application/json", undoRequest{Batch: "abcdefghijklmnop"})
 	op.DefaultStatus = http.StatusOK
 	huma.Register(api, *op, s.undo)
-	rules.bodies[op.OperationID] = rules.resolve(op.RequestBody.Content["application/json"].Schema)
+	rules.Body(op)
 }
 
 func (s *service) undo(ctx context.Context, in *undoInput) (*undoOutput, error) {
@@ -40,7 +41,7 @@ func (s *service) undo(ctx context.Context, in *undoInput) (*undoOutput, error) 
 	case s.undos <- struct{}{}:
 		defer func() { <-s.undos }()
 	default:
-		return nil, newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded, "An import is being taken back for another caller.")
+		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, "An import is being taken back for another caller.")
 	}
 	done, err := s.node.Undo(ctx, in.Body.Batch)
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
 	"github.com/tamga-id/tamga/matcher/exchange/intake"
+	"github.com/tamga-id/tamga/node/api/guard"
+	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -84,7 +86,7 @@ type receipt struct {
 	Leaf       []byte   `json:"leaf" doc:"The leaf, base64."`
 }
 
-func (s *service) verification(api huma.API, rules *rulebook) {
+func (s *service) verification(api huma.API, rules *problem.Rulebook) {
 	op := operation(api, "verify", http.MethodPost, "/v1/verifications", "Ask another country's node about a traveller",
 		"Asks the node of the subject's country whether the traveller is the person. The response is 200 for every outcome: "+
 			"the outcome is data, and one that is not a verdict, such as `unavailable`, says so in `outcome` and never reads as a \"no\". "+
@@ -94,7 +96,7 @@ func (s *service) verification(api huma.API, rules *rulebook) {
 	replayHeader(op)
 	op.DefaultStatus = http.StatusOK
 	huma.Register(api, *op, s.verify)
-	rules.bodies[op.OperationID] = rules.resolve(op.RequestBody.Content["application/json"].Schema)
+	rules.Body(op)
 }
 
 func (s *service) verify(ctx context.Context, in *verificationInput) (*verificationOutput, error) {
@@ -108,39 +110,39 @@ func (s *service) verify(ctx context.Context, in *verificationInput) (*verificat
 	})
 	if err != nil {
 		if protocol.CodeOf(err) == protocol.CodeRequest {
-			return nil, newProblem(http.StatusUnprocessableEntity, protocol.CodeRequest, "The request cannot be put as a Query.")
+			return nil, problem.New(http.StatusUnprocessableEntity, protocol.CodeRequest, "The request cannot be put as a Query.")
 		}
-		return nil, newProblem(http.StatusInternalServerError, protocol.CodeInternal, "")
+		return nil, problem.New(http.StatusInternalServerError, protocol.CodeInternal, "")
 	}
 	if res.Code == protocol.CodeOverloaded && res.RetryAfter > 0 {
-		passing(ctx)
+		guard.Passing(ctx)
 		seconds := int64((res.RetryAfter + time.Second - 1) / time.Second)
-		return nil, huma.ErrorWithHeaders(newProblem(http.StatusServiceUnavailable, protocol.CodeOverloaded,
+		return nil, huma.ErrorWithHeaders(problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded,
 			"The other country's node is at its limit: ask again after the time in Retry-After."),
 			http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}})
 	}
 	body := answer(res)
 	if body.Outcome == string(protocol.Unavailable) {
-		passing(ctx)
+		guard.Passing(ctx)
 	}
 	return &verificationOutput{Outcome: body.Outcome, Body: body}, nil
 }
 
 // question is what b asks, or the rule of the schema that only decoding can check.
-func question(b verificationRequest, now time.Time) (protocol.Question, *problem) {
+func question(b verificationRequest, now time.Time) (protocol.Question, *problem.Problem) {
 	id, err := pseudonym.Identifier{Jurisdiction: b.Subject.Jurisdiction, Type: b.Subject.Type, Value: b.Subject.Value}.Normalize()
 	if err != nil {
-		return protocol.Question{}, invalid("/subject/value", "must be 1 to 32 of A-Z and 0-9; spaces, hyphens, underscores and full stops are ignored")
+		return protocol.Question{}, problem.Invalid("/subject/value", "must be 1 to 32 of A-Z and 0-9; spaces, hyphens, underscores and full stops are ignored")
 	}
 	q := protocol.Question{Subject: id, Consent: b.Consent}
 	for i, p := range b.Probes {
 		data, err := base64.StdEncoding.Strict().DecodeString(p.Data)
 		if err != nil || len(data) == 0 || len(data) > protocol.MaxProbeSize {
-			return q, invalid("/probes/"+strconv.Itoa(i)+"/data", "must be 1 to 65536 bytes in standard base64 with padding")
+			return q, problem.Invalid("/probes/"+strconv.Itoa(i)+"/data", "must be 1 to 65536 bytes in standard base64 with padding")
 		}
 		q.Probes = append(q.Probes, protocol.Probe{Modality: p.Modality, Format: p.Format, Position: p.Position, Quality: p.Quality, Data: data})
 		if rule := express(&q.Probes[i], now); rule != "" {
-			return q, invalid("/probes/"+strconv.Itoa(i)+"/data", rule)
+			return q, problem.Invalid("/probes/"+strconv.Itoa(i)+"/data", rule)
 		}
 	}
 	return q, nil

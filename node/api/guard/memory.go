@@ -1,4 +1,4 @@
-package api
+package guard
 
 import (
 	"bytes"
@@ -11,14 +11,15 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/problem"
 )
 
 const (
-	idempotencyKey = "Idempotency-Key"
-	replayed       = "Idempotent-Replayed"
+	IdempotencyKey = "Idempotency-Key"
+	Replayed       = "Idempotent-Replayed"
 
 	keepFor  = 24 * time.Hour
-	maxKept  = 4096     // responses
+	MaxKept  = 4096     // responses
 	keepSize = 32 << 20 // bytes of them
 
 	// keyedTimeout bounds an operation that no longer ends with its caller. Each has
@@ -79,7 +80,7 @@ func (m *memory) digest(label string, parts ...[]byte) digest {
 // serve answers r from memory, or lets next answer it and remembers. options are the
 // headers that the operation reads.
 func (m *memory) serve(w http.ResponseWriter, r *http.Request, body []byte, options []string, next http.Handler, now time.Time) {
-	key := m.digest("tamga/v1/idempotency-key\x00", []byte(r.URL.Path), []byte(r.Header.Get(idempotencyKey)))
+	key := m.digest("tamga/v1/idempotency-key\x00", []byte(r.URL.Path), []byte(r.Header.Get(IdempotencyKey)))
 	parts := [][]byte{body} // and what else decides on what is done
 	for _, name := range options {
 		parts = append(parts, []byte(r.Header.Get(name)))
@@ -89,15 +90,15 @@ func (m *memory) serve(w http.ResponseWriter, r *http.Request, body []byte, opti
 	switch {
 	case old == nil:
 	case old.body != sum:
-		newProblem(http.StatusUnprocessableEntity, protocol.CodeIdempotency,
-			"This Idempotency-Key was used with another body: a new request needs a new key.").write(w)
+		problem.New(http.StatusUnprocessableEntity, protocol.CodeIdempotency,
+			"This Idempotency-Key was used with another body: a new request needs a new key.").Write(w)
 		return
 	case old.status == 0:
-		newProblem(http.StatusConflict, protocol.CodeIdempotency,
-			"The request with this Idempotency-Key is still being worked on.").write(w)
+		problem.New(http.StatusConflict, protocol.CodeIdempotency,
+			"The request with this Idempotency-Key is still being worked on.").Write(w)
 		return
 	default:
-		w.Header().Set(replayed, "true")
+		w.Header().Set(Replayed, "true")
 		old.write(w)
 		return
 	}
@@ -137,7 +138,7 @@ func (m *memory) end(key digest, rec *recorder) {
 		delete(m.kept, key)
 		return
 	}
-	for len(m.order) > 0 && (len(m.order) >= maxKept || m.size+rec.payload.Len() > keepSize) {
+	for len(m.order) > 0 && (len(m.order) >= MaxKept || m.size+rec.payload.Len() > keepSize) {
 		m.forgetLocked()
 	}
 	k := m.kept[key]
@@ -172,9 +173,9 @@ type recorder struct {
 
 type recorderKey struct{}
 
-// passing says that the response to the request of ctx, although a 200, may be another
+// Passing says that the response to the request of ctx, although a 200, may be another
 // one next time, so that it is not kept.
-func passing(ctx context.Context) {
+func Passing(ctx context.Context) {
 	if rec, ok := ctx.Value(recorderKey{}).(*recorder); ok {
 		rec.passing = true
 	}
@@ -191,4 +192,13 @@ func (r *recorder) WriteHeader(status int) {
 func (r *recorder) Write(b []byte) (int, error) {
 	r.WriteHeader(http.StatusOK)
 	return r.payload.Write(b)
+}
+
+// Kept is how many responses are remembered, of how many bytes, and how many requests
+// are in flight.
+func (g *Guard) Kept() (responses, size, flying int) {
+	m := g.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.order), m.size, len(m.kept) - len(m.order)
 }

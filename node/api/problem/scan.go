@@ -1,4 +1,4 @@
-package api
+package problem
 
 import (
 	"bytes"
@@ -17,28 +17,28 @@ const (
 	maxElements = 64
 )
 
-// scan checks what a schema cannot say about a JSON body and encoding/json does not
+// Scan checks what a schema cannot say about a JSON body and encoding/json does not
 // mind: member names that occur twice or differ from the schema's in case only,
 // null, more than one value, invalid UTF-8. It returns nil, or the rule that is
 // broken and where. Only names that known accepts become part of the place.
-func scan(body []byte, known func(name string) bool) *violation {
+func Scan(body []byte, known func(name string) bool) *Violation {
 	if !utf8.Valid(body) {
-		return &violation{"", "must be UTF-8"}
+		return &Violation{"", "must be UTF-8"}
 	}
 	s := scanner{dec: json.NewDecoder(bytes.NewReader(body)), known: known}
 	s.dec.UseNumber()
 	t, err := s.dec.Token()
 	if err != nil {
-		return &violation{"", notJSON}
+		return &Violation{"", notJSON}
 	}
 	if t != json.Delim('{') {
-		return &violation{"", "must be a JSON object"}
+		return &Violation{"", "must be a JSON object"}
 	}
 	if v := s.object("", 1); v != nil {
 		return v
 	}
 	if _, err := s.dec.Token(); !errors.Is(err, io.EOF) {
-		return &violation{"", "must be one JSON object and nothing after it"}
+		return &Violation{"", "must be one JSON object and nothing after it"}
 	}
 	return nil
 }
@@ -51,20 +51,20 @@ type scanner struct {
 }
 
 // object scans the rest of an object.
-func (s *scanner) object(at string, depth int) *violation {
+func (s *scanner) object(at string, depth int) *Violation {
 	seen := make(map[string]bool)
 	for s.dec.More() {
 		t, err := s.dec.Token()
 		name, ok := t.(string)
 		switch {
 		case err != nil || !ok:
-			return &violation{at, notJSON}
+			return &Violation{at, notJSON}
 		case seen[name]:
-			return &violation{at, "must not have a member twice"}
+			return &Violation{at, "must not have a member twice"}
 		case !s.known(name):
-			return &violation{at, "must have no members but those of the schema, in the schema's case"}
+			return &Violation{at, "must have no members but those of the schema, in the schema's case"}
 		case len(seen) == maxMembers:
-			return &violation{at, "must have fewer members"}
+			return &Violation{at, "must have fewer members"}
 		}
 		seen[name] = true
 		if v := s.value(at+"/"+name, depth); v != nil {
@@ -75,10 +75,10 @@ func (s *scanner) object(at string, depth int) *violation {
 }
 
 // array scans the rest of an array.
-func (s *scanner) array(at string, depth int) *violation {
+func (s *scanner) array(at string, depth int) *Violation {
 	for i := 0; s.dec.More(); i++ {
 		if i == maxElements {
-			return &violation{at, "must have fewer items"}
+			return &Violation{at, "must have fewer items"}
 		}
 		if v := s.value(at+"/"+strconv.Itoa(i), depth); v != nil {
 			return v
@@ -88,22 +88,22 @@ func (s *scanner) array(at string, depth int) *violation {
 }
 
 // end takes the closing bracket; the decoder sees to it that it is the right one.
-func (s *scanner) end(at string) *violation {
+func (s *scanner) end(at string) *Violation {
 	if _, err := s.dec.Token(); err != nil {
-		return &violation{at, notJSON}
+		return &Violation{at, notJSON}
 	}
 	return nil
 }
 
-func (s *scanner) value(at string, depth int) *violation {
+func (s *scanner) value(at string, depth int) *Violation {
 	t, err := s.dec.Token()
 	switch {
 	case err != nil:
-		return &violation{at, notJSON}
+		return &Violation{at, notJSON}
 	case t == nil:
-		return &violation{at, "must not be null: leave the member out"}
+		return &Violation{at, "must not be null: leave the member out"}
 	case depth == maxDepth:
-		return &violation{at, "must not be nested so deeply"}
+		return &Violation{at, "must not be nested so deeply"}
 	case t == json.Delim('{'):
 		return s.object(at, depth+1)
 	case t == json.Delim('['):
@@ -111,7 +111,7 @@ func (s *scanner) value(at string, depth int) *violation {
 	}
 	if n, ok := t.(json.Number); ok {
 		if _, err := n.Float64(); err != nil {
-			return &violation{at, "must be a number in range"}
+			return &Violation{at, "must be a number in range"}
 		}
 	}
 	return nil
