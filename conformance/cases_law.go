@@ -4,14 +4,12 @@ import (
 	"context"
 	"slices"
 
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
 
 // Registries of PROTOCOL.md section 9.
-var (
-	purposes   = [...]string{"border_control", "visa_issuance", "migration_registration", "travel_check_in", "law_enforcement", "sandbox_test"}
-	legalBases = [...]string{"consent", "legal_obligation", "public_task", "vital_interest"}
-)
+var purposes, legalBases = vocabulary.Purposes(), vocabulary.LegalBases()
 
 // lawCases ask what the target's law does not allow, TMG-R-007 and TMG-R-008.
 func lawCases() []Case {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -107,7 +108,7 @@ func (n *Node) Status() Status {
 		Addresses: n.host.Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
 		Attention: n.Attention(),
 		Full:      errors.Is(n.gallery.Ready(), gallery.ErrFull),
-		Law:       LawStatus{Version: n.law.Version(), Confirmed: n.law.Confirmed(), Serves: n.law.Purposes("answer")},
+		Law:       LawStatus{Version: n.law.Version(), Confirmed: n.law.Confirmed(), Serves: n.law.Purposes(policy.Answer, n.now())},
 		Ledger:    LedgerStatus{Origin: n.keys.ledger.Origin(), Size: n.ledger.Size()},
 		Refused:   n.host.Refusals(),
 	}

@@ -25,7 +25,7 @@ import (
 const configurationLifetime = 366 * 24 * time.Hour
 
 // entityConfiguration is what the node says about itself.
-func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors []trust.Anchor, addresses []string) (trust.EntityConfiguration, error) {
+func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors []trust.Anchor, addresses []string, now time.Time) (trust.EntityConfiguration, error) {
 	hints := make([]trust.EntityID, len(anchors))
 	for i, a := range anchors {
 		hints[i] = a.EntityID
@@ -57,7 +57,7 @@ func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors [
 				SealingKeys:  sealingKeys(k.sealing),
 				Modalities:   responder.Modalities(),
 				Formats:      responder.Formats(),
-				Purposes:     law.Purposes(policy.Answer),
+				Purposes:     law.Purposes(policy.Answer, now),
 				Ledger:       &trust.LedgerMetadata{Origin: k.ledger.Origin(), Keys: k.ledger.VerifierKeys()},
 				Revisions:    []string{protocol.Revision},
 				KeyExchange:  []string{transport.HybridKeyExchange},

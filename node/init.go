@@ -121,7 +121,7 @@ func Init(o InitOptions) (Initialised, error) {
 	if len(addresses) == 0 {
 		addresses = fixedPorts(cfg.Listen.LibP2P)
 	}
-	c, err := entityConfiguration(cfg, k, law, []trust.Anchor{o.Anchor}, addresses)
+	c, err := entityConfiguration(cfg, k, law, []trust.Anchor{o.Anchor}, addresses, time.Now())
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}

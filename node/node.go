@@ -350,7 +350,7 @@ func (n *Node) publish(k keySet) error {
 	if len(addresses) == 0 {
 		addresses = n.host.Addresses()
 	}
-	c, err := entityConfiguration(n.cfg, k, n.law, n.anchors, addresses)
+	c, err := entityConfiguration(n.cfg, k, n.law, n.anchors, addresses, n.now())
 	if err != nil {
 		return err
 	}

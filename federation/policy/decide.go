@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	cedar "github.com/cedar-policy/cedar-go"
+
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 )
 
 // rule is one policy of the law with its citation and, for a permit, its obligations.
@@ -17,9 +19,10 @@ type rule struct {
 	column  int
 
 	permit     bool
-	consent    bool
+	consents   []string // states that will do, in vocabulary order; none when it need not be asked
 	fmrOneIn   uint32
 	modalities []string // in vocabulary order
+	tells      []string
 
 	reason string // the sentence of a decision this rule makes
 	failed string // the sentence when this rule cannot be evaluated
@@ -27,7 +30,7 @@ type rule struct {
 
 // ruleList gives Cedar the policies in file order: its own PolicySet is a map, and a refusal that two forbids cause
 // must name the same one every time.
-type ruleList []rule
+type ruleList []*rule
 
 func (r ruleList) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
 	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
@@ -44,10 +47,50 @@ func (l *Law) Decide(r Request) Decision {
 	if l == nil || len(l.rules) == 0 {
 		return Decision{PolicyID: DefaultDeny, Reason: "refused by " + DefaultDeny + ": no law is loaded"}
 	}
+	r = r.complete()
 	if field := r.fault(); field != "" {
 		return l.refuse("the request's " + field + " is missing or outside the vocabulary")
 	}
-	verdict, diagnostic := cedar.Authorize(ruleList(l.rules), entities{r}, cedarRequest(r))
+	if l.asksTime && r.Time.IsZero() {
+		return l.refuse("the law asks for the time, and it is not known")
+	}
+	d := l.supposing(r)
+	if !d.Allowed && r.Consent != "" {
+		other := r
+		for _, other.Consent = range given {
+			d.ConsentLacking = d.ConsentLacking || l.supposing(other).Allowed
+		}
+	}
+	return d
+}
+
+// supposing decides r with what is sealed yet taken for the best: the first values that the law allows, or a refusal that
+// no value would change.
+func (l *Law) supposing(r Request) Decision {
+	if l.asksModality && r.Modality == "" {
+		return firstAllowed(modalities, func(m string) Decision { r.Modality = m; return l.supposing(r) })
+	}
+	if l.asksConsent && r.Consent == "" {
+		return firstAllowed(given, func(c string) Decision { r.Consent = c; return l.decide(r) })
+	}
+	return l.decide(r)
+}
+
+func firstAllowed(words []string, decide func(string) Decision) Decision {
+	first := decide(words[0])
+	if first.Allowed {
+		return first
+	}
+	for _, w := range words[1:] {
+		if d := decide(w); d.Allowed {
+			return d
+		}
+	}
+	return first
+}
+
+func (l *Law) decide(r Request) Decision {
+	verdict, diagnostic := cedar.Authorize(l.candidates[r.selector()], &entities{r: &r}, l.cedarRequest(&r))
 	if len(diagnostic.Errors) > 0 {
 		return l.unevaluable(diagnostic.Errors[0].PolicyID)
 	}
@@ -57,7 +100,21 @@ func (l *Law) Decide(r Request) Decision {
 	if verdict != cedar.Allow {
 		return l.decisionOf(l.rule(diagnostic.Reasons[0].PolicyID))
 	}
-	return l.permit(diagnostic.Reasons)
+	d := l.permit(diagnostic.Reasons)
+	switch {
+	case !d.Allowed:
+	case r.Modality != "" && !d.AllowsModality(r.Modality):
+		return l.withhold(d, "the modality is not one it names")
+	case r.Consent != "" && !d.AcceptsConsent(r.Consent):
+		return l.withhold(d, "the consent it demands was not given")
+	}
+	return d
+}
+
+// withhold refuses by the permit that d rests on, whose obligation is not met.
+func (l *Law) withhold(d Decision, why string) Decision {
+	return Decision{PolicyID: d.PolicyID, Law: d.Law, Article: d.Article, Version: d.Version, Digest: d.Digest,
+		Reason: sentence("refused", d.PolicyID, d.Law, d.Article) + ": " + why}
 }
 
 // rule finds a policy Cedar named. Cedar only names what ruleList gave it; a miss is the zero rule, which refuses.
@@ -79,28 +136,50 @@ func (l *Law) permit(reasons []cedar.DiagnosticReason) Decision {
 			d.PolicyID, d.Law, d.Article, d.Reason = next.id, next.law, next.article, next.reason
 		}
 		d.Allowed = d.Allowed && next.permit
-		d.ConsentRequired = d.ConsentRequired || next.consent
+		switch {
+		case len(next.consents) == 0:
+		case !d.ConsentRequired:
+			d.ConsentRequired, d.Consents = true, slices.Clone(next.consents)
+		default:
+			d.Consents = common(d.Consents, next.consents)
+		}
 		d.FMROneIn = max(d.FMROneIn, next.fmrOneIn)
-		d.Modalities = slices.DeleteFunc(d.Modalities, func(m string) bool { return !slices.Contains(next.modalities, m) })
+		d.Modalities = common(d.Modalities, next.modalities)
+		d.WithholdReasons = d.WithholdReasons || next.withholds(tellReasons)
+		d.WithholdUnknown = d.WithholdUnknown || next.withholds(tellUnknown)
 	}
 	if len(d.Modalities) == 0 {
 		return l.refuse("the permits that apply have no modality in common")
 	}
+	if d.ConsentRequired && len(d.Consents) == 0 {
+		return l.refuse("the permits that apply have no form of consent in common")
+	}
 	return d
 }
 
+// common keeps of list what is in other.
+func common(list, other []string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return !slices.Contains(other, s) })
+}
+
 func (r rule) stricterThan(other rule) bool {
-	if r.consent != other.consent {
-		return r.consent
+	if (len(r.consents) > 0) != (len(other.consents) > 0) {
+		return len(r.consents) > 0
+	}
+	if len(r.consents) != len(other.consents) {
+		return len(r.consents) < len(other.consents)
 	}
 	return r.fmrOneIn > other.fmrOneIn
 }
 
+func (r rule) withholds(word string) bool { return !slices.Contains(r.tells, word) }
+
 // decisionOf is the decision r makes alone.
 func (l *Law) decisionOf(r rule) Decision {
-	d := Decision{Allowed: r.permit, PolicyID: r.id, Law: r.law, Article: r.article, Version: l.head.version, Reason: r.reason}
+	d := Decision{Allowed: r.permit, PolicyID: r.id, Law: r.law, Article: r.article, Version: l.head.version, Digest: l.digest, Reason: r.reason}
 	if r.permit {
-		d.ConsentRequired, d.FMROneIn, d.Modalities = r.consent, r.fmrOneIn, slices.Clone(r.modalities)
+		d.ConsentRequired, d.Consents, d.FMROneIn, d.Modalities = len(r.consents) > 0, slices.Clone(r.consents), r.fmrOneIn, slices.Clone(r.modalities)
+		d.WithholdReasons, d.WithholdUnknown = r.withholds(tellReasons), r.withholds(tellUnknown)
 	}
 	return d
 }
@@ -108,7 +187,7 @@ func (l *Law) decisionOf(r rule) Decision {
 // refuse is a refusal under the header's default article; why is a constant sentence.
 func (l *Law) refuse(why string) Decision {
 	return Decision{
-		PolicyID: DefaultDeny, Law: l.head.law, Article: l.head.article, Version: l.head.version,
+		PolicyID: DefaultDeny, Law: l.head.law, Article: l.head.article, Version: l.head.version, Digest: l.digest,
 		Reason: sentence("refused", DefaultDeny, l.head.law, l.head.article) + ": " + why,
 	}
 }
@@ -116,7 +195,7 @@ func (l *Law) refuse(why string) Decision {
 // unevaluable refuses because a policy could not be evaluated: an unknown "no" is a "no".
 func (l *Law) unevaluable(id cedar.PolicyID) Decision {
 	r := l.rule(id)
-	return Decision{PolicyID: r.id, Law: r.law, Article: r.article, Version: l.head.version, Reason: r.failed}
+	return Decision{PolicyID: r.id, Law: r.law, Article: r.article, Version: l.head.version, Digest: l.digest, Reason: r.failed}
 }
 
 func sentence(verdict, id, law, article string) string {
@@ -145,44 +224,117 @@ func (r Request) fault() string {
 		return "responder"
 	case slices.ContainsFunc(r.PeerMarks, func(s string) bool { return s == "" }):
 		return "peer marks"
+	case !kindRole.accepts(r.OfficerRole):
+		return "officer role"
+	case !kindClass.accepts(r.SubjectClass):
+		return "subject class"
+	case !kindAssurance.accepts(r.Assurance):
+		return "assurance"
+	case r.Modality != "" && !kindModality.accepts(r.Modality):
+		return "modality"
+	case r.Consent != "" && !kindConsent.accepts(r.Consent):
+		return "consent"
 	}
 	return ""
 }
 
-func cedarRequest(r Request) cedar.Request {
-	marks := make([]cedar.Value, len(r.PeerMarks))
-	for i, m := range r.PeerMarks {
-		marks[i] = cedar.String(m)
+// complete puts the words for what nobody has said.
+func (r Request) complete() Request {
+	for _, word := range []*string{&r.OfficerRole, &r.SubjectClass, &r.Assurance} {
+		if *word == "" {
+			*word = vocabulary.Unspecified
+		}
+	}
+	return r
+}
+
+func (r *Request) selector() selector {
+	return selector{r.Direction, r.Operation, r.Purpose, r.LegalBasis}
+}
+
+// cedarRequest holds those attributes that the law asks for: making a record of all would cost more than deciding.
+func (l *Law) cedarRequest(r *Request) cedar.Request {
+	context := make(cedar.RecordMap, len(l.asked))
+	for _, name := range l.asked {
+		context[cedar.String(name)] = r.attribute(name)
 	}
 	return cedar.Request{
 		Principal: cedar.NewEntityUID(typeNode, cedar.String(r.Requester)),
 		Action:    cedar.NewEntityUID(typeAction, cedar.String(r.Operation)),
 		Resource:  cedar.NewEntityUID(typeGallery, cedar.String(r.Responder)),
-		Context: cedar.NewRecord(cedar.RecordMap{
-			"direction":         cedar.String(r.Direction),
-			"purpose":           cedar.String(r.Purpose),
-			"legal_basis":       cedar.String(r.LegalBasis),
-			"requester_country": cedar.String(r.RequesterCountry),
-			"responder_country": cedar.String(r.ResponderCountry),
-			peerMarks:           cedar.NewSet(marks...),
-		}),
+		Context:   cedar.NewRecord(context),
 	}
 }
 
-// entities answers Cedar's look-ups of the two entities of one request, built only when a law uses their attributes.
-type entities struct{ r Request }
+// attribute is the value of context.name, one of those known.
+func (r *Request) attribute(name string) cedar.Value {
+	switch name {
+	case "direction":
+		return cedar.String(r.Direction)
+	case "purpose":
+		return cedar.String(r.Purpose)
+	case "legal_basis":
+		return cedar.String(r.LegalBasis)
+	case "requester_country":
+		return cedar.String(r.RequesterCountry)
+	case "responder_country":
+		return cedar.String(r.ResponderCountry)
+	case "consent":
+		return cedar.String(r.Consent)
+	case "assurance":
+		return cedar.String(r.Assurance)
+	case "time":
+		return cedar.NewDatetime(r.Time)
+	case "queries_by_officer":
+		return cedar.Long(r.Counts.ByOfficer)
+	case "queries_by_requester":
+		return cedar.Long(r.Counts.ByRequester)
+	case "queries_about_subject":
+		return cedar.Long(r.Counts.AboutSubject)
+	case "queries_for_purpose":
+		return cedar.Long(r.Counts.ForPurpose)
+	case "near_misses":
+		return cedar.Long(r.Counts.NearMisses)
+	case peerMarks:
+		marks := make([]cedar.Value, len(r.PeerMarks))
+		for i, m := range r.PeerMarks {
+			marks[i] = cedar.String(m)
+		}
+		return cedar.NewSet(marks...)
+	}
+	panic("policy: attribute without a value: " + name)
+}
 
-var _ cedar.EntityGetter = entities{}
+// entities answers Cedar's look-ups of the two entities of one request, made once and only when a law uses their attributes.
+type entities struct {
+	r                   *Request
+	principal, resource cedar.Entity
+}
 
-func (e entities) Get(uid cedar.EntityUID) (cedar.Entity, bool) {
-	var country string
+var _ cedar.EntityGetter = (*entities)(nil)
+
+func (e *entities) Get(uid cedar.EntityUID) (cedar.Entity, bool) {
+	var of *cedar.Entity
+	var attributes func() cedar.RecordMap
 	switch {
 	case uid.Type == typeNode && string(uid.ID) == e.r.Requester:
-		country = e.r.RequesterCountry
+		of, attributes = &e.principal, e.r.asker
 	case uid.Type == typeGallery && string(uid.ID) == e.r.Responder:
-		country = e.r.ResponderCountry
+		of, attributes = &e.resource, e.r.asked
 	default:
 		return cedar.Entity{}, false
 	}
-	return cedar.Entity{UID: uid, Attributes: cedar.NewRecord(cedar.RecordMap{"country": cedar.String(country)})}, true
+	if of.UID.Type == "" {
+		*of = cedar.Entity{UID: uid, Attributes: cedar.NewRecord(attributes())}
+	}
+	return *of, true
+}
+
+func (r *Request) asker() cedar.RecordMap {
+	return cedar.RecordMap{"country": cedar.String(r.RequesterCountry), "officer_role": cedar.String(r.OfficerRole)}
+}
+
+func (r *Request) asked() cedar.RecordMap {
+	return cedar.RecordMap{"country": cedar.String(r.ResponderCountry),
+		"subject_class": cedar.String(r.SubjectClass), "modality": cedar.String(r.Modality)}
 }

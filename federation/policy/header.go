@@ -2,6 +2,7 @@ package policy
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -37,7 +38,7 @@ func readHeader(lines []word, f *faults) header {
 		case !found:
 			f.add(line.at, "header line is not of the form //! key: value")
 			continue
-		case !contains(headerKeys[:], key):
+		case !slices.Contains(headerKeys[:], key):
 			f.add(line.at, "unknown header key %s: known are %s", quote(key), strings.Join(headerKeys[:], ", "))
 			continue
 		case duplicate:
@@ -76,8 +77,8 @@ func headerRule(key, value string) string {
 			return "must be 1 to 32 letters, digits, dots and hyphens"
 		}
 	case "status":
-		if !contains(statuses[:], value) {
-			return "must be one of " + strings.Join(statuses[:], ", ")
+		if !slices.Contains(statuses, value) {
+			return "must be one of " + strings.Join(statuses, ", ")
 		}
 	default:
 		return citationRule(value)

@@ -3,11 +3,14 @@ package policy
 import (
 	"crypto/sha256"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	cedar "github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
+
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 )
 
 // Limits of a law file. The largest built-in law is below 8 KiB; ten times that is a text nobody reads.
@@ -47,6 +50,7 @@ func Load(name string, src []byte) (*Law, error) {
 	if err := f.err(); err != nil {
 		return nil, err
 	}
+	law.index()
 	return law, nil
 }
 
@@ -94,7 +98,13 @@ func syntaxFault(at position, message string) (position, string) {
 func (l *Law) add(st statement, p *cedar.Policy, f *faults) {
 	r := readAnnotations(st, p, f)
 	r.policy, r.line, r.column = p, st.at.line, st.at.column
-	checkProfile(st, (*ast.Policy)(p.AST()), f)
+	c := checkProfile(st, (*ast.Policy)(p.AST()), f)
+	for _, name := range c.names {
+		if !slices.Contains(l.asked, name) {
+			l.asked = append(l.asked, name)
+		}
+	}
+	l.asksConsent, l.asksModality, l.asksTime = l.asksConsent || c.asks[kindConsent], l.asksModality || c.asks[kindModality], l.asksTime || c.asks[kindTime]
 	if first, ok := l.byID[cedar.PolicyID(r.id)]; ok && r.id != "" {
 		f.add(st.where(st.annotations, "id"), "policy id %s is already used at line %d", quote(r.id), l.rules[first].line)
 		return
@@ -118,8 +128,8 @@ func readAnnotations(st statement, p *cedar.Policy, f *faults) rule {
 		values[string(key)] = string(value)
 	}
 	for _, w := range st.annotations {
-		if !contains(annotations[:], w.text) {
-			f.add(w.at, "unknown annotation @%s: known are @%s", w.text, strings.Join(annotations[:], ", @"))
+		if !slices.Contains(annotations, w.text) {
+			f.add(w.at, "unknown annotation @%s: known are @%s", w.text, strings.Join(annotations, ", @"))
 		}
 	}
 	r := rule{id: values["id"], law: values["law"], article: values["article"], permit: p.Effect() == cedar.Permit}
@@ -133,7 +143,7 @@ func readAnnotations(st statement, p *cedar.Policy, f *faults) rule {
 	a.check("law", citationRule)
 	a.check("article", citationRule)
 	if !r.permit {
-		a.refuse("consent", "fmr", "modalities")
+		a.refuse("consent", "fmr", "modalities", "tell")
 		return r
 	}
 	a.obligations(&r)
@@ -168,10 +178,12 @@ func (a annotated) refuse(keys ...string) {
 }
 
 func (a annotated) obligations(r *rule) {
-	a.check("consent", func(v string) string {
-		r.consent = v != consentNone
-		if !contains(consents[:], v) {
-			return "must be one of " + strings.Join(consents[:], ", ")
+	a.check("consent", func(v string) (wrong string) {
+		if v == vocabulary.ConsentNone {
+			return ""
+		}
+		if r.consents, wrong = listed(v, given); wrong != "" {
+			return "must be " + vocabulary.ConsentNone + ", or name what will do: " + wrong
 		}
 		return ""
 	})
@@ -183,16 +195,34 @@ func (a annotated) obligations(r *rule) {
 		r.fmrOneIn = uint32(n)
 		return ""
 	})
-	a.check("modalities", func(v string) string {
-		named := strings.Split(v, " ")
-		for _, m := range modalities {
-			if contains(named, m) {
-				r.modalities = append(r.modalities, m)
-			}
-		}
-		if len(named) != len(r.modalities) {
-			return "must name each modality once, separated by one space: " + strings.Join(modalities[:], ", ")
+	a.check("modalities", func(v string) (wrong string) {
+		if r.modalities, wrong = listed(v, modalities); wrong != "" {
+			return "must name each modality once, separated by one space: " + wrong
 		}
 		return ""
 	})
+	r.tells = tellings
+	if _, ok := a.values["tell"]; ok {
+		a.check("tell", func(v string) (wrong string) {
+			if r.tells, wrong = listed(v, tellings); wrong != "" || r.tells[0] != tellings[0] {
+				return "must begin with " + tellings[0] + ", and name each once, separated by one space: " + strings.Join(tellings, ", ")
+			}
+			return ""
+		})
+	}
+}
+
+// listed reads a list of words, each once; it gives them in the order of the vocabulary, or the vocabulary as what
+// would have been right.
+func listed(text string, of []string) (words []string, wrong string) {
+	named := strings.Split(text, " ")
+	for _, w := range of {
+		if slices.Contains(named, w) {
+			words = append(words, w)
+		}
+	}
+	if len(named) != len(words) {
+		return nil, strings.Join(of, ", ")
+	}
+	return words, ""
 }

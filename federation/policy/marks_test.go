@@ -28,7 +28,7 @@ func TestPeerMarks(t *testing.T) {
 			t.Errorf("%s: got %+v", tc.name, got)
 		}
 	}
-	if got := l.Purposes(policy.Answer); !slices.Contains(got, r.Purpose) {
+	if got := l.Purposes(policy.Answer, noon); !slices.Contains(got, r.Purpose) {
 		t.Errorf("got purposes %v", got)
 	}
 }

@@ -18,23 +18,29 @@
 //	//! default_article: Article 16  the article a default refusal cites
 //
 // Then come policies. Every policy carries @id, @law (name, number and date of the act) and @article; a permit carries
-// its obligations too: @consent ("holder" or "none"), @fmr (the decision is made at FMR 1/n) and @modalities (a space
-// separated list). Nothing else is accepted.
+// its obligations too: @consent ("none", or a list of the states of consent that will do: holder, attested, exemption),
+// @fmr (the decision is made at FMR 1/n) and @modalities (a list). It may carry @tell, which says what of an answer may
+// be told: "verdict", then "reasons" (why it is inconclusive) and "subject_unknown" (that nobody is enrolled under the
+// identifier); without @tell, all. Lists are separated by one space. Nothing else is accepted.
 //
-// The profile: principal is a Tamga::Node, resource a Tamga::Gallery, both with attribute country; action is one of
-// Tamga::Action::"verify", "identify", "document", "attributes"; context holds direction, purpose, legal_basis,
-// requester_country and responder_country, and peer_marks, the Trust Marks that the other side validly holds. Conditions
-// are built from ==, !=, ["a", "b"].contains(x), context.peer_marks.contains("https://..."), &&, || and !, so
-// that every string of a law is checked against its closed vocabulary when the file is read and no evaluation can
-// fail on a type. A permit names its actions and tests both purpose and legal_basis: no blanket permission.
+// The profile: principal is a Tamga::Node (attributes country, officer_role), resource a Tamga::Gallery (country,
+// subject_class, modality); action is one of Tamga::Action::"verify", "identify", "document", "attributes"; context holds
+// direction, purpose, legal_basis, requester_country, responder_country, consent, assurance, time, peer_marks (the Trust
+// Marks that the other side validly holds) and the counts queries_by_officer, queries_by_requester,
+// queries_about_subject, queries_for_purpose and near_misses. Conditions are built from ==, !=, ["a", "b"].contains(x),
+// context.peer_marks.contains("https://..."), context.time < datetime("2027-01-31"), context.near_misses < 3, &&, ||
+// and !, so that every value of a law is checked against its closed vocabulary when the file is read and no evaluation
+// can fail on a type. A permit names its actions and tests both purpose and legal_basis: no blanket permission.
 //
 // # Rules of decision
 //
 //   - Default is deny; a forbid overrides every permit; an error while evaluating any policy refuses.
 //   - When several permits apply their obligations add up: consent is required if any of them requires it, the decision
-//     is made at the lowest FMR, and only the modalities all of them allow may be used. Cedar alone would read permits
-//     as alternatives; adding them up means that a further permit may admit further requests but never loosens what is
-//     demanded of one already admitted.
+//     is made at the lowest FMR, only the consents and modalities all of them accept will do, and only what all of them
+//     let be told is told. Cedar alone would read permits as alternatives; adding them up means that a further permit may
+//     admit further requests but never loosens what is demanded of one already admitted.
+//   - A state of consent that is known is held against the obligation. No law can allow more without a consent than
+//     with one: a permit says with @consent what it needs, and only a forbid may test context.consent, for its absence.
 //   - Every decision names a policy and an article: a forbid's, the strictest permit's, or [DefaultDeny] with the
 //     header's default article. The zero [Decision] and the zero [Law] refuse.
 //
@@ -44,6 +50,7 @@ package policy
 
 import (
 	"slices"
+	"time"
 
 	cedar "github.com/cedar-policy/cedar-go"
 )
@@ -60,19 +67,38 @@ const (
 	Answer = "answer"
 )
 
-// Request is what law is asked about. All fields but PeerMarks are required; none is subject data.
+// Request is what law is asked about. Direction, both entities with their countries, purpose, basis and operation are
+// required; none of it is subject data.
 type Request struct {
 	Direction        string // Ask or Answer, seen from the jurisdiction whose law decides
 	Requester        string // Entity Identifier of the node that asks
 	Responder        string // Entity Identifier of the node that holds the gallery
 	RequesterCountry string // ISO 3166-1 alpha-3, from the requester's verified metadata
 	ResponderCountry string // ISO 3166-1 alpha-3, from the responder's verified metadata
-	Purpose          string // closed vocabulary, see PROTOCOL.md
-	LegalBasis       string // closed vocabulary, see PROTOCOL.md
-	Operation        string // "verify", "identify", "document" or "attributes"
+	Purpose          string // closed vocabulary, see package vocabulary, like all that follow
+	LegalBasis       string
+	Operation        string
 	// PeerMarks are the Trust Mark types that the other side validly holds: the requester in direction Answer, the
 	// responder in direction Ask. A mark that could not be checked is not among them.
 	PeerMarks []string
+
+	OfficerRole  string // of who asks, as the requester says; empty: unspecified
+	SubjectClass string // of whom it is about; empty: unspecified
+	Assurance    string // of the capture; empty: unspecified
+	Time         time.Time
+	Counts       Counts
+
+	// Modality and Consent are known only once a Query is open. While they are empty, a law that asks for them is taken
+	// to be met wherever some value would meet it; the request has to be decided again with the values.
+	Modality string
+	Consent  string // what was verified: vocabulary.ConsentNone, ConsentHolder, ConsentAttested or ConsentExemption
+}
+
+// Counts are what budgets are made of: how many Queries there were before this one within the windows that the node
+// keeps. A law compares them with numbers.
+type Counts struct {
+	ByOfficer, ByRequester, AboutSubject, ForPurpose int64
+	NearMisses                                       int64 // of the requester on the subject
 }
 
 // Decision is law applied to a [Request]. The zero value refuses. The obligations are meaningful only when Allowed.
@@ -82,16 +108,30 @@ type Decision struct {
 	Law      string // the act: name, number, date
 	Article  string // the article of that act
 	Version  string // version of the law file
+	Digest   Digest // SHA-256 of the law file
 	Reason   string // one sentence built from ids and citations only: safe to log, sign and show
 
-	ConsentRequired bool     // the holder's consent must be verified before the gallery is opened
+	// ConsentLacking is set where the request is refused, and another state of consent would have it allowed.
+	ConsentLacking bool
+
+	ConsentRequired bool     // a consent, or what stands in for it, must be verified before the gallery is opened
+	Consents        []string // the states of consent that will do, empty when none is required; owned by the caller
 	FMROneIn        uint32   // the comparison is decided at FMR 1/FMROneIn
 	Modalities      []string // the modalities that may be compared; owned by the caller
+
+	// WithholdReasons: why it is inconclusive may not be told. WithholdUnknown: that nobody is enrolled under the
+	// identifier may not be told either, and is answered like a person who is not the one enrolled.
+	WithholdReasons, WithholdUnknown bool
 }
 
 // AllowsModality reports whether m may be compared under d. It is false for every m when d refuses.
 func (d Decision) AllowsModality(m string) bool {
 	return d.Allowed && slices.Contains(d.Modalities, m)
+}
+
+// AcceptsConsent reports whether a consent of the state will do under d. It is false for every state when d refuses.
+func (d Decision) AcceptsConsent(state string) bool {
+	return d.Allowed && (!d.ConsentRequired || slices.Contains(d.Consents, state))
 }
 
 // Law is one jurisdiction's law, ready to decide. It is immutable and safe for concurrent use. A nil or zero Law
@@ -101,6 +141,12 @@ type Law struct {
 	digest Digest
 	rules  []rule
 	byID   map[cedar.PolicyID]int
+	// candidates are the rules that may apply, by what every request says; see index.
+	candidates map[selector]ruleList
+
+	asked []string // attributes of the context that conditions ask for
+
+	asksConsent, asksModality, asksTime bool // whether any condition does
 }
 
 // Digest is the SHA-256 of a law file, byte for byte.
@@ -132,4 +178,25 @@ func (l *Law) Digest() Digest {
 		return Digest{}
 	}
 	return l.digest
+}
+
+// Policy is one policy of a law, for listings.
+type Policy struct {
+	ID      string
+	Permit  bool // else it is a forbid
+	Law     string
+	Article string
+	Line    int // in the file, from 1
+}
+
+// Policies lists the policies in file order; nil for the zero Law. The slice is the caller's.
+func (l *Law) Policies() []Policy {
+	if l == nil {
+		return nil
+	}
+	var out []Policy
+	for _, r := range l.rules {
+		out = append(out, Policy{ID: r.id, Permit: r.permit, Law: r.law, Article: r.article, Line: r.line})
+	}
+	return out
 }

@@ -8,11 +8,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 )
 
 var jurisdictions = []string{"KAZ", "KGZ", "TJK", "UZB"}
+
+var noon = time.Date(2026, time.March, 21, 12, 0, 0, 0, time.UTC)
 
 func builtin(t testing.TB, jurisdiction string) *policy.Law {
 	t.Helper()
@@ -94,7 +98,7 @@ func TestZeroRefuses(t *testing.T) {
 		if d := law.Decide(r); d.Allowed || d.PolicyID != policy.DefaultDeny || d.Reason == "" {
 			t.Errorf("%s law: %+v", name, d)
 		}
-		if law.Version() != "" || law.Jurisdiction() != "" || law.Digest() != (policy.Digest{}) || law.Confirmed() || law.Purposes(policy.Ask) != nil {
+		if law.Version() != "" || law.Jurisdiction() != "" || law.Digest() != (policy.Digest{}) || law.Confirmed() || law.Purposes(policy.Ask, noon) != nil {
 			t.Errorf("%s law is not empty", name)
 		}
 	}
@@ -198,33 +202,33 @@ func TestNamedEntity(t *testing.T) {
 	if d := law.Decide(r); d.PolicyID != "no-three" {
 		t.Errorf("got %+v, want refusal by no-three", d)
 	}
-	if got := law.Purposes(policy.Answer); !slices.Equal(got, []string{"border_control"}) {
+	if got := law.Purposes(policy.Answer, noon); !slices.Equal(got, []string{"border_control"}) {
 		t.Errorf("purposes %v: the permit for a named node is not found", got)
 	}
 }
 
 func TestPurposes(t *testing.T) {
 	for jurisdiction, want := range map[string]string{
-		"KAZ": "border_control visa_issuance migration_registration travel_check_in law_enforcement",
-		"KGZ": "border_control visa_issuance migration_registration",
-		"TJK": "border_control visa_issuance migration_registration",
-		"UZB": "border_control visa_issuance migration_registration travel_check_in law_enforcement",
+		"KAZ": "border_control visa_issuance migration_registration residence_permit travel_check_in law_enforcement banking_kyc service_delivery health_care humanitarian_aid",
+		"KGZ": "border_control visa_issuance migration_registration residence_permit service_delivery health_care humanitarian_aid electoral",
+		"TJK": "border_control visa_issuance migration_registration residence_permit banking_kyc service_delivery health_care humanitarian_aid",
+		"UZB": "border_control visa_issuance migration_registration residence_permit travel_check_in law_enforcement national_security banking_kyc service_delivery health_care",
 	} {
 		law := builtin(t, jurisdiction)
 		for _, direction := range []string{policy.Ask, policy.Answer} {
-			if got := strings.Join(law.Purposes(direction), " "); got != want {
+			if got := strings.Join(law.Purposes(direction, noon), " "); got != want {
 				t.Errorf("%s %s: got %s, want %s", jurisdiction, direction, got, want)
 			}
 		}
-		if got := law.Purposes("sideways"); got != nil {
+		if got := law.Purposes("sideways", noon); got != nil {
 			t.Errorf("%s: unknown direction serves %v", jurisdiction, got)
 		}
 	}
 	only := load(t, strings.Replace(permit("aaa", "none", "1000", "face"), "context.purpose", `context.responder_country == "KGZ" && context.direction == "ask" && context.purpose`, 1))
-	if got := only.Purposes(policy.Ask); !slices.Equal(got, []string{"border_control"}) {
+	if got := only.Purposes(policy.Ask, noon); !slices.Equal(got, []string{"border_control"}) {
 		t.Errorf("purposes %v: the permit for a named country is not found", got)
 	}
-	if got := only.Purposes(policy.Answer); got != nil {
+	if got := only.Purposes(policy.Answer, noon); got != nil {
 		t.Errorf("purposes %v in the direction the permit excludes", got)
 	}
 }
@@ -271,5 +275,44 @@ func BenchmarkDecide(b *testing.B) {
 				law.Decide(r)
 			}
 		})
+	}
+}
+
+// longLaw has n policies over all purposes and bases, some about roles, counts and consents.
+func longLaw(t testing.TB, n int) *policy.Law {
+	var all []string
+	for i := range n {
+		id := fmt.Sprintf("rule-%d", i)
+		purpose, basis := vocabulary.Purposes()[i%14], vocabulary.LegalBases()[i%6]
+		switch i % 4 {
+		case 0:
+			all = append(all, forbid(id, fmt.Sprintf(`context.purpose == %q && principal.officer_role == "carrier_clerk" && context.near_misses > %d`, purpose, i)))
+		case 1:
+			all = append(all, forbid(id, fmt.Sprintf(`context.consent == "none" && resource.subject_class == "minor" && context.requester_country == %q && context.purpose != %q`, "XX"+string(rune('A'+i%26)), purpose)))
+		default:
+			all = append(all, strings.NewReplacer("border_control", purpose, "public_task", basis).Replace(permit(id, "holder attested", "1000", "face finger")))
+		}
+	}
+	all = append(all, permit("last", "none", "10000", "face"))
+	return load(t, all...)
+}
+
+// BenchmarkDecideLong is one decision under 200 policies, of which two in four may concern the request.
+func BenchmarkDecideLong(b *testing.B) {
+	law := longLaw(b, 199)
+	r := request("KAZ", policy.Answer, "border_control", "public_task")
+	r.Consent, r.Modality, r.Time = vocabulary.ConsentHolder, "face", noon
+	if d := law.Decide(r); !d.Allowed {
+		b.Fatal(d.Reason)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		law.Decide(r)
+	}
+}
+
+func BenchmarkLoadLong(b *testing.B) {
+	for b.Loop() {
+		longLaw(b, 199)
 	}
 }

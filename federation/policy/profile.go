@@ -1,35 +1,47 @@
 package policy
 
 import (
-	"strings"
+	"slices"
 
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
+
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 )
 
 // profile checks that a policy keeps to the subset of Cedar the package comment describes.
 type profile struct {
 	st     statement
 	faults *faults
-	tested map[string]bool // context attributes the conditions test
+	asks   map[kind]bool // kinds of attributes that the conditions test
+	names  []string      // attributes of the context that they test
+	// forTaking is whether the part at hand speaks for a refusal when it is true: then a consent may only be tested for
+	// being absent, and otherwise only for being there. So no law can allow more for want of a consent.
+	forTaking bool
+	permit    bool
 }
 
-func checkProfile(st statement, p *ast.Policy, f *faults) {
-	c := &profile{st: st, faults: f, tested: map[string]bool{}}
+func checkProfile(st statement, p *ast.Policy, f *faults) *profile {
+	c := &profile{st: st, faults: f, asks: map[kind]bool{}, permit: p.Effect == ast.EffectPermit}
 	c.scope("principal", typeNode, p.Principal)
 	c.scope("resource", typeGallery, p.Resource)
 	c.action(p)
 	for _, condition := range p.Conditions {
+		c.forTaking = (p.Effect == ast.EffectForbid) != (condition.Condition == ast.ConditionUnless)
 		c.boolean(condition.Body)
 	}
 	if p.Effect == ast.EffectForbid {
-		return
+		return c
 	}
-	for _, attribute := range []string{"purpose", "legal_basis"} {
-		if !c.tested[attribute] {
-			f.add(st.at, "permit does not test context.%s: a permission is for named purposes on named legal bases", attribute)
+	if c.asks[kindConsent] {
+		f.add(st.at, "permit tests context.consent: it says with @consent what it needs")
+	}
+	for _, a := range known {
+		if (a.kind == kindPurpose || a.kind == kindLegalBasis) && !c.asks[a.kind] {
+			f.add(st.at, "permit does not test context.%s: a permission is for named purposes on named legal bases", a.name)
 		}
 	}
+	return c
 }
 
 func (c *profile) fault(format string, args ...any) { c.faults.add(c.st.at, format, args...) }
@@ -94,20 +106,30 @@ func (c *profile) boolean(n ast.IsNode) {
 		c.boolean(n.Left)
 		c.boolean(n.Right)
 	case ast.NodeTypeNot:
+		c.forTaking = !c.forTaking
 		c.boolean(n.Arg)
+		c.forTaking = !c.forTaking
 	case ast.NodeTypeEquals:
-		c.equality(n.Left, n.Right)
+		c.equality(n.Left, n.Right, true)
 	case ast.NodeTypeNotEquals:
-		c.equality(n.Left, n.Right)
+		c.equality(n.Left, n.Right, false)
 	case ast.NodeTypeContains:
 		c.membership(n)
+	case ast.NodeTypeLessThan:
+		c.order(n.Left, n.Right)
+	case ast.NodeTypeLessThanOrEqual:
+		c.order(n.Left, n.Right)
+	case ast.NodeTypeGreaterThan:
+		c.order(n.Left, n.Right)
+	case ast.NodeTypeGreaterThanOrEqual:
+		c.order(n.Left, n.Right)
 	default:
-		c.fault("condition is outside the profile: use ==, !=, [\"a\", \"b\"].contains(x), &&, || and !")
+		c.fault("condition is outside the profile: use ==, !=, [\"a\", \"b\"].contains(x), &&, || and !, and < for times and numbers")
 	}
 }
 
 // equality checks attribute == "word", attribute == attribute, and principal == entity, either way round.
-func (c *profile) equality(left, right ast.IsNode) {
+func (c *profile) equality(left, right ast.IsNode, equal bool) {
 	if _, ok := literal(left); ok {
 		left, right = right, left
 	}
@@ -119,13 +141,73 @@ func (c *profile) equality(left, right ast.IsNode) {
 	if k == kindNone {
 		return
 	}
-	if s, ok := literal(right); ok {
-		c.wordOf(k, s)
+	if k.ordered() {
+		c.fault("times and numbers are compared with <, <=, > or >=")
 		return
 	}
-	if other := c.attribute(right); other != kindNone && other != k {
+	if s, ok := literal(right); ok {
+		c.wordOf(k, s)
+		if k == kindConsent {
+			c.consent(s == vocabulary.ConsentNone, equal)
+		}
+		return
+	}
+	if other := c.attribute(right); other != kindNone && (other != k || k == kindConsent) {
 		c.fault("comparison of two attributes that hold different vocabularies")
 	}
+}
+
+// consent checks which way a consent is tested: for being one of those that were given, or for there being none.
+func (c *profile) consent(none, equal bool) {
+	if !c.permit && (none == equal) != c.forTaking {
+		c.fault("context.consent is tested so that the law would allow more without a consent than with one")
+	}
+}
+
+// order checks context.time < datetime("...") and context.queries_by_officer < 100, either way round.
+func (c *profile) order(left, right ast.IsNode) {
+	if _, ok := left.(ast.NodeTypeAccess); !ok {
+		left, right = right, left
+	}
+	k := c.attribute(left)
+	switch k {
+	case kindNone:
+	case kindTime:
+		if _, ok := instant(right); !ok {
+			c.fault("context.time is compared with datetime(\"2027-01-31\") or datetime(\"2027-01-31T08:00:00Z\")")
+		}
+	case kindCount:
+		if _, ok := number(right); !ok {
+			c.fault("counts are compared with a number from 0 to %d", maxCount)
+		}
+	default:
+		c.fault("only times and numbers are compared with <, <=, > or >=")
+	}
+}
+
+// maxCount bounds a number in a law.
+const maxCount = 1_000_000_000
+
+func number(n ast.IsNode) (int64, bool) {
+	value, ok := n.(ast.NodeValue)
+	if !ok {
+		return 0, false
+	}
+	v, ok := value.Value.(types.Long)
+	return int64(v), ok && v >= 0 && v <= maxCount
+}
+
+func instant(n ast.IsNode) (types.Datetime, bool) {
+	call, ok := n.(ast.NodeTypeExtensionCall)
+	if !ok || call.Name != "datetime" || len(call.Args) != 1 {
+		return types.Datetime{}, false
+	}
+	s, ok := literal(call.Args[0])
+	if !ok {
+		return types.Datetime{}, false
+	}
+	at, err := types.ParseDatetime(s)
+	return at, err == nil
 }
 
 func (c *profile) entityEquality(v ast.NodeTypeVariable, right ast.IsNode) {
@@ -146,6 +228,7 @@ func (c *profile) entityEquality(v ast.NodeTypeVariable, right ast.IsNode) {
 // membership checks ["a", "b"].contains(attribute) and context.peer_marks.contains("https://...").
 func (c *profile) membership(n ast.NodeTypeContains) {
 	if isPeerMarks(n.Left) {
+		c.ask("context", peerMarks, kindMarks)
 		if mark, ok := literal(n.Right); !ok || !isMark(mark) {
 			c.fault("contains: context.peer_marks contains the identifier of a Trust Mark type, an https URL")
 		}
@@ -157,13 +240,32 @@ func (c *profile) membership(n ast.NodeTypeContains) {
 		return
 	}
 	k := c.attribute(n.Right)
+	if k.ordered() {
+		c.fault("times and numbers are compared with <, <=, > or >=")
+		return
+	}
+	none := false
 	for _, element := range set.Elements {
 		s, isWord := literal(element)
 		if !isWord {
 			c.fault("contains: the left side must be a set of words")
 		} else if k != kindNone {
 			c.wordOf(k, s)
+			none = none || s == vocabulary.ConsentNone
 		}
+	}
+	switch {
+	case k == kindConsent && none:
+		c.fault("none is no consent: it does not stand in one set with those that are")
+	case k == kindConsent:
+		c.consent(false, true)
+	}
+}
+
+func (c *profile) ask(of, name string, k kind) {
+	c.asks[k] = true
+	if of == "context" && !slices.Contains(c.names, name) {
+		c.names = append(c.names, name)
 	}
 }
 
@@ -173,7 +275,7 @@ func isPeerMarks(n ast.IsNode) bool {
 	return ok && isVariable && variable.Name == "context" && string(access.Value) == peerMarks
 }
 
-// attribute checks context.x, principal.country and resource.country and gives the vocabulary of its values.
+// attribute checks an attribute and gives the vocabulary of its values.
 func (c *profile) attribute(n ast.IsNode) kind {
 	access, ok := n.(ast.NodeTypeAccess)
 	variable, isVariable := access.Arg.(ast.NodeTypeVariable)
@@ -181,25 +283,17 @@ func (c *profile) attribute(n ast.IsNode) kind {
 		c.fault("comparison is outside the profile: compare an attribute of context, principal or resource")
 		return kindNone
 	}
-	name := string(access.Value)
-	switch variable.Name {
-	case "context":
-		if k := attributeKind(name); k != kindNone {
-			c.tested[name] = true
-			return k
-		}
-		if name == peerMarks {
-			c.fault("context.peer_marks is a set: use context.peer_marks.contains(\"https://...\")")
-			return kindNone
-		}
-		c.fault("unknown attribute context.%s: known are %s", name, strings.Join(attributes[:], ", "))
-	case "principal", "resource":
-		if name == "country" {
-			return kindCountry
-		}
-		c.fault("unknown attribute %s.%s: known is country", variable.Name, name)
+	of, name := string(variable.Name), string(access.Value)
+	switch k := attributeKind(of, name); {
+	case attributesOf(of) == "":
+		c.fault("%s has no attributes", of)
+	case k == kindNone:
+		c.fault("unknown attribute %s.%s: known are %s", of, name, attributesOf(of))
+	case k == kindMarks:
+		c.fault("context.peer_marks is a set: use context.peer_marks.contains(\"https://...\")")
 	default:
-		c.fault("%s has no attributes", variable.Name)
+		c.ask(of, name, k)
+		return k
 	}
 	return kindNone
 }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 )
 
 func drawRequest(t *rapid.T) policy.Request {
@@ -34,7 +35,7 @@ func drawCondition(t *rapid.T) string {
 func drawPermit(t *rapid.T, id string) string {
 	return fmt.Sprintf("@id(%q) @law(\"Test Act\") @article(\"1\") @consent(%q) @fmr(%q) @modalities(%q)\n"+
 		"permit (principal, action == Tamga::Action::\"verify\", resource) when { %s };\n", id,
-		rapid.SampledFrom([]string{"none", "holder"}).Draw(t, "consent"),
+		rapid.SampledFrom([]string{"none", "holder", "attested", "holder attested", "holder attested exemption"}).Draw(t, "consent"),
 		rapid.SampledFrom([]string{"1000", "10000"}).Draw(t, "fmr"),
 		rapid.SampledFrom([]string{"face", "finger", "face finger"}).Draw(t, "modalities"), drawCondition(t))
 }
@@ -94,6 +95,43 @@ func TestFurtherForbidNeverAdmits(t *testing.T) {
 		if turned.Allowed != before.Allowed || turned.ConsentRequired != before.ConsentRequired ||
 			turned.FMROneIn != before.FMROneIn || !slices.Equal(turned.Modalities, before.Modalities) {
 			t.Fatalf("order matters: %+v, then %+v", before, turned)
+		}
+	})
+}
+
+// drawConsentTest is a condition of a forbid: wherever the profile lets a consent be tested.
+func drawConsentTest(t *rapid.T) string {
+	return rapid.SampledFrom([]string{
+		`context.consent == "none"`, `context.consent != "holder"`, `!(["holder", "attested"].contains(context.consent))`,
+		`!(context.consent == "exemption" || context.purpose == "border_control")`,
+	}).Draw(t, "consent test") + " && " + drawCondition(t)
+}
+
+// TestLessConsentNeverAdmits: what is refused with a consent is refused without one, under any law.
+func TestLessConsentNeverAdmits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		policies, r := drawLaw(t), drawRequest(t)
+		for i := range rapid.IntRange(0, 2).Draw(t, "forbids") {
+			policies = append(policies, forbid(fmt.Sprintf("consent-%d", i), drawConsentTest(t)))
+		}
+		law := reload(t, policies)
+		r.Consent = vocabulary.ConsentNone
+		without := law.Decide(r)
+		for _, r.Consent = range vocabulary.ConsentStates() {
+			with := law.Decide(r)
+			if without.Allowed && without.ConsentRequired {
+				t.Fatalf("allowed without the consent that is demanded: %+v", without)
+			}
+			if without.Allowed && with.Allowed && (len(without.Modalities) > len(with.Modalities) || without.FMROneIn < with.FMROneIn) {
+				t.Fatalf("more is allowed without consent: %+v, with %+v", without, with)
+			}
+			if without.Allowed && !with.Allowed {
+				t.Fatalf("refused with consent %s, allowed without: %+v", r.Consent, with)
+			}
+		}
+		r.Consent = ""
+		if sealed := law.Decide(r); !sealed.Allowed && without.Allowed {
+			t.Fatalf("refused before the consent is known, allowed without one: %+v", sealed)
 		}
 	})
 }

@@ -2,9 +2,12 @@ package policy
 
 import (
 	"slices"
+	"time"
 
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
+
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 )
 
 // A counterpart that no law names. The country is of ISO 3166-1's user-assigned range, so it is nobody's.
@@ -13,96 +16,128 @@ const (
 	someEntity  = "https://counterpart.invalid"
 )
 
-// Purposes lists the purposes for which the law permits operation "verify" in the direction, on some legal basis and
-// with some counterpart: what an Entity Configuration advertises and a command line offers. The order is that of the
-// protocol's vocabulary; the slice is the caller's. It is found by asking [Law.Decide], so it cannot disagree with it;
-// that costs some thousand decisions, so call it once per law. An unknown direction or a zero Law gives nil.
+// Purposes lists the purposes for which the law permits operation "verify" in the direction at the time, on some legal
+// basis and with some counterpart: what an Entity Configuration advertises and a command line offers. The order is that
+// of the vocabulary; the slice is the caller's. It is found by asking [Law.Decide], so it cannot disagree with it; that
+// costs some thousand decisions, so call it once per law. An unknown direction or a zero Law gives nil.
 //
 // Listed does not mean allowed for everyone: a single request is decided by Decide alone.
-func (l *Law) Purposes(direction string) []string {
-	if l == nil || !kindDirection.accepts(direction) {
+func (l *Law) Purposes(direction string, at time.Time) []string {
+	if l == nil || !slices.Contains(directions, direction) {
 		return nil
 	}
 	var out []string
 	for _, purpose := range purposes {
-		if l.serves(direction, purpose) {
+		if l.serves(direction, purpose, at) {
 			out = append(out, purpose)
 		}
 	}
 	return out
 }
 
-func (l *Law) serves(direction, purpose string) bool {
-	for _, r := range l.rules {
-		if r.permit && l.serveUnder(r, direction, purpose) {
+func (l *Law) serves(direction, purpose string, at time.Time) bool {
+	for _, basis := range legalBases {
+		all := l.candidates[selector{direction, "verify", purpose, basis}]
+		for _, r := range all {
+			if r.permit && l.servesUnder(namedBy(r, all), Request{Direction: direction, Purpose: purpose, LegalBasis: basis, Operation: "verify", Time: at}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// servesUnder tries the counterparts that one permit could be about: those it names, and one it does not.
+func (l *Law) servesUnder(named names, q Request) bool {
+	for _, q.Requester = range named.ids {
+		for _, q.Responder = range named.ids {
+			for _, q.OfficerRole = range named.roles {
+				for _, q.SubjectClass = range named.classes {
+					for _, q.Assurance = range named.assurances {
+						if l.servesAbroad(q, named) {
+							return true
+						}
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (l *Law) servesAbroad(q Request, named names) bool {
+	for _, country := range named.countries {
+		q.RequesterCountry, q.ResponderCountry, q.PeerMarks = l.head.jurisdiction, country, nil
+		if q.Direction == Answer {
+			q.RequesterCountry, q.ResponderCountry = country, l.head.jurisdiction
+		}
+		if l.Decide(q).Allowed {
+			return true
+		}
+		if q.PeerMarks = named.marks; len(named.marks) > 0 && l.Decide(q).Allowed {
 			return true
 		}
 	}
 	return false
 }
 
-// serveUnder tries the counterparts one permit could be about: those it names, and one it does not.
-func (l *Law) serveUnder(r rule, direction, purpose string) bool {
-	ids, countries, marks := counterparts(r)
-	for _, basis := range legalBases {
-		for _, requester := range ids {
-			for _, responder := range ids {
-				for _, country := range countries {
-					r := Request{
-						Direction: direction, Purpose: purpose, LegalBasis: basis, Operation: "verify",
-						Requester: requester, RequesterCountry: l.head.jurisdiction,
-						Responder: responder, ResponderCountry: country,
-					}
-					if direction == Answer {
-						r.RequesterCountry, r.ResponderCountry = r.ResponderCountry, r.RequesterCountry
-					}
-					if l.Decide(r).Allowed {
-						return true
-					}
-					if r.PeerMarks = marks; len(marks) > 0 && l.Decide(r).Allowed {
-						return true
-					}
-				}
-			}
-		}
+// names are the words of one permit, and one of each kind that it does not name.
+type names struct{ ids, countries, marks, roles, classes, assurances []string }
+
+// namedBy collects the words of the permit, and roles, classes and assurances of every policy beside it too: a forbid may
+// except one of them.
+func namedBy(permit *rule, all ruleList) names {
+	out := names{ids: []string{someEntity}, countries: []string{someCountry}}
+	for _, list := range []*[]string{&out.roles, &out.classes, &out.assurances} {
+		*list = append(*list, vocabulary.Unspecified)
 	}
-	return false
+	for _, r := range all {
+		out.read(r, r == permit)
+	}
+	for _, list := range []*[]string{&out.ids, &out.countries, &out.roles, &out.classes, &out.assurances} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	return out
 }
 
-// counterparts collects the entity ids and countries one policy names, and one of each that it does not, and the
-// Trust Marks it names.
-func counterparts(r rule) (ids, countries, marks []string) {
-	ids, countries = []string{someEntity}, []string{someCountry}
+func (n *names) read(r *rule, whole bool) {
 	tree := (*ast.Policy)(r.policy.AST())
-	scopes := []ast.IsScopeNode{tree.Principal, tree.Resource}
-	for _, s := range scopes {
-		if eq, ok := s.(ast.ScopeTypeEq); ok {
-			ids = append(ids, string(eq.Entity.ID))
+	for _, s := range []ast.IsScopeNode{tree.Principal, tree.Resource} {
+		if eq, ok := s.(ast.ScopeTypeEq); ok && whole {
+			n.ids = append(n.ids, string(eq.Entity.ID))
 		}
 	}
 	for _, c := range tree.Conditions {
-		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
-			if in, ok := n.(ast.NodeTypeContains); ok && isPeerMarks(in.Left) {
-				if mark, ok := literal(in.Right); ok {
-					marks = append(marks, mark)
+		ast.Inspect(ast.NewNode(c.Body), func(node ast.IsNode) bool {
+			if in, ok := node.(ast.NodeTypeContains); ok && isPeerMarks(in.Left) {
+				if mark, ok := literal(in.Right); ok && whole {
+					n.marks = append(n.marks, mark)
 				}
 			}
-			value, ok := n.(ast.NodeValue)
-			if !ok {
-				return true
-			}
-			switch v := value.Value.(type) {
-			case types.EntityUID:
-				ids = append(ids, string(v.ID))
-			case types.String:
-				if isCountry(string(v)) {
-					countries = append(countries, string(v))
-				}
+			if value, ok := node.(ast.NodeValue); ok {
+				n.take(value.Value, whole)
 			}
 			return true
 		})
 	}
-	slices.Sort(ids)
-	slices.Sort(countries)
-	return slices.Compact(ids), slices.Compact(countries), marks
+}
+
+func (n *names) take(v types.Value, whole bool) {
+	switch v := v.(type) {
+	case types.EntityUID:
+		if whole {
+			n.ids = append(n.ids, string(v.ID))
+		}
+	case types.String:
+		word := string(v)
+		if whole && isCountry(word) {
+			n.countries = append(n.countries, word)
+		}
+		for k, list := range map[kind]*[]string{kindRole: &n.roles, kindClass: &n.classes, kindAssurance: &n.assurances} {
+			if k.accepts(word) {
+				*list = append(*list, word)
+			}
+		}
+	}
 }

@@ -1,24 +1,33 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
 
-// The closed vocabularies of PROTOCOL.md, in the order listings use. A new word is a protocol revision.
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
+)
+
+// The closed lists, in the order listings use. Those of the wire are the registry's.
 var (
-	purposes    = [...]string{"border_control", "visa_issuance", "migration_registration", "travel_check_in", "law_enforcement", "sandbox_test"}
-	legalBases  = [...]string{"consent", "legal_obligation", "public_task", "vital_interest"}
-	operations  = [...]string{"verify", "identify", "document", "attributes"}
-	modalities  = [...]string{"face", "finger", "iris", "signature"}
-	directions  = [...]string{Ask, Answer}
-	consents    = [...]string{consentNone, consentHolder}
-	statuses    = [...]string{"working-translation", statusConfirmed}
-	attributes  = [...]string{"direction", "purpose", "legal_basis", "requester_country", "responder_country", peerMarks}
-	annotations = [...]string{"id", "law", "article", "consent", "fmr", "modalities"}
+	purposes    = vocabulary.Purposes()
+	legalBases  = vocabulary.LegalBases()
+	operations  = vocabulary.Operations()
+	modalities  = vocabulary.Modalities()
+	roles       = vocabulary.OfficerRoles()
+	classes     = vocabulary.SubjectClasses()
+	assurances  = vocabulary.Assurances()
+	given       = []string{vocabulary.ConsentHolder, vocabulary.ConsentAttested, vocabulary.ConsentExemption}
+	directions  = []string{Ask, Answer}
+	tellings    = []string{"verdict", tellReasons, tellUnknown}
+	statuses    = []string{"working-translation", statusConfirmed}
+	annotations = []string{"id", "law", "article", "consent", "fmr", "modalities", "tell"}
 )
 
 const (
-	consentNone     = "none"
-	consentHolder   = "holder"
 	statusConfirmed = "confirmed"
+
+	tellReasons = "reasons"
+	tellUnknown = "subject_unknown"
 
 	// peerMarks is the one attribute that is a set: it may only be asked what it contains.
 	peerMarks = "peer_marks"
@@ -28,7 +37,7 @@ const (
 	typeAction  = "Tamga::Action"
 )
 
-// kind is what a string of a law or a request may be.
+// kind is what a value of a law or a request may be.
 type kind int
 
 const (
@@ -38,20 +47,101 @@ const (
 	kindDirection
 	kindCountry
 	kindOperation
+	kindConsent
+	kindRole
+	kindClass
+	kindModality
+	kindAssurance
+	kindTime
+	kindCount
+	kindMarks
 )
+
+// attribute is one thing that a condition may ask about.
+type attribute struct {
+	of   string // context, principal or resource
+	name string
+	kind kind
+}
+
+var known = []attribute{
+	{"context", "direction", kindDirection},
+	{"context", "purpose", kindPurpose},
+	{"context", "legal_basis", kindLegalBasis},
+	{"context", "requester_country", kindCountry},
+	{"context", "responder_country", kindCountry},
+	{"context", "consent", kindConsent},
+	{"context", "assurance", kindAssurance},
+	{"context", "time", kindTime},
+	{"context", peerMarks, kindMarks},
+	{"context", "queries_by_officer", kindCount},
+	{"context", "queries_by_requester", kindCount},
+	{"context", "queries_about_subject", kindCount},
+	{"context", "queries_for_purpose", kindCount},
+	{"context", "near_misses", kindCount},
+	{"principal", "country", kindCountry},
+	{"principal", "officer_role", kindRole},
+	{"resource", "country", kindCountry},
+	{"resource", "subject_class", kindClass},
+	{"resource", "modality", kindModality},
+}
+
+// attributeKind is the type of an attribute; kindNone for an unknown one.
+func attributeKind(of, name string) kind {
+	for _, a := range known {
+		if a.of == of && a.name == name {
+			return a.kind
+		}
+	}
+	return kindNone
+}
+
+// attributesOf lists the attributes of context, principal or resource for a fault.
+func attributesOf(of string) string {
+	var names []string
+	for _, a := range known {
+		if a.of == of {
+			names = append(names, a.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// words are those of a closed kind, nil for a kind that is not.
+func (k kind) words() []string {
+	switch k {
+	case kindPurpose:
+		return purposes
+	case kindLegalBasis:
+		return legalBases
+	case kindDirection:
+		return directions
+	case kindOperation:
+		return operations
+	case kindConsent:
+		return vocabulary.ConsentStates()
+	case kindRole:
+		return roles
+	case kindClass:
+		return classes
+	case kindModality:
+		return modalities
+	case kindAssurance:
+		return assurances
+	default:
+		return nil
+	}
+}
 
 // describe names a kind and, when it is closed, lists it: the second half of a fault.
 func (k kind) describe() string {
-	switch k {
-	case kindPurpose:
-		return "a purpose (" + strings.Join(purposes[:], ", ") + ")"
-	case kindLegalBasis:
-		return "a legal basis (" + strings.Join(legalBases[:], ", ") + ")"
-	case kindDirection:
-		return "a direction (" + strings.Join(directions[:], ", ") + ")"
-	case kindOperation:
-		return "an operation (" + strings.Join(operations[:], ", ") + ")"
-	case kindCountry:
+	names := map[kind]string{kindPurpose: "a purpose", kindLegalBasis: "a legal basis", kindDirection: "a direction", kindOperation: "an operation",
+		kindConsent: "a state of consent", kindRole: "an officer's role", kindClass: "a subject class", kindModality: "a modality",
+		kindAssurance: "an assurance"}
+	switch {
+	case names[k] != "":
+		return names[k] + " (" + strings.Join(k.words(), ", ") + ")"
+	case k == kindCountry:
 		return "a country (ISO 3166-1 alpha-3, upper case)"
 	default:
 		return "nothing"
@@ -60,46 +150,14 @@ func (k kind) describe() string {
 
 // accepts reports whether s is of kind k.
 func (k kind) accepts(s string) bool {
-	switch k {
-	case kindPurpose:
-		return contains(purposes[:], s)
-	case kindLegalBasis:
-		return contains(legalBases[:], s)
-	case kindDirection:
-		return contains(directions[:], s)
-	case kindOperation:
-		return contains(operations[:], s)
-	case kindCountry:
+	if k == kindCountry {
 		return isCountry(s)
-	default:
-		return false
 	}
+	return slices.Contains(k.words(), s)
 }
 
-// attributeKind is the type of an attribute of Cedar's context; kindNone for an unknown one.
-func attributeKind(name string) kind {
-	switch name {
-	case "direction":
-		return kindDirection
-	case "purpose":
-		return kindPurpose
-	case "legal_basis":
-		return kindLegalBasis
-	case "requester_country", "responder_country":
-		return kindCountry
-	default:
-		return kindNone
-	}
-}
-
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
-}
+// ordered reports whether values of the kind are compared with <, <=, > and >=.
+func (k kind) ordered() bool { return k == kindTime || k == kindCount }
 
 func isCountry(s string) bool {
 	if len(s) != 3 {
@@ -122,6 +180,3 @@ func isEntityID(s string) bool {
 
 // isMark reports whether s is a Trust Mark type identifier: a URL, as the specification recommends.
 func isMark(s string) bool { return isEntityID(s) }
-
-// Purposes are the purposes that a law may speak of; the slice is the caller's.
-func Purposes() []string { return append([]string(nil), purposes[:]...) }

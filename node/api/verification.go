@@ -28,8 +28,8 @@ type verificationInput struct {
 type verificationRequest struct {
 	Subject    subject `json:"subject" doc:"The person the document says the traveller is."`
 	Probes     []probe `json:"probes" minItems:"1" maxItems:"10" nullable:"false" doc:"What was captured of the traveller."`
-	Purpose    string  `json:"purpose" enum:"border_control,visa_issuance,migration_registration,travel_check_in,law_enforcement,sandbox_test" doc:"Why it is asked."`
-	LegalBasis string  `json:"legal_basis" enum:"consent,legal_obligation,public_task,vital_interest" doc:"What makes it lawful."`
+	Purpose    string  `json:"purpose" enum:"border_control,visa_issuance,asylum_protection,migration_registration,residence_permit,travel_check_in,law_enforcement,national_security,banking_kyc,service_delivery,health_care,humanitarian_aid,electoral,sandbox_test" doc:"Why it is asked."`
+	LegalBasis string  `json:"legal_basis" enum:"consent,written_consent,legal_obligation,court_order,public_task,vital_interest" doc:"What makes it lawful."`
 	Consent    string  `json:"consent,omitempty" minLength:"1" maxLength:"8192" pattern:"^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]+$" doc:"The person's consent artefact, a compact JWS, when the law demands one."`
 	Officer    string  `json:"officer" minLength:"1" maxLength:"128" doc:"Account of the officer in your system. It does not leave the node and is not logged; peers and ledgers see a pseudonym."`
 }

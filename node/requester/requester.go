@@ -149,7 +149,7 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 	d := r.cfg.Law.Decide(policy.Request{
 		Direction: policy.Ask, Requester: e.Issuer, Responder: e.Audience,
 		RequesterCountry: r.cfg.Country, ResponderCountry: peer.Jurisdiction,
-		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, PeerMarks: peer.MarkTypes(now),
+		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, PeerMarks: peer.MarkTypes(now), Time: now,
 	})
 	own := protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article}
 	if c := unlawful(d, req.Question); c != "" {

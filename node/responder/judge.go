@@ -43,7 +43,7 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 	d := r.cfg.Law.Decide(policy.Request{
 		Direction: policy.Answer, Requester: q.Issuer, Responder: q.Audience,
 		RequesterCountry: asker.Jurisdiction, ResponderCountry: r.cfg.Country,
-		Purpose: q.Purpose, LegalBasis: q.LegalBasis, Operation: q.Operation, PeerMarks: asker.MarkTypes(now),
+		Purpose: q.Purpose, LegalBasis: q.LegalBasis, Operation: q.Operation, PeerMarks: asker.MarkTypes(now), Time: now,
 	})
 	v.Policy = protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article}
 	if !d.Allowed {

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/credentials/consent"
-	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/exchange/iriscode"
@@ -140,8 +140,8 @@ func (s sandboxFlags) check() error {
 			faults = append(faults, f[0]+" takes the Entity Identifier of a node: consent is given to one requester, about one register, for one purpose")
 		}
 	}
-	if !slices.Contains(policy.Purposes(), s.purpose) {
-		faults = append(faults, "--purpose takes one of "+strings.Join(policy.Purposes(), ", "))
+	if !slices.Contains(vocabulary.Purposes(), s.purpose) {
+		faults = append(faults, "--purpose takes one of "+strings.Join(vocabulary.Purposes(), ", "))
 	}
 	if s.valid < time.Second || s.valid > consent.MaxLifetime {
 		faults = append(faults, "--valid takes a time of 1s to 720h")

@@ -1,0 +1,135 @@
+package policy_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
+)
+
+// TestSealedAttributes: what is sealed yet is taken for the best, and decided when it is known.
+func TestSealedAttributes(t *testing.T) {
+	law := load(t, permit("aaa", "holder attested", "1000", "face finger"),
+		forbid("children", `resource.subject_class == "minor" && !(context.consent == "attested")`),
+		forbid("no-face", `resource.modality == "face" && principal.officer_role == "carrier_clerk"`))
+	r := request("KAZ", policy.Answer, "border_control", "public_task")
+	for _, c := range []struct {
+		name                           string
+		class, role, consent, modality string
+		want                           string // policy id of a refusal, empty when allowed
+		lacking                        bool
+	}{
+		{"sealed", "", "", "", "", "", false},
+		{"holder", "", "", "holder", "face", "", false},
+		{"none", "", "", "none", "face", "aaa", true},
+		{"exemption", "", "", "exemption", "face", "aaa", true},
+		{"child", "minor", "", "", "", "", false},
+		{"child-itself", "minor", "", "holder", "face", "children", true},
+		{"child-attested", "minor", "", "attested", "face", "", false},
+		{"clerk", "", "carrier_clerk", "", "", "", false},
+		{"clerk-face", "", "carrier_clerk", "holder", "face", "no-face", false},
+		{"clerk-finger", "", "carrier_clerk", "holder", "finger", "", false},
+		{"iris", "", "", "holder", "iris", "aaa", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r.SubjectClass, r.OfficerRole, r.Consent, r.Modality = c.class, c.role, c.consent, c.modality
+			d := law.Decide(r)
+			if d.Allowed != (c.want == "") || !d.Allowed && d.PolicyID != c.want || d.ConsentLacking != c.lacking {
+				t.Errorf("got %+v", d)
+			}
+			if d.Digest != law.Digest() {
+				t.Error("the decision is not tied to the law's text")
+			}
+		})
+	}
+}
+
+// TestUnknownWords: a role, class, assurance, modality or consent outside the vocabulary is refused.
+func TestUnknownWords(t *testing.T) {
+	law := load(t, permit("aaa", "none", "1000", "face"))
+	for name, change := range map[string]func(*policy.Request){
+		"officer role":  func(r *policy.Request) { r.OfficerRole = "king" },
+		"subject class": func(r *policy.Request) { r.SubjectClass = "vip" },
+		"assurance":     func(r *policy.Request) { r.Assurance = "total" },
+		"modality":      func(r *policy.Request) { r.Modality = "voice" },
+		"consent":       func(r *policy.Request) { r.Consent = "oral" },
+	} {
+		r := request("KAZ", policy.Answer, "border_control", "public_task")
+		change(&r)
+		if d := law.Decide(r); d.Allowed || !strings.Contains(d.Reason, "the request's "+name+" ") {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
+// TestTimeAndCounts: a law may end, and may count; one that asks for the time refuses where it is not known.
+func TestTimeAndCounts(t *testing.T) {
+	law := load(t, strings.Replace(permit("aaa", "none", "1000", "face"), "context.purpose",
+		`context.time < datetime("2027-01-31") && context.time >= datetime("2026-01-31T08:00:00Z") && context.purpose`, 1),
+		forbid("too-often", "100 < context.queries_by_officer || context.near_misses >= 3"))
+	for _, c := range []struct {
+		name   string
+		at     time.Time
+		counts policy.Counts
+		want   string
+	}{
+		{"in-force", noon, policy.Counts{}, ""},
+		{"not-yet", time.Date(2026, 1, 31, 7, 59, 59, 0, time.UTC), policy.Counts{}, policy.DefaultDeny},
+		{"over", time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC), policy.Counts{}, policy.DefaultDeny},
+		{"no-clock", time.Time{}, policy.Counts{}, policy.DefaultDeny},
+		{"hundred", noon, policy.Counts{ByOfficer: 100, NearMisses: 2}, ""},
+		{"hundred-and-one", noon, policy.Counts{ByOfficer: 101}, "too-often"},
+		{"near", noon, policy.Counts{NearMisses: 3}, "too-often"},
+	} {
+		r := request("KAZ", policy.Answer, "border_control", "public_task")
+		r.Time, r.Counts = c.at, c.counts
+		if d := law.Decide(r); d.Allowed != (c.want == "") || !d.Allowed && d.PolicyID != c.want {
+			t.Errorf("%s: %+v", c.name, d)
+		}
+	}
+	if got := law.Purposes(policy.Answer, noon); !slices.Equal(got, []string{"border_control"}) {
+		t.Errorf("purposes %v", got)
+	}
+	if got := law.Purposes(policy.Answer, noon.AddDate(1, 0, 0)); got != nil {
+		t.Errorf("purposes %v of a law that has ended", got)
+	}
+}
+
+// TestConsentsAddUp: of several permits only what all accept will do, and only what all let be told is told.
+func TestConsentsAddUp(t *testing.T) {
+	r := request("KAZ", policy.Answer, "border_control", "public_task")
+	law := load(t, permit("aaa", "holder attested", "1000", "face"), "@tell(\"verdict reasons\") "+permit("bbb", "attested exemption", "1000", "face"),
+		permit("ccc", "none", "1000", "face"))
+	d := law.Decide(r)
+	if !d.Allowed || !slices.Equal(d.Consents, []string{vocabulary.ConsentAttested}) || d.WithholdReasons || !d.WithholdUnknown {
+		t.Errorf("got %+v", d)
+	}
+	if !d.AcceptsConsent("attested") || d.AcceptsConsent("holder") || d.AcceptsConsent("none") || (policy.Decision{}).AcceptsConsent("holder") {
+		t.Errorf("accepts: %+v", d)
+	}
+	if d := load(t, permit("aaa", "holder", "1000", "face"), permit("bbb", "exemption", "1000", "face")).Decide(r); d.Allowed || d.PolicyID != policy.DefaultDeny {
+		t.Errorf("no consent in common: %+v", d)
+	}
+}
+
+// TestIndexAgrees: leaving out what cannot apply changes nothing; the law of one policy more has another index.
+func TestIndexAgrees(t *testing.T) {
+	law := load(t, permit("aaa", "none", "1000", "face"),
+		forbid("one", `!(context.purpose == "border_control" || context.legal_basis == "consent")`),
+		forbid("two", `["visa_issuance", "electoral"].contains(context.purpose) && context.direction != "ask"`),
+		forbid("three", `context.purpose == context.purpose && context.legal_basis == "vital_interest" && resource.country == "MNG"`))
+	for purpose, want := range map[[3]string]string{
+		{"border_control", "public_task", policy.Ask}: "", {"border_control", "consent", policy.Ask}: policy.DefaultDeny,
+		{"visa_issuance", "consent", policy.Ask}: policy.DefaultDeny, {"visa_issuance", "consent", policy.Answer}: "two",
+		{"law_enforcement", "public_task", policy.Ask}: "one", {"border_control", "vital_interest", policy.Ask}: "three",
+		{"border_control", "vital_interest", policy.Answer}: policy.DefaultDeny,
+	} {
+		d := law.Decide(request("KAZ", purpose[2], purpose[0], purpose[1]))
+		if d.Allowed != (want == "") || !d.Allowed && d.PolicyID != want {
+			t.Errorf("%v: got %s (allowed %v), want %q", purpose, d.PolicyID, d.Allowed, want)
+		}
+	}
+}
