@@ -312,7 +312,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.host, err = transport.New(transport.Config{
 		Seed: n.keys.libp2p, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: protocol.Overloaded,
 		MaxHandlers: n.cfg.Limits.Handlers, MaxRate: n.cfg.Limits.Rate, MaxBytes: n.cfg.Limits.Bytes, MaxMemory: n.cfg.Limits.Memory,
-		Admit: n.directory.Admits,
+		Admit: n.directory.Admits, Share: n.directory.Share,
 		Hybrid: func(p transport.PeerID) bool {
 			m, ok := n.directory.Member(string(p), n.now())
 			return ok && slices.Contains(m.KeyExchange, transport.HybridKeyExchange)

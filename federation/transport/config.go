@@ -32,6 +32,10 @@ type Config struct {
 	// Admit says whether a current trust chain names the peer. Required. Asked at every handshake, stream and frame,
 	// so it must be fast, must not block and must be safe for concurrent use.
 	Admit func(PeerID) bool
+	// Share names with whom the peer shares what one peer may have: handlers, rate, bytes, and twice the streams and
+	// MaxConns/4 of the connections. Nodes of one country have one share, or a country with many would have many.
+	// Empty, or nil: nobody. As Admit, it must be fast and safe for concurrent use.
+	Share func(PeerID) string
 	// Hybrid says whether the peer has announced HybridKeyExchange: a connection with it that agreed on less is refused.
 	// Nil: none has. As Admit, it must be fast and safe for concurrent use.
 	Hybrid func(PeerID) bool
@@ -136,6 +140,9 @@ func (c Config) withDefaults() (Config, []ma.Multiaddr, error) {
 	}
 	if c.Hybrid == nil {
 		c.Hybrid = func(PeerID) bool { return false }
+	}
+	if c.Share == nil {
+		c.Share = func(PeerID) string { return "" }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))

@@ -25,7 +25,7 @@
 //	0x74a3  the handler failed                                it may have been handled
 //
 // A frame beyond its peer's share of the handlers, or its budget of frames and bytes in a second, is answered with
-// Config.Overloaded, and the stream is left unread for as long as that asks for (package fairqueue). [Host.Refusals]
+// Config.Overloaded (peers that Config.Share names together have one share), and the stream is left unread for as long as that asks for (package fairqueue). [Host.Refusals]
 // counts every refusal by one of a closed set of causes.
 //
 // Between nodes that both announce it, a connection agrees on its keys with X25519MLKEM768 or is refused

@@ -125,7 +125,7 @@ func newRaw(cfg Config, serve func(network.Stream), tls bool) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger, refused: new(refusals), hybrid: cfg.Hybrid, curves: newCurves()}, lim)
+	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger, refused: new(refusals), hybrid: cfg.Hybrid, curves: newCurves(), crowd: newCrowd(cfg)}, lim)
 	if err != nil {
 		return nil, errors.Join(err, closeAll(closers))
 	}

@@ -17,6 +17,7 @@ type gate struct {
 	refused *refusals
 	hybrid  func(PeerID) bool
 	curves  *curves
+	crowd   *crowd
 }
 
 var _ connmgr.ConnectionGater = gate{}
@@ -48,6 +49,11 @@ func (g gate) InterceptSecured(dir network.Direction, id peer.ID, _ network.Conn
 func (g gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
 	id := c.RemotePeer()
 	if !g.admits(id) {
+		return false, 0
+	}
+	if c.Stat().Direction == network.DirInbound && g.crowd.full(id) {
+		g.refused.add(CauseShare)
+		g.log.Warn("connection refused", slog.String("peer", id.String()), slog.String("cause", CauseShare.String()))
 		return false, 0
 	}
 	if !g.hybrid(PeerID(id.String())) {

@@ -39,7 +39,8 @@ type Host struct {
 	listen   []ma.Multiaddr // bound, not expanded to interfaces
 	handlers map[string]Handler
 	mux      *multistream.MultistreamMuxer[protocol.ID]
-	share    *fairqueue.Queue[PeerID]
+	share    *fairqueue.Queue[string] // by what crowd.of says
+	crowd    *crowd
 	refused  *refusals
 	// detach returns a context that ends after a time or when the host closes, for work that outlives the caller
 	// that began it (a shared dial) or has no caller in this process (a handler).
@@ -58,6 +59,7 @@ type Host struct {
 	busy     int           // exchanges under way, asked by us or by peers
 	quiet    chan struct{} // closed once closing and busy is 0
 	serving  map[*served]struct{}
+	streams  map[string]int // of those in serving, by share, where it is one of several peers
 	remotes  map[PeerID]*remote
 	janitor  *time.Timer // runs sweepPools
 	sweeping bool        // janitor is armed
@@ -89,7 +91,7 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 		mux.AddHandler(protocol.ID(id), nil)
 	}
 	refused := new(refusals)
-	g := gate{admit: cfg.Admit, log: cfg.Logger, refused: refused, hybrid: cfg.Hybrid, curves: newCurves()}
+	g := gate{admit: cfg.Admit, log: cfg.Logger, refused: refused, hybrid: cfg.Hybrid, curves: newCurves(), crowd: newCrowd(cfg)}
 	lim, err := newLimits(cfg, refused)
 	if err != nil {
 		return nil, err
@@ -99,15 +101,16 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 		closeAll(closers)
 		return nil, err
 	}
+	g.crowd.swarm.Store(sw)
 	cfg.Seed = nil
 	// A host has no caller whose context it could live in, as http.Server has none; its own ends at Close.
 	base, cancel := context.WithCancel(context.Background())
 	h := &Host{
 		cfg: cfg, name: name, gate: g, log: cfg.Logger, swarm: sw, limits: lim, closers: closers, handlers: cloneHandlers(handlers),
-		mux: mux, refused: refused, share: fairqueue.New[PeerID](fairqueue.Limits{Running: cfg.MaxHandlers, RunningPeer: cfg.MaxHandlersPeer,
+		mux: mux, refused: refused, crowd: g.crowd, share: fairqueue.New[string](fairqueue.Limits{Running: cfg.MaxHandlers, RunningPeer: cfg.MaxHandlersPeer,
 			WaitingPeer: cfg.MaxStreamsPeer, MaxWait: cfg.MaxWait, Rate: float64(cfg.MaxRate), Bytes: float64(cfg.MaxBytes)}), cancel: cancel,
 		detach: func(d time.Duration) (context.Context, context.CancelFunc) { return context.WithTimeout(base, d) },
-		quiet:  make(chan struct{}), serving: map[*served]struct{}{}, remotes: map[PeerID]*remote{},
+		quiet:  make(chan struct{}), serving: map[*served]struct{}{}, streams: map[string]int{}, remotes: map[PeerID]*remote{},
 	}
 	h.janitor = time.AfterFunc(time.Hour, h.sweepPools)
 	h.janitor.Stop()

@@ -17,6 +17,7 @@ const (
 	CauseHandshakes Cause = iota // too many connections whose peer is not known yet, or none left
 	CauseStranger                // no trust chain names the peer
 	CauseSuspended               // a connection that was open when its peer ceased to be a member
+	CauseShare                   // more connections or streams than those who share one share may have
 	CauseDowngrade               // an agreement of keys weaker than both ends have
 	CauseProtocol                // a stream for a protocol that is not served, or that took too long to say so
 	CauseMemory                  // memory for the peer, or for all, is taken
@@ -35,7 +36,7 @@ func (c Cause) String() string {
 	if c < 0 || c >= causes {
 		return "unknown"
 	}
-	return [causes]string{"handshakes", "stranger", "suspended", "downgrade", "protocol", "memory", "size", "form", "rate", "bytes",
+	return [causes]string{"handshakes", "stranger", "suspended", "share", "downgrade", "protocol", "memory", "size", "form", "rate", "bytes",
 		"load", "drain", "failed"}[c]
 }
 

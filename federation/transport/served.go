@@ -25,6 +25,8 @@ var errDead = errors.New("stream was given up")
 type served struct {
 	stream network.Stream
 	from   PeerID
+	share  string // whose share it takes, as crowd.of says; immutable once it is served
+	shared bool
 	paused time.Duration // of the reading goroutine: how long to leave the stream unread
 
 	// mu guards the rest.

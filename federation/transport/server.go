@@ -19,21 +19,28 @@ var errPanicked = errors.New("handler panicked")
 // serve runs in the swarm's goroutine for a stream that a peer opened, until the stream ends.
 func (h *Host) serve(s network.Stream) {
 	v := newServed(s, h.cfg.FrameTimeout)
+	v.share, v.shared = h.crowd.of(v.from)
 	h.mu.Lock()
 	closing := h.closing
+	full := false
 	if !closing {
-		h.serving[v] = struct{}{}
+		full = !h.beginLocked(v)
 	}
 	h.mu.Unlock()
-	if closing {
+	switch {
+	case closing:
 		h.refused.add(CauseDrain)
 		v.end(network.StreamShutdown)
+		return
+	case full:
+		h.refused.add(CauseShare)
+		v.end(network.StreamResourceLimitExceeded)
 		return
 	}
 	defer func() {
 		v.end(network.StreamNoError)
 		h.mu.Lock()
-		delete(h.serving, v)
+		h.doneLocked(v)
 		h.mu.Unlock()
 	}()
 	if !h.cfg.Admit(v.from) {
@@ -54,6 +61,28 @@ func (h *Host) serve(s network.Stream) {
 	name := string(id)
 	handler := h.handlers[name]
 	for h.serveOne(v, name, handler) {
+	}
+}
+
+// beginLocked counts a stream in, unless those who share with its peer have too many.
+func (h *Host) beginLocked(v *served) bool {
+	if v.shared {
+		if h.streams[v.share] >= h.crowd.streams {
+			return false
+		}
+		h.streams[v.share]++
+	}
+	h.serving[v] = struct{}{}
+	return true
+}
+
+func (h *Host) doneLocked(v *served) {
+	delete(h.serving, v)
+	if !v.shared {
+		return
+	}
+	if h.streams[v.share]--; h.streams[v.share] == 0 {
+		delete(h.streams, v.share)
 	}
 }
 
@@ -162,7 +191,7 @@ func (h *Host) answer(v *served, name string, handler Handler, frame []byte) boo
 		return false
 	}
 	wait, done := h.detach(h.cfg.MaxWait)
-	slot, refused := h.share.Acquire(wait, v.from, headerSize+len(frame))
+	slot, refused := h.share.Acquire(wait, v.share, headerSize+len(frame))
 	done()
 	if refused != nil {
 		return h.decline(v, name, refused)

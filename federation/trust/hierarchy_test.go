@@ -44,8 +44,18 @@ func (w *tree) source() trust.Source {
 // superior opens an authority below its own superiors.
 func (w *tree) superior(id trust.EntityID, node *trust.NodeMetadata, above ...trust.EntityID) *authority.Authority {
 	w.t.Helper()
-	a, err := authority.New(authority.Config{EntityID: id, Key: keyOf(w.t, string(id)), Dir: w.t.TempDir(),
-		Superiors: above, TrustAnchorHints: []trust.EntityID{anchorID}, Node: node, Clock: w.clock.Now})
+	cfg := authority.Config{EntityID: id, Key: keyOf(w.t, string(id)), Dir: w.t.TempDir(),
+		Superiors: above, TrustAnchorHints: []trust.EntityID{anchorID}, Clock: w.clock.Now}
+	if node != nil {
+		cfg.Country = node.Jurisdiction
+		var err error
+		if cfg.Publisher, err = endpoint.NewPublisher(endpoint.PublisherConfig{Key: cfg.Key, Clock: w.clock.Now,
+			Configuration: trust.EntityConfiguration{Entity: id, AuthorityHints: above, TrustAnchorHints: cfg.TrustAnchorHints,
+				Metadata: trust.Metadata{TamgaNode: node, FederationEntity: authority.Endpoints(id, "")}}}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	a, err := authority.New(cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 )
 
 // TestPresented: a chain that a member brings is judged with the Anchors' keys alone; no
@@ -84,5 +86,91 @@ func TestPresented(t *testing.T) {
 	}
 	if _, err := alone(cache).Presented(c.Statements(), later); !errors.Is(err, trust.ErrNotMember) {
 		t.Errorf("a held country: got %v", err)
+	}
+}
+
+// TestPresentedReplacedKey: a federation key that the superior has replaced speaks no
+// longer, although the statement that vouched for it has not run out.
+func TestPresentedReplacedKey(t *testing.T) {
+	w := fourLevels(t)
+	d := w.directory()
+	refresh(t, d, epoch)
+	old, _ := d.Statements(ministryID)
+	later := epoch.Add(time.Hour)
+	forged := configuration(t, ministryID, ministry(t), later.Add(time.Minute), countryID)
+	chain := append([]string{forged}, old[1:]...)
+	if _, err := d.Presented(chain, later.Add(time.Minute)); err != nil {
+		t.Fatalf("before the key is replaced: %v", err)
+	}
+	// The ministry is enrolled anew with another key.
+	w.clock.now = later
+	token, err := trust.SignEntityConfiguration(keyOf(t, "the next key"), trust.EntityConfiguration{Entity: ministryID, IssuedAt: later,
+		ExpiresAt: later.Add(24 * time.Hour), AuthorityHints: []trust.EntityID{countryID}, Metadata: trust.Metadata{TamgaNode: ministry(t)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.answers[ministryID] = func(endpoint.Request) endpoint.Response { return endpoint.Response{Body: token} }
+	if err := w.enroll(countryID, ministryID, authority.EnrollOptions{Jurisdiction: "KAZ"}); err != nil {
+		t.Fatal(err)
+	}
+	refresh(t, d, later)
+	if n, err := d.Entity(ministryID, later); err != nil || n.Under != countryID {
+		t.Fatalf("with the next key: %v", err)
+	}
+	_, err = d.Presented(chain, later.Add(time.Minute))
+	wantRule(t, err, "unknown-key", 0)
+}
+
+// TestPresentedOfTwoAnchors: that one Anchor cannot be asked does not bring back whom the
+// other has removed.
+func TestPresentedOfTwoAnchors(t *testing.T) {
+	w := newTree(t)
+	const otherID = "https://other-region.example"
+	w.superior(anchorID, nil)
+	w.superior(otherID, nil)
+	w.leaf(idOf("KAZ"), nodeMetadata(t, "KAZ"), anchorID)
+	if err := w.enroll(anchorID, idOf("KAZ"), authority.EnrollOptions{Jurisdiction: "KAZ"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), idOf("KAZ"), epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove(t, w.authorities[anchorID], idOf("KAZ"))
+	w.silent[otherID] = true
+	d := w.directory(anchor(t), trust.Anchor{EntityID: otherID, Keys: keySet(t, otherID)})
+	if _, err := d.Presented(c.Statements(), epoch); err != nil {
+		t.Fatalf("before anybody was asked: %v", err)
+	}
+	if _, err := d.Refresh(t.Context(), epoch); err == nil {
+		t.Fatal("the silent Anchor was asked")
+	}
+	if _, err := d.Presented(c.Statements(), epoch); !errors.Is(err, trust.ErrNotMember) {
+		t.Errorf("removed by the Anchor that was asked: got %v", err)
+	}
+}
+
+// TestManyNodesOfOneCountry: a country has so many nodes below its own and no more.
+func TestManyNodesOfOneCountry(t *testing.T) {
+	w := fourLevels(t)
+	for i := range 40 {
+		id := trust.EntityID(fmt.Sprintf("https://office-%d.kaz.example", i))
+		m := ministry(t)
+		m.PeerID = fmt.Sprintf("12D3KooWOffice%d", i)
+		w.leaf(id, m, countryID)
+		if err := w.enroll(countryID, id, authority.EnrollOptions{Jurisdiction: "KAZ"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := w.directory()
+	report, err := d.Refresh(t.Context(), epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(d.Members(epoch)); got != 1+32+1 || len(report.Failures) != 41-32 {
+		t.Errorf("got %d members and %d left out", got, len(report.Failures))
+	}
+	if _, err := d.Country("KGZ", epoch); err != nil {
+		t.Errorf("another country: %v", err)
 	}
 }

@@ -136,6 +136,13 @@ func (p *Peers) Admits(peer transport.PeerID) bool {
 	return ok
 }
 
+// Share is the transport's name of whose share a peer has part in: its country. A ministry's
+// node has no share beside its country's.
+func (p *Peers) Share(peer transport.PeerID) string {
+	m, _ := p.Member(string(peer), p.cfg.Now())
+	return m.Jurisdiction
+}
+
 // Member returns the member that the peer ID belongs to, and whether there is one that
 // may ask and be asked now.
 func (p *Peers) Member(peerID string, now time.Time) (trust.Node, bool) {

@@ -44,9 +44,15 @@ type Config struct {
 	Superiors []trust.EntityID
 	// TrustAnchorHints are the Anchors at which its chains end; optional.
 	TrustAnchorHints []trust.EntityID
-	// Node is set when the authority is itself a country's node, whose subordinates are
-	// nodes of the same country.
-	Node *trust.NodeMetadata
+	// Country is set when the authority is itself a country's node, whose subordinates are
+	// nodes of the same country. Publisher is then required: it publishes the node's Entity
+	// Configuration, with the endpoints that [Endpoints] names.
+	Country   string
+	Publisher *endpoint.Publisher
+	// Most is how many Entities may be enrolled at once; zero sets no limit.
+	Most int
+	// Lifetime is that of the Entity Configuration; zero means 14 days.
+	Lifetime time.Duration
 	// Dir holds the enrolments, one file each; created if absent. Back it up.
 	Dir string
 	// OrganizationName is shown to people; optional.
@@ -62,6 +68,23 @@ type Config struct {
 	Clock func() time.Time
 	// Client fetches nodes' Entity Configurations anew; nil means a client of its own.
 	Client *http.Client
+}
+
+// ErrFull: as many Entities are enrolled as may be.
+var ErrFull = errors.New("as many members are enrolled as may be")
+
+// Endpoints are the metadata of an authority that is reached below its Entity Identifier.
+func Endpoints(id trust.EntityID, organization string) *trust.FederationEntityMetadata {
+	base := id.Base()
+	return &trust.FederationEntityMetadata{
+		OrganizationName: organization,
+		FetchEndpoint:    base + endpoint.Fetch.Path(),
+		ListEndpoint:     base + endpoint.List.Path(),
+		ResolveEndpoint:  base + endpoint.Resolve.Path(),
+
+		MarkEndpoint: base + endpoint.Mark.Path(), MarkStatusEndpoint: base + endpoint.MarkStatus.Path(),
+		MarkListEndpoint: base + endpoint.MarkList.Path(), HistoricalKeysEndpoint: base + endpoint.HistoricalKeys.Path(),
+	}
 }
 
 // Enrolment is one member as the authority keeps it.
@@ -128,24 +151,7 @@ func New(cfg Config) (*Authority, error) {
 	if _, err := trust.ParseEntityID(string(cfg.EntityID)); err != nil {
 		return nil, fmt.Errorf("opening authority: %w", err)
 	}
-	base := cfg.EntityID.Base()
-	publisher, err := endpoint.NewPublisher(endpoint.PublisherConfig{
-		Key:   cfg.Key,
-		Clock: cfg.Clock, History: cfg.History,
-		Configuration: trust.EntityConfiguration{
-			Entity: cfg.EntityID, Keys: cfg.keys(), AuthorityHints: cfg.Superiors, TrustAnchorHints: cfg.TrustAnchorHints,
-			TrustMarks: cfg.TrustMarks, MarkRules: cfg.MarkRules,
-			Metadata: trust.Metadata{TamgaNode: cfg.Node, FederationEntity: &trust.FederationEntityMetadata{
-				OrganizationName: cfg.OrganizationName,
-				FetchEndpoint:    base + endpoint.Fetch.Path(),
-				ListEndpoint:     base + endpoint.List.Path(),
-				ResolveEndpoint:  base + endpoint.Resolve.Path(),
-
-				MarkEndpoint: base + endpoint.Mark.Path(), MarkStatusEndpoint: base + endpoint.MarkStatus.Path(),
-				MarkListEndpoint: base + endpoint.MarkList.Path(), HistoricalKeysEndpoint: base + endpoint.HistoricalKeys.Path(),
-			}},
-		},
-	})
+	publisher, err := cfg.publisher()
 	if err != nil {
 		return nil, fmt.Errorf("opening authority: %w", err)
 	}
@@ -154,6 +160,25 @@ func New(cfg Config) (*Authority, error) {
 		return nil, fmt.Errorf("opening authority: %w", err)
 	}
 	return a, nil
+}
+
+// publisher is the one that was given, or that of an authority that is no node.
+func (c Config) publisher() (*endpoint.Publisher, error) {
+	switch {
+	case c.Publisher != nil:
+		return c.Publisher, nil
+	case c.Country != "":
+		return nil, errors.New("a node without publisher")
+	}
+	return endpoint.NewPublisher(endpoint.PublisherConfig{
+		Key: c.Key, Lifetime: c.Lifetime,
+		Clock: c.Clock, History: c.History,
+		Configuration: trust.EntityConfiguration{
+			Entity: c.EntityID, Keys: c.keys(), AuthorityHints: c.Superiors, TrustAnchorHints: c.TrustAnchorHints,
+			TrustMarks: c.TrustMarks, MarkRules: c.MarkRules,
+			Metadata: trust.Metadata{FederationEntity: Endpoints(c.EntityID, c.OrganizationName)},
+		},
+	})
 }
 
 // loadLocked reads the members from the folder. On error the members known so far

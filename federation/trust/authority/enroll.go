@@ -44,7 +44,7 @@ type EnrollOptions struct {
 // Enroll makes the Entity that signed the Entity Configuration a member, or renews a
 // member. It verifies the self-signature, that the Entity names this authority as its
 // superior, that its metadata is complete, and that the operator's jurisdiction is
-// the node's. The enrolment is durable on return. Errors match [ErrHeld], or hold a
+// the node's. The enrolment is durable on return. Errors match [ErrHeld] or [ErrFull], or hold a
 // [*trust.ChainError] about the statement.
 func (a *Authority) Enroll(token string, opts EnrollOptions) (Enrolment, error) {
 	e, err := a.prepare(token, opts)
@@ -55,6 +55,9 @@ func (a *Authority) Enroll(token string, opts EnrollOptions) (Enrolment, error) 
 	defer a.mu.Unlock()
 	if err := a.heldLocked(e); err != nil {
 		return Enrolment{}, fmt.Errorf("enrolling: %w", err)
+	}
+	if a.members[e.Entity] == nil && a.cfg.Most > 0 && len(a.members) >= a.cfg.Most {
+		return Enrolment{}, fmt.Errorf("enrolling: %w", ErrFull)
 	}
 	if m := a.members[e.Entity]; m != nil {
 		// Renewing what is known of a member lifts no suspension.
@@ -114,7 +117,7 @@ func (a *Authority) checkReach(e Enrolment) error {
 		return errors.New("depth is for Intermediates, and the maximal path length follows from it")
 	case !leaf && e.Jurisdiction != "" && !slices.Contains(e.Jurisdictions, e.Jurisdiction):
 		return errors.New("the node's own jurisdiction is not among those it may vouch for")
-	case a.cfg.Node != nil && slices.ContainsFunc(e.countries(), func(c string) bool { return c != a.cfg.Node.Jurisdiction }):
+	case a.cfg.Country != "" && slices.ContainsFunc(e.countries(), func(c string) bool { return c != a.cfg.Country }):
 		return errors.New("a node vouches only for nodes of its own jurisdiction")
 	}
 	return nil
@@ -165,7 +168,7 @@ func (a *Authority) heldLocked(e Enrolment) error {
 			continue
 		}
 		shared := slices.ContainsFunc(e.countries(), func(c string) bool { return slices.Contains(m.countries(), c) })
-		if (shared && a.cfg.Node == nil) || (e.PeerID != "" && m.PeerID == e.PeerID) {
+		if (shared && a.cfg.Country == "") || (e.PeerID != "" && m.PeerID == e.PeerID) {
 			return ErrHeld
 		}
 	}

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
@@ -9,14 +10,16 @@ import (
 
 // Presented is the member that a Trust Chain makes out, which the member brings itself
 // (OpenID Federation 1.0 section 4.3). It needs no more than the Anchors' keys: nothing
-// is fetched and nothing is kept. A chain adds to what is known and never takes it back:
-// it is believed only when the Entity Configuration in it is newer than the one known,
-// so that nobody who has an old key can bring back what a member has left behind; not
-// about an Entity that its Anchor was asked for and does not list; and not against
+// is fetched and nothing is kept. A chain adds to what is known and never takes it back.
+// It is believed only when the Entity Configuration in it is newer than the one known, and
+// under the newest statement known of each superior: a federation key that a superior has
+// replaced speaks no longer, although what was said of it before has not run out. It is not
+// believed about an Entity that its Anchor was asked for and does not list; and not against
 // [Directory.Retain], or another member that holds the peer ID or the country. The error
 // matches trust.ErrNotMember, or holds a *trust.ChainError.
 func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error) {
-	c, err := trust.VerifyChain(chain, *d.anchors.Load(), now)
+	s := d.snapshot.Load()
+	c, err := trust.VerifyChain(s.renewed(chain), *d.anchors.Load(), now)
 	if err != nil {
 		return trust.Node{}, err
 	}
@@ -24,11 +27,10 @@ func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error)
 	if err != nil {
 		return trust.Node{}, err
 	}
-	s := d.snapshot.Load()
 	known := s.entities[e.node.EntityID]
 	peer, country := s.peers[e.node.PeerID], s.countries[e.node.Jurisdiction]
 	switch {
-	case !d.vouched(e), known == nil && s.complete,
+	case !d.vouched(e), s.complete[c.Anchor] && !known.below(c.Anchor),
 		peer != nil && peer != known,
 		e.node.Under == "" && country != nil && country != known:
 		return trust.Node{}, trust.ErrNotMember
@@ -36,6 +38,26 @@ func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error)
 		return trust.Node{}, errors.New("the Trust Chain brings no newer Entity Configuration")
 	}
 	return e.node, nil
+}
+
+// renewed is the chain with the newest statement known of each superior in it.
+func (s *snapshot) renewed(chain []string) []string {
+	out := slices.Clone(chain)
+	for i, token := range out {
+		u, err := trust.ParseStatement(token)
+		if err != nil || u.IsConfiguration() {
+			continue // what is malformed is refused with the chain
+		}
+		if known, ok := s.newest[link{u.Issuer(), u.Subject()}]; ok && known.at.After(u.IssuedAt()) {
+			out[i] = known.token
+		}
+	}
+	return out
+}
+
+// below reports whether one of the member's chains leads to the Anchor; nil is no member.
+func (e *entry) below(anchor trust.EntityID) bool {
+	return e != nil && slices.ContainsFunc(append([]*entry{e}, e.others...), func(c *entry) bool { return c.anchor == anchor })
 }
 
 // newer compares Entity Configurations that were verified.

@@ -56,7 +56,8 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 	report := Report{Failures: make(map[trust.EntityID]error)}
 	var faults []error
 	var candidates []*entry
-	dark := false
+	complete := map[trust.EntityID]bool{}
+	whole := true
 	for _, a := range *d.anchors.Load() {
 		w := walk{d: d, anchor: a, old: old, report: &report, now: now, seen: map[trust.EntityID]bool{a.EntityID: true}, chains: map[trust.EntityID]trust.Chain{}}
 		w.below(ctx, a.EntityID, trust.Chain{})
@@ -65,11 +66,12 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 		// that it is no superior of must not have its old chain outlive the present one.
 		candidates = append(append(candidates, w.found...), w.kept...)
 		faults = append(faults, w.faults...)
-		dark = dark || w.dark
+		complete[a.EntityID] = !w.dark
+		whole = whole && !w.dark
 	}
 	old.byPrecedence(candidates, now)
 	next, conflicts := newSnapshot(candidates)
-	next.complete = len(report.Unreachable) == 0 && !dark
+	next.complete, next.whole = complete, whole
 	next.account(old, conflicts, &report)
 	d.snapshot.Store(next)
 	if err := next.save(d.cacheFile); err != nil {
@@ -95,7 +97,9 @@ type walk struct {
 	found  []*entry
 	kept   []*entry
 	faults []error
-	dark   bool // whether there may be members that nothing was found out about
+	// dark is whether a superior could not be asked for its list, or there may be members
+	// that nothing was found out about.
+	dark bool
 }
 
 // maxWalk bounds the Entities of one walk.
@@ -111,14 +115,14 @@ func (w *walk) below(ctx context.Context, superior trust.EntityID, chain trust.C
 	ids, err := w.d.list(ctx, superior, keys)
 	if err != nil {
 		w.faults = append(w.faults, err)
-		w.report.Unreachable = append(w.report.Unreachable, superior)
+		w.report.Unreachable, w.dark = append(w.report.Unreachable, superior), true
 		w.keep(superior)
 		return
 	}
 	ids = slices.DeleteFunc(ids, func(id trust.EntityID) bool { return w.seen[id] })
 	if w.asked += len(ids); w.asked > maxWalk {
 		w.faults = append(w.faults, fmt.Errorf("more than %d Entities below %q", maxWalk, w.anchor.EntityID.Clip()))
-		w.report.Unreachable = append(w.report.Unreachable, superior)
+		w.report.Unreachable, w.dark = append(w.report.Unreachable, superior), true
 		w.keep(superior)
 		return
 	}
@@ -250,7 +254,7 @@ func (w *walk) keep(superior trust.EntityID) {
 // account completes the report and the new snapshot's list of unresolved members.
 func (s *snapshot) account(old *snapshot, conflicts []trust.EntityID, report *Report) {
 	for _, id := range conflicts {
-		report.Failures[id] = errors.New("jurisdiction or peer ID is held by another member")
+		report.Failures[id] = errors.New("jurisdiction or peer ID is held by another member, or its country has too many nodes")
 	}
 	for id := range report.Failures {
 		if s.entities[id] == nil {

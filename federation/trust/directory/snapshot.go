@@ -49,29 +49,63 @@ type snapshot struct {
 	ordered   []*entry // by jurisdiction
 	// unresolved are listed members that nothing verified is known about.
 	unresolved map[trust.EntityID]bool
-	// complete says that every Anchor was asked for its list in the last refresh.
-	complete bool
+	// complete are the Anchors below which everybody is known since the last refresh, and
+	// whole says that all are.
+	complete map[trust.EntityID]bool
+	whole    bool
+	// newest holds, by issuer and subject, the Subordinate Statement that was issued last.
+	newest map[link]issued
+}
+
+// link is what a Subordinate Statement is from and about.
+type link struct{ issuer, subject trust.EntityID }
+
+// issued is a statement with its time.
+type issued struct {
+	token string
+	at    time.Time
 }
 
 func (s *snapshot) absent(undetermined bool) error {
-	if undetermined || !s.complete {
+	if undetermined || !s.whole {
 		return trust.ErrUndetermined
 	}
 	return trust.ErrNotMember
 }
 
+// index notes the Subordinate Statements of a chain that was verified.
+func (s *snapshot) index(chain []string) {
+	for _, token := range chain[1:] {
+		u, err := trust.ParseStatement(token)
+		if err != nil || u.IsConfiguration() {
+			continue
+		}
+		if l := (link{u.Issuer(), u.Subject()}); s.newest[l].token == "" || u.IssuedAt().After(s.newest[l].at) {
+			s.newest[l] = issued{token, u.IssuedAt()}
+		}
+	}
+}
+
+// maxBelow is how many nodes of one country may stand below its own: each has connections
+// and memory of its own here, whatever share of the work they have together.
+const maxBelow = 32
+
 // newSnapshot indexes members. Two that claim one jurisdiction or peer ID can only
 // come from different superiors, or from one that errs: the earlier in the list keeps
 // it, and the other is returned as a conflict. A node below another of its country,
-// such as a ministry's, claims no jurisdiction.
+// such as a ministry's, claims no jurisdiction; what a country has of them beyond maxBelow
+// is a conflict, too.
 func newSnapshot(members []*entry) (*snapshot, []trust.EntityID) {
 	s := &snapshot{
 		entities: make(map[trust.EntityID]*entry, len(members)), peers: make(map[string]*entry, len(members)),
 		countries: make(map[string]*entry, len(members)), unresolved: make(map[trust.EntityID]bool),
+		newest: make(map[link]issued, len(members)),
 	}
 	var conflicts []trust.EntityID
+	below := map[string]int{}
 	for _, m := range members {
 		n := m.node
+		s.index(m.chain)
 		if held := s.entities[n.EntityID]; held != nil {
 			if !held.joins(m) {
 				conflicts = append(conflicts, n.EntityID)
@@ -81,6 +115,12 @@ func newSnapshot(members []*entry) (*snapshot, []trust.EntityID) {
 		if s.peers[n.PeerID] != nil || (n.Under == "" && s.countries[n.Jurisdiction] != nil) {
 			conflicts = append(conflicts, n.EntityID)
 			continue
+		}
+		if n.Under != "" {
+			if below[n.Jurisdiction]++; below[n.Jurisdiction] > maxBelow {
+				conflicts = append(conflicts, n.EntityID)
+				continue
+			}
 		}
 		m = m.alone()
 		s.entities[n.EntityID] = m
