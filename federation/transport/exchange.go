@@ -16,6 +16,10 @@ import (
 // round trip, which a satellite makes in under a second.
 const suspectTimeout = 2 * time.Second
 
+// maxOpenConns is how many connections are tried before a new one is made: one that each end made, and one that either
+// end made since and does not know to be useless.
+const maxOpenConns = 3
+
 // Exchange sends one frame to a peer and returns its reply, which belongs to the caller. addrs are multiaddrs with or
 // without /p2p/ suffix, tried only when no connection to the peer is open, QUIC before TCP and without any back-off.
 // Connections and streams are shared and reused. The request is repeated only when it certainly was not handled: when
@@ -100,10 +104,16 @@ func (h *Host) attempt(ctx context.Context, r *remote, addrs []string, name stri
 	}
 }
 
-// open returns a fresh stream, over an open connection if there is one that works, else over a new one.
+// open returns a fresh stream, over an open connection if there is one that works, else over a new one. Both ends may
+// have made connections, and what silences one silences all: after the first that does not answer the others have only
+// as long as a round trip takes.
 func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string) (*lane, error) {
-	if c := h.liveConn(r); c != nil {
-		limit := h.cfg.DialTimeout
+	limit := h.cfg.DialTimeout
+	for range maxOpenConns {
+		c := h.liveConn(r)
+		if c == nil {
+			break
+		}
 		if r.isSuspect(c) {
 			limit = min(limit, suspectTimeout)
 		}
@@ -112,7 +122,9 @@ func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string)
 			return l, err
 		}
 		// It is dead, or hangs: make room for one that lives.
+		r.markSuspect(c)
 		_ = c.CloseWithError(network.ConnNoError)
+		limit = min(limit, suspectTimeout)
 	}
 	c, err := h.dial(ctx, r, addrs)
 	if err != nil {
@@ -123,11 +135,17 @@ func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string)
 		return l, err
 	}
 	cause := Attempt{Addr: c.RemoteMultiaddr().String(), Err: opaque(err)}
-	if c.IsClosed() && !isQUIC(c.RemoteMultiaddr()) && !r.isProven(c) {
-		// Over TCP the peer's gate closes the connection without a word.
+	if h.closedByGate(r, c, err) {
 		cause.Err = ErrNotAdmitted
 	}
 	return nil, &DialError{Peer: r.name, Attempts: []Attempt{cause}}
+}
+
+// closedByGate reports that the peer did not let us in: over TCP its gate closes the connection without a word, right
+// after the handshake. One that has been there for longer, on which nothing was heard, or that we gave up, broke.
+func (h *Host) closedByGate(r *remote, c network.Conn, err error) bool {
+	return c.IsClosed() && !isQUIC(c.RemoteMultiaddr()) && !r.isProven(c) && !r.isSuspect(c) && !errors.Is(err, context.DeadlineExceeded) &&
+		c.Stat().Direction == network.DirOutbound && time.Since(c.Stat().Opened) < h.cfg.DialTimeout
 }
 
 // final reports that another connection would not change the answer.

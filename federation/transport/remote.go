@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ type remote struct {
 	idle    map[string][]*lane // by protocol, oldest first
 	pooled  int                // sum over idle
 	proven  network.Conn       // connection that has carried a negotiated stream: the peer's gate let us in
-	suspect network.Conn       // connection on which a reply did not come in time; to be tried before it is trusted
+	suspect []network.Conn     // connections on which a reply did not come in time; to be tried before they are trusted
 	flights map[string]*flight
 }
 
@@ -44,7 +45,7 @@ func (r *remote) take(name string, oldest time.Time) *lane {
 		list[len(list)-1] = nil
 		r.idle[name] = list[:len(list)-1]
 		r.pooled--
-		doubtful := r.suspect != nil && r.suspect == l.stream.Conn()
+		doubtful := slices.Contains(r.suspect, l.stream.Conn())
 		r.mu.Unlock()
 		if !doubtful && l.idle.After(oldest) && l.ask() {
 			l.reused = true
@@ -108,22 +109,21 @@ func (r *remote) dropIdle(before time.Time) int {
 func (r *remote) markProven(c network.Conn) {
 	r.mu.Lock()
 	r.proven = c
-	if r.suspect == c {
-		r.suspect = nil
-	}
+	r.suspect = slices.DeleteFunc(r.suspect, func(s network.Conn) bool { return s == c })
 	r.mu.Unlock()
 }
 
 func (r *remote) markSuspect(c network.Conn) {
 	r.mu.Lock()
-	r.suspect = c
+	r.suspect = slices.DeleteFunc(r.suspect, func(s network.Conn) bool { return s == c || s.IsClosed() })
+	r.suspect = append(r.suspect, c)
 	r.mu.Unlock()
 }
 
 func (r *remote) isSuspect(c network.Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.suspect == c
+	return slices.Contains(r.suspect, c)
 }
 
 func (r *remote) isProven(c network.Conn) bool {
