@@ -10,6 +10,8 @@ import (
 
 	"github.com/cloudflare/circl/hpke"
 	"github.com/cloudflare/circl/kem"
+
+	"github.com/tamga-id/tamga/crypto/avxstate"
 )
 
 // SeedSize is the length of a private key's seed, which is also its RFC 9180
@@ -49,17 +51,16 @@ func NewPrivateKey(seed []byte) (PrivateKey, error) {
 		return PrivateKey{}, fmt.Errorf("loading sealing key: %d bytes instead of %d: %w", len(seed), SeedSize, ErrKey)
 	}
 	sk, err := hpke.KEM_XWING.Scheme().UnmarshalBinaryPrivateKey(seed)
+	avxstate.Clean()
 	if err != nil {
 		return PrivateKey{}, fmt.Errorf("loading sealing key: %w", ErrKey)
 	}
 	raw, err := sk.Public().MarshalBinary()
-	if err != nil {
+	if err != nil || len(raw) != PublicKeySize {
 		return PrivateKey{}, fmt.Errorf("loading sealing key: %w", ErrKey)
 	}
-	pub, err := ParsePublicKey(raw)
-	if err != nil {
-		return PrivateKey{}, fmt.Errorf("loading sealing key: %w", err)
-	}
+	// Not by ParsePublicKey: a key made of a seed is well formed, and expanding it again takes a quarter of all this.
+	pub := newPublicKey(sk.Public(), raw)
 	k := &privateKey{kem: sk, pub: pub}
 	copy(k.seed[:], seed)
 	return PrivateKey{func() *privateKey { return k }}, nil
@@ -72,7 +73,7 @@ func (k PrivateKey) Open(info, aad, sealed []byte) ([]byte, error) {
 	if k.IsZero() {
 		return nil, ErrOpen
 	}
-	return open(suite(), k.open(), info, aad, sealed)
+	return open(aes256GCM(), k.open(), info, aad, sealed)
 }
 
 // Public returns the key to publish; the zero value for the zero key.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/cloudflare/circl/hpke"
 	"github.com/cloudflare/circl/kem"
+
+	"github.com/tamga-id/tamga/crypto/avxstate"
 )
 
 // PublicKeySize is the length of an encoded public key: ML-KEM-768
@@ -49,12 +51,17 @@ func ParsePublicKey(b []byte) (PublicKey, error) {
 		return PublicKey{}, fmt.Errorf("parsing sealing key: X25519 point of low order: %w", ErrKey)
 	}
 	pub, err := hpke.KEM_XWING.Scheme().UnmarshalBinaryPublicKey(b)
+	avxstate.Clean()
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("parsing sealing key: %v: %w", err, ErrKey)
 	}
-	k := &publicKey{kem: pub, id: keyID(b)}
-	copy(k.raw[:], b)
-	return PublicKey{k}, nil
+	return newPublicKey(pub, b), nil
+}
+
+func newPublicKey(pub kem.PublicKey, raw []byte) PublicKey {
+	k := &publicKey{kem: pub, id: keyID(raw)}
+	copy(k.raw[:], raw)
+	return PublicKey{k}
 }
 
 func keyID(pub []byte) string {

@@ -30,6 +30,8 @@ import (
 	"fmt"
 
 	"github.com/cloudflare/circl/hpke"
+
+	"github.com/tamga-id/tamga/crypto/avxstate"
 )
 
 // Overhead is how many bytes [Seal] adds to a plaintext: the 1120-byte
@@ -66,30 +68,26 @@ func Seal(to PublicKey, info, aad, plaintext []byte) ([]byte, error) {
 	if to.IsZero() {
 		return nil, fmt.Errorf("sealing: %w", ErrKey)
 	}
-	return seal(suite(), to.k, info, aad, plaintext)
+	return seal(aes256GCM(), to.k, info, aad, plaintext)
 }
 
-func suite() hpke.Suite {
-	return hpke.NewSuite(hpke.KEM_XWING, hpke.KDF_HKDF_SHA256, hpke.AEAD_AES256GCM)
-}
-
-func seal(s hpke.Suite, to *publicKey, info, aad, plaintext []byte) ([]byte, error) {
-	sender, err := s.NewSender(to.kem, info)
+func seal(a aead, to *publicKey, info, aad, plaintext []byte) ([]byte, error) {
+	enc, shared, err := hpke.KEM_XWING.Scheme().Encapsulate(to.kem)
+	avxstate.Clean()
 	if err != nil {
 		return nil, fmt.Errorf("sealing: %v", err)
 	}
-	enc, sealer, err := sender.Setup(nil) // nil: crypto/rand
+	defer clear(shared)
+	c, nonce, err := schedule(a, shared, info)
 	if err != nil {
 		return nil, fmt.Errorf("sealing: %v", err)
 	}
-	ct, err := sealer.Seal(plaintext, aad)
-	if err != nil {
-		return nil, fmt.Errorf("sealing: %v", err)
-	}
-	return append(enc, ct...), nil
+	out := make([]byte, len(enc), len(enc)+len(plaintext)+c.Overhead())
+	copy(out, enc)
+	return c.Seal(out, nonce, plaintext, aad), nil
 }
 
-func open(s hpke.Suite, k *privateKey, info, aad, sealed []byte) ([]byte, error) {
+func open(a aead, k *privateKey, info, aad, sealed []byte) ([]byte, error) {
 	if len(sealed) < Overhead {
 		return nil, ErrOpen
 	}
@@ -97,15 +95,17 @@ func open(s hpke.Suite, k *privateKey, info, aad, sealed []byte) ([]byte, error)
 	if lowOrder(enc[encSize-x25519Size:]) {
 		return nil, ErrOpen
 	}
-	receiver, err := s.NewReceiver(k.kem, info)
+	shared, err := hpke.KEM_XWING.Scheme().Decapsulate(k.kem, enc)
+	avxstate.Clean()
 	if err != nil {
 		return nil, ErrOpen
 	}
-	opener, err := receiver.Setup(enc)
+	defer clear(shared)
+	c, nonce, err := schedule(a, shared, info)
 	if err != nil {
 		return nil, ErrOpen
 	}
-	plaintext, err := opener.Open(ct, aad)
+	plaintext, err := c.Open(nil, nonce, ct, aad)
 	if err != nil {
 		return nil, ErrOpen
 	}

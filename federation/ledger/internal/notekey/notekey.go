@@ -22,6 +22,8 @@ import (
 	"github.com/cloudflare/circl/sign/mldsa/mldsa44"
 	fmtlog "github.com/transparency-dev/formats/log"
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/tamga-id/tamga/crypto/avxstate"
 )
 
 // Signature types.
@@ -51,6 +53,7 @@ func Ed25519(name string, seed []byte) (note.Signer, string) {
 // of SeedSize bytes.
 func MLDSA44(name string, seed []byte) (at func(time.Time) note.Signer, key string) {
 	pub, priv := mldsa44.NewKeyFromSeed((*[mldsa44.SeedSize]byte)(seed))
+	avxstate.Clean()
 	typed := append([]byte{algMLDSA44}, pub.Bytes()...)
 	id := keyID(name, typed)
 	return func(now time.Time) note.Signer {
@@ -68,6 +71,7 @@ func signMLDSA(key *mldsa44.PrivateKey, name string, now uint64, text []byte) ([
 	if !ok {
 		return nil, errors.New("signing checkpoint with ML-DSA-44: malformed text")
 	}
+	defer avxstate.Clean()
 	// Hedged, as FIPS 204 section 3.4 recommends against fault attacks.
 	if err := mldsa44.SignTo(key, msg, nil, true, sig[timestampSize:]); err != nil {
 		return nil, fmt.Errorf("signing checkpoint with ML-DSA-44: %w", err)
@@ -178,6 +182,7 @@ func Parse(name, s string) (Key, error) {
 	case typed[0] == algMLDSA44 && len(pub) == mldsa44.PublicKeySize:
 		var pk mldsa44.PublicKey
 		pk.Unpack((*[mldsa44.PublicKeySize]byte)(pub))
+		avxstate.Clean()
 		k.timed, k.verify = true, func(msg, sig []byte) bool { return verifyMLDSA(&pk, name, msg, sig) }
 	default:
 		return Key{}, fmt.Errorf("key type %#02x with %d bytes is not supported", typed[0], len(pub))
@@ -190,6 +195,7 @@ func verifyMLDSA(pk *mldsa44.PublicKey, cosigner string, text, sig []byte) bool 
 	if len(sig) != timestampSize+mldsa44.SignatureSize {
 		return false
 	}
+	defer avxstate.Clean()
 	msg, ok := cosigned(cosigner, binary.BigEndian.Uint64(sig), text)
 	return ok && mldsa44.Verify(pk, msg, nil, sig[timestampSize:])
 }
