@@ -2,7 +2,10 @@ package directory
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -14,6 +17,12 @@ const (
 	// active is good for: how long a revoked mark counts where its issuer cannot be
 	// reached.
 	defaultMarkStaleness = 6 * time.Hour
+	// markTimeout is for one issuer to be asked once, and marksTimeout for all about one
+	// member: one whose marks are of issuers that stall loses its own marks, in the end, and
+	// nobody else's.
+	markTimeout  = 5 * time.Second
+	marksTimeout = 15 * time.Second
+	markWorkers  = 8
 )
 
 // evidence is what makes a Trust Mark valid beside the mark: the issuer's Trust Chain,
@@ -99,15 +108,13 @@ func (d *Directory) marks(c trust.Chain, all []evidence, now time.Time) []trust.
 // and, where the last status is past a quarter of what it is good for, a new one. What
 // cannot be had anew stays as it was.
 func (w *walk) gather(ctx context.Context, c trust.Chain) []evidence {
-	var out []evidence
-	for _, held := range c.TrustMarks {
-		if _, recognised := c.MarkRules.Issuers[held.Type]; !recognised {
-			continue
-		}
-		ev := w.before(c, held.Token)
-		ev.Mark = held.Token
-		u, err := trustmark.Read(held.Token)
-		if err != nil {
+	ctx, cancel := context.WithTimeout(ctx, marksTimeout)
+	defer cancel()
+	all := w.remembered(c)
+	for i := range all {
+		ev := &all[i]
+		u, err := trustmark.Read(ev.Mark)
+		if err != nil || ctx.Err() != nil {
 			continue
 		}
 		if u.Issuer != c.Anchor && u.Issuer != c.Leaf {
@@ -115,54 +122,103 @@ func (w *walk) gather(ctx context.Context, c trust.Chain) []evidence {
 				ev.Issuer = by.Statements()
 			}
 		}
-		if by, ok := w.d.issuerOf(c, ev); ok && by.status {
+		if by, ok := w.d.issuerOf(c, *ev); ok && by.status {
 			_, at, err := trustmark.VerifyStatus(ev.Status, ev.Mark, by.id, by.keys, w.now)
 			if err != nil || w.now.Sub(at) >= w.d.markStaleness/4 {
-				if status, err := w.d.source.MarkStatus(ctx, by.id, ev.Mark); err == nil {
+				if status, ok := w.status(ctx, by.id, ev.Mark); ok {
 					ev.Status = status
 				}
 			}
 		}
+	}
+	return all
+}
+
+// status asks an issuer about a mark, unless it has let somebody wait in this walk.
+func (w *walk) status(ctx context.Context, issuer trust.EntityID, mark string) (string, bool) {
+	w.mu.Lock()
+	silent := w.silent[issuer]
+	w.mu.Unlock()
+	if silent {
+		return "", false
+	}
+	one, cancel := context.WithTimeout(ctx, markTimeout)
+	defer cancel()
+	status, err := w.d.source.MarkStatus(one, issuer, mark)
+	if one.Err() != nil && ctx.Err() == nil {
+		w.mu.Lock()
+		w.silent[issuer] = true
+		w.mu.Unlock()
+	}
+	return status, err == nil
+}
+
+// remembered is what is known of those marks of a chain that can count: their types are
+// recognised, and their issuers may issue them.
+func (w *walk) remembered(c trust.Chain) []evidence {
+	var out []evidence
+	for _, held := range c.TrustMarks {
+		issuers, recognised := c.MarkRules.Issuers[held.Type]
+		u, err := trustmark.Read(held.Token)
+		if err != nil || !recognised || (len(issuers) > 0 && !slices.Contains(issuers, u.Issuer)) {
+			continue
+		}
+		ev := evidence{}
+		if e := w.known(c.Leaf); e != nil {
+			if i := slices.IndexFunc(e.evidence, func(ev evidence) bool { return ev.Mark == held.Token }); i >= 0 {
+				ev = e.evidence[i]
+			}
+		}
+		ev.Mark = held.Token
 		out = append(out, ev)
 	}
 	return out
 }
 
-// before is the evidence that is known of a mark.
-func (w *walk) before(c trust.Chain, mark string) evidence {
-	for _, e := range w.old.all() {
-		if e.node.EntityID != c.Leaf || e.anchor != c.Anchor {
-			continue
-		}
-		for _, ev := range e.evidence {
-			if ev.Mark == mark {
-				return ev
-			}
-		}
-	}
-	return evidence{}
-}
-
 // issuer resolves an issuer once in a walk; most were on its way.
 func (w *walk) issuer(ctx context.Context, id trust.EntityID) (trust.Chain, bool) {
-	if c, ok := w.chains[id]; ok {
+	if c, asked := w.chain(id); asked {
 		return c, c.Leaf != ""
 	}
-	c, _ := trust.Resolver{Anchors: []trust.Anchor{w.anchor}, Source: w.d.source}.Resolve(ctx, id, w.now)
-	w.chains[id] = c // zero when there is none: it is not asked for again
+	one, cancel := context.WithTimeout(ctx, markTimeout)
+	defer cancel()
+	c, _ := trust.Resolver{Anchors: []trust.Anchor{w.anchor}, Source: w.d.source}.Resolve(one, id, w.now)
+	if c.Leaf != "" || ctx.Err() == nil { // else it was not its fault, and others ask again
+		w.mu.Lock()
+		if _, asked := w.chains[id]; !asked {
+			w.chains[id] = c // zero when there is none: it is not asked for again
+		}
+		w.mu.Unlock()
+	}
 	return c, c.Leaf != ""
 }
 
-// addMarks evaluates the marks of all that the walk found anew.
-func (w *walk) addMarks(ctx context.Context) {
-	for i, e := range w.found {
-		c, ok := w.chains[e.node.EntityID]
-		if !ok || c.Leaf == "" || len(c.TrustMarks) == 0 {
+// marked are the members that the branch found, with their marks evaluated anew.
+func (b *branch) marked(ctx context.Context) []*entry {
+	return b.with(func(c trust.Chain) []evidence { return b.gather(ctx, c) })
+}
+
+// rememberMarks gives the members that the branch found the marks that are known of them.
+func (b *branch) rememberMarks() { b.found = b.with(b.remembered) }
+
+// with are the members that the branch found, with marks by the evidence for each.
+func (b *branch) with(evidence func(trust.Chain) []evidence) []*entry {
+	out := slices.Clone(b.found)
+	var g errgroup.Group
+	g.SetLimit(markWorkers)
+	for _, i := range turns(len(out)) {
+		c, _ := b.chain(out[i].node.EntityID)
+		if c.Leaf == "" || len(c.TrustMarks) == 0 || c.Anchor != out[i].anchor {
 			continue
 		}
-		marked := *e
-		marked.evidence = w.gather(ctx, c)
-		marked.node.Marks = w.d.marks(c, marked.evidence, w.now)
-		w.found[i] = &marked
+		g.Go(func() error {
+			marked := *out[i]
+			marked.evidence = evidence(c)
+			marked.node.Marks = b.d.marks(c, marked.evidence, b.now)
+			out[i] = &marked
+			return nil
+		})
 	}
+	g.Wait()
+	return out
 }

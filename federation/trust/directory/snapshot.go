@@ -91,11 +91,11 @@ func (s *snapshot) index(chain []string) {
 const maxBelow = 32
 
 // newSnapshot indexes members. Two that claim one jurisdiction or peer ID can only
-// come from different superiors, or from one that errs: the earlier in the list keeps
-// it, and the other is returned as a conflict. A node below another of its country,
-// such as a ministry's, claims no jurisdiction; what a country has of them beyond maxBelow
-// is a conflict, too.
-func newSnapshot(members []*entry) (*snapshot, []trust.EntityID) {
+// come from different superiors, or from one that errs: for whom it is reserved keeps
+// it, or else the earlier in the list, and the other is returned as a conflict. A node
+// below another of its country, such as a ministry's, claims no jurisdiction; what a
+// country has of them beyond maxBelow is a conflict, too.
+func newSnapshot(members []*entry, r reserved) (*snapshot, []trust.EntityID) {
 	s := &snapshot{
 		entities: make(map[trust.EntityID]*entry, len(members)), peers: make(map[string]*entry, len(members)),
 		countries: make(map[string]*entry, len(members)), unresolved: make(map[trust.EntityID]bool),
@@ -112,7 +112,7 @@ func newSnapshot(members []*entry) (*snapshot, []trust.EntityID) {
 			}
 			continue
 		}
-		if s.peers[n.PeerID] != nil || (n.Under == "" && s.countries[n.Jurisdiction] != nil) {
+		if s.peers[n.PeerID] != nil || (n.Under == "" && s.countries[n.Jurisdiction] != nil) || r.from(n) {
 			conflicts = append(conflicts, n.EntityID)
 			continue
 		}
@@ -172,20 +172,56 @@ func (s *snapshot) holds(e *entry, now time.Time) bool {
 	if held == nil {
 		return false
 	}
-	valid := now.Before(held.node.ExpiresAt) || slices.ContainsFunc(held.others, func(o *entry) bool { return now.Before(o.node.ExpiresAt) })
-	return valid &&
-		held.node.Jurisdiction == e.node.Jurisdiction && held.node.PeerID == e.node.PeerID
+	return held.valid(now) && held.node.Jurisdiction == e.node.Jurisdiction && held.node.PeerID == e.node.PeerID
+}
+
+// reserved says to whom peer IDs and jurisdictions belong by what was known before.
+type reserved struct {
+	peers, countries map[string]trust.EntityID
+}
+
+// from reports whether the node claims what belongs to another.
+func (r reserved) from(n trust.Node) bool {
+	peer, held := r.peers[n.PeerID]
+	if held && peer != n.EntityID {
+		return true
+	}
+	country, held := r.countries[n.Jurisdiction]
+	return n.Under == "" && held && country != n.EntityID
+}
+
+// reserved are the peer IDs and jurisdictions of the candidates that hold them already,
+// each for itself: a member that changes its peer ID does not lose its country to a
+// newcomer meanwhile.
+func (s *snapshot) reserved(candidates []*entry, now time.Time) reserved {
+	r := reserved{make(map[string]trust.EntityID), make(map[string]trust.EntityID)}
+	for _, e := range candidates {
+		n := e.node
+		if held := s.peers[n.PeerID]; held != nil && held.node.EntityID == n.EntityID && held.valid(now) {
+			r.peers[n.PeerID] = n.EntityID
+		}
+		if held := s.countries[n.Jurisdiction]; n.Under == "" && held != nil && held.node.EntityID == n.EntityID && held.valid(now) {
+			r.countries[n.Jurisdiction] = n.EntityID
+		}
+	}
+	return r
+}
+
+// valid reports whether one of the member's chains has not run out.
+func (e *entry) valid(now time.Time) bool {
+	return now.Before(e.node.ExpiresAt) || slices.ContainsFunc(e.others, func(o *entry) bool { return now.Before(o.node.ExpiresAt) })
 }
 
 // byPrecedence orders candidates: members that hold their places already, so that a
-// newcomer under another Anchor cannot push them out; then as the Anchors are
-// ordered, which is the order they come in.
+// newcomer under another Anchor cannot push them out; then those nearer to their Anchor, so
+// that what an Intermediate lets somebody claim does not go before an Anchor's own word;
+// then as the Anchors are ordered, which is the order they come in.
 func (s *snapshot) byPrecedence(candidates []*entry, now time.Time) {
 	rank := func(e *entry) int {
 		if s.holds(e, now) {
 			return 0
 		}
-		return 1
+		return len(e.superiors)
 	}
 	slices.SortStableFunc(candidates, func(a, b *entry) int { return cmp.Compare(rank(a), rank(b)) })
 }
@@ -206,7 +242,7 @@ type cachedMember struct {
 }
 
 func (d *Directory) loadSnapshot(path string) (*snapshot, error) {
-	empty, _ := newSnapshot(nil)
+	empty, _ := newSnapshot(nil, reserved{})
 	if path == "" {
 		return empty, nil
 	}
@@ -231,7 +267,7 @@ func (d *Directory) loadSnapshot(path string) (*snapshot, error) {
 			}
 		}
 	}
-	s, _ := newSnapshot(members)
+	s, _ := newSnapshot(members, reserved{})
 	return s, nil
 }
 
