@@ -21,6 +21,9 @@ const (
 	KEKOverdue Attention = "kek_overdue"
 	// EscrowStale: the key escrow could not be written anew, and may hold destroyed keys.
 	EscrowStale Attention = "escrow_stale"
+	// LedgerContradicted: a peer's receipts contradict each other, so that its ledger was
+	// put back to an earlier state, or is not the same for everybody.
+	LedgerContradicted Attention = "ledger_contradicted"
 )
 
 // Text says what it is about and what to do.
@@ -30,6 +33,8 @@ func (a Attention) Text() string {
 		return "a KEK is older than kek.retention allows, or seems to be from the future, and backups open who was erased longer ago: compare the clock, and see `tamga key list`, and the node's log"
 	case EscrowStale:
 		return "the key escrow (backup.escrow_file) could not be written anew and may hold destroyed keys: see the node's log"
+	case LedgerContradicted:
+		return "a peer's ledger contradicts what it has shown before (TMG-ANS-0003): phone its operator; the evidence is in data/contradictions, and the log says whose it is; move the files away once it is settled"
 	}
 	return string(a)
 }
@@ -61,7 +66,7 @@ func (n *Node) Attention() []Attention {
 	n.ages.mu.Lock()
 	defer n.ages.mu.Unlock()
 	out := []Attention{}
-	for _, what := range []Attention{KEKOverdue, EscrowStale} {
+	for _, what := range []Attention{KEKOverdue, EscrowStale, LedgerContradicted} {
 		if n.ages.state[what] {
 			out = append(out, what)
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -22,23 +21,71 @@ import (
 )
 
 // Members remember for one another how far their ledgers were (PROTOCOL.md section 7,
-// TMG-L-005): a node shows its checkpoint to every other one whenever membership is
-// refreshed, and is told the newest that it has shown before. So a node whose data
-// folder and checkpoint file were put back together hears of it.
+// TMG-L-005): a node shows its checkpoint to every other one when it starts and whenever
+// membership is refreshed, and is told the newest that is known there, of what it has shown
+// and of its receipts. So a node whose data folder and checkpoint file were put back
+// together hears of it.
 const (
 	headsVersion = 1
 	// headTimeout is for one member; the others are asked at the same time.
 	headTimeout = 5 * time.Second
+	// patience is how long a node that starts waits for the others before it asks and
+	// answers without: members are reached in milliseconds, or are away. An officer's
+	// question waits for 10 s.
+	patience = 2 * time.Second
 )
 
+// beginning holds back Queries of a node that has just started until other members were
+// asked how far its ledger was. Members that are away cannot keep it from its work.
+type beginning struct {
+	opened time.Time     // immutable, as the others
+	asked  chan struct{} // closed when members were asked
+	behind chan struct{} // closed when one of them knew more than there is
+}
+
+func newBeginning() beginning {
+	return beginning{time.Now(), make(chan struct{}), make(chan struct{})}
+}
+
+var errBehind = errors.New("a peer has seen more of the ledger than there is")
+
+// over waits for the end of the beginning, and fails when the node must not go on.
+func (b beginning) over(ctx context.Context) error {
+	select {
+	case <-b.behind: // for good
+		return errBehind
+	default:
+	}
+	left := time.NewTimer(time.Until(b.opened.Add(patience)))
+	defer left.Stop()
+	select {
+	case <-b.behind:
+		return errBehind
+	case <-b.asked:
+	case <-left.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// begin asks the members that the node knew when it stopped, so that it need not wait for
+// the Trust Anchors, and reports whether one was there to ask.
+func (n *Node) begin(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	answered, err := n.compareHeads(ctx)
+	return answered > 0, err
+}
+
 // serveHeads answers a member's checkpoint with the newest that it has shown before.
-func (n *Node) serveHeads(_ context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
+func (n *Node) serveHeads(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
 	m, ok := n.directory.Member(string(from), n.now())
 	if !ok || frame[0] != headsVersion {
 		return nil, errors.New("not a member's checkpoint")
 	}
 	n.directory.Heard(from)
-	before, err := n.heads.Remember(m, string(frame[1:]))
+	before, err := n.witness.Show(ctx, m, string(frame[1:]))
 	if err != nil {
 		n.log.Warn("checkpoint of a peer not kept", slog.String("entity", string(m.EntityID)), slog.String("cause", err.Error()))
 		return nil, errors.New("not a member's checkpoint")
@@ -47,10 +94,9 @@ func (n *Node) serveHeads(_ context.Context, from transport.PeerID, frame []byte
 }
 
 // askHeads shows note to every other member and returns what they have seen of this
-// node before. Members that do not answer have no say.
-func (n *Node) askHeads(ctx context.Context, note []byte) []string {
+// node before, and how many answered. Members that do not have no say.
+func (n *Node) askHeads(ctx context.Context, note []byte) (notes []string, answered int) {
 	var mu sync.Mutex
-	var notes []string
 	var g errgroup.Group
 	g.SetLimit(16)
 	frame := append([]byte{headsVersion}, note...)
@@ -62,29 +108,34 @@ func (n *Node) askHeads(ctx context.Context, note []byte) []string {
 			ctx, cancel := context.WithTimeout(ctx, headTimeout)
 			defer cancel()
 			reply, err := n.host.ExchangeIdempotent(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolLedger, frame)
-			if err != nil || len(reply) < 2 || len(reply) > gap.MaxNote || reply[0] != headsVersion {
+			if err != nil || len(reply) < 1 || len(reply) > gap.MaxNote || reply[0] != headsVersion {
 				return nil
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			notes = append(notes, string(reply[1:]))
+			answered++
+			if len(reply) > 1 {
+				notes = append(notes, string(reply[1:]))
+			}
 			return nil
 		})
 	}
 	_ = g.Wait()
-	return notes
+	return notes, answered
 }
 
 // compareHeads finds out whether a member has seen more of the node's ledger than is
-// there. If so the node is put in recovery, and the error matches ledger.ErrOutdated.
-func (n *Node) compareHeads(ctx context.Context) error {
+// there. If so the node is put in recovery and answers nothing any more, and the error
+// matches ledger.ErrOutdated. It returns how many members answered.
+func (n *Node) compareHeads(ctx context.Context) (answered int, err error) {
 	own := n.ledger.Checkpoint()
 	self := trust.Node{LedgerOrigin: n.keys.ledger.Origin(), LedgerKeys: n.ledger.VerifierKeys()}
 	kept, err := gap.MemberHead(self, string(own))
 	if err != nil {
-		return fmt.Errorf("comparing checkpoints: %w", err)
+		return 0, fmt.Errorf("comparing checkpoints: %w", err)
 	}
-	for _, note := range n.askHeads(ctx, own) {
+	notes, answered := n.askHeads(ctx, own)
+	for _, note := range notes {
 		seen, err := gap.MemberHead(self, note)
 		if err != nil || seen.Number < kept.Number {
 			continue // nothing that this node has signed says anything here
@@ -97,10 +148,11 @@ func (n *Node) compareHeads(ctx context.Context) error {
 		}
 		claim := recovery.Claim{EntityID: n.cfg.EntityID, Why: "rolled_back", Kept: kept.Head, Newest: seen.Head, Checkpoint: note,
 			Next: ledgers.Origin(n.cfg.EntityID, seen.Number+1)}
+		close(n.beginning.behind)
 		err = gap.Mark(n.cfg, claim)
-		return errors.Join(fmt.Errorf("comparing checkpoints: %w: a peer has seen %d entries of %s", ledger.ErrOutdated, seen.Size, seen.Origin), err)
+		return answered, errors.Join(fmt.Errorf("comparing checkpoints: %w: a peer has seen %d entries of %s", ledger.ErrOutdated, seen.Size, seen.Origin), err)
 	}
-	return nil
+	return answered, nil
 }
 
 // LearnFromPeers does what Learn does, after asking the members of the federation
@@ -138,6 +190,6 @@ func LearnFromPeers(ctx context.Context, configFile, checkpoint string, root cus
 	if _, err := n.directory.Refresh(ctx, n.now()); err != nil {
 		log.WarnContext(ctx, "membership not refreshed", slog.String("cause", err.Error()))
 	}
-	notes := slices.Clip(n.askHeads(ctx, own))
+	notes, _ := n.askHeads(ctx, own)
 	return r.Learn(ctx, checkpoint, notes...)
 }

@@ -37,6 +37,7 @@ import (
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/witness"
 )
 
 // Overrides replace parts of a node. Conformance mutants and fault tests use them;
@@ -63,6 +64,8 @@ type Node struct {
 	ledger       *ledger.Log
 	directory    *peering.Peers
 	heads        *gap.Heads
+	witness      *witness.Witness
+	beginning    beginning
 	host         *transport.Host
 	log          *slog.Logger
 	now          func() time.Time
@@ -281,6 +284,9 @@ func (n *Node) listen(o Overrides) (err error) {
 	if n.heads, err = gap.OpenHeads(n.cfg); err != nil {
 		return err
 	}
+	n.beginning = newBeginning()
+	n.witness = witness.New(witness.Config{Heads: n.heads, Dir: witness.Dir(n.cfg), Now: n.now, Log: n.log,
+		Alarm: func(ctx context.Context, err error) { n.attend(ctx, LedgerContradicted, true, err) }})
 	handlers[transport.ProtocolLedger] = n.serveHeads
 	for p, h := range o.Protocols {
 		handlers[p] = h
@@ -290,6 +296,9 @@ func (n *Node) listen(o Overrides) (err error) {
 	}
 	handlers[transport.ProtocolQuery] = func(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
 		n.directory.Heard(from)
+		if err := n.beginning.over(ctx); err != nil {
+			return nil, err
+		}
 		reply, err := n.responder.Load().Handle(ctx, from, frame)
 		if o.Reply != nil && err == nil {
 			reply = o.Reply(reply)
@@ -328,7 +337,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.makeRequester = func(k keySet) *requester.Requester {
 		return requester.New(requester.Config{
 			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.signing,
-			Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain,
+			Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain, Witness: n.witness,
 		})
 	}
 	n.requester.Store(n.makeRequester(n.keys))
@@ -405,6 +414,11 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g.Go(func() error { return n.renewing(ctx) })
 	g.Go(func() error { return n.keeping(ctx) })
 	g.Go(func() error { return n.checking(ctx) })
+	g.Go(func() error {
+		return n.heads.Run(ctx, func(err error) {
+			n.log.WarnContext(ctx, "checkpoints of peers not kept", slog.String("cause", err.Error()))
+		})
+	})
 	g.Go(func() error { return serve(ctx, n.api, handler) })
 	if n.public != nil {
 		g.Go(func() error {
@@ -422,13 +436,23 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 func (n *Node) refreshing(ctx context.Context) error {
 	every := time.NewTicker(n.cfg.Trust.Refresh)
 	defer every.Stop()
+	asked, err := n.begin(ctx)
+	if err != nil {
+		return err
+	}
+	over := sync.OnceFunc(func() { close(n.beginning.asked) })
+	if asked {
+		over()
+	}
 	for {
 		if err := n.Refresh(ctx); err != nil && ctx.Err() == nil {
 			n.log.WarnContext(ctx, "membership not refreshed", slog.String("cause", err.Error()))
 		}
-		if err := n.compareHeads(ctx); err != nil {
+		if _, err := n.compareHeads(ctx); err != nil {
 			return err
 		}
+		over()
+		n.attend(ctx, LedgerContradicted, n.witness.Standing(), nil)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -476,6 +500,9 @@ func (n *Node) Close() error {
 	if n.host != nil {
 		errs = append(errs, n.host.Close())
 	}
+	if n.heads != nil {
+		errs = append(errs, n.heads.Flush())
+	}
 	if n.publisher.Load() != nil {
 		_ = os.Remove(AddressFile(n.cfg))
 	}
@@ -487,6 +514,10 @@ func (n *Node) Close() error {
 
 // Verify asks another country's node. See requester.Requester.
 func (n *Node) Verify(ctx context.Context, req requester.Request) (requester.Result, error) {
+	if errors.Is(n.beginning.over(ctx), errBehind) {
+		c := protocol.CodeLedgerUnavailable // no entry is made that may be another one's
+		return requester.Result{Verdict: protocol.Verdict{Code: c, Outcome: c.Outcome()}}, nil
+	}
 	return n.requester.Load().Verify(ctx, req)
 }
 

@@ -34,18 +34,53 @@ type Receipt struct {
 // is entry r.Index of exactly that tree. It fails with the errors of
 // [Verifier.Checkpoint], [ErrLeafSize], [ErrMalformed] or [ErrProof].
 func (v Verifier) Receipt(r Receipt) error {
+	_, err := v.Included(r)
+	return err
+}
+
+// Included does what Receipt does, and returns the checkpoint that r is in.
+func (v Verifier) Included(r Receipt) (Checkpoint, error) {
 	if err := checkLeaf(r.Leaf); err != nil {
-		return fmt.Errorf("verifying receipt: %w", err)
+		return Checkpoint{}, fmt.Errorf("verifying receipt: %w", err)
 	}
 	c, err := v.Checkpoint(r.Checkpoint)
 	if err != nil {
-		return fmt.Errorf("verifying receipt: %w", err)
+		return Checkpoint{}, fmt.Errorf("verifying receipt: %w", err)
 	}
 	leafHash := rfc6962.DefaultHasher.HashLeaf(r.Leaf)
 	if err := verifyInclusion(r.Index, c.Size, leafHash, r.Proof, c.Root[:]); err != nil {
-		return fmt.Errorf("verifying receipt: %w", err)
+		return Checkpoint{}, fmt.Errorf("verifying receipt: %w", err)
 	}
-	return nil
+	return c, nil
+}
+
+// Prefixes are two older trees that r proves besides its own, of size entries: that of
+// the r.Index entries before the leaf, and that which ends with the leaf. The siblings to
+// the left of the leaf's path are all of both (RFC 6962 section 2.1.1), so that receipts
+// which follow one another show that the log only grew. r must have been verified.
+func (r Receipt) Prefixes(size uint64) (before, through [sha256.Size]byte) {
+	h := rfc6962.DefaultHasher
+	var left []byte // nil: nothing is to the left
+	with := h.HashLeaf(r.Leaf)
+	at, last := r.Index, size-1
+	for _, sibling := range r.Proof {
+		if at&1 == 1 || at == last { // RFC 9162 section 2.1.3.2: which side the sibling is on
+			with = h.HashChildren(sibling, with)
+			if left == nil {
+				left = sibling
+			} else {
+				left = h.HashChildren(sibling, left)
+			}
+			for at&1 == 0 && at != 0 {
+				at, last = at>>1, last>>1
+			}
+		}
+		at, last = at>>1, last>>1
+	}
+	if left == nil {
+		left = h.EmptyRoot()
+	}
+	return [sha256.Size]byte(left), [sha256.Size]byte(with)
 }
 
 // Consistency verifies that the log described by the signed checkpoint newer is

@@ -266,3 +266,37 @@ func TestSignerRedacts(t *testing.T) {
 		t.Error("empty configuration accepted")
 	}
 }
+
+// TestPrefixes: a receipt shows the roots that the log had before and after its leaf, in
+// trees of every shape.
+func TestPrefixes(t *testing.T) {
+	const n = 21
+	l := openLog(t, t.TempDir())
+	defer closeLog(t, l)
+	v := newVerifier(t)
+	root := func() [32]byte {
+		c, err := v.Checkpoint(l.Checkpoint())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Root
+	}
+	roots := [][32]byte{root()}
+	for i := range n {
+		if _, err := l.Append(t.Context(), leaf(i)); err != nil {
+			t.Fatal(err)
+		}
+		roots = append(roots, root())
+	}
+	for size := 1; size <= n; size++ {
+		for i, r := range receipts(t, size) {
+			c, err := v.Included(r)
+			if err != nil || c.Size != uint64(size) || c.Root != roots[size] {
+				t.Fatalf("entry %d of %d: %d entries, %v", i, size, c.Size, err)
+			}
+			if before, through := r.Prefixes(c.Size); before != roots[i] || through != roots[i+1] {
+				t.Errorf("entry %d of %d: not the trees that end before and with it", i, size)
+			}
+		}
+	}
+}

@@ -31,8 +31,10 @@ type Answer struct {
 	Issuer   string
 	IssuedAt time.Time
 	Receipt  ledger.Receipt // proof that the responder's ledger holds this verdict
-	Signed   bool           // false only for a Refusal, which carries no receipt
-	Token    string         // the reply as received, evidence
+	// Checkpoint is the one that Receipt is in; zero without one.
+	Checkpoint ledger.Checkpoint
+	Signed     bool   // false only for a Refusal, which carries no receipt
+	Token      string // the reply as received, evidence
 }
 
 type wireAnswer struct {
@@ -182,7 +184,7 @@ func (p *Pending) Reply(frame []byte, from Peer, now time.Time) (Answer, error) 
 	if err := a.Verdict.check(); err != nil {
 		return Answer{}, &Fault{CodeAnswerInvalid, err}
 	}
-	if err := p.receipt(a, from); err != nil {
+	if a.Checkpoint, err = p.receipt(a, from); err != nil {
 		return Answer{}, err
 	}
 	return a, nil
@@ -260,17 +262,18 @@ func (v Verdict) check() error {
 }
 
 // receipt enforces TMG-A-008: the ledger holds a leaf that says what the Answer says.
-func (p *Pending) receipt(a Answer, from Peer) error {
+func (p *Pending) receipt(a Answer, from Peer) (ledger.Checkpoint, error) {
 	leaf, err := ParseLeaf(a.Receipt.Leaf)
 	if err != nil {
-		return &Fault{CodeReceiptInvalid, err}
+		return ledger.Checkpoint{}, &Fault{CodeReceiptInvalid, err}
 	}
 	want := NewLeaf(LeafAnswer, p.Envelope, p.Hash, a.Verdict, leaf.Time)
 	if leaf != want {
-		return fault(CodeReceiptInvalid, "the leaf is about something else")
+		return ledger.Checkpoint{}, fault(CodeReceiptInvalid, "the leaf is about something else")
 	}
-	if err := from.Ledger.Receipt(a.Receipt); err != nil {
-		return &Fault{CodeReceiptInvalid, err}
+	c, err := from.Ledger.Included(a.Receipt)
+	if err != nil {
+		return ledger.Checkpoint{}, &Fault{CodeReceiptInvalid, err}
 	}
-	return nil
+	return c, nil
 }

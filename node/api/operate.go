@@ -30,7 +30,7 @@ type status struct {
 	Law          lawStatus         `json:"law" doc:"The law it executes."`
 	Subjects     int64             `json:"subjects" minimum:"0" doc:"How many people are enrolled."`
 	Full         bool              `json:"full" doc:"Whether too little disk space is left: nothing is enrolled or erased then, and look-ups go on."`
-	Attention    []string          `json:"attention" nullable:"false" doc:"What an operator has to look after, kek_overdue or escrow_stale; the log says more."`
+	Attention    []string          `json:"attention" nullable:"false" doc:"What an operator has to look after, kek_overdue, escrow_stale or ledger_contradicted; the log says more."`
 	Ledger       ledgerStatus      `json:"ledger" doc:"Head of its ledger."`
 	Refused      map[string]uint64 `json:"refused" doc:"How often peers' connections, streams and frames were refused since the start, by cause."`
 	Members      []member          `json:"members" nullable:"false" doc:"The other nodes of the federation, as last refreshed."`
@@ -109,7 +109,7 @@ type readyOutput struct{ Body readiness }
 
 type readiness struct {
 	OK        bool     `json:"ok" doc:"Always true: what is not is a problem."`
-	Attention []string `json:"attention,omitempty" doc:"What an operator has to look after, although the node asks and answers: kek_overdue or escrow_stale."`
+	Attention []string `json:"attention,omitempty" doc:"What an operator has to look after, although the node asks and answers: kek_overdue, escrow_stale or ledger_contradicted."`
 }
 
 type liveInput struct {

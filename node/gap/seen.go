@@ -1,13 +1,16 @@
 package gap
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -17,26 +20,53 @@ import (
 	"github.com/tamga-id/tamga/node/recovery"
 )
 
-// Heads are the newest checkpoints that other members have shown.
+// Heads are the newest checkpoints known of other members' ledgers: those that they have
+// shown, and those of the receipts that they gave. Safe for concurrent use.
 type Heads struct {
 	path string
 
-	mu    sync.Mutex
-	notes map[trust.EntityID]string // guarded by mu; the file at path holds the same
+	writing sync.Mutex // held while the file is written
+
+	mu    sync.Mutex // guards what follows
+	known map[trust.EntityID]seen
+	dirty bool // there is more than in the file
+}
+
+// seen is a checkpoint of a member.
+type seen struct {
+	Head          // its Note alone until it was verified
+	keys []string // that it was verified under; nil before
+}
+
+// of verifies s, if that was not done yet under the keys that the member has now.
+func (s *seen) of(m trust.Node) error {
+	if s.keys != nil && slices.Equal(s.keys, m.LedgerKeys) {
+		return nil
+	}
+	h, err := MemberHead(m, s.Note)
+	if err != nil {
+		return err
+	}
+	s.Head, s.keys = h, m.LedgerKeys
+	return nil
 }
 
 // OpenHeads reads the file. What it does not hold any more, members show again.
 func OpenHeads(cfg config.Config) (*Heads, error) {
-	h := &Heads{path: filepath.Join(cfg.DataDir, "peer-checkpoints.json"), notes: make(map[trust.EntityID]string)}
+	h := &Heads{path: filepath.Join(cfg.DataDir, "peer-checkpoints.json"), known: make(map[trust.EntityID]seen)}
 	b, err := os.ReadFile(h.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return h, nil
 	}
+	notes := make(map[trust.EntityID]string)
 	if err == nil {
-		err = json.Unmarshal(b, &h.notes)
+		err = json.Unmarshal(b, &notes)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading checkpoints of peers: %w", err)
+	}
+	for id, note := range notes {
+		h.known[id] = seen{Head: Head{Note: note}}
 	}
 	return h, nil
 }
@@ -48,21 +78,83 @@ func (h *Heads) Remember(m trust.Node, note string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return h.Keep(m, shown), nil
+}
+
+// Keep does what Remember does with a checkpoint that was verified as the member's. It
+// costs no more than memory: the file follows, see [Heads.Run].
+func (h *Heads) Keep(m trust.Node, shown Head) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	before := h.notes[m.EntityID]
-	if before != "" {
-		// One that does not verify any more, because the member has new keys, is let go.
-		if known, err := MemberHead(m, before); err == nil && !shown.Newer(known) {
-			return before, nil
-		}
+	k := h.known[m.EntityID]
+	// One that does not verify any more, because the member has new keys, is let go.
+	if k.Note != "" && k.of(m) == nil && !shown.Newer(k.Head) {
+		h.known[m.EntityID] = k
+		return k.Note
 	}
-	h.notes[m.EntityID] = note
-	b, err := json.Marshal(h.notes)
+	h.known[m.EntityID], h.dirty = seen{shown, m.LedgerKeys}, true
+	return k.Note
+}
+
+// Newest is the newest known of the member's, the zero Head for none.
+func (h *Heads) Newest(m trust.Node) Head {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	k, ok := h.known[m.EntityID]
+	if !ok || k.of(m) != nil {
+		return Head{}
+	}
+	h.known[m.EntityID] = k
+	return k.Head
+}
+
+// Flush writes the file if there is more than in it.
+func (h *Heads) Flush() error {
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	h.mu.Lock()
+	if !h.dirty {
+		h.mu.Unlock()
+		return nil
+	}
+	notes := make(map[trust.EntityID]string, len(h.known))
+	for id, k := range h.known {
+		notes[id] = k.Note
+	}
+	h.dirty = false
+	h.mu.Unlock()
+	b, err := json.Marshal(notes)
 	if err == nil {
 		err = durable.Replace(h.path, b)
 	}
-	return before, err
+	if err != nil {
+		h.mu.Lock()
+		h.dirty = true
+		h.mu.Unlock()
+		return fmt.Errorf("keeping checkpoints of peers: %w", err)
+	}
+	return nil
+}
+
+// flushEvery is how much a crash may lose: the members themselves show as much again
+// within a refresh of membership, unless they were put back meanwhile.
+const flushEvery = 5 * time.Second
+
+// Run writes the file every few seconds if there is more to it, until the end of ctx.
+// What cannot be written is told to failed, and tried again.
+func (h *Heads) Run(ctx context.Context, failed func(error)) error {
+	every := time.NewTicker(flushEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-every.C:
+			if err := h.Flush(); err != nil {
+				failed(err)
+			}
+		}
+	}
 }
 
 // MaxNote bounds a checkpoint with its signatures.

@@ -2,11 +2,13 @@ package gap_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tamga-id/tamga/federation/ledger"
@@ -64,6 +66,9 @@ func TestHeads(t *testing.T) {
 	show(notes[0], "")
 	show(notes[1], notes[0])
 	show(notes[0], notes[1])
+	if err := h.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	if h, err = gap.OpenHeads(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -75,10 +80,52 @@ func TestHeads(t *testing.T) {
 			t.Errorf("%s: a note that does not verify is kept", name)
 		}
 	}
+	if newest := h.Newest(m); newest.Number != 2 || newest.Note != notes[2] {
+		t.Errorf("newest is of ledger %d", newest.Number)
+	}
 	other := m
 	other.LedgerOrigin = ledgers.Origin("https://other.example", 1)
 	if _, err := gap.MemberHead(other, notes[0]); !errors.Is(err, ledger.ErrOrigin) {
 		t.Errorf("a checkpoint of another member: got %v, want ErrOrigin", err)
+	}
+}
+
+// TestHeadsRun: what was learnt is in the file some seconds later, and a checkpoint under
+// keys that the member has no more counts for nothing.
+func TestHeadsRun(t *testing.T) { synctest.Test(t, headsRun) }
+
+func headsRun(t *testing.T) {
+	m, notes := member(t)
+	cfg := config.Config{DataDir: t.TempDir()}
+	h, err := gap.OpenHeads(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := gap.MemberHead(m, notes[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before := h.Keep(m, head); before != "" {
+		t.Errorf("known before: %q", before)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 6*time.Second)
+	defer stop()
+	if err := h.Run(ctx, func(err error) { t.Error(err) }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if h, err = gap.OpenHeads(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if newest := h.Newest(m); newest.Note != head.Note || newest.Size != head.Size {
+		t.Errorf("newest has %d entries, want %d", newest.Size, head.Size)
+	}
+	s, err := ledger.NewSigner(m.LedgerOrigin, bytes.Repeat([]byte{3}, 32), bytes.Repeat([]byte{4}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.LedgerKeys = s.VerifierKeys()
+	if newest := h.Newest(m); newest.Note != "" {
+		t.Errorf("under other keys %d entries are known", newest.Size)
 	}
 }
 

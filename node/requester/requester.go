@@ -49,7 +49,15 @@ type Exchanger interface {
 	Exchange(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error)
 }
 
-// Config is what a Requester is made of. Every field but Chain is required.
+// Witness remembers what peers' ledgers have shown. witness.Witness does.
+type Witness interface {
+	// Expect is called before a Query to the peer is sent, and what it returns with the
+	// Answer, verified: it fails with a *protocol.Fault when the receipt contradicts an
+	// earlier one, and the Answer is not used.
+	Expect(peer trust.Node) func(context.Context, protocol.Answer) error
+}
+
+// Config is what a Requester is made of. Every field but Chain and Witness is required.
 type Config struct {
 	Self      trust.EntityID
 	Country   string
@@ -63,6 +71,8 @@ type Config struct {
 	// Chain is the Trust Chain to bring with a Query, for responders that may not know this
 	// node's present keys; it returns nil for none. nil brings none.
 	Chain func() []string
+	// Witness holds peers to what their ledgers have shown; nil holds them to nothing.
+	Witness Witness
 }
 
 // Requester asks. It is safe for concurrent use.
@@ -265,6 +275,10 @@ func (r *Requester) record(ctx context.Context, k protocol.LeafKind, e protocol.
 func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trust.Node) Result {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
+	agrees := func(context.Context, protocol.Answer) error { return nil }
+	if r.cfg.Witness != nil {
+		agrees = r.cfg.Witness.Expect(peer)
+	}
 	frame, err := r.cfg.Exchanger.Exchange(ctx, transport.PeerID(peer.PeerID), peer.Addresses, transport.ProtocolQuery, p.Frame)
 	if err != nil {
 		c := unreached(err)
@@ -288,6 +302,13 @@ func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trus
 		res := result(protocol.CodeOf(err))
 		res.Reply = string(frame)
 		return res
+	}
+	if a.Signed {
+		if err := agrees(ctx, a); err != nil {
+			res := result(protocol.CodeOf(err))
+			res.Reply = a.Token
+			return res
+		}
 	}
 	return Result{Verdict: a.Verdict, Receipt: a.Receipt, Reply: a.Token}
 }
