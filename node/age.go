@@ -9,6 +9,8 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // Attention is a word for something that an operator has to look after.
@@ -38,9 +40,6 @@ func (a Attention) Text() string {
 	}
 	return string(a)
 }
-
-// overdueAfter is how long what is due may take before somebody is told.
-const overdueAfter = time.Hour
 
 // ages is what a running node knows of what has to be looked after.
 type ages struct {
@@ -89,7 +88,7 @@ func (n *Node) aging(ctx context.Context) {
 	}
 	// The escrow has a new KEK before anything is wrapped under it.
 	if n.cfg.Backup.EscrowFile != "" {
-		written, err := refreshEscrow(n.cfg, n.dir, n.backer().keys.federations, n.now())
+		written, err := refreshEscrow(n.cfg, n.dir, n.backer().keys.Federations, n.now())
 		if written != "" {
 			n.log.InfoContext(ctx, "key escrow written anew")
 		}
@@ -128,7 +127,7 @@ var (
 
 // age does what is due with the KEK and reports whether it changed the keystore. While
 // others share the store it does not: their keystores are copied by their operators.
-func (n *Node) age(ctx context.Context, roots Roots) (changed bool) {
+func (n *Node) age(ctx context.Context, roots keystore.Roots) (changed bool) {
 	others, err := n.gallery.Replicas(time.Now()) // by the clock that they were seen by
 	if err != nil {
 		n.log.WarnContext(ctx, "age of KEKs not looked at", slog.String("cause", err.Error()))
@@ -145,13 +144,13 @@ func (n *Node) age(ctx context.Context, roots Roots) (changed bool) {
 		}
 		return advance(secrets, g, a, n.now())
 	}
-	secrets, err := openSecrets(n.dir, roots.Node)
+	secrets, err := keystore.OpenSecrets(n.dir, roots.Node)
 	if err == nil {
 		err = change(secrets)
-		wipeSecrets(secrets)
+		keystore.WipeSecrets(secrets)
 	}
 	if err == nil { // what was done to a copy; seldom, so that no command finds the keystore locked
-		err = roots.update(n.dir, keys.KEK, change)
+		err = roots.Update(n.dir, keys.KEK, change)
 	}
 	switch {
 	case err == nil: // whether it came about shows next time
@@ -164,7 +163,7 @@ func (n *Node) age(ctx context.Context, roots Roots) (changed bool) {
 	if errors.Is(err, errNothingDue) {
 		cause = nil
 	}
-	n.attend(ctx, KEKOverdue, overdue(a, n.now()), cause)
+	n.attend(ctx, KEKOverdue, rotation.Overdue(a, n.now()), cause)
 	return false
 }
 
@@ -195,12 +194,6 @@ func advance(secrets map[string][]byte, g keys.Generations, a keys.Age, now time
 	return nil
 }
 
-// overdue reports whether something was due and has not come about.
-func overdue(a keys.Age, now time.Time) bool {
-	late := now.Add(-overdueAfter)
-	return a.Doubt || a.Rotate.Before(late) || !a.Retire.IsZero() && a.Retire.Before(late)
-}
-
 // Finality says when somebody who is erased now is gone from backups of before, too.
 type Finality struct {
 	KEK uint32    // When this generation and those before it are retired, and the key escrows of before destroyed.
@@ -209,12 +202,12 @@ type Finality struct {
 
 // Finality is that of an erasure that was just carried out.
 func (n *Node) Finality() Finality {
-	return finality(n.cfg.KEK.Retention, n.family(keys.KEK).current, n.now())
+	return finality(n.cfg.KEK.Retention, n.family(keys.KEK).Current, n.now())
 }
 
 // Finality does what Node.Finality does.
 func (r *Registrar) Finality() Finality {
-	return finality(r.cfg.KEK.Retention, r.keys.families[keys.KEK].current, r.now())
+	return finality(r.cfg.KEK.Retention, r.keys.Families[keys.KEK].Current, r.now())
 }
 
 // finality: the current KEK is replaced within half of the retention, and then kept for

@@ -18,6 +18,8 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // configure appends sections to the configuration.
@@ -42,7 +44,7 @@ func (v *vault) keks(now time.Time) (out []string, overdue bool) {
 	v.t.Helper()
 	root := openRoot(v.t, v.dir)
 	defer root.Wipe()
-	families, err := node.Keys(v.dir, node.Roots{Node: root}, now)
+	families, err := rotation.Keys(v.dir, keystore.Roots{Node: root}, now)
 	v.must(err)
 	for _, f := range families {
 		for _, g := range f.Generations {
@@ -167,7 +169,7 @@ func TestEscrowKept(t *testing.T) {
 	}
 	root := openRoot(t, v.dir)
 	defer root.Wipe()
-	_, err = node.PrepareKey(v.dir, node.Roots{Node: root}, keys.KEK)
+	_, err = rotation.PrepareKey(v.dir, keystore.Roots{Node: root}, keys.KEK)
 	v.must(err) // and then somebody was killed
 	turn()
 	if got := v.escrow(file).Manifest.Keys[keys.KEK]; !slices.Equal(got, []uint32{1, 2}) {
@@ -242,9 +244,12 @@ func TestEscrowAnnounced(t *testing.T) {
 	root := openRoot(t, v.dir)
 	defer root.Wipe()
 	for _, step := range []func() error{
-		func() error { _, err := node.PrepareKey(v.dir, node.Roots{Node: root}, keys.Federation); return err },
 		func() error {
-			_, err := node.ActivateKey(v.dir, node.Roots{Node: root}, keys.Federation, time.Now())
+			_, err := rotation.PrepareKey(v.dir, keystore.Roots{Node: root}, keys.Federation)
+			return err
+		},
+		func() error {
+			_, err := rotation.ActivateKey(v.dir, keystore.Roots{Node: root}, keys.Federation, time.Now())
 			return err
 		},
 	} {

@@ -24,6 +24,9 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 const apartPassphrase = "of the other keystore"
@@ -65,19 +68,19 @@ func (w apartWorld) must(err error) {
 	}
 }
 
-func (w apartWorld) keystore() node.PseudonymKeystore {
-	return node.PseudonymKeystore{Dir: w.usb, Passphrase: []byte(apartPassphrase), Custody: custody.TestParams()}
+func (w apartWorld) keystore() keystore.PseudonymKeystore {
+	return keystore.PseudonymKeystore{Dir: w.usb, Passphrase: []byte(apartPassphrase), Custody: custody.TestParams()}
 }
 
 // roots opens one root key, or both.
-func (w apartWorld) roots(both bool) (r node.Roots) {
+func (w apartWorld) roots(both bool) (r keystore.Roots) {
 	w.t.Helper()
 	var err error
-	r.Node, err = custody.Open(node.RootFile(w.dir), []byte(passphrase))
+	r.Node, err = custody.Open(keystore.RootFile(w.dir), []byte(passphrase))
 	w.must(err)
 	if both {
 		r.PseudonymDir = w.usb
-		r.Pseudonym, err = custody.Open(node.RootFile(w.usb), []byte(apartPassphrase))
+		r.Pseudonym, err = custody.Open(keystore.RootFile(w.usb), []byte(apartPassphrase))
 		w.must(err)
 	}
 	return r
@@ -86,9 +89,9 @@ func (w apartWorld) roots(both bool) (r node.Roots) {
 func (w apartWorld) move() error {
 	roots := w.roots(false)
 	defer roots.Wipe()
-	return node.MovePseudonymKey(w.t.Context(), w.config, roots.Node, w.keystore(), func(dir string) (custody.Root, error) {
-		return custody.Open(node.RootFile(dir), []byte(apartPassphrase))
-	})
+	return keystore.MovePseudonymKey(w.t.Context(), w.config, roots.Node, w.keystore(), func(dir string) (custody.Root, error) {
+		return custody.Open(keystore.RootFile(dir), []byte(apartPassphrase))
+	}, stores.Hold)
 }
 
 // finds fails unless the person is found with both keystores.
@@ -168,11 +171,11 @@ func TestWhoTestsIdentifiers(t *testing.T) {
 			if got := w.testable(here); got != !apart {
 				t.Errorf("database and root key: tests identifiers %v, want %v", got, !apart)
 			}
-			r, err := node.OpenRegistrarUnsealed(t.Context(), w.config, node.Roots{Node: roots.Node})
+			r, err := node.OpenRegistrarUnsealed(t.Context(), w.config, keystore.Roots{Node: roots.Node})
 			if err == nil {
 				w.must(r.Close())
 			}
-			if got := errors.Is(err, node.ErrPseudonymKey); got != apart {
+			if got := errors.Is(err, keystore.ErrPseudonymKey); got != apart {
 				t.Errorf("opened with the root key alone: %v", err)
 			}
 			if !apart {
@@ -195,7 +198,7 @@ func TestWhoTestsIdentifiersOfHolders(t *testing.T) {
 	w := newApart(t, false)
 	roots := w.roots(false)
 	defer roots.Wipe()
-	client, err := node.HolderClient(w.dir, roots.Node)
+	client, err := keystore.HolderClient(w.dir, roots.Node)
 	w.must(err)
 	committee, folders := w.holders(3, client)
 	file := filepath.Join(w.top, "committee.json")
@@ -203,12 +206,12 @@ func TestWhoTestsIdentifiersOfHolders(t *testing.T) {
 	text, err := os.ReadFile(w.config)
 	w.must(err)
 	w.must(os.WriteFile(w.config, append(text, "pseudonym:\n  holders: "+file+"\n"...), 0o644))
-	if n, replaced, err := node.PreparePseudonymHolders(w.config, roots); n != 2 || replaced || err != nil {
+	if n, replaced, err := rotation.PreparePseudonymHolders(w.config, roots); n != 2 || replaced || err != nil {
 		t.Fatalf("prepared %d, %v", n, err)
 	}
-	_, err = node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
+	_, err = rotation.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
 	w.must(err)
-	gone, err := node.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil)
+	gone, err := rotation.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil)
 	if err != nil || len(gone) != 1 {
 		t.Fatalf("retired %v, %v", gone, err)
 	}
@@ -256,7 +259,7 @@ func TestWhoTestsIdentifiersOfHolders(t *testing.T) {
 	if !w.stored(p) {
 		t.Error("two holders and the database test no identifier, so the tests above say nothing")
 	}
-	if _, err := node.PrepareKey(w.dir, roots, keys.Pseudonym); !errors.Is(err, pseudonym.ErrShared) {
+	if _, err := rotation.PrepareKey(w.dir, roots, keys.Pseudonym); !errors.Is(err, pseudonym.ErrShared) {
 		t.Errorf("prepared another key: %v", err)
 	}
 }
@@ -268,7 +271,7 @@ func TestReplaceHolders(t *testing.T) {
 	w := newApart(t, false)
 	roots := w.roots(false)
 	defer roots.Wipe()
-	client, err := node.HolderClient(w.dir, roots.Node)
+	client, err := keystore.HolderClient(w.dir, roots.Node)
 	w.must(err)
 	committee, folders := w.holders(3, client)
 	file := filepath.Join(w.dir, "pseudonym-holders.json")
@@ -288,12 +291,12 @@ func TestReplaceHolders(t *testing.T) {
 		refs.Close()
 		w.must(r.Close())
 	}
-	_, _, err = node.PreparePseudonymHolders(w.config, roots)
+	_, _, err = rotation.PreparePseudonymHolders(w.config, roots)
 	w.must(err)
-	_, err = node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
+	_, err = rotation.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
 	w.must(err)
 	finds()
-	_, err = node.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil)
+	_, err = rotation.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil)
 	w.must(err)
 	finds()
 	stolen := map[int]pseudonym.Key{}
@@ -305,25 +308,25 @@ func TestReplaceHolders(t *testing.T) {
 		root.Wipe()
 	}
 
-	n, replaced, err := node.PreparePseudonymHolders(w.config, roots)
+	n, replaced, err := rotation.PreparePseudonymHolders(w.config, roots)
 	if n != 3 || !replaced || err != nil {
 		t.Fatalf("prepared %d, replaced %v, %v", n, replaced, err)
 	}
 	finds()
-	if _, err := node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now()); !errors.Is(err, pseudonym.ErrHolders) {
+	if _, err := rotation.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now()); !errors.Is(err, pseudonym.ErrHolders) {
 		t.Errorf("activated before the holders have it: %v", err)
 	}
-	w.must(os.Remove(filepath.Join(w.dir, node.ReplacementFile))) // lost: it is made again
-	if n, replaced, err := node.PreparePseudonymHolders(w.config, roots); n != 3 || !replaced || !errors.Is(err, keys.ErrPrepared) {
+	w.must(os.Remove(filepath.Join(w.dir, keystore.ReplacementFile))) // lost: it is made again
+	if n, replaced, err := rotation.PreparePseudonymHolders(w.config, roots); n != 3 || !replaced || !errors.Is(err, keys.ErrPrepared) {
 		t.Errorf("prepared again %d, %v, %v", n, replaced, err)
 	}
-	b, err := os.ReadFile(filepath.Join(w.dir, node.ReplacementFile))
+	b, err := os.ReadFile(filepath.Join(w.dir, keystore.ReplacementFile))
 	w.must(err)
 	r, err := holder.ParseReplacement(b)
 	w.must(err)
 	var next holder.Committee
 	for _, dir := range folders {
-		if err := node.EveryHolderReady(w.dir, roots); !errors.Is(err, pseudonym.ErrHolders) {
+		if err := rotation.EveryHolderReady(w.dir, roots); !errors.Is(err, pseudonym.ErrHolders) {
 			t.Errorf("every holder has it, before %s has: %v", filepath.Base(dir), err)
 		}
 		root, err := custody.Open(filepath.Join(dir, holder.RootFile), []byte(apartPassphrase))
@@ -335,16 +338,16 @@ func TestReplaceHolders(t *testing.T) {
 		w.must(err)
 		f.Close()
 	}
-	w.must(node.EveryHolderReady(w.dir, roots))
+	w.must(rotation.EveryHolderReady(w.dir, roots))
 	finds()
-	_, err = node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
+	_, err = rotation.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
 	w.must(err)
 	// As after a crash between the committee's file and the keystore.
 	w.must(os.WriteFile(file, next.Encode(), 0o644))
 	finds()
 	w.must(os.WriteFile(file, committee.Encode(), 0o644))
 	finds()
-	if _, err := node.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil); err != nil {
+	if _, err := rotation.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil); err != nil {
 		t.Fatal(err)
 	}
 	finds()
@@ -477,28 +480,28 @@ func TestForeignPseudonymKeystore(t *testing.T) {
 	roots, theirs := w.roots(true), other.roots(true)
 	defer roots.Wipe()
 	defer theirs.Wipe()
-	swapped := node.Roots{Node: roots.Node, Pseudonym: theirs.Pseudonym, PseudonymDir: other.usb}
-	if _, err := node.OpenRegistrarUnsealed(t.Context(), w.config, swapped); !errors.Is(err, node.ErrForeignPseudonymKey) {
+	swapped := keystore.Roots{Node: roots.Node, Pseudonym: theirs.Pseudonym, PseudonymDir: other.usb}
+	if _, err := node.OpenRegistrarUnsealed(t.Context(), w.config, swapped); !errors.Is(err, keystore.ErrForeignPseudonymKey) {
 		t.Errorf("another node's keystore: %v", err)
 	}
-	if _, err := node.PrepareKey(w.dir, swapped, keys.Pseudonym); !errors.Is(err, node.ErrForeignPseudonymKey) {
+	if _, err := rotation.PrepareKey(w.dir, swapped, keys.Pseudonym); !errors.Is(err, keystore.ErrForeignPseudonymKey) {
 		t.Errorf("rotating in another node's keystore: %v", err)
 	}
 	here := newApart(t, false)
-	unmoved := node.Roots{Node: here.roots(false).Node, Pseudonym: theirs.Pseudonym, PseudonymDir: other.usb}
+	unmoved := keystore.Roots{Node: here.roots(false).Node, Pseudonym: theirs.Pseudonym, PseudonymDir: other.usb}
 	defer unmoved.Node.Wipe()
-	if _, err := node.OpenRegistrarUnsealed(t.Context(), here.config, unmoved); !errors.Is(err, node.ErrPseudonymKeyHere) {
+	if _, err := node.OpenRegistrarUnsealed(t.Context(), here.config, unmoved); !errors.Is(err, keystore.ErrPseudonymKeyHere) {
 		t.Errorf("a keystore for a node that has its key: %v", err)
 	}
 
 	// A copy of before the rotation.
 	copied := filepath.Join(w.top, "copy")
 	w.must(os.CopyFS(copied, os.DirFS(w.usb)))
-	_, err := node.PrepareKey(w.dir, roots, keys.Pseudonym)
+	_, err := rotation.PrepareKey(w.dir, roots, keys.Pseudonym)
 	w.must(err)
-	_, err = node.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
+	_, err = rotation.ActivateKey(w.dir, roots, keys.Pseudonym, time.Now())
 	w.must(err)
-	gone, err := node.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil)
+	gone, err := rotation.RetireKey(t.Context(), w.config, roots, keys.Pseudonym, nil)
 	if err != nil || len(gone) != 1 {
 		t.Fatalf("retired %v, %v", gone, err)
 	}
@@ -506,7 +509,7 @@ func TestForeignPseudonymKeystore(t *testing.T) {
 	if err := w.move(); err != nil {
 		t.Errorf("moving what is moved: %v", err)
 	}
-	old := node.Roots{Node: roots.Node, Pseudonym: roots.Pseudonym, PseudonymDir: copied}
+	old := keystore.Roots{Node: roots.Node, Pseudonym: roots.Pseudonym, PseudonymDir: copied}
 	if _, err := node.OpenRegistrarUnsealed(t.Context(), w.config, old); !errors.Is(err, gallery.ErrPseudonymKeys) {
 		t.Errorf("a copy from before the rotation: %v", err)
 	}

@@ -14,7 +14,7 @@ import (
 // the root with the checkpoint it last signed. What ledger.Verify does besides, on
 // a stopped node's folder, needs the folder to itself.
 func (n *Node) VerifyLedger(ctx context.Context) (ledger.Report, error) {
-	v, err := ledger.NewVerifier(n.keys.ledger.Origin(), n.ledger.VerifierKeys())
+	v, err := ledger.NewVerifier(n.keys.Ledger.Origin(), n.ledger.VerifierKeys())
 	if err != nil {
 		return ledger.Report{}, fmt.Errorf("verifying ledger: %w", err)
 	}

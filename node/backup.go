@@ -20,7 +20,10 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/internal/durable"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 // Backup writes a backup of the running node to w, encrypted to the age recipients,
@@ -63,7 +66,7 @@ func (r *Registrar) Escrow(ctx context.Context, recipients []string) ([]byte, ba
 type backer struct {
 	cfg     config.Config
 	dir     string
-	keys    keySet
+	keys    keystore.Set
 	gallery *gallery.Gallery
 	ledger  *ledger.Log
 	now     func() time.Time
@@ -100,7 +103,7 @@ func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, prog
 		sources = append(sources, backup.LedgerSource{Name: name, Log: log, Verifier: v})
 		return err
 	}
-	for i, signer := range b.keys.closed {
+	for i, signer := range b.keys.Closed {
 		name := ledgers.Name(i + 1)
 		dir := filepath.Join(b.cfg.DataDir, name)
 		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
@@ -115,10 +118,10 @@ func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, prog
 			return m, fmt.Errorf("creating backup: %w", err)
 		}
 	}
-	if err := add(filepath.Base(ledgers.Dir(b.cfg)), b.keys.ledger, b.ledger); err != nil {
+	if err := add(filepath.Base(ledgers.Dir(b.cfg)), b.keys.Ledger, b.ledger); err != nil {
 		return m, fmt.Errorf("creating backup: %w", err)
 	}
-	key, err := announcedKey(b.dir, b.keys.federations)
+	key, err := announcedKey(b.dir, b.keys.Federations)
 	if err != nil {
 		return m, fmt.Errorf("creating backup: %w", err)
 	}
@@ -126,7 +129,7 @@ func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, prog
 		EntityID: b.cfg.EntityID, Jurisdiction: b.cfg.Jurisdiction, Gallery: b.gallery,
 		Ledgers:   sources,
 		Files:     func() ([]backup.File, error) { return backupFiles(b.cfg, b.dir) },
-		Templates: b.keys.faces.Generations,
+		Templates: b.keys.Faces.Generations,
 		Key:       key, Now: b.now(), Progress: progress,
 	})
 }
@@ -172,7 +175,7 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 		moved.Recovery.CheckpointFile = ""
 	}
 	if cfg.Pseudonym.Holders != "" {
-		moved.Pseudonym.Holders = move([]string{cfg.Pseudonym.Holders}, strings.TrimSuffix(committeeFile, ".json"), ".json")[0]
+		moved.Pseudonym.Holders = move([]string{cfg.Pseudonym.Holders}, strings.TrimSuffix(keystore.CommitteeFile, ".json"), ".json")[0]
 	}
 	moved.Policy.Calibrations = move(cfg.Policy.Calibrations, "calibration", ".json")
 	moved.Trust.Anchors = slices.Clone(cfg.Trust.Anchors)
@@ -201,20 +204,20 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 // OpenRestored opens the gallery of a restored folder, reads everybody in it with the
 // node's keys, and returns the number of subjects: [gallery.ErrDamaged] when somebody
 // cannot be read. It changes nothing that a node would serve.
-func OpenRestored(ctx context.Context, dir string, roots Roots) (subjects int64, err error) {
+func OpenRestored(ctx context.Context, dir string, roots keystore.Roots) (subjects int64, err error) {
 	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
 	if err != nil {
 		return 0, err
 	}
-	k, err := openKeys(dir, roots, cfg.EntityID, ledgers.Number(cfg))
+	k, err := keystore.Open(dir, roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return 0, err
 	}
-	defer k.wipe()
-	if err := needPseudonyms(cfg, k); err != nil {
+	defer k.Wipe()
+	if err := keystore.NeedPseudonyms(cfg, k); err != nil {
 		return 0, fmt.Errorf("opening gallery: %w", err)
 	}
-	c := galleryConfig(cfg, k)
+	c := stores.GalleryConfig(cfg, k)
 	c.Restored = true
 	g, err := gallery.Open(c)
 	if err != nil {
@@ -235,12 +238,12 @@ func OpenRestored(ctx context.Context, dir string, roots Roots) (subjects int64,
 // writeTokens writes the files of the API tokens where there are none, as in a folder
 // made of a backup.
 func (n *Node) writeTokens() error {
-	for name, token := range map[string]string{TokenFile: n.keys.token, EnrolTokenFile: n.keys.enrolToken} {
+	for name, token := range map[string]string{TokenFile: n.keys.Token, EnrolTokenFile: n.keys.EnrolToken} {
 		path := filepath.Join(n.dir, name)
 		if _, err := os.Lstat(path); err == nil {
 			continue
 		}
-		if err := writeNew(path, []byte(token+"\n"), 0o600); err != nil {
+		if err := durable.WriteNew(path, []byte(token+"\n"), 0o600); err != nil {
 			return fmt.Errorf("writing token: %w", err)
 		}
 	}

@@ -104,12 +104,12 @@ type MemberStatus struct {
 // Status reports the node's state from memory.
 func (n *Node) Status() Status {
 	s := Status{
-		EntityID: n.cfg.EntityID, Jurisdiction: n.cfg.Jurisdiction, Name: n.cfg.Name, PeerID: string(n.keys.peerID),
+		EntityID: n.cfg.EntityID, Jurisdiction: n.cfg.Jurisdiction, Name: n.cfg.Name, PeerID: string(n.keys.PeerID),
 		Addresses: n.host.Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
 		Attention: n.Attention(),
 		Full:      errors.Is(n.gallery.Ready(), gallery.ErrFull),
 		Law:       LawStatus{Version: n.law.Version(), Confirmed: n.law.Confirmed(), Serves: n.law.Purposes(policy.Answer, n.now())},
-		Ledger:    LedgerStatus{Origin: n.keys.ledger.Origin(), Size: n.ledger.Size()},
+		Ledger:    LedgerStatus{Origin: n.keys.Ledger.Origin(), Size: n.ledger.Size()},
 		Refused:   n.host.Refusals(),
 	}
 	connected := make(map[string]bool)

@@ -23,6 +23,7 @@
 //	../ENTITY.checkpoint      how far the ledger was, outside the folder (recovery.checkpoint_file)
 //	../ENTITY.checkpoint-erasures, -gallery  who was erased, and how far the gallery was, likewise
 //
-// Not here: what goes over the wire (federation/protocol), HTTP (node/api), and
+// Not here: the keys (node/keystore) and the steps by which they are replaced
+// (node/rotation), what goes over the wire (federation/protocol), HTTP (node/api), and
 // any decision about a person (node/responder).
 package node

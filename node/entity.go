@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/trustmark"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/responder"
 )
 
@@ -25,7 +26,7 @@ import (
 const configurationLifetime = 366 * 24 * time.Hour
 
 // entityConfiguration is what the node says about itself.
-func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors []trust.Anchor, addresses []string, now time.Time) (trust.EntityConfiguration, error) {
+func entityConfiguration(cfg config.Config, k keystore.Set, law *policy.Law, anchors []trust.Anchor, addresses []string, now time.Time) (trust.EntityConfiguration, error) {
 	hints := make([]trust.EntityID, len(anchors))
 	for i, a := range anchors {
 		hints[i] = a.EntityID
@@ -43,7 +44,7 @@ func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors [
 	}
 	return trust.EntityConfiguration{
 		Entity:           trust.EntityID(cfg.EntityID),
-		Keys:             jose.NewKeySet(k.announced...),
+		Keys:             jose.NewKeySet(k.Announced...),
 		AuthorityHints:   superiors,
 		TrustAnchorHints: hints,
 		TrustMarks:       marks,
@@ -51,14 +52,14 @@ func entityConfiguration(cfg config.Config, k keySet, law *policy.Law, anchors [
 			FederationEntity: &trust.FederationEntityMetadata{OrganizationName: cfg.Name},
 			TamgaNode: &trust.NodeMetadata{
 				Jurisdiction: cfg.Jurisdiction,
-				PeerID:       string(k.peerID),
+				PeerID:       string(k.PeerID),
 				Addresses:    addresses,
-				Keys:         jose.NewKeySet(k.verifiers...),
-				SealingKeys:  sealingKeys(k.sealing),
+				Keys:         jose.NewKeySet(k.Verifiers...),
+				SealingKeys:  sealingKeys(k.Sealing),
 				Modalities:   responder.Modalities(),
 				Formats:      responder.Formats(),
 				Purposes:     law.Purposes(policy.Answer, now),
-				Ledger:       &trust.LedgerMetadata{Origin: k.ledger.Origin(), Keys: k.ledger.VerifierKeys()},
+				Ledger:       &trust.LedgerMetadata{Origin: k.Ledger.Origin(), Keys: k.Ledger.VerifierKeys()},
 				Revisions:    []string{protocol.Revision},
 				KeyExchange:  []string{transport.HybridKeyExchange},
 			},
@@ -93,6 +94,6 @@ func sealingKeys(private []sealing.PrivateKey) []sealing.PublicKey {
 	return out
 }
 
-func newPublisher(k keySet, c trust.EntityConfiguration, now func() time.Time) (*endpoint.Publisher, error) {
-	return endpoint.NewPublisher(endpoint.PublisherConfig{Key: k.federation, Configuration: c, Lifetime: configurationLifetime, Clock: now})
+func newPublisher(k keystore.Set, c trust.EntityConfiguration, now func() time.Time) (*endpoint.Publisher, error) {
+	return endpoint.NewPublisher(endpoint.PublisherConfig{Key: k.Federation, Configuration: c, Lifetime: configurationLifetime, Clock: now})
 }

@@ -10,15 +10,39 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
+
+// announcedKey is the first of the federation keys that the Entity Configuration in the
+// folder names, with which what is signed can be verified: a node that has not run since a
+// step of a rotation has not announced the next one.
+func announcedKey(dir string, all []jose.PrivateKey) (jose.PrivateKey, error) {
+	b, err := os.ReadFile(filepath.Join(dir, EntityConfigurationFile))
+	if err != nil {
+		return jose.PrivateKey{}, fmt.Errorf("reading entity configuration: %w", err)
+	}
+	s, err := trust.ParseStatement(strings.TrimSpace(string(b)))
+	if err != nil {
+		return jose.PrivateKey{}, fmt.Errorf("reading entity configuration: %w", err)
+	}
+	for _, k := range all {
+		if _, ok := s.Keys().Key(k.Public().KeyID()); ok {
+			return k, nil
+		}
+	}
+	return jose.PrivateKey{}, errors.New("reading entity configuration: it names no federation key of the node; start the node, which writes it anew")
+}
 
 func (b backer) escrow(ctx context.Context, recipients []string) ([]byte, backup.Manifest, error) {
 	if _, err := backup.ParseRecipients(recipients); err != nil {
@@ -31,7 +55,7 @@ func (b backer) escrow(ctx context.Context, recipients []string) ([]byte, backup
 	if err != nil {
 		return nil, backup.Manifest{}, fmt.Errorf("creating key escrow: %w", err)
 	}
-	key, err := announcedKey(b.dir, b.keys.federations)
+	key, err := announcedKey(b.dir, b.keys.Federations)
 	if err != nil {
 		return nil, backup.Manifest{}, fmt.Errorf("creating key escrow: %w", err)
 	}
@@ -47,7 +71,7 @@ func readHeld(dir string) (held, error) {
 	var last held
 	for {
 		var now held
-		for _, path := range []string{RootFile(dir), keystorePath(dir)} {
+		for _, path := range []string{keystore.RootFile(dir), keystore.File(dir)} {
 			b, err := custody.ReadFile(path)
 			if err != nil {
 				return nil, err
@@ -76,12 +100,12 @@ func (h held) equal(other held) bool {
 // keys are the generations in the keystore.
 func (h held) keys(dir string) (backup.Keys, error) {
 	for _, f := range h {
-		if f.Name != filepath.Base(keystorePath(dir)) {
+		if f.Name != filepath.Base(keystore.File(dir)) {
 			continue
 		}
 		names, root, err := custody.ListSecrets(f.Data)
 		k := keys.Listed(names)
-		k[RootKey] = []uint32{root}
+		k[rotation.RootKey] = []uint32{root}
 		return k, err
 	}
 	return nil, os.ErrNotExist
@@ -107,12 +131,12 @@ func RefreshEscrow(dir string, root custody.Root, now time.Time) (written string
 	if err != nil || cfg.Backup.EscrowFile == "" {
 		return "", err
 	}
-	secrets, err := openSecrets(dir, root)
+	secrets, err := keystore.OpenSecrets(dir, root)
 	if err != nil {
 		return "", err
 	}
-	defer wipeSecrets(secrets)
-	federation, err := federationKeys(secrets)
+	defer keystore.WipeSecrets(secrets)
+	federation, err := keystore.FederationKeys(secrets)
 	if err != nil {
 		return "", err
 	}

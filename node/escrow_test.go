@@ -17,6 +17,8 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // vault is a node, and who takes backups of it.
@@ -88,9 +90,9 @@ func (v *vault) rotate(retire bool) {
 	v.t.Helper()
 	root := openRoot(v.t, v.dir)
 	defer root.Wipe()
-	_, err := node.PrepareKey(v.dir, node.Roots{Node: root}, keys.KEK)
+	_, err := rotation.PrepareKey(v.dir, keystore.Roots{Node: root}, keys.KEK)
 	v.must(err)
-	_, err = node.ActivateKey(v.dir, node.Roots{Node: root}, keys.KEK, time.Now())
+	_, err = rotation.ActivateKey(v.dir, keystore.Roots{Node: root}, keys.KEK, time.Now())
 	v.must(err)
 	if retire {
 		v.retire()
@@ -103,13 +105,13 @@ func (v *vault) rotateRoot() {
 	root := openRoot(v.t, v.dir)
 	defer root.Wipe()
 	open := func(file string) (custody.Root, error) { return custody.Open(file, []byte(passphrase)) }
-	_, err := node.PrepareRoot(v.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
+	_, err := rotation.PrepareRoot(v.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
 	v.must(err)
-	_, err = node.ActivateRoot(v.dir, root, open)
+	_, err = rotation.ActivateRoot(v.dir, root, open)
 	v.must(err)
 	next := openRoot(v.t, v.dir)
 	defer next.Wipe()
-	_, err = node.RetireRoot(v.dir, next)
+	_, err = rotation.RetireRoot(v.dir, next)
 	v.must(err)
 }
 
@@ -117,7 +119,7 @@ func (v *vault) retire() {
 	v.t.Helper()
 	root := openRoot(v.t, v.dir)
 	defer root.Wipe()
-	_, err := node.RetireKey(v.t.Context(), filepath.Join(v.dir, node.ConfigFile), node.Roots{Node: root}, keys.KEK, nil)
+	_, err := rotation.RetireKey(v.t.Context(), filepath.Join(v.dir, node.ConfigFile), keystore.Roots{Node: root}, keys.KEK, nil)
 	v.must(err)
 }
 
@@ -139,7 +141,7 @@ func (v *vault) read(dir, name string) ([]byte, error) {
 	v.t.Helper()
 	root := openRoot(v.t, dir)
 	defer root.Wipe()
-	g, err := node.OpenGallery(dir, node.Roots{Node: root})
+	g, err := node.OpenGallery(dir, keystore.Roots{Node: root})
 	if err != nil {
 		return nil, err
 	}

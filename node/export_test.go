@@ -8,33 +8,35 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/protection"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 // Gallery is what the registrar enrols into.
 func (r *Registrar) Gallery() *gallery.Gallery { return r.gallery }
 
 // Faces is what it stores faces under.
-func (r *Registrar) Faces() *protection.Faces { return r.keys.faces }
+func (r *Registrar) Faces() *protection.Faces { return r.keys.Faces }
 
 // BeginRenewal does the first step of a renewal, up to where a crash may cut it off.
-func (r *Registrar) BeginRenewal(ctx context.Context, roots Roots) error {
+func (r *Registrar) BeginRenewal(ctx context.Context, roots keystore.Roots) error {
 	_, _, err := beginRenewal(ctx, r.dir, roots, r.ledger, r.entity, time.Now)
 	return err
 }
 
 // OpenGallery opens the gallery of a folder, whatever its ledger says.
-func OpenGallery(dir string, roots Roots) (*gallery.Gallery, error) {
+func OpenGallery(dir string, roots keystore.Roots) (*gallery.Gallery, error) {
 	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
 	if err != nil {
 		return nil, err
 	}
-	k, err := openKeys(dir, roots, cfg.EntityID, ledgers.Number(cfg))
+	k, err := keystore.Open(dir, roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return nil, err
 	}
-	return gallery.Open(galleryConfig(cfg, k))
+	return gallery.Open(stores.GalleryConfig(cfg, k))
 }
 
 // Gallery is the node's.
@@ -46,7 +48,7 @@ func (n *Node) Turn(ctx context.Context) error {
 		return err
 	}
 	n.aging(ctx)
-	if n.family(keys.KEK).several() && n.family(keys.KEK).keep == 0 {
+	if n.family(keys.KEK).Several() && n.family(keys.KEK).Keep == 0 {
 		n.rewrapping(ctx)
 	}
 	err := n.renaming(ctx)

@@ -10,7 +10,9 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/fsck"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 // CheckState is where a check of the gallery stands.
@@ -98,23 +100,23 @@ func (n *Node) checking(ctx context.Context) error {
 
 // CheckStopped does what CheckGallery does for a node that is not running, also when the
 // damage keeps it from being started.
-func CheckStopped(ctx context.Context, configFile string, roots Roots, progress fsck.Progress) (fsck.Report, error) {
+func CheckStopped(ctx context.Context, configFile string, roots keystore.Roots, progress fsck.Progress) (fsck.Report, error) {
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return fsck.Report{}, err
 	}
-	k, err := openKeys(filepath.Dir(configFile), roots, cfg.EntityID, ledgers.Number(cfg))
+	k, err := keystore.Open(filepath.Dir(configFile), roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return fsck.Report{}, err
 	}
-	defer k.wipe()
-	if err := needPseudonyms(cfg, k); err != nil {
+	defer k.Wipe()
+	if err := keystore.NeedPseudonyms(cfg, k); err != nil {
 		return fsck.Report{}, fmt.Errorf("checking gallery: %w", err)
 	}
 	if cfg.Store.Engine == config.EngineBadger {
-		return gallery.Fsck(ctx, galleryConfig(cfg, k), progress)
+		return gallery.Fsck(ctx, stores.GalleryConfig(cfg, k), progress)
 	}
-	g, err := openGallery(ctx, cfg, k)
+	g, err := stores.OpenGallery(ctx, cfg, k)
 	if err != nil {
 		return fsck.Report{}, err
 	}

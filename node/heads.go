@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/gap"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/recovery"
 )
@@ -129,7 +130,7 @@ func (n *Node) askHeads(ctx context.Context, note []byte) (notes []string, answe
 // matches ledger.ErrOutdated. It returns how many members answered.
 func (n *Node) compareHeads(ctx context.Context) (answered int, err error) {
 	own := n.ledger.Checkpoint()
-	self := trust.Node{LedgerOrigin: n.keys.ledger.Origin(), LedgerKeys: n.ledger.VerifierKeys()}
+	self := trust.Node{LedgerOrigin: n.keys.Ledger.Origin(), LedgerKeys: n.ledger.VerifierKeys()}
 	kept, err := gap.MemberHead(self, string(own))
 	if err != nil {
 		return 0, fmt.Errorf("comparing checkpoints: %w", err)
@@ -168,7 +169,7 @@ func LearnFromPeers(ctx context.Context, configFile, checkpoint string, root cus
 		return recovery.Claim{}, err
 	}
 	number := ledgers.Number(cfg)
-	if n.keys, err = openKeys(n.dir, Roots{Node: root}, cfg.EntityID, number); err != nil {
+	if n.keys, err = keystore.Open(n.dir, keystore.Roots{Node: root}, cfg.EntityID, number); err != nil {
 		return recovery.Claim{}, err
 	}
 	v, err := r.Verifier(number)
@@ -182,7 +183,7 @@ func LearnFromPeers(ctx context.Context, configFile, checkpoint string, root cus
 	if n.directory, err = n.openDirectory(); err != nil {
 		return recovery.Claim{}, err
 	}
-	n.host, err = transport.New(transport.Config{Seed: n.keys.libp2p, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Logger: log,
+	n.host, err = transport.New(transport.Config{Seed: n.keys.LibP2P, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Logger: log,
 		Admit: func(p transport.PeerID) bool { _, ok := n.directory.Member(string(p), n.now()); return ok }}, map[string]transport.Handler{})
 	if err != nil {
 		return recovery.Claim{}, err

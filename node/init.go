@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -21,26 +20,19 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/internal/durable"
-	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 // Files of a node's folder.
 const (
-	ConfigFile              = "tamga.yaml"
+	ConfigFile              = config.File
 	TokenFile               = "api-token"
 	EntityConfigurationFile = "entity-configuration.jwt"
 
 	lawFile    = "law.cedar"
 	anchorFile = "trust-anchor.json"
 )
-
-// RootFile is where the root key of the node in dir lies, under its protectors.
-func RootFile(dir string) string { return filepath.Join(dir, "root.json") }
-
-// NextRootFile is where a prepared root key lies, which is to follow that of [RootFile].
-func NextRootFile(dir string) string { return filepath.Join(dir, "root-next.json") }
-
-func keystorePath(dir string) string { return filepath.Join(dir, "keystore.json") }
 
 // InitOptions describe the node to make. Law may be nil for the built-in law of
 // the jurisdiction; Advertise is needed when Listen is an unspecified address.
@@ -62,7 +54,7 @@ type InitOptions struct {
 	Custody      custody.Params
 	Plan         *ceremony.Plan // custodians to put the root key under instead of Passphrase; nil: none
 	Shares       string         // new folder for their shares and the transcript; needed with Plan
-	Pseudonym    PseudonymKeystore
+	Pseudonym    keystore.PseudonymKeystore
 	Holders      *holder.Committee // who hold the pseudonym key, instead of the node; nil: the node
 	Now          func() time.Time
 }
@@ -113,7 +105,7 @@ func Init(o InitOptions) (Initialised, error) {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
 	k, err := o.makeKeys()
-	defer k.wipe()
+	defer k.Wipe()
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
@@ -138,7 +130,7 @@ func Init(o InitOptions) (Initialised, error) {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
 	if o.Holders != nil {
-		if err := writeNew(filepath.Join(o.Dir, committeeFile), o.Holders.Encode(), 0o644); err != nil {
+		if err := durable.WriteNew(filepath.Join(o.Dir, keystore.CommitteeFile), o.Holders.Encode(), 0o644); err != nil {
 			return Initialised{}, fmt.Errorf("making node: %w", err)
 		}
 	}
@@ -148,19 +140,19 @@ func Init(o InitOptions) (Initialised, error) {
 		data []byte
 		mode os.FileMode
 	}{
-		{TokenFile, []byte(k.token + "\n"), 0o600},
-		{EnrolTokenFile, []byte(k.enrolToken + "\n"), 0o600},
+		{TokenFile, []byte(k.Token + "\n"), 0o600},
+		{EnrolTokenFile, []byte(k.EnrolToken + "\n"), 0o600},
 		{lawFile, o.Law, 0o644},
 		{anchorFile, append(anchor, '\n'), 0o644},
 		{EntityConfigurationFile, []byte(token + "\n"), 0o644},
 	} {
-		if err := writeNew(filepath.Join(o.Dir, f.name), f.data, f.mode); err != nil {
+		if err := durable.WriteNew(filepath.Join(o.Dir, f.name), f.data, f.mode); err != nil {
 			return Initialised{}, fmt.Errorf("making node: %w", err)
 		}
 	}
-	g, l, err := makeStores(context.Background(), cfg, k, o.Now)
+	g, l, err := stores.Make(context.Background(), cfg, k, o.Now)
 	if err == nil {
-		err = closeStores(g, l)
+		err = stores.Close(g, l)
 	}
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
@@ -172,76 +164,51 @@ func Init(o InitOptions) (Initialised, error) {
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
-	return Initialised{EntityID: cfg.EntityID, PeerID: string(k.peerID),
+	return Initialised{EntityID: cfg.EntityID, PeerID: string(k.PeerID),
 		Config: filepath.Join(o.Dir, ConfigFile), EntityConfiguration: filepath.Join(o.Dir, EntityConfigurationFile)}, nil
 }
 
-// writeNew never replaces a file and never follows what somebody put in its place.
-func writeNew(path string, data []byte, mode os.FileMode) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
 // makeKeys makes the node's keys.
-func (o InitOptions) makeKeys() (keySet, error) {
+func (o InitOptions) makeKeys() (keystore.Set, error) {
 	protector := custody.Passphrase(o.Passphrase, o.Custody)
 	var dealt ceremony.Dealt
 	if o.Plan != nil {
 		if o.Plan.Entity != o.EntityID {
-			return keySet{}, ErrForeignPlan
+			return keystore.Set{}, keystore.ErrForeignPlan
 		}
 		var err error
 		if dealt, err = ceremony.Deal(*o.Plan); err != nil {
-			return keySet{}, err
+			return keystore.Set{}, err
 		}
 		defer clear(dealt.Key)
 		protector = custody.Shared(dealt.Terms, dealt.Key)
 	}
-	root, err := custody.Create(RootFile(o.Dir), protector)
+	root, err := custody.Create(keystore.RootFile(o.Dir), protector)
 	if err != nil {
-		return keySet{}, err
+		return keystore.Set{}, err
 	}
 	defer root.Wipe()
-	secrets, err := newSecrets(o.Now())
-	defer wipeSecrets(secrets)
+	secrets, err := keystore.NewSecrets(o.Now())
+	defer keystore.WipeSecrets(secrets)
 	if err != nil {
-		return keySet{}, err
+		return keystore.Set{}, err
 	}
-	if err := o.sharePseudonyms(secrets); err != nil {
-		return keySet{}, err
-	}
-	k, err := loadKeys(secrets, o.EntityID, 1, func() (holder.Committee, error) { return *o.Holders, nil })
-	if err == nil && o.Pseudonym.Dir != "" {
-		var apart map[string][]byte
-		if apart, err = part(secrets); err == nil {
-			err = o.Pseudonym.create(o.EntityID, k.federation, apart)
+	if o.Holders != nil {
+		if err := keystore.ShareSecrets(secrets, *o.Holders, o.Now()); err != nil {
+			return keystore.Set{}, err
 		}
-		defer wipeSecrets(apart)
+	}
+	k, err := keystore.Load(secrets, o.EntityID, 1, func() (holder.Committee, error) { return *o.Holders, nil })
+	if err == nil && o.Pseudonym.Dir != "" {
+		err = o.Pseudonym.Make(o.EntityID, k.Federation, secrets)
 	}
 	if err == nil {
-		err = custody.CreateKeystore(keystorePath(o.Dir), root, secrets)
+		err = custody.CreateKeystore(keystore.File(o.Dir), root, secrets)
 	}
 	if err == nil && o.Plan != nil {
-		err = writeCeremony(o.Shares, *o.Plan, dealt, k.federation)
+		err = keystore.WriteCeremony(o.Shares, *o.Plan, dealt, k.Federation)
 	}
 	return k, err
-}
-
-// sharePseudonyms takes the holders' key in the place of the one that was made.
-func (o InitOptions) sharePseudonyms(secrets map[string][]byte) error {
-	if o.Holders == nil {
-		return nil
-	}
-	public, err := o.Holders.Public()
-	if err != nil {
-		return err
-	}
-	maps.DeleteFunc(secrets, func(name string, _ []byte) bool { return isPseudonymSecret(name) })
-	return keys.AddShared(secrets, public.Bytes(), o.Now())
 }
 
 // config is the configuration that o describes, checked by the rules that hold for
@@ -292,7 +259,7 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 		o.Pseudonym.Dir = c.Pseudonym.Keystore
 	}
 	if o.Holders != nil {
-		c.Pseudonym.Holders = committeeFile
+		c.Pseudonym.Holders = keystore.CommitteeFile
 	}
 	c.Policy.Law = lawFile
 	yaml, err := c.Marshal()

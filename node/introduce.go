@@ -10,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/introduction"
+	"github.com/tamga-id/tamga/node/keystore"
 )
 
 // IntroductionsFile holds the introductions of a node that are under way and done.
@@ -41,12 +42,12 @@ func Introduce(configFile string, root custody.Root) (introduction.Self, error) 
 	if err != nil {
 		return introduction.Self{}, fmt.Errorf("reading own Entity Configuration: %w", err)
 	}
-	secrets, err := openSecrets(dir, root)
+	secrets, err := keystore.OpenSecrets(dir, root)
 	if err != nil {
 		return introduction.Self{}, err
 	}
-	defer wipeSecrets(secrets)
-	all, err := federationKeys(secrets)
+	defer keystore.WipeSecrets(secrets)
+	all, err := keystore.FederationKeys(secrets)
 	if err != nil {
 		return introduction.Self{}, err
 	}

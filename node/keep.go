@@ -9,6 +9,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 const (
@@ -96,8 +97,8 @@ func (n *Node) follow(others []presence.Other) error {
 			theirs := o.Keys[string(f)]
 			oldest, current = max(oldest, theirs.Oldest), max(current, theirs.Current)
 		}
-		activate := current > mine.current && current == mine.newest
-		retire := oldest > max(mine.oldest, mine.keep) && oldest <= mine.current
+		activate := current > mine.Current && current == mine.Newest
+		retire := oldest > max(mine.Oldest, mine.Keep) && oldest <= mine.Current
 		if !activate && !retire {
 			continue
 		}
@@ -116,9 +117,9 @@ func (n *Node) followKey(f keys.Family, activate bool, oldest uint32) error {
 	}
 	defer roots.Wipe()
 	if activate {
-		_, err = ActivateKey(n.dir, roots, f, n.now())
+		_, err = rotation.ActivateKey(n.dir, roots, f, n.now())
 	} else {
-		err = roots.update(n.dir, f, func(secrets map[string][]byte) error {
+		err = roots.Update(n.dir, f, func(secrets map[string][]byte) error {
 			_, err := keys.Mark(secrets, f, oldest)
 			return err
 		})

@@ -29,6 +29,8 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // The campaign: go test ./node -run TestKilled -kills 240 -v -timeout 2h
@@ -167,10 +169,10 @@ func (c *child) erase(ctx context.Context) error {
 
 // root is the root key that the keystore is sealed under, as commands open it.
 func (c *child) root() (custody.Root, error) {
-	if err := node.SettleRoot(c.dir); err != nil {
+	if err := rotation.SettleRoot(c.dir); err != nil {
 		return custody.Root{}, err
 	}
-	return custody.Open(node.RootFile(c.dir), []byte(passphrase))
+	return custody.Open(keystore.RootFile(c.dir), []byte(passphrase))
 }
 
 // rotate does with the KEK, the pseudonym key and the root key whatever comes next, over
@@ -182,7 +184,7 @@ func (c *child) rotate(ctx context.Context) error {
 	}
 	c.say("begins")
 	for n := rand.IntN(3); ; n++ { // whichever first, or one of them would hardly be killed at
-		family := []keys.Family{keys.KEK, keys.Pseudonym, node.RootKey}[n%3]
+		family := []keys.Family{keys.KEK, keys.Pseudonym, rotation.RootKey}[n%3]
 		for range 3 {
 			if root, err = c.step(ctx, root, family); err != nil {
 				return err
@@ -193,32 +195,32 @@ func (c *child) rotate(ctx context.Context) error {
 
 // step takes the next step of a rotation. It returns the root key that there is then.
 func (c *child) step(ctx context.Context, root custody.Root, of keys.Family) (custody.Root, error) {
-	families, err := node.Keys(c.dir, node.Roots{Node: root}, time.Now())
+	families, err := rotation.Keys(c.dir, keystore.Roots{Node: root}, time.Now())
 	if err != nil {
 		return root, err
 	}
 	in := func(state string) bool {
-		return slices.ContainsFunc(families, func(f node.KeyFamily) bool {
-			return f.Name == of && slices.ContainsFunc(f.Generations, func(g node.Generation) bool { return g.State == state })
+		return slices.ContainsFunc(families, func(f rotation.KeyFamily) bool {
+			return f.Name == of && slices.ContainsFunc(f.Generations, func(g rotation.Generation) bool { return g.State == state })
 		})
 	}
 	open := func(file string) (custody.Root, error) { return custody.Open(file, []byte(passphrase)) }
-	switch isRoot := of == node.RootKey; {
+	switch isRoot := of == rotation.RootKey; {
 	case in("old") && isRoot:
-		_, err = node.RetireRoot(c.dir, root)
+		_, err = rotation.RetireRoot(c.dir, root)
 	case in("old"), in("retiring"):
-		_, err = node.RetireKey(ctx, c.config, node.Roots{Node: root}, of, nil)
+		_, err = rotation.RetireKey(ctx, c.config, keystore.Roots{Node: root}, of, nil)
 		c.say("retired")
 	case in("prepared") && isRoot:
-		if _, err = node.ActivateRoot(c.dir, root, open); err == nil {
-			root, err = open(node.RootFile(c.dir))
+		if _, err = rotation.ActivateRoot(c.dir, root, open); err == nil {
+			root, err = open(keystore.RootFile(c.dir))
 		}
 	case in("prepared"):
-		_, err = node.ActivateKey(c.dir, node.Roots{Node: root}, of, time.Now())
+		_, err = rotation.ActivateKey(c.dir, keystore.Roots{Node: root}, of, time.Now())
 	case isRoot:
-		_, err = node.PrepareRoot(c.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
+		_, err = rotation.PrepareRoot(c.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
 	default:
-		_, err = node.PrepareKey(c.dir, node.Roots{Node: root}, of)
+		_, err = rotation.PrepareKey(c.dir, keystore.Roots{Node: root}, of)
 	}
 	return root, err
 }
@@ -246,7 +248,7 @@ func (c *child) retire(ctx context.Context) error {
 	}()
 	go func() {
 		for i := rand.IntN(2); ; i++ {
-			if err := c.retireRunning(ctx, n, node.Roots{Node: root}, []keys.Family{keys.KEK, keys.Pseudonym}[i%2]); err != nil {
+			if err := c.retireRunning(ctx, n, keystore.Roots{Node: root}, []keys.Family{keys.KEK, keys.Pseudonym}[i%2]); err != nil {
 				faults <- err
 			}
 		}
@@ -256,11 +258,11 @@ func (c *child) retire(ctx context.Context) error {
 
 // retireRunning takes a key from where it is to its next generation, with those before
 // destroyed.
-func (c *child) retireRunning(ctx context.Context, n *node.Node, roots node.Roots, f keys.Family) error {
+func (c *child) retireRunning(ctx context.Context, n *node.Node, roots keystore.Roots, f keys.Family) error {
 	for _, step := range []func() (uint32, error){
-		func() (uint32, error) { return node.PrepareKey(c.dir, roots, f) },
-		func() (uint32, error) { return node.ActivateKey(c.dir, roots, f, time.Now()) },
-		func() (uint32, error) { return node.MarkKey(c.dir, roots, f) },
+		func() (uint32, error) { return rotation.PrepareKey(c.dir, roots, f) },
+		func() (uint32, error) { return rotation.ActivateKey(c.dir, roots, f, time.Now()) },
+		func() (uint32, error) { return rotation.MarkKey(c.dir, roots, f) },
 	} {
 		_, err := step()
 		for errors.Is(err, custody.ErrBusy) { // the node destroys what an earlier child began to retire
@@ -274,11 +276,11 @@ func (c *child) retireRunning(ctx context.Context, n *node.Node, roots node.Root
 		if _, err := n.TakeUpKeys(ctx); err != nil {
 			return err
 		}
-		families, err := node.Keys(c.dir, roots, time.Now())
+		families, err := rotation.Keys(c.dir, roots, time.Now())
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(families, func(k node.KeyFamily) bool { return k.Name == f && len(k.Generations) > 1 }) {
+		if !slices.ContainsFunc(families, func(k rotation.KeyFamily) bool { return k.Name == f && len(k.Generations) > 1 }) {
 			c.say("retired")
 			return nil
 		}

@@ -30,13 +30,14 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
-	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/internal/durable"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/stores"
 	"github.com/tamga-id/tamga/node/witness"
 )
 
@@ -56,7 +57,7 @@ type Node struct {
 	cfg          config.Config
 	dir          string // of the configuration file
 	calibrations responder.Calibrations
-	keys         keySet
+	keys         keystore.Set
 	law          *policy.Law
 	anchors      []trust.Anchor
 	chain        ownChain
@@ -73,7 +74,7 @@ type Node struct {
 	api          net.Listener
 	public       net.Listener // nil when the configuration names none
 
-	roots Roots // to read the keystores again when they changed
+	roots keystore.Roots // to read the keystores again when they changed
 
 	// What depends on keys that rotate; replaced whole by install.
 	responder atomic.Pointer[responder.Responder]
@@ -96,7 +97,7 @@ type Node struct {
 	keystore keystoreDigests // of the files that are in use
 	changed  bool            // it is another since rotating last looked
 
-	makeRequester func(keySet) *requester.Requester // immutable once listen returned
+	makeRequester func(keystore.Set) *requester.Requester // immutable once listen returned
 }
 
 // Open opens the node that Init made in the folder of the configuration file: keys,
@@ -106,17 +107,17 @@ func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.L
 	if err := Check(configFile); err != nil {
 		return nil, err
 	}
-	root, err := OpenRoot(filepath.Dir(configFile), passphrase, time.Now())
+	root, err := keystore.OpenRoot(filepath.Dir(configFile), passphrase, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	defer root.Wipe()
-	return OpenUnsealed(ctx, configFile, Roots{Node: root}, log, o)
+	return OpenUnsealed(ctx, configFile, keystore.Roots{Node: root}, log, o)
 }
 
 // OpenUnsealed does what Open does with root keys that are open already. The caller
 // may wipe them afterwards.
-func OpenUnsealed(ctx context.Context, configFile string, roots Roots, log *slog.Logger, o Overrides) (_ *Node, err error) {
+func OpenUnsealed(ctx context.Context, configFile string, roots keystore.Roots, log *slog.Logger, o Overrides) (_ *Node, err error) {
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return nil, err
@@ -138,21 +139,21 @@ func OpenUnsealed(ctx context.Context, configFile string, roots Roots, log *slog
 	}
 	// Those that the keystores are sealed under, if the ones before opened them: these may
 	// be retired any time.
-	if n.roots, err = roots.current(n.dir, false); err != nil {
+	if n.roots, err = roots.Current(n.dir, false); err != nil {
 		return nil, err
 	}
 	if n.keystore, err = readDigests(n.dir, n.roots); err != nil {
 		return nil, err
 	}
-	if n.keys, err = openKeys(n.dir, roots, cfg.EntityID, ledgers.Number(cfg)); err != nil {
+	if n.keys, err = keystore.Open(n.dir, roots, cfg.EntityID, ledgers.Number(cfg)); err != nil {
 		return nil, err
 	}
 	n.watchHolders(ctx, n.keys)
 	n.checks.wake, n.checks.state.State = make(chan struct{}, 1), CheckIdle
 	n.renewals.wake, n.retirements.wake = make(chan struct{}, 1), make(chan struct{}, 1)
-	n.renewals.state = Renewal{State: RenewalIdle, Generation: n.keys.faces.Current()}
-	if n.keys.unfinishedRenewal() {
-		n.renewals.resume(n.keys.faces.Current())
+	n.renewals.state = Renewal{State: RenewalIdle, Generation: n.keys.Faces.Current()}
+	if n.keys.UnfinishedRenewal() {
+		n.renewals.resume(n.keys.Faces.Current())
 	}
 	if err = n.openStores(ctx); err != nil {
 		return nil, err
@@ -204,67 +205,8 @@ func (n *Node) loadPublic() (err error) {
 }
 
 func (n *Node) openStores(ctx context.Context) (err error) {
-	n.gallery, n.ledger, err = openStores(ctx, n.cfg, n.keys, n.now)
+	n.gallery, n.ledger, err = stores.Open(ctx, n.cfg, n.keys, n.now)
 	return err
-}
-
-// errStoreMissing refuses to begin anew what Init made once: a deleted ledger would
-// start over at entry 0, a deleted gallery would know nobody, and both would look sound.
-var errStoreMissing = errors.New("gallery or ledger is missing from the data folder; put it back from where it went, or make a new node")
-
-func openStores(ctx context.Context, cfg config.Config, k keySet, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
-	for _, dir := range []string{galleryDir(cfg), ledgers.Dir(cfg)} {
-		if _, err := os.Stat(dir); err != nil {
-			return nil, nil, fmt.Errorf("opening node: %w: %w", gallery.ErrDamaged, errStoreMissing)
-		}
-	}
-	return makeStores(ctx, cfg, k, now)
-}
-
-func galleryDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "gallery") }
-
-// galleryConfig is the configuration of the gallery in the folder, with Badger.
-func galleryConfig(cfg config.Config, k keySet) gallery.Config {
-	return gallery.Config{Dir: galleryDir(cfg), Node: cfg.EntityID, Root: k.gallery, Ring: k.ring, Pseudonyms: k.pseudonyms,
-		Protection: k.faces, Outside: cfg.Recovery.CheckpointFile}
-}
-
-// openGallery opens the gallery in the store that is configured.
-func openGallery(ctx context.Context, cfg config.Config, k keySet) (*gallery.Gallery, error) {
-	if err := needPseudonyms(cfg, k); err != nil {
-		return nil, fmt.Errorf("opening gallery: %w", err)
-	}
-	c := galleryConfig(cfg, k)
-	c.Store = func(string) (store.Store, error) { return openStore(ctx, cfg) }
-	return gallery.Open(c)
-}
-
-// makeStores opens the stores, and makes them where there are none.
-func makeStores(ctx context.Context, cfg config.Config, k keySet, now func() time.Time) (*gallery.Gallery, *ledger.Log, error) {
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("opening node: %w", err)
-	}
-	// The ledger first: where everything was put back, it says so, and the way out.
-	l, err := ledger.Open(ctx, ledger.Config{Dir: ledgers.Dir(cfg), Outside: cfg.Recovery.CheckpointFile, Signer: k.ledger, Now: now})
-	if err != nil {
-		return nil, nil, err
-	}
-	g, err := openGallery(ctx, cfg, k)
-	if err != nil {
-		return nil, nil, errors.Join(err, l.Close())
-	}
-	return g, l, nil
-}
-
-func closeStores(g *gallery.Gallery, l *ledger.Log) error {
-	var errs []error
-	if l != nil {
-		errs = append(errs, l.Close())
-	}
-	if g != nil {
-		errs = append(errs, g.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // AddressFile holds the host:port of a running node's API.
@@ -309,9 +251,9 @@ func (n *Node) listen(o Overrides) (err error) {
 		return err
 	}
 	cfg := responder.Config{
-		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.signing,
-		Sealing: n.keys.sealing, Members: n.directory, Law: n.law, Gallery: n.gallery,
-		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.faces, Now: n.now, Logger: n.log,
+		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.Signing,
+		Sealing: n.keys.Sealing, Members: n.directory, Law: n.law, Gallery: n.gallery,
+		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
 		Presented: n.directory.Presented,
 	}
 	if o.Responder != nil {
@@ -319,7 +261,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	}
 	n.responder.Store(responder.New(cfg))
 	n.host, err = transport.New(transport.Config{
-		Seed: n.keys.libp2p, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: protocol.Overloaded,
+		Seed: n.keys.LibP2P, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: protocol.Overloaded,
 		MaxHandlers: n.cfg.Limits.Handlers, MaxRate: n.cfg.Limits.Rate, MaxBytes: n.cfg.Limits.Bytes, MaxMemory: n.cfg.Limits.Memory,
 		Admit: n.directory.Admits, Share: n.directory.Share,
 		Hybrid: func(p transport.PeerID) bool {
@@ -334,9 +276,9 @@ func (n *Node) listen(o Overrides) (err error) {
 	if o.Exchanger != nil {
 		out = o.Exchanger(out)
 	}
-	n.makeRequester = func(k keySet) *requester.Requester {
+	n.makeRequester = func(k keystore.Set) *requester.Requester {
 		return requester.New(requester.Config{
-			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.signing,
+			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.Signing,
 			Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain, Witness: n.witness,
 		})
 	}
@@ -354,7 +296,7 @@ func (n *Node) listen(o Overrides) (err error) {
 
 // publish makes the node's Entity Configuration with the addresses the host has now
 // and the keys k, and writes it to its file.
-func (n *Node) publish(k keySet) error {
+func (n *Node) publish(k keystore.Set) error {
 	addresses := n.cfg.Listen.Advertise
 	if len(addresses) == 0 {
 		addresses = n.host.Addresses()
@@ -506,8 +448,8 @@ func (n *Node) Close() error {
 	if n.publisher.Load() != nil {
 		_ = os.Remove(AddressFile(n.cfg))
 	}
-	errs = append(errs, closeStores(n.gallery, n.ledger))
-	n.keys.wipe()
+	errs = append(errs, stores.Close(n.gallery, n.ledger))
+	n.keys.Wipe()
 	n.roots.Wipe()
 	return errors.Join(errs...)
 }
@@ -527,7 +469,7 @@ func (n *Node) Jurisdiction() string { return n.cfg.Jurisdiction }
 // Officer is the pseudonym of an officer: the same for the same account, and
 // nothing that another node could resolve.
 func (n *Node) Officer(account string) string {
-	mac := hmac.New(sha256.New, n.keys.officers)
+	mac := hmac.New(sha256.New, n.keys.Officers)
 	mac.Write([]byte("tamga/v1/officer\x00" + account))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
 }

@@ -18,7 +18,9 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gap"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 // EnrolTokenFile holds the token of the operator, who may enrol; an officer's system
@@ -62,7 +64,7 @@ func (n *Node) CopyGallery(ctx context.Context, to config.Store, progress func(r
 type Registrar struct {
 	cfg     config.Config
 	dir     string
-	keys    keySet
+	keys    keystore.Set
 	gallery *gallery.Gallery
 	ledger  *ledger.Log
 	entity  string
@@ -71,17 +73,17 @@ type Registrar struct {
 
 // OpenRegistrar opens gallery and ledger of the node that configFile describes.
 func OpenRegistrar(ctx context.Context, configFile string, passphrase []byte) (*Registrar, error) {
-	root, err := OpenRoot(filepath.Dir(configFile), passphrase, time.Now())
+	root, err := keystore.OpenRoot(filepath.Dir(configFile), passphrase, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	defer root.Wipe()
-	return OpenRegistrarUnsealed(ctx, configFile, Roots{Node: root})
+	return OpenRegistrarUnsealed(ctx, configFile, keystore.Roots{Node: root})
 }
 
 // OpenRegistrarUnsealed does what OpenRegistrar does with root keys that are open
 // already. The caller may wipe them afterwards.
-func OpenRegistrarUnsealed(ctx context.Context, configFile string, roots Roots) (*Registrar, error) {
+func OpenRegistrarUnsealed(ctx context.Context, configFile string, roots keystore.Roots) (*Registrar, error) {
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return nil, err
@@ -90,11 +92,11 @@ func OpenRegistrarUnsealed(ctx context.Context, configFile string, roots Roots) 
 		return nil, err
 	}
 	r := &Registrar{cfg: cfg, dir: filepath.Dir(configFile), entity: cfg.EntityID, now: time.Now}
-	if r.keys, err = openKeys(r.dir, roots, cfg.EntityID, ledgers.Number(cfg)); err != nil {
+	if r.keys, err = keystore.Open(r.dir, roots, cfg.EntityID, ledgers.Number(cfg)); err != nil {
 		return nil, err
 	}
-	if r.gallery, r.ledger, err = openStores(ctx, cfg, r.keys, r.now); err != nil {
-		r.keys.wipe()
+	if r.gallery, r.ledger, err = stores.Open(ctx, cfg, r.keys, r.now); err != nil {
+		r.keys.Wipe()
 		return nil, err
 	}
 	return r, nil
@@ -136,8 +138,8 @@ func (r *Registrar) EraseDamaged(ctx context.Context, handle string) error {
 
 // Close releases both and wipes the keys that can be.
 func (r *Registrar) Close() error {
-	defer r.keys.wipe()
-	return closeStores(r.gallery, r.ledger)
+	defer r.keys.Wipe()
+	return stores.Close(r.gallery, r.ledger)
 }
 
 func enrolWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, entity string, now func() time.Time, log *slog.Logger, batch []gallery.Enrolment) ([]gallery.Result, error) {
@@ -215,7 +217,7 @@ func copyWitnessed(ctx context.Context, g *gallery.Gallery, l *ledger.Log, cfg c
 		return done, err
 	}
 	cfg.Store = to
-	target, err := openStore(ctx, cfg)
+	target, err := stores.OpenStore(ctx, cfg)
 	if err != nil {
 		return done, err
 	}
@@ -249,12 +251,12 @@ func operatorLeaf(entity, operation, what string, at time.Time) ([]byte, error) 
 // CheckToken reports, in constant time, whether token is the API token, with which an
 // officer's system asks.
 func (n *Node) CheckToken(token string) bool {
-	return subtle.ConstantTimeCompare([]byte(token), []byte(n.keys.token)) == 1
+	return subtle.ConstantTimeCompare([]byte(token), []byte(n.keys.Token)) == 1
 }
 
 // CheckEnrolToken reports, in constant time, whether token is the operator's.
 func (n *Node) CheckEnrolToken(token string) bool {
-	return subtle.ConstantTimeCompare([]byte(token), []byte(n.keys.enrolToken)) == 1
+	return subtle.ConstantTimeCompare([]byte(token), []byte(n.keys.EnrolToken)) == 1
 }
 
 // Prove answers a client's challenge with what only the holder of each token can
@@ -266,5 +268,5 @@ func (n *Node) Prove(challenge []byte) (api, enrol []byte) {
 		mac.Write(challenge)
 		return mac.Sum(nil)
 	}
-	return proof(n.keys.token), proof(n.keys.enrolToken)
+	return proof(n.keys.Token), proof(n.keys.EnrolToken)
 }

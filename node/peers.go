@@ -60,7 +60,7 @@ func (n *Node) probing() peering.Probing {
 // exchangeAt exchanges one frame over a connection of its own to one address: the node's
 // host would use the connection that is open already, whichever address that was made to.
 func (n *Node) exchangeAt(ctx context.Context, to transport.PeerID, addr, protocol string, frame []byte) (_ []byte, err error) {
-	host, err := transport.New(transport.Config{Seed: n.keys.libp2p, Logger: slog.New(slog.DiscardHandler),
+	host, err := transport.New(transport.Config{Seed: n.keys.LibP2P, Logger: slog.New(slog.DiscardHandler),
 		Admit: func(p transport.PeerID) bool { return p == to }}, map[string]transport.Handler{})
 	if err != nil {
 		return nil, err

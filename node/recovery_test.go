@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gap"
+	"github.com/tamga-id/tamga/node/keystore"
 )
 
 const passphrase = "correct horse battery staple"
@@ -50,7 +51,7 @@ func openRestored(t *testing.T, dir string) (int64, error) {
 	t.Helper()
 	root := openRoot(t, dir)
 	defer root.Wipe()
-	return node.OpenRestored(context.Background(), dir, node.Roots{Node: root})
+	return node.OpenRestored(context.Background(), dir, keystore.Roots{Node: root})
 }
 
 // TestRestoreErasesAgain: who was erased after the backup is not served out of it.

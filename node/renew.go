@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,7 +16,9 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 // A renewal has three steps, each durable: the keystore gets a new generation of the
@@ -140,7 +141,7 @@ func (n *Node) renewing(ctx context.Context) error {
 }
 
 func (n *Node) renew(ctx context.Context) {
-	generation := n.keys.faces.Current()
+	generation := n.keys.Faces.Current()
 	roots, err := n.currentRoots()
 	var gone []uint32
 	if err == nil {
@@ -165,13 +166,8 @@ func (n *Node) renew(ctx context.Context) {
 	}
 }
 
-// unfinishedRenewal reports that generations are there which a renewal was to destroy.
-func (k keySet) unfinishedRenewal() bool {
-	return slices.Min(k.faces.Generations()) < k.faces.Current()
-}
-
 // RenewTemplates renews the stored templates of a node that is not running, to the end.
-func RenewTemplates(ctx context.Context, configFile string, roots Roots, progress func(Renewal)) (_ Renewal, err error) {
+func RenewTemplates(ctx context.Context, configFile string, roots keystore.Roots, progress func(Renewal)) (_ Renewal, err error) {
 	dir := filepath.Dir(configFile)
 	cfg, err := config.Load(configFile)
 	if err != nil {
@@ -180,26 +176,26 @@ func RenewTemplates(ctx context.Context, configFile string, roots Roots, progres
 	if err := gap.Refuse(cfg); err != nil {
 		return Renewal{}, err
 	}
-	k, err := openKeys(dir, roots, cfg.EntityID, ledgers.Number(cfg))
+	k, err := keystore.Open(dir, roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return Renewal{}, err
 	}
-	defer k.wipe()
-	g, l, err := openStores(ctx, cfg, k, time.Now)
+	defer k.Wipe()
+	g, l, err := stores.Open(ctx, cfg, k, time.Now)
 	if err != nil {
 		return Renewal{}, err
 	}
-	defer func() { err = errors.Join(err, closeStores(g, l)) }()
+	defer func() { err = errors.Join(err, stores.Close(g, l)) }()
 	r := Renewal{State: RenewalRunning, Subjects: uint64(g.Subjects())}
 	if r.Generation, r.Resumed, err = beginRenewal(ctx, dir, roots, l, cfg.EntityID, time.Now); err != nil {
 		return Renewal{}, fmt.Errorf("renewing templates: %w", err)
 	}
-	fresh, err := openKeys(dir, roots, cfg.EntityID, ledgers.Number(cfg))
+	fresh, err := keystore.Open(dir, roots, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return Renewal{}, err
 	}
-	defer fresh.wipe()
-	k.faces.Replace(fresh.faces) // the gallery holds these
+	defer fresh.Wipe()
+	k.Faces.Replace(fresh.Faces) // the gallery holds these
 	r.Destroyed, err = finishRenewal(ctx, dir, roots, g, r.Generation, func(done gallery.Renewed) {
 		r.Looked, r.Renewed = done.Looked, done.Subjects
 		if progress != nil {
@@ -217,8 +213,8 @@ var errBegun = errors.New("a renewal was begun already")
 
 // beginRenewal makes a new generation of the template key the current one, after an
 // entry in the ledger, unless one before it is still there: then that renewal goes on.
-func beginRenewal(ctx context.Context, dir string, roots Roots, l *ledger.Log, entity string, now func() time.Time) (generation uint32, resumed bool, err error) {
-	err = roots.update(dir, keys.Template, func(secrets map[string][]byte) error {
+func beginRenewal(ctx context.Context, dir string, roots keystore.Roots, l *ledger.Log, entity string, now func() time.Time) (generation uint32, resumed bool, err error) {
+	err = roots.Update(dir, keys.Template, func(secrets map[string][]byte) error {
 		g, err := keys.Of(secrets, keys.Template)
 		if err != nil {
 			return err
@@ -250,7 +246,7 @@ var ErrReplicas = errors.New("other nodes of the store still use the key before:
 
 // finishRenewal moves every template to the generation, which is the gallery's current
 // one, and then destroys those before it.
-func finishRenewal(ctx context.Context, dir string, roots Roots, g *gallery.Gallery, generation uint32, progress func(gallery.Renewed)) (gone []uint32, err error) {
+func finishRenewal(ctx context.Context, dir string, roots keystore.Roots, g *gallery.Gallery, generation uint32, progress func(gallery.Renewed)) (gone []uint32, err error) {
 	if _, err := g.RenewAll(ctx, progress); err != nil {
 		return nil, err
 	}
@@ -261,7 +257,7 @@ func finishRenewal(ctx context.Context, dir string, roots Roots, g *gallery.Gall
 	if len(behind) > 0 {
 		return nil, fmt.Errorf("%w: %s", ErrReplicas, strings.Join(behind, ", "))
 	}
-	err = roots.update(dir, keys.Template, func(secrets map[string][]byte) (err error) {
+	err = roots.Update(dir, keys.Template, func(secrets map[string][]byte) (err error) {
 		gone, err = keys.Retire(secrets, keys.Template, generation)
 		return err
 	})

@@ -30,6 +30,8 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 const (
@@ -87,7 +89,7 @@ func registrar(t *testing.T, dir string) *node.Registrar {
 
 func openRoot(t *testing.T, dir string) custody.Root {
 	t.Helper()
-	root, err := node.OpenRoot(dir, []byte(passphrase), time.Now())
+	root, err := keystore.OpenRoot(dir, []byte(passphrase), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +101,7 @@ func templateKeys(t *testing.T, dir string) (numbers []uint32) {
 	t.Helper()
 	root := openRoot(t, dir)
 	defer root.Wipe()
-	families, err := node.Keys(dir, node.Roots{Node: root}, time.Now())
+	families, err := rotation.Keys(dir, keystore.Roots{Node: root}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +157,7 @@ func TestRenewStopped(t *testing.T) {
 	defer root.Wipe()
 	for generation := uint32(2); generation < 4; generation++ {
 		steps := 0
-		r, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), node.Roots{Node: root}, func(node.Renewal) { steps++ })
+		r, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, func(node.Renewal) { steps++ })
 		if err != nil || r.State != node.RenewalDone || r.Generation != generation || r.Renewed != people || r.Resumed ||
 			!slices.Equal(r.Destroyed, []uint32{generation - 1}) || steps < 2 {
 			t.Fatalf("%+v in %d steps, %v", r, steps, err)
@@ -176,7 +178,7 @@ func TestRenewCutOff(t *testing.T) {
 	defer root.Wipe()
 	config := filepath.Join(dir, node.ConfigFile)
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := node.RenewTemplates(ctx, config, node.Roots{Node: root}, func(node.Renewal) { cancel() }); !errors.Is(err, context.Canceled) {
+	if _, err := node.RenewTemplates(ctx, config, keystore.Roots{Node: root}, func(node.Renewal) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Fatalf("stopped: %v", err)
 	}
 	if got := templateKeys(t, dir); !slices.Equal(got, []uint32{1, 2}) {
@@ -185,7 +187,7 @@ func TestRenewCutOff(t *testing.T) {
 	expectFaces(t, dir, people)
 
 	logged, out := io.Pipe()
-	n, err := node.OpenUnsealed(t.Context(), config, node.Roots{Node: root}, slog.New(slog.NewTextHandler(out, nil)), node.Overrides{})
+	n, err := node.OpenUnsealed(t.Context(), config, keystore.Roots{Node: root}, slog.New(slog.NewTextHandler(out, nil)), node.Overrides{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +218,7 @@ func TestRenewBegunOnce(t *testing.T) {
 	defer root.Wipe()
 	r := registrar(t, dir)
 	for range 2 {
-		if err := r.BeginRenewal(t.Context(), node.Roots{Node: root}); err != nil {
+		if err := r.BeginRenewal(t.Context(), keystore.Roots{Node: root}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -226,7 +228,7 @@ func TestRenewBegunOnce(t *testing.T) {
 	if got := templateKeys(t, dir); !slices.Equal(got, []uint32{1, 2}) {
 		t.Errorf("generations %d", got)
 	}
-	done, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), node.Roots{Node: root}, nil)
+	done, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, nil)
 	if err != nil || !done.Resumed || done.Generation != 2 || done.Renewed != 3 {
 		t.Errorf("%+v, %v", done, err)
 	}
@@ -239,7 +241,7 @@ func TestChildRenews(t *testing.T) {
 	}
 	root := openRoot(t, dir)
 	defer root.Wipe()
-	_, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), node.Roots{Node: root}, func(r node.Renewal) { fmt.Println("step", r.Looked) })
+	_, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, func(r node.Renewal) { fmt.Println("step", r.Looked) })
 	if err != nil {
 		panic(err)
 	}
@@ -331,7 +333,7 @@ func TestRenewRestored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), node.Roots{Node: root}, nil); err != nil {
+		if _, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, nil); err != nil {
 			t.Fatal(err)
 		}
 		c, err := backup.Check(t.Context(), file, identities[:1], "", nil)

@@ -17,7 +17,9 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/internal/durable"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/recovery"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 // Restore makes dir, which must not exist, the folder of the node of a backup and its key
@@ -43,13 +45,13 @@ func Restore(ctx context.Context, c *backup.Checked, keys *backup.Escrow, dir, e
 	claim := recovery.Claim{EntityID: c.Manifest.EntityID, Why: "restored", Kept: recovery.Head{Origin: l.Origin, Size: l.Size, Root: l.Root}}
 	b, err := claim.Marshal()
 	if err == nil {
-		err = writeNew(filepath.Join(partial, backup.DataDir, filepath.Base(gap.File(config.Config{}))), b, 0o600)
+		err = durable.WriteNew(filepath.Join(partial, backup.DataDir, filepath.Base(gap.File(config.Config{}))), b, 0o600)
 	}
 	if err == nil {
 		err = c.Audit(ctx, partial)
 	}
 	if err == nil && erasures != "" {
-		err = laterErasures(erasures, erasure.File(galleryDir(config.Config{DataDir: filepath.Join(partial, backup.DataDir)})))
+		err = laterErasures(erasures, erasure.File(stores.GalleryDir(config.Config{DataDir: filepath.Join(partial, backup.DataDir)})))
 	}
 	if err == nil {
 		err = durable.Folders(filepath.Join(partial, backup.DataDir))
@@ -122,22 +124,22 @@ func FinishRecovery(ctx context.Context, configFile string, root custody.Root, a
 	wipe := func() {}
 	defer func() { wipe() }()
 	return r.Finish(ctx, acceptances, func(number int) (ledger.Signer, error) {
-		k, err := openKeys(filepath.Dir(configFile), Roots{Node: root}, cfg.EntityID, number)
+		k, err := keystore.Open(filepath.Dir(configFile), keystore.Roots{Node: root}, cfg.EntityID, number)
 		if err != nil {
-			return k.ledger, err
+			return k.Ledger, err
 		}
-		wipe = k.wipe
-		return k.ledger, checkErasures(cfg, k)
+		wipe = k.Wipe
+		return k.Ledger, checkErasures(cfg, k)
 	}, now)
 }
 
 // checkErasures refuses the list of another gallery, or an edited one, while nothing was begun.
-func checkErasures(cfg config.Config, k keySet) error {
-	key, err := erasure.Key(k.gallery)
+func checkErasures(cfg config.Config, k keystore.Set) error {
+	key, err := erasure.Key(k.Gallery)
 	if err != nil {
 		return err
 	}
-	err = erasure.Check(erasure.File(galleryDir(cfg)), key, 0, erasure.Tag{})
+	err = erasure.Check(erasure.File(stores.GalleryDir(cfg)), key, 0, erasure.Tag{})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -28,6 +28,8 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // living is a node that is open, with its root key.
@@ -35,7 +37,7 @@ type living struct {
 	*node.Node
 	t     *testing.T
 	dir   string
-	roots node.Roots
+	roots keystore.Roots
 	log   bytes.Buffer
 }
 
@@ -99,16 +101,16 @@ func (l *living) find(names ...string) {
 
 func (l *living) activate(f keys.Family) {
 	l.t.Helper()
-	_, err := node.PrepareKey(l.dir, l.roots, f)
+	_, err := rotation.PrepareKey(l.dir, l.roots, f)
 	l.must(err)
-	_, err = node.ActivateKey(l.dir, l.roots, f, time.Now())
+	_, err = rotation.ActivateKey(l.dir, l.roots, f, time.Now())
 	l.must(err)
 }
 
 // states are those of a key's generations.
 func (l *living) states(f keys.Family) string {
 	l.t.Helper()
-	families, err := node.Keys(l.dir, l.roots, time.Now())
+	families, err := rotation.Keys(l.dir, l.roots, time.Now())
 	l.must(err)
 	var out []string
 	for _, k := range families {
@@ -139,10 +141,10 @@ func TestRetireRunning(t *testing.T) {
 		l.must(l.Turn(ctx))
 		l.expect(f, "1old 2active")
 		l.enrol("B1" + string(f[:1]))
-		_, err := node.MarkKey(l.dir, l.roots, f)
+		_, err := rotation.MarkKey(l.dir, l.roots, f)
 		l.must(err)
 		l.expect(f, "1retiring 2active")
-		if r, err := l.TakeUpKeys(ctx); err != nil || r[f].State != node.RetirementRunning || r[f].Keep != 2 || r[f].Total != uint64(l.Gallery().Subjects()) {
+		if r, err := l.TakeUpKeys(ctx); err != nil || r[f].State != rotation.RetirementRunning || r[f].Keep != 2 || r[f].Total != uint64(l.Gallery().Subjects()) {
 			t.Fatalf("%+v, %v", r, err)
 		}
 
@@ -156,7 +158,7 @@ func TestRetireRunning(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.must(l.Turn(ctx))
-		if r := l.Retirements()[f]; r.State != node.RetirementWaiting || len(r.Waiting) != 1 || !strings.Contains(r.Waiting[0], "backup") {
+		if r := l.Retirements()[f]; r.State != rotation.RetirementWaiting || len(r.Waiting) != 1 || !strings.Contains(r.Waiting[0], "backup") {
 			t.Errorf("during a backup: %+v", r)
 		}
 		l.expect(f, "1retiring 2active")
@@ -169,7 +171,7 @@ func TestRetireRunning(t *testing.T) {
 			l.must(l.Turn(ctx))
 			return nil
 		}))
-		if r := l.Retirements()[f]; r.State != node.RetirementWaiting || len(r.Waiting) != 1 || !strings.Contains(r.Waiting[0], "command") {
+		if r := l.Retirements()[f]; r.State != rotation.RetirementWaiting || len(r.Waiting) != 1 || !strings.Contains(r.Waiting[0], "command") {
 			t.Errorf("while another changes the keystore: %+v", r)
 		}
 		l.must(l.Turn(ctx))
@@ -180,12 +182,12 @@ func TestRetireRunning(t *testing.T) {
 		}
 		l.find("A1", "A2", "B1"+string(f[:1]))
 	}
-	if _, err := node.MarkKey(l.dir, l.roots, keys.KEK); !errors.Is(err, keys.ErrNothingOld) {
+	if _, err := rotation.MarkKey(l.dir, l.roots, keys.KEK); !errors.Is(err, keys.ErrNothingOld) {
 		t.Errorf("with nothing old: %v", err)
 	}
 	// What began with a node that was killed goes on with the next one.
 	l.activate(keys.KEK)
-	_, err := node.MarkKey(l.dir, l.roots, keys.KEK)
+	_, err := rotation.MarkKey(l.dir, l.roots, keys.KEK)
 	l.must(err)
 	l.must(l.Close())
 	l = reopen(t, l.dir)
@@ -213,22 +215,22 @@ func TestRetireRefused(t *testing.T) {
 	l := live(t, config.Store{})
 	l.activate(keys.KEK)
 	file := filepath.Join(l.dir, node.ConfigFile)
-	release, err := node.LockRotation(file)
+	release, err := rotation.Lock(file)
 	l.must(err)
-	if _, err := node.LockRotation(file); !errors.Is(err, custody.ErrBusy) {
+	if _, err := rotation.Lock(file); !errors.Is(err, custody.ErrBusy) {
 		t.Errorf("a second command: %v", err)
 	}
 	release()
-	if release, err = node.LockRotation(file); err != nil {
+	if release, err = rotation.Lock(file); err != nil {
 		t.Errorf("after it: %v", err)
 	}
 	release()
-	if gone, err := node.RetireKey(t.Context(), file, l.roots, keys.KEK, nil); !errors.Is(err, gallery.ErrLocked) {
+	if gone, err := rotation.RetireKey(t.Context(), file, l.roots, keys.KEK, nil); !errors.Is(err, gallery.ErrLocked) {
 		t.Errorf("beside a node: %v, %v", gone, err)
 	}
 	l.expect(keys.KEK, "1retiring 2active") // the node does it
 	l.must(l.Close())
-	if gone, err := node.RetireKey(t.Context(), file, l.roots, keys.KEK, nil); err != nil || !slices.Equal(gone, []uint32{1}) {
+	if gone, err := rotation.RetireKey(t.Context(), file, l.roots, keys.KEK, nil); err != nil || !slices.Equal(gone, []uint32{1}) {
 		t.Errorf("%v, %v", gone, err)
 	}
 }
@@ -238,14 +240,14 @@ func TestRootRunning(t *testing.T) {
 	l := live(t, config.Store{})
 	open := func(file string) (custody.Root, error) { return custody.Open(file, []byte(passphrase)) }
 	for n := range uint32(3) {
-		_, err := node.PrepareRoot(l.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
+		_, err := rotation.PrepareRoot(l.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
 		l.must(err)
-		_, err = node.ActivateRoot(l.dir, l.roots.Node, open)
+		_, err = rotation.ActivateRoot(l.dir, l.roots.Node, open)
 		l.must(err)
 		l.roots.Node = openRoot(t, l.dir)
 		_, err = l.TakeUpKeys(t.Context())
 		l.must(err)
-		if was, err := node.RetireRoot(l.dir, l.roots.Node); err != nil || was != n+1 {
+		if was, err := rotation.RetireRoot(l.dir, l.roots.Node); err != nil || was != n+1 {
 			t.Errorf("retired %d, %v", was, err)
 		}
 		l.activate(keys.Signing)
@@ -255,22 +257,22 @@ func TestRootRunning(t *testing.T) {
 
 	// Killed between the two files, and started before anybody has put the next root file
 	// in its place.
-	_, err := node.PrepareRoot(l.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
+	_, err := rotation.PrepareRoot(l.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
 	l.must(err)
-	before, err := os.ReadFile(node.RootFile(l.dir))
+	before, err := os.ReadFile(keystore.RootFile(l.dir))
 	l.must(err)
-	next, err := os.ReadFile(node.NextRootFile(l.dir))
+	next, err := os.ReadFile(keystore.NextRootFile(l.dir))
 	l.must(err)
-	_, err = node.ActivateRoot(l.dir, l.roots.Node, open)
+	_, err = rotation.ActivateRoot(l.dir, l.roots.Node, open)
 	l.must(err)
-	l.must(errors.Join(os.WriteFile(node.RootFile(l.dir), before, 0o600), os.WriteFile(node.NextRootFile(l.dir), next, 0o600)))
+	l.must(errors.Join(os.WriteFile(keystore.RootFile(l.dir), before, 0o600), os.WriteFile(keystore.NextRootFile(l.dir), next, 0o600)))
 	l.must(l.Close())
 	l = reopen(t, l.dir)
-	l.must(node.SettleRoot(l.dir))
+	l.must(rotation.SettleRoot(l.dir))
 	l.roots.Node = openRoot(t, l.dir)
 	_, err = l.TakeUpKeys(t.Context())
 	l.must(err)
-	_, err = node.RetireRoot(l.dir, l.roots.Node)
+	_, err = rotation.RetireRoot(l.dir, l.roots.Node)
 	l.must(err)
 	l.activate(keys.Signing)
 	_, err = l.TakeUpKeys(t.Context())
@@ -340,7 +342,7 @@ func TestRotateUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	for _, f := range []keys.Family{keys.KEK, keys.Pseudonym, keys.Signing, keys.Sealing, node.RootKey, keys.Template, keys.KEK} {
+	for _, f := range []keys.Family{keys.KEK, keys.Pseudonym, keys.Signing, keys.Sealing, rotation.RootKey, keys.Template, keys.KEK} {
 		l.replace(ctx, f)
 	}
 	stop()
@@ -363,34 +365,34 @@ func (l *living) replace(ctx context.Context, f keys.Family) {
 		l.must(err)
 	}
 	switch f {
-	case node.RootKey:
+	case rotation.RootKey:
 		take(func() error {
-			_, err := node.PrepareRoot(l.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
+			_, err := rotation.PrepareRoot(l.dir, custody.KindPassphrase, custody.Passphrase([]byte(passphrase), custody.TestParams()), false)
 			return err
 		})
 		take(func() error {
-			_, err := node.ActivateRoot(l.dir, l.roots.Node, func(file string) (custody.Root, error) { return custody.Open(file, []byte(passphrase)) })
+			_, err := rotation.ActivateRoot(l.dir, l.roots.Node, func(file string) (custody.Root, error) { return custody.Open(file, []byte(passphrase)) })
 			return err
 		})
 		l.roots.Node = openRoot(l.t, l.dir)
-		take(func() error { _, err := node.RetireRoot(l.dir, l.roots.Node); return err })
+		take(func() error { _, err := rotation.RetireRoot(l.dir, l.roots.Node); return err })
 		return
 	case keys.Template:
 		take(func() error { _, err := l.RenewTemplates(ctx); return err })
 	default:
-		take(func() error { _, err := node.PrepareKey(l.dir, l.roots, f); return err })
-		take(func() error { _, err := node.ActivateKey(l.dir, l.roots, f, time.Now()); return err })
+		take(func() error { _, err := rotation.PrepareKey(l.dir, l.roots, f); return err })
+		take(func() error { _, err := rotation.ActivateKey(l.dir, l.roots, f, time.Now()); return err })
 		take(func() error {
-			if node.IsUsed(f) {
-				_, err := node.MarkKey(l.dir, l.roots, f)
+			if rotation.IsUsed(f) {
+				_, err := rotation.MarkKey(l.dir, l.roots, f)
 				return err
 			}
-			_, err := node.RetireKey(ctx, file, l.roots, f, nil)
+			_, err := rotation.RetireKey(ctx, file, l.roots, f, nil)
 			return err
 		})
 	}
 	for strings.Contains(l.states(f), " ") {
-		if r := l.Retirements()[f]; r.State == node.RetirementFailed {
+		if r := l.Retirements()[f]; r.State == rotation.RetirementFailed {
 			l.t.Fatalf("%s: %v", f, r.Err)
 		}
 		time.Sleep(5 * time.Millisecond) // the node is at it
@@ -421,18 +423,18 @@ func TestRetireReplicas(t *testing.T) {
 	a.enrol("A1")
 	b.enrol("B1")
 	for _, f := range []keys.Family{keys.KEK, keys.Pseudonym} {
-		_, err := node.PrepareKey(a.dir, a.roots, f)
+		_, err := rotation.PrepareKey(a.dir, a.roots, f)
 		a.must(err)
 		give()
 		b.must(b.Turn(ctx))
-		_, err = node.ActivateKey(a.dir, a.roots, f, time.Now())
+		_, err = rotation.ActivateKey(a.dir, a.roots, f, time.Now())
 		a.must(err)
-		_, err = node.MarkKey(a.dir, a.roots, f)
+		_, err = rotation.MarkKey(a.dir, a.roots, f)
 		a.must(err)
 		// It moves everything, and then waits for the other one.
 		a.must(a.Turn(ctx))
 		a.enrol("A2" + string(f[:1]))
-		if r := a.Retirements()[f]; r.State != node.RetirementWaiting || len(r.Waiting) != 1 {
+		if r := a.Retirements()[f]; r.State != rotation.RetirementWaiting || len(r.Waiting) != 1 {
 			t.Errorf("%s: %+v", f, r)
 		}
 		a.expect(f, "1retiring 2active")
@@ -456,7 +458,7 @@ func TestRetireReplicas(t *testing.T) {
 	// Who was away and comes back with a keystore of before does not start.
 	b.must(b.Close())
 	a.activate(keys.KEK)
-	_, err := node.MarkKey(a.dir, a.roots, keys.KEK)
+	_, err := rotation.MarkKey(a.dir, a.roots, keys.KEK)
 	a.must(err)
 	a.must(a.Turn(ctx))
 	a.expect(keys.KEK, "3active")

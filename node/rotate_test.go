@@ -13,6 +13,8 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // TestRetireDuringActivation: a KEK that becomes current while an old one is retired does not take with it the one
@@ -38,19 +40,19 @@ func TestRetireDuringActivation(t *testing.T) {
 		Templates: []gallery.Template{{Modality: "finger", Format: "test", Position: 1, Data: []byte("template")}}}})
 	must(err)
 	must(r.Close())
-	root, err := custody.Open(node.RootFile(dir), []byte(passphrase))
+	root, err := custody.Open(keystore.RootFile(dir), []byte(passphrase))
 	must(err)
 	defer root.Wipe()
 	step := func() {
 		t.Helper()
-		_, err := node.PrepareKey(dir, node.Roots{Node: root}, keys.KEK)
+		_, err := rotation.PrepareKey(dir, keystore.Roots{Node: root}, keys.KEK)
 		must(err)
-		_, err = node.ActivateKey(dir, node.Roots{Node: root}, keys.KEK, time.Now())
+		_, err = rotation.ActivateKey(dir, keystore.Roots{Node: root}, keys.KEK, time.Now())
 		must(err)
 	}
 	step()
 	during := 0
-	gone, err := node.RetireKey(t.Context(), config, node.Roots{Node: root}, keys.KEK, func(node.Retirement) {
+	gone, err := rotation.RetireKey(t.Context(), config, keystore.Roots{Node: root}, keys.KEK, func(rotation.Retirement) {
 		during++
 		step()
 	})

@@ -21,6 +21,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/requester"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // Node is what the API needs of a node. Every method is safe for concurrent use.
@@ -46,9 +47,9 @@ type Node interface {
 	Renewal() node.Renewal
 	// TakeUpKeys puts a changed keystore into use, begins what it says is to be retired,
 	// and returns meanwhile.
-	TakeUpKeys(ctx context.Context) (map[keys.Family]node.Retirement, error)
+	TakeUpKeys(ctx context.Context) (map[keys.Family]rotation.Retirement, error)
 	// Retirements reports from memory how far those are that are under way.
-	Retirements() map[keys.Family]node.Retirement
+	Retirements() map[keys.Family]rotation.Retirement
 	// Replicas are the other nodes of the gallery's store, from memory.
 	Replicas() []presence.Other
 	// CopyGallery makes another store hold what the gallery does; again after an error,

@@ -8,11 +8,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 type copyInput struct{ Body copyRequest }
@@ -60,7 +60,7 @@ func (s *service) copyGallery(ctx context.Context, in *copyInput) (*copyOutput, 
 		return nil, problem.New(http.StatusConflict, protocol.CodeStoreTarget, "It is the store that the gallery is in.")
 	case errors.Is(err, gallery.ErrNotEmpty):
 		return nil, problem.New(http.StatusConflict, protocol.CodeStoreTarget, "It holds another gallery, something else, or commits that this gallery has not.")
-	case errors.Is(err, node.ErrDSN), errors.Is(err, store.ErrConnection):
+	case errors.Is(err, stores.ErrDSN), errors.Is(err, store.ErrConnection):
 		return nil, problem.New(http.StatusConflict, protocol.CodeStoreTarget, "The file with the connection string, or what it says, is of no use to the node: it must be readable for it and nobody else, one line, and over a network with TLS.")
 	}
 	return nil, ofStore(err, "The copy is not complete. Send the same again: it does the rest.")

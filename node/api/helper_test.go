@@ -29,6 +29,7 @@ import (
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,8 +55,8 @@ type fake struct {
 	status node.Status
 	peers  []peering.Peer
 
-	takeUp   func() (map[keys.Family]node.Retirement, error)
-	retiring map[keys.Family]node.Retirement
+	takeUp   func() (map[keys.Family]rotation.Retirement, error)
+	retiring map[keys.Family]rotation.Retirement
 	replicas []presence.Other
 
 	mu      sync.Mutex
@@ -133,14 +134,14 @@ func (f *fake) RenewTemplates(context.Context) (node.Renewal, error) {
 	return f.renew()
 }
 
-func (f *fake) TakeUpKeys(context.Context) (map[keys.Family]node.Retirement, error) {
+func (f *fake) TakeUpKeys(context.Context) (map[keys.Family]rotation.Retirement, error) {
 	if f.takeUp != nil {
 		return f.takeUp()
 	}
 	return f.Retirements(), nil
 }
 
-func (f *fake) Retirements() map[keys.Family]node.Retirement { return f.retiring }
+func (f *fake) Retirements() map[keys.Family]rotation.Retirement { return f.retiring }
 
 func (f *fake) Replicas() []presence.Other { return f.replicas }
 

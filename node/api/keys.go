@@ -15,6 +15,8 @@ import (
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 type keysOutput struct{ Body keysReport }
@@ -75,7 +77,7 @@ func (s *service) takeUpKeys(ctx context.Context, _ *struct{}) (*keysOutput, err
 	return &keysOutput{Body: s.keysReport(r)}, nil
 }
 
-func (s *service) keysReport(all map[keys.Family]node.Retirement) keysReport {
+func (s *service) keysReport(all map[keys.Family]rotation.Retirement) keysReport {
 	out := keysReport{Retirements: []retirement{}, Replicas: []replica{}}
 	for _, o := range s.node.Replicas() {
 		r := replica{Name: o.Name, Keys: []span{}}
@@ -87,7 +89,7 @@ func (s *service) keysReport(all map[keys.Family]node.Retirement) keysReport {
 	for _, f := range slices.Sorted(maps.Keys(all)) {
 		r := all[f]
 		one := retirement{Key: string(f), State: string(r.State), Keep: r.Keep, Done: min(r.Done, r.Total), Total: r.Total, Waiting: list(r.Waiting)}
-		if r.State == node.RetirementFailed {
+		if r.State == rotation.RetirementFailed {
 			e, _ := protocol.Lookup(keyCode(r.Err))
 			one.Code, one.Title, one.Next = string(e.Code), e.Title, e.Next
 		}
@@ -101,7 +103,7 @@ func keyCode(err error) protocol.Code {
 	switch {
 	case errors.Is(err, gallery.ErrOutdated), errors.Is(err, node.ErrReplicas):
 		return protocol.CodeRotation
-	case errors.Is(err, node.ErrPseudonymKey), errors.Is(err, node.ErrForeignPseudonymKey):
+	case errors.Is(err, keystore.ErrPseudonymKey), errors.Is(err, keystore.ErrForeignPseudonymKey):
 		return protocol.CodePseudonymKey
 	case errors.Is(err, gallery.ErrDamaged):
 		return protocol.CodeStoreDamaged

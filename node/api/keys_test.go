@@ -9,19 +9,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // TestKeys reports how far keys are retired, and takes a keystore up.
 func TestKeys(t *testing.T) {
 	const path = "/v1/keys"
-	n := &fake{retiring: map[keys.Family]node.Retirement{
-		keys.Pseudonym: {State: node.RetirementFailed, Keep: 2, Done: 3, Total: 9, Err: gallery.ErrDamaged},
-		keys.KEK:       {State: node.RetirementWaiting, Keep: 5, Done: 9, Total: 8, Waiting: []string{"beta-010203"}},
+	n := &fake{retiring: map[keys.Family]rotation.Retirement{
+		keys.Pseudonym: {State: rotation.RetirementFailed, Keep: 2, Done: 3, Total: 9, Err: gallery.ErrDamaged},
+		keys.KEK:       {State: rotation.RetirementWaiting, Keep: 5, Done: 9, Total: 8, Waiting: []string{"beta-010203"}},
 	}, replicas: []presence.Other{{Name: "beta-010203", Keys: presence.Keys{"kek": {Oldest: 1, Current: 4, Newest: 5}}}}}
 	h := api.Handler(n)
 	for _, method := range []string{"GET", "POST"} {
@@ -39,7 +39,7 @@ func TestKeys(t *testing.T) {
 	if res, body := send(t, h, newRequest("GET", path, "")); res.StatusCode != http.StatusOK || len(body["retirements"].([]any)) != 0 {
 		t.Errorf("with nothing to retire: %d, %v", res.StatusCode, body)
 	}
-	n.takeUp = func() (map[keys.Family]node.Retirement, error) {
+	n.takeUp = func() (map[keys.Family]rotation.Retirement, error) {
 		return nil, errors.Join(custody.ErrRoot, errors.New("inner"))
 	}
 	res, body := send(t, h, newRequest("POST", path, ""))

@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keystore"
 )
 
 const passphrase = "correct horse battery staple"
@@ -87,12 +88,12 @@ func (w world) open(t testing.TB, id int) *backup.Escrow {
 
 // openRestored opens the gallery of a restored folder.
 func openRestored(dir, passphrase string) (int64, error) {
-	root, err := node.OpenRoot(dir, []byte(passphrase), time.Now())
+	root, err := keystore.OpenRoot(dir, []byte(passphrase), time.Now())
 	if err != nil {
 		return 0, err
 	}
 	defer root.Wipe()
-	return node.OpenRestored(context.Background(), dir, node.Roots{Node: root})
+	return node.OpenRestored(context.Background(), dir, keystore.Roots{Node: root})
 }
 
 func (w world) check(file string, id int) (*backup.Checked, error) {
@@ -111,7 +112,7 @@ func TestUnreadable(t *testing.T) {
 	if err := c.Restore(t.Context(), made, w.open(t, 0), nil); err != nil {
 		t.Fatal(err)
 	}
-	root, err := node.OpenRoot(made, []byte(passphrase), time.Now())
+	root, err := keystore.OpenRoot(made, []byte(passphrase), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

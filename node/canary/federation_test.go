@@ -28,6 +28,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/demo"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/requester"
 )
 
@@ -120,7 +121,7 @@ func (s *stage) write(dir, name string, data []byte) string {
 // demo.Federation does not hand an Exchanger override on, so it is opened here.
 func (s *stage) open(code string) *actor {
 	a := &actor{code: code, dir: s.fed.Members[code].Dir}
-	seeds, err := node.OpenSeeds(a.dir, []byte(demo.Passphrase))
+	seeds, err := keystore.OpenSeeds(a.dir, []byte(demo.Passphrase))
 	s.must(err)
 	a.signing, err = jose.NewPrivateKey(seeds.Signing)
 	s.must(err)
@@ -188,7 +189,7 @@ func (s *stage) close() {
 // leaves takes every leaf and the checkpoint of a stopped member's ledger.
 func (s *stage) leaves(code string) {
 	dir := s.fed.Members[code].Dir
-	seeds, err := node.OpenSeeds(dir, []byte(demo.Passphrase))
+	seeds, err := keystore.OpenSeeds(dir, []byte(demo.Passphrase))
 	s.must(err)
 	signer, err := ledger.NewSigner(strings.TrimPrefix(demo.EntityID(code), "https://")+"/ledger", seeds.Ledger, seeds.LedgerPQ)
 	s.must(err)

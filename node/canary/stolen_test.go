@@ -28,6 +28,8 @@ import (
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 const stolenPassphrase = "correct horse battery staple"
@@ -155,7 +157,7 @@ func (s *theft) iris(p synth.Person, who string) []byte {
 // keys marks every secret of the keystore: who finds one on the disk needs no passphrase.
 func (s *theft) keys(when string) {
 	s.t.Helper()
-	root, err := custody.Open(node.RootFile(s.dir), []byte(stolenPassphrase))
+	root, err := custody.Open(keystore.RootFile(s.dir), []byte(stolenPassphrase))
 	s.must(err)
 	defer root.Wipe()
 	secrets, err := custody.OpenKeystore(filepath.Join(s.dir, "keystore.json"), root)
@@ -173,14 +175,14 @@ func (s *theft) keys(when string) {
 
 func (s *theft) rotate() {
 	s.t.Helper()
-	root, err := custody.Open(node.RootFile(s.dir), []byte(stolenPassphrase))
+	root, err := custody.Open(keystore.RootFile(s.dir), []byte(stolenPassphrase))
 	s.must(err)
 	defer root.Wipe()
-	_, err = node.PrepareKey(s.dir, node.Roots{Node: root}, keys.KEK)
+	_, err = rotation.PrepareKey(s.dir, keystore.Roots{Node: root}, keys.KEK)
 	s.must(err)
-	_, err = node.ActivateKey(s.dir, node.Roots{Node: root}, keys.KEK, time.Now())
+	_, err = rotation.ActivateKey(s.dir, keystore.Roots{Node: root}, keys.KEK, time.Now())
 	s.must(err)
-	_, err = node.RetireKey(s.t.Context(), filepath.Join(s.dir, node.ConfigFile), node.Roots{Node: root}, keys.KEK, nil)
+	_, err = rotation.RetireKey(s.t.Context(), filepath.Join(s.dir, node.ConfigFile), keystore.Roots{Node: root}, keys.KEK, nil)
 	s.must(err)
 }
 

@@ -24,6 +24,9 @@ import (
 	"time"
 )
 
+// File is the name of the file in a node's folder.
+const File = "tamga.yaml"
+
 // Defaults of optional fields.
 const (
 	DefaultAPI           = "127.0.0.1:7443"

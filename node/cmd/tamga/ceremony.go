@@ -19,6 +19,8 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // maxCeremonyFile bounds what is read of plans, transcripts and identities.
@@ -151,19 +153,19 @@ opens it now; custodians of an earlier ceremony are replaced. The node may run.`
 				return err
 			}
 			defer root.Wipe()
-			if err := node.StartCeremony(filepath.Join(dir, node.ConfigFile), root, p, out); err != nil {
+			if err := rotation.StartCeremony(filepath.Join(dir, node.ConfigFile), root, p, out); err != nil {
 				return err
 			}
 			var shares []string
 			for i := range p.Custodians {
-				shares = append(shares, node.ShareFile(p, i))
+				shares = append(shares, keystore.ShareFile(p, i))
 			}
-			a.say("hint: hand each custodian his share and %s; each answers with `tamga ceremony join`", node.TranscriptFile)
+			a.say("hint: hand each custodian his share and %s; each answers with `tamga ceremony join`", keystore.TranscriptFile)
 			r := struct {
 				Ceremony   string   `json:"ceremony"`
 				Transcript string   `json:"transcript"`
 				Shares     []string `json:"shares"`
-			}{ceremony.ID([custody.CeremonySize]byte(p.Ceremony)), filepath.Join(out, node.TranscriptFile), shares}
+			}{ceremony.ID([custody.CeremonySize]byte(p.Ceremony)), filepath.Join(out, keystore.TranscriptFile), shares}
 			return a.emit(r, [][2]string{{"ceremony", r.Ceremony}, {"transcript", r.Transcript}, {"shares", strings.Join(shares, " ")}})
 		},
 	}
@@ -360,7 +362,7 @@ func (t *transcriptFlags) current() (ceremony.Verified, error) {
 	if err != nil {
 		return ceremony.Verified{}, err
 	}
-	p, err := custody.Inspect(node.RootFile(t.dir))
+	p, err := custody.Inspect(keystore.RootFile(t.dir))
 	if err != nil {
 		return ceremony.Verified{}, err
 	}

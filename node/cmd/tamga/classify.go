@@ -29,6 +29,9 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/introduction"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 // classify gives an error of a package its exit code, its code of the registry and,
@@ -124,9 +127,9 @@ func ofStores(err error) *failure {
 	case errors.Is(err, keys.ErrPrepared), errors.Is(err, keys.ErrNotPrepared), errors.Is(err, keys.ErrNothingOld),
 		errors.Is(err, custody.ErrNotPrepared), errors.Is(err, custody.ErrOverlap), errors.Is(err, custody.ErrNothingOld):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err}
-	case errors.Is(err, node.ErrLedgerKey):
+	case errors.Is(err, rotation.ErrLedgerKey):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err, hint: "start the node, which signs the ledger anew, and wait for \"changed keystore taken up\"; nothing was changed"}
-	case errors.Is(err, node.ErrProtectors):
+	case errors.Is(err, rotation.ErrProtectors):
 		return &failure{exit: exitRefused, code: protocol.CodeRotation, err: err, hint: "see `tamga custody show`. Remove the others first, or accept it with --accept-risk=fewer-protectors; put the new root key under them again once it is active (tamga ceremony, tamga custody)"}
 	case errors.Is(err, keys.ErrMalformed):
 		return &failure{exit: exitIntegrity, code: protocol.CodeCustody, err: err}
@@ -144,7 +147,7 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err, hint: "wait until the other import of the same path ends, or stop it and run this one again"}
 	case errors.Is(err, gallery.ErrLocked), errors.Is(err, ledger.ErrLocked):
 		return &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err}
-	case errors.Is(err, node.ErrDSN):
+	case errors.Is(err, stores.ErrDSN):
 		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "store.dsn_file in " + node.ConfigFile + " names a file with one line, the connection string, that only the node's user may read: chmod 600"}
 	case errors.Is(err, store.ErrConnection):
 		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "mend the server, or the line in the file that store.dsn_file in " + node.ConfigFile + " names"}
@@ -188,7 +191,7 @@ func unfit(hint, format string, args ...any) error {
 
 func isCeremony(err error) bool {
 	for _, e := range []error{ceremony.ErrFormat, ceremony.ErrPlan, ceremony.ErrForeign, ceremony.ErrShare, ceremony.ErrRepeated,
-		ceremony.ErrIdentity, ceremony.ErrMissing, node.ErrForeignPlan} {
+		ceremony.ErrIdentity, ceremony.ErrMissing, keystore.ErrForeignPlan} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/demo"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/lab"
 	"github.com/tamga-id/tamga/node/mutant"
 )
@@ -279,7 +280,7 @@ func (a *app) examineMember(ctx context.Context, f conformFlags) (*examination, 
 	if err != nil {
 		return nil, err
 	}
-	seeds, err := node.OpenSeeds(f.as, pass)
+	seeds, err := keystore.OpenSeeds(f.as, pass)
 	clear(pass)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,8 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/custody/token"
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 func (a *app) custodyCommand() *cobra.Command {
@@ -68,7 +69,7 @@ func (a *app) custodyShowCommand() *cobra.Command {
 			if err := needDir(dir); err != nil {
 				return err
 			}
-			p, err := custody.Inspect(node.RootFile(dir))
+			p, err := custody.Inspect(keystore.RootFile(dir))
 			if err != nil {
 				return err
 			}
@@ -140,12 +141,12 @@ func (a *app) changePassphrase(dir string, from rootFlags, newFile string) error
 	}
 	defer clear(fresh)
 	a.warnShort(fresh)
-	if err := custody.Protect(node.RootFile(dir), root, custody.Passphrase(fresh, custody.DefaultParams())); err != nil {
+	if err := custody.Protect(keystore.RootFile(dir), root, custody.Passphrase(fresh, custody.DefaultParams())); err != nil {
 		return err
 	}
 	a.keepEscrow(dir, root)
-	a.say("hint: copies of the old %s still open with the old passphrase; destroy them", filepath.Base(node.RootFile(dir)))
-	p, err := custody.Inspect(node.RootFile(dir))
+	a.say("hint: copies of the old %s still open with the old passphrase; destroy them", filepath.Base(keystore.RootFile(dir)))
+	p, err := custody.Inspect(keystore.RootFile(dir))
 	if err != nil {
 		return err
 	}
@@ -176,10 +177,10 @@ func (a *app) openWith(dir string, from rootFlags) (o opening, err error) {
 	if err := needDir(dir); err != nil {
 		return opening{}, err
 	}
-	if _, err := os.Stat(node.RootFile(dir)); err != nil {
+	if _, err := os.Stat(keystore.RootFile(dir)); err != nil {
 		return opening{}, fmt.Errorf("opening root key: %w", err)
 	}
-	if err := node.SettleRoot(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := rotation.SettleRoot(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return opening{}, err
 	}
 	switch {
@@ -193,7 +194,7 @@ func (a *app) openWith(dir string, from rootFlags) (o opening, err error) {
 	if err != nil || o.root.Usable() {
 		return o, err
 	}
-	if o.root, err = o.open(node.RootFile(dir)); err != nil {
+	if o.root, err = o.open(keystore.RootFile(dir)); err != nil {
 		return opening{}, errors.Join(err, o.done())
 	}
 	return o, nil
@@ -209,7 +210,7 @@ func (a *app) openByToken(from rootFlags) (opening, error) {
 }
 
 func (a *app) openByPassphrase(dir string, from rootFlags) (opening, error) {
-	p, err := custody.Inspect(node.RootFile(dir))
+	p, err := custody.Inspect(keystore.RootFile(dir))
 	if err != nil {
 		return opening{}, err
 	}
@@ -227,7 +228,7 @@ func (a *app) openByPassphrase(dir string, from rootFlags) (opening, error) {
 	}
 	o := opening{kind: custody.KindPassphrase, by: custody.Passphrase(pass, custody.DefaultParams()), done: func() error { clear(pass); return nil },
 		open: func(file string) (custody.Root, error) { return custody.Open(file, pass) }}
-	if o.root, err = node.OpenRoot(dir, pass, time.Now()); err != nil {
+	if o.root, err = keystore.OpenRoot(dir, pass, time.Now()); err != nil {
 		return opening{}, errors.Join(err, o.done())
 	}
 	return o, nil
@@ -239,7 +240,7 @@ func openByShares(dir string, from rootFlags) (opening, error) {
 	if len(from.shares) != len(from.identities) {
 		return opening{}, usage("every --%[1]sshare needs an --%[1]sidentity: %[2]d and %[3]d were given", from.prefix, len(from.shares), len(from.identities))
 	}
-	p, err := custody.Inspect(node.RootFile(dir))
+	p, err := custody.Inspect(keystore.RootFile(dir))
 	if err != nil {
 		return opening{}, err
 	}
@@ -294,11 +295,11 @@ every custodian of the transcript has proved that he holds his share.`,
 					return err
 				}
 			}
-			if err := custody.Unprotect(node.RootFile(t.dir), root, kind); err != nil {
+			if err := custody.Unprotect(keystore.RootFile(t.dir), root, kind); err != nil {
 				return err
 			}
 			a.keepEscrow(t.dir, root)
-			p, err := custody.Inspect(node.RootFile(t.dir))
+			p, err := custody.Inspect(keystore.RootFile(t.dir))
 			if err != nil {
 				return err
 			}
@@ -314,7 +315,7 @@ every custodian of the transcript has proved that he holds his share.`,
 // demandComplete refuses to go on before every custodian holds his share. A root
 // file without custodians is left to say so itself.
 func (t *transcriptFlags) demandComplete() error {
-	p, err := custody.Inspect(node.RootFile(t.dir))
+	p, err := custody.Inspect(keystore.RootFile(t.dir))
 	if err != nil || p.Custodians == nil {
 		return err
 	}
@@ -365,12 +366,12 @@ with --pkcs11-module and the PIN. Needs a build with -tags pkcs11.`,
 			if err != nil {
 				return err
 			}
-			err = custody.Protect(node.RootFile(dir), root, custody.Token(k))
+			err = custody.Protect(keystore.RootFile(dir), root, custody.Token(k))
 			if err = errors.Join(err, k.Close()); err != nil {
 				return err
 			}
 			a.keepEscrow(dir, root)
-			p, err := custody.Inspect(node.RootFile(dir))
+			p, err := custody.Inspect(keystore.RootFile(dir))
 			if err != nil {
 				return err
 			}

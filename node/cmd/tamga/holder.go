@@ -16,8 +16,8 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/holder"
+	"github.com/tamga-id/tamga/node/keystore"
 )
 
 func (a *app) holderCommand() *cobra.Command {
@@ -349,7 +349,7 @@ func (a *app) holderClient() *cobra.Command {
 				return err
 			}
 			defer root.Wipe()
-			key, err := node.HolderClient(dir, root)
+			key, err := keystore.HolderClient(dir, root)
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/keystore"
 )
 
 func (a *app) initCommand() *cobra.Command {
@@ -132,7 +133,7 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 	if o.Plan != nil {
 		a.say("Any %d of the %d custodians open everything this node will ever hold. Losing more than %d shares loses it.",
 			o.Plan.Threshold, len(o.Plan.Custodians), len(o.Plan.Custodians)-o.Plan.Threshold)
-		a.say("hint: hand each custodian his share and %s of %s; each answers with `tamga ceremony join`", node.TranscriptFile, o.Shares)
+		a.say("hint: hand each custodian his share and %s of %s; each answers with `tamga ceremony join`", keystore.TranscriptFile, o.Shares)
 	} else {
 		a.say("The passphrase opens everything this node will ever hold. There is no way around losing it.")
 	}
@@ -141,7 +142,7 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 		a.say("hint: copy that folder to a safe place now, and again after each rotation of pseudonym-key")
 		if p := o.Pseudonym.Plan; p != nil {
 			a.say("hint: hand each of its custodians his share and %s of %s; any %d of the %d open it, at the node's start by `tamga unseal`",
-				node.TranscriptFile, o.Pseudonym.Shares, p.Threshold, len(p.Custodians))
+				keystore.TranscriptFile, o.Pseudonym.Shares, p.Threshold, len(p.Custodians))
 		}
 	}
 	a.say("hint: hand %s to the Trust Anchor: tamga anchor enroll --dir ANCHOR --jurisdiction %s %s", made.EntityConfiguration, o.Jurisdiction, made.EntityConfiguration)

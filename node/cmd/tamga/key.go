@@ -15,6 +15,8 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 func (a *app) keyCommand() *cobra.Command {
@@ -68,22 +70,22 @@ The libp2p key does not rotate: members know the node by its peer ID.`,
 	}
 	rotate.AddCommand(
 		a.rotateCommand("prepare", "Make the next generation of a key", "Peers are told of a prepared signing or sealing key, and nothing uses it yet.",
-			func(_ context.Context, r rotation) ([]uint32, string, error) {
-				n, err := node.PrepareKey(r.dir, r.roots, r.key)
+			func(_ context.Context, r rotationStep) ([]uint32, string, error) {
+				n, err := rotation.PrepareKey(r.dir, r.roots, r.key)
 				return []uint32{n}, announce(r.key) + "tamga key rotate activate", err
 			}),
 		a.rotateCommand("activate", "Use the prepared generation of a key", `What peers sealed to the old key still opens, and what it signed still verifies. A
 running node begins to wrap the gallery's keys under a new kek at once, and to move people
 to their pseudonyms under a new pseudonym-key: nobody's identifier is asked for, and until
 all are moved people are looked for under both.`,
-			func(ctx context.Context, r rotation) ([]uint32, string, error) {
+			func(ctx context.Context, r rotationStep) ([]uint32, string, error) {
 				if err := allHave(ctx, r); err != nil {
 					return nil, "", err
 				}
 				if err := everyHolder(r); err != nil {
 					return nil, "", err
 				}
-				n, err := node.ActivateKey(r.dir, r.roots, r.key, time.Now())
+				n, err := rotation.ActivateKey(r.dir, r.roots, r.key, time.Now())
 				return []uint32{n}, announce(r.key) + "tamga key rotate retire", err
 			}),
 		a.rotateCommand("retire", "Destroy the generations before the current one", `The node may run. For kek and pseudonym-key what is still wrapped by an old kek is wrapped
@@ -129,7 +131,7 @@ is over.`,
 
 // listedKey is a key as `tamga key list` shows it.
 type listedKey struct {
-	node.KeyFamily
+	rotation.KeyFamily
 	Retirement *retirement `json:"retirement,omitempty"` // of a running node, while it is under way
 }
 
@@ -148,8 +150,8 @@ func (k listedKey) states() string {
 	return strings.Join(states, ", ")
 }
 
-func (a *app) emitKeys(ctx context.Context, dir string, roots node.Roots) error {
-	families, err := node.Keys(dir, roots, time.Now())
+func (a *app) emitKeys(ctx context.Context, dir string, roots keystore.Roots) error {
+	families, err := rotation.Keys(dir, roots, time.Now())
 	if err != nil {
 		return err
 	}
@@ -188,16 +190,16 @@ func announce(f keys.Family) string {
 		"and let every member refresh; next: "
 }
 
-// rotation is what a step is taken with.
-type rotation struct {
+// rotationStep is what a step is taken with.
+type rotationStep struct {
 	dir     string
-	roots   node.Roots
+	roots   keystore.Roots
 	key     keys.Family
 	running *client // nil when the node does not run
 	risk    string  // that is accepted
 }
 
-func (a *app) rotateCommand(verb, short, long string, step func(context.Context, rotation) (numbers []uint32, next string, err error)) *cobra.Command {
+func (a *app) rotateCommand(verb, short, long string, step func(context.Context, rotationStep) (numbers []uint32, next string, err error)) *cobra.Command {
 	var dir, risk string
 	var holders bool
 	var from rootFlags
@@ -217,7 +219,7 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 			}
 			defer release()
 			running := a.answering(c.Context(), dir)
-			if args[0] == string(node.RootKey) {
+			if args[0] == string(rotation.RootKey) {
 				return a.rotateRoot(c.Context(), verb, dir, from, risk == riskProtectors, running)
 			}
 			f, err := family(args[0])
@@ -237,7 +239,7 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 				}
 				step = prepareHolders
 			}
-			numbers, next, err := step(c.Context(), rotation{dir, roots, f, running, risk})
+			numbers, next, err := step(c.Context(), rotationStep{dir, roots, f, running, risk})
 			if err != nil {
 				return err
 			}
@@ -262,11 +264,11 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 }
 
 // prepareHolders prepares the key of the holders of the pseudonym key, or its multiple.
-func prepareHolders(_ context.Context, r rotation) ([]uint32, string, error) {
-	n, replaced, err := node.PreparePseudonymHolders(filepath.Join(r.dir, node.ConfigFile), r.roots)
+func prepareHolders(_ context.Context, r rotationStep) ([]uint32, string, error) {
+	n, replaced, err := rotation.PreparePseudonymHolders(filepath.Join(r.dir, node.ConfigFile), r.roots)
 	do := "start the holders, with the key of `tamga holder client`; "
 	if replaced {
-		do = "hand " + filepath.Join(r.dir, node.ReplacementFile) + " to every holder, who runs `tamga holder replace`; "
+		do = "hand " + filepath.Join(r.dir, keystore.ReplacementFile) + " to every holder, who runs `tamga holder replace`; "
 	}
 	return []uint32{n}, do + announce(r.key) + "tamga key rotate activate", err
 }
@@ -285,10 +287,10 @@ func (a *app) rotateRoot(ctx context.Context, verb, dir string, from rootFlags, 
 	root := o.root
 	switch verb {
 	case "prepare":
-		number, err = node.PrepareRoot(dir, o.kind, o.by, fewer)
+		number, err = rotation.PrepareRoot(dir, o.kind, o.by, fewer)
 		next = "next, with what opened the root key now: tamga key rotate activate"
 	case "activate":
-		if number, err = node.ActivateRoot(dir, o.root, o.open); errors.Is(err, custody.ErrPassphrase) {
+		if number, err = rotation.ActivateRoot(dir, o.root, o.open); errors.Is(err, custody.ErrPassphrase) {
 			return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err, hint: "what opens the root key was changed since tamga key rotate prepare: prepare again. Nothing was changed"}
 		}
 		next = "next: tamga key rotate retire"
@@ -299,23 +301,23 @@ func (a *app) rotateRoot(ctx context.Context, verb, dir string, from rootFlags, 
 		if err := mustTakeUp(ctx, running); err != nil {
 			return err
 		}
-		number, err = node.RetireRoot(dir, o.root)
+		number, err = rotation.RetireRoot(dir, o.root)
 		next = "destroy key escrows and copies of root.json and keystore.json from before: together with what opened them they give every key of then"
 	}
 	if err != nil {
 		return err
 	}
 	if verb == "activate" { // the keystore is under another one now
-		if root, err = o.open(node.RootFile(dir)); err != nil {
+		if root, err = o.open(keystore.RootFile(dir)); err != nil {
 			return err
 		}
 		defer root.Wipe()
 	}
-	a.say("%s: %s %d", verb, node.RootKey, number)
+	a.say("%s: %s %d", verb, rotation.RootKey, number)
 	a.takeUp(ctx, running)
 	a.keepEscrow(dir, root)
 	a.say("hint: %s", next)
-	return a.emitKeys(ctx, dir, node.Roots{Node: root})
+	return a.emitKeys(ctx, dir, keystore.Roots{Node: root})
 }
 
 // pinned says what stands in the way of rotating a key; "" for others.
@@ -341,5 +343,5 @@ func family(name string) (keys.Family, error) {
 	if why := pinned(name); why != "" {
 		return "", usage("this key does not rotate: %s", why)
 	}
-	return "", usage("KEY is one of %s, %s; template-key is replaced by `tamga templates renew`", strings.Join(names, ", "), node.RootKey)
+	return "", usage("KEY is one of %s, %s; template-key is replaced by `tamga templates renew`", strings.Join(names, ", "), rotation.RootKey)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 const keysPath = "/v1/keys"
@@ -33,9 +34,9 @@ type retirement struct {
 // progress is what stands behind the state in a table.
 func (r retirement) progress() string {
 	switch r.State {
-	case string(node.RetirementWaiting):
+	case string(rotation.RetirementWaiting):
 		return " (waiting for " + strings.Join(r.Waiting, ", ") + ")"
-	case string(node.RetirementFailed):
+	case string(rotation.RetirementFailed):
 		return fmt.Sprintf(" (%s, tried again by itself)", r.Code)
 	}
 	return fmt.Sprintf(" (%d of %d)", r.Done, r.Total)
@@ -90,7 +91,7 @@ func (k keysReply) of(f keys.Family) *retirement {
 // lockRotation keeps other commands from rotating keys of the node. A pseudonym keystore
 // alone has no node.
 func lockRotation(dir string) (release func(), err error) {
-	release, err = node.LockRotation(filepath.Join(dir, node.ConfigFile))
+	release, err = rotation.Lock(filepath.Join(dir, node.ConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return func() {}, nil // what is missing shows next
 	}
@@ -125,11 +126,11 @@ const riskHolders = "holders-behind"
 
 // everyHolder refuses to activate a pseudonym key that some of its holders do not answer for:
 // once the key before is retired nobody can give them a share of it any more.
-func everyHolder(r rotation) error {
+func everyHolder(r rotationStep) error {
 	if r.key != keys.Pseudonym || r.risk == riskHolders {
 		return nil
 	}
-	err := node.EveryHolderReady(r.dir, r.roots)
+	err := rotation.EveryHolderReady(r.dir, r.roots)
 	if errors.Is(err, pseudonym.ErrHolders) {
 		return &failure{exit: exitUnreachable, code: protocol.CodePseudonymHolder, err: fmt.Errorf("activating %s: not every holder answers for it: %w", r.key, err),
 			hint: "have each run `tamga holder replace` and `tamga holder serve`; or give those up for good, who cannot be replaced later, with --accept-risk=" + riskHolders + ". Nothing was changed"}
@@ -139,11 +140,11 @@ func everyHolder(r rotation) error {
 
 // allHave refuses to activate a key that another node of the database lacks: it could not
 // read who is written under it.
-func allHave(ctx context.Context, r rotation) error {
-	if r.running == nil || !node.IsUsed(r.key) || r.risk == riskReplicas {
+func allHave(ctx context.Context, r rotationStep) error {
+	if r.running == nil || !rotation.IsUsed(r.key) || r.risk == riskReplicas {
 		return nil
 	}
-	families, err := node.Keys(r.dir, r.roots, time.Now())
+	families, err := rotation.Keys(r.dir, r.roots, time.Now())
 	if err != nil {
 		return err
 	}
@@ -183,12 +184,12 @@ func mustTakeUp(ctx context.Context, running *client) error {
 }
 
 // retireKey retires a key: of a running node, by it.
-func (a *app) retireKey(ctx context.Context, r rotation) (gone []uint32, next string, err error) {
+func (a *app) retireKey(ctx context.Context, r rotationStep) (gone []uint32, next string, err error) {
 	next = "write the key escrow anew (tamga backup escrow), and destroy key escrows and copies of keystore.json from before; they hold what was destroyed"
 	p := &retireProgress{renewalProgress: renewalProgress{app: a, doing: "retiring"}}
 	defer p.end()
-	if r.running == nil || !node.IsUsed(r.key) {
-		gone, err = node.RetireKey(ctx, filepath.Join(r.dir, node.ConfigFile), r.roots, r.key, p.stopped)
+	if r.running == nil || !rotation.IsUsed(r.key) {
+		gone, err = rotation.RetireKey(ctx, filepath.Join(r.dir, node.ConfigFile), r.roots, r.key, p.stopped)
 		if !errors.Is(err, gallery.ErrLocked) {
 			return gone, next, err
 		}
@@ -207,7 +208,7 @@ type retireProgress struct {
 	waiting string // for whom, as last said
 }
 
-func (p *retireProgress) stopped(r node.Retirement) { p.at(r.Done, r.Total, r.Waiting) }
+func (p *retireProgress) stopped(r rotation.Retirement) { p.at(r.Done, r.Total, r.Waiting) }
 
 func (p *retireProgress) at(done, total uint64, waiting []string) {
 	if names := strings.Join(waiting, ", "); names != p.waiting {
@@ -222,8 +223,8 @@ func (p *retireProgress) at(done, total uint64, waiting []string) {
 
 // follow has the running node retire the old generations, and returns when they are gone
 // from the keystore.
-func (p *retireProgress) follow(ctx context.Context, r rotation) (gone []uint32, err error) {
-	keep, err := node.MarkKey(r.dir, r.roots, r.key)
+func (p *retireProgress) follow(ctx context.Context, r rotationStep) (gone []uint32, err error) {
+	keep, err := rotation.MarkKey(r.dir, r.roots, r.key)
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +246,7 @@ func (p *retireProgress) follow(ctx context.Context, r rotation) (gone []uint32,
 				return gone, err
 			}
 			method = http.MethodPost // it has not seen it yet
-		case now.State == string(node.RetirementFailed):
+		case now.State == string(rotation.RetirementFailed):
 			return nil, p.failed(r.key, *now)
 		default:
 			p.at(now.Done, now.Total, now.Waiting)
@@ -269,8 +270,8 @@ func (p *retireProgress) failed(f keys.Family, r retirement) error {
 }
 
 // before are the generations of a key before keep that are in the keystore.
-func before(r rotation, keep uint32) (numbers []uint32, err error) {
-	families, err := node.Keys(r.dir, r.roots, time.Now())
+func before(r rotationStep, keep uint32) (numbers []uint32, err error) {
+	families, err := rotation.Keys(r.dir, r.roots, time.Now())
 	for _, f := range families {
 		for _, g := range f.Generations {
 			if f.Name == r.key && g.Number < keep {

@@ -17,27 +17,29 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/holder"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/stores"
 )
 
 // ofPseudonyms classifies what is about a pseudonym key that is kept apart.
 func ofPseudonyms(err error) *failure {
 	f := &failure{exit: exitSealed, code: protocol.CodePseudonymKey, err: err}
 	switch {
-	case errors.Is(err, node.ErrPseudonymKeyHere):
+	case errors.Is(err, keystore.ErrPseudonymKeyHere):
 		f.hint = "move the key there with `tamga custody pseudonym`, or take pseudonym.keystore out of " + node.ConfigFile
-	case errors.Is(err, node.ErrForeignPseudonymKey):
+	case errors.Is(err, keystore.ErrForeignPseudonymKey):
 		f.exit = exitIntegrity
 		f.hint = "pseudonym.keystore in " + node.ConfigFile + " must name the folder, or a copy of it, that was made for this node. If `tamga custody pseudonym` was cut off, and the key rotated since, name another folder"
-	case errors.Is(err, node.ErrMoved):
+	case errors.Is(err, keystore.ErrMoved):
 		f.exit, f.hint = exitFailure, "it can be copied like any folder while the node is stopped: change pseudonym.keystore in "+node.ConfigFile+" then. Nothing was changed"
-	case errors.Is(err, node.ErrConfigByHand):
+	case errors.Is(err, keystore.ErrConfigByHand):
 		f.exit, f.hint = exitConfig, "the key was moved; write the lines above to "+node.ConfigFile+" and run the command again"
 	case errors.Is(err, pseudonym.ErrHolders):
 		f.exit, f.code = exitUnreachable, protocol.CodePseudonymHolder
 	case errors.Is(err, pseudonym.ErrShared):
 		f.exit, f.code = exitRefused, protocol.CodeRotation
 		f.hint = "holders have the key, and nobody can take it off people's pseudonyms again: a new one of theirs takes its place with --holders. Nothing was changed"
-	case errors.Is(err, node.ErrCommittee):
+	case errors.Is(err, keystore.ErrCommittee):
 		f.exit = exitConfig
 		f.hint = "pseudonym.holders in " + node.ConfigFile + " names the file that `tamga holder join` wrote, the same for all holders. Nothing was changed"
 	case errors.Is(err, holder.ErrForeign), errors.Is(err, holder.ErrSignature), errors.Is(err, holder.ErrFormat), errors.Is(err, pseudonym.ErrTerms),
@@ -52,7 +54,7 @@ func ofPseudonyms(err error) *failure {
 		f.exit = exitIntegrity
 		f.hint = "the keystore is an older copy, from before the pseudonym key was replaced: put back the newest one, " +
 			"keystore.json or the folder that pseudonym.keystore names. Nothing was changed"
-	case errors.Is(err, node.ErrPseudonymKey):
+	case errors.Is(err, keystore.ErrPseudonymKey):
 	default:
 		return nil
 	}
@@ -70,7 +72,7 @@ func ofPseudonymKeystore(err error) error {
 
 // pseudonymKeystoreThere tells a disk that is not mounted from other faults.
 func pseudonymKeystoreThere(cfg config.Config) error {
-	if _, err := os.Stat(node.RootFile(cfg.Pseudonym.Keystore)); err != nil {
+	if _, err := os.Stat(keystore.RootFile(cfg.Pseudonym.Keystore)); err != nil {
 		return &failure{exit: exitSealed, code: protocol.CodePseudonymKey, err: fmt.Errorf("opening pseudonym keystore: %w", err)}
 	}
 	return nil
@@ -83,20 +85,20 @@ func (a *app) givenAny(from rootFlags) bool {
 
 // openRoots opens the root key of the node in dir, and that of its pseudonym keystore where
 // it has one. The caller wipes them.
-func (a *app) openRoots(dir string, from rootFlags) (node.Roots, error) {
+func (a *app) openRoots(dir string, from rootFlags) (keystore.Roots, error) {
 	return a.openSomeRoots(dir, from, true)
 }
 
 // openSomeRoots leaves the pseudonym keystore closed unless it is asked for.
-func (a *app) openSomeRoots(dir string, from rootFlags, both bool) (r node.Roots, err error) {
+func (a *app) openSomeRoots(dir string, from rootFlags, both bool) (r keystore.Roots, err error) {
 	cfg, err := config.Load(filepath.Join(dir, node.ConfigFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) { // of a pseudonym keystore, or of no node, which shows next
-		return node.Roots{}, err
+		return keystore.Roots{}, err
 	}
 	both = both && cfg.Pseudonym.Keystore != ""
 	if both {
 		if err := a.pseudonymOpener(cfg, from); err != nil {
-			return node.Roots{}, err
+			return keystore.Roots{}, err
 		}
 	}
 	if r.Node, err = a.openRoot(dir, from); err != nil || !both {
@@ -105,7 +107,7 @@ func (a *app) openSomeRoots(dir string, from rootFlags, both bool) (r node.Roots
 	r.PseudonymDir = cfg.Pseudonym.Keystore
 	if r.Pseudonym, err = a.openRoot(r.PseudonymDir, *from.pseudonym); err != nil {
 		r.Wipe()
-		return node.Roots{}, ofPseudonymKeystore(err)
+		return keystore.Roots{}, ofPseudonymKeystore(err)
 	}
 	return r, nil
 }
@@ -149,7 +151,7 @@ func (k keystoreFlags) committee() (*holder.Committee, error) {
 }
 
 // readKeystore settles it. Without a folder there is nothing to read.
-func (a *app) readKeystore(k keystoreFlags) (o node.PseudonymKeystore, err error) {
+func (a *app) readKeystore(k keystoreFlags) (o keystore.PseudonymKeystore, err error) {
 	if k.to == "" {
 		if k.pass.fd >= 0 || k.pass.file+k.plan+k.shares != "" {
 			return o, usage("what opens the pseudonym keystore was given, and no folder for it")
@@ -244,15 +246,15 @@ func (a *app) movePseudonymKey(ctx context.Context, dir string, from rootFlags, 
 		if o.Plan != nil {
 			return custody.Root{}, &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("%s holds a keystore already", at), hint: "name another folder, or, if a move into this one was cut off before the key was moved, remove it"}
 		}
-		return custody.Open(node.RootFile(at), o.Passphrase)
+		return custody.Open(keystore.RootFile(at), o.Passphrase)
 	}
-	if err := node.MovePseudonymKey(ctx, filepath.Join(dir, node.ConfigFile), root, o, open); err != nil {
+	if err := keystore.MovePseudonymKey(ctx, filepath.Join(dir, node.ConfigFile), root, o, open, stores.Hold); err != nil {
 		return err
 	}
 	a.say("hint: copy %s to a safe place: backups do not hold it, and without it nobody enrolled is found", o.Dir)
 	a.say("hint: copies of keystore.json and backups from before still hold the key; replace it: tamga key rotate prepare --dir %s pseudonym-key", dir)
 	if o.Plan != nil {
-		a.say("hint: hand each custodian his share and %s of %s; each answers with `tamga ceremony join`", node.TranscriptFile, o.Shares)
+		a.say("hint: hand each custodian his share and %s of %s; each answers with `tamga ceremony join`", keystore.TranscriptFile, o.Shares)
 	}
 	r := struct {
 		Keystore string `json:"keystore"`

@@ -19,6 +19,8 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 	"github.com/tamga-id/tamga/node/unseal"
 )
 
@@ -90,10 +92,10 @@ func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 }
 
 // runRoots opens the root keys that the node needs.
-func (a *app) runRoots(ctx context.Context, dir string, from rootFlags, cfg config.Config, log *slog.Logger) (r node.Roots, err error) {
+func (a *app) runRoots(ctx context.Context, dir string, from rootFlags, cfg config.Config, log *slog.Logger) (r keystore.Roots, err error) {
 	if cfg.Pseudonym.Keystore != "" {
 		if err := pseudonymKeystoreThere(cfg); err != nil {
-			return node.Roots{}, err // before anybody brings shares
+			return keystore.Roots{}, err // before anybody brings shares
 		}
 	}
 	if r.Node, err = a.runRoot(ctx, dir, dir, from, cfg, log); err != nil || cfg.Pseudonym.Keystore == "" {
@@ -102,26 +104,25 @@ func (a *app) runRoots(ctx context.Context, dir string, from rootFlags, cfg conf
 	r.PseudonymDir = cfg.Pseudonym.Keystore
 	if r.Pseudonym, err = a.runRoot(ctx, dir, r.PseudonymDir, *from.pseudonym, cfg, log); err != nil {
 		r.Wipe()
-		return node.Roots{}, ofPseudonymKeystore(err)
+		return keystore.Roots{}, ofPseudonymKeystore(err)
 	}
 	return r, nil
 }
 
-// runRoot opens the root key in the folder keystore, the node's or that of its pseudonym
-// key: with a passphrase where there is one, and else
-// waits, sealed, for custodians.
-func (a *app) runRoot(ctx context.Context, dir, keystore string, from rootFlags, cfg config.Config, log *slog.Logger) (custody.Root, error) {
-	if err := node.SettleRoot(keystore); err != nil {
+// runRoot opens the root key in the folder at, the node's or that of its pseudonym
+// key: with a passphrase where there is one, and else waits, sealed, for custodians.
+func (a *app) runRoot(ctx context.Context, dir, at string, from rootFlags, cfg config.Config, log *slog.Logger) (custody.Root, error) {
+	if err := rotation.SettleRoot(at); err != nil {
 		return custody.Root{}, err
 	}
-	p, err := custody.Inspect(node.RootFile(keystore))
+	p, err := custody.Inspect(keystore.RootFile(at))
 	if err != nil {
 		return custody.Root{}, err
 	}
 	if p.Custodians == nil || a.given(from.secretFlags) || len(from.shares) > 0 || from.module != "" {
-		return a.openRoot(keystore, from)
+		return a.openRoot(at, from)
 	}
-	s, dropped, err := unseal.Open(dir, node.RootFile(keystore))
+	s, dropped, err := unseal.Open(dir, keystore.RootFile(at))
 	if err != nil {
 		return custody.Root{}, err
 	}

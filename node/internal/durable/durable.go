@@ -45,3 +45,13 @@ func Folders(dirs ...string) error {
 	}
 	return nil
 }
+
+// WriteNew never replaces a file and never follows what somebody put in its place.
+func WriteNew(path string, data []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}

@@ -1,4 +1,4 @@
-package node
+package keystore
 
 import (
 	"crypto/subtle"
@@ -60,12 +60,12 @@ func (r Roots) Clone() (c Roots, err error) {
 	return c, nil
 }
 
-// current are the root keys that the keystores are sealed under by now, r's own or the
+// Current are the root keys that the keystores are sealed under by now, r's own or the
 // ones that took their place, without that of a pseudonym keystore that is away.
-func (r Roots) current(dir string, away bool) (c Roots, err error) {
+func (r Roots) Current(dir string, away bool) (c Roots, err error) {
 	c.PseudonymDir = r.PseudonymDir
-	if c.Node, err = custody.CurrentRoot(keystorePath(dir), r.Node); err == nil && r.Pseudonym.Usable() && !away {
-		c.Pseudonym, err = custody.CurrentRoot(keystorePath(r.PseudonymDir), r.Pseudonym)
+	if c.Node, err = custody.CurrentRoot(File(dir), r.Node); err == nil && r.Pseudonym.Usable() && !away {
+		c.Pseudonym, err = custody.CurrentRoot(File(r.PseudonymDir), r.Pseudonym)
 	}
 	if err != nil {
 		c.Wipe()
@@ -74,20 +74,20 @@ func (r Roots) current(dir string, away bool) (c Roots, err error) {
 	return c, nil
 }
 
-// secrets opens the keystore of the node's folder, and that of the pseudonym key where
+// Secrets opens the keystore of the node's folder, and that of the pseudonym key where
 // it has its own, is open, and the mark fits. The caller wipes the secrets.
-func (r Roots) secrets(dir string) (map[string][]byte, error) {
-	out, err := openSecrets(dir, r.Node)
+func (r Roots) Secrets(dir string) (map[string][]byte, error) {
+	out, err := OpenSecrets(dir, r.Node)
 	if err != nil || !r.Pseudonym.Usable() {
 		return out, err
 	}
-	apart, err := openSecrets(r.PseudonymDir, r.Pseudonym)
+	apart, err := OpenSecrets(r.PseudonymDir, r.Pseudonym)
 	if err == nil {
 		err = belongs(out, apart)
 	}
 	if err != nil {
-		wipeSecrets(out)
-		wipeSecrets(apart)
+		WipeSecrets(out)
+		WipeSecrets(apart)
 		return nil, fmt.Errorf("opening pseudonym keystore: %w", err)
 	}
 	for name, secret := range apart { // and nothing else: who keeps it apart is not to choose the node's other keys
@@ -111,16 +111,16 @@ func belongs(here, apart map[string][]byte) error {
 	return nil
 }
 
-// update changes the secrets of a family where they lie.
-func (r Roots) update(dir string, f keys.Family, change func(secrets map[string][]byte) error) error {
+// Update changes the secrets of a family where they lie.
+func (r Roots) Update(dir string, f keys.Family, change func(secrets map[string][]byte) error) error {
 	if f != keys.Pseudonym {
-		return custody.UpdateKeystore(keystorePath(dir), r.Node, change)
+		return custody.UpdateKeystore(File(dir), r.Node, change)
 	}
-	here, err := openSecrets(dir, r.Node)
+	here, err := OpenSecrets(dir, r.Node)
 	if err != nil {
 		return err
 	}
-	defer wipeSecrets(here)
+	defer WipeSecrets(here)
 	settled := func(secrets map[string][]byte) error {
 		if err := change(secrets); err != nil {
 			return err
@@ -128,12 +128,12 @@ func (r Roots) update(dir string, f keys.Family, change func(secrets map[string]
 		return settleFactors(dir, secrets)
 	}
 	if _, apart := here[secretMark]; !apart {
-		return custody.UpdateKeystore(keystorePath(dir), r.Node, settled)
+		return custody.UpdateKeystore(File(dir), r.Node, settled)
 	}
 	if !r.Pseudonym.Usable() {
 		return ErrPseudonymKey
 	}
-	return custody.UpdateKeystore(keystorePath(r.PseudonymDir), r.Pseudonym, func(secrets map[string][]byte) error {
+	return custody.UpdateKeystore(File(r.PseudonymDir), r.Pseudonym, func(secrets map[string][]byte) error {
 		if err := belongs(here, secrets); err != nil {
 			return fmt.Errorf("opening pseudonym keystore: %w", err)
 		}
@@ -151,14 +151,20 @@ func hasFamily(secrets map[string][]byte, f keys.Family) bool {
 	return false
 }
 
+// Elsewhere reports whether the secrets lack a family because it lies in the other keystore.
+func Elsewhere(secrets map[string][]byte, f keys.Family) bool {
+	_, apart := secrets[secretMark]
+	return apart && !hasFamily(secrets, f)
+}
+
 // isPseudonymSecret reports whether a secret belongs in the pseudonym keystore.
 func isPseudonymSecret(name string) bool {
 	return strings.HasPrefix(name, string(keys.Pseudonym)+"/") || strings.HasPrefix(name, factorPrefix)
 }
 
-// needPseudonyms refuses keys without that of the pseudonyms.
-func needPseudonyms(cfg config.Config, k keySet) error {
-	if k.pseudonyms != nil {
+// NeedPseudonyms refuses keys without that of the pseudonyms.
+func NeedPseudonyms(cfg config.Config, k Set) error {
+	if k.Pseudonyms != nil {
 		return nil
 	}
 	if cfg.Pseudonym.Keystore == "" {

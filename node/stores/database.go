@@ -1,4 +1,4 @@
-package node
+package stores
 
 import (
 	"bytes"
@@ -19,10 +19,10 @@ const maxDSN = 4096
 // says why, and nothing of what is in it.
 var ErrDSN = errors.New("reading the connection string of the database")
 
-// openStore opens the store that is configured.
-func openStore(ctx context.Context, cfg config.Config) (store.Store, error) {
+// OpenStore opens the store that is configured.
+func OpenStore(ctx context.Context, cfg config.Config) (store.Store, error) {
 	if cfg.Store.Engine != config.EnginePostgres {
-		b, err := store.OpenBadger(galleryDir(cfg))
+		b, err := store.OpenBadger(GalleryDir(cfg))
 		if err != nil {
 			return nil, err // not b: it would be a Store that is not nil
 		}

@@ -1,4 +1,4 @@
-package node
+package keystore
 
 import (
 	"bytes"
@@ -40,13 +40,24 @@ func (o PseudonymKeystore) protector(entity string, sign jose.PrivateKey) (p cus
 	}
 	dealt, err := ceremony.Deal(*o.Plan)
 	if err == nil {
-		err = writeCeremony(o.Shares, *o.Plan, dealt, sign)
+		err = WriteCeremony(o.Shares, *o.Plan, dealt, sign)
 	}
 	if err != nil {
 		clear(dealt.Key)
 		return custody.Protector{}, nil, err
 	}
 	return custody.Shared(dealt.Terms, dealt.Key), func() { clear(dealt.Key) }, nil
+}
+
+// Make makes the keystore of those of a node's secrets that belong in it, and takes them
+// out of these.
+func (o PseudonymKeystore) Make(entity string, sign jose.PrivateKey, secrets map[string][]byte) error {
+	apart, err := part(secrets)
+	if err != nil {
+		return err
+	}
+	defer WipeSecrets(apart)
+	return o.create(entity, sign, apart)
 }
 
 // create makes the keystore of the secrets.
@@ -69,7 +80,7 @@ func (o PseudonymKeystore) create(entity string, sign jose.PrivateKey, secrets m
 
 // fill makes the keystore beside its root file.
 func (o PseudonymKeystore) fill(root custody.Root, secrets map[string][]byte) error {
-	err := custody.CreateKeystore(keystorePath(o.Dir), root, secrets)
+	err := custody.CreateKeystore(File(o.Dir), root, secrets)
 	if err == nil {
 		err = durable.Folders(o.Dir, filepath.Dir(filepath.Clean(o.Dir)))
 	}
@@ -102,13 +113,16 @@ func leave(secrets map[string][]byte, mark []byte) {
 	secrets[secretMark] = bytes.Clone(mark)
 }
 
+// Hold keeps the gallery as long as keys are moved, so that no node runs with them.
+type Hold func(ctx context.Context, cfg config.Config, k Set) (release func(), err error)
+
 // MovePseudonymKey moves the pseudonym key of a node that is not running into a keystore
 // of its own, in three durable steps: the keystore is made, the key is taken out of the
 // node's, the configuration names it. What was cut off is done to its end by doing it
 // again, for which open is called to open the root file that is there then.
 //
 // Copies of the node's keystore from before still hold the key.
-func MovePseudonymKey(ctx context.Context, configFile string, root custody.Root, to PseudonymKeystore, open func(dir string) (custody.Root, error)) error {
+func MovePseudonymKey(ctx context.Context, configFile string, root custody.Root, to PseudonymKeystore, open func(dir string) (custody.Root, error), hold Hold) error {
 	cfg, err := config.Load(configFile)
 	if err == nil && cfg.Pseudonym.Keystore != "" && cfg.Pseudonym.Keystore != to.Dir {
 		err = fmt.Errorf("%w: %s", ErrMoved, cfg.Pseudonym.Keystore)
@@ -117,7 +131,7 @@ func MovePseudonymKey(ctx context.Context, configFile string, root custody.Root,
 		err = checkInside(cfg, configFile, to.Dir)
 	}
 	if err == nil {
-		err = movePseudonymKey(ctx, configFile, cfg, root, to, open)
+		err = movePseudonymKey(ctx, configFile, cfg, root, to, open, hold)
 	}
 	if err != nil {
 		return fmt.Errorf("moving pseudonym key: %w", err)
@@ -138,14 +152,14 @@ func checkInside(cfg config.Config, configFile, dir string) error {
 	return err
 }
 
-func movePseudonymKey(ctx context.Context, configFile string, cfg config.Config, root custody.Root, to PseudonymKeystore, open func(dir string) (custody.Root, error)) error {
+func movePseudonymKey(ctx context.Context, configFile string, cfg config.Config, root custody.Root, to PseudonymKeystore, open func(dir string) (custody.Root, error), hold Hold) error {
 	dir := filepath.Dir(configFile)
-	k, err := openKeys(dir, Roots{Node: root}, cfg.EntityID, ledgers.Number(cfg))
+	k, err := Open(dir, Roots{Node: root}, cfg.EntityID, ledgers.Number(cfg))
 	if err != nil {
 		return err
 	}
-	defer k.wipe()
-	release, err := alone(ctx, cfg, k)
+	defer k.Wipe()
+	release, err := hold(ctx, cfg, k)
 	if err != nil {
 		return err
 	}
@@ -155,13 +169,13 @@ func movePseudonymKey(ctx context.Context, configFile string, cfg config.Config,
 		return err
 	}
 	defer apartRoot.Wipe()
-	here, err := openSecrets(dir, root)
+	here, err := OpenSecrets(dir, root)
 	if err != nil {
 		return err
 	}
-	defer wipeSecrets(here)
+	defer WipeSecrets(here)
 	if _, done := here[secretMark]; !done {
-		if err := to.moveInto(apartRoot, begun, cfg.EntityID, k.federation, here, dir, root); err != nil {
+		if err := to.moveInto(apartRoot, begun, cfg.EntityID, k.Federation, here, dir, root); err != nil {
 			return err
 		}
 	} else if !begun {
@@ -185,11 +199,11 @@ func reopen(dir string, open func(dir string) (custody.Root, error)) (root custo
 }
 
 func (o PseudonymKeystore) fits(root custody.Root, here map[string][]byte) error {
-	apart, err := openSecrets(o.Dir, root)
+	apart, err := OpenSecrets(o.Dir, root)
 	if err != nil {
 		return err
 	}
-	defer wipeSecrets(apart)
+	defer WipeSecrets(apart)
 	return belongs(here, apart)
 }
 
@@ -200,7 +214,7 @@ func (o PseudonymKeystore) moveInto(root custody.Root, begun bool, entity string
 	if err != nil {
 		return err
 	}
-	_, err = os.Lstat(keystorePath(o.Dir))
+	_, err = os.Lstat(File(o.Dir))
 	switch {
 	case !begun:
 		err = o.create(entity, sign, apart)
@@ -212,7 +226,7 @@ func (o PseudonymKeystore) moveInto(root custody.Root, begun bool, entity string
 	if err != nil {
 		return err
 	}
-	return custody.UpdateKeystore(keystorePath(dir), nodeRoot, func(secrets map[string][]byte) error {
+	return custody.UpdateKeystore(File(dir), nodeRoot, func(secrets map[string][]byte) error {
 		for name, secret := range secrets {
 			if isPseudonymSecret(name) && !bytes.Equal(secret, apart[name]) {
 				return fmt.Errorf("the pseudonym key was rotated meanwhile: %w", custody.ErrBusy)
@@ -225,7 +239,7 @@ func (o PseudonymKeystore) moveInto(root custody.Root, begun bool, entity string
 
 // same are the secrets of a keystore that was made before, if they are those of here.
 func (o PseudonymKeystore) same(root custody.Root, here map[string][]byte) (map[string][]byte, error) {
-	apart, err := openSecrets(o.Dir, root)
+	apart, err := OpenSecrets(o.Dir, root)
 	if err != nil {
 		return nil, err
 	}
@@ -238,18 +252,6 @@ func (o PseudonymKeystore) same(root custody.Root, here map[string][]byte) (map[
 		return nil, ErrForeignPseudonymKey
 	}
 	return apart, nil
-}
-
-// alone holds the gallery as long as the keys are moved, so that no node runs with them.
-func alone(ctx context.Context, cfg config.Config, k keySet) (release func(), err error) {
-	if k.pseudonyms == nil || cfg.Store.Engine != config.EngineBadger {
-		return func() {}, nil
-	}
-	g, err := openGallery(ctx, cfg, k)
-	if err != nil {
-		return nil, err
-	}
-	return func() { _ = g.Close() }, nil // nothing was changed
 }
 
 // ErrConfigByHand: the configuration could not be changed without taking it apart.
@@ -267,7 +269,7 @@ func namePseudonymKeystore(configFile, dir string) error {
 		return fmt.Errorf("%w: pseudonym: {keystore: %q}", ErrConfigByHand, dir)
 	}
 	_ = os.Remove(configFile + ".new")
-	if err := writeNew(configFile+".new", named, 0o644); err != nil {
+	if err := durable.WriteNew(configFile+".new", named, 0o644); err != nil {
 		return fmt.Errorf("writing configuration: %w", err)
 	}
 	if err := os.Rename(configFile+".new", configFile); err != nil {

@@ -1,0 +1,166 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/ledgers"
+	"github.com/tamga-id/tamga/node/stores"
+)
+
+// A KEK or pseudonym key is retired in four steps: the keystore says that it is being
+// retired; everything in the gallery is moved to a later one, which is made sure of; all
+// who share the store have gone on to that; then it is destroyed. Whoever has the gallery
+// open does the last three, a running node or the command. Before the last, both keys
+// open what they opened, and a crash costs no more than doing the second step again,
+// which passes over what was moved.
+
+// RetirementState is where the retirement of a key's old generations stands.
+type RetirementState string
+
+// The states.
+const (
+	RetirementRunning RetirementState = "running" // what they are needed for is moved
+	RetirementWaiting RetirementState = "waiting" // until others do not need them either
+	RetirementFailed  RetirementState = "failed"  // is tried again by itself; nothing was lost
+)
+
+// Retirement says how far it is. There is none once the generations are destroyed.
+type Retirement struct {
+	State   RetirementState
+	Keep    uint32   // the generations before it are to be destroyed
+	Done    uint64   // subjects that were looked at
+	Total   uint64   // that there are
+	Waiting []string // for what
+	Err     error    // when Failed
+}
+
+// MoveOn moves everything in the gallery to the current generation of a key, and returns
+// that: nothing is under an older one then, or ever will be.
+func MoveOn(ctx context.Context, g *gallery.Gallery, f keys.Family, progress func(looked uint64)) (uint32, error) {
+	if f == keys.Pseudonym {
+		generation, _, err := g.RenameAll(ctx, func(r gallery.Renamed) { progress(r.Looked) })
+		return generation, err
+	}
+	done, err := g.RewrapAll(ctx, func(r gallery.Rewrapped) { progress(r.Looked) })
+	return done.Generation, err
+}
+
+// RetireKey destroys the generations before the current one, of a node that is not
+// running, and returns their numbers. Before it destroys KEKs or pseudonym keys it makes
+// sure that the gallery needs none of them, and nobody who shares its store. While
+// another process has the gallery open that is [gallery.ErrLocked]: a running node does it, then.
+func RetireKey(ctx context.Context, configFile string, roots keystore.Roots, f keys.Family, progress func(Retirement)) (gone []uint32, err error) {
+	dir := filepath.Dir(configFile)
+	if IsUsed(f) {
+		return retireUsed(ctx, configFile, roots, f, progress)
+	}
+	err = roots.Update(dir, f, func(secrets map[string][]byte) error {
+		g, err := keys.Of(secrets, f)
+		if err == nil && f == keys.Ledger {
+			err = ledgerResigned(configFile, secrets)
+		}
+		if err != nil {
+			return err
+		}
+		gone, err = keys.Retire(secrets, f, g.Current)
+		return err
+	})
+	return gone, err
+}
+
+// ErrLedgerKey refuses to destroy ledger keys that are still needed.
+var ErrLedgerKey = errors.New("the ledger is not signed with the present ledger key alone yet")
+
+// ledgerResigned makes sure that the ledger opens without the ledger keys before the
+// current ones: that its checkpoint, and the copy outside, are signed with these, and that
+// there is no ledger before it, which nobody signs anew.
+func ledgerResigned(configFile string, secrets map[string][]byte) error {
+	cfg, err := config.Load(configFile)
+	if err != nil {
+		return err
+	}
+	number := ledgers.Number(cfg)
+	if number > 1 {
+		return fmt.Errorf("retiring %s: %w: ledgers that ended are signed with those before", keys.Ledger, ErrLedgerKey)
+	}
+	signer, err := keystore.LedgerSigner(secrets, ledgers.Origin(cfg.EntityID, number))
+	if err != nil {
+		return err
+	}
+	v, err := ledger.NewVerifier(signer.Origin(), signer.VerifierKeys())
+	if err != nil {
+		return err
+	}
+	files := []string{filepath.Join(ledgers.Dir(cfg), "checkpoint")}
+	if cfg.Recovery.CheckpointFile != "" {
+		files = append(files, cfg.Recovery.CheckpointFile)
+	}
+	for _, file := range files {
+		if ok, err := ledger.SignedBy(file, v); err != nil || !ok {
+			return errors.Join(fmt.Errorf("retiring %s: %w: %s", keys.Ledger, ErrLedgerKey, filepath.Base(file)), err)
+		}
+	}
+	return nil
+}
+
+// retireUsed retires the keys that the gallery uses: KEKs or pseudonym keys.
+func retireUsed(ctx context.Context, configFile string, roots keystore.Roots, f keys.Family, progress func(Retirement)) (gone []uint32, err error) {
+	dir := filepath.Dir(configFile)
+	cfg, err := config.Load(configFile)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(stores.GalleryDir(cfg)); err != nil {
+		return nil, fmt.Errorf("opening gallery: %w", err)
+	}
+	r := Retirement{State: RetirementRunning}
+	if r.Keep, err = MarkKey(dir, roots, f); err != nil {
+		return nil, err
+	}
+	k, err := keystore.Open(dir, roots, cfg.EntityID, ledgers.Number(cfg))
+	if err != nil {
+		return nil, err
+	}
+	defer k.Wipe()
+	if err := keystore.NeedPseudonyms(cfg, k); err != nil {
+		return nil, fmt.Errorf("retiring %s: %w", f, err)
+	}
+	g, err := stores.OpenGallery(ctx, cfg, k)
+	if err != nil {
+		return nil, err
+	}
+	// Held open until the keys are gone, so that nobody uses them meanwhile.
+	defer func() { err = errors.Join(err, g.Close()) }()
+	r.Total = uint64(g.Subjects())
+	show := func(change func(*Retirement)) {
+		if change(&r); progress != nil {
+			progress(r)
+		}
+	}
+	moved, err := MoveOn(ctx, g, f, func(looked uint64) { show(func(r *Retirement) { r.Done = looked }) })
+	if err != nil {
+		return nil, err
+	}
+	if moved < r.Keep {
+		return nil, fmt.Errorf("retiring %s: %w", f, custody.ErrBusy)
+	}
+	err = g.AwaitReplicas(ctx, string(f), r.Keep, func(names []string) {
+		show(func(r *Retirement) { r.State, r.Waiting = RetirementWaiting, names })
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Everything is under the generation that was current when it was marked, or a later one. Another may be by now, and
+	// then this one is needed.
+	return DestroyBefore(dir, roots, f, r.Keep)
+}
