@@ -39,6 +39,9 @@ type Config struct {
 	// Hybrid says whether the peer has announced HybridKeyExchange: a connection with it that agreed on less is refused.
 	// Nil: none has. As Admit, it must be fast and safe for concurrent use.
 	Hybrid func(PeerID) bool
+	// Also returns the other peer IDs of the same peer while it replaces its key: whoever does not answer under one is
+	// tried under the others. Nil: none has. As Admit, it must be fast and safe for concurrent use.
+	Also func(PeerID) []PeerID
 	// Logger receives events. Nil: none.
 	Logger *slog.Logger
 
@@ -143,6 +146,9 @@ func (c Config) withDefaults() (Config, []ma.Multiaddr, error) {
 	}
 	if c.Share == nil {
 		c.Share = func(PeerID) string { return "" }
+	}
+	if c.Also == nil {
+		c.Also = func(PeerID) []PeerID { return nil }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))

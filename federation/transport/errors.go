@@ -121,6 +121,9 @@ func resetCode(err error) network.StreamErrorCode {
 	return 0
 }
 
+// errDraining is the cause of an attempt at a peer that is shutting down.
+var errDraining = errors.New("shutting down")
+
 // errUntouched marks a request that the remote declared it did not handle, for a reason a fresh stream may cure.
 var errUntouched = errors.New("peer gave up the stream before the request")
 

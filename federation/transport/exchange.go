@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -38,7 +39,60 @@ func (h *Host) ExchangeIdempotent(ctx context.Context, to PeerID, addrs []string
 	return h.exchange(ctx, to, addrs, protocolID, frame, true)
 }
 
+// A peer that replaces its key is away for as long as it takes to drain and to listen anew. Whoever asks meanwhile tries
+// again after changePause, for changeTimeout at most: longer than Config.DrainTimeout is by default.
+const (
+	changePause   = 100 * time.Millisecond
+	changeTimeout = 8 * time.Second
+)
+
+// exchange asks the peer under the ID that was given and, when nothing answers there, under its others.
 func (h *Host) exchange(ctx context.Context, to PeerID, addrs []string, name string, frame []byte, idempotent bool) ([]byte, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, h.cfg.ExchangeTimeout)
+		defer cancel()
+	}
+	reply, first := h.exchangeAs(ctx, to, addrs, name, frame, idempotent)
+	if !undialled(first) {
+		return reply, first
+	}
+	also := h.cfg.Also(to)
+	if len(also) == 0 {
+		return nil, first
+	}
+	for until := time.Now().Add(changeTimeout); time.Now().Before(until); {
+		for _, id := range append(also, to) {
+			if reply, err := h.exchangeAs(ctx, id, bare(addrs), name, frame, idempotent); !undialled(err) {
+				return reply, err
+			}
+		}
+		select {
+		case <-time.After(changePause):
+		case <-ctx.Done():
+			return nil, first
+		}
+	}
+	return nil, first
+}
+
+// undialled reports that there was no connection: the peer cannot have seen the request.
+func undialled(err error) bool {
+	_, ok := errors.AsType[*DialError](err)
+	return ok
+}
+
+// bare are addresses without the peer ID behind them.
+func bare(addrs []string) []string {
+	out := make([]string, len(addrs))
+	for i, a := range addrs {
+		out[i], _, _ = strings.Cut(a, "/p2p/")
+	}
+	return out
+}
+
+// exchangeAs asks the peer under one of its IDs.
+func (h *Host) exchangeAs(ctx context.Context, to PeerID, addrs []string, name string, frame []byte, idempotent bool) ([]byte, error) {
 	doing := "exchanging with " + string(to[:min(len(to), maxPeerIDText)])
 	if err := checkPayload(frame, h.cfg.MaxFrame); err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
@@ -55,11 +109,6 @@ func (h *Host) exchange(ctx context.Context, to PeerID, addrs []string, name str
 		return nil, fmt.Errorf("%s: %w", doing, ErrClosed)
 	}
 	defer h.leave()
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, h.cfg.ExchangeTimeout)
-		defer cancel()
-	}
 	select {
 	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()
@@ -118,7 +167,11 @@ func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string)
 			limit = min(limit, suspectTimeout)
 		}
 		l, err := h.negotiate(ctx, r, c, name, limit)
-		if err == nil || ctx.Err() != nil || resetCode(err) != 0 && !untouched(err, 0) || final(err) {
+		if untouched(err, 0) {
+			// It drains, and listens no longer. What it has taken in on this connection it still answers.
+			return nil, &DialError{Peer: r.name, Attempts: []Attempt{{Addr: c.RemoteMultiaddr().String(), Err: errDraining}}}
+		}
+		if err == nil || ctx.Err() != nil || resetCode(err) != 0 || final(err) {
 			return l, err
 		}
 		// It is dead, or hangs: make room for one that lives.

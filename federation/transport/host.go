@@ -21,8 +21,8 @@ import (
 	"github.com/tamga-id/tamga/federation/transport/fairqueue"
 )
 
-// flushDelay is how long a draining host leaves connections open after the last reply or reset, since QUIC drops what
-// is not yet sent when a connection closes; a few packets at line speed.
+// flushDelay is how long a draining host leaves a stream open after the last reply, and the connection after the last
+// reset, since QUIC drops what is not yet sent when a connection closes; a few packets at line speed.
 const flushDelay = 100 * time.Millisecond
 
 // Host is one node's end of the federation's transport. Make it with New and end it with Close. All methods are safe
@@ -160,6 +160,16 @@ func (h *Host) Addresses() []string {
 	return out
 }
 
+// Listening returns the addresses the host listens on as they were configured, but with actual ports and in no order: another
+// host that is given them takes this one's place.
+func (h *Host) Listening() []string {
+	out := make([]string, len(h.listen))
+	for i, a := range h.listen {
+		out[i] = a.String()
+	}
+	return out
+}
+
 // Connected returns the peers with a live connection, in order of their IDs.
 func (h *Host) Connected() []PeerID {
 	var out []PeerID
@@ -267,7 +277,7 @@ func (h *Host) Drain(ctx context.Context) error {
 		return fmt.Errorf("draining: %w", ctx.Err())
 	}
 	if lingering {
-		t := time.NewTimer(flushDelay)
+		t := time.NewTimer(2 * flushDelay) // one for the last reply, one for the reset behind it
 		defer t.Stop()
 		select {
 		case <-t.C:

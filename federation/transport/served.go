@@ -106,35 +106,28 @@ func (v *served) end(code network.StreamErrorCode) {
 	}
 }
 
-// finish closes the stream in order, so that a reply still in flight arrives.
-func (v *served) finish() {
-	v.mu.Lock()
-	dead := v.phase == phaseDead
-	v.phase = phaseDead
-	v.timer.Stop()
-	v.mu.Unlock()
-	if !dead {
-		_ = v.stream.Close()
-	}
-}
-
-// dismiss ends the stream for a drain if it is between frames: with a reset that says so, or in order when a reply
-// went out so recently that a reset could overtake it.
+// dismiss ends the stream for a drain if it is between frames, with a reset that says after how many replies. One that
+// went out so recently that the reset could overtake it has until then; a request that comes meanwhile is refused with the
+// same reset. Closing in order instead would leave a peer whose request crossed the end not knowing what became of it.
 func (v *served) dismiss() {
 	v.mu.Lock()
-	idle, recent := v.phase == phaseIdle, v.idles > 1 && time.Since(v.since) < flushDelay
+	if v.phase != phaseIdle {
+		v.mu.Unlock()
+		return
+	}
+	if v.idles > 1 {
+		if left := flushDelay - time.Since(v.since); left > 0 {
+			v.until = v.since.Add(flushDelay)
+			v.timer.Reset(left)
+			v.mu.Unlock()
+			return
+		}
+	}
+	v.phase = phaseDead
+	v.timer.Stop()
 	code := givenUp(v.idles - 1)
-	if idle {
-		v.phase = phaseDead
-		v.timer.Stop()
-	}
 	v.mu.Unlock()
-	switch {
-	case idle && recent:
-		_ = v.stream.Close()
-	case idle:
-		_ = v.stream.ResetWithError(code)
-	}
+	_ = v.stream.ResetWithError(code)
 }
 
 // untaken is the code for a stream whose last request, if any, was not handled.

@@ -93,8 +93,7 @@ func (h *Host) serveOne(v *served, name string, handler Handler) bool {
 	}
 	// After enter: a drain that began before it missed this stream, and one that begins later finds it.
 	if h.isClosing() {
-		v.finish()
-		return false
+		v.dismiss()
 	}
 	entered, reserved := false, 0
 	defer func() {

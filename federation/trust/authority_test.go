@@ -74,6 +74,7 @@ func TestEnrollRefuses(t *testing.T) {
 		{"long-life", "", kgz(same), authority.EnrollOptions{Jurisdiction: "KGZ", Lifetime: 91 * 24 * time.Hour}},
 		{"bad-location", "", kgz(same), authority.EnrollOptions{Jurisdiction: "KGZ", Location: "ftp://x"}},
 		{"held-country", "held", configuration(t, idOf("KGZ"), nodeMetadata(t, "KAZ"), epoch), authority.EnrollOptions{Jurisdiction: "KAZ"}},
+		{"held-next-peer", "held", kgz(func(m *trust.NodeMetadata) { m.PeerIDs = []string{nodeMetadata(t, "KAZ").PeerID} }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
 		{"held-peer", "held", kgz(func(m *trust.NodeMetadata) { m.PeerID = nodeMetadata(t, "KAZ").PeerID }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

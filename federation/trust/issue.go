@@ -41,7 +41,7 @@ type SubordinateStatement struct {
 	// Keys are the subject's federation keys that the superior vouches for.
 	Keys jose.KeySet
 	// Metadata overrides what the subject declares, parameter by parameter. A
-	// superior of a node pins jurisdiction and peer_id here.
+	// superior of a node pins jurisdiction and peer_id here, and peer_ids when it has some.
 	Metadata Metadata
 	// Constraints apply to the subject and to all below it.
 	Constraints Constraints

@@ -36,6 +36,9 @@ type NodeMetadata struct {
 	Jurisdiction string `json:"jurisdiction,omitempty"`
 	// PeerID is the libp2p peer ID, base58 or CIDv1 text.
 	PeerID string `json:"peer_id,omitempty"`
+	// PeerIDs are further ones, while the libp2p key is replaced: of the next key or of
+	// the last one.
+	PeerIDs []string `json:"peer_ids,omitempty"`
 	// Addresses are the multiaddrs where the node listens; empty for a node that
 	// only dials.
 	Addresses []string `json:"addresses,omitempty"`
@@ -163,7 +166,7 @@ func decodeNodeMetadata(p map[string]json.RawMessage) (*NodeMetadata, error) {
 	var sealingKeys []json.RawMessage
 	var ledger map[string]json.RawMessage
 	err := decodeParameters(p, map[string]any{
-		"jurisdiction": &n.Jurisdiction, "peer_id": &n.PeerID, "addresses": &n.Addresses,
+		"jurisdiction": &n.Jurisdiction, "peer_id": &n.PeerID, "peer_ids": &n.PeerIDs, "addresses": &n.Addresses,
 		"jwks": &n.Keys, "sealing_keys": &sealingKeys, "modalities": &n.Modalities,
 		"formats": &n.Formats, "purposes": &n.Purposes, "ledger": &ledger, "revisions": &n.Revisions, "key_exchange": &n.KeyExchange,
 	})

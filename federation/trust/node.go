@@ -16,6 +16,7 @@ const (
 	maxAddresses   = 16
 	maxAddressSize = 512
 	maxPeerID      = 128
+	maxPeerIDs     = 3 // beside peer_id: the next key's and the last one's, and one to spare
 	maxNodeKeys    = 16
 	maxTokens      = 64
 	maxTokenSize   = 64
@@ -30,16 +31,19 @@ const (
 type Node struct {
 	EntityID             EntityID
 	Jurisdiction, PeerID string
-	Addresses            []string
-	SigningKeys          jose.KeySet
-	SealingKeys          []sealing.PublicKey
-	Modalities, Formats  []string
-	Purposes             []string
-	LedgerKeys           []string
-	LedgerOrigin         string
-	Revisions            []string
-	KeyExchange          []string
-	ExpiresAt            time.Time
+	// PeerIDs are further ones by which the node may be reached, and may reach others, while
+	// its libp2p key is replaced.
+	PeerIDs             []string
+	Addresses           []string
+	SigningKeys         jose.KeySet
+	SealingKeys         []sealing.PublicKey
+	Modalities, Formats []string
+	Purposes            []string
+	LedgerKeys          []string
+	LedgerOrigin        string
+	Revisions           []string
+	KeyExchange         []string
+	ExpiresAt           time.Time
 	// Under is the node of the same country that this one is below, such as a
 	// ministry's under its country's; empty for the country's own.
 	Under EntityID
@@ -58,6 +62,15 @@ type ValidMark struct {
 	Until time.Time
 }
 
+// IDs are all peer IDs of the node, the one in use first. The slice is the caller's.
+func (n Node) IDs() []string { return append([]string{n.PeerID}, n.PeerIDs...) }
+
+// Is reports whether the peer ID is one of the node's.
+func (n Node) Is(peerID string) bool { return peerID == n.PeerID || slices.Contains(n.PeerIDs, peerID) }
+
+// Shares reports whether the nodes have a peer ID in common.
+func (n Node) Shares(other Node) bool { return slices.ContainsFunc(n.IDs(), other.Is) }
+
 // MarkTypes are the types of the node's Trust Marks that hold at now, each once, in
 // order. The slice is the caller's.
 func (n Node) MarkTypes(now time.Time) []string {
@@ -73,7 +86,8 @@ func (n Node) MarkTypes(now time.Time) []string {
 
 // Node returns the Leaf as a Tamga node. It requires complete, well-formed
 // tamga_node metadata whose jurisdiction and peer_id the immediate superior pinned,
-// because those two are what a member could take from another. Parameters of later
+// because those two are what a member could take from another; peer_ids counts for
+// nothing where the superior did not pin it, for the same reason. Parameters of later
 // revisions are ignored. Errors are [*ChainError] about statement 0.
 func (c Chain) Node() (Node, error) {
 	fail := func(rule Rule, err error) (Node, error) {
@@ -89,6 +103,10 @@ func (c Chain) Node() (Node, error) {
 	if err := m.Check(); err != nil {
 		return fail(ruleMetadata, err)
 	}
+	var further []string
+	if c.pinned.pins(TypeNode, "peer_ids") {
+		further = slices.DeleteFunc(slices.Clone(m.PeerIDs), func(id string) bool { return id == m.PeerID })
+	}
 	if m.SharesKey(c.JWKS) {
 		return fail(ruleKeysShared, nil)
 	}
@@ -101,7 +119,7 @@ func (c Chain) Node() (Node, error) {
 	}
 	return Node{
 		Under:    under,
-		EntityID: c.Leaf, Jurisdiction: m.Jurisdiction, PeerID: m.PeerID, Addresses: m.Addresses,
+		EntityID: c.Leaf, Jurisdiction: m.Jurisdiction, PeerID: m.PeerID, PeerIDs: further, Addresses: m.Addresses,
 		SigningKeys: m.Keys, SealingKeys: m.SealingKeys, Modalities: m.Modalities, Formats: m.Formats,
 		Purposes: m.Purposes, LedgerKeys: m.Ledger.Keys, LedgerOrigin: m.Ledger.Origin,
 		Revisions: m.Revisions, KeyExchange: m.KeyExchange, ExpiresAt: c.ExpiresAt,
@@ -116,6 +134,7 @@ func (m *NodeMetadata) Check() error {
 	}{
 		{"jurisdiction", isAlpha3(m.Jurisdiction)},
 		{"peer_id", isPeerID(m.PeerID)},
+		{"peer_ids", all(m.PeerIDs, 0, maxPeerIDs, isPeerID)},
 		{"addresses", all(m.Addresses, 0, maxAddresses, isAddress)},
 		{"jwks", m.Keys.Len() >= 1 && m.Keys.Len() <= maxNodeKeys},
 		{"sealing_keys", len(m.SealingKeys) >= 1 && len(m.SealingKeys) <= maxNodeKeys},

@@ -41,6 +41,8 @@ func TestNodeRefuses(t *testing.T) {
 		{"lower-case-country", "metadata", pin("jurisdiction", "kaz")},
 		{"two-letter-country", "metadata", pin("jurisdiction", "KZ")},
 		{"peer-id-with-slash", "metadata", pin("peer_id", "a/b")},
+		{"further-peer-id-with-slash", "metadata", pin("peer_ids", []string{"a/b"})},
+		{"further-peer-ids-too-many", "metadata", pin("peer_ids", []string{"a", "b", "c", "d"})},
 		{"peer-id-long", "metadata", pin("peer_id", strings.Repeat("a", 129))},
 		{"address-relative", "metadata", set("addresses", []string{"ip4/1.2.3.4"})},
 		{"address-with-space", "metadata", set("addresses", []string{"/dns/a b"})},
@@ -76,6 +78,40 @@ func manyAddresses(n int) []string {
 		out[i] = "/ip4/1.2.3.4/tcp/" + strings.Repeat("1", i+1)
 	}
 	return out
+}
+
+// TestFurtherPeerIDs: while a node replaces its libp2p key it has the IDs that its superior
+// pinned, and no others: another member's would let it be taken for that one.
+func TestFurtherPeerIDs(t *testing.T) {
+	for _, tc := range []struct {
+		name        string
+		own, pinned any
+		want        []string
+	}{
+		{"none", nil, nil, []string{"12D3KooWKAZ"}},
+		{"announced-and-pinned", []string{"12D3KooWNEXT"}, []string{"12D3KooWNEXT"}, []string{"12D3KooWKAZ", "12D3KooWNEXT"}},
+		{"announced-only", []string{"12D3KooWNEXT"}, nil, []string{"12D3KooWKAZ"}},
+		{"another's", []string{"12D3KooWUZB"}, []string{"12D3KooWNEXT"}, []string{"12D3KooWKAZ", "12D3KooWNEXT"}},
+		{"one in use already", []string{"12D3KooWKAZ"}, []string{"12D3KooWKAZ"}, []string{"12D3KooWKAZ"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			ds := drafts(t)
+			if tc.own != nil {
+				nodeParameters(ds)["peer_ids"] = tc.own
+			}
+			if tc.pinned != nil {
+				pins(ds)["peer_ids"] = tc.pinned
+			}
+			c, err := trust.VerifyChain(tokens(t, ds), []trust.Anchor{anchor(t)}, epoch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := c.Node()
+			if err != nil || !slices.Equal(n.IDs(), tc.want) {
+				t.Fatalf("IDs are %q, %v, want %q", n.IDs(), err, tc.want)
+			}
+		})
+	}
 }
 
 // TestSuperiorOverrides: whatever a member writes, the authority's word counts, and

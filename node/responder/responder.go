@@ -201,13 +201,13 @@ func (r *Responder) authenticate(from transport.PeerID, frame []byte, now time.T
 		return none, asker, &protocol.Fault{Code: protocol.CodeChainExpired, Err: err}
 	case err != nil:
 		return none, asker, &protocol.Fault{Code: protocol.CodeTrustUndetermined, Err: err}
-	case asker.PeerID != string(from):
+	case !asker.Is(string(from)):
 		return none, asker, &protocol.Fault{Code: protocol.CodePeerMismatch}
 	}
 	q, err := u.Verify(asker.SigningKeys, string(r.cfg.Self), now)
 	if protocol.CodeOf(err) == protocol.CodeSignature {
 		// The requester may have rotated its keys since this node heard of it last.
-		if n, ok := r.presented(u, now); ok && n.PeerID == string(from) {
+		if n, ok := r.presented(u, now); ok && n.Is(string(from)) {
 			asker = n
 			q, err = u.Verify(asker.SigningKeys, string(r.cfg.Self), now)
 		}

@@ -96,6 +96,8 @@ type Enrolment struct {
 	// empty for an Intermediate that is no node.
 	Jurisdiction string `json:"jurisdiction"`
 	PeerID       string `json:"peer_id"`
+	// PeerIDs are further ones while the member replaces its libp2p key; pinned as PeerID is.
+	PeerIDs []string `json:"peer_ids,omitempty"`
 	// Jurisdictions are the countries for whose nodes an Intermediate may vouch, and
 	// Depth how many Intermediates may stand below it; none for a Leaf.
 	Jurisdictions []string `json:"jurisdictions,omitempty"`

@@ -97,7 +97,7 @@ func (a *Authority) prepare(token string, opts EnrollOptions) (Enrolment, error)
 	if err := a.checkReach(e); err != nil {
 		return Enrolment{}, err
 	}
-	e.Entity, e.PeerID, e.Keys, e.EntityTypes = s.Subject(), m.PeerID, s.Keys(), s.EntityTypes()
+	e.Entity, e.PeerID, e.PeerIDs, e.Keys, e.EntityTypes = s.Subject(), m.PeerID, m.PeerIDs, s.Keys(), s.EntityTypes()
 	if opts.Location != "" {
 		if _, err := endpoint.NewHTTP(nil, nil, map[trust.EntityID]string{e.Entity: opts.Location}); err != nil {
 			return Enrolment{}, err
@@ -168,11 +168,19 @@ func (a *Authority) heldLocked(e Enrolment) error {
 			continue
 		}
 		shared := slices.ContainsFunc(e.countries(), func(c string) bool { return slices.Contains(m.countries(), c) })
-		if (shared && a.cfg.Country == "") || (e.PeerID != "" && m.PeerID == e.PeerID) {
+		if (shared && a.cfg.Country == "") || slices.ContainsFunc(e.peerIDs(), func(id string) bool { return slices.Contains(m.peerIDs(), id) }) {
 			return ErrHeld
 		}
 	}
 	return nil
+}
+
+// peerIDs are all of the member's; none of an Intermediate that is no node.
+func (e Enrolment) peerIDs() []string {
+	if e.PeerID == "" {
+		return nil
+	}
+	return append([]string{e.PeerID}, e.PeerIDs...)
 }
 
 // vouch signs the Subordinate Statement that pins what was enrolled.
@@ -193,7 +201,7 @@ func (a *Authority) vouch(e Enrolment, now time.Time) (string, error) {
 	}
 	s.Constraints.MaxPathLength = &below
 	if e.Jurisdiction != "" {
-		s.Metadata.TamgaNode = &trust.NodeMetadata{Jurisdiction: e.Jurisdiction, PeerID: e.PeerID}
+		s.Metadata.TamgaNode = &trust.NodeMetadata{Jurisdiction: e.Jurisdiction, PeerID: e.PeerID, PeerIDs: e.PeerIDs}
 	}
 	return trust.SignSubordinateStatement(a.cfg.Key, s)
 }

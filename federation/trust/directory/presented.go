@@ -15,7 +15,7 @@ import (
 // under the newest statement known of each superior: a federation key that a superior has
 // replaced speaks no longer, although what was said of it before has not run out. It is not
 // believed about an Entity that its Anchor was asked for and does not list; and not against
-// [Directory.Retain], or another member that holds the peer ID or the country. The error
+// [Directory.Retain], or another member that holds a peer ID of its or the country. The error
 // matches trust.ErrNotMember, or holds a *trust.ChainError.
 func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error) {
 	s := d.snapshot.Load()
@@ -28,10 +28,11 @@ func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error)
 		return trust.Node{}, err
 	}
 	known := s.entities[e.node.EntityID]
-	peer, country := s.peers[e.node.PeerID], s.countries[e.node.Jurisdiction]
+	country := s.countries[e.node.Jurisdiction]
+	held := func(id string) bool { return s.peers[id] != nil && s.peers[id] != known }
 	switch {
 	case !d.vouched(e), s.complete[c.Anchor] && !known.below(c.Anchor),
-		peer != nil && peer != known,
+		slices.ContainsFunc(e.node.IDs(), held),
 		e.node.Under == "" && country != nil && country != known:
 		return trust.Node{}, trust.ErrNotMember
 	case known != nil && !newer(chain[0], known.chain[0]):

@@ -109,10 +109,16 @@ func newSnapshot(members []*entry, r reserved) (*snapshot, []trust.EntityID) {
 		if held := s.entities[n.EntityID]; held != nil {
 			if !held.joins(m) {
 				conflicts = append(conflicts, n.EntityID)
+				continue
+			}
+			for _, id := range n.IDs() {
+				if owner, taken := r.peers[id]; s.peers[id] == nil && (!taken || owner == n.EntityID) {
+					s.peers[id] = held
+				}
 			}
 			continue
 		}
-		if s.peers[n.PeerID] != nil || (n.Under == "" && s.countries[n.Jurisdiction] != nil) || r.from(n) {
+		if slices.ContainsFunc(n.IDs(), func(id string) bool { return s.peers[id] != nil }) || (n.Under == "" && s.countries[n.Jurisdiction] != nil) || r.from(n) {
 			conflicts = append(conflicts, n.EntityID)
 			continue
 		}
@@ -124,7 +130,9 @@ func newSnapshot(members []*entry, r reserved) (*snapshot, []trust.EntityID) {
 		}
 		m = m.alone()
 		s.entities[n.EntityID] = m
-		s.peers[n.PeerID] = m
+		for _, id := range n.IDs() {
+			s.peers[id] = m
+		}
 		if n.Under == "" {
 			s.countries[n.Jurisdiction] = m
 		}
@@ -138,9 +146,10 @@ func newSnapshot(members []*entry, r reserved) (*snapshot, []trust.EntityID) {
 }
 
 // joins takes a further chain of the same member, which must say the same of what
-// members can be told apart by. A second chain to one Anchor says nothing new.
+// members can be told apart by; of the peer IDs one in common is enough, since one of the
+// Anchors may not have heard of the next key yet. A second chain to one Anchor says nothing new.
 func (e *entry) joins(m *entry) bool {
-	if m.node.PeerID != e.node.PeerID || m.node.Jurisdiction != e.node.Jurisdiction || m.node.Under != e.node.Under {
+	if !m.node.Shares(e.node) || m.node.Jurisdiction != e.node.Jurisdiction || m.node.Under != e.node.Under {
 		return false
 	}
 	if m.anchor != e.anchor && !slices.ContainsFunc(e.others, func(o *entry) bool { return o.anchor == m.anchor }) {
@@ -166,13 +175,13 @@ func (s *snapshot) all() []*entry {
 }
 
 // holds reports whether the snapshot gives e's Entity the same jurisdiction and
-// peer ID, still valid at now.
+// a peer ID of its, still valid at now.
 func (s *snapshot) holds(e *entry, now time.Time) bool {
 	held := s.entities[e.node.EntityID]
 	if held == nil {
 		return false
 	}
-	return held.valid(now) && held.node.Jurisdiction == e.node.Jurisdiction && held.node.PeerID == e.node.PeerID
+	return held.valid(now) && held.node.Jurisdiction == e.node.Jurisdiction && held.node.Shares(e.node)
 }
 
 // reserved says to whom peer IDs and jurisdictions belong by what was known before.
@@ -182,9 +191,10 @@ type reserved struct {
 
 // from reports whether the node claims what belongs to another.
 func (r reserved) from(n trust.Node) bool {
-	peer, held := r.peers[n.PeerID]
-	if held && peer != n.EntityID {
-		return true
+	for _, id := range n.IDs() {
+		if peer, held := r.peers[id]; held && peer != n.EntityID {
+			return true
+		}
 	}
 	country, held := r.countries[n.Jurisdiction]
 	return n.Under == "" && held && country != n.EntityID
@@ -197,8 +207,10 @@ func (s *snapshot) reserved(candidates []*entry, now time.Time) reserved {
 	r := reserved{make(map[string]trust.EntityID), make(map[string]trust.EntityID)}
 	for _, e := range candidates {
 		n := e.node
-		if held := s.peers[n.PeerID]; held != nil && held.node.EntityID == n.EntityID && held.valid(now) {
-			r.peers[n.PeerID] = n.EntityID
+		for _, id := range n.IDs() {
+			if held := s.peers[id]; held != nil && held.node.EntityID == n.EntityID && held.valid(now) {
+				r.peers[id] = n.EntityID
+			}
 		}
 		if held := s.countries[n.Jurisdiction]; n.Under == "" && held != nil && held.node.EntityID == n.EntityID && held.valid(now) {
 			r.countries[n.Jurisdiction] = n.EntityID
