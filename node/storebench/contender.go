@@ -4,11 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"os/exec"
 	"strconv"
 
 	"github.com/tamga-id/tamga/node/storebench/drive"
@@ -21,9 +16,7 @@ type contender struct {
 	command func(held int) []string
 	held    int // subjects in it, from 0 on
 
-	process *exec.Cmd // nil when none runs
-	in      io.WriteCloser
-	out     *json.Decoder
+	process *drive.Process // nil when none runs
 }
 
 // title names the store to a reader.
@@ -44,51 +37,18 @@ func (b *bench) arguments(program []string, kind, dir string, held int) []string
 
 // start starts the process and returns what opening the store took.
 func (c *contender) start(ctx context.Context) (drive.Reply, error) {
-	args := c.command(c.held)
-	p := exec.CommandContext(ctx, args[0], args[1:]...)
-	p.Stderr = os.Stderr
-	in, err := p.StdinPipe()
-	if err != nil {
-		return drive.Reply{}, err
-	}
-	out, err := p.StdoutPipe()
-	if err != nil {
-		return drive.Reply{}, err
-	}
-	if err := p.Start(); err != nil {
-		return drive.Reply{}, fmt.Errorf("starting %s: %w", c.name, err)
-	}
-	c.process, c.in, c.out = p, in, json.NewDecoder(out)
-	r, err := c.read()
-	c.version = r.Version
+	p, r, err := drive.Start(ctx, c.name, c.command(c.held))
+	c.process, c.version = p, r.Version
 	return r, err
 }
 
 // ask gives an order and waits until it is carried out.
-func (c *contender) ask(o drive.Order) (drive.Reply, error) {
-	if err := json.NewEncoder(c.in).Encode(o); err != nil {
-		return drive.Reply{}, fmt.Errorf("driving %s: %w", c.title(), err)
-	}
-	return c.read()
-}
+func (c *contender) ask(o drive.Order) (drive.Reply, error) { return c.process.Ask(o) }
 
-func (c *contender) read() (r drive.Reply, err error) {
-	if err = c.out.Decode(&r); err == nil && r.Err != "" {
-		err = errors.New(r.Err)
-	}
-	if err != nil {
-		err = fmt.Errorf("driving %s: %w", c.title(), err)
-	}
-	return r, err
-}
-
-// close ends the process and waits for it: closing a store writes what it holds back.
+// close ends the process, if there is one, and waits for it.
 func (c *contender) close() (err error) {
 	if c.process != nil {
-		_ = c.in.Close()
-		if err = c.process.Wait(); err != nil {
-			err = fmt.Errorf("ending %s: %w", c.title(), err)
-		}
+		err = c.process.Close()
 		c.process = nil
 	}
 	return err
@@ -96,7 +56,6 @@ func (c *contender) close() (err error) {
 
 // kill ends the process as a crash would.
 func (c *contender) kill() {
-	_ = c.process.Process.Kill()
-	_ = c.process.Wait()
+	c.process.Kill()
 	c.process = nil
 }

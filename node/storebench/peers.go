@@ -11,19 +11,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/tamga-id/tamga/node/storebench/drive"
 )
 
 // peerFiles are the module that drives stores of other makers. It stays out of this
-// one's go.mod: Pebble brings some forty modules with it. To update it, lay it out as
-// writePeers does, go get there, and copy go.mod and go.sum back.
+// one's go.mod: Pebble brings some forty modules with it.
 //
-//go:embed _peers/*.go _peers/go.mod.txt _peers/go.sum.txt drive/*.go
+//go:embed _peers/*.go _peers/go.mod.txt _peers/go.sum.txt
 var peerFiles embed.FS
-
-// buildTime is how long fetching and building that module may take.
-const buildTime = 15 * time.Minute
 
 // startPeers starts what there is of the other stores; what there is not is noted.
 func (b *bench) startPeers(ctx context.Context) {
@@ -64,42 +61,11 @@ func (b *bench) note(format string, args ...any) {
 }
 
 func (b *bench) buildPeers(ctx context.Context) (program string, err error) {
-	goTool, err := exec.LookPath("go")
+	module, err := fs.Sub(peerFiles, "_peers")
 	if err != nil {
-		return "", errors.New("the go command, which builds what drives them, is not installed")
-	}
-	dir := filepath.Join(b.Dir, "peers")
-	if err := writePeers(dir); err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, buildTime)
-	defer cancel()
-	program = filepath.Join(dir, "peers.exe")
-	c := exec.CommandContext(ctx, goTool, "build", "-trimpath", "-mod=readonly", "-o", program, ".")
-	c.Dir = dir
-	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	if out, err := c.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building what drives them: %w: %s", err, lastLine(out))
-	}
-	return program, nil
-}
-
-// writePeers lays the module out.
-func writePeers(dir string) error {
-	return fs.WalkDir(peerFiles, ".", func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		text, err := peerFiles.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		to := filepath.Join(dir, strings.TrimSuffix(strings.TrimPrefix(path, "_peers/"), ".txt"))
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		return os.WriteFile(to, text, 0o644)
-	})
+	return drive.Build(ctx, filepath.Join(b.Dir, "peers"), module)
 }
 
 func lastLine(out []byte) []byte {

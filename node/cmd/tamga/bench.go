@@ -34,6 +34,7 @@ type benchFlags struct {
 	inFlight []int
 	duration time.Duration
 	modality string
+	noPeers  bool
 }
 
 func (a *app) benchCommand() *cobra.Command {
@@ -43,10 +44,15 @@ func (a *app) benchCommand() *cobra.Command {
 		Short: "Measure signed verifications between two processes on this machine",
 		Long: `Starts a second process with a second country's node and asks it, the whole way: own law,
 own ledger, seal, sign, libp2p, the responder's checks, gallery, matching, its ledger,
-signed answer, receipt. In the same run it measures an echo of the same bytes over the
-same transport, and bare fsyncs on the same disk. Read the ratios: absolute figures
-depend on the machine and on what else it does.`,
+signed answer, receipt. In the same run, in turn, it measures an echo of the same bytes over
+the same transport, and the same bytes between two other processes over bare pooled libp2p
+streams, gRPC and HTTP/2 with mutual TLS; and bare fsyncs on the same disk. Read the
+ratios: absolute figures depend on the machine and on what else it does.
+
+gRPC is no part of this program: it builds what drives other transports, for which it
+needs the go command and its module proxy. What is missing is named and left out.`,
 		Example: `  tamga bench
+  tamga bench --no-peers
   tamga bench --people 100000 --in-flight 1,16,64 --duration 10s -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.bench(c.Context(), b) },
@@ -56,6 +62,7 @@ depend on the machine and on what else it does.`,
 	f.IntSliceVar(&b.inFlight, "in-flight", []int{1, 16, 64}, "numbers of verifications in flight")
 	f.DurationVar(&b.duration, "duration", 6*time.Second, "time for each row, in three rounds")
 	f.StringVar(&b.modality, "modality", "face", "face or finger")
+	f.BoolVar(&b.noPeers, "no-peers", false, "leave other makers' transports out")
 	responder := &cobra.Command{Use: "responder DIR", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.benchResponder(c.Context(), args[0]) }}
 	c.AddCommand(responder, a.benchMatchCommand(), a.benchStoreCommand())
@@ -106,6 +113,7 @@ type pair struct {
 	peer  trust.Node
 	pop   *synth.Population
 	tap   *tap
+	other int // process ID of the responder
 	close func() error
 }
 
@@ -162,11 +170,12 @@ func startPair(ctx context.Context, dir string, people int) (_ *pair, err error)
 	if err := errors.Join(demo.Enrol(ctx, g, p.pop, people), g.Close()); err != nil {
 		return nil, err
 	}
-	token, stopChild, err := startResponder(ctx, filepath.Join(dir, "KGZ"))
+	token, pid, stopChild, err := startResponder(ctx, filepath.Join(dir, "KGZ"))
 	if err != nil {
 		return nil, err
 	}
 	c.add(stopChild)
+	p.other = pid
 	if p.asker, err = node.Open(ctx, filepath.Join(dir, "KAZ", node.ConfigFile), []byte(demo.Passphrase), slog.New(slog.DiscardHandler), node.Overrides{
 		Exchanger: func(x requester.Exchanger) requester.Exchanger { p.tap.under = x; return p.tap },
 	}); err != nil {
@@ -249,23 +258,23 @@ func benchAnchor(dir string) (*authority.Authority, trust.Anchor, func() error, 
 }
 
 // startResponder runs this program again as the other country.
-func startResponder(ctx context.Context, dir string) (token string, stop func() error, err error) {
+func startResponder(ctx context.Context, dir string) (token string, pid int, stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", nil, fmt.Errorf("finding this program: %w", err)
+		return "", 0, nil, fmt.Errorf("finding this program: %w", err)
 	}
 	c := exec.CommandContext(ctx, self, "bench", "responder", dir)
 	c.Stderr = os.Stderr
 	in, err := c.StdinPipe()
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	out, err := c.StdoutPipe()
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	if err := c.Start(); err != nil {
-		return "", nil, fmt.Errorf("starting responder: %w", err)
+		return "", 0, nil, fmt.Errorf("starting responder: %w", err)
 	}
 	stop = func() error {
 		_ = in.Close()
@@ -273,7 +282,7 @@ func startResponder(ctx context.Context, dir string) (token string, stop func() 
 	}
 	line, err := bufio.NewReaderSize(out, 64<<10).ReadString('\n')
 	if err != nil {
-		return "", nil, errors.Join(fmt.Errorf("waiting for responder: %w", err), stop())
+		return "", 0, nil, errors.Join(fmt.Errorf("waiting for responder: %w", err), stop())
 	}
-	return strings.TrimSpace(line), stop, nil
+	return strings.TrimSpace(line), c.Process.Pid, stop, nil
 }

@@ -20,6 +20,8 @@ import (
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/storebench/drive"
+	"github.com/tamga-id/tamga/node/wirebench"
 )
 
 // benchRow is one measurement: medians of three rounds, percentiles of all.
@@ -29,6 +31,10 @@ type benchRow struct {
 	PerSecond float64 `json:"per_second"`
 	P50MS     float64 `json:"p50_ms"`
 	P99MS     float64 `json:"p99_ms"`
+	// CPU is seconds of processor time of both processes for a thousand.
+	CPU float64 `json:"cpu_s_per_1000"`
+	// Ratio is how many times as many there are as whole verifications.
+	Ratio float64 `json:"ratio,omitempty"`
 }
 
 type benchReport struct {
@@ -40,6 +46,7 @@ type benchReport struct {
 	FsyncP99MS   float64    `json:"fsync_p99_ms"`
 	NotMatched   int64      `json:"not_matched"` // mated probes that the matcher missed
 	Rows         []benchRow `json:"rows"`
+	Notes        []string   `json:"notes,omitempty"` // what was not measured, and why
 }
 
 func (r benchReport) rows() [][2]string {
@@ -48,8 +55,14 @@ func (r benchReport) rows() [][2]string {
 		{"fsync", fmt.Sprintf("p50 %.2f ms, p99 %.2f ms", r.FsyncP50MS, r.FsyncP99MS)},
 	}
 	for _, w := range r.Rows {
-		out = append(out, [2]string{fmt.Sprintf("%s, %d in flight", w.What, w.InFlight),
-			fmt.Sprintf("%.0f/s  p50 %.2f ms  p99 %.2f ms", w.PerSecond, w.P50MS, w.P99MS)})
+		text := fmt.Sprintf("%.0f/s  p50 %.2f ms  p99 %.2f ms  %.3f s of processor time for 1,000", w.PerSecond, w.P50MS, w.P99MS, w.CPU)
+		if w.Ratio > 0 {
+			text += fmt.Sprintf("  %.1f times the verifications", w.Ratio)
+		}
+		out = append(out, [2]string{fmt.Sprintf("%s, %d in flight", w.What, w.InFlight), text})
+	}
+	for _, n := range r.Notes {
+		out = append(out, [2]string{"note", n})
 	}
 	return out
 }
@@ -90,16 +103,28 @@ func (a *app) measure(ctx context.Context, b benchFlags, p *pair, dir string) (b
 	if r.FsyncP50MS, r.FsyncP99MS, err = fsyncs(dir, r.RequestBytes); err != nil {
 		return r, err
 	}
+	all := []benchContender{{"verification", p.here(ctx, ask)}, {"bare echo", p.here(ctx, bare)}}
+	if !b.noPeers {
+		a.say("building what drives other transports")
+		wires, err := wirebench.Start(ctx, filepath.Join(dir, "peers"), wirebench.Bytes{Request: r.RequestBytes, Reply: r.ReplyBytes})
+		if err != nil {
+			r.Notes = append(r.Notes, fmt.Sprintf("not all other transports are measured: %v", err))
+		}
+		for _, w := range wires {
+			defer func() { _ = w.Close() }() // its figures are in, or the error is
+			all = append(all, benchContender{w.Name, w.Run})
+		}
+	}
 	for _, n := range b.inFlight {
-		if n < 1 || n > 256 {
-			return r, usage("--in-flight takes 1 to 256")
+		if n < 1 || n > drive.MaxWorkers {
+			return r, usage("--in-flight takes 1 to %d", drive.MaxWorkers)
 		}
 		a.say("measuring %d in flight", n)
-		whole, echoed := benchRow{What: "verification", InFlight: n}, benchRow{What: "bare echo", InFlight: n}
-		if err := rounds(ctx, n, b.duration/benchRounds, []*benchRow{&whole, &echoed}, []func(context.Context) error{ask, bare}); err != nil {
+		rows, err := rounds(n, b.duration/benchRounds, all)
+		if err != nil {
 			return r, err
 		}
-		r.Rows = append(r.Rows, whole, echoed)
+		r.Rows = append(r.Rows, rows...)
 	}
 	r.NotMatched = missed.Load()
 	return r, nil
@@ -135,30 +160,64 @@ func (p *pair) asking(b benchFlags, missed *atomic.Int64) func(context.Context) 
 	}
 }
 
-// rounds measures the contenders in turn, so that a noisy minute hits them alike.
-func rounds(ctx context.Context, n int, d time.Duration, rows []*benchRow, what []func(context.Context) error) error {
-	rates := make([][]float64, len(what))
-	times := make([][]time.Duration, len(what))
-	for range benchRounds {
-		for i, f := range what {
-			rate, took, err := drive(ctx, n, d, f)
-			if err != nil {
-				return err
-			}
-			rates[i] = append(rates[i], rate)
-			times[i] = append(times[i], took...)
-		}
-	}
-	for i, r := range rows {
-		slices.Sort(rates[i])
-		r.PerSecond = rates[i][len(rates[i])/2]
-		r.P50MS, r.P99MS = percentiles(times[i])
-	}
-	return nil
+// benchContender is what is measured beside others.
+type benchContender struct {
+	name string
+	run  func(inFlight int, d time.Duration) (wirebench.Sample, error)
 }
 
-// drive keeps n calls of f in flight for d.
-func drive(ctx context.Context, n int, d time.Duration, f func(context.Context) error) (float64, []time.Duration, error) {
+// rounds measures the contenders in turn, so that a noisy minute hits them alike.
+func rounds(n int, d time.Duration, all []benchContender) ([]benchRow, error) {
+	samples := make([][]wirebench.Sample, len(all))
+	for range benchRounds {
+		for i, c := range all {
+			s, err := c.run(n, d)
+			if err != nil {
+				return nil, err
+			}
+			samples[i] = append(samples[i], s)
+		}
+	}
+	rows := make([]benchRow, len(all))
+	for i, c := range all {
+		rows[i] = summary(c.name, n, samples[i])
+		if i > 0 && rows[0].PerSecond > 0 {
+			rows[i].Ratio = rows[i].PerSecond / rows[0].PerSecond
+		}
+	}
+	return rows, nil
+}
+
+func summary(name string, n int, samples []wirebench.Sample) benchRow {
+	var rates, cpu []float64
+	var took []time.Duration
+	for _, s := range samples {
+		rates = append(rates, s.PerSecond)
+		took = append(took, s.Took...)
+		if len(s.Took) > 0 {
+			cpu = append(cpu, 1000*s.CPU.Seconds()/float64(len(s.Took)))
+		}
+	}
+	r := benchRow{What: name, InFlight: n, PerSecond: median(rates)}
+	if len(took) > 0 {
+		r.CPU = median(cpu)
+		r.P50MS, r.P99MS = percentiles(took)
+	}
+	return r
+}
+
+// here measures calls made by this process to the responder's.
+func (p *pair) here(ctx context.Context, f func(context.Context) error) func(int, time.Duration) (wirebench.Sample, error) {
+	used := func() float64 { return drive.OwnUsage().CPU + drive.UsageOf(p.other).CPU }
+	return func(n int, d time.Duration) (wirebench.Sample, error) {
+		before := used()
+		rate, took, err := keep(ctx, n, d, f)
+		return wirebench.Sample{PerSecond: rate, Took: took, CPU: time.Duration((used() - before) * float64(time.Second))}, err
+	}
+}
+
+// keep keeps n calls of f in flight for d.
+func keep(ctx context.Context, n int, d time.Duration, f func(context.Context) error) (float64, []time.Duration, error) {
 	g, ctx := errgroup.WithContext(ctx)
 	took := make([][]time.Duration, n)
 	begin := time.Now()
