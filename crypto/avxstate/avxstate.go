@@ -5,7 +5,7 @@
 // as in use, and SSE instructions of the thread have to preserve them until something else clears them: on the server
 // that the project is measured on, one block of SHA-256 takes 8 us instead of 0.13 us.
 //
-// Call [Clean] after every call of circl's ML-KEM, X-Wing and ML-DSA. It changes no result and is free of other effects.
+// Call [Clean] after every call of circl's HPKE with X-Wing, ML-KEM and ML-DSA. It changes no result and is free of other effects.
 package avxstate
 
 // Clean clears the upper halves of the vector registers. Go code keeps nothing in them across calls. It takes about a

@@ -73,7 +73,7 @@ func (k PrivateKey) Open(info, aad, sealed []byte) ([]byte, error) {
 	if k.IsZero() {
 		return nil, ErrOpen
 	}
-	return open(aes256GCM(), k.open(), info, aad, sealed)
+	return open(suite(), k.open(), info, aad, sealed)
 }
 
 // Public returns the key to publish; the zero value for the zero key.

@@ -68,26 +68,32 @@ func Seal(to PublicKey, info, aad, plaintext []byte) ([]byte, error) {
 	if to.IsZero() {
 		return nil, fmt.Errorf("sealing: %w", ErrKey)
 	}
-	return seal(aes256GCM(), to.k, info, aad, plaintext)
+	return seal(suite(), to.k, info, aad, plaintext)
 }
 
-func seal(a aead, to *publicKey, info, aad, plaintext []byte) ([]byte, error) {
-	enc, shared, err := hpke.KEM_XWING.Scheme().Encapsulate(to.kem)
-	avxstate.Clean()
+func suite() hpke.Suite {
+	return hpke.NewSuite(hpke.KEM_XWING, hpke.KDF_HKDF_SHA256, hpke.AEAD_AES256GCM)
+}
+
+func seal(s hpke.Suite, to *publicKey, info, aad, plaintext []byte) ([]byte, error) {
+	defer avxstate.Clean()
+	sender, err := s.NewSender(to.kem, info)
 	if err != nil {
 		return nil, fmt.Errorf("sealing: %v", err)
 	}
-	defer clear(shared)
-	c, nonce, err := schedule(a, shared, info)
+	enc, sealer, err := sender.Setup(nil) // nil: crypto/rand
 	if err != nil {
 		return nil, fmt.Errorf("sealing: %v", err)
 	}
-	out := make([]byte, len(enc), len(enc)+len(plaintext)+c.Overhead())
-	copy(out, enc)
-	return c.Seal(out, nonce, plaintext, aad), nil
+	ct, err := sealer.Seal(plaintext, aad)
+	if err != nil {
+		return nil, fmt.Errorf("sealing: %v", err)
+	}
+	return append(enc, ct...), nil
 }
 
-func open(a aead, k *privateKey, info, aad, sealed []byte) ([]byte, error) {
+func open(s hpke.Suite, k *privateKey, info, aad, sealed []byte) ([]byte, error) {
+	defer avxstate.Clean()
 	if len(sealed) < Overhead {
 		return nil, ErrOpen
 	}
@@ -95,17 +101,15 @@ func open(a aead, k *privateKey, info, aad, sealed []byte) ([]byte, error) {
 	if lowOrder(enc[encSize-x25519Size:]) {
 		return nil, ErrOpen
 	}
-	shared, err := hpke.KEM_XWING.Scheme().Decapsulate(k.kem, enc)
-	avxstate.Clean()
+	receiver, err := s.NewReceiver(k.kem, info)
 	if err != nil {
 		return nil, ErrOpen
 	}
-	defer clear(shared)
-	c, nonce, err := schedule(a, shared, info)
+	opener, err := receiver.Setup(enc)
 	if err != nil {
 		return nil, ErrOpen
 	}
-	plaintext, err := c.Open(nil, nonce, ct, aad)
+	plaintext, err := opener.Open(ct, aad)
 	if err != nil {
 		return nil, ErrOpen
 	}

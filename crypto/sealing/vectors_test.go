@@ -58,8 +58,9 @@ func sharedFile(t *testing.T, name string) []byte {
 }
 
 // TestVectors runs the X-Wing vectors of draft-ietf-hpke-pq that ship with the
-// Go standard library. They pair the KEM with another AEAD than ours, and one
-// with another KDF: of that one, key derivation and decapsulation are checked.
+// Go standard library. They pair the KEM with other AEADs than ours, and one
+// with a KDF that the HPKE library does not have: of that one, key derivation
+// and decapsulation are checked.
 func TestVectors(t *testing.T) {
 	var vectors []vector
 	if err := json.Unmarshal(sharedFile(t, "vectors/crypto-gostd-hpke/hpke-pq.json"), &vectors); err != nil {
@@ -81,12 +82,12 @@ func TestVectors(t *testing.T) {
 			t.Errorf("shared secret %x, want %x", got, v.SharedSecret)
 		}
 		keys++
-		if v.KDF != hpke.KDF_HKDF_SHA256 || v.AEAD != hpke.AEAD_ChaCha20Poly1305 {
+		if !v.KDF.IsValid() {
 			continue
 		}
 		e := v.Encryptions[0] // Single-shot is the context's first message.
 		sealed := append(bytes.Clone(v.Enc), e.CT...)
-		got, err := sealing.OpenChaCha(k, v.Info, e.AAD, sealed)
+		got, err := sealing.OpenWith(k, v.KDF, v.AEAD, v.Info, e.AAD, sealed)
 		if err != nil || !bytes.Equal(got, e.PT) {
 			t.Errorf("opened %q, %v; want %q", got, err, e.PT)
 		}
