@@ -24,6 +24,10 @@ type Anchor struct {
 	EntityID EntityID `json:"entity_id"`
 	// Keys are its federation keys.
 	Keys jose.KeySet `json:"jwks"`
+	// Since is when the Entity Configuration was issued that names Keys, when they were
+	// followed by those; zero when they came from out of band. What an earlier one names
+	// beside Keys may have been withdrawn since.
+	Since time.Time `json:"-"`
 	// Location is the base URL where its endpoints are reached; empty means the
 	// Entity Identifier itself.
 	Location string `json:"location,omitempty"`
@@ -112,7 +116,7 @@ func verifyUndated(chain []string, anchors []Anchor) (Chain, []statement, *Chain
 	if i < 0 {
 		return Chain{}, nil, statements[top].fault(ruleAnchor, top)
 	}
-	anchorKeys, fault := verifySignatures(statements, anchors[i].Keys)
+	anchorKeys, fault := verifySignatures(statements, anchors[i])
 	if fault != nil {
 		return Chain{}, nil, fault
 	}
@@ -202,15 +206,12 @@ func checkGraph(statements []statement) *ChainError {
 // verifySignatures goes from the Anchor down, so that a key is used only after the
 // statement that vouches for it has been verified. It returns the Anchor's keys,
 // those in its own Entity Configuration when the chain has one.
-func verifySignatures(statements []statement, anchorKeys jose.KeySet) (jose.KeySet, *ChainError) {
-	keys := anchorKeys
+func verifySignatures(statements []statement, a Anchor) (jose.KeySet, *ChainError) {
+	keys, anchorKeys := a.Keys, a.Keys
 	for j := len(statements) - 1; j >= 0; j-- {
 		s := statements[j]
 		if fault := s.verify(keys); fault != nil {
 			return jose.KeySet{}, fault.at(j)
-		}
-		if j > 0 && s.iss == s.sub {
-			anchorKeys = s.keys
 		}
 		// A configuration must also verify under the keys it announces itself.
 		if s.iss == s.sub {
@@ -219,8 +220,28 @@ func verifySignatures(statements []statement, anchorKeys jose.KeySet) (jose.KeyS
 			}
 		}
 		keys = s.keys
+		if j > 0 && s.iss == s.sub {
+			keys = a.Current(s.keys, s.iat)
+			anchorKeys = keys
+		}
 	}
 	return anchorKeys, nil
+}
+
+// Current are those of the keys in an Entity Configuration of the Anchor that it is not
+// known to have withdrawn since that was issued: who has a withdrawn key could otherwise
+// put an earlier Entity Configuration, which still holds, behind what he signs.
+func (a Anchor) Current(keys jose.KeySet, issued time.Time) jose.KeySet {
+	if !issued.Before(a.Since) {
+		return keys
+	}
+	var out []jose.PublicKey
+	for _, k := range keys.Keys() {
+		if known, ok := a.Keys.Key(k.KeyID()); ok && known.Equal(k) {
+			out = append(out, k)
+		}
+	}
+	return jose.NewKeySet(out...)
 }
 
 func (s *statement) verify(keys jose.KeySet) *ChainError {

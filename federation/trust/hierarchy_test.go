@@ -185,12 +185,18 @@ func TestHierarchyLosesLevels(t *testing.T) {
 			}
 		}, trust.ErrNotMember, trust.ErrNotMember, nil},
 		{"retained-without", func(_ *tree, d *directory.Directory) {
-			if got := d.Retain(anchorID, []trust.EntityID{idOf("KGZ")}); len(got) != 2 {
+			if got := d.Retain(anchorID, []trust.EntityID{idOf("KGZ")}, nil); len(got) != 2 {
 				t.Errorf("got %v dropped, want both below the Intermediate", got)
 			}
 		}, trust.ErrNotMember, trust.ErrNotMember, nil},
+		{"retained-suspended", func(_ *tree, d *directory.Directory) {
+			// The anchor has enrolled the country itself, too, and suspended it.
+			if got := d.Retain(anchorID, []trust.EntityID{nationalID, idOf("KGZ")}, []trust.EntityID{countryID}); len(got) != 2 {
+				t.Errorf("got %v dropped, want the country and what is below it", got)
+			}
+		}, trust.ErrNotMember, trust.ErrNotMember, nil},
 		{"retained-with", func(_ *tree, d *directory.Directory) {
-			d.Retain(anchorID, []trust.EntityID{nationalID, idOf("KGZ")})
+			d.Retain(anchorID, []trust.EntityID{nationalID, idOf("KGZ")}, nil)
 		}, nil, nil, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -327,7 +333,7 @@ func TestTwoAnchors(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("removed from the first", epoch, nil)
-	d.Retain(otherID, nil)
+	d.Retain(otherID, nil, nil)
 	check("and from the second", epoch, trust.ErrNotMember)
 }
 
@@ -337,7 +343,7 @@ func TestLookupsAllocateNothing(t *testing.T) {
 	if _, err := d.Refresh(t.Context(), epoch); err != nil {
 		t.Fatal(err)
 	}
-	d.Retain(anchorID, []trust.EntityID{nationalID, idOf("KGZ")})
+	d.Retain(anchorID, []trust.EntityID{nationalID, idOf("KGZ")}, nil)
 	if n := testing.AllocsPerRun(100, func() {
 		if _, ok := d.Member("12D3KooWMinistry", epoch); !ok {
 			t.Error("not a member")

@@ -66,7 +66,7 @@ func TestPresented(t *testing.T) {
 		t.Errorf("removed: got %v", err)
 	}
 	told := alone("")
-	told.Retain(anchorID, []trust.EntityID{idOf("KGZ")})
+	told.Retain(anchorID, []trust.EntityID{idOf("KGZ")}, nil)
 	if _, err := told.Presented(newer, later); !errors.Is(err, trust.ErrNotMember) {
 		t.Errorf("retained without: got %v", err)
 	}

@@ -27,9 +27,10 @@ const (
 	// quarter: twice this and the time to hand on is under the minute in which a suspension
 	// has to reach everybody.
 	pollEvery = 15 * time.Second
-	// handTimeout is for one member to take a notice; the others are told meanwhile.
+	// handTimeout is for one member to take a notice; the others are told meanwhile, so that
+	// some hundreds who let this node wait cost the rest less than the minute.
 	handTimeout = 5 * time.Second
-	handWorkers = 16
+	handWorkers = 64
 	// handStrangers is how many members without an open connection are told of news:
 	// enough for news to get about, and not every member dialling every other.
 	handStrangers = 16
@@ -74,8 +75,10 @@ type Peers struct {
 
 	suspended atomic.Bool // this node itself
 	taking    sync.Mutex  // held while a listing is put into force
-	news      chan trust.EntityID
-	wake      chan struct{}
+	// news holds a channel with room for one for each Anchor: there is something to hand on.
+	// Whoever hands on looks at what is newest then. Immutable after Open.
+	news map[trust.EntityID]chan struct{}
+	wake chan struct{}
 
 	mu       sync.Mutex // guards what follows; the file paused.json holds the pauses
 	paused   map[trust.EntityID]Pause
@@ -84,7 +87,10 @@ type Peers struct {
 
 // Open opens what is known of the members. Nothing is fetched.
 func Open(cfg Config) (*Peers, error) {
-	p := &Peers{cfg: cfg, news: make(chan trust.EntityID, 64), wake: make(chan struct{}, 1), contacts: make(map[transport.PeerID]Contact)}
+	p := &Peers{cfg: cfg, news: make(map[trust.EntityID]chan struct{}), wake: make(chan struct{}, 1), contacts: make(map[transport.PeerID]Contact)}
+	for _, a := range cfg.Anchors {
+		p.news[a.EntityID] = make(chan struct{}, 1)
+	}
 	var err error
 	if p.paused, err = readPauses(p.pauseFile()); err != nil {
 		return nil, err
@@ -124,7 +130,7 @@ func Open(cfg Config) (*Peers, error) {
 	}
 	p.Directory.Bound(cfg.Staleness, cfg.MarkStaleness)
 	for _, l := range p.keeper.Listings() {
-		p.Retain(l.Anchor, l.Members)
+		p.Retain(l.Anchor, l.Members, l.Out())
 	}
 	p.suspended.Store(p.selfSuspended())
 	return p, nil
@@ -208,14 +214,35 @@ func (p *Peers) Refresh(ctx context.Context, now time.Time) (directory.Report, e
 	return report, errors.Join(err, err2)
 }
 
-// poll looks at the bundles and takes over what is new.
+// poll looks at the bundles, all at a time, and takes over what is new: an Anchor that
+// hangs delays nothing that another says.
 func (p *Peers) poll(ctx context.Context) error {
-	news, err := p.source.Poll(ctx)
-	p.UseAnchors(p.keeper.Anchors())
-	for _, l := range news {
+	faults := make([]error, len(p.cfg.Anchors))
+	var g errgroup.Group
+	for i, a := range p.cfg.Anchors {
+		g.Go(func() error {
+			faults[i] = p.pollAnchor(ctx, a.EntityID)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return errors.Join(faults...)
+}
+
+func (p *Peers) pollAnchor(ctx context.Context, id trust.EntityID) error {
+	l, newer, err := p.source.PollAnchor(ctx, id)
+	p.follow()
+	if newer {
 		p.take(l)
 	}
 	return err
+}
+
+// follow has the directory believe in the keys that the Anchors have now.
+func (p *Peers) follow() {
+	p.taking.Lock() // so that what was read first is not stored last
+	defer p.taking.Unlock()
+	p.UseAnchors(p.keeper.Anchors())
 }
 
 // take puts a newer listing into force, or the one that is newer still by now: whoever
@@ -226,7 +253,7 @@ func (p *Peers) take(l membership.Listing) {
 		l = newest
 	}
 	known := len(p.Directory.Members(p.cfg.Now()))
-	dropped := p.Retain(l.Anchor, l.Members)
+	dropped := p.Retain(l.Anchor, l.Members, l.Out())
 	self := p.selfSuspended()
 	was := p.suspended.Swap(self)
 	p.taking.Unlock()
@@ -254,8 +281,8 @@ func (p *Peers) take(l membership.Listing) {
 		p.nudge()
 	}
 	select {
-	case p.news <- l.Anchor:
-	default: // whoever hands on looks at what is newest then
+	case p.news[l.Anchor] <- struct{}{}:
+	default: // it will be looked at anyway
 	}
 }
 
@@ -274,7 +301,7 @@ func (p *Peers) Wake() <-chan struct{} { return p.wake }
 func (p *Peers) Serve(_ context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
 	p.Heard(from)
 	reply, l, newer, err := p.keeper.Serve(frame, p.cfg.Now())
-	p.UseAnchors(p.keeper.Anchors())
+	p.follow()
 	if newer {
 		p.take(l)
 	}
@@ -285,8 +312,28 @@ func (p *Peers) Serve(_ context.Context, from transport.PeerID, frame []byte) ([
 	return reply, nil
 }
 
-// Run polls the bundles and hands news on until ctx ends.
+// Run polls the bundles and hands news on until ctx ends, for each Anchor by itself.
 func (p *Peers) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, a := range p.cfg.Anchors {
+		g.Go(func() error { return p.watch(ctx, a.EntityID) })
+		g.Go(func() error {
+			for {
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-p.news[a.EntityID]:
+					p.handOn(ctx, a.EntityID)
+				}
+			}
+		})
+	}
+	g.Go(func() error { <-ctx.Done(); return ctx.Err() }) // without Anchors, too
+	return g.Wait()
+}
+
+// watch polls one Anchor until ctx ends.
+func (p *Peers) watch(ctx context.Context, anchor trust.EntityID) error {
 	next := time.NewTimer(p.pause())
 	defer next.Stop()
 	failing := false
@@ -294,10 +341,8 @@ func (p *Peers) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case id := <-p.news:
-			p.handOn(ctx, id)
 		case <-next.C:
-			err := p.poll(ctx)
+			err := p.pollAnchor(ctx, anchor)
 			if err != nil && !failing && ctx.Err() == nil {
 				p.cfg.Log.WarnContext(ctx, "listing not polled", slog.String("cause", err.Error()))
 			}
@@ -335,6 +380,7 @@ func (p *Peers) handOn(ctx context.Context, anchor trust.EntityID) {
 				return nil // one that is away polls for itself
 			}
 			if _, l, newer, err := p.keeper.Serve(reply, p.cfg.Now()); err == nil && newer {
+				p.follow()
 				p.take(l)
 			}
 			return nil

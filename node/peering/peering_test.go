@@ -5,8 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +45,7 @@ type region struct {
 	authority *authority.Authority
 	author    *membership.Author
 	members   map[string]*member
+	also      []trust.Anchor // further ones that members are configured with
 }
 
 type member struct {
@@ -55,8 +59,13 @@ const slow = "/tamga/slow/1"
 
 func newRegion(t *testing.T, countries ...string) *region {
 	t.Helper()
+	return newRegionBeside(t, nil, countries...)
+}
+
+func newRegionBeside(t *testing.T, also []trust.Anchor, countries ...string) *region {
+	t.Helper()
 	dir := t.TempDir()
-	r := &region{members: make(map[string]*member)}
+	r := &region{members: make(map[string]*member), also: also}
 	var err error
 	r.authority, err = authority.New(authority.Config{EntityID: anchorID, Key: key(t, "anchor"), Dir: filepath.Join(dir, "members"), Clock: time.Now})
 	if err == nil {
@@ -87,7 +96,7 @@ func (r *region) join(t *testing.T, country string) *member {
 	a.Location = "file://" + m.folder
 	var err error
 	m.Peers, err = peering.Open(peering.Config{
-		Self: entity(country), Anchors: []trust.Anchor{a}, DataDir: t.TempDir(), Every: 50 * time.Millisecond, Now: time.Now,
+		Self: entity(country), Anchors: append([]trust.Anchor{a}, r.also...), DataDir: t.TempDir(), Every: 50 * time.Millisecond, Now: time.Now,
 		Introductions: filepath.Join(m.folder, "none"), Log: slog.New(slog.DiscardHandler),
 		Exchange: func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error) {
 			return m.host.ExchangeIdempotent(ctx, to, addrs, protocol, frame)
@@ -141,7 +150,7 @@ func (r *region) tell(t *testing.T, m *member) {
 	if _, err := r.author.Publish(m.folder); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Refresh(t.Context(), time.Now()); err != nil {
+	if _, err := m.Refresh(t.Context(), time.Now()); err != nil && len(r.also) == 0 {
 		t.Fatal(err)
 	}
 }
@@ -218,6 +227,50 @@ func TestHandedOn(t *testing.T) {
 	for deadline := time.Now().Add(30 * time.Second); uzb.Admits(kgz.host.PeerID()); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("never heard")
+		}
+	}
+	stop()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// TestHangingAnchor: a Trust Anchor that takes requests and answers none delays no suspension
+// that another has published.
+func TestHangingAnchor(t *testing.T) {
+	hanging, asked := atomic.Bool{}, make(chan struct{}, 64)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !hanging.Load() {
+			http.Error(w, "down", http.StatusServiceUnavailable)
+			return
+		}
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	r := newRegionBeside(t, []trust.Anchor{{EntityID: "https://hanging.example", Keys: jose.NewKeySet(key(t, "hanging").Public()), Location: server.URL}}, "KAZ", "KGZ")
+	kaz, kgz := r.members["KAZ"], r.members["KGZ"]
+	if !kaz.Admits(kgz.host.PeerID()) {
+		t.Fatal("not a member")
+	}
+	hanging.Store(true)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- kaz.Run(ctx) }()
+	<-asked
+	if err := r.authority.Suspend(entity("KGZ"), ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.author.Publish(kaz.folder); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); kaz.Admits(kgz.host.PeerID()); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("not heard within 10 s")
+			break
 		}
 	}
 	stop()

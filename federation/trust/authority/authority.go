@@ -132,7 +132,8 @@ type Authority struct {
 	publisher *endpoint.Publisher
 	store     store
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex              // guards what follows
+	check   func([]Enrolment) error // of what follows once it is changed; nil for none
 	members map[trust.EntityID]*member
 	marks   map[markKey]IssuedMark
 	loaded  time.Time // modification time of the folder when members were read
@@ -262,11 +263,35 @@ func (a *Authority) Remove(id trust.EntityID) error {
 func (a *Authority) List() []Enrolment {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	list := make([]Enrolment, 0, len(a.members))
-	for _, id := range slices.Sorted(maps.Keys(a.members)) {
-		list = append(list, a.members[id].Enrolment)
+	return listed(a.members)
+}
+
+func listed(members map[trust.EntityID]*member) []Enrolment {
+	list := make([]Enrolment, 0, len(members))
+	for _, id := range slices.Sorted(maps.Keys(members)) {
+		list = append(list, members[id].Enrolment)
 	}
 	return list
+}
+
+// CheckWith has every enrolment and suspension from now on refused whose result, all
+// members with it, check gives an error for: before anything is stored, and so before
+// somebody is told that he is enrolled. check must not call the authority but for
+// [Authority.Configuration].
+func (a *Authority) CheckWith(check func([]Enrolment) error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.check = check
+}
+
+// checkLocked checks the members with one of them put in the place of what he was.
+func (a *Authority) checkLocked(e Enrolment) error {
+	if a.check == nil {
+		return nil
+	}
+	next := maps.Clone(a.members)
+	next[e.Entity] = &member{Enrolment: e}
+	return a.check(listed(next))
 }
 
 // Refresh fetches the Entity Configuration of every member that has a location and

@@ -63,6 +63,9 @@ func (a *Authority) Enroll(token string, opts EnrollOptions) (Enrolment, error) 
 		// Renewing what is known of a member lifts no suspension.
 		e.Suspended, e.Reason = m.Suspended, m.Reason
 	}
+	if err := a.checkLocked(e); err != nil {
+		return Enrolment{}, fmt.Errorf("enrolling: %w", err)
+	}
 	if err := save(a.store, enrolments, e); err != nil {
 		return Enrolment{}, fmt.Errorf("enrolling: %w", err)
 	}

@@ -152,7 +152,7 @@ func (a *Authority) resolve(id trust.EntityID, asked []string) endpoint.Response
 		return endpoint.Response{Code: endpoint.NotFound}
 	}
 	r, ok := m.responses[key]
-	if !ok || !now.Before(r.until) {
+	if !ok || !now.Before(r.until) || r.until.Sub(now) > responseLife { // the clock was put back
 		r = a.respond(m.Enrolment, types, now)
 		if m.responses == nil {
 			m.responses = map[string]response{}

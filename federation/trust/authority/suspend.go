@@ -62,6 +62,9 @@ func (a *Authority) change(doing string, id trust.EntityID, edit func(*Enrolment
 		err = edit(&e)
 	}
 	if err == nil {
+		err = a.checkLocked(e)
+	}
+	if err == nil {
 		err = save(a.store, enrolments, e)
 	}
 	if err != nil {

@@ -27,7 +27,7 @@ type Directory struct {
 
 	snapshot atomic.Pointer[snapshot]
 	// retained holds, by Anchor, what Retain was told; nil when it was not.
-	retained atomic.Pointer[map[trust.EntityID]map[trust.EntityID]bool]
+	retained atomic.Pointer[map[trust.EntityID]standing]
 
 	// retaining is held by the one Retain that runs.
 	retaining sync.Mutex

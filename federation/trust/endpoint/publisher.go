@@ -44,6 +44,7 @@ type Publisher struct {
 
 	mu      sync.Mutex
 	token   string    // the last signed statement
+	issued  time.Time // when that was
 	renewAt time.Time // when token is to be replaced
 }
 
@@ -77,7 +78,8 @@ func (p *Publisher) Token() (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.clock()
-	if p.token != "" && now.Before(p.renewAt) {
+	// One that was issued in the future, before the clock was put right, nobody accepts.
+	if p.token != "" && now.Before(p.renewAt) && !now.Before(p.issued) {
 		return p.token, nil
 	}
 	c := p.configuration
@@ -86,7 +88,7 @@ func (p *Publisher) Token() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p.token, p.renewAt = token, now.Add(p.lifetime/2)
+	p.token, p.issued, p.renewAt = token, now, now.Add(p.lifetime/2)
 	return token, nil
 }
 

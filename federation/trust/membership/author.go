@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,6 +22,10 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 )
+
+// ErrTooMany: the Anchor cannot list as many Entities, or with identifiers and reasons as
+// long. What is meant for so many is an Intermediate for some of them.
+var ErrTooMany = errors.New("a listing has no room for them")
 
 // AuthorConfig configures an [Author]; all fields are required.
 type AuthorConfig struct {
@@ -46,6 +51,7 @@ type Author struct {
 	bundle  []byte
 	entity  string // the Anchor's Entity Configuration in it
 	tag     string // of bundle
+	madeAt  time.Time
 	renewAt time.Time
 	report  Published
 }
@@ -60,12 +66,15 @@ type Published struct {
 	Until time.Time
 }
 
-// NewAuthor returns the author of an authority's listings.
+// NewAuthor returns the author of an authority's listings. From there on the authority
+// enrols and suspends nobody for whom they have no room; see [ErrTooMany].
 func NewAuthor(cfg AuthorConfig) (*Author, error) {
 	if cfg.Authority == nil || cfg.Key.IsZero() || cfg.File == "" || cfg.Rollover == "" || cfg.Clock == nil {
 		return nil, errors.New("opening author: authority, key, files and clock are required")
 	}
-	return &Author{cfg: cfg, id: cfg.Authority.Anchor().EntityID}, nil
+	a := &Author{cfg: cfg, id: cfg.Authority.Anchor().EntityID}
+	cfg.Authority.CheckWith(a.check)
+	return a, nil
 }
 
 // Update signs the next listing when the authority vouches for others than the last one
@@ -78,15 +87,53 @@ func (a *Author) Update() (Listing, error) {
 	return l, err
 }
 
-func (a *Author) updateLocked(members []authority.Enrolment) (Listing, string, error) {
-	next := Listing{Anchor: a.id, Sequence: 1, IssuedAt: a.cfg.Clock().UTC().Truncate(time.Second)}
+// of is the listing of members, with the first number that there is.
+func (a *Author) of(members []authority.Enrolment) Listing {
+	l := Listing{Anchor: a.id, Sequence: 1, IssuedAt: a.cfg.Clock().UTC().Truncate(time.Second)}
 	for _, e := range members {
 		if e.Suspended.IsZero() {
-			next.Members = append(next.Members, e.Entity)
+			l.Members = append(l.Members, e.Entity)
 		} else {
-			next.Suspended = append(next.Suspended, Suspension{Entity: e.Entity, Jurisdiction: e.Jurisdiction, Since: e.Suspended.Unix(), Reason: e.Reason})
+			l.Suspended = append(l.Suspended, Suspension{Entity: e.Entity, Jurisdiction: e.Jurisdiction, Since: e.Suspended.Unix(), Reason: e.Reason})
 		}
 	}
+	return l
+}
+
+// sign signs a listing that members can take over and hand on.
+func (a *Author) sign(l Listing) (string, error) {
+	if n := len(l.Members) + len(l.Suspended); n > maxMembers {
+		return "", fmt.Errorf("%w: %d members and suspended, and a listing holds %d", ErrTooMany, n, maxMembers)
+	}
+	token, err := sign(a.cfg.Key, l)
+	if errors.Is(err, jose.ErrTooLarge) {
+		return "", fmt.Errorf("%w: a listing is of at most %d bytes, which the identifiers of %d members and suspended, and the reasons, exceed",
+			ErrTooMany, jose.MaxTokenSize, len(l.Members)+len(l.Suspended))
+	}
+	if err != nil {
+		return "", err
+	}
+	own, err := a.cfg.Authority.Configuration()
+	if err != nil {
+		return "", err
+	}
+	if size := len(own) + len(token); size > maxNotice-noticeOverhead {
+		return "", fmt.Errorf("%w: listing and Entity Configuration have %d bytes, and members hand on no more than %d", ErrTooMany, size, maxNotice-noticeOverhead)
+	}
+	return token, nil
+}
+
+// check refuses what no listing would have room for. It makes the longest numbers, so that
+// none has to be refused later for its number.
+func (a *Author) check(members []authority.Enrolment) error {
+	l := a.of(members)
+	l.Sequence = math.MaxUint64
+	_, err := a.sign(l)
+	return err
+}
+
+func (a *Author) updateLocked(members []authority.Enrolment) (Listing, string, error) {
+	next := a.of(members)
 	b, err := os.ReadFile(a.cfg.File)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Listing{}, "", fmt.Errorf("reading last listing: %w", err)
@@ -97,16 +144,15 @@ func (a *Author) updateLocked(members []authority.Enrolment) (Listing, string, e
 		if err != nil {
 			return Listing{}, "", err
 		}
-		// One that another key signed is signed anew before that key goes.
-		if slices.Equal(last.Members, next.Members) && slices.Equal(last.Suspended, next.Suspended) && signedBy(token, a.cfg.Key) {
+		// One that another key signed is signed anew before that key goes, and one that a
+		// clock dated ahead when that is mended: members take it over then alone.
+		if slices.Equal(last.Members, next.Members) && slices.Equal(last.Suspended, next.Suspended) && signedBy(token, a.cfg.Key) &&
+			!last.IssuedAt.After(next.IssuedAt) {
 			return last, token, nil
 		}
 		next.Sequence = last.Sequence + 1
-		if last.IssuedAt.After(next.IssuedAt) {
-			next.IssuedAt = last.IssuedAt // a clock that was put back
-		}
 	}
-	token, err := sign(a.cfg.Key, next)
+	token, err := a.sign(next)
 	if err != nil {
 		return Listing{}, "", err
 	}
@@ -168,6 +214,9 @@ func (a *Author) rolloverLocked(token string) ([]string, error) {
 		if sameKeys(last.Keys(), s.Keys()) {
 			return history, nil
 		}
+		if s.IssuedAt().Before(last.IssuedAt()) {
+			return nil, fmt.Errorf("changing keys: the clock is behind that of the last change, at %s; members would pass this one over", last.IssuedAt().UTC().Format(time.RFC3339))
+		}
 	}
 	history = append(history, token)
 	if len(history) > maxRollover {
@@ -185,7 +234,7 @@ func (a *Author) current() ([]byte, string, Published, error) {
 		return nil, "", Published{}, err
 	}
 	members, now := a.cfg.Authority.List(), a.cfg.Clock()
-	if a.bundle != nil && now.Before(a.renewAt) && slices.EqualFunc(a.from, members, same) {
+	if a.bundle != nil && now.Before(a.renewAt) && !now.Before(a.madeAt) && slices.EqualFunc(a.from, members, same) {
 		return a.bundle, a.tag, a.report, nil
 	}
 	l, token, err := a.updateLocked(members)
@@ -210,7 +259,7 @@ func (a *Author) current() ([]byte, string, Published, error) {
 	sum := sha256.Sum256(b)
 	a.from, a.bundle, a.entity, a.tag = members, b, p.Configuration, `"`+hex.EncodeToString(sum[:16])+`"`
 	a.report = Published{Listing: l, Expired: p.Expired, Until: p.Until}
-	a.renewAt = now.Add(time.Hour) // the Entity Configuration may be another by then
+	a.madeAt, a.renewAt = now, now.Add(time.Hour) // the Entity Configuration may be another by then
 	if quarter := now.Add(p.Until.Sub(now) / 4); !p.Until.IsZero() && quarter.Before(a.renewAt) {
 		a.renewAt = quarter
 	}

@@ -12,8 +12,13 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
-// maxNotice bounds a notice on the wire, which is one frame of the transport.
-const maxNotice = 256 << 10
+const (
+	// maxNotice bounds a notice on the wire, which is one frame of the transport.
+	maxNotice = 256 << 10
+	// noticeOverhead is what CBOR takes of that beside the two strings: a map of two, two
+	// keys, two lengths.
+	noticeOverhead = 1 + 2*(1+5)
+)
 
 var frameCodec = sync.OnceValues(func() (cbor.EncMode, cbor.DecMode) {
 	enc, err := cbor.CoreDetEncOptions().EncMode()

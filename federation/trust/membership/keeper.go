@@ -17,7 +17,9 @@ import (
 
 const (
 	keeperVersion = 1
-	maxKeeperFile = 4 << 20
+	// maxKeeperFile is more than a dozen Anchors with the longest listings and histories
+	// of keys that are taken over.
+	maxKeeperFile = 64 << 20
 )
 
 // ErrUnknownAnchor: the notice is of a Trust Anchor that is not configured.
@@ -26,18 +28,22 @@ var ErrUnknownAnchor = errors.New("not a configured Trust Anchor")
 // Keeper holds the newest listing of each Trust Anchor, in memory and in a file. Safe for
 // concurrent use.
 type Keeper struct {
-	configured []trust.Anchor // immutable after New; with the keys from out of band
-	file       string         // immutable after New
+	file string // immutable after New
 
 	mu      sync.Mutex
-	anchors []trust.Anchor              // guarded by mu; with the keys that they have now
-	rolled  map[trust.EntityID][]string // guarded by mu; the Entity Configurations that changed them
-	held    map[trust.EntityID]held     // guarded by mu; the file holds the same
+	anchors []followed              // guarded by mu
+	held    map[trust.EntityID]held // guarded by mu; the file holds the same
+	// foreign is what the file holds of Anchors that are not configured now, guarded by mu:
+	// one that is configured again later has not lost its numbers and keys meanwhile.
+	foreign keeperFile
 }
 
 type held struct {
 	notice  Notice
 	listing Listing
+	// believed is false when the Anchor's keys, as they are configured now, did not sign
+	// the listing. Its number counts all the same: nothing older comes after it.
+	believed bool
 }
 
 type keeperFile struct {
@@ -47,10 +53,13 @@ type keeperFile struct {
 }
 
 // NewKeeper opens the keeper of the anchors with the file, empty for none, which it makes
-// when there is something to hold. What in it does not verify any more is left out; a file
-// that cannot be read is an error.
+// when there is something to hold. What in it does not verify any more is not believed; a
+// file that cannot be read is an error.
 func NewKeeper(anchors []trust.Anchor, file string) (*Keeper, error) {
-	k := &Keeper{configured: anchors, file: file, anchors: slices.Clone(anchors), held: make(map[trust.EntityID]held), rolled: make(map[trust.EntityID][]string)}
+	k := &Keeper{file: file, held: make(map[trust.EntityID]held)}
+	for _, a := range anchors {
+		k.anchors = append(k.anchors, followed{Anchor: a})
+	}
 	if file == "" {
 		return k, nil
 	}
@@ -71,102 +80,156 @@ func NewKeeper(anchors []trust.Anchor, file string) (*Keeper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading listings: %w", err)
 	}
+	k.take(f)
+	return k, nil
+}
+
+// take takes over what the file holds. It was in time when it was written.
+func (k *Keeper) take(f keeperFile) {
 	for i, a := range k.anchors {
-		k.anchors[i], k.rolled[a.EntityID] = rollover(a, f.Rolled)
+		k.anchors[i] = a.rollover(f.Rolled, forever)
 	}
-	for _, n := range f.Notices {
-		// They were in time when they were taken over, and nothing newer is known.
-		if l, _, err := k.checkLocked(n); err == nil {
-			k.held[l.Anchor] = held{n, l}
+	for _, token := range f.Rolled {
+		if s, err := trust.ParseStatement(token); err == nil && k.index(s.Issuer()) < 0 {
+			k.foreign.Rolled = append(k.foreign.Rolled, token)
 		}
 	}
-	return k, nil
+	for _, n := range f.Notices {
+		id, err := n.anchorOf()
+		if err != nil {
+			continue
+		}
+		i := k.index(id)
+		if i < 0 {
+			k.foreign.Notices = append(k.foreign.Notices, n)
+			continue
+		}
+		l, err := n.verify(k.anchors[i].Anchor)
+		believed := err == nil
+		if !believed {
+			l, err = n.read(id)
+		}
+		if err == nil {
+			k.held[id] = held{n, l, believed}
+		}
+	}
+}
+
+// forever is later than any statement.
+var forever = time.Unix(1<<40, 0)
+
+// index is where among the Anchors one is; less than 0 when it is not configured.
+func (k *Keeper) index(id trust.EntityID) int {
+	return slices.IndexFunc(k.anchors, func(a followed) bool { return a.EntityID == id })
 }
 
 // Anchors returns the Anchors with the keys that they have now. The slice is the caller's.
 func (k *Keeper) Anchors() []trust.Anchor {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return slices.Clone(k.anchors)
+	out := make([]trust.Anchor, len(k.anchors))
+	for i, a := range k.anchors {
+		out[i] = a.Anchor
+	}
+	return out
 }
 
 // Follow takes over changes of an Anchor's keys: Entity Configurations of it, the oldest
-// first, each signed with a key known by then. It returns whether there was one that was new.
-func (k *Keeper) Follow(anchor trust.EntityID, tokens []string) (bool, error) {
+// first, each signed with a key known by then. The last of them must hold at now, so that an
+// announcement of keys that was let run out is not followed. It returns whether the keys are
+// others than before.
+func (k *Keeper) Follow(anchor trust.EntityID, tokens []string, now time.Time) (bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	changed, err := k.followLocked(anchor, tokens)
-	if changed {
-		err = k.saveLocked()
-	}
-	return changed, err
-}
-
-func (k *Keeper) followLocked(anchor trust.EntityID, tokens []string) (bool, error) {
-	i := slices.IndexFunc(k.anchors, func(a trust.Anchor) bool { return a.EntityID == anchor })
+	i := k.index(anchor)
 	if i < 0 {
 		return false, ErrUnknownAnchor
 	}
-	// What was learnt before comes first: a history that begins later is followed, too.
-	next, used := rollover(k.configured[i], append(slices.Clone(k.rolled[anchor]), tokens...))
-	if sameKeys(next.Keys, k.anchors[i].Keys) {
-		return false, nil
+	before := k.anchors[i]
+	if err := k.followLocked(i, tokens, now); err != nil || k.anchors[i].last == before.last {
+		return false, err
 	}
-	if len(used) > maxRollover {
-		return false, errors.New("following the keys of a Trust Anchor: too many changes; give the node the anchor's present trust-anchor.json")
-	}
-	k.anchors[i], k.rolled[anchor] = next, used
-	return true, nil
+	return !sameKeys(before.Keys, k.anchors[i].Keys), k.saveLocked()
 }
 
-// checkLocked verifies a notice but for its times, and returns which Anchor it is of.
-func (k *Keeper) checkLocked(n Notice) (Listing, int, error) {
-	id, err := n.anchorOf()
-	if err != nil {
-		return Listing{}, 0, err
+func (k *Keeper) followLocked(i int, tokens []string, now time.Time) error {
+	before := k.anchors[i]
+	next := before.rollover(tokens, now.Add(clockSkew))
+	if !sameKeys(before.Keys, next.Keys) {
+		if s, err := trust.ParseStatement(next.last); err != nil || !now.Before(s.ExpiresAt()) {
+			return fmt.Errorf("following the keys of a Trust Anchor: the last announcement: %w", trust.ErrExpired)
+		}
 	}
-	i := slices.IndexFunc(k.anchors, func(a trust.Anchor) bool { return a.EntityID == id })
-	if i < 0 {
-		return Listing{}, 0, ErrUnknownAnchor
+	if len(next.used) > maxRollover {
+		return errors.New("following the keys of a Trust Anchor: too many changes; give the node the anchor's present trust-anchor.json")
 	}
-	l, err := n.verify(k.anchors[i])
-	return l, i, err
+	k.anchors[i] = next
+	return nil
 }
 
 // Offer takes a notice over when it is of a configured Anchor, in order, and newer than
 // what is held; newer says whether its listing was. On an error nothing changes, except that
 // one of writing the file leaves the notice in force until the node stops.
 func (k *Keeper) Offer(n Notice, now time.Time) (_ Listing, newer bool, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	l, _, err := k.checkLocked(n)
-	if err != nil {
-		return Listing{}, false, err
+	if size := len(n.Configuration) + len(n.Listing); size > maxNotice-noticeOverhead {
+		return Listing{}, false, fmt.Errorf("taking over listing: with its Entity Configuration it has %d bytes, and members can hand on no more than %d", size, maxNotice-noticeOverhead)
 	}
 	s, err := trust.ParseStatement(n.Configuration)
 	if err != nil {
 		return Listing{}, false, err
 	}
-	if l.IssuedAt.After(now.Add(clockSkew)) || s.IssuedAt().After(now.Add(clockSkew)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := k.index(s.Issuer())
+	if i < 0 {
+		return Listing{}, false, ErrUnknownAnchor
+	}
+	l, err := n.verify(k.anchors[i].Anchor)
+	h, known := k.held[s.Issuer()]
+	switch {
+	case err != nil && known && h.believed && s.IssuedAt().Before(k.anchors[i].Since) && k.signedBefore(i, n):
+		return h.listing, false, nil // of before a key was withdrawn: a member that has not heard
+	case err != nil:
+		return Listing{}, false, err
+	case l.IssuedAt.After(now.Add(clockSkew)), s.IssuedAt().After(now.Add(clockSkew)):
 		return Listing{}, false, errors.New("taking over listing: issued in the future; compare the clocks")
 	}
-	h, known := k.held[l.Anchor]
-	if known && s.IssuedAt().Before(issued(h.notice)) {
-		// An earlier one may name a key that the Trust Anchor has withdrawn since.
-		return h.listing, false, nil
-	}
-	newer = !known || l.after(h.listing, n, h.notice)
-	if !newer && !(l.Sequence == h.listing.Sequence && n.Listing == h.notice.Listing && s.IssuedAt().After(issued(h.notice))) {
+	newer = !known || l.after(h.listing, n, h.notice) || k.replaces(i, s, n, h)
+	if !newer && (n.Listing != h.notice.Listing || !s.IssuedAt().After(issued(h.notice))) {
 		return h.listing, false, nil
 	}
 	if !now.Before(s.ExpiresAt()) {
 		return Listing{}, false, fmt.Errorf("taking over listing: the Trust Anchor's Entity Configuration: %w", trust.ErrExpired)
 	}
-	if _, err := k.followLocked(l.Anchor, []string{n.Configuration}); err != nil {
+	if err := k.followLocked(i, []string{n.Configuration}, now); err != nil {
 		return Listing{}, false, err
 	}
-	k.held[l.Anchor] = held{n, l}
+	k.held[l.Anchor] = held{n, l, true}
 	return l, newer, k.saveLocked()
+}
+
+// signedBefore reports whether a notice is one that the Anchor's Entity Configuration in it
+// makes good, by itself.
+func (k *Keeper) signedBefore(i int, n Notice) bool {
+	a := k.anchors[i].Anchor
+	a.Since = time.Time{}
+	_, err := n.verify(a)
+	return err == nil
+}
+
+// replaces reports whether a notice that verifies goes before what is held whatever the
+// numbers: the key that signed that is withdrawn in a later Entity Configuration, or it is
+// the same, and the Anchor's keys are known again. Who had the key for a time has given his
+// listing the greatest number that there is.
+func (k *Keeper) replaces(i int, s trust.UnverifiedStatement, n Notice, h held) bool {
+	if !h.believed && n.Listing == h.notice.Listing {
+		return true
+	}
+	if !s.IssuedAt().After(issued(h.notice)) || s.IssuedAt().Before(k.anchors[i].Since) {
+		return false
+	}
+	_, err := verifyListing(h.notice.Listing, h.listing.Anchor, s.Keys())
+	return err != nil
 }
 
 // issued is when the Entity Configuration in a notice was signed.
@@ -198,9 +261,9 @@ func (k *Keeper) saveLocked() error {
 	if k.file == "" {
 		return nil
 	}
-	f := keeperFile{Version: keeperVersion, Rolled: []string{}, Notices: []Notice{}}
+	f := keeperFile{Version: keeperVersion, Rolled: append([]string{}, k.foreign.Rolled...), Notices: append([]Notice{}, k.foreign.Notices...)}
 	for _, a := range k.anchors {
-		f.Rolled = append(f.Rolled, k.rolled[a.EntityID]...)
+		f.Rolled = append(f.Rolled, a.tokens()...)
 		if h, ok := k.held[a.EntityID]; ok {
 			f.Notices = append(f.Notices, h.notice)
 		}
@@ -208,6 +271,9 @@ func (k *Keeper) saveLocked() error {
 	b, err := json.Marshal(f)
 	if err != nil {
 		return fmt.Errorf("keeping listing: %w", err)
+	}
+	if len(b) > maxKeeperFile { // the node could not read it at its next start
+		return fmt.Errorf("keeping listing: all listings and changes of keys have over %d bytes", maxKeeperFile)
 	}
 	return replace(k.file, b)
 }
@@ -217,7 +283,10 @@ func (k *Keeper) Held(anchor trust.EntityID) (Listing, Notice, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h, ok := k.held[anchor]
-	return h.listing, h.notice, ok
+	if !ok || !h.believed {
+		return Listing{}, Notice{}, false
+	}
+	return h.listing, h.notice, true
 }
 
 // Listings returns the newest listings, in the order of the anchors.
@@ -226,7 +295,7 @@ func (k *Keeper) Listings() []Listing {
 	defer k.mu.Unlock()
 	var out []Listing
 	for _, a := range k.anchors {
-		if h, ok := k.held[a.EntityID]; ok {
+		if h, ok := k.held[a.EntityID]; ok && h.believed {
 			out = append(out, h.listing)
 		}
 	}

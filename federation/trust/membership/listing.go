@@ -42,6 +42,15 @@ type Suspension struct {
 	Reason       string `json:"reason,omitempty"`
 }
 
+// Out returns the suspended. The slice is the caller's.
+func (l Listing) Out() []trust.EntityID {
+	var out []trust.EntityID
+	for _, s := range l.Suspended {
+		out = append(out, s.Entity)
+	}
+	return out
+}
+
 // Suspension returns the suspension of the Entity, if there is one.
 func (l Listing) Suspension(id trust.EntityID) (Suspension, bool) {
 	i := slices.IndexFunc(l.Suspended, func(s Suspension) bool { return s.Entity == id })
@@ -91,27 +100,37 @@ func verifyListing(token string, anchor trust.EntityID, keys jose.KeySet) (Listi
 	if err != nil {
 		return Listing{}, fmt.Errorf("verifying listing: %w", err)
 	}
-	var c claims
-	if err := jose.DecodeClaims(payload, &c); err != nil {
+	l, err := parseListing(payload, anchor)
+	if err != nil {
 		return Listing{}, fmt.Errorf("verifying listing: %w", err)
 	}
+	return l, nil
+}
+
+// parseListing reads the payload of a listing.
+func parseListing(payload []byte, anchor trust.EntityID) (Listing, error) {
+	var c claims
+	if err := jose.DecodeClaims(payload, &c); err != nil {
+		return Listing{}, err
+	}
 	if c.Issuer != string(anchor) {
-		return Listing{}, errors.New("verifying listing: it is of another Trust Anchor")
+		return Listing{}, errors.New("it is of another Trust Anchor")
 	}
 	if c.Members == nil || c.Suspended == nil || c.Sequence == 0 || c.IssuedAt <= 0 || len(c.Members)+len(c.Suspended) > maxMembers {
-		return Listing{}, errors.New("verifying listing: a claim is missing or out of range")
+		return Listing{}, errors.New("a claim is missing or out of range")
 	}
 	before := trust.EntityID("")
 	for _, id := range c.Members {
 		if _, err := trust.ParseEntityID(string(id)); err != nil || id <= before {
-			return Listing{}, errors.New("verifying listing: members are not Entity Identifiers in order")
+			return Listing{}, errors.New("members are not Entity Identifiers in order")
 		}
 		before = id
 	}
 	before = ""
 	for _, s := range c.Suspended {
-		if _, err := trust.ParseEntityID(string(s.Entity)); err != nil || s.Entity <= before || len(s.Reason) > maxReason || slices.Contains(c.Members, s.Entity) {
-			return Listing{}, errors.New("verifying listing: suspended are not Entity Identifiers in order, or members")
+		_, isMember := slices.BinarySearch(c.Members, s.Entity)
+		if _, err := trust.ParseEntityID(string(s.Entity)); err != nil || s.Entity <= before || len(s.Reason) > maxReason || isMember {
+			return Listing{}, errors.New("suspended are not Entity Identifiers in order, or members")
 		}
 		before = s.Entity
 	}
@@ -127,13 +146,22 @@ type Notice struct {
 }
 
 // verify verifies a notice of the Anchor: its Entity Configuration under the keys that are
-// known of it, the listing under those that it names.
+// known of it, the listing under those that it names and that are not withdrawn.
 func (n Notice) verify(a trust.Anchor) (Listing, error) {
 	s, err := announced(a, n.Configuration)
 	if err != nil {
 		return Listing{}, fmt.Errorf("verifying Entity Configuration of the Trust Anchor: %w", err)
 	}
-	return verifyListing(n.Listing, a.EntityID, s.Keys())
+	return verifyListing(n.Listing, a.EntityID, a.Current(s.Keys(), s.IssuedAt()))
+}
+
+// read reads a notice's listing of which nobody knows who signed it.
+func (n Notice) read(anchor trust.EntityID) (Listing, error) {
+	u, err := jose.Parse(n.Listing)
+	if err != nil {
+		return Listing{}, err
+	}
+	return parseListing(u.Payload(), anchor)
 }
 
 // anchorOf says of which Anchor a notice claims to be.

@@ -144,7 +144,7 @@ func (m member) refresh(t testing.TB, w *world) {
 		t.Fatal(err)
 	}
 	for _, l := range news {
-		m.directory.Retain(l.Anchor, l.Members)
+		m.directory.Retain(l.Anchor, l.Members, l.Out())
 	}
 	if report, err := m.directory.Refresh(t.Context(), w.now); err != nil || len(report.Failures) > 0 {
 		t.Fatal(err, report.Failures)
@@ -170,7 +170,7 @@ func TestFolder(t *testing.T) {
 	if s, ok := m.keeper.Suspended(id("KGZ")); !ok || s.Reason != "key lost" || s.Jurisdiction != "KGZ" {
 		t.Errorf("suspension %+v %t", s, ok)
 	}
-	dropped := m.directory.Retain(anchorID, news[0].Members)
+	dropped := m.directory.Retain(anchorID, news[0].Members, news[0].Out())
 	if len(dropped) != 1 || dropped[0] != id("KGZ") {
 		t.Errorf("dropped %v", dropped)
 	}
@@ -213,7 +213,7 @@ func TestOlderFolder(t *testing.T) {
 	anchors.Location = "file://" + older
 	again := newMember(t, w, []trust.Anchor{anchors}, file)
 	for _, l := range again.keeper.Listings() {
-		again.directory.Retain(l.Anchor, l.Members)
+		again.directory.Retain(l.Anchor, l.Members, l.Out())
 	}
 	again.refresh(t, w)
 	if _, err := again.directory.Country("KGZ", w.now); !errors.Is(err, trust.ErrNotMember) {
@@ -375,7 +375,7 @@ func TestRollover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if changed, _ := running.keeper.Follow(anchorID, []string{token}); changed || keysNow(running) != 1 {
+	if changed, _ := running.keeper.Follow(anchorID, []string{token}, w.now); changed || keysNow(running) != 1 {
 		t.Error("a retired key was followed back")
 	}
 }

@@ -12,28 +12,43 @@ import (
 // maxRollover bounds how many changes of its keys an Anchor passes on.
 const maxRollover = 64
 
+// followed is an Anchor as far as it was followed.
+type followed struct {
+	trust.Anchor // with the keys that it has now, and since when
+	// used are the Entity Configurations that changed the keys, and last the one that was
+	// issued last, whether it changed them or not.
+	used []string
+	last string
+}
+
 // rollover follows an Anchor from the keys that came from out of band to those it has now
 // (OpenID Federation section 11.2): every Entity Configuration in tokens that a key known by
 // then has signed says which keys are known from there on. Others are passed over, so
-// that one who joined later can be given the whole history. It returns the Anchor with the
-// keys of the last, and those of the tokens that changed something. Times are not looked at,
-// but that they do not go back: the history of an Anchor does not run out.
-func rollover(a trust.Anchor, tokens []string) (trust.Anchor, []string) {
-	var used []string
-	var last time.Time
+// that one who joined later can be given the whole history. The history of an Anchor does
+// not run out, but it does not go back, and nothing of it is issued after by: what is issued
+// in the future would have everything passed over until then.
+func (f followed) rollover(tokens []string, by time.Time) followed {
+	f.used = slices.Clone(f.used)
 	for _, token := range tokens {
-		s, err := announced(a, token)
-		if err != nil || s.IssuedAt().Before(last) {
+		s, err := announced(f.Anchor, token)
+		if err != nil || s.IssuedAt().Before(f.Since) || s.IssuedAt().After(by) {
 			continue
 		}
-		last = s.IssuedAt()
-		if sameKeys(a.Keys, s.Keys()) {
-			continue
+		if !sameKeys(f.Keys, s.Keys()) {
+			f.used = append(f.used, token)
 		}
-		a.Keys = s.Keys()
-		used = append(used, token)
+		f.Keys, f.Since, f.last = s.Keys(), s.IssuedAt(), token
 	}
-	return a, used
+	return f
+}
+
+// tokens are all that has to be kept to follow the Anchor here again: an announcement that
+// was taken back, and that nobody here had followed, must not be followed later.
+func (f followed) tokens() []string {
+	if f.last == "" || slices.Contains(f.used, f.last) {
+		return f.used
+	}
+	return append(slices.Clone(f.used), f.last)
 }
 
 // announced verifies an Entity Configuration of the Anchor under its keys.

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
@@ -32,7 +34,7 @@ type Source struct {
 	client  *http.Client
 	clock   func() time.Time
 
-	polling sync.Mutex // held by the one Poll that runs
+	polling []sync.Mutex // held by the one poll of each Anchor that runs
 
 	mu    sync.Mutex
 	state map[trust.EntityID]state // guarded by mu
@@ -59,7 +61,7 @@ func NewSource(beneath trust.Source, anchors []trust.Anchor, k *Keeper, client *
 	if beneath == nil || k == nil || clock == nil {
 		return nil, errors.New("configuring source: source beneath, keeper and clock are required")
 	}
-	s := &Source{Source: beneath, anchors: anchors, keeper: k, clock: clock, client: &http.Client{}, state: make(map[trust.EntityID]state)}
+	s := &Source{Source: beneath, anchors: anchors, keeper: k, clock: clock, client: &http.Client{}, state: make(map[trust.EntityID]state), polling: make([]sync.Mutex, len(anchors))}
 	if client != nil {
 		*s.client = *client
 	}
@@ -79,35 +81,51 @@ func WithoutFiles(anchors []trust.Anchor) []trust.Anchor {
 	return out
 }
 
-// Poll reads the bundle of every Anchor when it has changed, and returns the listings in
-// it that are newer than what was held. It costs an Anchor one conditional request. The
-// error joins what went wrong with single Anchors; what was known of them stays.
+// Poll reads the bundle of every Anchor when it has changed, all at a time, and returns the
+// listings in it that are newer than what was held. It costs an Anchor one conditional
+// request. The error joins what went wrong with single Anchors; what was known of them
+// stays.
 func (s *Source) Poll(ctx context.Context) ([]Listing, error) {
-	s.polling.Lock()
-	defer s.polling.Unlock()
-	var news []Listing
-	var faults []error
-	for _, a := range s.anchors {
-		s.mu.Lock()
-		before := s.state[a.EntityID]
-		s.mu.Unlock()
-		after, l, newer, err := s.poll(ctx, a, before)
-		if errors.Is(err, errNoBundle) {
-			after, err = state{}, nil
-		}
-		if err != nil {
-			after = before
-			after.err = fmt.Errorf("reading bundle of %q: %w", a.EntityID, err)
-			faults = append(faults, after.err)
-		}
-		if newer {
-			news = append(news, l)
-		}
-		s.mu.Lock()
-		s.state[a.EntityID] = after
-		s.mu.Unlock()
+	news, faults := make([]Listing, len(s.anchors)), make([]error, len(s.anchors))
+	var g errgroup.Group
+	for i, a := range s.anchors {
+		g.Go(func() error {
+			news[i], _, faults[i] = s.PollAnchor(ctx, a.EntityID)
+			return nil
+		})
 	}
-	return news, errors.Join(faults...)
+	g.Wait()
+	return slices.DeleteFunc(news, func(l Listing) bool { return l.Anchor == "" }), errors.Join(faults...)
+}
+
+// PollAnchor does so for one Anchor, and says whether its listing is newer; the listing is
+// zero when it is not.
+func (s *Source) PollAnchor(ctx context.Context, id trust.EntityID) (l Listing, newer bool, err error) {
+	i := slices.IndexFunc(s.anchors, func(a trust.Anchor) bool { return a.EntityID == id })
+	if i < 0 {
+		return Listing{}, false, ErrUnknownAnchor
+	}
+	s.polling[i].Lock()
+	defer s.polling[i].Unlock()
+	s.mu.Lock()
+	before := s.state[id]
+	s.mu.Unlock()
+	after, l, newer, err := s.poll(ctx, s.anchors[i], before)
+	if errors.Is(err, errNoBundle) {
+		after, err = state{}, nil
+	}
+	if err != nil {
+		after = before
+		after.err = fmt.Errorf("reading bundle of %q: %w", id, err)
+		err = after.err
+	}
+	s.mu.Lock()
+	s.state[id] = after
+	s.mu.Unlock()
+	if !newer {
+		l = Listing{}
+	}
+	return l, newer, err
 }
 
 func (s *Source) poll(ctx context.Context, a trust.Anchor, before state) (state, Listing, bool, error) {
@@ -130,12 +148,19 @@ func (s *Source) poll(ctx context.Context, a trust.Anchor, before state) (state,
 	if id, err := bundle.anchorOf(); err != nil || id != a.EntityID {
 		return before, Listing{}, false, errors.New("the bundle is not of this Trust Anchor")
 	}
-	if _, err := s.keeper.Follow(a.EntityID, bundle.Rollover); err != nil {
+	// The history leads to the Entity Configuration of now, or nowhere.
+	if _, err := s.keeper.Follow(a.EntityID, append(bundle.Rollover, bundle.Configuration), s.clock()); err != nil {
 		return before, Listing{}, false, err
 	}
 	l, newer, err := s.keeper.Offer(bundle.Notice, s.clock())
 	if err != nil {
 		return before, Listing{}, false, err
+	}
+	if _, held, ok := s.keeper.Held(a.EntityID); ok && held.Listing != bundle.Listing && before.has {
+		// The bundle is of before that listing, and so is what it says of members: a folder
+		// that was put back, or a cache on the way.
+		before.err = nil
+		return before, Listing{}, false, nil
 	}
 	after.notice, after.resolved, after.has = bundle.Notice, bundle.index(), true
 	return after, l, newer, nil
@@ -214,7 +239,7 @@ func (s *Source) EntityConfiguration(ctx context.Context, id trust.EntityID) (st
 	token, err := s.Source.EntityConfiguration(ctx, id)
 	if err == nil {
 		if slices.ContainsFunc(s.anchors, func(a trust.Anchor) bool { return a.EntityID == id }) {
-			_, err = s.keeper.Follow(id, []string{token}) // one that publishes no bundle
+			_, err = s.keeper.Follow(id, []string{token}, s.clock()) // one that publishes no bundle
 		}
 		return token, err
 	}
