@@ -133,3 +133,46 @@ func TestIndexAgrees(t *testing.T) {
 		}
 	}
 }
+
+// TestExplain: what it says of each policy agrees with the decision, and names the part that fails.
+func TestExplain(t *testing.T) {
+	law := builtin(t, "KGZ")
+	r := request("KGZ", policy.Answer, "service_delivery", "legal_obligation")
+	d, steps := law.Explain(r)
+	if d.Allowed || len(steps) != len(law.Policies()) {
+		t.Fatalf("got %+v, %d steps", d, len(steps))
+	}
+	for _, s := range steps {
+		want := map[string]string{
+			"kgz-services":           `when { principal.officer_role == "registrar" }`,
+			"kgz-no-identify":        "principal, action or resource is another",
+			"kgz-border-control":     `when { context.purpose == "border_control" }`,
+			"kgz-electoral-confined": `when { context.purpose == "electoral" }`,
+		}[s.ID]
+		if s.Applies || want != "" && s.Because != want {
+			t.Errorf("%s: applies %v, because %q", s.ID, s.Applies, s.Because)
+		}
+	}
+	for _, purpose := range vocabulary.Purposes() {
+		for _, basis := range bases {
+			d, steps := law.Explain(request("KGZ", policy.Ask, purpose, basis))
+			permits, forbids := 0, 0
+			for _, s := range steps {
+				if s.Applies && s.Permit {
+					permits++
+				} else if s.Applies {
+					forbids++
+				}
+				if s.ID == d.PolicyID && !s.Applies {
+					t.Errorf("%s on %s: decided by %s, which does not apply", purpose, basis, s.ID)
+				}
+			}
+			if d.Allowed != (permits > 0 && forbids == 0) {
+				t.Errorf("%s on %s: allowed %v, %d permits, %d forbids", purpose, basis, d.Allowed, permits, forbids)
+			}
+		}
+	}
+	if _, steps := law.Explain(policy.Request{}); steps != nil {
+		t.Error("a request outside the vocabulary is explained")
+	}
+}

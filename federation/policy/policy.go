@@ -187,6 +187,8 @@ type Policy struct {
 	Law     string
 	Article string
 	Line    int // in the file, from 1
+	// Text is the policy in Cedar's own layout: two policies with the same text are the same.
+	Text string
 }
 
 // Policies lists the policies in file order; nil for the zero Law. The slice is the caller's.
@@ -196,7 +198,7 @@ func (l *Law) Policies() []Policy {
 	}
 	var out []Policy
 	for _, r := range l.rules {
-		out = append(out, Policy{ID: r.id, Permit: r.permit, Law: r.law, Article: r.article, Line: r.line})
+		out = append(out, Policy{ID: r.id, Permit: r.permit, Law: r.law, Article: r.article, Line: r.line, Text: string(r.policy.MarshalCedar())})
 	}
 	return out
 }

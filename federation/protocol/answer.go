@@ -23,6 +23,8 @@ type Verdict struct {
 // PolicyRef names the rule of law that decided.
 type PolicyRef struct {
 	Law, Version, ID, Article string
+	// Text is the SHA-256 of the law file, so that which text decided can be proved; zero when law was not reached.
+	Text Hash
 }
 
 // Answer is a verified reply.
@@ -56,7 +58,7 @@ type wireRefusal struct {
 // Wire form of the sealed part of an Answer, CDDL:
 //
 //	sealed-answer = { 1: tstr, 2: tstr, 3: uint, 4: policy, 5: receipt }
-//	policy        = { 1: tstr, 2: tstr, 3: tstr, 4: tstr } ; law, version, id, article
+//	policy        = { 1: tstr, 2: tstr, 3: tstr, 4: tstr, ? 5: bstr .size 32 } ; law, version, id, article, hash of the text
 //	receipt       = { 1: bstr, 2: uint, 3: [* bstr .size 32], 4: bstr }
 type wireVerdict struct {
 	Outcome  string      `cbor:"1,keyasint"`
@@ -71,6 +73,27 @@ type wirePolicy struct {
 	Version string `cbor:"2,keyasint"`
 	ID      string `cbor:"3,keyasint"`
 	Article string `cbor:"4,keyasint"`
+	Text    []byte `cbor:"5,keyasint,omitempty"`
+}
+
+func newWirePolicy(p PolicyRef) wirePolicy {
+	w := wirePolicy{Law: p.Law, Version: p.Version, ID: p.ID, Article: p.Article}
+	if p.Text != (Hash{}) {
+		w.Text = p.Text[:]
+	}
+	return w
+}
+
+func (w wirePolicy) ref() (PolicyRef, error) {
+	p := PolicyRef{Law: w.Law, Version: w.Version, ID: w.ID, Article: w.Article}
+	switch {
+	case w.Text == nil:
+		return p, nil
+	case len(w.Text) != len(p.Text) || Hash(w.Text) == Hash{}:
+		return PolicyRef{}, errors.New("the hash of the law's text is not one")
+	}
+	p.Text = Hash(w.Text)
+	return p, nil
 }
 
 type wireReceipt struct {
@@ -95,7 +118,7 @@ func (w wireAnswer) aad() ([]byte, error) {
 func (q Query) Answer(v Verdict, r ledger.Receipt, sign jose.PrivateKey, now time.Time) ([]byte, error) {
 	plain, err := encodeCBOR(wireVerdict{
 		Outcome: string(v.Outcome), Code: string(v.Code), FMROneIn: v.FMROneIn,
-		Policy:  wirePolicy{v.Policy.Law, v.Policy.Version, v.Policy.ID, v.Policy.Article},
+		Policy:  newWirePolicy(v.Policy),
 		Receipt: wireReceipt{r.Checkpoint, r.Index, r.Proof, r.Leaf},
 	})
 	if err != nil {
@@ -175,9 +198,12 @@ func (p *Pending) Reply(frame []byte, from Peer, now time.Time) (Answer, error) 
 	if err != nil {
 		return Answer{}, err
 	}
+	rule, err := v.Policy.ref()
+	if err != nil {
+		return Answer{}, &Fault{CodeAnswerInvalid, err}
+	}
 	a := Answer{
-		Verdict: Verdict{Outcome(v.Outcome), Code(v.Code), v.FMROneIn,
-			PolicyRef{v.Policy.Law, v.Policy.Version, v.Policy.ID, v.Policy.Article}},
+		Verdict: Verdict{Outcome(v.Outcome), Code(v.Code), v.FMROneIn, rule},
 		Issuer: w.Issuer, IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Token: string(frame), Signed: true,
 		Receipt: ledger.Receipt{Checkpoint: v.Receipt.Checkpoint, Index: v.Receipt.Index, Proof: v.Receipt.Proof, Leaf: v.Receipt.Leaf},
 	}
@@ -268,6 +294,7 @@ func (p *Pending) receipt(a Answer, from Peer) (ledger.Checkpoint, error) {
 		return ledger.Checkpoint{}, &Fault{CodeReceiptInvalid, err}
 	}
 	want := NewLeaf(LeafAnswer, p.Envelope, p.Hash, a.Verdict, leaf.Time)
+	want.Inputs = leaf.Inputs // what the responder's law saw is its own record
 	if leaf != want {
 		return ledger.Checkpoint{}, fault(CodeReceiptInvalid, "the leaf is about something else")
 	}

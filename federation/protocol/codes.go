@@ -71,6 +71,8 @@ const (
 	CodePeer               Code = "TMG-TRU-0007"
 	CodeIntroduction       Code = "TMG-TRU-0008"
 	CodeWeakDecision       Code = "TMG-LAW-0003"
+	CodeLawTests           Code = "TMG-LAW-0004"
+	CodeLawBook            Code = "TMG-LAW-0005"
 	CodeUnreachable        Code = "TMG-NET-0001"
 	CodeTimeout            Code = "TMG-NET-0002"
 	CodeHandshake          Code = "TMG-NET-0003"
@@ -176,6 +178,8 @@ func registry() []CodeEntry {
 		{CodeLedgerUnavailable, Unavailable, wire, "The node cannot write its ledger, so it must not answer.", "The responder's operator: check the disk. The requester: ask again later."},
 		{CodeInternal, Unavailable, wire, "The node failed to answer.", "Ask again; if it persists, tell the responder's operator the time of the Query."},
 		{CodeWeakDecision, Inconclusive, local, "The peer decided at a weaker false match rate than your own law demands.", "Use another modality or second-line inspection; the agencies must agree on a rate."},
+		{CodeLawTests, "", local, "The law does not decide as its table of tests says.", "Mend the law or the table at the lines listed; nothing was changed."},
+		{CodeLawBook, "", local, "This change of the law is not signed by two operators, or is not about the law in force.", "Compare it with `tamga policy history --dir DIR`; propose it anew, and let two different operators approve. The law in force was not changed."},
 		{CodeUnreachable, Unavailable, local, "The peer did not answer on any address.", "This is not a \"no\". Try again; `tamga status` shows the peer's addresses."},
 		{CodeTimeout, Unavailable, local, "The peer did not answer in time.", "This is not a \"no\". Try again."},
 		{CodeHandshake, Unavailable, local, "The peer closed the connection at the handshake: it does not know this node as a member.", "This is not a \"no\". Check `tamga status` on both sides; enrol with the Trust Anchor."},

@@ -54,6 +54,7 @@ type Envelope struct {
 	LegalBasis string
 	Operation  string
 	Officer    string // requester-scoped pseudonym of the person who asks
+	Role       string // what that person is, a word of the registry; empty when the requester does not say
 }
 
 // wireQuery holds the claims of a Query (PROTOCOL.md section 3).
@@ -68,6 +69,7 @@ type wireQuery struct {
 	LegalBasis string `json:"legal_basis"`
 	Operation  string `json:"operation"`
 	Officer    string `json:"officer"`
+	Role       string `json:"role,omitempty"`
 	SealKey    string `json:"seal_kid"`
 	ReplyKey   string `json:"reply_key"`
 	Sealed     string `json:"sealed"`
@@ -76,12 +78,16 @@ type wireQuery struct {
 // aad is SHA-256 of the deterministic CBOR array
 //
 //	["tamga/v1/query-aad", rev, iss, aud, iat, exp, jti, purpose, legal_basis,
-//	 operation, officer, seal_kid, reply_key]
+//	 operation, officer, ? role, seal_kid, reply_key]
 //
 // so that no claim can be changed under an unchanged seal (TMG-Q-010).
 func (w wireQuery) aad() ([]byte, error) {
-	b, err := encodeCBOR([]any{"tamga/v1/query-aad", w.Revision, w.Issuer, w.Audience, w.IssuedAt, w.ExpiresAt,
-		w.ID, w.Purpose, w.LegalBasis, w.Operation, w.Officer, w.SealKey, w.ReplyKey})
+	bound := []any{"tamga/v1/query-aad", w.Revision, w.Issuer, w.Audience, w.IssuedAt, w.ExpiresAt,
+		w.ID, w.Purpose, w.LegalBasis, w.Operation, w.Officer}
+	if w.Role != "" {
+		bound = append(bound, w.Role)
+	}
+	b, err := encodeCBOR(append(bound, w.SealKey, w.ReplyKey))
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +149,7 @@ func askExactly(e Envelope, question Question, to sealing.PublicKey, sign jose.P
 	w := wireQuery{
 		Revision: Revision, Issuer: e.Issuer, Audience: e.Audience,
 		IssuedAt: e.IssuedAt.Unix(), ExpiresAt: e.ExpiresAt.Unix(), ID: e.ID,
-		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, Officer: e.Officer,
+		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, Officer: e.Officer, Role: e.Role,
 		SealKey: to.KeyID(), ReplyKey: b64.EncodeToString(reply.Public().Bytes()),
 	}
 	aad, err := w.aad()
@@ -220,7 +226,7 @@ func (w wireQuery) syntax() error {
 		return fmt.Errorf("claim seal_kid is not a key identifier")
 	}
 	return Envelope{Issuer: w.Issuer, Audience: w.Audience, Purpose: w.Purpose, LegalBasis: w.LegalBasis,
-		Operation: w.Operation, Officer: w.Officer}.Check()
+		Operation: w.Operation, Officer: w.Officer, Role: w.Role}.Check()
 }
 
 // Check enforces the form of the names in e, which goes into ledgers as it stands;
@@ -239,6 +245,8 @@ func (e Envelope) Check() error {
 		return errors.New("claim operation is not a name")
 	case !handle(e.Officer, 64):
 		return errors.New("claim officer is not a pseudonym")
+	case e.Role != "" && !token(e.Role, 64):
+		return errors.New("claim role is not a name")
 	}
 	return nil
 }
@@ -299,7 +307,7 @@ func (u UnverifiedQuery) Verify(keys jose.KeySet, self string, now time.Time) (Q
 	}
 	return Query{
 		Envelope: Envelope{Issuer: w.Issuer, Audience: w.Audience, IssuedAt: iat, ExpiresAt: exp, ID: w.ID,
-			Purpose: w.Purpose, LegalBasis: w.LegalBasis, Operation: w.Operation, Officer: w.Officer},
+			Purpose: w.Purpose, LegalBasis: w.LegalBasis, Operation: w.Operation, Officer: w.Officer, Role: w.Role},
 		Hash: u.hash, SealKey: w.SealKey, replyKey: reply, aad: aad, sealed: sealed,
 	}, nil
 }

@@ -32,6 +32,7 @@ type verificationRequest struct {
 	LegalBasis string  `json:"legal_basis" enum:"consent,written_consent,legal_obligation,court_order,public_task,vital_interest" doc:"What makes it lawful."`
 	Consent    string  `json:"consent,omitempty" minLength:"1" maxLength:"8192" pattern:"^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]+$" doc:"The person's consent artefact, a compact JWS, when the law demands one."`
 	Officer    string  `json:"officer" minLength:"1" maxLength:"128" doc:"Account of the officer in your system. It does not leave the node and is not logged; peers and ledgers see a pseudonym."`
+	Role       string  `json:"officer_role,omitempty" enum:"unspecified,border_officer,consular_officer,migration_officer,police_officer,security_officer,registrar,election_officer,health_worker,aid_worker,bank_clerk,carrier_clerk" doc:"What the officer is; some laws ask for it. Your system vouches for it, and your node's ledger and the peer's keep it."`
 }
 
 type subject struct {
@@ -106,7 +107,7 @@ func (s *service) verify(ctx context.Context, in *verificationInput) (*verificat
 		return nil, p
 	}
 	res, err := s.node.Verify(ctx, requester.Request{
-		Question: q, Purpose: in.Body.Purpose, LegalBasis: in.Body.LegalBasis, Officer: s.node.Officer(in.Body.Officer),
+		Question: q, Purpose: in.Body.Purpose, LegalBasis: in.Body.LegalBasis, Officer: s.node.Officer(in.Body.Officer), Role: in.Body.Role,
 	})
 	if err != nil {
 		if protocol.CodeOf(err) == protocol.CodeRequest {

@@ -96,6 +96,7 @@ type Request struct {
 	Purpose    string
 	LegalBasis string
 	Officer    string // requester-scoped pseudonym
+	Role       string // of the officer, a word of the registry; empty: not said
 }
 
 // Result is what came of a Request.
@@ -150,20 +151,16 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 	}
 	e := protocol.Envelope{
 		Issuer: string(r.cfg.Self), Audience: string(peer.EntityID), Purpose: req.Purpose, LegalBasis: req.LegalBasis,
-		Operation: protocol.OperationVerify, Officer: req.Officer,
+		Operation: protocol.OperationVerify, Officer: req.Officer, Role: req.Role,
 	}
 	// Before law: what breaks the form of a Query must not get into a ledger either.
 	if err := e.Check(); err != nil {
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}
-	d := r.cfg.Law.Decide(policy.Request{
-		Direction: policy.Ask, Requester: e.Issuer, Responder: e.Audience,
-		RequesterCountry: r.cfg.Country, ResponderCountry: peer.Jurisdiction,
-		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, PeerMarks: peer.MarkTypes(now), Time: now,
-	})
-	own := protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article}
+	d, in := r.lawful(e, peer, req.Question, now)
+	own := protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article, Text: protocol.Hash(d.Digest)}
 	if c := unlawful(d, req.Question); c != "" {
-		return r.decline(ctx, e, c, own), nil
+		return r.decline(ctx, e, c, own, in), nil
 	}
 	if after := r.stillAway(peer.EntityID, now); after > 0 {
 		res := result(protocol.CodeOverloaded)
@@ -181,7 +178,7 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 	if err != nil {
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}
-	return r.send(ctx, p, peer, own, d.FMROneIn), nil
+	return r.send(ctx, p, peer, own, in, d.FMROneIn), nil
 }
 
 // Stale makes a Query to the peer that expired a day before now: the peer has to refuse it
@@ -200,29 +197,12 @@ func (r *Requester) Stale(to trust.Node, q protocol.Question, now time.Time) ([]
 	return p.Frame, nil
 }
 
-// unlawful is the code under which own law forbids the question, empty when it does
-// not. Whose consent it is only the responder can tell; that there is none, we can.
-func unlawful(d policy.Decision, q protocol.Question) protocol.Code {
-	if !d.Allowed {
-		return protocol.CodeOwnLaw
-	}
-	for _, p := range q.Probes {
-		if !d.AllowsModality(p.Modality) {
-			return protocol.CodeOwnLaw
-		}
-	}
-	if d.ConsentRequired && q.Consent == "" {
-		return protocol.CodeConsentMissing
-	}
-	return ""
-}
-
 // decline records an attempt that own law forbids (TMG-P-001). Nothing is sent, so
 // only this entry shows that an officer tried; it carries no Query hash.
-func (r *Requester) decline(ctx context.Context, e protocol.Envelope, c protocol.Code, own protocol.PolicyRef) Result {
+func (r *Requester) decline(ctx context.Context, e protocol.Envelope, c protocol.Code, own protocol.PolicyRef, in protocol.Inputs) Result {
 	res := result(c)
 	res.Policy = own
-	entry, err := r.record(context.WithoutCancel(ctx), protocol.LeafVerdict, e, protocol.Hash{}, res.Verdict)
+	entry, err := r.record(context.WithoutCancel(ctx), protocol.LeafVerdict, e, protocol.Hash{}, res.Verdict, in)
 	if err != nil {
 		return result(protocol.CodeLedgerUnavailable)
 	}
@@ -232,14 +212,14 @@ func (r *Requester) decline(ctx context.Context, e protocol.Envelope, c protocol
 
 // send records the intent, exchanges the frame, and records what came of it. A
 // decision at a weaker rate than 1/oneIn, which own law demands, decides nothing.
-func (r *Requester) send(ctx context.Context, p *protocol.Pending, peer trust.Node, own protocol.PolicyRef, oneIn uint32) Result {
+func (r *Requester) send(ctx context.Context, p *protocol.Pending, peer trust.Node, own protocol.PolicyRef, in protocol.Inputs, oneIn uint32) Result {
 	if ctx.Err() != nil {
 		return result(protocol.CodeTimeout)
 	}
 	// Both entries are made even when the caller goes away meanwhile: the peer's
 	// ledger may have its side, and every intent of ours has its verdict.
 	lasting := context.WithoutCancel(ctx)
-	if _, err := r.record(lasting, protocol.LeafIntent, p.Envelope, p.Hash, protocol.Verdict{Policy: own}); err != nil {
+	if _, err := r.record(lasting, protocol.LeafIntent, p.Envelope, p.Hash, protocol.Verdict{Policy: own}, in); err != nil {
 		return result(protocol.CodeLedgerUnavailable)
 	}
 	res := r.exchange(ctx, p, peer)
@@ -248,7 +228,7 @@ func (r *Requester) send(ctx context.Context, p *protocol.Pending, peer trust.No
 		res.Outcome = res.Code.Outcome()
 	}
 	res.Peer, res.Query = peer.EntityID, p.Hash
-	entry, err := r.record(lasting, protocol.LeafVerdict, p.Envelope, p.Hash, res.Verdict)
+	entry, err := r.record(lasting, protocol.LeafVerdict, p.Envelope, p.Hash, res.Verdict, in)
 	if err != nil {
 		lost := result(protocol.CodeLedgerUnavailable)
 		lost.Peer, lost.Query, lost.Reply = res.Peer, res.Query, res.Reply
@@ -259,8 +239,10 @@ func (r *Requester) send(ctx context.Context, p *protocol.Pending, peer trust.No
 }
 
 // record appends an entry durably and returns its index.
-func (r *Requester) record(ctx context.Context, k protocol.LeafKind, e protocol.Envelope, h protocol.Hash, v protocol.Verdict) (uint64, error) {
-	leaf, err := protocol.NewLeaf(k, e, h, v, r.cfg.Now()).Marshal()
+func (r *Requester) record(ctx context.Context, k protocol.LeafKind, e protocol.Envelope, h protocol.Hash, v protocol.Verdict, in protocol.Inputs) (uint64, error) {
+	entry := protocol.NewLeaf(k, e, h, v, r.cfg.Now())
+	entry.Inputs = in
+	leaf, err := entry.Marshal()
 	if err == nil {
 		var receipt ledger.Receipt
 		if receipt, err = r.cfg.Ledger.Append(ctx, leaf); err == nil {

@@ -37,7 +37,8 @@ func TestMatched(t *testing.T) {
 	}
 	w.entries(t, res)
 	want := policy.Request{Direction: policy.Ask, Requester: self, Responder: holder, RequesterCountry: "UZB", ResponderCountry: "KAZ",
-		Purpose: "border_control", LegalBasis: "public_task", Operation: "verify", Time: w.asked.Time}
+		Purpose: "border_control", LegalBasis: "public_task", Operation: "verify", Time: w.asked.Time,
+		Modality: "face", Consent: "none"}
 	if w.asked.Time.IsZero() || !reflect.DeepEqual(w.asked, want) {
 		t.Errorf("law was asked %+v", w.asked)
 	}
@@ -434,7 +435,11 @@ func TestOwnLaw(t *testing.T) {
 				t.Errorf("order %q", w.order())
 			}
 			want := protocol.Leaf{Kind: protocol.LeafVerdict, Time: start, Requester: self, Responder: holder, Purpose: "border_control",
-				LegalBasis: "public_task", Operation: "verify", Officer: "o7", Verdict: res.Verdict}
+				LegalBasis: "public_task", Operation: "verify", Officer: "o7", Verdict: res.Verdict,
+				Inputs: protocol.Inputs{RequesterCountry: "UZB", ResponderCountry: "KAZ", Consent: "none", Modalities: "face"}}
+			if name == "one-modality-of-two" {
+				want.Inputs.Modalities = "face finger"
+			}
 			if len(w.leaves) != 1 || w.leaves[0] != want || res.Entry != 100 {
 				t.Errorf("entry %d: %+v", res.Entry, w.leaves)
 			}

@@ -19,7 +19,7 @@ import (
 // judge is TMG-R-006 to TMG-R-011: replay, law, seal, content, consent, comparison.
 // With an error the verdict holds the policy alone, if law was reached. A panic in
 // a decoder or a matcher is the failure of one Query, which is recorded like any.
-func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Node) (v protocol.Verdict, err error) {
+func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Node) (v judgement, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			// Not the panic's value, which may quote the probe.
@@ -40,12 +40,9 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 	if !fresh {
 		return v, &protocol.Fault{Code: protocol.CodeReplay}
 	}
-	d := r.cfg.Law.Decide(policy.Request{
-		Direction: policy.Answer, Requester: q.Issuer, Responder: q.Audience,
-		RequesterCountry: asker.Jurisdiction, ResponderCountry: r.cfg.Country,
-		Purpose: q.Purpose, LegalBasis: q.LegalBasis, Operation: q.Operation, PeerMarks: asker.MarkTypes(now), Time: now,
-	})
-	v.Policy = protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article}
+	visible := r.visible(q, asker, now)
+	d := r.cfg.Law.Decide(visible)
+	v.Policy, v.inputs = ruleOf(d), inputsOf(visible)
 	if !d.Allowed {
 		return v, &protocol.Fault{Code: protocol.CodeLaw}
 	}

@@ -125,9 +125,11 @@ func (r *Responder) Handle(ctx context.Context, from transport.PeerID, frame []b
 	}
 	v, err := r.judge(ctx, q, asker)
 	if err != nil {
-		v = r.undecided(ctx, q, v.Policy, err)
+		v.Verdict = r.undecided(ctx, q, v.Policy, err)
 	}
-	leaf, err := protocol.NewLeaf(protocol.LeafAnswer, q.Envelope, q.Hash, v, r.cfg.Now()).Marshal()
+	entry := protocol.NewLeaf(protocol.LeafAnswer, q.Envelope, q.Hash, v.Verdict, r.cfg.Now())
+	entry.Inputs = v.inputs
+	leaf, err := entry.Marshal()
 	if err != nil {
 		return r.refuse(ctx, q.Hash, err)
 	}
@@ -137,7 +139,7 @@ func (r *Responder) Handle(ctx context.Context, from transport.PeerID, frame []b
 	}
 	r.cfg.Logger.InfoContext(ctx, "query answered", slog.String("requester", q.Issuer), slog.String("purpose", q.Purpose),
 		slog.String("code", logged(v.Code)), slog.Uint64("entry", receipt.Index), slog.Duration("took", r.cfg.Now().Sub(begin)))
-	return q.Answer(v, receipt, r.cfg.Signing, r.cfg.Now())
+	return q.Answer(v.Verdict, receipt, r.cfg.Signing, r.cfg.Now())
 }
 
 // logged keeps what comparisons found out of the operator's log: the ledger holds it,

@@ -84,6 +84,7 @@ type sealedAnswer struct {
 		Version string `cbor:"2,keyasint"`
 		ID      string `cbor:"3,keyasint"`
 		Article string `cbor:"4,keyasint"`
+		Text    []byte `cbor:"5,keyasint,omitempty"`
 	} `cbor:"4,keyasint"`
 	Receipt *struct {
 		Checkpoint []byte   `cbor:"1,keyasint"`
@@ -194,6 +195,7 @@ func (t Reader) readAnswer(q Sent, r Reply) (Reply, *Finding) {
 	r.Opened = true
 	r.Outcome, r.Code, r.Rate = protocol.Outcome(*w.Outcome), protocol.Code(*w.Code), *w.Rate
 	r.Policy = protocol.PolicyRef{Law: w.Policy.Law, Version: w.Policy.Version, ID: w.Policy.ID, Article: w.Policy.Article}
+	copy(r.Policy.Text[:], w.Policy.Text)
 	r.Receipt.Receipt.Checkpoint, r.Receipt.Receipt.Index = w.Receipt.Checkpoint, w.Receipt.Index
 	r.Receipt.Receipt.Proof, r.Receipt.Receipt.Leaf = w.Receipt.Proof, w.Receipt.Leaf
 	if f := cmp.Or(first, verdict(r)); f != nil {
@@ -209,7 +211,8 @@ func decodeAnswer(b []byte) (sealedAnswer, bool) {
 	if err != nil || mode.Unmarshal(b, &w) != nil {
 		return sealedAnswer{}, false
 	}
-	if w.Outcome == nil || w.Code == nil || w.Rate == nil || w.Policy == nil || w.Receipt == nil {
+	if w.Outcome == nil || w.Code == nil || w.Rate == nil || w.Policy == nil || w.Receipt == nil ||
+		w.Policy.Text != nil && len(w.Policy.Text) != sha256.Size {
 		return sealedAnswer{}, false
 	}
 	if w.Receipt.Proof == nil {

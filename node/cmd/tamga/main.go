@@ -93,7 +93,7 @@ the gallery of the country that holds them.`,
 	add("people", a.enrolCommand(), a.subjectCommand(), a.templatesCommand(), a.extractCommand())
 	add("keys", a.custodyCommand(), a.holderCommand(), a.ceremonyCommand(), a.unsealCommand(), a.keyCommand())
 	add("federation", a.anchorCommand(), a.peerCommand(), a.trustCommand())
-	add("check", a.ledgerCommand(), a.evaluateCommand(), a.calibrateCommand(), a.conformCommand(), a.benchCommand())
+	add("check", a.policyCommand(), a.ledgerCommand(), a.evaluateCommand(), a.calibrateCommand(), a.conformCommand(), a.benchCommand())
 	root.SetHelpCommand(a.helpCommand(root))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageOf(c, err) })
 	return root

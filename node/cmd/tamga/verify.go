@@ -23,10 +23,10 @@ import (
 )
 
 type verifyFlags struct {
-	node                                  nodeFlags
-	subject, purpose, basis, consent, who string
-	probes                                []string
-	timeout                               time.Duration
+	node                                        nodeFlags
+	subject, purpose, basis, consent, who, role string
+	probes                                      []string
+	timeout                                     time.Duration
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -52,6 +52,7 @@ country and prints the verified verdict. The exit code is the outcome: 0 matched
 	f.StringVar(&v.basis, "legal-basis", "", "on what basis, for instance public_task (required)")
 	f.StringVar(&v.consent, "consent", "", "file with the person's consent artefact")
 	f.StringVar(&v.who, "officer", "", "account of the officer who asks; leaves this node as a pseudonym only (default: the login name)")
+	f.StringVar(&v.role, "officer-role", "", "what the officer is, where a law asks for it, for instance registrar; `tamga policy vocabulary` lists them")
 	f.DurationVar(&v.timeout, "timeout", 30*time.Second, "how long to wait")
 	return c
 }
@@ -64,6 +65,7 @@ type verification struct {
 	LegalBasis string            `json:"legal_basis"`
 	Consent    string            `json:"consent,omitempty"`
 	Officer    string            `json:"officer"`
+	Role       string            `json:"officer_role,omitempty"`
 }
 
 type probe struct {
@@ -164,7 +166,7 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 		return none, usage("--probe, --purpose and --legal-basis are needed")
 	}
 	req := verification{Subject: map[string]string{"jurisdiction": parts[0], "type": parts[1], "value": parts[2]},
-		Purpose: v.purpose, LegalBasis: v.basis, Officer: v.who}
+		Purpose: v.purpose, LegalBasis: v.basis, Officer: v.who, Role: v.role}
 	if req.Officer == "" {
 		req.Officer = "unknown"
 		if u, err := user.Current(); err == nil {

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/lawtest"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
+	"github.com/tamga-id/tamga/federation/protocol"
+)
+
+func (a *app) policyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "policy",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Short: "Read, test and change the law that a node executes",
+		Long: `A node's law is one file of Cedar policies. Check and test it, ask what it decides and what
+a change of it would change; then two operators sign a change, and it takes effect without
+a restart. LAW is a file, or the country of a law that is built in: KAZ, KGZ, TJK, UZB.`,
+		Example: `  tamga policy vocabulary
+  tamga policy check KGZ.cedar
+  tamga policy explain KGZ --purpose border_control --legal-basis public_task`,
+	}
+	c.AddCommand(a.policyVocabulary(), a.policyCheck(), a.policyTest(), a.policyExplain(), a.policyDiff())
+	return c
+}
+
+// loadLaw reads a law file, or a built-in law by its country.
+func loadLaw(name string) (*policy.Law, error) {
+	src, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if builtin, ok := policy.Builtin(name); ok {
+			return policy.Load(name+".cedar", builtin)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading law: %w", err)
+	}
+	return policy.Load(name, src)
+}
+
+type termView struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	DPV   string `json:"dpv,omitempty"`
+	Match string `json:"match,omitempty"`
+}
+
+func (a *app) policyVocabulary() *cobra.Command {
+	return &cobra.Command{
+		Use:   "vocabulary",
+		Short: "List the words that laws and Queries may use",
+		Long: `Lists purposes, legal bases, states of consent, officers' roles and the other words of the
+registry, each with the term of the W3C Data Privacy Vocabulary and how close that is.`,
+		Example: `  tamga policy vocabulary -o json`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			r := vocabulary.Current()
+			out := map[string]any{"version": r.Version}
+			rows := [][2]string{{"version", r.Version}}
+			for _, list := range []struct {
+				key, name string
+				terms     []vocabulary.Term
+			}{
+				{"purposes", "purpose", r.Purposes}, {"legal_bases", "legal basis", r.LegalBases}, {"consent_states", "consent", r.ConsentStates},
+				{"officer_roles", "officer role", r.OfficerRoles}, {"subject_classes", "subject class", r.SubjectClasses},
+				{"assurances", "assurance", r.Assurances}, {"operations", "operation", r.Operations}, {"modalities", "modality", r.Modalities},
+			} {
+				views := make([]termView, len(list.terms))
+				for i, t := range list.terms {
+					views[i] = termView{t.Name, t.Title, t.DPV, string(t.Match)}
+					text := t.Name + ": " + t.Title
+					if t.DPV != "" {
+						text += " (" + string(t.Match) + " match: " + strings.Replace(t.DPV, vocabulary.DPV, "dpv:", 1) + ")"
+					}
+					rows = append(rows, [2]string{list.name, text})
+				}
+				out[list.key] = views
+			}
+			return a.emit(out, rows)
+		},
+	}
+}
+
+func (a *app) policyCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check LAW",
+		Short: "Read a law file and list everything wrong with it",
+		Long: `Reads the file as a node does. Faults come all at once, each with its line and column, and
+exit code 3. Tests beside the file are not run: see "tamga policy test".`,
+		Example: `  tamga policy check KGZ.cedar
+  tamga policy check KGZ -o json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			law, err := loadLaw(args[0])
+			if err != nil {
+				return err
+			}
+			now := time.Now()
+			digest := law.Digest()
+			out := map[string]any{"jurisdiction": law.Jurisdiction(), "version": law.Version(), "confirmed": law.Confirmed(),
+				"policies": len(law.Policies()), "sha256": fmt.Sprintf("%x", digest), "asks": law.Purposes(policy.Ask, now), "answers": law.Purposes(policy.Answer, now)}
+			if !law.Confirmed() {
+				a.say("hint: its head calls it a working translation; counsel confirms every citation before it is used")
+			}
+			return a.emit(out, [][2]string{{"jurisdiction", law.Jurisdiction()}, {"version", law.Version()},
+				{"confirmed", fmt.Sprint(law.Confirmed())}, {"policies", fmt.Sprint(len(law.Policies()))}, {"sha256", fmt.Sprintf("%x", digest)},
+				{"may ask for", strings.Join(law.Purposes(policy.Ask, now), ", ")}, {"may answer for", strings.Join(law.Purposes(policy.Answer, now), ", ")}})
+		},
+	}
+}
+
+// testsOf is the table beside a law file, or the one built in.
+func testsOf(law string) (name string, src []byte, err error) {
+	name = strings.TrimSuffix(law, filepath.Ext(law)) + ".tests.yaml"
+	src, err = os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if builtin, ok := policy.BuiltinTests(law); ok {
+			return law + ".tests.yaml", builtin, nil
+		}
+	}
+	if err != nil {
+		return name, nil, fmt.Errorf("reading tests: %w", err)
+	}
+	return name, src, nil
+}
+
+func (a *app) policyTest() *cobra.Command {
+	return &cobra.Command{
+		Use:   "test LAW [TESTS]",
+		Short: "Try a law on the table of tests beside it",
+		Long: `TESTS is a YAML file that lists requests and what is to come of them; without it, the file
+beside the law whose name ends in .tests.yaml instead of .cedar. What is decided otherwise
+is listed with its line, and gives exit code 1. A policy that decides no case is named.`,
+		Example: `  tamga policy test KGZ
+  tamga policy test law.cedar mine.tests.yaml`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			law, err := loadLaw(args[0])
+			if err != nil {
+				return err
+			}
+			name, src, err := "", []byte(nil), error(nil)
+			if len(args) == 2 {
+				name = args[1]
+				src, err = os.ReadFile(name)
+			} else {
+				name, src, err = testsOf(args[0])
+			}
+			if err != nil {
+				return fmt.Errorf("reading tests: %w", err)
+			}
+			return a.testLaw(law, name, src)
+		},
+	}
+}
+
+func (a *app) testLaw(law *policy.Law, name string, src []byte) error {
+	table, err := lawtest.Parse(name, src)
+	if err != nil {
+		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "mend the table of tests at the lines listed"}
+	}
+	r := table.Run(law)
+	var texts []string
+	rows := [][2]string{{"cases", fmt.Sprint(r.Cases)}, {"failed", fmt.Sprint(len(r.Failures))}}
+	for _, f := range r.Failures {
+		texts = append(texts, f.String())
+		rows = append(rows, [2]string{"failed", f.String()})
+	}
+	for _, id := range r.Untested {
+		rows = append(rows, [2]string{"untested", id})
+	}
+	if err := a.emit(map[string]any{"cases": r.Cases, "failures": orNone(texts), "untested": orNone(r.Untested)}, rows); err != nil {
+		return err
+	}
+	if len(r.Failures) > 0 {
+		return &failure{exit: exitFailure, code: protocol.CodeLawTests, err: fmt.Errorf("%d of %d cases are decided otherwise", len(r.Failures), r.Cases)}
+	}
+	return nil
+}
+
+// orNone keeps null out of JSON.
+func orNone(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// askedFlags describe a request for explain.
+type askedFlags struct {
+	direction, purpose, basis, operation, consent, modality, role, class, country string
+	marks                                                                         []string
+}
+
+func (q *askedFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&q.direction, "direction", policy.Answer, "answer: a foreign question about the own register; ask: an own officer's question abroad")
+	f.StringVar(&q.purpose, "purpose", "", "why it is asked (required)")
+	f.StringVar(&q.basis, "legal-basis", "", "on what basis (required)")
+	f.StringVar(&q.operation, "operation", "verify", "verify or identify")
+	f.StringVar(&q.consent, "consent", "", "none, holder, attested or exemption (default: not known yet)")
+	f.StringVar(&q.modality, "modality", "", "face, finger, iris or signature (default: not known yet)")
+	f.StringVar(&q.role, "officer-role", "", "what the officer is")
+	f.StringVar(&q.class, "subject-class", "", "of whom it is about: adult, minor, ward, protected")
+	f.StringVar(&q.country, "country", "XXZ", "the other country")
+	f.StringSliceVar(&q.marks, "mark", nil, "a Trust Mark type that the other side holds; may be repeated")
+}
+
+func (q askedFlags) request(own string) policy.Request {
+	r := policy.Request{Direction: q.direction, Requester: "https://requester.invalid", Responder: "https://responder.invalid",
+		RequesterCountry: own, ResponderCountry: q.country, Purpose: q.purpose, LegalBasis: q.basis, Operation: q.operation,
+		Consent: q.consent, Modality: q.modality, OfficerRole: q.role, SubjectClass: q.class, PeerMarks: q.marks, Time: time.Now()}
+	if q.direction == policy.Answer {
+		r.RequesterCountry, r.ResponderCountry = r.ResponderCountry, r.RequesterCountry
+	}
+	return r
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/lawdiff"
+)
+
+// decisionView is a decision in JSON.
+type decisionView struct {
+	Outcome    string   `json:"outcome"` // allowed, refused or lacking
+	Policy     string   `json:"policy"`
+	Law        string   `json:"law"`
+	Article    string   `json:"article"`
+	Version    string   `json:"version"`
+	Reason     string   `json:"reason"`
+	Consents   []string `json:"consents,omitempty"`
+	FMROneIn   uint32   `json:"fmr_one_in,omitempty"`
+	Modalities []string `json:"modalities,omitempty"`
+	Tells      []string `json:"tells,omitempty"`
+}
+
+func viewOf(d policy.Decision) decisionView {
+	v := decisionView{Outcome: "refused", Policy: d.PolicyID, Law: d.Law, Article: d.Article, Version: d.Version, Reason: d.Reason}
+	switch {
+	case d.Allowed:
+		v.Outcome, v.Consents, v.FMROneIn, v.Modalities, v.Tells = "allowed", d.Consents, d.FMROneIn, d.Modalities, []string{"verdict"}
+		if !d.WithholdReasons {
+			v.Tells = append(v.Tells, "reasons")
+		}
+		if !d.WithholdUnknown {
+			v.Tells = append(v.Tells, "subject_unknown")
+		}
+	case d.ConsentLacking:
+		v.Outcome = "lacking"
+	}
+	return v
+}
+
+func (v decisionView) words() string {
+	if v.Outcome != "allowed" {
+		return v.Outcome + " by " + v.Policy
+	}
+	text := "allowed by " + v.Policy + ", at FMR 1/" + fmt.Sprint(v.FMROneIn) + " on " + strings.Join(v.Modalities, ", ")
+	if len(v.Consents) > 0 {
+		text += ", with a consent: " + strings.Join(v.Consents, " or ")
+	}
+	return text + ", telling " + strings.Join(v.Tells, ", ")
+}
+
+func (a *app) policyExplain() *cobra.Command {
+	var q askedFlags
+	c := &cobra.Command{
+		Use:   "explain LAW",
+		Short: "Say what a law decides, and why, policy by policy",
+		Long: `Decides one request and says of every policy whether it applies and, if not, the part of its
+condition that fails. What is not known yet, like the consent before a Query is opened,
+is left out of the request.`,
+		Example: `  tamga policy explain KGZ --purpose border_control --legal-basis public_task
+  tamga policy explain KGZ --purpose service_delivery --legal-basis legal_obligation -o json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if q.purpose == "" || q.basis == "" {
+				return usage("--purpose and --legal-basis are needed; `tamga policy vocabulary` lists them")
+			}
+			law, err := loadLaw(args[0])
+			if err != nil {
+				return err
+			}
+			return a.explainLaw(law, q.request(law.Jurisdiction()))
+		},
+	}
+	q.add(c.Flags())
+	return c
+}
+
+type stepOf struct {
+	Policy  string `json:"policy"`
+	Effect  string `json:"effect"`
+	Line    int    `json:"line"`
+	Applies bool   `json:"applies"`
+	Fails   string `json:"fails,omitempty"`
+}
+
+func (a *app) explainLaw(law *policy.Law, r policy.Request) error {
+	d, steps := law.Explain(r)
+	v := viewOf(d)
+	rows := [][2]string{{"decision", v.words()}, {"because", v.Reason}}
+	views := []stepOf{}
+	for _, s := range steps {
+		one := stepOf{Policy: s.ID, Effect: "forbid", Line: s.Line, Applies: s.Applies, Fails: s.Because}
+		if s.Permit {
+			one.Effect = "permit"
+		}
+		text := "applies"
+		if !s.Applies {
+			text = "does not apply: " + s.Because
+		}
+		rows = append(rows, [2]string{one.Effect + " " + s.ID, text})
+		views = append(views, one)
+	}
+	return a.emit(map[string]any{"decision": v, "policies": views}, rows)
+}
+
+func (a *app) policyDiff() *cobra.Command {
+	return &cobra.Command{
+		Use:   "diff OLD NEW",
+		Short: "Say what changes when one law takes another's place",
+		Long: `Lists the policies that are added, removed or changed, and every combination of direction,
+purpose, legal basis, consent and officer's role that is decided otherwise.`,
+		Example: `  tamga policy diff KGZ KGZ-new.cedar`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			older, err := loadLaw(args[0])
+			if err != nil {
+				return err
+			}
+			newer, err := loadLaw(args[1])
+			if err != nil {
+				return err
+			}
+			if older.Jurisdiction() != newer.Jurisdiction() {
+				return usage("the laws are of %s and %s: only texts of one country can be compared", older.Jurisdiction(), newer.Jurisdiction())
+			}
+			return a.showDiff(lawdiff.Between(older, newer, time.Now()))
+		},
+	}
+}
+
+// changeView is a decision that changes.
+type changeView struct {
+	Direction  string       `json:"direction"`
+	Operation  string       `json:"operation"`
+	Purpose    string       `json:"purpose"`
+	LegalBasis string       `json:"legal_basis"`
+	Consent    string       `json:"consent,omitempty"`
+	Role       string       `json:"officer_role,omitempty"`
+	Old        decisionView `json:"old"`
+	New        decisionView `json:"new"`
+}
+
+func (a *app) showDiff(d lawdiff.Diff) error {
+	rows := [][2]string{}
+	policies := []map[string]string{}
+	for _, p := range d.Policies {
+		rows = append(rows, [2]string{p.Kind, p.ID})
+		policies = append(policies, map[string]string{"policy": p.ID, "change": p.Kind})
+	}
+	opens, closes := 0, 0
+	changes := []changeView{}
+	for _, c := range d.Decisions {
+		v := changeView{Direction: c.Request.Direction, Operation: c.Request.Operation, Purpose: c.Request.Purpose,
+			LegalBasis: c.Request.LegalBasis, Consent: c.Request.Consent, Role: c.Request.OfficerRole, Old: viewOf(c.Old), New: viewOf(c.New)}
+		changes = append(changes, v)
+		kind := "obligation"
+		switch {
+		case c.Opens():
+			opens++
+			kind = "opens"
+		case c.Closes():
+			closes++
+			kind = "closes"
+		}
+		about := strings.Join(strings.Fields(strings.Join([]string{v.Direction, v.Operation, v.Purpose, "on", v.LegalBasis, "consent", v.Consent, v.Role}, " ")), " ")
+		rows = append(rows, [2]string{kind, about + ": " + v.Old.words() + " -> " + v.New.words()})
+	}
+	rows = append(rows, [2]string{"decisions", fmt.Sprintf("%d of %d change: %d open, %d close", len(changes), d.Compared, opens, closes)})
+	return a.emit(map[string]any{"policies": policies, "decisions": changes, "compared": d.Compared, "opens": opens, "closes": closes}, rows)
+}

@@ -1,0 +1,36 @@
+package responder
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/trust"
+)
+
+// judgement is a verdict, and what law was asked to come to it.
+type judgement struct {
+	protocol.Verdict
+	inputs protocol.Inputs
+}
+
+// visible is what law is asked on the claims of a Query whose seal is not opened yet.
+func (r *Responder) visible(q protocol.Query, asker trust.Node, now time.Time) policy.Request {
+	return policy.Request{
+		Direction: policy.Answer, Requester: q.Issuer, Responder: q.Audience,
+		RequesterCountry: asker.Jurisdiction, ResponderCountry: r.cfg.Country,
+		Purpose: q.Purpose, LegalBasis: q.LegalBasis, Operation: q.Operation, OfficerRole: q.Role,
+		PeerMarks: asker.MarkTypes(now), Time: now,
+	}
+}
+
+func ruleOf(d policy.Decision) protocol.PolicyRef {
+	return protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article, Text: protocol.Hash(d.Digest)}
+}
+
+// inputsOf is what the ledger keeps of them.
+func inputsOf(r policy.Request) protocol.Inputs {
+	return protocol.Inputs{RequesterCountry: r.RequesterCountry, ResponderCountry: r.ResponderCountry, Consent: r.Consent,
+		Marks: strings.Join(r.PeerMarks, " ")}
+}
