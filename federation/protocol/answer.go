@@ -204,7 +204,7 @@ func (p *Pending) Reply(frame []byte, from Peer, now time.Time) (Answer, error) 
 	}
 	a := Answer{
 		Verdict: Verdict{Outcome(v.Outcome), Code(v.Code), v.FMROneIn, rule},
-		Issuer: w.Issuer, IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Token: string(frame), Signed: true,
+		Issuer:  w.Issuer, IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Token: string(frame), Signed: true,
 		Receipt: ledger.Receipt{Checkpoint: v.Receipt.Checkpoint, Index: v.Receipt.Index, Proof: v.Receipt.Proof, Leaf: v.Receipt.Leaf},
 	}
 	if err := a.Verdict.check(); err != nil {
