@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/tamga-id/tamga/federation/policy"
@@ -27,12 +28,12 @@ func (n *Node) openDirectory() (*peering.Peers, error) {
 		Staleness: n.cfg.Trust.Staleness, MarkStaleness: n.cfg.Trust.MarkStaleness,
 		Every: n.cfg.Trust.Refresh, Now: n.now, Log: n.log,
 		Exchange: func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error) {
-			return n.host.ExchangeIdempotent(ctx, to, addrs, protocol, frame)
+			return n.line.ExchangeIdempotent(ctx, to, addrs, protocol, frame)
 		},
-		Connected: func() []transport.PeerID { return n.host.Connected() },
-		Links:     func(p transport.PeerID) []transport.Link { return n.host.Links(p) },
+		Connected: func() []transport.PeerID { return n.line.Host().Connected() },
+		Links:     func(p transport.PeerID) []transport.Link { return n.line.Host().Links(p) },
 		Changed: func() {
-			n.host.Recheck()
+			n.line.Host().Recheck()
 			n.favour()
 		},
 	})
@@ -104,16 +105,16 @@ type MemberStatus struct {
 // Status reports the node's state from memory.
 func (n *Node) Status() Status {
 	s := Status{
-		EntityID: n.cfg.EntityID, Jurisdiction: n.cfg.Jurisdiction, Name: n.cfg.Name, PeerID: string(n.keys.PeerID),
-		Addresses: n.host.Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
+		EntityID: n.cfg.EntityID, Jurisdiction: n.cfg.Jurisdiction, Name: n.cfg.Name, PeerID: string(n.line.Host().PeerID()),
+		Addresses: n.line.Host().Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
 		Attention: n.Attention(),
 		Full:      errors.Is(n.gallery.Ready(), gallery.ErrFull),
 		Law:       LawStatus{Version: n.law.Version(), Confirmed: n.law.Confirmed(), Serves: n.law.Purposes(policy.Answer, n.now())},
 		Ledger:    LedgerStatus{Origin: n.keys.Ledger.Origin(), Size: n.ledger.Size()},
-		Refused:   n.host.Refusals(),
+		Refused:   n.line.Refusals(),
 	}
 	connected := make(map[string]bool)
-	for _, p := range n.host.Connected() {
+	for _, p := range n.line.Host().Connected() {
 		connected[string(p)] = true
 	}
 	for _, m := range n.Members() {
@@ -121,7 +122,7 @@ func (n *Node) Status() Status {
 			continue
 		}
 		s.Members = append(s.Members, MemberStatus{EntityID: string(m.EntityID), Jurisdiction: m.Jurisdiction,
-			Expires: m.ExpiresAt, Connected: connected[m.PeerID], Addresses: m.Addresses})
+			Expires: m.ExpiresAt, Connected: slices.ContainsFunc(m.IDs(), func(id string) bool { return connected[id] }), Addresses: m.Addresses})
 	}
 	return s
 }

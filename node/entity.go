@@ -52,7 +52,8 @@ func entityConfiguration(cfg config.Config, k keystore.Set, law *policy.Law, anc
 			FederationEntity: &trust.FederationEntityMetadata{OrganizationName: cfg.Name},
 			TamgaNode: &trust.NodeMetadata{
 				Jurisdiction: cfg.Jurisdiction,
-				PeerID:       string(k.PeerID),
+				PeerID:       string(k.PeerIDs[0]),
+				PeerIDs:      further(k.PeerIDs),
 				Addresses:    addresses,
 				Keys:         jose.NewKeySet(k.Verifiers...),
 				SealingKeys:  sealingKeys(k.Sealing),
@@ -65,6 +66,14 @@ func entityConfiguration(cfg config.Config, k keystore.Set, law *policy.Law, anc
 			},
 		},
 	}, nil
+}
+
+// further are the peer IDs beside the one in use.
+func further(ids []transport.PeerID) (out []string) {
+	for _, id := range ids[1:] {
+		out = append(out, string(id))
+	}
+	return out
 }
 
 // readMarks reads the node's own Trust Marks, one a file.

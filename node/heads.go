@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
+	"github.com/tamga-id/tamga/node/line"
 	"github.com/tamga-id/tamga/node/recovery"
 )
 
@@ -108,7 +109,7 @@ func (n *Node) askHeads(ctx context.Context, note []byte) (notes []string, answe
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, headTimeout)
 			defer cancel()
-			reply, err := n.host.ExchangeIdempotent(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolLedger, frame)
+			reply, err := n.line.ExchangeIdempotent(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolLedger, frame)
 			if err != nil || len(reply) < 1 || len(reply) > gap.MaxNote || reply[0] != headsVersion {
 				return nil
 			}
@@ -183,8 +184,8 @@ func LearnFromPeers(ctx context.Context, configFile, checkpoint string, root cus
 	if n.directory, err = n.openDirectory(); err != nil {
 		return recovery.Claim{}, err
 	}
-	n.host, err = transport.New(transport.Config{Seed: n.keys.LibP2P, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Logger: log,
-		Admit: func(p transport.PeerID) bool { _, ok := n.directory.Member(string(p), n.now()); return ok }}, map[string]transport.Handler{})
+	n.line, err = line.New(transport.Config{Seed: n.keys.LibP2P, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Logger: log,
+		Also: n.directory.Also, Admit: func(p transport.PeerID) bool { _, ok := n.directory.Member(string(p), n.now()); return ok }}, map[string]transport.Handler{})
 	if err != nil {
 		return recovery.Claim{}, err
 	}

@@ -164,7 +164,7 @@ func Init(o InitOptions) (Initialised, error) {
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
-	return Initialised{EntityID: cfg.EntityID, PeerID: string(k.PeerID),
+	return Initialised{EntityID: cfg.EntityID, PeerID: string(k.PeerIDs[0]),
 		Config: filepath.Join(o.Dir, ConfigFile), EntityConfiguration: filepath.Join(o.Dir, EntityConfigurationFile)}, nil
 }
 

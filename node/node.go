@@ -34,6 +34,7 @@ import (
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
+	"github.com/tamga-id/tamga/node/line"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
@@ -67,7 +68,7 @@ type Node struct {
 	heads        *gap.Heads
 	witness      *witness.Witness
 	beginning    beginning
-	host         *transport.Host
+	line         *line.Line
 	log          *slog.Logger
 	now          func() time.Time
 	started      time.Time
@@ -260,10 +261,10 @@ func (n *Node) listen(o Overrides) (err error) {
 		o.Responder(&cfg)
 	}
 	n.responder.Store(responder.New(cfg))
-	n.host, err = transport.New(transport.Config{
+	n.line, err = line.New(transport.Config{
 		Seed: n.keys.LibP2P, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: protocol.Overloaded,
 		MaxHandlers: n.cfg.Limits.Handlers, MaxRate: n.cfg.Limits.Rate, MaxBytes: n.cfg.Limits.Bytes, MaxMemory: n.cfg.Limits.Memory,
-		Admit: n.directory.Admits, Share: n.directory.Share,
+		Admit: n.directory.Admits, Also: n.directory.Also, Share: n.directory.Share,
 		Hybrid: func(p transport.PeerID) bool {
 			m, ok := n.directory.Member(string(p), n.now())
 			return ok && slices.Contains(m.KeyExchange, transport.HybridKeyExchange)
@@ -272,7 +273,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	if err != nil {
 		return err
 	}
-	var out requester.Exchanger = noting{n.host, n.directory}
+	var out requester.Exchanger = noting{n.line, n.directory}
 	if o.Exchanger != nil {
 		out = o.Exchanger(out)
 	}
@@ -299,7 +300,7 @@ func (n *Node) listen(o Overrides) (err error) {
 func (n *Node) publish(k keystore.Set) error {
 	addresses := n.cfg.Listen.Advertise
 	if len(addresses) == 0 {
-		addresses = n.host.Addresses()
+		addresses = n.line.Host().Addresses()
 	}
 	c, err := entityConfiguration(n.cfg, k, n.law, n.anchors, addresses, n.now())
 	if err != nil {
@@ -331,7 +332,7 @@ func (n *Node) Refresh(ctx context.Context) error {
 	for _, id := range report.Dropped {
 		n.log.WarnContext(ctx, "no longer a member", slog.String("entity", string(id)))
 	}
-	n.host.Recheck()
+	n.line.Host().Recheck()
 	n.favour()
 	return err
 }
@@ -341,10 +342,12 @@ func (n *Node) favour() {
 	members := make(map[transport.PeerID][]string)
 	for _, m := range n.Members() {
 		if string(m.EntityID) != n.cfg.EntityID {
-			members[transport.PeerID(m.PeerID)] = m.Addresses
+			for _, id := range m.IDs() {
+				members[transport.PeerID(id)] = m.Addresses
+			}
 		}
 	}
-	n.host.Favour(members)
+	n.line.Favour(members)
 }
 
 // Run serves until ctx ends. handler is the API; it is given the API listener.
@@ -439,8 +442,8 @@ func (n *Node) Close() error {
 			}
 		}
 	}
-	if n.host != nil {
-		errs = append(errs, n.host.Close())
+	if n.line != nil {
+		errs = append(errs, n.line.Close())
 	}
 	if n.heads != nil {
 		errs = append(errs, n.heads.Flush())
@@ -541,5 +544,5 @@ func (n *Node) APIAddress() string { return n.api.Addr().String() }
 
 // Exchange sends one frame to a peer over the node's own transport, for measurements.
 func (n *Node) Exchange(ctx context.Context, to trust.Node, protocol string, frame []byte) ([]byte, error) {
-	return n.host.Exchange(ctx, transport.PeerID(to.PeerID), to.Addresses, protocol, frame)
+	return n.line.Exchange(ctx, transport.PeerID(to.PeerID), to.Addresses, protocol, frame)
 }

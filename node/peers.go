@@ -1,9 +1,11 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
@@ -60,8 +62,12 @@ func (n *Node) probing() peering.Probing {
 // exchangeAt exchanges one frame over a connection of its own to one address: the node's
 // host would use the connection that is open already, whichever address that was made to.
 func (n *Node) exchangeAt(ctx context.Context, to transport.PeerID, addr, protocol string, frame []byte) (_ []byte, err error) {
-	host, err := transport.New(transport.Config{Seed: n.keys.LibP2P, Logger: slog.New(slog.DiscardHandler),
-		Admit: func(p transport.PeerID) bool { return p == to }}, map[string]transport.Handler{})
+	n.takingUp.Lock()
+	seed := bytes.Clone(n.keys.LibP2P)
+	n.takingUp.Unlock()
+	defer clear(seed)
+	host, err := transport.New(transport.Config{Seed: seed, Logger: slog.New(slog.DiscardHandler), Also: n.directory.Also,
+		Admit: func(p transport.PeerID) bool { return p == to || slices.Contains(n.directory.Also(to), p) }}, map[string]transport.Handler{})
 	if err != nil {
 		return nil, err
 	}

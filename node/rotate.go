@@ -196,6 +196,13 @@ func (n *Node) reload(ctx context.Context) error {
 	if err := n.ledger.UseSigner(ctx, k.Ledger); err != nil {
 		return err
 	}
+	// Members admit the next peer ID since it was prepared.
+	if k.PeerIDs[0] != n.line.Host().PeerID() {
+		n.log.InfoContext(ctx, "going over to the next libp2p key", slog.String("peer", string(k.PeerIDs[0])))
+		if err := n.line.Rekey(ctx, k.LibP2P); err != nil {
+			return err
+		}
+	}
 	n.responder.Store(n.responder.Load().WithKeys(k.Signing, k.Sealing))
 	n.requester.Store(n.makeRequester(k))
 	if err := n.publish(k); err != nil {

@@ -58,6 +58,9 @@ const (
 	Federation Family = "federation-key"
 	Ledger     Family = "ledger-key"
 
+	// The node's peer ID is that of the LibP2P key.
+	LibP2P Family = "libp2p-key"
+
 	// Root is the name of the root key among those that rotate. It is no secret of the
 	// keystore: crypto/custody replaces it.
 	Root Family = "root"
@@ -65,7 +68,7 @@ const (
 
 // Families returns those whose generations are in the keystore.
 func Families() []Family {
-	return []Family{KEK, Signing, Sealing, Template, Pseudonym, Federation, Ledger}
+	return []Family{KEK, Signing, Sealing, Template, Pseudonym, Federation, Ledger, LibP2P}
 }
 
 var (

@@ -27,7 +27,6 @@ import (
 // seed of its own, so that no key can be computed from another. Those of node/keys
 // are beside them.
 const (
-	secretLibP2P        = "libp2p-key"
 	secretGallery       = "gallery-key"
 	secretToken         = "api-token"
 	secretEnrolToken    = "enrol-token"
@@ -36,7 +35,7 @@ const (
 )
 
 func singleSecrets() []string {
-	return []string{secretLibP2P, secretGallery, secretToken, secretEnrolToken, secretOfficers}
+	return []string{secretGallery, secretToken, secretEnrolToken, secretOfficers}
 }
 
 // NewSecrets makes the secrets of a new node. The caller wipes them, on error too.

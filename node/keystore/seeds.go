@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -41,11 +40,12 @@ func OpenSeeds(dir string, passphrase []byte) (Seeds, error) {
 	if err != nil {
 		return Seeds{}, fmt.Errorf("opening keystore: %w", err)
 	}
-	if len(secrets[secretLibP2P]) != keystoreSecretBytes {
-		return Seeds{}, fmt.Errorf("opening keystore: %w", custody.ErrNoSecret)
+	libp2p, err := keys.Of(secrets, keys.LibP2P)
+	if err != nil {
+		return Seeds{}, fmt.Errorf("opening keystore: %w", err)
 	}
 	s := Seeds{Signing: bytes.Clone(signing.Ordered()[0]), Sealing: bytes.Clone(seals.Ordered()[0]),
-		Federation: bytes.Clone(federation.Ordered()[0]), Transport: bytes.Clone(secrets[secretLibP2P])}
+		Federation: bytes.Clone(federation.Ordered()[0]), Transport: bytes.Clone(libp2p.Ordered()[0])}
 	if s.Ledger, s.LedgerPQ, err = ledgerSeeds(ledgers.Ordered()[0]); err != nil {
 		return Seeds{}, fmt.Errorf("opening keystore: %w", err)
 	}

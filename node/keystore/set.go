@@ -35,9 +35,9 @@ type Set struct {
 	Gallery     custody.Root    // what the gallery derives the names of its records from
 	Ring        *envelope.Ring
 	Faces       *protection.Faces
-	LibP2P      []byte
+	LibP2P      []byte             // the current one
+	PeerIDs     []transport.PeerID // of every generation of the libp2p key, the current one first
 	Officers    []byte
-	PeerID      transport.PeerID
 	Token       string
 	EnrolToken  string
 	Families    map[keys.Family]State // of those that were opened
@@ -57,6 +57,8 @@ func (k Set) Drops(next Set) bool {
 // Take notes what is known of keys that were taken up, beside those that were not opened again.
 func (k *Set) Take(next Set) {
 	k.Federation, k.Federations, k.Announced, k.Ledger = next.Federation, next.Federations, next.Announced, next.Ledger
+	clear(k.LibP2P)
+	k.LibP2P, k.PeerIDs = next.LibP2P, next.PeerIDs
 	families := maps.Clone(k.Families)
 	maps.Copy(families, next.Families)
 	k.Families = families
@@ -93,7 +95,6 @@ func (k *Set) ReplaceRing(r *envelope.Ring) {
 // WipeUnused overwrites what a running node does not take from a changed keystore.
 func (k Set) WipeUnused() {
 	k.Gallery.Wipe()
-	clear(k.LibP2P)
 	clear(k.Officers)
 }
 
@@ -126,10 +127,10 @@ func Load(secrets map[string][]byte, entity string, number int, committee func()
 	if err := k.loadLedgers(secrets, entity, number); err != nil {
 		return Set{}, fmt.Errorf("loading ledger keys: %w", err)
 	}
-	if k.PeerID, err = transport.PeerIDFromSeed(secrets[secretLibP2P]); err != nil {
+	if err := k.loadLibP2P(secrets); err != nil {
 		return Set{}, fmt.Errorf("loading libp2p key: %w", err)
 	}
-	k.LibP2P, k.Officers = bytes.Clone(secrets[secretLibP2P]), bytes.Clone(secrets[secretOfficers])
+	k.Officers = bytes.Clone(secrets[secretOfficers])
 	k.Token = base64.RawURLEncoding.EncodeToString(secrets[secretToken])
 	k.EnrolToken = base64.RawURLEncoding.EncodeToString(secrets[secretEnrolToken])
 	return k, nil
@@ -146,6 +147,22 @@ func (k *Set) loadLedgers(secrets map[string][]byte, entity string, number int) 
 	}
 	k.Ledger, err = LedgerSigner(secrets, ledgers.Origin(entity, number))
 	return err
+}
+
+func (k *Set) loadLibP2P(secrets map[string][]byte) error {
+	g, err := keys.Of(secrets, keys.LibP2P)
+	if err != nil {
+		return err
+	}
+	for _, seed := range g.Ordered() {
+		id, err := transport.PeerIDFromSeed(seed)
+		if err != nil {
+			return err
+		}
+		k.PeerIDs = append(k.PeerIDs, id)
+	}
+	k.LibP2P = bytes.Clone(g.Ordered()[0])
+	return nil
 }
 
 // loadGenerations loads the keys that node/keys rotates.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -159,14 +160,15 @@ func (p *Peers) Failed(peer transport.PeerID, err error) {
 }
 
 func (p *Peers) note(peer transport.PeerID, edit func(*Contact)) {
-	if _, ok := p.Directory.Member(string(peer), p.cfg.Now()); !ok {
+	m, ok := p.Directory.Member(string(peer), p.cfg.Now())
+	if !ok {
 		return // members alone are kept, so their number bounds it
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.contacts[peer]
+	c := p.contacts[m.EntityID]
 	edit(&c)
-	p.contacts[peer] = c
+	p.contacts[m.EntityID] = c
 }
 
 // Peer is what is known and decided about another member.
@@ -213,10 +215,7 @@ func (p *Peers) changed(c introduction.Confirmed) bool {
 func (p *Peers) List() []Peer {
 	connected := p.cfg.Connected()
 	p.mu.Lock()
-	paused, contacts := p.paused, make(map[transport.PeerID]Contact, len(p.contacts))
-	for id, c := range p.contacts {
-		contacts[id] = c
-	}
+	paused, contacts := p.paused, maps.Clone(p.contacts)
 	p.mu.Unlock()
 	introduced := p.introduced()
 	var out []Peer
@@ -224,9 +223,11 @@ func (p *Peers) List() []Peer {
 		if m.EntityID == p.cfg.Self {
 			continue
 		}
-		one := Peer{Node: m, Contact: contacts[transport.PeerID(m.PeerID)], Connected: slices.Contains(connected, transport.PeerID(m.PeerID))}
-		if one.Connected {
-			one.Links = p.cfg.Links(transport.PeerID(m.PeerID))
+		one := Peer{Node: m, Contact: contacts[m.EntityID]}
+		for _, id := range m.IDs() {
+			if slices.Contains(connected, transport.PeerID(id)) {
+				one.Connected, one.Links = true, append(one.Links, p.cfg.Links(transport.PeerID(id))...)
+			}
 		}
 		if is, ok := paused[m.EntityID]; ok {
 			one.Paused = &is

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,12 +83,12 @@ type Peers struct {
 
 	mu       sync.Mutex // guards what follows; the file paused.json holds the pauses
 	paused   map[trust.EntityID]Pause
-	contacts map[transport.PeerID]Contact
+	contacts map[trust.EntityID]Contact
 }
 
 // Open opens what is known of the members. Nothing is fetched.
 func Open(cfg Config) (*Peers, error) {
-	p := &Peers{cfg: cfg, news: make(map[trust.EntityID]chan struct{}), wake: make(chan struct{}, 1), contacts: make(map[transport.PeerID]Contact)}
+	p := &Peers{cfg: cfg, news: make(map[trust.EntityID]chan struct{}), wake: make(chan struct{}, 1), contacts: make(map[trust.EntityID]Contact)}
 	for _, a := range cfg.Anchors {
 		p.news[a.EntityID] = make(chan struct{}, 1)
 	}
@@ -140,6 +141,20 @@ func Open(cfg Config) (*Peers, error) {
 func (p *Peers) Admits(peer transport.PeerID) bool {
 	_, ok := p.Member(string(peer), p.cfg.Now())
 	return ok
+}
+
+// Also are the peer IDs of the same member beside the given one, while it replaces its libp2p key.
+func (p *Peers) Also(peer transport.PeerID) (others []transport.PeerID) {
+	n, ok := p.Directory.Member(string(peer), p.cfg.Now())
+	if !ok || len(n.PeerIDs) == 0 {
+		return nil
+	}
+	for _, id := range n.IDs() {
+		if id != string(peer) {
+			others = append(others, transport.PeerID(id))
+		}
+	}
+	return others
 }
 
 // Share is the transport's name of whose share a peer has part in: its country. A ministry's
@@ -399,7 +414,7 @@ func (p *Peers) audience() []trust.Node {
 	for _, m := range p.Directory.Members(p.cfg.Now()) {
 		switch {
 		case m.EntityID == p.cfg.Self:
-		case connected[m.PeerID]:
+		case slices.ContainsFunc(m.IDs(), func(id string) bool { return connected[id] }):
 			out = append(out, m)
 		default:
 			others = append(others, m)

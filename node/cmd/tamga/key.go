@@ -52,7 +52,8 @@ template-key, which stored faces are turned by, is listed here and replaced by
 		Long: `The keys are kek (wraps the gallery's data keys), pseudonym-key (people
 lie under pseudonyms computed with it), signing-key (signs Queries and
 Verdicts), sealing-key (what peers send is sealed to it), federation-key (signs what the
-node says of itself; the Trust Anchor vouches for it), ledger-key (signs the ledger) and
+node says of itself; the Trust Anchor vouches for it), ledger-key (signs the ledger),
+libp2p-key (proves to members at the handshake who the node is) and
 root (the keystore is sealed under it, and nothing else: a new root changes no other key
 and no record).
 
@@ -60,10 +61,12 @@ While there are two ledger keys the ledger is signed with both, so that members 
 receipts whichever they have heard of. Auditors need the keys of the time, which are in the
 Entity Configurations of the time: keep those, or the backups that hold them.
 
-A new root key is put under what opens the root key at prepare, and opened by the same at
-activate. Until it is retired the one before opens the keystore, too.
+The node's peer ID is that of its libp2p-key. Members are told of the next one by prepare and
+admit both until retire; a running node goes over within a second or so of activate, without a restart:
+what is under way is answered, what is asked meanwhile waits. Introductions name the peer ID of their time.
 
-The libp2p key does not rotate: members know the node by its peer ID.`,
+A new root key is put under what opens the root key at prepare, and opened by the same at
+activate. Until it is retired the one before opens the keystore, too.`,
 		Example: `  tamga key rotate prepare --dir kaz --passphrase-file pass.txt kek
   tamga key rotate activate --dir kaz --passphrase-file pass.txt kek
   tamga key rotate retire --dir kaz --passphrase-file pass.txt kek`,
@@ -320,15 +323,6 @@ func (a *app) rotateRoot(ctx context.Context, verb, dir string, from rootFlags, 
 	return a.emitKeys(ctx, dir, keystore.Roots{Node: root})
 }
 
-// pinned says what stands in the way of rotating a key; "" for others.
-func pinned(name string) string {
-	switch name {
-	case "libp2p-key":
-		return "the node's peer ID is its libp2p key, which members are told by the Trust Anchor: enrol a new node instead"
-	}
-	return ""
-}
-
 func family(name string) (keys.Family, error) {
 	var names []string
 	for _, f := range keys.Families() {
@@ -339,9 +333,6 @@ func family(name string) (keys.Family, error) {
 			return f, nil
 		}
 		names = append(names, string(f))
-	}
-	if why := pinned(name); why != "" {
-		return "", usage("this key does not rotate: %s", why)
 	}
 	return "", usage("KEY is one of %s, %s; template-key is replaced by `tamga templates renew`", strings.Join(names, ", "), rotation.RootKey)
 }
