@@ -62,3 +62,15 @@ func (n *Node) Meet(ctx context.Context) { n.meet(ctx) }
 
 // TrustClient is how Trust Anchors are asked over HTTP.
 var TrustClient = trustClient
+
+// Beginning is of a node that has just started.
+type Beginning struct{ b beginning }
+
+const Patience = patience
+
+var ErrBehind = errBehind
+
+func NewBeginning() Beginning                      { return Beginning{newBeginning()} }
+func (b Beginning) Over(ctx context.Context) error { return b.b.over(ctx) }
+func (b Beginning) Asked()                         { close(b.b.asked) }
+func (b Beginning) Behind()                        { close(b.b.behind) }

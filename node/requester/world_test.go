@@ -91,10 +91,15 @@ func newWorld(books ...*ledger.Log) *world {
 		SigningKeys: jose.NewKeySet(holderSigning().Public()), SealingKeys: []sealing.PublicKey{holderSealing().Public()},
 		LedgerKeys: signer(6).VerifierKeys(), LedgerOrigin: origin, ExpiresAt: start.Add(time.Hour)}
 	w.peer = func(_ context.Context, a asked) ([]byte, error) { return w.answer(a, matched()), nil }
-	w.Requester = requester.New(requester.Config{Self: self, Country: "UZB", Signing: selfSigning(), Directory: w, Law: w, Ledger: w,
+	w.witness(nil)
+	return w
+}
+
+// witness makes the Requester anew, with a Witness or none.
+func (w *world) witness(by requester.Witness) {
+	w.Requester = requester.New(requester.Config{Self: self, Witness: by, Country: "UZB", Signing: selfSigning(), Directory: w, Law: w, Ledger: w,
 		Exchanger: w, Now: func() time.Time { return w.clock() },
 		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	return w
 }
 
 func signer(b byte) ledger.Signer { return must(ledger.NewSigner(origin, seed(b), seed(b+1))) }

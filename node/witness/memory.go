@@ -1,9 +1,6 @@
 package witness
 
-import (
-	"bytes"
-	"crypto/sha256"
-)
+import "crypto/sha256"
 
 // remembered is how many receipts of a member are held at once, some 5 kB each. What was
 // known when a Query was sent is in the newest checkpoint; only those of Queries that were
@@ -12,11 +9,10 @@ const remembered = 128
 
 // memory is of the receipts of one ledger.
 type memory struct {
-	number  int
-	ring    []receipt
-	next    int // where the next one goes
-	trees   map[uint64]tree
-	entries map[uint64]int // by index, where in the ring
+	number int
+	ring   []receipt
+	next   int // where the next one goes
+	trees  map[uint64]tree
 }
 
 type tree struct {
@@ -25,14 +21,12 @@ type tree struct {
 }
 
 func newMemory(number int) *memory {
-	return &memory{number: number, trees: make(map[uint64]tree), entries: make(map[uint64]int)}
+	return &memory{number: number, trees: make(map[uint64]tree)}
 }
 
-// compare returns the rule that r breaks with one that is known, and that one.
+// compare returns the rule that r breaks with one that is known, and that one. Two leaves
+// of one index make two trees that end with them.
 func (m *memory) compare(r receipt) (rule string, known exhibit) {
-	if at, ok := m.entries[r.Index]; ok && !bytes.Equal(m.ring[at].Leaf, r.Leaf) {
-		return ruleEntry, m.ring[at].exhibit()
-	}
 	for size, root := range r.trees {
 		if t, ok := m.trees[size]; ok && t.root != root {
 			return ruleRoot, m.ring[t.at].exhibit()
@@ -51,7 +45,6 @@ func (m *memory) add(r receipt) {
 		m.forget(at)
 		m.ring[at] = r
 	}
-	m.entries[r.Index] = at
 	for size, root := range r.trees {
 		m.trees[size] = tree{root, at}
 	}
@@ -59,11 +52,7 @@ func (m *memory) add(r receipt) {
 
 // forget drops what only the receipt at that place says.
 func (m *memory) forget(at int) {
-	r := m.ring[at]
-	if m.entries[r.Index] == at {
-		delete(m.entries, r.Index)
-	}
-	for size := range r.trees {
+	for size := range m.ring[at].trees {
 		if t, ok := m.trees[size]; ok && t.at == at {
 			delete(m.trees, size)
 		}

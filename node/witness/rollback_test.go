@@ -162,6 +162,12 @@ func TestToldAtStart(t *testing.T) {
 	if r, err := n.Verify(t.Context(), requester.Request{}); err == nil && r.Code != protocol.CodeLedgerUnavailable {
 		t.Errorf("it asks: %s", r.Code)
 	}
+	// Its host is open until Close.
+	p.moved("KAZ", n)
+	p.must(p.uzb.Node.Refresh(t.Context()))
+	if r := p.ask(); r.Outcome != protocol.Unavailable || r.Code == protocol.CodeLedgerContradicted {
+		t.Errorf("it answers: %s", r.Code)
+	}
 	if size := n.Status().Ledger.Size; size != before {
 		t.Errorf("%d entries were made", size-before)
 	}

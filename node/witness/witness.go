@@ -120,7 +120,6 @@ func (w *Witness) receive(ctx context.Context, peer trust.Node, floor gap.Head, 
 const (
 	ruleOrder = "order" // the entry was made later than one that it comes before
 	ruleRoot  = "root"  // the tree of one size is another
-	ruleEntry = "entry" // the entry is another
 )
 
 // below compares a receipt with the newest checkpoint that was known when the Query was sent.
