@@ -117,7 +117,7 @@ func (s *session) consented(ctx context.Context, p, giver Subject, edit func(*se
 		return err
 	}
 	c := consent.Consent{ID: d.Claims["jti"].(string), Requester: s.Tester.Entity, Controller: s.Target.Entity, Purpose: g.Purpose,
-		Modalities: []string{s.modality()}, IssuedAt: s.Now(), ExpiresAt: s.Now().Add(time.Hour)}
+		Modalities: []string{s.modality()}, IssuedAt: s.Now(), ExpiresAt: s.Now().Add(time.Hour), Notice: consent.NoticeOf([]byte("Your samples are compared."), "en")}
 	if edit != nil {
 		edit(s, &c)
 	}

@@ -39,6 +39,7 @@ func (n *Node) keeping(ctx context.Context) error {
 		case <-meet.C:
 			n.meet(ctx)
 		case <-collect.C:
+			n.forgetConsents(ctx)
 			n.collect(ctx)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -28,6 +29,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gap"
@@ -38,6 +40,7 @@ import (
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/rows"
 	"github.com/tamga-id/tamga/node/stores"
 	"github.com/tamga-id/tamga/node/witness"
 )
@@ -64,6 +67,9 @@ type Node struct {
 	chain        ownChain
 	gallery      *gallery.Gallery
 	ledger       *ledger.Log
+	rows         *rows.Rows
+	consents     *consents.Book
+	offices      consent.Offices
 	directory    *peering.Peers
 	heads        *gap.Heads
 	witness      *witness.Witness
@@ -201,13 +207,22 @@ func (n *Node) loadPublic() (err error) {
 	if n.calibrations, err = loadCalibrations(n.cfg.Policy.Calibrations); err != nil {
 		return err
 	}
+	if n.offices, err = loadOffices(n.cfg.Policy.Offices); err != nil {
+		return err
+	}
 	n.anchors, err = loadAnchors(n.cfg.Trust.Anchors)
 	return err
 }
 
 func (n *Node) openStores(ctx context.Context) (err error) {
-	n.gallery, n.ledger, err = stores.Open(ctx, n.cfg, n.keys, n.now)
-	return err
+	if n.gallery, n.ledger, err = stores.Open(ctx, n.cfg, n.keys, n.now); err != nil {
+		return err
+	}
+	if n.rows, err = openRows(n.keys, n.gallery); err != nil {
+		return err
+	}
+	n.consents = consents.New(n.rows)
+	return nil
 }
 
 // AddressFile holds the host:port of a running node's API.
@@ -231,6 +246,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.witness = witness.New(witness.Config{Heads: n.heads, Dir: witness.Dir(n.cfg), Now: n.now, Log: n.log,
 		Alarm: func(ctx context.Context, err error) { n.attend(ctx, LedgerContradicted, true, err) }})
 	handlers[transport.ProtocolLedger] = n.serveHeads
+	handlers[transport.ProtocolConsent] = n.serveConsent
 	for p, h := range o.Protocols {
 		handlers[p] = h
 	}
@@ -255,7 +271,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.Signing,
 		Sealing: n.keys.Sealing, Members: n.directory, Law: n.law, Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
-		Presented: n.directory.Presented,
+		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices,
 	}
 	if o.Responder != nil {
 		o.Responder(&cfg)
@@ -281,6 +297,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		return requester.New(requester.Config{
 			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.Signing,
 			Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain, Witness: n.witness,
+			Withdrawn: n.withdrawn,
 		})
 	}
 	n.requester.Store(n.makeRequester(n.keys))

@@ -31,15 +31,15 @@ func given() consent.Consent {
 	return consent.Consent{
 		ID: "c-1", Requester: "https://uzb.example", Controller: "https://kaz.example",
 		Purpose: "border_control", Modalities: []string{"finger", "face"},
-		IssuedAt: now, ExpiresAt: now.Add(24 * time.Hour),
+		IssuedAt: now, ExpiresAt: now.Add(24 * time.Hour), Uses: 1, Notice: consent.NoticeOf([]byte("We compare your face."), "ky"),
 	}
 }
 
 func expected(t testing.TB) consent.Expectation {
 	t.Helper()
 	return consent.Expectation{
-		HolderThumbprint: testKey(t, 1).Public().KeyID(),
-		Requester:        "https://uzb.example", Controller: "https://kaz.example",
+		HolderThumbprint: testKey(t, 1).Public().KeyID(), Subject: subject,
+		Requester: "https://uzb.example", Controller: "https://kaz.example",
 		Purpose: "border_control", Modality: "finger", Now: now.Add(time.Hour),
 	}
 }
@@ -57,7 +57,8 @@ func issue(t testing.TB, c consent.Consent) string {
 func equal(a, b consent.Consent) bool {
 	return a.ID == b.ID && a.Holder == b.Holder && a.Requester == b.Requester && a.Controller == b.Controller &&
 		a.Purpose == b.Purpose && slices.Equal(a.Modalities, b.Modalities) &&
-		a.IssuedAt.Equal(b.IssuedAt) && a.ExpiresAt.Equal(b.ExpiresAt)
+		a.IssuedAt.Equal(b.IssuedAt) && a.ExpiresAt.Equal(b.ExpiresAt) && a.Uses == b.Uses && a.Notice == b.Notice &&
+		a.Office == b.Office && a.Subject == b.Subject && a.Officer == b.Officer && a.Form == b.Form && a.Exemption == b.Exemption
 }
 
 func TestIssueThenVerify(t *testing.T) {
@@ -69,6 +70,9 @@ func TestIssueThenVerify(t *testing.T) {
 	}
 }
 
+// noticeDigest is SHA-256 of the notice's text, computed with sha256sum and basenc.
+const noticeDigest = "vUoHuWBwTUln79ZX6Z9_mzJgn_OFREjA9szAvJpWCgY"
+
 // TestWireFormat pins the payload.
 func TestWireFormat(t *testing.T) {
 	u, err := jose.Parse(issue(t, given()))
@@ -79,7 +83,7 @@ func TestWireFormat(t *testing.T) {
 	x := base64.RawURLEncoding.EncodeToString(testKey(t, 1).Public().Bytes())
 	want := `{"jti":"c-1","iss":"` + jkt + `","aud":["https://uzb.example"],"controller":"https://kaz.example",` +
 		`"purpose":"border_control","modalities":["finger","face"],"iat":1774083600,"exp":1774170000,` +
-		`"cnf":{"jwk":{"kty":"OKP","crv":"Ed25519","x":"` + x + `","kid":"` + jkt + `","use":"sig","alg":"Ed25519"}}}`
+		`"uses":1,"notice":{"sha-256":"` + noticeDigest + `","lang":"ky"},"cnf":{"jwk":{"kty":"OKP","crv":"Ed25519","x":"` + x + `","kid":"` + jkt + `","use":"sig","alg":"Ed25519"}}}`
 	if string(u.Payload()) != want {
 		t.Errorf("payload\n %s\nwant\n %s", u.Payload(), want)
 	}
@@ -140,6 +144,7 @@ func checkRefused(t *testing.T, token string, e consent.Expectation, want error)
 func sentinels() []error {
 	return []error{
 		consent.ErrMalformed, consent.ErrHolder, consent.ErrSignature, consent.ErrAudience, consent.ErrController,
+		consent.ErrOffice, consent.ErrSecondOfficer,
 		consent.ErrPurpose, consent.ErrModality, consent.ErrLifetime, consent.ErrNotYet, consent.ErrExpired,
 	}
 }
@@ -217,6 +222,16 @@ func TestVerifyRefusesClaims(t *testing.T) {
 		"exp-overflow":      {`"exp":1774170000`, `"exp":9223372036854775808`, consent.ErrMalformed},
 		"exp-missing":       {`"exp":1774170000,`, ``, consent.ErrMalformed},
 		"exp-past":          {`"exp":1774170000`, `"exp":1774083601`, consent.ErrExpired},
+		"uses-none":         {`"uses":1,`, ``, consent.ErrMalformed},
+		"uses-many":         {`"uses":1`, `"uses":1001`, consent.ErrMalformed},
+		"uses-negative":     {`"uses":1`, `"uses":-1`, consent.ErrMalformed},
+		"notice-missing":    {`"notice":{"sha-256":"` + noticeDigest + `","lang":"ky"},`, ``, consent.ErrMalformed},
+		"notice-short":      {noticeDigest, "AAAA", consent.ErrMalformed},
+		"notice-language":   {`"lang":"ky"`, `"lang":"kyrgyz-and-more-of-it"`, consent.ErrMalformed},
+		"notice-no-lang":    {`,"lang":"ky"`, ``, consent.ErrMalformed},
+		"office-officer":    {`"uses":1,`, `"uses":1,"officer":"x",`, consent.ErrMalformed},
+		"office-case":       {`"uses":1,`, `"uses":1,"case":"x",`, consent.ErrMalformed},
+		"office-form":       {`"uses":1,`, `"uses":1,"form":"written",`, consent.ErrMalformed},
 		"unknown-claim":     {`{"jti"`, `{"scope":"all","jti"`, consent.ErrMalformed},
 		"duplicate-claim":   {`{"jti"`, `{"purpose":"border_control","jti"`, consent.ErrMalformed},
 		"claim-case":        {`"purpose"`, `"Purpose"`, consent.ErrMalformed},
@@ -331,6 +346,10 @@ func TestIssueRefuses(t *testing.T) {
 		"backwards":  {func(c *consent.Consent) { c.ExpiresAt = c.IssuedAt.Add(-time.Second) }, consent.ErrLifetime},
 		"subsecond":  {func(c *consent.Consent) { c.ExpiresAt = c.IssuedAt.Add(time.Millisecond) }, consent.ErrLifetime},
 		"size":       {func(c *consent.Consent) { c.Requester = strings.Repeat("<", 1024); c.Controller = c.Requester }, consent.ErrMalformed},
+		"uses":       {func(c *consent.Consent) { c.Uses = consent.MaxUses + 1 }, consent.ErrMalformed},
+		"no-uses":    {func(c *consent.Consent) { c.Uses = -1 }, consent.ErrMalformed},
+		"no-notice":  {func(c *consent.Consent) { c.Notice = consent.Notice{} }, consent.ErrMalformed},
+		"language":   {func(c *consent.Consent) { c.Notice.Language = "k" }, consent.ErrMalformed},
 		"everything": {func(c *consent.Consent) { *c = consent.Consent{} }, consent.ErrMalformed},
 	}
 	for name, tt := range tests {

@@ -22,6 +22,7 @@ func Example() {
 		Requester: "https://uzb.example", Controller: "https://kaz.example",
 		Purpose: "travel_check_in", Modalities: []string{"face"},
 		IssuedAt: at, ExpiresAt: at.Add(24 * time.Hour),
+		Notice: consent.NoticeOf([]byte("Your face is compared with the one in the register."), "en"),
 	})
 	if err != nil {
 		panic(err)

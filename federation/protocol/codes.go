@@ -59,6 +59,12 @@ const (
 	CodeConsentAudience   Code = "TMG-CNS-0005"
 	CodeConsentExpired    Code = "TMG-CNS-0006"
 	CodeConsentModality   Code = "TMG-CNS-0007"
+	CodeConsentUsed       Code = "TMG-CNS-0008"
+	CodeConsentWithdrawn  Code = "TMG-CNS-0009"
+	CodeConsentOffice     Code = "TMG-CNS-0010"
+	CodeSecondOfficer     Code = "TMG-CNS-0011"
+	CodeConsentStore      Code = "TMG-CNS-0012"
+	CodeConsentForm       Code = "TMG-CNS-0013"
 	CodeOverloaded        Code = "TMG-LIM-0001"
 	CodeLedgerUnavailable Code = "TMG-LED-0001"
 	CodeInternal          Code = "TMG-INT-0001"
@@ -174,6 +180,12 @@ func registry() []CodeEntry {
 		{CodeConsentAudience, Refused, wire, "The consent was given to another requester or about another register.", "Ask the person to consent to this exchange."},
 		{CodeConsentExpired, Refused, wire, "The consent is not valid at this time.", "Ask the person to consent again."},
 		{CodeConsentModality, Refused, wire, "The consent does not cover this modality.", "Ask the person to consent to this modality."},
+		{CodeConsentUsed, Refused, wire, "The consent was used as often as it allows.", "Ask the person to consent again. If you did not use it, investigate who did: both ledgers have the Query."},
+		{CodeConsentWithdrawn, Refused, wire, "The consent was withdrawn.", "Do not ask on this ground any more; ask the person to consent again, if at all."},
+		{CodeConsentOffice, Refused, wire, "The office, or its officer's key, may not attest or exempt here.", "Have the responder's operator add the office's file to policy.offices, or use an office that is there."},
+		{CodeSecondOfficer, Refused, wire, "The exemption lacks the signature of a second officer with another key.", "Have a second officer countersign it: tamga consent exempt --countersign."},
+		{CodeConsentForm, Refused, wire, "The law does not accept a consent in this form, or an exemption.", "Ask the person to consent in a form that the named article accepts."},
+		{CodeConsentStore, Unavailable, wire, "Whether the consent was used or withdrawn cannot be told now, so it permits nothing.", "This is not a \"no\". The responder's operator: check the store. The requester: ask again later."},
 		{CodeOverloaded, Unavailable, wire, "The node is at its limit of work.", "Wait a few seconds and ask again."},
 		{CodeLedgerUnavailable, Unavailable, wire, "The node cannot write its ledger, so it must not answer.", "The responder's operator: check the disk. The requester: ask again later."},
 		{CodeInternal, Unavailable, wire, "The node failed to answer.", "Ask again; if it persists, tell the responder's operator the time of the Query."},

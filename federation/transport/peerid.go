@@ -16,6 +16,7 @@ const (
 	ProtocolLedger  = "/tamga/ledger/1"
 	ProtocolWitness = "/tamga/witness/1"
 	ProtocolListing = "/tamga/listing/1"
+	ProtocolConsent = "/tamga/consent/1"
 )
 
 // maxPeerIDText bounds a peer ID before it is decoded; an Ed25519 one is 52 characters in base58, 62 in base36 CID.

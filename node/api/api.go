@@ -69,6 +69,7 @@ type Node interface {
 	// Escrow makes a key escrow after recording that in the ledger.
 	Escrow(ctx context.Context, recipients []string) ([]byte, backup.Manifest, error)
 	Peering
+	Consenting
 	// Officer is the pseudonym of an account of the caller's system.
 	Officer(account string) string
 	// Status reports the node's state from memory.
@@ -123,6 +124,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	s.enrolment(api)
 	s.undoing(api, rules)
 	s.erasing(api, rules)
+	s.withdrawing(api, rules)
 	s.renewing(api)
 	s.keys(api)
 	s.checking(api)

@@ -111,11 +111,11 @@ func problems(id string, rt guard.Route) []*problem.Problem {
 			problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
-	case "verify", "enrol", "undo", "erase", "copy-gallery", "verify-ledger", "backup", "escrow", "test-peer", "pause-peer", "resume-peer", "explain-trust":
+	case "verify", "enrol", "undo", "erase", "withdraw-consent", "copy-gallery", "verify-ledger", "backup", "escrow", "test-peer", "pause-peer", "resume-peer", "explain-trust":
 		list = append(list, problem.New(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {
-	case "enrol", "undo", "erase":
+	case "enrol", "undo", "erase", "withdraw-consent":
 		list = append(list, problem.New(http.StatusInsufficientStorage, protocol.CodeStoreFull, ""))
 	}
 	switch id {
@@ -176,7 +176,7 @@ func finish(registry huma.Registry) {
 
 func isRequest(schema string) bool {
 	switch schema {
-	case "VerificationRequest", "Subject", "Probe", "BackupRequest", "UndoRequest", "EraseRequest", "CopyRequest",
+	case "VerificationRequest", "Subject", "Probe", "BackupRequest", "UndoRequest", "EraseRequest", "WithdrawalRequest", "CopyRequest",
 		"PeerTestRequest", "PauseRequest", "ResumeRequest", "ExplainRequest":
 		return true
 	}

@@ -58,6 +58,7 @@ type fake struct {
 	takeUp   func() (map[keys.Family]rotation.Retirement, error)
 	retiring map[keys.Family]rotation.Retirement
 	replicas []presence.Other
+	withdraw func(string) (node.Withdrawal, error)
 
 	mu      sync.Mutex
 	asked   int
@@ -250,7 +251,7 @@ func newRequest(method, path, body string) *http.Request {
 	case "/v1/backups", "/v1/escrows":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/gallery/copy", "/v1/peers/test", "/v1/peers/pause", "/v1/peers/resume", "/v1/trust/explanations":
+	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/consents/withdrawals", "/v1/gallery/copy", "/v1/peers/test", "/v1/peers/pause", "/v1/peers/resume", "/v1/trust/explanations":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
 	case "/v1/ledger/verifications", "/v1/templates/renewal", "/v1/gallery/check", "/v1/keys":
@@ -310,3 +311,10 @@ func violation(body map[string]any) (pointer, rule string) {
 }
 
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
+
+func (f *fake) WithdrawConsent(_ context.Context, token string) (node.Withdrawal, error) {
+	if f.withdraw == nil {
+		return node.Withdrawal{Fresh: true, Peer: "https://kaz.example", Told: true}, nil
+	}
+	return f.withdraw(token)
+}

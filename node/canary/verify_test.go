@@ -24,7 +24,7 @@ func (s *stage) consent(p synth.Person, asker, purpose string, edit func(*consen
 	s.must(err)
 	now := time.Now().Truncate(time.Second)
 	c := consent.Consent{ID: "jti-" + p.NationalNumber, Requester: demo.EntityID(asker), Controller: demo.EntityID(p.Jurisdiction),
-		Purpose: purpose, Modalities: []string{"face", "finger"}, IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
+		Purpose: purpose, Modalities: []string{"face", "finger"}, IssuedAt: now, ExpiresAt: now.Add(time.Hour), Notice: consent.NoticeOf([]byte("Your samples are compared."), "en")}
 	if edit != nil {
 		edit(&c)
 	}

@@ -133,6 +133,9 @@ type Policy struct {
 	// policy.calibrations, default none: files of `tamga calibrate` that say, instead of those shipped, at which score
 	// a comparison is a match; one made on other people's data, or forged, decides who is let through
 	Calibrations []string
+	// policy.offices, default none: files of offices whose officers may attest a person's consent, or exempt from it,
+	// see credentials/consent; whoever can add one can have people compared who never agreed
+	Offices []string
 }
 
 // Recovery says how a data folder that is not the latest is noticed, and who may go on with one.

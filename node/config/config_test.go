@@ -74,7 +74,7 @@ func TestLoad(t *testing.T) {
 		Pseudonym: config.Pseudonym{Keystore: "/media/kaz/pseudonym", Holders: filepath.Join(here, "holders.json")},
 		KEK:       config.KEK{Retention: 90 * 24 * time.Hour},
 		Backup:    config.Backup{EscrowFile: filepath.Join(here, "..", "safe", "kaz.tamga-escrow"), EscrowRecipients: "/etc/tamga/who.txt"},
-		Policy:    config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}},
+		Policy:    config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}, Offices: []string{filepath.Join(here, "registry.json")}},
 		Log:       config.Log{Level: "debug"},
 		Recovery: config.Recovery{CheckpointFile: "/var/lib/tamga/kaz.checkpoint",
 			Operators: []string{filepath.Join(here, "a.jwk.json"), "/etc/tamga/b.jwk.json"}},
@@ -353,8 +353,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 39 {
-		t.Errorf("checked %d keys, want 39", checked)
+	if checked != 40 {
+		t.Errorf("checked %d keys, want 40", checked)
 	}
 }
 

@@ -46,6 +46,7 @@ func (w *walker) config(root *yaml.Node) Config {
 			w.mapping(n, path,
 				entry{"law", true, w.intoPath(&c.Policy.Law)},
 				entry{"calibrations", false, w.paths(&c.Policy.Calibrations)},
+				entry{"offices", false, w.paths(&c.Policy.Offices)},
 			)
 		}},
 		entry{"recovery", false, func(n *yaml.Node, path string) {

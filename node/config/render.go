@@ -107,6 +107,8 @@ func (c Config) render() []byte {
 	p.line("  law: %s", scalar(c.Policy.Law))
 	p.line("  # What comparison scores mean, from `tamga calibrate` on your own data, instead of what is shipped.")
 	p.sequence("  ", "calibrations", c.Policy.Calibrations, "finger.calibration.json")
+	p.line("  # Offices that may attest a person's consent, or exempt from it, from `tamga consent office`.")
+	p.sequence("  ", "offices", c.Policy.Offices, "office.json")
 	p.line("")
 	c.renderRecovery(&p)
 	c.renderLimits(&p)

@@ -16,7 +16,7 @@ func sections() map[string][]string {
 		"pseudonym": {"keystore", "holders"},
 		"kek":       {"retention"},
 		"backup":    {"escrow_file", "escrow_recipients"},
-		"policy":    {"law", "calibrations"},
+		"policy":    {"law", "calibrations", "offices"},
 		"recovery":  {"checkpoint_file", "operators"},
 		"limits":    {"handlers", "rate", "bytes", "memory"},
 		"log":       {"level"},

@@ -275,5 +275,6 @@ func Consent(p synth.Person, asker, purpose string, now time.Time) (string, erro
 	return consent.Issue(key, consent.Consent{
 		ID: "demo-" + strconv.FormatInt(now.UnixNano(), 36), Holder: key.Public().KeyID(), Requester: EntityID(asker), Controller: EntityID(p.Jurisdiction),
 		Purpose: purpose, Modalities: []string{responder.ModalityFace}, IssuedAt: now.Truncate(time.Second), ExpiresAt: now.Truncate(time.Second).Add(time.Hour),
+		Notice: consent.NoticeOf([]byte("Your samples are compared with those in the register of your country."), "en"),
 	})
 }

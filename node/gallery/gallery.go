@@ -268,3 +268,7 @@ func (*Gallery) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "gallery(
 
 // LogValue is a constant.
 func (*Gallery) LogValue() slog.Value { return slog.StringValue("gallery(redacted)") }
+
+// Beside runs f with the store, for who keeps rows of its own beside the gallery's: see
+// node/rows. [ErrClosed] when the gallery is not open any more.
+func (g *Gallery) Beside(f func(store.Store) error) error { return g.line.While(f) }

@@ -57,7 +57,7 @@ type Witness interface {
 	Expect(peer trust.Node) func(context.Context, protocol.Answer) error
 }
 
-// Config is what a Requester is made of. Every field but Chain and Witness is required.
+// Config is what a Requester is made of. Every field but Chain, Witness and Withdrawn is required.
 type Config struct {
 	Self      trust.EntityID
 	Country   string
@@ -68,6 +68,8 @@ type Config struct {
 	Exchanger Exchanger
 	Now       func() time.Time
 	Logger    *slog.Logger
+	// Withdrawn reports whether a consent artefact is known to be withdrawn; nil knows of none.
+	Withdrawn func(artefact string) (bool, error)
 	// Chain is the Trust Chain to bring with a Query, for responders that may not know this
 	// node's present keys; it returns nil for none. nil brings none.
 	Chain func() []string
@@ -162,6 +164,9 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 	if c := unlawful(d, req.Question); c != "" {
 		return r.decline(ctx, e, c, own, in), nil
 	}
+	if c := r.withdrawn(req.Question); c != "" && d.ConsentRequired {
+		return r.decline(ctx, e, c, own, in), nil
+	}
 	if after := r.stillAway(peer.EntityID, now); after > 0 {
 		res := result(protocol.CodeOverloaded)
 		res.Peer, res.RetryAfter = peer.EntityID, after
@@ -195,6 +200,22 @@ func (r *Requester) Stale(to trust.Node, q protocol.Question, now time.Time) ([]
 		return nil, fmt.Errorf("making a test Query: %w", err)
 	}
 	return p.Frame, nil
+}
+
+// withdrawn is the code under which nothing is asked on a consent that the own node was
+// told is withdrawn, or of which it cannot tell; empty when it knows nothing against it.
+func (r *Requester) withdrawn(q protocol.Question) protocol.Code {
+	if q.Consent == "" || r.cfg.Withdrawn == nil {
+		return ""
+	}
+	is, err := r.cfg.Withdrawn(q.Consent)
+	switch {
+	case err != nil:
+		return protocol.CodeConsentStore
+	case is:
+		return protocol.CodeConsentWithdrawn
+	}
+	return ""
 }
 
 // decline records an attempt that own law forbids (TMG-P-001). Nothing is sent, so

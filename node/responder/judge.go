@@ -2,18 +2,15 @@ package responder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/node/gallery"
 )
 
 // judge is TMG-R-006 to TMG-R-011: replay, law, seal, content, consent, comparison.
@@ -49,7 +46,8 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 	if q.Operation != protocol.OperationVerify {
 		return v, &protocol.Fault{Code: protocol.CodeOperation}
 	}
-	code, err := r.open(q, d, now)
+	code, d, err := r.open(q, visible, d, &v.inputs)
+	v.Policy = ruleOf(d)
 	if err != nil {
 		return v, err
 	}
@@ -78,54 +76,51 @@ func (r *Responder) await(ctx context.Context, issued time.Time) error {
 	}
 }
 
-// open is TMG-R-008 to TMG-R-011, all that happens with the Question in clear.
-func (r *Responder) open(q protocol.Query, d policy.Decision, now time.Time) (protocol.Code, error) {
+// open is TMG-R-008 to TMG-R-011, all that happens with the Question in clear. It returns
+// the decision of law that holds once it is known what the Question says, and notes in in what that was.
+func (r *Responder) open(q protocol.Query, visible policy.Request, d policy.Decision, in *protocol.Inputs) (protocol.Code, policy.Decision, error) {
 	key, ok := r.sealing[q.SealKey]
 	if !ok {
-		return "", &protocol.Fault{Code: protocol.CodeSeal}
+		return "", d, &protocol.Fault{Code: protocol.CodeSeal}
 	}
 	question, err := q.Open(key)
 	if err != nil {
-		return "", err
+		return "", d, err
 	}
 	defer question.Wipe()
 	if question.Subject.Jurisdiction != r.cfg.Country {
-		return "", &protocol.Fault{Code: protocol.CodeJurisdiction}
+		return "", d, &protocol.Fault{Code: protocol.CodeJurisdiction}
 	}
 	wanted := modalities(question.Probes)
+	in.Modalities = strings.Join(wanted, " ")
 	if err := admissible(question, wanted, d); err != nil {
-		return "", err
+		return "", d, err
 	}
 	probes, err := decodeProbes(question.Probes)
 	defer wipe(probes)
 	if err != nil {
-		return "", err
+		return "", d, err
 	}
-	var found []gallery.References
+	found, state, d, err := r.ground(q, question, wanted, visible, d)
 	defer func() {
 		for _, refs := range found {
 			refs.Close()
 		}
 	}()
-	for _, m := range wanted {
-		refs, err := r.cfg.Gallery.References(question.Subject, m)
-		if err != nil {
-			return "", err
-		}
-		found = append(found, refs)
-		if err := consented(q, question.Consent, m, refs, d, now); err != nil {
-			return "", err
-		}
+	in.Consent = string(state)
+	if err != nil {
+		return "", d, err
 	}
 	decision := undecided(d.FMROneIn, r.cfg.Calibrations)
 	decision.faces = r.cfg.Faces
 	defer decision.wipe()
 	for i, m := range wanted {
 		if err := decision.add(m, probes, found[i]); err != nil {
-			return "", err
+			return "", d, err
 		}
 	}
-	return decision.conclude()
+	code, err := decision.conclude()
+	return code, d, err
 }
 
 // modalities lists those of the probes, each once, in order.
@@ -156,42 +151,6 @@ func admissible(question protocol.Question, wanted []string, d policy.Decision) 
 		return &protocol.Fault{Code: protocol.CodeConsentMissing}
 	}
 	return nil
-}
-
-// consented checks the consent artefact when the law demands one. A subject who is
-// not enrolled is refused like one whose consent it is not: otherwise a
-// self-made consent would tell who is in the register.
-func consented(q protocol.Query, artefact, modality string, refs gallery.References, d policy.Decision, now time.Time) error {
-	if !d.ConsentRequired {
-		return nil
-	}
-	_, err := consent.Verify(artefact, consent.Expectation{
-		HolderThumbprint: refs.Holder, Requester: q.Issuer, Controller: q.Audience,
-		Purpose: q.Purpose, Modality: modality, Now: now,
-	})
-	if err != nil {
-		return &protocol.Fault{Code: consentCode(err), Err: err}
-	}
-	if !refs.Known || refs.Holder == "" {
-		return &protocol.Fault{Code: protocol.CodeConsentHolder}
-	}
-	return nil
-}
-
-func consentCode(err error) protocol.Code {
-	switch {
-	case errors.Is(err, consent.ErrHolder):
-		return protocol.CodeConsentHolder
-	case errors.Is(err, consent.ErrPurpose):
-		return protocol.CodeConsentPurpose
-	case errors.Is(err, consent.ErrAudience), errors.Is(err, consent.ErrController):
-		return protocol.CodeConsentAudience
-	case errors.Is(err, consent.ErrExpired), errors.Is(err, consent.ErrNotYet):
-		return protocol.CodeConsentExpired
-	case errors.Is(err, consent.ErrModality):
-		return protocol.CodeConsentModality
-	}
-	return protocol.CodeConsentInvalid
 }
 
 // panicSite names the function and line that panicked. It must be called from the

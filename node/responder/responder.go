@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/crypto/sealing"
@@ -54,6 +55,13 @@ type Replay interface {
 	Fresh(issuer, jti string, now time.Time) (bool, error)
 }
 
+// Consents counts uses of what permits a comparison. consents.Book does.
+type Consents interface {
+	// Use counts one, durably; consents.ErrUsed and consents.ErrWithdrawn say that there is
+	// none left, and every other error that it cannot be told.
+	Use(consent.Consent) error
+}
+
 // Faces turns probes like the references that they are compared with. protection.Faces does.
 type Faces interface {
 	// Turn gives the form in which a face compares with stored ones of that name, which
@@ -72,6 +80,10 @@ type Config struct {
 	Gallery Gallery
 	Ledger  Ledger
 	Replay  Replay
+	// Consents counts the uses of consents; nil lets none permit anything.
+	Consents Consents
+	// Offices are those that may attest a person's consent or exempt from it; nil for none.
+	Offices consent.Offices
 	// Calibrations are the operator's own; nil uses those shipped.
 	Calibrations Calibrations
 	// Faces is the protection under which the gallery stores faces; nil when it does not.

@@ -31,6 +31,7 @@ const (
 	toReplay  = "members > replay > ledger"
 	toLaw     = "members > replay > law > ledger"
 	toFace    = "members > replay > law > gallery face > ledger"
+	toOpened  = "members > replay > law > law > gallery face > ledger" // law once more, on what was sealed
 )
 
 // faults is in the order of the steps.
@@ -65,7 +66,7 @@ func faults() []fault {
 		{"law-modality", "TMG-R-009", func(w *world, _ *query) { w.law.d.Modalities = []string{"finger"} }, protocol.CodeLaw, toLaw, ""},
 		{"no-consent", "TMG-C-001", func(w *world, _ *query) { w.law.d.ConsentRequired = true }, protocol.CodeConsentMissing, toLaw, "consent"},
 		{"probe", "TMG-R-009", func(_ *world, q *query) { q.question.Probes[0].Data = []byte("TEMB") }, protocol.CodeProbe, toLaw, ""},
-		{"gallery", "TMG-R-013", func(w *world, _ *query) { w.gallery.err = errors.New("disk") }, protocol.CodeInternal, toFace, ""},
+		{"gallery", "TMG-R-013", func(w *world, _ *query) { w.gallery.err = errors.New("disk") }, protocol.CodeInternal, toOpened, ""},
 		{"consent", "TMG-R-009", func(w *world, q *query) { w.law.d.ConsentRequired, q.question.Consent = true, "a.b.c" }, protocol.CodeConsentInvalid, toFace, ""},
 	}
 }
@@ -143,8 +144,12 @@ func TestOrder(t *testing.T) {
 			if a.Code != first.want {
 				t.Errorf("%s and %s: got %s, want %s", first.name, second.name, a.Code, first.want)
 			}
-			if w.reached() != first.reached {
-				t.Errorf("%s and %s: reached %q, want %q", first.name, second.name, w.reached(), first.reached)
+			want := first.reached
+			if second.name == "consent" && want == toOpened {
+				want = toFace // law is asked once more when the consent is known, which it is not yet
+			}
+			if w.reached() != want {
+				t.Errorf("%s and %s: reached %q, want %q", first.name, second.name, w.reached(), want)
 			}
 		}
 	}
@@ -161,7 +166,7 @@ func TestLawSees(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := policy.Request{Direction: policy.Answer, Requester: asker, Responder: self, RequesterCountry: "UZB", ResponderCountry: "KAZ",
-		Purpose: "border_control", LegalBasis: "public_task", Operation: "verify", Time: w.law.got.Time}
+		Purpose: "border_control", LegalBasis: "public_task", Operation: "verify", Time: w.law.got.Time, Modality: "face", Consent: "none"}
 	if w.law.got.Time.IsZero() || !reflect.DeepEqual(w.law.got, want) {
 		t.Errorf("got %+v, want %+v", w.law.got, want)
 	}

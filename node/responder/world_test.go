@@ -31,6 +31,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/protection"
@@ -207,6 +208,32 @@ func (p *replay) Fresh(issuer, jti string, now time.Time) (bool, error) {
 	return p.Replay.Fresh(issuer, jti, now)
 }
 
+// uses counts them like consents.Book, in memory.
+type uses struct {
+	*trace
+	counted   map[[32]byte]int
+	withdrawn map[[32]byte]bool
+	err       error
+}
+
+func (u *uses) Use(c consent.Consent) error {
+	u.enter("consents")
+	defer u.leave("consents")
+	if u.err != nil {
+		return u.err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.withdrawn[c.Key()]:
+		return consents.ErrWithdrawn
+	case u.counted[c.Key()] >= c.Uses:
+		return consents.ErrUsed
+	}
+	u.counted[c.Key()]++
+	return nil
+}
+
 // world is a Responder among collaborators that can be told to fail.
 type world struct {
 	presented    func([]string, time.Time) (trust.Node, error)
@@ -219,6 +246,8 @@ type world struct {
 	faces        protection.Faces
 	ledger       book
 	replay       replay
+	consents     uses
+	offices      consent.Offices
 	logs         bytes.Buffer
 	log          *ledger.Log // the real one under ledger, nil when there is none
 	*responder.Responder
@@ -227,6 +256,7 @@ type world struct {
 // newWorld has no gallery and no ledger beneath the fakes.
 func newWorld() *world {
 	w := new(world)
+	w.consents = uses{trace: &w.trace, counted: map[[32]byte]int{}, withdrawn: map[[32]byte]bool{}}
 	w.members.trace, w.law.trace, w.gallery.trace, w.ledger.trace, w.replay.trace = &w.trace, &w.trace, &w.trace, &w.trace, &w.trace
 	w.law.d = policy.Decision{Allowed: true, PolicyID: "p-1", Law: "Act 1", Article: "Article 7", Version: "2026.1",
 		FMROneIn: 10000, Modalities: []string{"face", "finger", "iris", "signature"}}
@@ -242,7 +272,7 @@ func (w *world) build(now func() time.Time) *responder.Responder {
 	return responder.New(responder.Config{
 		Self: self, Country: "KAZ", Signing: selfSigning(), Sealing: w.keys(),
 		Members: &w.members, Law: &w.law, Gallery: &w.gallery, Ledger: &w.ledger, Replay: &w.replay, Now: now,
-		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented,
+		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented, Consents: &w.consents, Offices: w.offices,
 		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 }
@@ -452,7 +482,7 @@ func (w *world) reached() string { return strings.Join(w.trace.calls, " > ") }
 // consented is a consent that p's wallet gave to exactly what about asks.
 func consented(p synth.Person, edit func(*consent.Consent)) string {
 	c := consent.Consent{ID: "c-1", Requester: asker, Controller: self, Purpose: "border_control", Modalities: []string{"face", "finger"},
-		IssuedAt: start.Add(-time.Minute), ExpiresAt: start.Add(time.Hour)}
+		IssuedAt: start.Add(-time.Minute), ExpiresAt: start.Add(time.Hour), Uses: consent.MaxUses, Notice: consent.NoticeOf([]byte("Your samples are compared."), "en")}
 	if edit != nil {
 		edit(&c)
 	}

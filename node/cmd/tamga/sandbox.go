@@ -239,5 +239,6 @@ func (s sandboxFlags) consent(i int, p synth.Person, now time.Time) (string, err
 	return consent.Issue(key, consent.Consent{
 		ID: fmt.Sprintf("sandbox-%d-%s", i, strconv.FormatInt(now.Unix(), 36)), Requester: s.requester, Controller: s.controller,
 		Purpose: s.purpose, Modalities: responder.Modalities(), IssuedAt: now, ExpiresAt: now.Add(s.valid),
+		Notice: consent.NoticeOf([]byte("Your samples are compared with those in the register of your country."), "en"),
 	})
 }

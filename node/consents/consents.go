@@ -1,0 +1,229 @@
+// Package consents remembers how often each consent was used and which were withdrawn
+// (PROTOCOL.md section 8), durably and for all nodes that share a store.
+//
+// [New], then [Book.Use] before a comparison is made on the ground of an artefact that was
+// verified, and [Book.Withdraw] when a withdrawal was. [Book.Outstanding] are the withdrawals
+// that somebody has yet to be told, [Book.Told] that they were.
+//
+// Invariants:
+//
+//   - a Use that returned nil is one of the artefact's uses, and is counted for ever, or
+//     until the artefact expires: across a restart, a kill, and replicas;
+//   - once Withdraw returned nil no Use of that artefact does;
+//   - a Use that failed may have been counted; it never permits.
+//
+// Who can write to the store can take rows away, and so have a consent used again; both
+// uses are in the ledger. What is remembered names nobody: rows lie under keyed hashes.
+package consents
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/node/rows"
+)
+
+// Why an artefact permits nothing any more. Every other error says that it cannot be told.
+var (
+	ErrUsed      = errors.New("the consent was used as often as it allows")
+	ErrWithdrawn = errors.New("the consent was withdrawn")
+)
+
+// Book is what is remembered. It is safe for concurrent use.
+type Book struct{ rows *rows.Rows }
+
+// New opens the book in rows.
+func New(r *rows.Rows) *Book { return &Book{r} }
+
+// entry is the row of an artefact:
+//
+//	%x01 expiry (8, seconds) uses (4) withdrawn (1)
+type entry struct {
+	expires   int64
+	uses      uint32
+	withdrawn bool
+}
+
+const entrySize = 14
+
+func (e entry) bytes() []byte {
+	b := binary.BigEndian.AppendUint64([]byte{1}, uint64(e.expires))
+	b = binary.BigEndian.AppendUint32(b, e.uses)
+	if e.withdrawn {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+var errEntry = errors.New("a row of the book of consents is not what it should be")
+
+func parseEntry(b []byte) (entry, error) {
+	if len(b) != entrySize || b[0] != 1 || b[entrySize-1] > 1 {
+		return entry{}, errEntry
+	}
+	return entry{int64(binary.BigEndian.Uint64(b[1:])), binary.BigEndian.Uint32(b[9:]), b[entrySize-1] == 1}, nil
+}
+
+func find(r rows.Reader, key [32]byte) (entry, error) {
+	b, err := r.Get(rows.Consents, key[:])
+	if errors.Is(err, rows.ErrNone) {
+		return entry{}, nil
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	return parseEntry(b)
+}
+
+// Use counts one use of c, of which c.Uses are allowed. [ErrUsed] and [ErrWithdrawn] say
+// that it permits nothing any more.
+func (b *Book) Use(c consent.Consent) error {
+	key := c.Key()
+	err := b.rows.Update(func(t rows.Txn) error {
+		e, err := find(t.Reader, key)
+		switch {
+		case err != nil:
+			return err
+		case e.withdrawn:
+			return ErrWithdrawn
+		case e.uses >= uint32(max(c.Uses, 0)): // of a Consent that says nothing none
+			return ErrUsed
+		}
+		e.uses++
+		// Never earlier than before: an issuer may have signed one id twice.
+		e.expires = max(e.expires, c.ExpiresAt.Unix())
+		t.Set(rows.Consents, key[:], e.bytes())
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("using consent: %w", err)
+	}
+	return nil
+}
+
+// Withdrawn reports whether the artefact of a key was.
+func (b *Book) Withdrawn(key [32]byte) (is bool, err error) {
+	err = b.rows.View(func(r rows.Reader) error {
+		e, err := find(r, key)
+		is = e.withdrawn
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking for a withdrawal: %w", err)
+	}
+	return is, nil
+}
+
+// MaxOutstanding bounds how many withdrawals wait to be handed on: a flood of them, which
+// everybody with a key can sign, must not fill the store.
+const MaxOutstanding = 10_000
+
+// ErrFull: no more withdrawals are taken to be handed on.
+var ErrFull = errors.New("too many withdrawals wait to be handed on")
+
+// Withdraw remembers a withdrawal, of which token is the artefact; it reports whether it is
+// new. It is handed on to the given entities: see Outstanding.
+func (b *Book) Withdraw(w consent.Withdrawal, token string, to ...string) (fresh bool, err error) {
+	key := w.Key()
+	err = b.rows.Update(func(t rows.Txn) error {
+		e, err := find(t.Reader, key)
+		if err != nil {
+			return err
+		}
+		if fresh = !e.withdrawn; !fresh {
+			return nil
+		}
+		// For longer than the artefact can live, whatever the withdrawal says of it.
+		e.expires = max(e.expires, w.ExpiresAt.Unix(), w.IssuedAt.Add(consent.MaxLifetime+consent.Skew).Unix())
+		e.withdrawn = true
+		t.Set(rows.Consents, key[:], e.bytes())
+		if len(to) == 0 {
+			return nil
+		}
+		waiting := 0
+		if err := t.Each(rows.Withdrawals, func(rows.Key, []byte) error { waiting++; return nil }); err != nil {
+			return err
+		}
+		if waiting+len(to) > MaxOutstanding {
+			return ErrFull
+		}
+		for _, entity := range to {
+			t.Set(rows.Withdrawals, outstandingName(key, entity), []byte(entity+"\x00"+token))
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("withdrawing consent: %w", err)
+	}
+	return fresh, nil
+}
+
+func outstandingName(key [32]byte, entity string) []byte { return append(key[:], entity...) }
+
+// Outstanding is a withdrawal that an entity has yet to be told.
+type Outstanding struct {
+	Entity string
+	Token  string
+	key    rows.Key
+}
+
+// Outstanding lists them.
+func (b *Book) Outstanding() (out []Outstanding, err error) {
+	err = b.rows.View(func(r rows.Reader) error {
+		return r.Each(rows.Withdrawals, func(key rows.Key, value []byte) error {
+			for i, c := range value {
+				if c == 0 {
+					out = append(out, Outstanding{string(value[:i]), string(value[i+1:]), key})
+					return nil
+				}
+			}
+			return errEntry
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing withdrawals to be handed on: %w", err)
+	}
+	return out, nil
+}
+
+// Told notes that the entity of an outstanding withdrawal has it.
+func (b *Book) Told(o Outstanding) error {
+	return b.rows.Update(func(t rows.Txn) error {
+		t.Delete(o.key)
+		return nil
+	})
+}
+
+// Forget removes what is of artefacts that expired, and returns how many. A clock that is
+// set forward has it forget too early, by a day at least.
+func (b *Book) Forget(now time.Time) (gone int, err error) {
+	var old []rows.Key
+	before := now.Add(-24 * time.Hour).Unix()
+	err = b.rows.View(func(r rows.Reader) error {
+		return r.Each(rows.Consents, func(key rows.Key, value []byte) error {
+			e, err := parseEntry(value)
+			if err == nil && e.expires < before && len(old) < maxForget {
+				old = append(old, key)
+			}
+			return err
+		})
+	})
+	if err == nil && len(old) > 0 {
+		err = b.rows.Update(func(t rows.Txn) error {
+			for _, key := range old {
+				t.Delete(key)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return 0, fmt.Errorf("forgetting consents: %w", err)
+	}
+	return len(old), nil
+}
+
+// maxForget bounds one commit.
+const maxForget = 5000
