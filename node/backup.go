@@ -190,6 +190,9 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration: %w", err)
 	}
+	if _, err := os.Lstat(filepath.Join(dir, backup.HistoricalKeys)); err == nil {
+		from = append(from, [2]string{filepath.Join(dir, backup.HistoricalKeys), backup.HistoricalKeys})
+	}
 	files := []backup.File{{Name: ConfigFile, Data: yaml}}
 	for _, f := range from {
 		b, err := os.ReadFile(f[0])

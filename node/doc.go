@@ -18,10 +18,12 @@
 //	enrol-token               bearer token of the operator: may enrol
 //	trust-anchor.json         the Trust Anchor's public keys and location
 //	entity-configuration.jwt  hand this to the Trust Anchor
+//	historical-keys.jwt       the federation keys that were retired, public, once there are any
 //	data/                     gallery, ledgers, trust cache; recovery.json while in recovery
 //	data/escrow.json          of which keys the escrow of backup.escrow_file was made
 //	../ENTITY.checkpoint      how far the ledger was, outside the folder (recovery.checkpoint_file)
 //	../ENTITY.checkpoint-erasures, -gallery  who was erased, and how far the gallery was, likewise
+//	../ENTITY.checkpoint-keys  which generations of the keys were used last, likewise
 //
 // Not here: the keys (node/keystore) and the steps by which they are replaced
 // (node/rotation), what goes over the wire (federation/protocol), HTTP (node/api), and

@@ -75,9 +75,10 @@ var ErrNoLaw = errors.New("no law file was given, and there is no built-in law f
 var ErrLeft = errors.New("it is left of an earlier node of this name")
 
 // nothingLeft refuses files outside of the folder of a node that is to be made.
-func nothingLeft(checkpoint string) error {
+func nothingLeft(cfg config.Config) error {
+	checkpoint := cfg.Recovery.CheckpointFile
 	erasures, tally := gallery.OutsideFiles(checkpoint)
-	for _, path := range []string{checkpoint, erasures, tally} {
+	for _, path := range []string{checkpoint, erasures, tally, keystore.NotedFile(cfg)} {
 		if _, err := os.Lstat(path); path != "" && err == nil {
 			return fmt.Errorf("%s: %w", path, ErrLeft)
 		}
@@ -98,7 +99,7 @@ func Init(o InitOptions) (Initialised, error) {
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
-	if err := nothingLeft(cfg.Recovery.CheckpointFile); err != nil {
+	if err := nothingLeft(cfg); err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {

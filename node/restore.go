@@ -121,16 +121,20 @@ func FinishRecovery(ctx context.Context, configFile string, root custody.Root, a
 	if err != nil {
 		return recovery.Claim{}, err
 	}
-	wipe := func() {}
-	defer func() { wipe() }()
-	return r.Finish(ctx, acceptances, func(number int) (ledger.Signer, error) {
+	var opened keystore.Set
+	defer func() { opened.Wipe() }()
+	claim, err := r.Finish(ctx, acceptances, func(number int) (ledger.Signer, error) {
 		k, err := keystore.Open(filepath.Dir(configFile), keystore.Roots{Node: root}, cfg.EntityID, number)
 		if err != nil {
 			return k.Ledger, err
 		}
-		wipe = k.Wipe
+		opened = k
 		return k.Ledger, checkErasures(cfg, k)
 	}, now)
+	if err == nil {
+		err = opened.NoteAnew(cfg)
+	}
+	return claim, err
 }
 
 // checkErasures refuses the list of another gallery, or an edited one, while nothing was begun.

@@ -109,7 +109,7 @@ func (n *Node) renaming(ctx context.Context) error {
 
 // notTakenUp says why the keys of before stay in use.
 func (n *Node) notTakenUp(ctx context.Context, cause error) {
-	if errors.Is(cause, gallery.ErrOlderKeys) {
+	if errors.Is(cause, gallery.ErrOlderKeys) || errors.Is(cause, keystore.ErrOlder) {
 		n.log.ErrorContext(ctx, "older keystore refused: the keys of before stay in use", slog.String("code", string(protocol.CodeOlderKeys)),
 			slog.String("cause", cause.Error()))
 		return
@@ -157,8 +157,11 @@ func (n *Node) reload(ctx context.Context) error {
 		roots.Wipe()
 		return err
 	}
-	// One of before, put back: nobody could be read any more.
-	if err := n.gallery.Accepts(k.Ring, k.Faces); err != nil {
+	// One of before, put back: nobody could be read any more, or a key that was replaced is used again.
+	if err = n.gallery.Accepts(k.Ring, k.Faces); err == nil {
+		err = k.Note(n.cfg)
+	}
+	if err != nil {
 		roots.Wipe()
 		k.Wipe()
 		return err

@@ -214,7 +214,7 @@ func registry() []CodeEntry {
 		{CodeCustodyWait, "", local, "Too many wrong passphrases: the next attempt has to wait.", "Wait as long as the reason says, and find out who tried; the right passphrase clears the count."},
 		{CodeCeremony, "", local, "A share, plan or transcript of a key ceremony is refused.", "Compare the ceremony's id with `tamga custody show`; nothing was changed."},
 		{CodeRotation, "", local, "This step of a key rotation is not possible now.", "See `tamga key list`: prepare, then activate, then retire; nothing was changed."},
-		{CodeOlderKeys, "", local, "The keystore is an older one than what the gallery was last changed with.", "Put back the newest keystore.json, with the root.json that opens it, or restore the newest key escrow; nothing was changed."},
+		{CodeOlderKeys, "", local, "The keystore is an older one than the node or its gallery has used.", "Put back the newest keystore.json, with the root.json that opens it, or restore the newest key escrow; nothing was changed."},
 		{CodePseudonymKey, "", local, "The pseudonym key, which is kept apart, is missing, sealed or another node's.", "Mount the disk of pseudonym.keystore, or put back the copy of that folder, and give what opens it with the flags --pseudonym-...; nothing was changed."},
 		{CodePseudonymHolder, "", local, "Too few holders of the pseudonym key gave a right answer.", "See in the log, or in the reason, which ones: start them, mend the network, or, of one that lies, find out who changed it; the same again is safe."},
 		{CodeUsage, "", local, "The command line is not complete.", "See the command's --help."},

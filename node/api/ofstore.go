@@ -9,6 +9,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/keystore"
 )
 
 // ofStore is the problem of an error of the gallery; detail says it of one that has no
@@ -23,7 +24,7 @@ func ofStore(err error, detail string) *problem.Problem {
 		return problem.New(http.StatusServiceUnavailable, protocol.CodeStoreInDoubt, "")
 	case errors.Is(err, gallery.ErrOutdated):
 		return problem.New(http.StatusServiceUnavailable, protocol.CodeRotation, "Another node of the same store has rotated to a key that this one lacks: give it the keystore of that node.")
-	case errors.Is(err, gallery.ErrOlderKeys):
+	case errors.Is(err, gallery.ErrOlderKeys), errors.Is(err, keystore.ErrOlder):
 		return problem.New(http.StatusServiceUnavailable, protocol.CodeOlderKeys, "")
 	case errors.Is(err, pseudonym.ErrHolders):
 		return problem.New(http.StatusServiceUnavailable, protocol.CodePseudonymHolder, "")

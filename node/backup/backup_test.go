@@ -203,8 +203,8 @@ func flipped(t *testing.T, w world, file string, names []string, open func(strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	configuration := w.configuration(t)
-	if _, err := backup.Inspect(file, configuration); err != nil {
+	by := backup.Signer{Configuration: w.configuration(t)}
+	if _, _, err := backup.Inspect(file, by); err != nil {
 		t.Fatal(err)
 	}
 	bad := filepath.Join(t.TempDir(), "bad")
@@ -223,7 +223,7 @@ func flipped(t *testing.T, w world, file string, names []string, open func(strin
 		case !ok || !slices.Contains(names, p.Part):
 			t.Errorf("%s at %d: %v names no part", what, at, err)
 		}
-		if _, err := backup.Inspect(bad, configuration); !errors.Is(err, backup.ErrDamaged) && !errors.Is(err, backup.ErrSignature) && !errors.Is(err, backup.ErrForeign) {
+		if _, _, err := backup.Inspect(bad, by); !errors.Is(err, backup.ErrDamaged) && !errors.Is(err, backup.ErrSignature) && !errors.Is(err, backup.ErrForeign) {
 			t.Errorf("%s at %d: without an identity: %v", what, at, err)
 		}
 	}
@@ -250,7 +250,7 @@ func TestForgery(t *testing.T) {
 	if _, err := backup.OpenEscrow(other.escrow, []age.Identity{other.identities[0]}, own); !errors.Is(err, backup.ErrSignature) {
 		t.Errorf("a key escrow by other keys: %v", err)
 	}
-	if _, err := backup.Inspect(other.file, own); !errors.Is(err, backup.ErrSignature) {
+	if _, _, err := backup.Inspect(other.file, backup.Signer{Configuration: own}); !errors.Is(err, backup.ErrSignature) {
 		t.Errorf("a label by other keys: %v", err)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/historicalkeys"
 )
 
 // Kind says what a file is.
@@ -103,38 +105,96 @@ func (u UnverifiedLabel) verify(s signer) (Label, error) {
 	if err := s.claims("label", u.token, labelType, &l); err != nil {
 		return Label{}, err
 	}
-	switch {
-	case l.EntityID != s.entity:
-		return Label{}, fmt.Errorf("%w: it names another entity", ErrSignature)
-	case l.Size != u.at || l.Kind != KindBackup && l.Kind != KindEscrow || !l.Keys.valid():
-		return Label{}, damaged("label", "not of this file")
-	}
-	return l, nil
+	return l, u.fits(l, s)
 }
 
-// Inspect reads a file whole and returns its label, when the node of the Entity
-// Configuration signed it and the file is as it was. It needs no identity and learns
-// nothing of what is inside. Errors: [ErrDamaged], [ErrForeign], [ErrSignature].
-func Inspect(file, configuration string) (l Label, err error) {
+// verifyFormer does what verify does with the keys that the node has retired, and returns
+// the ID of the one that signed.
+func (u UnverifiedLabel) verifyFormer(s signer, former []historicalkeys.Key) (Label, string, error) {
+	for _, k := range former {
+		var l Label
+		err := signer{entity: s.entity, keys: jose.NewKeySet(k.Key)}.claims("label", u.token, labelType, &l)
+		if errors.Is(err, ErrSignature) || err == nil && !k.HeldAt(l.Created) {
+			continue
+		}
+		if err == nil {
+			err = u.fits(l, s)
+		}
+		return l, k.Key.KeyID(), err
+	}
+	return Label{}, "", ErrSignature
+}
+
+// fits reports whether a label that the node signed is that of this file.
+func (u UnverifiedLabel) fits(l Label, s signer) error {
+	switch {
+	case l.EntityID != s.entity:
+		return fmt.Errorf("%w: it names another entity", ErrSignature)
+	case l.Size != u.at || l.Kind != KindBackup && l.Kind != KindEscrow || !l.Keys.valid():
+		return damaged("label", "not of this file")
+	}
+	return nil
+}
+
+// HistoricalKeys is the file in which a node lists the federation keys that it has
+// retired (federation/trust/historicalkeys), signed, beside its [EntityConfiguration].
+const HistoricalKeys = "historical-keys.jwt"
+
+// Signer is what is published of the node whose files are looked at.
+type Signer struct {
+	Configuration string // its Entity Configuration
+	Historical    string // its [HistoricalKeys]; empty: it has retired none
+}
+
+// parse verifies both.
+func (o Signer) parse() (s signer, former []historicalkeys.Key, err error) {
+	if s, err = parseSigner(o.Configuration); err != nil || o.Historical == "" {
+		return s, nil, err
+	}
+	// No clock here: a list of the future is no worse than a clock that is behind.
+	if former, err = historicalkeys.Verify(o.Historical, trust.EntityID(s.entity), s.keys, forever); err != nil {
+		return s, nil, fmt.Errorf("%s: %w", HistoricalKeys, err)
+	}
+	return s, former, nil
+}
+
+// forever is later than any time in a list.
+var forever = time.Unix(1<<40, 0)
+
+// Inspect reads a file whole and returns its label, when the node signed it and the file
+// is as it was. It needs no identity and learns nothing of what is inside. Of a label that
+// was signed under a federation key which the node has retired since, when it still had
+// it, former is the key's ID. Errors: [ErrDamaged], [ErrForeign], [ErrSignature].
+func Inspect(file string, by Signer) (l Label, former string, err error) {
+	s, keys, err := by.parse()
+	if err == nil {
+		l, former, err = inspect(file, s, keys)
+	}
+	if err != nil {
+		return Label{}, "", fmt.Errorf("inspecting backup: %w", err)
+	}
+	return l, former, nil
+}
+
+func inspect(file string, s signer, keys []historicalkeys.Key) (l Label, former string, err error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return Label{}, fmt.Errorf("inspecting backup: %w", err)
+		return Label{}, "", err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return Label{}, fmt.Errorf("inspecting backup: %w", err)
+		return Label{}, "", err
 	}
 	u, err := ReadLabel(f, info.Size())
-	var s signer
-	if err == nil {
-		s, err = parseSigner(configuration)
-	}
 	if err == nil && u.EntityID() != s.entity {
 		err = ErrForeign
 	}
 	if err == nil {
 		l, err = u.verify(s)
+	}
+	if errors.Is(err, ErrSignature) {
+		l, former, err = u.verifyFormer(s, keys)
 	}
 	if err == nil {
 		sum := sha256.New()
@@ -142,10 +202,7 @@ func Inspect(file, configuration string) (l Label, err error) {
 			err = l.compare(sum)
 		}
 	}
-	if err != nil {
-		return Label{}, fmt.Errorf("inspecting backup: %w", err)
-	}
-	return l, nil
+	return l, former, err
 }
 
 func (l Label) compare(sum hash.Hash) error {

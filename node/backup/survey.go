@@ -39,12 +39,20 @@ type Finding struct {
 	Err   error // Of Damaged, why; of Expired and NoEscrow, a [KeysError].
 	// Reopened is a former escrow with which an expired backup still opens.
 	Reopened string
+	// Retired is the ID of the federation key that signed the label, when the node has
+	// retired it since.
+	Retired string
 }
 
 // Survey reads files whole, and those in folders whose names end in [BackupEnding] or
 // [EscrowEnding], and says which backups open with the latest escrow among them, in the
-// order of their paths. With an error a path could not be read.
-func Survey(paths []string, configuration string) ([]Finding, error) {
+// order of their paths. With an error a path, or what is published of the node, could not
+// be read.
+func Survey(paths []string, by Signer) ([]Finding, error) {
+	s, former, err := by.parse()
+	if err != nil {
+		return nil, err
+	}
 	files, err := expand(paths)
 	if err != nil {
 		return nil, err
@@ -52,7 +60,7 @@ func Survey(paths []string, configuration string) ([]Finding, error) {
 	var found []Finding
 	for _, file := range files {
 		f := Finding{File: file}
-		f.Label, f.Err = Inspect(file, configuration)
+		f.Label, f.Retired, f.Err = inspect(file, s, former)
 		switch {
 		case errors.Is(f.Err, ErrForeign):
 			f.State, f.Err = Foreign, nil

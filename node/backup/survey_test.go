@@ -3,14 +3,21 @@ package backup_test
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 func TestCoveredBy(t *testing.T) {
@@ -63,7 +70,7 @@ func TestSurvey(t *testing.T) {
 	put("o.tamga-backup", elsewhere.file, 0)
 	put("readme", w.file, 0)
 	put(".kaz.tamga-escrow.tmp-1", w.escrow, 0)
-	found, err := backup.Survey([]string{dir, filepath.Join(dir, "a.tamga-backup"), w.escrow}, w.configuration(t))
+	found, err := backup.Survey([]string{dir, filepath.Join(dir, "a.tamga-backup"), w.escrow}, backup.Signer{Configuration: w.configuration(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,8 +84,76 @@ func TestSurvey(t *testing.T) {
 	if want := []string{". current", "a opens", "b damaged", "c damaged", "k current", "l current", "m damaged", "n current", "o foreign"}; !slices.Equal(got, want) || len(found) != len(want)+1 {
 		t.Errorf("%d: %v, want %v", len(found), got, want)
 	}
-	if _, err := backup.Survey([]string{filepath.Join(dir, "absent")}, w.configuration(t)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := backup.Survey([]string{filepath.Join(dir, "absent")}, backup.Signer{Configuration: w.configuration(t)}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a path that is not there: %v", err)
+	}
+}
+
+// TestRetiredFederationKey: what was signed under a federation key that the node has retired since is its own, as its
+// list of those keys says, and not without the list.
+func TestRetiredFederationKey(t *testing.T) {
+	w := newWorld(t)
+	config := filepath.Join(w.dir, node.ConfigFile)
+	root, err := keystore.OpenRoot(w.dir, []byte(passphrase), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Wipe()
+	roots := keystore.Roots{Node: root}
+	announce := func() {
+		t.Helper()
+		n, err := node.OpenUnsealed(t.Context(), config, roots, slog.New(slog.DiscardHandler), node.Overrides{})
+		if err == nil {
+			err = n.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := w.configuration(t)
+	for range 2 { // twice, so that the list goes on from the one before
+		_, err := rotation.PrepareKey(w.dir, roots, keys.Federation)
+		if err == nil {
+			_, err = rotation.ActivateKey(w.dir, roots, keys.Federation, time.Now())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rotation.RetireKey(t.Context(), config, roots, keys.Federation, nil); !errors.Is(err, rotation.ErrUnannounced) {
+			t.Fatalf("retired before the next key is announced: %v", err)
+		}
+		announce()
+		if _, err := rotation.RetireKey(t.Context(), config, roots, keys.Federation, nil); err != nil {
+			t.Fatal(err)
+		}
+		announce()
+	}
+	b, err := os.ReadFile(filepath.Join(w.dir, backup.HistoricalKeys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := backup.Signer{Configuration: w.configuration(t), Historical: strings.TrimSpace(string(b))}
+	found, err := backup.Survey([]string{w.file, w.escrow}, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := trust.ParseStatement(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		if _, ok := s.Keys().Key(f.Retired); !ok || f.State == backup.Damaged {
+			t.Errorf("%s: %s under %q: %v", filepath.Base(f.File), f.State, f.Retired, f.Err)
+		}
+	}
+	if _, _, err := backup.Inspect(w.file, backup.Signer{Configuration: by.Configuration}); !errors.Is(err, backup.ErrSignature) {
+		t.Errorf("without the list: %v", err)
+	}
+	if _, err := backup.Survey([]string{w.file}, backup.Signer{Configuration: old, Historical: by.Historical}); err == nil {
+		t.Error("a list under keys that the configuration does not name was taken")
+	}
+	if _, key, err := backup.Inspect(w.file, backup.Signer{Configuration: old}); err != nil || key != "" {
+		t.Errorf("under a key that is named: %q, %v", key, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
@@ -68,6 +69,9 @@ func RetireKey(ctx context.Context, configFile string, roots keystore.Roots, f k
 		g, err := keys.Of(secrets, f)
 		if err == nil && f == keys.Ledger {
 			err = ledgerResigned(configFile, secrets)
+		}
+		if err == nil && f == keys.Federation && g.Oldest() < g.Current {
+			err = keepHistory(configFile, g, time.Now())
 		}
 		if err != nil {
 			return err

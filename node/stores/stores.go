@@ -54,9 +54,13 @@ func GalleryConfig(cfg config.Config, k keystore.Set) gallery.Config {
 		Protection: k.Faces, Outside: cfg.Recovery.CheckpointFile}
 }
 
-// OpenGallery opens the gallery in the store that is configured.
+// OpenGallery opens the gallery in the store that is configured, with keys that are no
+// older than those it was opened with before: [keystore.ErrOlder].
 func OpenGallery(ctx context.Context, cfg config.Config, k keystore.Set) (*gallery.Gallery, error) {
 	if err := keystore.NeedPseudonyms(cfg, k); err != nil {
+		return nil, fmt.Errorf("opening gallery: %w", err)
+	}
+	if err := k.Note(cfg); err != nil {
 		return nil, fmt.Errorf("opening gallery: %w", err)
 	}
 	c := GalleryConfig(cfg, k)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,29 +16,47 @@ import (
 )
 
 // surveyFlags say whose files are looked at.
-type surveyFlags struct{ dir, configuration string }
+type surveyFlags struct{ dir, configuration, historical string }
 
 func (f *surveyFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.dir, "dir", "", "the node's folder (this or --entity-configuration is required)")
 	c.Flags().StringVar(&f.configuration, "entity-configuration", "", "the node's Entity Configuration, on a machine without its folder")
+	c.Flags().StringVar(&f.historical, "historical-keys", "", "with --entity-configuration: the node's "+backup.HistoricalKeys+", once it has retired a federation key")
 }
 
 func (f surveyFlags) survey(paths []string) ([]backup.Finding, error) {
 	if (f.dir == "") == (f.configuration == "") {
 		return nil, usage("either --dir or --entity-configuration is needed: it says whose backups they are")
 	}
-	configuration, err := readConfiguration(f.configuration)
-	if f.dir != "" {
-		configuration, err = entityConfiguration(f.dir)
+	if f.dir != "" && f.historical != "" {
+		return nil, usage("--historical-keys goes with --entity-configuration: with --dir the node's own are read")
 	}
+	by, err := f.signer()
 	if err != nil {
 		return nil, err
 	}
-	found, err := backup.Survey(paths, configuration)
+	found, err := backup.Survey(paths, by)
 	if err != nil {
 		return nil, fmt.Errorf("reading backups: %w", err)
 	}
 	return found, nil
+}
+
+// signer reads what is published of the node.
+func (f surveyFlags) signer() (by backup.Signer, err error) {
+	if f.dir == "" {
+		if by.Configuration, err = readPublished(f.configuration); err == nil {
+			by.Historical, err = readPublished(f.historical)
+		}
+		return by, err
+	}
+	if by.Configuration, err = entityConfiguration(f.dir); err == nil {
+		by.Historical, err = readPublished(filepath.Join(f.dir, backup.HistoricalKeys))
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil // it has retired none
+		}
+	}
+	return by, err
 }
 
 func (a *app) backupList() *cobra.Command {
@@ -52,10 +71,12 @@ what is inside: let the machine that keeps backups do it.
 A backup opens when the latest of the key escrows holds the keys it needs. It has expired
 when they were destroyed since. An escrow is current when it is the latest, or holds the
 same keys, else a former one, which may still open what has expired: destroy it. Files of
-other nodes are passed over. A file that is not whole is named, and the exit code is 9 after
+other nodes are passed over. A file that was signed under a federation key which the node
+has retired since counts as its own, and is said to be; ` + backup.HistoricalKeys + ` in the node's
+folder, which is no secret, tells which keys those are. A file that is not whole is named, and the exit code is 9 after
 the others were shown.`,
 		Example: `  tamga backup list --dir kaz /var/backups/tamga /media/safe
-  tamga backup list --entity-configuration kaz.jwt /var/backups/tamga -o json`,
+  tamga backup list --entity-configuration kaz.jwt --historical-keys historical-keys.jwt /var/backups/tamga -o json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			found, err := f.survey(args)
@@ -79,11 +100,12 @@ type surveyed struct {
 	State    backup.State `json:"state"`
 	Why      string       `json:"why,omitempty"`
 	Reopened string       `json:"reopened_by,omitempty"` // a former escrow that still opens it
+	Retired  string       `json:"retired_key,omitempty"` // ID of the federation key that signed it, retired since
 	Removed  bool         `json:"removed,omitempty"`
 }
 
 func newSurveyed(f backup.Finding) surveyed {
-	s := surveyed{File: f.File, State: f.State, Reopened: f.Reopened}
+	s := surveyed{File: f.File, State: f.State, Reopened: f.Reopened, Retired: f.Retired}
 	if f.Label.Kind != "" {
 		s.Kind, s.EntityID, s.Created, s.Keys = f.Label.Kind, f.Label.EntityID, &f.Label.Created, f.Label.Keys
 	}
@@ -107,6 +129,9 @@ func (s surveyed) row() [2]string {
 	}
 	if s.Reopened != "" {
 		text += "; still opened by the former " + s.Reopened
+	}
+	if s.Retired != "" {
+		text += "; signed under the federation key " + s.Retired + ", retired since"
 	}
 	if s.Removed {
 		text += "; removed"

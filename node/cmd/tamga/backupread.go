@@ -70,7 +70,7 @@ func (a *app) checkBackup(ctx context.Context, file string, f readFlags) (o open
 	if err != nil {
 		return o, err
 	}
-	configuration, err := readConfiguration(f.configuration)
+	configuration, err := readPublished(f.configuration)
 	if err != nil {
 		return o, err
 	}
@@ -111,8 +111,8 @@ func (a *app) ageIdentities(from string) ([]age.Identity, error) {
 	return ids, nil
 }
 
-// readConfiguration reads an Entity Configuration; it is empty when no file is named.
-func readConfiguration(file string) (string, error) {
+// readPublished reads what a node publishes, as its Entity Configuration; it is empty when no file is named.
+func readPublished(file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}

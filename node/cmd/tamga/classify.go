@@ -129,6 +129,10 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err}
 	case errors.Is(err, rotation.ErrLedgerKey):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err, hint: "start the node, which signs the ledger anew, and wait for \"changed keystore taken up\"; nothing was changed"}
+	case errors.Is(err, rotation.ErrUnannounced):
+		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err, hint: "start the node, hand its new " + node.EntityConfigurationFile + " to the Trust Anchor (tamga anchor enroll), and retire the key when every member has refreshed; nothing was changed"}
+	case errors.Is(err, rotation.ErrHistory):
+		return &failure{exit: exitIntegrity, code: protocol.CodeRotation, err: err, hint: "nothing was changed"}
 	case errors.Is(err, rotation.ErrProtectors):
 		return &failure{exit: exitRefused, code: protocol.CodeRotation, err: err, hint: "see `tamga custody show`. Remove the others first, or accept it with --accept-risk=fewer-protectors; put the new root key under them again once it is active (tamga ceremony, tamga custody)"}
 	case errors.Is(err, keys.ErrMalformed):
@@ -151,6 +155,8 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "store.dsn_file in " + node.ConfigFile + " names a file with one line, the connection string, that only the node's user may read: chmod 600"}
 	case errors.Is(err, store.ErrConnection):
 		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "mend the server, or the line in the file that store.dsn_file in " + node.ConfigFile + " names"}
+	case errors.Is(err, keystore.ErrOlder), errors.Is(err, keystore.ErrNoted):
+		return &failure{exit: exitIntegrity, code: protocol.CodeOlderKeys, err: err, hint: "put back the newest keystore.json, with the root.json that opens it, or restore the newest key escrow. If that is lost, remove the file ending in -keys beside recovery.checkpoint_file: the node then uses the older keys again, also such as were replaced because they were stolen"}
 	case errors.Is(err, gallery.ErrOlderKeys):
 		return &failure{exit: exitIntegrity, code: protocol.CodeOlderKeys, err: err}
 	case errors.Is(err, gallery.ErrOutdated), errors.Is(err, node.ErrReplicas):
