@@ -60,12 +60,15 @@ func (a *ages) note(what Attention, is bool) (changed bool) {
 	return changed
 }
 
+// Attentions are all there are.
+func Attentions() []Attention { return []Attention{KEKOverdue, EscrowStale, LedgerContradicted} }
+
 // Attention lists what somebody has to look after, from memory.
 func (n *Node) Attention() []Attention {
 	n.ages.mu.Lock()
 	defer n.ages.mu.Unlock()
 	out := []Attention{}
-	for _, what := range []Attention{KEKOverdue, EscrowStale, LedgerContradicted} {
+	for _, what := range Attentions() {
 		if n.ages.state[what] {
 			out = append(out, what)
 		}

@@ -26,7 +26,7 @@ func (n *Node) keeping(ctx context.Context) error {
 	watch, collect := time.NewTicker(watchEvery), time.NewTicker(collectEvery)
 	defer watch.Stop()
 	defer collect.Stop()
-	full := n.watch(ctx, false)
+	full, refused := n.watch(ctx, false), map[string]uint64{}
 	meet := time.NewTicker(presence.Every)
 	defer meet.Stop()
 	n.meet(ctx)
@@ -35,7 +35,7 @@ func (n *Node) keeping(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-watch.C:
-			full = n.watch(ctx, full)
+			full, refused = n.watch(ctx, full), n.tellRefused(ctx, refused)
 		case <-meet.C:
 			n.meet(ctx)
 		case <-collect.C:

@@ -37,6 +37,7 @@ import (
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/line"
+	"github.com/tamga-id/tamga/node/metrics"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
@@ -80,6 +81,8 @@ type Node struct {
 	started      time.Time
 	api          net.Listener
 	public       net.Listener // nil when the configuration names none
+	scrape       net.Listener // nil when the configuration names none
+	metrics      *metrics.Metrics
 
 	roots keystore.Roots // to read the keystores again when they changed
 
@@ -267,11 +270,12 @@ func (n *Node) listen(o Overrides) (err error) {
 	if n.directory, err = n.openDirectory(); err != nil {
 		return err
 	}
+	n.metrics = metrics.New(n.facts)
 	cfg := responder.Config{
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.Signing,
 		Sealing: n.keys.Sealing, Members: n.directory, Law: n.law, Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
-		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices,
+		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Answered: n.metrics.Answered,
 	}
 	if o.Responder != nil {
 		o.Responder(&cfg)
@@ -307,6 +311,11 @@ func (n *Node) listen(o Overrides) (err error) {
 	if n.cfg.Listen.Federation != "" {
 		if n.public, err = net.Listen("tcp", n.cfg.Listen.Federation); err != nil {
 			return fmt.Errorf("opening federation listener: %w", err)
+		}
+	}
+	if n.cfg.Listen.Metrics != "" {
+		if n.scrape, err = net.Listen("tcp", n.cfg.Listen.Metrics); err != nil {
+			return fmt.Errorf("opening metrics listener: %w", err)
 		}
 	}
 	return nil
@@ -387,6 +396,9 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 			return serve(ctx, n.public, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { n.publisher.Load().ServeHTTP(w, r) }))
 		})
 	}
+	if n.scrape != nil {
+		g.Go(func() error { return serve(ctx, n.scrape, n.Metrics()) })
+	}
 	err := g.Wait()
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		return nil
@@ -452,7 +464,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 // Close releases everything Open took. It may be called after a failed Open.
 func (n *Node) Close() error {
 	var errs []error
-	for _, l := range []net.Listener{n.api, n.public} {
+	for _, l := range []net.Listener{n.api, n.public, n.scrape} {
 		if l != nil {
 			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 				errs = append(errs, err)
@@ -480,7 +492,12 @@ func (n *Node) Verify(ctx context.Context, req requester.Request) (requester.Res
 		c := protocol.CodeLedgerUnavailable // no entry is made that may be another one's
 		return requester.Result{Verdict: protocol.Verdict{Code: c, Outcome: c.Outcome()}}, nil
 	}
-	return n.requester.Load().Verify(ctx, req)
+	begin := n.now()
+	r, err := n.requester.Load().Verify(ctx, req)
+	if err == nil {
+		n.metrics.Asked(r.Code, n.now().Sub(begin))
+	}
+	return r, err
 }
 
 // Jurisdiction is the country whose register the node holds.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/metrics"
 	"github.com/tamga-id/tamga/node/unseal"
 )
 
@@ -27,6 +28,12 @@ func ServeSealed(ctx context.Context, cfg config.Config, s *unseal.Sealed, log *
 		return custody.Root{}, errors.Join(fmt.Errorf("opening API listener: %w", err), l.Close())
 	}
 	defer func() { err = errors.Join(err, os.Remove(AddressFile(cfg))) }()
+	var scrape net.Listener
+	if cfg.Listen.Metrics != "" {
+		if scrape, err = net.Listen("tcp", cfg.Listen.Metrics); err != nil {
+			return custody.Root{}, errors.Join(fmt.Errorf("opening metrics listener: %w", err), l.Close())
+		}
+	}
 	log.InfoContext(ctx, "sealed", slog.Int("missing", s.Progress().Missing))
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
@@ -35,6 +42,12 @@ func ServeSealed(ctx context.Context, cfg config.Config, s *unseal.Sealed, log *
 		defer stop()
 		return serve(serving, l, s.Handler())
 	})
+	if scrape != nil {
+		g.Go(func() error {
+			defer stop()
+			return serve(serving, scrape, metrics.Sealed())
+		})
+	}
 	root, err := s.Wait(serving)
 	stop()
 	if served := g.Wait(); served != nil {

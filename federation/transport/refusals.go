@@ -54,6 +54,9 @@ func (h *Host) Refusals() map[string]uint64 {
 	return out
 }
 
+// Load returns how many frames of peers are worked on, and how many wait for that.
+func (h *Host) Load() (running, waiting int) { return h.share.Load() }
+
 // causeOf names the limit of a share that refused.
 func causeOf(r fairqueue.Reason) Cause {
 	switch r {

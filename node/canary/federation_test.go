@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -176,6 +177,12 @@ func (s *stage) state(a *actor) {
 	s.out.result("ledger report of "+a.code, r)
 	s.out.result("status of "+a.code, a.node.Status())
 	s.out.result("members of "+a.code, a.node.Members())
+	w := httptest.NewRecorder()
+	a.node.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if !strings.Contains(w.Body.String(), "tamga_verifications_total") {
+		s.t.Errorf("metrics of %s are %d bytes with status %d, without verifications", a.code, w.Body.Len(), w.Code)
+	}
+	s.out.add(onHTTP, "metrics of "+a.code, w.Body.Bytes())
 }
 
 // close stops every node, and the anchor.

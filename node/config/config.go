@@ -65,6 +65,7 @@ type Listen struct {
 	Advertise  []string // listen.advertise, default what libp2p listens on: multiaddrs published to peers, behind NAT
 	API        string   // listen.api, default 127.0.0.1:7443: host:port of the HTTP API; loopback only, it has no TLS
 	Federation string   // listen.federation, default off: host:port serving /.well-known/openid-federation
+	Metrics    string   // listen.metrics, default off: host:port serving /metrics to Prometheus; loopback only, it has no TLS and asks for no token
 }
 
 // Trust says whom the node believes.
@@ -190,6 +191,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Int("anchors", len(c.Trust.Anchors)),
 		slog.String("api", c.Listen.API),
 		slog.String("federation", c.Listen.Federation),
+		slog.String("metrics", c.Listen.Metrics),
 		slog.String("level", c.Log.Level),
 	)
 }

@@ -182,7 +182,7 @@ func TestProblems(t *testing.T) {
 		{"id-case", strings.Replace(minimal, "node", "Node", 1), "t:1:12: entity_id must have a lower case host"},
 		{"alpha-2", strings.Replace(minimal, "KAZ", "KZ", 1), "t:2:15: jurisdiction must be an ISO 3166-1 alpha-3 code"},
 		{"home", minimal + "data_dir: ~/tamga\n", "t:5:11: data_dir must not start with ~"},
-		{"api-all", minimal + "listen: {api: ':7443'}\n", "t:5:15: listen.api must be a loopback address: the API has no TLS of its own: bind it to 127.0.0.1 and put a TLS proxy in front"},
+		{"api-all", minimal + "listen: {api: ':7443'}\n", "t:5:15: listen.api must be a loopback address: it has no TLS of its own: bind it to 127.0.0.1 and put a TLS proxy in front"},
 		{"api-name", minimal + "listen: {api: 'localhost.example:7443'}\n", "listen.api must be a loopback address"},
 		{"api-port", minimal + "listen: {api: '127.0.0.1:http'}\n", "listen.api must end in a port"},
 		{"same-server", minimal + "listen: {federation: '127.0.0.1:7443'}\n", "t:5:22: listen.federation is the address of listen.api"},

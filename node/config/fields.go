@@ -74,7 +74,7 @@ func (w *walker) config(root *yaml.Node) Config {
 }
 
 func (w *walker) listen(n *yaml.Node, path string, l *Listen) {
-	federation := n
+	federation, metrics := n, n
 	w.mapping(n, path,
 		entry{"libp2p", false, w.addresses(&l.LibP2P, ruleMultiaddr)},
 		entry{"advertise", false, w.addresses(&l.Advertise, ruleAdvertise)},
@@ -83,9 +83,16 @@ func (w *walker) listen(n *yaml.Node, path string, l *Listen) {
 			federation = n
 			w.into(&l.Federation, ruleHostPort)(n, path)
 		}},
+		entry{"metrics", false, func(n *yaml.Node, path string) {
+			metrics = n
+			w.into(&l.Metrics, ruleLoopback)(n, path)
+		}},
 	)
 	if _, port, _ := net.SplitHostPort(l.API); l.Federation == l.API && port != "0" {
 		w.add(federation, join(path, "federation"), "", "listen.federation is the address of listen.api: they are two servers")
+	}
+	if _, port, _ := net.SplitHostPort(l.Metrics); l.Metrics != "" && port != "0" && (l.Metrics == l.API || l.Metrics == l.Federation) {
+		w.add(metrics, join(path, "metrics"), "", "listen.metrics is the address of another server of the node")
 	}
 }
 

@@ -132,6 +132,8 @@ func (c Config) renderListen(p *page) {
 	p.line("  api: %s", scalar(cmp.Or(c.Listen.API, DefaultAPI)))
 	p.line("  # Serves the Entity Configuration (/.well-known/openid-federation); left out, this node serves none.")
 	p.field("  ", "federation", c.Listen.Federation, `"127.0.0.1:7444"`)
+	p.line("  # Serves /metrics to Prometheus: counts and times, of nobody. Without TLS and token: loopback only. Left out: off.")
+	p.field("  ", "metrics", c.Listen.Metrics, `"127.0.0.1:7445"`)
 	p.line("")
 }
 

@@ -194,7 +194,7 @@ func ruleLoopback(s string) (message, hint string) {
 		return message, hint
 	}
 	if host, _, _ := net.SplitHostPort(s); !isLoopback(host) {
-		return "must be a loopback address: the API has no TLS of its own", "bind it to 127.0.0.1 and put a TLS proxy in front"
+		return "must be a loopback address: it has no TLS of its own", "bind it to 127.0.0.1 and put a TLS proxy in front"
 	}
 	return "", ""
 }

@@ -10,7 +10,7 @@ import (
 func sections() map[string][]string {
 	return map[string][]string{
 		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "limits", "log"},
-		"listen":    {"libp2p", "advertise", "api", "federation"},
+		"listen":    {"libp2p", "advertise", "api", "federation", "metrics"},
 		"trust":     {"anchors", "refresh", "superiors", "staleness", "marks", "mark_staleness", "proxy", "locations"},
 		"store":     {"engine", "dsn_file"},
 		"pseudonym": {"keystore", "holders"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
@@ -44,7 +45,10 @@ type Set struct {
 }
 
 // State is what is known of a key that rotates, without its secrets.
-type State struct{ Oldest, Current, Newest, Keep uint32 }
+type State struct {
+	Oldest, Current, Newest, Keep uint32
+	Since                         time.Time // when the current one became so; zero when that is not known
+}
 
 // Several reports whether there is a generation before the current one.
 func (f State) Several() bool { return f.Oldest < f.Current }
@@ -170,7 +174,7 @@ func (k *Set) loadGenerations(secrets map[string][]byte) error {
 	k.Families = make(map[keys.Family]State)
 	for _, f := range keys.Families() {
 		if g, err := keys.Of(secrets, f); err == nil { // what is missing and needed shows below
-			k.Families[f] = State{g.Oldest(), g.Current, slices.Max(g.Numbers()), g.Keep}
+			k.Families[f] = State{g.Oldest(), g.Current, slices.Max(g.Numbers()), g.Keep, g.Since[g.Current]}
 		}
 	}
 	kek, err := keys.Of(secrets, keys.KEK)

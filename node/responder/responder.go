@@ -94,6 +94,8 @@ type Config struct {
 	Presented func(chain []string, now time.Time) (trust.Node, error)
 	Now       func() time.Time
 	Logger    *slog.Logger
+	// Answered is told the code of every Answer and Refusal and what it took, for metrics; nil hears of none.
+	Answered func(code protocol.Code, took time.Duration)
 }
 
 // Responder answers Queries. It is safe for concurrent use.
@@ -131,6 +133,14 @@ func (r *Responder) WithKeys(signing jose.PrivateKey, sealed []sealing.PrivateKe
 // and the transport resets the stream.
 func (r *Responder) Handle(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
 	begin := r.cfg.Now()
+	reply, c, err := r.handle(ctx, from, frame, begin)
+	if r.cfg.Answered != nil {
+		r.cfg.Answered(c, r.cfg.Now().Sub(begin))
+	}
+	return reply, err
+}
+
+func (r *Responder) handle(ctx context.Context, from transport.PeerID, frame []byte, begin time.Time) ([]byte, protocol.Code, error) {
 	q, asker, err := r.authenticate(from, frame, begin)
 	if err != nil {
 		return r.refuse(ctx, protocol.HashQuery(frame), err)
@@ -151,7 +161,8 @@ func (r *Responder) Handle(ctx context.Context, from transport.PeerID, frame []b
 	}
 	r.cfg.Logger.InfoContext(ctx, "query answered", slog.String("requester", q.Issuer), slog.String("purpose", q.Purpose),
 		slog.String("code", logged(v.Code)), slog.Uint64("entry", receipt.Index), slog.Duration("took", r.cfg.Now().Sub(begin)))
-	return q.Answer(v.Verdict, receipt, r.cfg.Signing, r.cfg.Now())
+	reply, err := q.Answer(v.Verdict, receipt, r.cfg.Signing, r.cfg.Now())
+	return reply, v.Code, err
 }
 
 // logged keeps what comparisons found out of the operator's log: the ledger holds it,
@@ -183,7 +194,7 @@ func (r *Responder) undecided(ctx context.Context, q protocol.Query, p protocol.
 
 // refuse is the reply when there is no ledger entry: before a Query is
 // authenticated, or because the entry could not be made.
-func (r *Responder) refuse(ctx context.Context, h protocol.Hash, cause error) ([]byte, error) {
+func (r *Responder) refuse(ctx context.Context, h protocol.Hash, cause error) ([]byte, protocol.Code, error) {
 	c := protocol.CodeOf(cause)
 	if c.Outcome() == protocol.Unavailable {
 		r.cfg.Logger.ErrorContext(ctx, "query not answered", slog.String("code", string(c)), slog.String("query", h.String()),
@@ -191,7 +202,8 @@ func (r *Responder) refuse(ctx context.Context, h protocol.Hash, cause error) ([
 	} else {
 		r.cfg.Logger.WarnContext(ctx, "query refused", slog.String("code", string(c)), slog.String("query", h.String()))
 	}
-	return protocol.Refuse(string(r.cfg.Self), h, c, r.cfg.Signing, r.cfg.Now())
+	reply, err := protocol.Refuse(string(r.cfg.Self), h, c, r.cfg.Signing, r.cfg.Now())
+	return reply, c, err
 }
 
 // authenticate is TMG-R-001 to TMG-R-004: syntax, membership, sender, signature,

@@ -83,6 +83,16 @@ func (t *Ticket) Release() { t.release() }
 // New returns a Queue.
 func New[K comparable](l Limits) *Queue[K] { return &Queue[K]{limits: l, peers: map[K]*peer{}} }
 
+// Load returns how many slots are taken, and how many requests wait for one.
+func (q *Queue[K]) Load() (running, waiting int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, p := range q.peers {
+		waiting += len(p.waiting)
+	}
+	return q.running, waiting
+}
+
 // Acquire waits for a slot for a request of size bytes. Exactly one of its results is set.
 func (q *Queue[K]) Acquire(ctx context.Context, key K, size int) (*Ticket, *Refusal) {
 	now := time.Now()

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -91,6 +92,7 @@ func scripts(t *testing.T) testscript.Params {
 			"waitlog": waitForLog,
 			"sealed":  waitForSealed,
 			"exits":   exits,
+			"scrape":  scrape,
 			"database": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) != 1 {
 					ts.Fatalf("usage: database FILE")
@@ -210,6 +212,30 @@ func waitForSealed(ts *testscript.TestScript, neg bool, args []string) {
 		if resp.StatusCode != want || !strings.Contains(string(body), "sealed") {
 			ts.Fatalf("a sealed node answers %s with %d %s, want %d", path, resp.StatusCode, body, want)
 		}
+	}
+}
+
+// scrape: scrape HOST:PORT PATTERN... waits until the metrics there match all patterns.
+func scrape(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: scrape HOST:PORT PATTERN...")
+	}
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		var body []byte
+		resp, err := http.Get("http://" + args[0] + "/metrics")
+		if err == nil {
+			body, err = io.ReadAll(resp.Body)
+			err = errors.Join(err, resp.Body.Close())
+		}
+		missing := slices.DeleteFunc(slices.Clone(args[1:]), func(p string) bool { return regexp.MustCompile("(?m)" + p).Match(body) })
+		if err == nil && len(missing) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("metrics do not match %q: %v\n%s", missing, err, body)
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 

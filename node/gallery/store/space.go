@@ -3,10 +3,17 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"github.com/tamga-id/tamga/federation/ledger/badgerfile"
 )
+
+// FreeSpace is how many bytes a process can still write below dir; false where that is not known.
+func FreeSpace(dir string) (uint64, bool) {
+	free, err := freeSpace(dir)
+	return free, err == nil && free != math.MaxUint64
+}
 
 // Badger writes logs and tables through memory maps of files with holes, so that a full
 // disk is no error but a SIGBUS, most of the time in a goroutine of Badger's own, where
