@@ -157,6 +157,7 @@ func (h *Host) attempt(ctx context.Context, r *remote, addrs []string, name stri
 // have made connections, and what silences one silences all: after the first that does not answer the others have only
 // as long as a round trip takes.
 func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string) (*lane, error) {
+	r.room()
 	limit := h.cfg.DialTimeout
 	for range maxOpenConns {
 		c := h.liveConn(r)

@@ -83,6 +83,41 @@ func TestManyAtOnceShareAConnection(t *testing.T) {
 	})
 }
 
+// TestOtherProtocolsGiveWay: streams to a peer are never more than exchanges with it may be, whatever they were for.
+func TestOtherProtocolsGiveWay(t *testing.T) {
+	transports(t, func(t *testing.T, kind string) {
+		m := membership(t, "a", "b")
+		const most = 4
+		few := func(c *transport.Config) { c.MaxStreamsPeer, c.MaxHandlers, c.MaxHandlersPeer = 2*most, most, most }
+		var gate sync.WaitGroup
+		wait := func(_ context.Context, _ transport.PeerID, frame []byte) ([]byte, error) {
+			gate.Done()
+			gate.Wait()
+			return frame, nil
+		}
+		a := start(t, "a", m, nil, few)
+		b := start(t, "b", m, map[string]transport.Handler{transport.ProtocolQuery: wait, transport.ProtocolTrust: wait}, few)
+		for range 3 {
+			for _, protocol := range []string{transport.ProtocolQuery, transport.ProtocolTrust} {
+				gate.Add(most)
+				var wg sync.WaitGroup
+				for range most {
+					wg.Go(func() {
+						if _, err := a.Exchange(t.Context(), b.PeerID(), only(b, kind), protocol, []byte("hello")); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+				if n := transport.PooledStreams(a, b.PeerID()); n != most {
+					t.Errorf("%d idle streams, want %d", n, most)
+				}
+				eventually(t, "the others are reset", func() bool { return transport.ServedStreams(b) == most })
+			}
+		}
+	})
+}
+
 func TestNotAdmitted(t *testing.T) {
 	transports(t, func(t *testing.T, kind string) {
 		all, without := membership(t, "a", "b"), membership(t, "b")

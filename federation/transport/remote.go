@@ -27,8 +27,8 @@ type remote struct {
 }
 
 func newRemote(id peer.ID, maxStreams int) *remote {
-	// Half the peer's limit for exchanges and a quarter for idle streams leaves a quarter for resets under way.
-	return &remote{id: id, name: PeerID(id.String()), slots: make(chan struct{}, maxStreams/2), maxIdle: maxStreams / 4,
+	// Half the peer's limit for streams, in use and idle together (room), leaves half for resets under way.
+	return &remote{id: id, name: PeerID(id.String()), slots: make(chan struct{}, maxStreams/2), maxIdle: maxStreams / 2,
 		idle: map[string][]*lane{}, flights: map[string]*flight{}}
 }
 
@@ -51,6 +51,30 @@ func (r *remote) take(name string, oldest time.Time) *lane {
 			l.reused = true
 			return l
 		}
+		_ = l.stream.Reset()
+	}
+}
+
+// room resets idle streams, the longest idle first, until another one may be opened. Every exchange has its slot by then
+// and none has more than one stream, so there are never more streams than slots. An exchange opens one only when none
+// of its protocol is idle: it is other protocols' that give way.
+func (r *remote) room() {
+	for {
+		r.mu.Lock()
+		var first string
+		for name, list := range r.idle {
+			if len(list) > 0 && (first == "" || list[0].idle.Before(r.idle[first][0].idle)) {
+				first = name
+			}
+		}
+		if first == "" || r.pooled+len(r.slots) <= cap(r.slots) {
+			r.mu.Unlock()
+			return
+		}
+		l := r.idle[first][0]
+		r.idle[first] = append([]*lane(nil), r.idle[first][1:]...)
+		r.pooled--
+		r.mu.Unlock()
 		_ = l.stream.Reset()
 	}
 }
