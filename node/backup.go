@@ -178,6 +178,7 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 		moved.Pseudonym.Holders = move([]string{cfg.Pseudonym.Holders}, strings.TrimSuffix(keystore.CommitteeFile, ".json"), ".json")[0]
 	}
 	moved.Policy.Calibrations = move(cfg.Policy.Calibrations, "calibration", ".json")
+	moved.Trust.Marks = move(cfg.Trust.Marks, "mark", ".jwt")
 	moved.Trust.Anchors = slices.Clone(cfg.Trust.Anchors)
 	for i := range moved.Trust.Anchors {
 		stem := strings.TrimSuffix(anchorFile, ".json")

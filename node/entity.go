@@ -13,6 +13,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/trustmark"
 	"github.com/tamga-id/tamga/node/config"
@@ -42,6 +43,10 @@ func entityConfiguration(cfg config.Config, k keystore.Set, law *policy.Law, anc
 	if err != nil {
 		return trust.EntityConfiguration{}, err
 	}
+	federation := &trust.FederationEntityMetadata{OrganizationName: cfg.Name}
+	if cfg.Trust.Subordinates > 0 {
+		federation = authority.Endpoints(trust.EntityID(cfg.EntityID), cfg.Name)
+	}
 	return trust.EntityConfiguration{
 		Entity:           trust.EntityID(cfg.EntityID),
 		Keys:             jose.NewKeySet(k.Announced...),
@@ -49,7 +54,7 @@ func entityConfiguration(cfg config.Config, k keystore.Set, law *policy.Law, anc
 		TrustAnchorHints: hints,
 		TrustMarks:       marks,
 		Metadata: trust.Metadata{
-			FederationEntity: &trust.FederationEntityMetadata{OrganizationName: cfg.Name},
+			FederationEntity: federation,
 			TamgaNode: &trust.NodeMetadata{
 				Jurisdiction: cfg.Jurisdiction,
 				PeerID:       string(k.PeerIDs[0]),

@@ -47,9 +47,11 @@ type InitOptions struct {
 	Federation   string // host:port of the Entity Configuration's HTTP endpoint; empty: none
 	Anchor       trust.Anchor
 	Law          []byte
-	LawName      string        // what faults of Law call its file; empty: law.cedar
-	Refresh      time.Duration // of the membership; 0: the default of node/config
-	Store        config.Store  // the zero value: the default of node/config
+	LawName      string           // what faults of Law call its file; empty: law.cedar
+	Refresh      time.Duration    // of the membership; 0: the default of node/config
+	Superiors    []trust.EntityID // who vouch for the node; empty: the anchor
+	Subordinates int              // how many nodes of its ministries it vouches for
+	Store        config.Store     // the zero value: the default of node/config
 	Passphrase   []byte
 	Custody      custody.Params
 	Plan         *ceremony.Plan // custodians to put the root key under instead of Passphrase; nil: none
@@ -247,7 +249,10 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 		return config.Config{}, nil, errors.New("listening on every address: say with --advertise host:port which one peers dial")
 	}
 	c.Trust.Anchors = []config.Anchor{{EntityID: string(o.Anchor.EntityID), KeysFile: anchorFile, Location: o.Anchor.Location}}
-	c.Trust.Refresh = o.Refresh
+	c.Trust.Refresh, c.Trust.Subordinates = o.Refresh, o.Subordinates
+	for _, id := range o.Superiors {
+		c.Trust.Superiors = append(c.Trust.Superiors, string(id))
+	}
 	if c.Store = o.Store; c.Store.DSNFile != "" {
 		if c.Store.DSNFile, err = filepath.Abs(c.Store.DSNFile); err != nil {
 			return config.Config{}, nil, err

@@ -21,11 +21,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/config"
@@ -90,6 +92,7 @@ type Node struct {
 	responder atomic.Pointer[responder.Responder]
 	requester atomic.Pointer[requester.Requester]
 	publisher atomic.Pointer[endpoint.Publisher]
+	superior  atomic.Pointer[authority.Authority] // nil where the node vouches for nobody
 
 	others atomic.Pointer[[]presence.Other] // that share the store
 
@@ -235,11 +238,7 @@ func AddressFile(cfg config.Config) string { return filepath.Join(cfg.DataDir, "
 func (n *Node) listen(o Overrides) (err error) {
 	handlers := map[string]transport.Handler{
 		transport.ProtocolTrust: func(_ context.Context, _ transport.PeerID, frame []byte) ([]byte, error) {
-			p := n.publisher.Load()
-			if p == nil {
-				return nil, errors.New("not ready")
-			}
-			return p.ServeFrame(frame), nil
+			return endpoint.ServeFrame(trust.EntityID(n.cfg.EntityID), n.answer, frame), nil
 		},
 	}
 	if n.heads, err = gap.OpenHeads(n.cfg); err != nil {
@@ -336,6 +335,13 @@ func (n *Node) publish(k keystore.Set) error {
 	if err != nil {
 		return err
 	}
+	if n.cfg.Trust.Subordinates > 0 {
+		s, err := newSuperior(n.cfg, k.Federation, jose.NewKeySet(k.Announced[1:]...), p, n.now)
+		if err != nil {
+			return err
+		}
+		n.superior.Store(s)
+	}
 	n.publisher.Store(p)
 	token, err := p.Token()
 	if err != nil {
@@ -393,7 +399,7 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g.Go(func() error { return serve(ctx, n.api, handler) })
 	if n.public != nil {
 		g.Go(func() error {
-			return serve(ctx, n.public, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { n.publisher.Load().ServeHTTP(w, r) }))
+			return serve(ctx, n.public, n.entity())
 		})
 	}
 	if n.scrape != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
 	"github.com/tamga-id/tamga/matcher/exchange/intake"
@@ -31,6 +32,7 @@ type verificationRequest struct {
 	Purpose    string  `json:"purpose" enum:"border_control,visa_issuance,asylum_protection,migration_registration,residence_permit,travel_check_in,law_enforcement,national_security,banking_kyc,service_delivery,health_care,humanitarian_aid,electoral,sandbox_test" doc:"Why it is asked."`
 	LegalBasis string  `json:"legal_basis" enum:"consent,written_consent,legal_obligation,court_order,public_task,vital_interest" doc:"What makes it lawful."`
 	Consent    string  `json:"consent,omitempty" minLength:"1" maxLength:"8192" pattern:"^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]+$" doc:"The person's consent artefact, a compact JWS, when the law demands one."`
+	Node       string  `json:"node,omitempty" minLength:"9" maxLength:"2048" doc:"Entity Identifier of the node of that country to ask, such as a ministry's; absent for the country's own."`
 	Officer    string  `json:"officer" minLength:"1" maxLength:"128" doc:"Account of the officer in your system. It does not leave the node and is not logged; peers and ledgers see a pseudonym."`
 	Role       string  `json:"officer_role,omitempty" enum:"unspecified,border_officer,consular_officer,migration_officer,police_officer,security_officer,registrar,election_officer,health_worker,aid_worker,bank_clerk,carrier_clerk" doc:"What the officer is; some laws ask for it. Your system vouches for it, and your node's ledger and the peer's keep it."`
 }
@@ -108,6 +110,7 @@ func (s *service) verify(ctx context.Context, in *verificationInput) (*verificat
 	}
 	res, err := s.node.Verify(ctx, requester.Request{
 		Question: q, Purpose: in.Body.Purpose, LegalBasis: in.Body.LegalBasis, Officer: s.node.Officer(in.Body.Officer), Role: in.Body.Role,
+		Node: trust.EntityID(in.Body.Node),
 	})
 	if err != nil {
 		if protocol.CodeOf(err) == protocol.CodeRequest {

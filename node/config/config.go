@@ -73,6 +73,7 @@ type Trust struct {
 	Anchors       []Anchor          // trust.anchors, default none: the Trust Anchors; every chain must end at one
 	Refresh       time.Duration     // trust.refresh, default 1m, 1s to 24h: how often chains are resolved anew; an expelled member is heard up to this long
 	Superiors     []string          // trust.superiors, default the anchors: Entity Identifiers of those that vouch for the node, such as a national authority; a wrong one makes it no member
+	Subordinates  int               // trust.subordinates, default 0, at most 32: how many nodes of its country's ministries this one vouches for; its superior has to enroll it with --jurisdictions, or nobody believes it
 	Staleness     time.Duration     // trust.staleness, default none, 1m to 720h: how long a chain is used that cannot be resolved anew, if it does not run out before; too short makes an anchor's outage everybody's
 	Marks         []string          // trust.marks, default none: files with one Trust Mark each that the node publishes
 	MarkStaleness time.Duration     // trust.mark_staleness, default 6h, 1m to 720h: how long an issuer's last word on a Trust Mark is good for; a revoked mark counts up to this long

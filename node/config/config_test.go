@@ -66,7 +66,7 @@ func TestLoad(t *testing.T) {
 				{EntityID: "https://second.example/federation", KeysFile: "/etc/tamga/second.jwks.json", Location: "http://127.0.0.1:9000"},
 			},
 			Refresh:   90 * time.Second,
-			Superiors: []string{"https://authority.kaz.example"}, Staleness: 48 * time.Hour,
+			Superiors: []string{"https://authority.kaz.example"}, Subordinates: 4, Staleness: 48 * time.Hour,
 			Marks: []string{filepath.Join(here, "audited.jwt")}, MarkStaleness: 30 * time.Minute,
 			Locations: map[string]string{"https://node.kgz.example": "https://10.0.0.5:8443/kgz"},
 		},
@@ -194,6 +194,7 @@ func TestProblems(t *testing.T) {
 		{"advertise-any", minimal + "listen: {advertise: [/ip4/0.0.0.0/tcp/1]}\n", "must be an address peers can connect to"},
 		{"advertise-zero", minimal + "listen: {advertise: [/ip4/1.2.3.4/tcp/0]}\n", "must have a port peers can connect to"},
 		{"refresh-unit", minimal + "trust: {refresh: '60'}\n", "t:5:18: trust.refresh must be a duration with a unit"},
+		{"subordinates-many", minimal + "trust: {subordinates: 33}\n", "trust.subordinates"},
 		{"staleness-short", minimal + "trust: {staleness: 59s}\n", "trust.staleness must be from 1m to 720h"},
 		{"staleness-unit", minimal + "trust: {mark_staleness: 6}\n", "trust.mark_staleness must be a duration with a unit"},
 		{"superior-no-url", minimal + "trust: {superiors: [kaz]}\n", "trust.superiors is not a URL with a host"},
@@ -353,8 +354,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 41 {
-		t.Errorf("checked %d keys, want 41", checked)
+	if checked != 42 {
+		t.Errorf("checked %d keys, want 42", checked)
 	}
 }
 

@@ -14,6 +14,8 @@ const (
 	maxAddresses = 16
 	maxAnchors   = 16
 	maxLocations = 256
+	// maxSubordinates is how many nodes below one other countries take (package directory).
+	maxSubordinates = 32
 )
 
 // config reads the root mapping and fills in defaults. What it returns is of use only if there is no problem.
@@ -155,6 +157,7 @@ func (w *walker) trust(n *yaml.Node, path string, t *Trust) {
 				}
 			})
 		}},
+		entry{"subordinates", false, w.number(&t.Subordinates, 0, maxSubordinates)},
 		entry{"staleness", false, w.intoStaleness(&t.Staleness)},
 		entry{"marks", false, w.paths(&t.Marks)},
 		entry{"mark_staleness", false, w.intoStaleness(&t.MarkStaleness)},

@@ -239,6 +239,12 @@ func (c Config) renderTrust(p *page) {
 	p.line("  refresh: %s", duration(cmp.Or(c.Trust.Refresh, defaultRefresh)))
 	p.line("  # Who vouches for this node, where that is not an anchor: its Entity Identifier.")
 	p.sequence("  ", "superiors", c.Trust.Superiors, "https://authority.example.gov")
+	p.line("  # How many nodes of this country's ministries this one vouches for, 0 to 32: enroll them with tamga anchor enroll.")
+	if c.Trust.Subordinates == 0 {
+		p.line("  # subordinates: 8")
+	} else {
+		p.line("  subordinates: %d", c.Trust.Subordinates)
+	}
 	p.line("  # How long a chain is used that cannot be resolved anew, 1m to 720h. Left out: until it runs out.")
 	if c.Trust.Staleness == 0 {
 		p.line("  # staleness: 48h")

@@ -26,7 +26,8 @@ func (p *Peers) Explain(ctx context.Context, name string) (Explanation, error) {
 	}
 	polled := p.poll(ctx)
 	e := Explanation{Explanation: explain.Resolve(ctx, p.keeper.Anchors(), p.statements, id, p.cfg.Now())}
-	if e.Outcome == explain.Undetermined && p.keeper.Excludes(id) {
+	_, known := p.Directory.Entity(id, p.cfg.Now())
+	if e.Outcome == explain.Undetermined && p.keeper.Excludes(id) && errors.Is(known, trust.ErrNotMember) {
 		e.Outcome = explain.NotMember // what could not be fetched would not change that
 	}
 	add := func(name, state, side, detail, next string) {

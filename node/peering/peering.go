@@ -216,6 +216,22 @@ func (p *Peers) Country(alpha3 string, now time.Time) (trust.Node, error) {
 	return n, err
 }
 
+// Below returns the node of the country that has the identifier, for the requester. The
+// errors are those of Country.
+func (p *Peers) Below(alpha3 string, id trust.EntityID, now time.Time) (trust.Node, error) {
+	if p.suspended.Load() {
+		return trust.Node{}, &protocol.Fault{Code: protocol.CodeSuspended, Err: errors.New("this node is suspended")}
+	}
+	n, err := p.Directory.Entity(id, now)
+	if err == nil && n.Jurisdiction != alpha3 {
+		return trust.Node{}, trust.ErrNotMember
+	}
+	if err == nil && p.pausedNow(id) {
+		return trust.Node{}, &protocol.Fault{Code: protocol.CodePaused}
+	}
+	return n, err
+}
+
 func (p *Peers) selfSuspended() bool {
 	_, is := p.keeper.Suspended(p.cfg.Self)
 	return is

@@ -32,6 +32,9 @@ import (
 // error that is a *protocol.Fault becomes that of the outcome.
 type Directory interface {
 	Country(alpha3 string, now time.Time) (trust.Node, error)
+	// Below returns the node of the country that has the identifier: its own, or one below
+	// that, such as a ministry's. The errors are those of Country.
+	Below(alpha3 string, id trust.EntityID, now time.Time) (trust.Node, error)
 }
 
 // Law decides whether own officers may ask. policy.Law does.
@@ -99,6 +102,9 @@ type Request struct {
 	LegalBasis string
 	Officer    string // requester-scoped pseudonym
 	Role       string // of the officer, a word of the registry; empty: not said
+	// Node is who is asked, of the nodes of that country, such as a ministry's; empty is the
+	// country's own.
+	Node trust.EntityID
 }
 
 // Result is what came of a Request.
@@ -147,7 +153,7 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 	if req.Question.Subject.Jurisdiction == r.cfg.Country {
 		return result(protocol.CodeOwnCountry), nil
 	}
-	peer, err := r.cfg.Directory.Country(req.Question.Subject.Jurisdiction, now)
+	peer, err := r.peer(req, now)
 	if err != nil {
 		return result(undirected(err)), nil
 	}
@@ -184,6 +190,14 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}
 	return r.send(ctx, p, peer, own, in, d.FMROneIn), nil
+}
+
+// peer is the node that is to be asked.
+func (r *Requester) peer(req Request, now time.Time) (trust.Node, error) {
+	if req.Node != "" {
+		return r.cfg.Directory.Below(req.Question.Subject.Jurisdiction, req.Node, now)
+	}
+	return r.cfg.Directory.Country(req.Question.Subject.Jurisdiction, now)
 }
 
 // Stale makes a Query to the peer that expired a day before now: the peer has to refuse it

@@ -132,6 +132,14 @@ func (w *world) mark(what string) {
 func (w *world) order() string { return strings.Join(w.calls, " > ") }
 
 // Country is the Directory.
+func (w *world) Below(alpha3 string, id trust.EntityID, now time.Time) (trust.Node, error) {
+	n, err := w.Country(alpha3, now)
+	if err == nil && n.EntityID != id {
+		return trust.Node{}, trust.ErrNotMember
+	}
+	return n, err
+}
+
 func (w *world) Country(alpha3 string, _ time.Time) (trust.Node, error) {
 	if w.lookup != nil {
 		return trust.Node{}, w.lookup

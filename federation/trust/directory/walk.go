@@ -291,8 +291,25 @@ func (b *branch) own(ctx context.Context, id trust.EntityID) (trust.Chain, error
 }
 
 // extend puts a subordinate's two statements before those that its superior's chain
-// has behind the superior's own.
+// has behind the superior's own. The superior's copy of the first will do: a node serves
+// its own over libp2p, where it is asked once it is known.
 func (b *branch) extend(ctx context.Context, superior trust.EntityID, chain trust.Chain, id trust.EntityID) (trust.Chain, error) {
+	token, err := b.d.source.Resolve(ctx, superior, id, superior)
+	if err == nil {
+		var c trust.Chain
+		if c, err = trust.VerifyResolve(token, trust.Anchor{EntityID: superior, Keys: chain.JWKS}, id, b.now); err == nil {
+			return trust.VerifyChain(append(c.Statements()[:2:2], chain.Statements()[1:]...), []trust.Anchor{b.anchor}, b.now)
+		}
+	}
+	c, second := b.extendFetched(ctx, superior, chain, id)
+	if second != nil {
+		return trust.Chain{}, errors.Join(err, second)
+	}
+	return c, nil
+}
+
+// extendFetched fetches the two statements one by one.
+func (b *branch) extendFetched(ctx context.Context, superior trust.EntityID, chain trust.Chain, id trust.EntityID) (trust.Chain, error) {
 	own, err := b.d.source.EntityConfiguration(ctx, id)
 	var link string
 	if err == nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -31,11 +32,16 @@ const (
 	anchorRollover = "rollover.jwts"
 )
 
-// anchorFile is what `tamga anchor init` decided.
+// anchorFile is what `tamga anchor init` decided, and `tamga anchor mark allow`.
 type anchorFile struct {
 	EntityID string `json:"entity_id"`
 	Name     string `json:"name"`
 	Listen   string `json:"listen"`
+	// Superiors are the Entities above an Intermediate; a Trust Anchor has none.
+	Superiors []trust.EntityID `json:"superiors,omitempty"`
+	// MarkIssuers and MarkOwners are a Trust Anchor's word on Trust Marks.
+	MarkIssuers map[string][]trust.EntityID `json:"mark_issuers,omitempty"`
+	MarkOwners  map[string]trust.MarkOwner  `json:"mark_owners,omitempty"`
 }
 
 func (a *app) anchorCommand() *cobra.Command {
@@ -43,9 +49,14 @@ func (a *app) anchorCommand() *cobra.Command {
 		Use:   "anchor",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
-		Short: "Be the Trust Anchor of a region",
+		Short: "Be the Trust Anchor of a region, or vouch for others below one",
 		Long: `The Trust Anchor says who is a member: it signs a Subordinate Statement about each
 node and serves it. It sees no query and holds no biometrics.
+
+An Intermediate, such as a national authority, does the same below a superior, which says
+for which countries: init --superior makes one. A node with trust.subordinates vouches for
+the nodes of its country's ministries: enroll, renew, list, suspend, reinstate, remove and
+mark take its folder as --dir, and the node itself serves what they say.
 
 It need not be on a network: ` + "`tamga anchor publish`" + ` writes all that it has to say as a
 folder, which any web server serves and any disk carries.`,
@@ -55,25 +66,39 @@ folder, which any web server serves and any disk carries.`,
   tamga anchor suspend --dir anchor --passphrase-file pass.txt https://kaz.example
   tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
 	}
-	c.AddCommand(a.anchorInit(), a.anchorEnroll(), a.anchorList(), a.anchorSuspend(), a.anchorReinstate(), a.anchorRemove(),
+	c.AddCommand(a.anchorInit(), a.anchorEnroll(), a.anchorRenew(), a.anchorMark(), a.anchorList(), a.anchorSuspend(), a.anchorReinstate(), a.anchorRemove(),
 		a.anchorServe(), a.anchorPublish(), a.anchorRotate())
 	return c
 }
 
 func (a *app) anchorInit() *cobra.Command {
 	var dir, passphraseFile, location string
+	var superiors []string
 	var s anchorFile
 	c := &cobra.Command{
 		Use:   "init",
-		Short: "Make a Trust Anchor: key, settings, and the public file that nodes need",
+		Short: "Make a Trust Anchor or an Intermediate: key, settings, and its public file",
 		Long: `Makes the folder of a Trust Anchor and writes trust-anchor.json: its Entity Identifier, its
 public keys and where its statements are served. Hand that file to every node over a
-way you trust; it decides whom the node believes.`,
-		Example: `  tamga anchor init --dir anchor --entity-id https://anchor.example --listen 127.0.0.1:7400 --passphrase-file pass.txt`,
-		Args:    cobra.NoArgs,
+way you trust; it decides whom the node believes.
+
+With --superior it is an Intermediate below that Entity, and writes entity-configuration.jwt
+for the superior to enroll with --jurisdictions. Nodes are made with the region's
+trust-anchor.json, and below the Intermediate with --superior and its Entity Identifier.
+They reach it there, unless trust.locations says otherwise.`,
+		Example: `  tamga anchor init --dir anchor --entity-id https://anchor.example --listen 127.0.0.1:7400 --passphrase-file pass.txt
+  tamga anchor init --dir national --entity-id https://authority.kaz.example --superior https://anchor.example --passphrase-file pass.txt`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if dir == "" || s.EntityID == "" {
 				return usage("--dir and --entity-id are needed")
+			}
+			for _, id := range superiors {
+				superior, err := trust.ParseEntityID(id)
+				if err != nil || id == s.EntityID {
+					return usage("--superior takes the Entity Identifier of another, an https URL")
+				}
+				s.Superiors = append(s.Superiors, superior)
 			}
 			return a.makeAnchor(dir, s, location, passphraseFile)
 		},
@@ -82,6 +107,7 @@ way you trust; it decides whom the node believes.`,
 	f.StringVar(&dir, "dir", "", "folder to make (required)")
 	f.StringVar(&s.EntityID, "entity-id", "", "Entity Identifier, an https URL (required)")
 	f.StringVar(&s.Name, "name", "Trust Anchor", "organisation")
+	f.StringArrayVar(&superiors, "superior", nil, "Entity Identifier of who is to vouch for it, which makes it an Intermediate; may be repeated")
 	f.StringVar(&s.Listen, "listen", "", "host:port to serve statements on (default 127.0.0.1:7400, or the next free port)")
 	f.StringVar(&location, "location", "", "base URL where nodes reach it (default: http://LISTEN when that is loopback, else the entity identifier)")
 	f.StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the anchor's key, - for standard input")
@@ -131,16 +157,50 @@ func (a *app) makeAnchor(dir string, s anchorFile, location, passphraseFile stri
 	if err := custody.CreateKeystore(filepath.Join(dir, anchorKeystore), root, secrets); err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
 	}
-	public := trust.Anchor{EntityID: id, Keys: jose.NewKeySet(key.Public()), Location: location}
-	if err := writeJSON(filepath.Join(dir, anchorPublic), public); err != nil {
-		return err
+	if len(s.Superiors) == 0 {
+		public := trust.Anchor{EntityID: id, Keys: jose.NewKeySet(key.Public()), Location: location}
+		if err := writeJSON(filepath.Join(dir, anchorPublic), public); err != nil {
+			return err
+		}
 	}
 	if err := writeJSON(filepath.Join(dir, anchorSettings), s); err != nil {
 		return err
 	}
+	if len(s.Superiors) > 0 {
+		return a.madeIntermediate(dir, root, s)
+	}
 	a.say("hint: tamga anchor serve --dir %s, and hand %s to every node", dir, filepath.Join(dir, anchorPublic))
 	return a.emit(map[string]string{"entity_id": s.EntityID, "trust_anchor": filepath.Join(dir, anchorPublic), "listen": s.Listen, "key_id": key.Public().KeyID()},
 		[][2]string{{"entity", s.EntityID}, {"key", key.Public().KeyID()}, {"serves on", s.Listen}, {"for nodes", filepath.Join(dir, anchorPublic)}})
+}
+
+// madeIntermediate writes what the superior enrols.
+func (a *app) madeIntermediate(dir string, root custody.Root, s anchorFile) error {
+	anchor, err := anchorAt(dir, root)
+	if err != nil {
+		return err
+	}
+	file, err := anchor.writeConfiguration(dir)
+	if err != nil {
+		return err
+	}
+	key := anchor.Anchor().Keys.Keys()[0].KeyID()
+	a.say("hint: hand %s to %s: tamga anchor enroll --dir ANCHOR --jurisdictions COUNTRY %s; then tamga anchor serve --dir %s", file, s.Superiors[0], file, dir)
+	return a.emit(map[string]string{"entity_id": s.EntityID, "entity_configuration": file, "listen": s.Listen, "key_id": key},
+		[][2]string{{"entity", s.EntityID}, {"key", key}, {"serves on", s.Listen}, {"for the superior", file}})
+}
+
+// writeConfiguration writes an Intermediate's Entity Configuration for its superior.
+func (o openedAnchor) writeConfiguration(dir string) (string, error) {
+	token, err := o.Configuration()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, node.EntityConfigurationFile)
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o644); err != nil {
+		return "", fmt.Errorf("writing entity configuration: %w", err)
+	}
+	return file, nil
 }
 
 func writeJSON(path string, v any) error {
@@ -154,52 +214,8 @@ func writeJSON(path string, v any) error {
 	return nil
 }
 
-func (a *app) anchorEnroll() *cobra.Command {
-	var dir, passphraseFile string
-	var o authority.EnrollOptions
-	c := &cobra.Command{
-		Use:   "enroll ENTITY-CONFIGURATION",
-		Short: "Make a node a member, or renew its membership",
-		Long: `Reads the Entity Configuration that tamga init wrote, checks it, and pins its country and
-peer ID: no other member can claim either. Say with --jurisdiction which country you
-have established the node to act for. A running anchor serves the member at once.`,
-		Example: `  tamga anchor enroll --dir anchor --jurisdiction KAZ --passphrase-file pass.txt kaz/entity-configuration.jwt`,
-		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			token, err := os.ReadFile(args[0])
-			if err != nil {
-				return fmt.Errorf("reading entity configuration: %w", err)
-			}
-			if o.Jurisdiction == "" {
-				return usage("--jurisdiction is needed: the country you have established the node to act for")
-			}
-			anchor, err := a.openAnchor(dir, passphraseFile)
-			if err != nil {
-				return err
-			}
-			e, err := anchor.Enroll(strings.TrimSpace(string(token)), o)
-			if err != nil {
-				return &failure{exit: exitIntegrity, code: protocol.CodeMembership, err: err,
-					hint: "nothing was changed. The file to enroll is the entity-configuration.jwt of the node's folder: compare it and --jurisdiction with what the node's operator sent"}
-			}
-			if _, err := anchor.author.Update(); err != nil {
-				return err
-			}
-			return a.emit(map[string]any{"entity_id": e.Entity, "jurisdiction": e.Jurisdiction, "peer_id": e.PeerID, "enrolled_at": e.EnrolledAt},
-				[][2]string{{"member", string(e.Entity)}, {"country", e.Jurisdiction}, {"peer id", e.PeerID}})
-		},
-	}
-	f := c.Flags()
-	f.StringVar(&dir, "dir", "", "the anchor's folder (required)")
-	f.StringVar(&o.Jurisdiction, "jurisdiction", "", "ISO 3166-1 alpha-3 code (required)")
-	f.DurationVar(&o.Lifetime, "lifetime", 0, "lifetime of each statement about the member (default 24h)")
-	f.StringVar(&o.Location, "location", "", "base URL where the node serves its Entity Configuration, to fetch it anew")
-	f.StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
-	return c
-}
-
 func (a *app) anchorRemove() *cobra.Command {
-	var dir, passphraseFile string
+	var at anchorFlags
 	c := &cobra.Command{
 		Use:   "remove ENTITY-IDENTIFIER",
 		Short: "End a node's membership",
@@ -209,21 +225,20 @@ publish on, and at the latest when the statement they hold runs out.`,
 		Example: `  tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			anchor, err := a.openAnchor(dir, passphraseFile)
+			anchor, err := a.openAnchor(at)
 			if err != nil {
 				return err
 			}
 			if err := anchor.Remove(trust.EntityID(args[0])); err != nil {
 				return &failure{exit: exitFailure, code: protocol.CodeMembership, err: err, hint: "nothing was changed; " + listed(anchor.Authority)}
 			}
-			if _, err := anchor.author.Update(); err != nil {
+			if _, err := anchor.update(); err != nil {
 				return err
 			}
 			return a.emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
 		},
 	}
-	c.Flags().StringVar(&dir, "dir", "", "the anchor's folder (required)")
-	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
+	at.add(c.Flags())
 	return c
 }
 
@@ -241,7 +256,7 @@ func listed(authority *authority.Authority) string {
 }
 
 func (a *app) anchorServe() *cobra.Command {
-	var dir, passphraseFile string
+	var at anchorFlags
 	c := &cobra.Command{
 		Use:     "serve",
 		Aliases: []string{"run"},
@@ -252,15 +267,17 @@ Members enrolled, suspended or removed meanwhile by other commands are noticed.`
 		Example: `  tamga anchor serve --dir anchor --passphrase-file pass.txt`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			anchor, err := a.openAnchor(dir, passphraseFile)
+			anchor, err := a.openAnchor(at)
 			if err != nil {
 				return err
 			}
 			defer anchor.root.Wipe()
-			return a.serveAnchor(c.Context(), dir, anchor)
+			if anchor.node {
+				return usage("%s is a node: it serves what it says of others itself, by tamga run", at.dir)
+			}
+			return a.serveAnchor(c.Context(), at.dir, anchor)
 		},
 	}
-	c.Flags().StringVar(&dir, "dir", "", "the anchor's folder (required)")
-	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
+	at.add(c.Flags())
 	return c
 }

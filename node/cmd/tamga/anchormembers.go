@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,18 +15,25 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 )
 
-// anchorFlags say which anchor a command works on.
-type anchorFlags struct{ dir, passphraseFile string }
+// anchorFlags say which anchor a command works on, or which node that is the superior of
+// others.
+type anchorFlags struct {
+	dir  string
+	from rootFlags
+}
 
 func (n *anchorFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&n.dir, "dir", "", "the anchor's folder (required)")
-	f.StringVar(&n.passphraseFile, "passphrase-file", "", "file with the passphrase, - for standard input")
+	f.StringVar(&n.dir, "dir", "", "the anchor's folder, or that of a node that vouches for others (required)")
+	n.from.add(f, "")
 }
 
 // anchorMember is a member as `tamga anchor list` shows it: a contract.
 type anchorMember struct {
 	EntityID      trust.EntityID `json:"entity_id"`
 	Jurisdiction  string         `json:"jurisdiction"`
+	Jurisdictions []string       `json:"jurisdictions,omitempty"` // for whose nodes an Intermediate may vouch
+	MaxPathLength int            `json:"max_path_length,omitempty"`
+	EntityTypes   []string       `json:"entity_types"`
 	PeerID        string         `json:"peer_id"`
 	State         string         `json:"state"` // member, suspended or expired
 	Reason        string         `json:"reason,omitempty"`
@@ -37,7 +46,10 @@ type anchorMember struct {
 
 func memberOf(e authority.Enrolment, now time.Time) anchorMember {
 	m := anchorMember{EntityID: e.Entity, Jurisdiction: e.Jurisdiction, PeerID: e.PeerID, State: "member", Reason: e.Reason,
-		Suspended: e.Suspended, EnrolledAt: e.EnrolledAt, Lifetime: e.Lifetime.String()}
+		Suspended: e.Suspended, EnrolledAt: e.EnrolledAt, Lifetime: e.Lifetime.String(), Jurisdictions: e.Jurisdictions, EntityTypes: e.EntityTypes}
+	if len(e.Jurisdictions) > 0 {
+		m.MaxPathLength = e.Depth + 1
+	}
 	if s, err := trust.ParseStatement(e.Configuration); err == nil {
 		m.Configuration = s.ExpiresAt()
 	}
@@ -60,23 +72,26 @@ func (a *app) anchorList() *cobra.Command {
 		Short: "List the members, and who is suspended",
 		Long: `Lists every member with its country and state: member, suspended, or expired, which is a
 member whose Entity Configuration has run out so that nobody can verify it: enroll its new
-one. The sequence is that of the signed listing, which members compare.`,
+one. The sequence is that of a Trust Anchor's signed listing, which members compare.`,
 		Example: `  tamga anchor list --dir anchor --passphrase-file pass.txt -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			anchor, err := a.openAnchor(at.dir, at.passphraseFile)
+			anchor, err := a.openAnchor(at)
 			if err != nil {
 				return err
 			}
-			l, err := anchor.author.Update()
+			sequence, err := anchor.update()
 			if err != nil {
 				return err
 			}
 			out := struct {
-				Sequence uint64         `json:"sequence"`
+				Sequence uint64         `json:"sequence,omitempty"`
 				Members  []anchorMember `json:"members"`
-			}{l.Sequence, []anchorMember{}}
-			rows := [][2]string{{"sequence", fmt.Sprint(l.Sequence)}}
+			}{sequence, []anchorMember{}}
+			var rows [][2]string
+			if anchor.author != nil {
+				rows = append(rows, [2]string{"sequence", fmt.Sprint(sequence)})
+			}
 			for _, e := range anchor.List() {
 				m := memberOf(e, time.Now())
 				out.Members = append(out.Members, m)
@@ -87,7 +102,10 @@ one. The sequence is that of the signed listing, which members compare.`,
 						state += ": " + m.Reason
 					}
 				}
-				rows = append(rows, [2]string{m.Jurisdiction, fmt.Sprintf("%s, %s", m.EntityID, state)})
+				if len(m.Jurisdictions) > 0 {
+					state += fmt.Sprintf("; vouches for nodes of %s, up to %d deep", strings.Join(m.Jurisdictions, ", "), m.MaxPathLength)
+				}
+				rows = append(rows, [2]string{cmp.Or(m.Jurisdiction, "-"), fmt.Sprintf("%s, %s", m.EntityID, state)})
 			}
 			return a.emit(out, rows)
 		},
@@ -137,7 +155,7 @@ func (a *app) anchorReinstate() *cobra.Command {
 
 // changeMember changes the state of a member and signs the next listing.
 func (a *app) changeMember(at anchorFlags, id, done string, change func(openedAnchor, trust.EntityID) error) error {
-	anchor, err := a.openAnchor(at.dir, at.passphraseFile)
+	anchor, err := a.openAnchor(at)
 	if err != nil {
 		return err
 	}
@@ -148,12 +166,15 @@ func (a *app) changeMember(at anchorFlags, id, done string, change func(openedAn
 		}
 		return f
 	}
-	l, err := anchor.author.Update()
+	sequence, err := anchor.update()
 	if err != nil {
 		return err
 	}
-	a.say("hint: an anchor that serves tells its members within a minute; another has to run tamga anchor publish")
-	return a.emit(map[string]any{done: id, "sequence": l.Sequence}, [][2]string{{done, id}, {"sequence", fmt.Sprint(l.Sequence)}})
+	a.say("hint: %s", anchor.spreads())
+	if anchor.author == nil {
+		return a.emit(map[string]any{done: id}, [][2]string{{done, id}})
+	}
+	return a.emit(map[string]any{done: id, "sequence": sequence}, [][2]string{{done, id}, {"sequence", fmt.Sprint(sequence)}})
 }
 
 func (a *app) anchorPublish() *cobra.Command {
@@ -179,9 +200,12 @@ statement runs out: enroll --lifetime says how long statements hold.`,
 			if out == "" {
 				return usage("--out is needed: the folder to write")
 			}
-			anchor, err := a.openAnchor(at.dir, at.passphraseFile)
+			anchor, err := a.openAnchor(at)
 			if err != nil {
 				return err
+			}
+			if anchor.author == nil {
+				return usage("only a Trust Anchor publishes a folder: nodes ask others at their endpoints")
 			}
 			p, err := anchor.author.Publish(out)
 			if err != nil {

@@ -18,29 +18,58 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/membership"
+	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
 // anchorKey is the family of an anchor's federation key.
 const anchorKey keys.Family = "federation-key"
 
-// openedAnchor is a Trust Anchor with its key.
+// openedAnchor is a Trust Anchor or Intermediate with its key, or a node that vouches for
+// others.
 type openedAnchor struct {
 	*authority.Authority
-	author   *membership.Author
+	author   *membership.Author // nil but for a Trust Anchor: nobody else signs listings
 	settings anchorFile
+	key      jose.PrivateKey
 	root     custody.Root // opens the keystore again when it changed; to be wiped
+	node     bool
 }
 
-// openAnchor opens the anchor of dir with its key.
-func (a *app) openAnchor(dir, passphraseFile string) (openedAnchor, error) {
+// update signs the next listing when members changed, and returns its number, 0 where
+// there is none.
+func (o openedAnchor) update() (uint64, error) {
+	if o.author == nil {
+		return 0, nil
+	}
+	l, err := o.author.Update()
+	return l.Sequence, err
+}
+
+// spreads says how members learn of a change.
+func (o openedAnchor) spreads() string {
+	if o.author == nil {
+		return "nodes take it over at their next refresh (trust.refresh)"
+	}
+	return "an anchor that serves tells its members within a minute; another has to run tamga anchor publish"
+}
+
+// openAnchor opens the anchor of a folder with its key, or the node in it.
+func (a *app) openAnchor(at anchorFlags) (openedAnchor, error) {
+	dir := at.dir
 	if dir == "" {
 		return openedAnchor{}, usage("--dir is needed: the folder that `tamga anchor init` made")
+	}
+	if _, err := os.Stat(filepath.Join(dir, node.ConfigFile)); err == nil {
+		return a.openSuperior(at)
 	}
 	if _, err := readAnchorSettings(dir); err != nil {
 		return openedAnchor{}, err
 	}
-	pass, err := a.passphrase(passphraseFile, "Passphrase of the anchor's key")
+	if at.from.module != "" || len(at.from.shares)+len(at.from.identities) > 0 {
+		return openedAnchor{}, usage("a passphrase opens an anchor's key; shares and tokens are for a node's folder")
+	}
+	pass, err := a.secret(at.from.secretFlags, "Passphrase of the anchor's key")
 	if err != nil {
 		return openedAnchor{}, err
 	}
@@ -53,6 +82,20 @@ func (a *app) openAnchor(dir, passphraseFile string) (openedAnchor, error) {
 		root.Wipe()
 	}
 	return o, err
+}
+
+// openSuperior opens what a node says of those below it.
+func (a *app) openSuperior(at anchorFlags) (openedAnchor, error) {
+	root, err := a.openRoot(at.dir, at.from)
+	if err != nil {
+		return openedAnchor{}, err
+	}
+	s, key, err := node.OpenSuperior(at.dir, root, time.Now)
+	if err != nil {
+		root.Wipe()
+		return openedAnchor{}, err
+	}
+	return openedAnchor{Authority: s, key: key, root: root, node: true}, nil
 }
 
 func readAnchorSettings(dir string) (anchorFile, error) {
@@ -88,14 +131,35 @@ func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
 	if err != nil {
 		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
 	}
-	authority, err := authority.New(authority.Config{EntityID: trust.EntityID(s.EntityID), Key: key, Keys: others,
-		Dir: filepath.Join(dir, anchorMembers), OrganizationName: s.Name, Clock: time.Now})
+	cfg := authority.Config{EntityID: trust.EntityID(s.EntityID), Key: key, Keys: others, Superiors: s.Superiors,
+		MarkRules: trust.MarkRules{Issuers: s.MarkIssuers, Owners: s.MarkOwners},
+		Dir:       filepath.Join(dir, anchorMembers), OrganizationName: s.Name, Clock: time.Now}
+	if len(s.Superiors) > 0 {
+		cfg.Lifetime = intermediateLifetime
+	}
+	authority, err := authority.New(cfg)
 	if err != nil {
 		return openedAnchor{}, err
 	}
-	author, err := membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, File: filepath.Join(dir, anchorListing),
+	o := openedAnchor{Authority: authority, settings: s, key: key, root: root}
+	if len(s.Superiors) > 0 {
+		return o, nil
+	}
+	o.author, err = membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, File: filepath.Join(dir, anchorListing),
 		Rollover: filepath.Join(dir, anchorRollover), Clock: time.Now})
-	return openedAnchor{authority, author, s, root}, err
+	return o, err
+}
+
+// intermediateLifetime is for how long an Intermediate's Entity Configuration holds: who
+// believes it is decided by its superior's statements, which hold for a day.
+const intermediateLifetime = 366 * 24 * time.Hour
+
+// handler serves what the anchor says.
+func (o openedAnchor) handler() http.Handler {
+	if o.author == nil {
+		return o.Authority.Handler()
+	}
+	return o.author.Handler()
 }
 
 // anchorKeys are the federation key that signs and the others that are announced.
@@ -133,7 +197,7 @@ func (a *app) serveAnchor(ctx context.Context, dir string, anchor openedAnchor) 
 		return fmt.Errorf("serving statements: %w", err)
 	}
 	var handler atomic.Pointer[http.Handler]
-	use := func(o openedAnchor) { h := o.author.Handler(); handler.Store(&h) }
+	use := func(o openedAnchor) { h := o.handler(); handler.Store(&h) }
 	use(anchor)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*handler.Load()).ServeHTTP(w, r) }),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
@@ -149,12 +213,12 @@ func (a *app) serveAnchor(ctx context.Context, dir string, anchor openedAnchor) 
 			}
 			next, err := anchorAt(dir, anchor.root)
 			if err != nil {
-				a.say("taking up the changed keystore: %v", err)
+				a.say("taking up the changed keystore or settings: %v", err)
 				continue
 			}
 			anchor = next
 			use(anchor)
-			a.say("changed keystore taken up")
+			a.say("changed keystore or settings taken up")
 		}
 		return nil
 	})
@@ -167,7 +231,8 @@ func (a *app) serveAnchor(ctx context.Context, dir string, anchor openedAnchor) 
 	return g.Wait()
 }
 
-// refetching keeps members' Entity Configurations fresh until the keystore changes.
+// refetching keeps members' Entity Configurations fresh until keystore or settings are
+// replaced.
 func (a *app) refetching(ctx context.Context, dir string, anchor openedAnchor) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -179,16 +244,21 @@ func (a *app) refetching(ctx context.Context, dir string, anchor openedAnchor) {
 			}
 		})
 	})
-	keystore := filepath.Join(dir, anchorKeystore)
-	before, _ := os.Stat(keystore)
+	files := []string{filepath.Join(dir, anchorKeystore), filepath.Join(dir, anchorSettings)}
+	before := make([]os.FileInfo, len(files))
+	for i, file := range files {
+		before[i], _ = os.Stat(file)
+	}
 	every := time.NewTicker(keystoreEvery)
 	defer every.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-every.C:
-			if now, err := os.Stat(keystore); err == nil && (before == nil || !os.SameFile(before, now)) {
-				cancel()
+			for i, file := range files {
+				if now, err := os.Stat(file); err == nil && (before[i] == nil || !os.SameFile(before[i], now)) {
+					cancel()
+				}
 			}
 		}
 	}

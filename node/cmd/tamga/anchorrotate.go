@@ -53,11 +53,14 @@ func (a *app) anchorRotateStep(verb, short, long string) *cobra.Command {
 		Example: "  tamga anchor rotate " + verb + " --dir anchor --passphrase-file pass.txt",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			anchor, err := a.openAnchor(at.dir, at.passphraseFile)
+			anchor, err := a.openAnchor(at)
 			if err != nil {
 				return err
 			}
 			defer anchor.root.Wipe()
+			if anchor.node {
+				return usage("%s is a node: rotate its key with tamga key rotate %s federation-key", at.dir, verb)
+			}
 			return a.rotateAnchor(verb, at.dir, anchor, risk == riskCutOff)
 		},
 	}
@@ -71,13 +74,13 @@ func (a *app) anchorRotateStep(verb, short, long string) *cobra.Command {
 // rotateAnchor does one step. What is announced and signed anew before the keystore changes
 // is what a crash right after needs.
 func (a *app) rotateAnchor(verb, dir string, anchor openedAnchor, early bool) error {
-	if err := anchor.author.Announce(); err != nil {
+	if err := anchor.announce(); err != nil {
 		return err
 	}
 	if err := anchor.Resign(); err != nil {
 		return err
 	}
-	if _, err := anchor.author.Update(); err != nil {
+	if _, err := anchor.update(); err != nil {
 		return err
 	}
 	err := custody.UpdateKeystore(filepath.Join(dir, anchorKeystore), anchor.root, func(secrets map[string][]byte) error {
@@ -101,10 +104,10 @@ func (a *app) rotateAnchor(verb, dir string, anchor openedAnchor, early bool) er
 	if err := anchor.Resign(); err != nil {
 		return err
 	}
-	if err := anchor.author.Announce(); err != nil {
+	if err := anchor.announce(); err != nil {
 		return err
 	}
-	if _, err := anchor.author.Update(); err != nil {
+	if _, err := anchor.update(); err != nil {
 		return err
 	}
 	return a.emitAnchorKeys(verb, dir, anchor)
@@ -128,8 +131,27 @@ func retireAnchorKey(secrets map[string][]byte, anchor openedAnchor, early bool)
 	return err
 }
 
+// announce records a Trust Anchor's keys for its members; an Intermediate's are its
+// superior's to say.
+func (o openedAnchor) announce() error {
+	if o.author == nil {
+		return nil
+	}
+	return o.author.Announce()
+}
+
 // emitAnchorKeys writes the public file anew and shows the keys.
 func (a *app) emitAnchorKeys(verb, dir string, anchor openedAnchor) error {
+	if anchor.author == nil {
+		file, err := anchor.writeConfiguration(dir)
+		if err != nil {
+			return err
+		}
+		a.say("hint: hand %s to the superior before the next step: tamga anchor renew", file)
+		ids := keyIDsOf(anchor.Anchor())
+		return a.emit(map[string]any{"step": verb, "key_ids": ids, "entity_configuration": file},
+			[][2]string{{verb, "done"}, {"signs with", ids[0]}, {"announces also", strings.Join(ids[1:], " ")}, {"for the superior", file}})
+	}
 	path := filepath.Join(dir, anchorPublic)
 	old, err := readAnchors([]string{path})
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 func (a *app) initCommand() *cobra.Command {
 	var o node.InitOptions
 	var anchorFile, lawFile, planFile string
+	var superiors []string
 	var from secretFlags
 	k := keystoreFlags{pass: secretFlags{prefix: pseudonymPrefix}}
 	c := &cobra.Command{
@@ -45,7 +46,12 @@ the Trust Anchor. Nothing is sent anywhere.`,
   tamga init --dir kaz --entity-id https://node.gov.example --jurisdiction KAZ --anchor trust-anchor.json --passphrase-file pass.txt \
     --pseudonym-keystore /media/kaz/pseudonym --pseudonym-passphrase-file other.txt`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.init(o, anchorFile, lawFile, planFile, from, k) },
+		RunE: func(*cobra.Command, []string) error {
+			for _, s := range superiors {
+				o.Superiors = append(o.Superiors, trust.EntityID(s)) // the configuration's rules judge them
+			}
+			return a.init(o, anchorFile, lawFile, planFile, from, k)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.Dir, "dir", "", "folder to make the node in (required)")
@@ -60,6 +66,8 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	f.StringVar(&o.Federation, "federation", "", "host:port serving /.well-known/openid-federation (default: none)")
 	f.StringVar(&o.Store.Engine, "store", "", "what keeps the gallery's rows: badger, in the node's folder, or postgres (default badger)")
 	f.StringVar(&o.Store.DSNFile, "dsn-file", "", "file with the connection string of the database (required with --store postgres)")
+	f.StringArrayVar(&superiors, "superior", nil, "Entity Identifier of who vouches for the node, where that is not the anchor: a national authority, or the country's node above a ministry's; may be repeated")
+	f.IntVar(&o.Subordinates, "subordinates", 0, "how many nodes of its ministries this one vouches for, at most 32")
 	f.DurationVar(&o.Refresh, "refresh", 0, "how often membership is refreshed (default 1m)")
 	from.add(f, " of the root key")
 	f.StringVar(&planFile, "plan", "", "plan of `tamga ceremony plan`: custodians to hold the root key, instead of a passphrase")
@@ -145,7 +153,14 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 				keystore.TranscriptFile, o.Pseudonym.Shares, p.Threshold, len(p.Custodians))
 		}
 	}
-	a.say("hint: hand %s to the Trust Anchor: tamga anchor enroll --dir ANCHOR --jurisdiction %s %s", made.EntityConfiguration, o.Jurisdiction, made.EntityConfiguration)
+	to, flags := "the Trust Anchor", "--jurisdiction "+o.Jurisdiction
+	if len(o.Superiors) > 0 {
+		to = string(o.Superiors[0])
+	}
+	if o.Subordinates > 0 {
+		flags += " --jurisdictions " + o.Jurisdiction
+	}
+	a.say("hint: hand %s to %s: tamga anchor enroll --dir ANCHOR %s %s", made.EntityConfiguration, to, flags, made.EntityConfiguration)
 	return a.emit(made, [][2]string{{"entity", made.EntityID}, {"peer id", made.PeerID}, {"config", made.Config},
 		{"peers dial", o.Listen}, {"API", "http://" + o.API}, {"entity configuration", made.EntityConfiguration}})
 }

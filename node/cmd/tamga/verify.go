@@ -23,10 +23,10 @@ import (
 )
 
 type verifyFlags struct {
-	node                                        nodeFlags
-	subject, purpose, basis, consent, who, role string
-	probes                                      []string
-	timeout                                     time.Duration
+	node                                              nodeFlags
+	subject, purpose, basis, consent, who, role, peer string
+	probes                                            []string
+	timeout                                           time.Duration
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -35,7 +35,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Use:   "verify",
 		Short: "Ask another country: is this traveller who the document says?",
 		Long: `Sends subject and probe through your own running node to the node of the subject's
-country and prints the verified verdict. The exit code is the outcome: 0 matched,
+country, or with --peer to one of its ministries, and prints the verified verdict. The exit code is the outcome: 0 matched,
 10 not matched, 11 inconclusive, 5 refused, 7 unavailable, which is not a "no".`,
 		Example: `  tamga verify --dir kaz --subject KGZ:passport:SYNA1B2C3 --probe face.emb \
     --purpose border_control --legal-basis public_task
@@ -51,6 +51,7 @@ country and prints the verified verdict. The exit code is the outcome: 0 matched
 	f.StringVar(&v.purpose, "purpose", "", "why you ask, for instance border_control (required)")
 	f.StringVar(&v.basis, "legal-basis", "", "on what basis, for instance public_task (required)")
 	f.StringVar(&v.consent, "consent", "", "file with the person's consent artefact")
+	f.StringVar(&v.peer, "peer", "", "Entity Identifier of the node of that country to ask, such as a ministry's (default: the country's own)")
 	f.StringVar(&v.who, "officer", "", "account of the officer who asks; leaves this node as a pseudonym only (default: the login name)")
 	f.StringVar(&v.role, "officer-role", "", "what the officer is, where a law asks for it, for instance registrar; `tamga policy vocabulary` lists them")
 	f.DurationVar(&v.timeout, "timeout", 30*time.Second, "how long to wait")
@@ -66,6 +67,7 @@ type verification struct {
 	Consent    string            `json:"consent,omitempty"`
 	Officer    string            `json:"officer"`
 	Role       string            `json:"officer_role,omitempty"`
+	Node       string            `json:"node,omitempty"`
 }
 
 type probe struct {
@@ -166,7 +168,7 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 		return none, usage("--probe, --purpose and --legal-basis are needed")
 	}
 	req := verification{Subject: map[string]string{"jurisdiction": parts[0], "type": parts[1], "value": parts[2]},
-		Purpose: v.purpose, LegalBasis: v.basis, Officer: v.who, Role: v.role}
+		Purpose: v.purpose, LegalBasis: v.basis, Officer: v.who, Role: v.role, Node: v.peer}
 	if req.Officer == "" {
 		req.Officer = "unknown"
 		if u, err := user.Current(); err == nil {
