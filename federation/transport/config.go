@@ -77,7 +77,8 @@ type Config struct {
 	MaxWait time.Duration
 	// MaxRate and MaxBytes are what one peer may ask in a second: frames, and bytes of frames. A peer that asks more
 	// is answered with Overloaded, and what it sends next on that stream is not read before it may come again.
-	// Default 2,000 frames and 16 MiB.
+	// Default 2,000 frames and 16 MiB. While goroutines wait for a processor and several peers ask, each may ask fewer
+	// frames, fairqueue.Least in a second at the lowest.
 	MaxRate, MaxBytes int
 	// MaxMemory bounds, in bytes, what libp2p keeps for all peers; a quarter is for addresses named to Favour, and one
 	// peer has three sixteenths. Default 128 MiB; a stream over TCP reserves 256 KiB of it.

@@ -171,7 +171,7 @@ func FileStem(entityID string) string {
 // Zero is the default of package federation/transport.
 type Limits struct {
 	Handlers int // limits.handlers, default 8 for each processor, 1 to 4096: frames worked on at once, shared fairly among members
-	Rate     int // limits.rate, default 2000, 1 to 1000000: frames of one member a second; too low refuses its officers
+	Rate     int // limits.rate, default 2000, 1 to 1000000: frames of one member a second; fewer while the processors are busy and several members ask, but 50; too low refuses its officers
 	Bytes    int // limits.bytes, default 16 MiB, 1 KiB to 4 GiB: bytes of one member's frames a second; the largest frame has 256 KiB
 	Memory   int // limits.memory, default 128 MiB, 16 MiB to 1 TiB: what connections keep; too low refuses connections and streams
 }

@@ -2,8 +2,10 @@
 // section 6.5.2): a slot that falls free goes to the waiting peer that holds the fewest, so that each holds its share
 // of the time whatever its requests cost and however many it sends. Between peers that hold as many, the slot time that
 // each has had decides, counted from where the others are when it comes (start-time fair queueing: Goyal, Vin and
-// Cheng, SIGCOMM 1996). Each peer also has a budget of requests and of
-// bytes per second, a token bucket of one second's worth.
+// Cheng, SIGCOMM 1996). Each peer also has a budget of requests and of bytes per second, a token bucket of one second's
+// worth. What slots do not share is what a request costs before and after it: where Limits.Pressed says that this is
+// too much, budgets of requests are lowered by halves and raised by little, as TCP does with its window (Chiu and Jain,
+// Analysis of the Increase and Decrease Algorithms for Congestion Avoidance, 1989).
 //
 // Start with [New]; call [Queue.Acquire] before the work and [Ticket.Release] after it. It does not read, write or
 // start anything, and it knows no peer before its first Acquire.
@@ -12,6 +14,7 @@
 //
 //   - A peer with nothing running begins at once, even beyond Limits.Running: the excess is one for each peer.
 //   - What waits is bounded by peer and by time; what is refused is told when to come again.
+//   - A peer that asks less than Least a second is not refused for others' sake, nor is one that asks alone.
 //   - A peer's own requests begin in the order in which they came.
 package fairqueue
 
@@ -29,7 +32,23 @@ type Limits struct {
 	MaxWait     time.Duration // how long one waits
 	Rate        float64       // requests of one peer per second
 	Bytes       float64       // bytes of one peer's requests per second
+	// Pressed says whether there is more to do than processors for it. While there is, and several peers ask, their
+	// rates are lowered step by step, to Least at the lowest, and raised again when there is not. Nil: never. It is
+	// called with a lock held and must be fast.
+	Pressed func(now time.Time) bool
 }
+
+// Least is the rate, in requests per second, that a peer is left with when there is too much to do: what the officers
+// of a country ask in its busiest hour, some times over.
+const Least = 50
+
+// Steps of lowering and raising rates: from 2,000 to Least in half a second, since everybody waits meanwhile, and up in
+// twenty, since every time that it was too much again they wait again.
+const (
+	easeEvery = 100 * time.Millisecond
+	easeDown  = 0.5
+	easeUp    = 1.02
+)
 
 // Reason says which limit refused.
 type Reason int
@@ -55,6 +74,8 @@ type Queue[K comparable] struct {
 	// mu guards the rest. running is the sum over peers.
 	mu      sync.Mutex
 	running int
+	ease    float64       // the part of their rates that peers have
+	eased   time.Time     // when ease was looked at
 	clock   time.Duration // the most slot time that a peer had had when it was given a slot
 	peers   map[K]*peer
 }
@@ -81,7 +102,9 @@ type Ticket struct {
 func (t *Ticket) Release() { t.release() }
 
 // New returns a Queue.
-func New[K comparable](l Limits) *Queue[K] { return &Queue[K]{limits: l, peers: map[K]*peer{}} }
+func New[K comparable](l Limits) *Queue[K] {
+	return &Queue[K]{limits: l, ease: 1, peers: map[K]*peer{}}
+}
 
 // Load returns how many slots are taken, and how many requests wait for one.
 func (q *Queue[K]) Load() (running, waiting int) {
@@ -159,16 +182,41 @@ func (q *Queue[K]) peerLocked(key K, now time.Time) *peer {
 	return p
 }
 
+// rateLocked is what the peer may ask in a second, now. One that is alone has all of it: nobody else is in need.
+func (q *Queue[K]) rateLocked(p *peer, now time.Time) float64 {
+	if q.limits.Pressed == nil || q.limits.Rate <= Least {
+		return q.limits.Rate
+	}
+	if now.Sub(q.eased) >= easeEvery {
+		q.eased = now
+		if q.limits.Pressed(now) {
+			q.ease = max(q.ease*easeDown, Least/q.limits.Rate)
+		} else {
+			q.ease = min(q.ease*easeUp, 1)
+		}
+	}
+	if q.ease == 1 {
+		return q.limits.Rate
+	}
+	for _, o := range q.peers {
+		if o != p && now.Sub(o.requests.at) < time.Second {
+			return q.limits.Rate * q.ease
+		}
+	}
+	return q.limits.Rate
+}
+
 // spendLocked takes the request from both budgets, or from neither.
 func (q *Queue[K]) spendLocked(p *peer, now time.Time, size int) *Refusal {
-	p.requests.fill(now, q.limits.Rate, max(1, q.limits.Rate))
+	rate := q.rateLocked(p, now)
+	p.requests.fill(now, rate, max(1, rate))
 	p.bytes.fill(now, q.limits.Bytes, q.limits.Bytes)
 	// A request larger than the whole budget passes when the budget is whole, and is owed.
-	if d := p.requests.missing(1, q.limits.Rate); d > 0 {
-		return &Refusal{Rate, d + p.queueLocked(now, q.limits.Rate)}
+	if d := p.requests.missing(1, rate); d > 0 {
+		return &Refusal{Rate, d + p.queueLocked(now, rate)}
 	}
 	if d := p.bytes.missing(min(float64(size), q.limits.Bytes), q.limits.Bytes); d > 0 {
-		return &Refusal{Bytes, d + p.queueLocked(now, q.limits.Rate)}
+		return &Refusal{Bytes, d + p.queueLocked(now, rate)}
 	}
 	p.requests.left--
 	p.bytes.left -= float64(size)

@@ -210,3 +210,48 @@ func TestLimitsHold(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// asked counts what of n requests a peer makes in a second, evenly, is let in.
+func asked(t *testing.T, q *fairqueue.Queue[string], key string, n int, in time.Duration) (let int) {
+	for range n * int(in/time.Second) {
+		if ticket, refused := q.Acquire(t.Context(), key, 1); refused == nil {
+			ticket.Release()
+			let++
+		}
+		time.Sleep(time.Second / time.Duration(n))
+	}
+	return let
+}
+
+func TestPressureLowersRates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var pressed atomic.Bool
+		l := limits()
+		l.Rate, l.Pressed = 2000, func(time.Time) bool { return pressed.Load() }
+		q := fairqueue.New[string](l)
+		both := func(in time.Duration) (greedy, modest int) {
+			var wg sync.WaitGroup
+			wg.Go(func() { greedy = asked(t, q, "greedy", 1000, in) })
+			wg.Go(func() { modest = asked(t, q, "modest", 40, in) })
+			wg.Wait()
+			return greedy, modest
+		}
+		if greedy, modest := both(2 * time.Second); greedy != 2000 || modest != 80 {
+			t.Errorf("without pressure %d and %d are let in, want all of 2000 and 80", greedy, modest)
+		}
+		pressed.Store(true)
+		both(time.Second)
+		if greedy, modest := both(4 * time.Second); greedy < 4*fairqueue.Least-1 || greedy > 5*fairqueue.Least || modest != 160 {
+			t.Errorf("under pressure %d and %d are let in in 4 s, want some %d and all of 160", greedy, modest, 4*fairqueue.Least)
+		}
+		time.Sleep(2 * time.Second)
+		if let := asked(t, q, "greedy", 1000, time.Second); let < 990 {
+			t.Errorf("a peer that asks alone: %d of 1000 are let in", let)
+		}
+		pressed.Store(false)
+		both(25 * time.Second)
+		if greedy, modest := both(2 * time.Second); greedy != 2000 || modest != 80 {
+			t.Errorf("after the pressure %d and %d are let in, want all of 2000 and 80", greedy, modest)
+		}
+	})
+}

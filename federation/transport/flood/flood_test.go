@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,10 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 )
 
-var length = flag.Duration("flood", time.Second, "how long each of the phases without and with the flood lasts")
+var (
+	length = flag.Duration("flood", time.Second, "how long each of the phases without and with the flood lasts")
+	rate   = flag.Int("rate", 0, "frames that one member may ask of the victim in a second; 0 is the default")
+)
 
 const (
 	hostile   = 8
@@ -130,7 +134,7 @@ type process struct {
 func spawn(t *testing.T, half int, role string, args ...string) *process {
 	t.Helper()
 	c := exec.Command(os.Args[0], args...)
-	c.Env = append(os.Environ(), roleEnv+"="+role)
+	c.Env = append(os.Environ(), roleEnv+"="+role, rateEnv+"="+strconv.Itoa(*rate))
 	c.Stderr = os.Stderr
 	in, err := c.StdinPipe()
 	if err != nil {

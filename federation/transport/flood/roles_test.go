@@ -16,6 +16,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,8 +30,8 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 )
 
-// perSecond is the victim's budget of frames for one member. The honest one asks less.
-const perSecond = 50
+// rateEnv is the victim's budget of frames for one member in a second. The honest one asks 38.
+const rateEnv = "TAMGA_FLOOD_RATE"
 
 func seed(name string) []byte {
 	sum := sha256.Sum256([]byte("flood test identity " + name))
@@ -87,8 +88,12 @@ func work(_ context.Context, _ transport.PeerID, frame []byte) ([]byte, error) {
 
 func host(name string, listen []string, handlers map[string]transport.Handler) (*transport.Host, error) {
 	m := members()
+	rate, err := strconv.Atoi(os.Getenv(rateEnv))
+	if err != nil {
+		return nil, err
+	}
 	return transport.New(transport.Config{Seed: seed(name), Listen: listen, Admit: func(p transport.PeerID) bool { return m[p] },
-		Hybrid: func(p transport.PeerID) bool { return m[p] }, Overloaded: protocol.Overloaded, MaxRate: perSecond, MaxBytes: 1 << 20}, handlers)
+		Hybrid: func(p transport.PeerID) bool { return m[p] }, Overloaded: protocol.Overloaded, MaxRate: rate, MaxBytes: 1 << 20}, handlers)
 }
 
 func victim(in *bufio.Scanner) error {
