@@ -23,7 +23,7 @@ func (n *Node) openDirectory() (*peering.Peers, error) {
 		locations[trust.EntityID(id)] = base
 	}
 	return peering.Open(peering.Config{
-		Self: trust.EntityID(n.cfg.EntityID), Anchors: n.anchors, Locations: locations, DataDir: n.cfg.DataDir,
+		Self: trust.EntityID(n.cfg.EntityID), Anchors: n.anchors, Locations: locations, AllowPrivate: n.cfg.Trust.AllowPrivate, DataDir: n.cfg.DataDir,
 		Introductions: IntroductionsFile(n.cfg), Client: trustClient(n.cfg.Trust.Proxy),
 		Staleness: n.cfg.Trust.Staleness, MarkStaleness: n.cfg.Trust.MarkStaleness,
 		Every: n.cfg.Trust.Refresh, Now: n.now, Log: n.log,

@@ -66,11 +66,11 @@ type Chain struct {
 	pinned     rawMetadata
 }
 
-// above is a node below which another is: the Entity, and the jurisdiction its superior
-// pinned.
+// above are the nodes below which another is: the nearest, and the jurisdiction that was
+// pinned of each.
 type above struct {
-	entity       EntityID
-	jurisdiction string
+	nearest       EntityID
+	jurisdictions []string
 }
 
 // Statements are the tokens the chain was verified from, Leaf first. The slice is
@@ -136,11 +136,15 @@ func verifyUndated(chain []string, anchors []Anchor) (Chain, []statement, *Chain
 		if s.iss != s.sub {
 			c.Superiors = append(c.Superiors, s.iss)
 		}
-		if jurisdiction := s.metadata[TypeNode]["jurisdiction"]; j > 0 && c.above == nil && jurisdiction != nil {
-			c.above = &above{entity: s.sub}
-			if json.Unmarshal(jurisdiction, &c.above.jurisdiction) != nil {
+		if jurisdiction := s.metadata[TypeNode]["jurisdiction"]; j > 0 && s.iss != s.sub && jurisdiction != nil {
+			if c.above == nil {
+				c.above = &above{nearest: s.sub}
+			}
+			var pinned string
+			if json.Unmarshal(jurisdiction, &pinned) != nil {
 				return Chain{}, nil, s.fault(ruleMetadata, j+1)
 			}
+			c.above.jurisdictions = append(c.above.jurisdictions, pinned)
 		}
 	}
 	c.Superior = !slices.ContainsFunc(statements, func(s statement) bool {

@@ -112,10 +112,12 @@ func (c Chain) Node() (Node, error) {
 	}
 	under := EntityID("")
 	if c.above != nil {
-		if c.above.jurisdiction != m.Jurisdiction {
+		// Of all of them: a node that is refused because it is foreign would otherwise make
+		// nodes below it that are at home with it.
+		if slices.ContainsFunc(c.above.jurisdictions, func(j string) bool { return j != m.Jurisdiction }) {
 			return fail(ruleForeign, nil)
 		}
-		under = c.above.entity
+		under = c.above.nearest
 	}
 	return Node{
 		Under:    under,

@@ -99,6 +99,7 @@ func TestHTTPSourceOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	source.AllowPrivate()
 	if ids, err := source.List(t.Context(), id); err != nil || len(ids) != 1 || ids[0] != idOf("KAZ") {
 		t.Errorf("list: got %v, error %v", ids, err)
 	}
@@ -176,6 +177,7 @@ func TestHTTPSourceEndpoints(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			source.AllowPrivate()
 			got, err := source.SubordinateStatement(t.Context(), tc.entity, "https://x.example")
 			if got != tc.want || (err == nil) != (tc.want != "") {
 				t.Errorf("got %q, error %v; want %q", got, err, tc.want)

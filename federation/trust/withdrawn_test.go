@@ -44,3 +44,37 @@ func TestWithdrawnAnchorKey(t *testing.T) {
 		})
 	}
 }
+
+// TestEveryNodeAbovePins: a country's node that vouches for a foreign one, which nobody takes
+// for a member, makes no foreign nodes below that either.
+func TestEveryNodeAbovePins(t *testing.T) {
+	chain := func(country string) trust.Chain {
+		t.Helper()
+		pin := func(country, peer string) map[string]any {
+			return map[string]any{"tamga_node": map[string]any{"jurisdiction": country, "peer_id": peer}}
+		}
+		ds := drafts(t)
+		ds[0].claims["metadata"].(map[string]any)["tamga_node"].(map[string]any)["jurisdiction"] = country
+		ds[1].claims["metadata"] = pin(country, "12D3KooWKAZ")
+		const outerID = "https://outer.example"
+		inner := draft{map[string]any{}, outerID, statementTyp}
+		for k, v := range ds[2].claims {
+			inner.claims[k] = v
+		}
+		delete(inner.claims, "constraints")
+		inner.claims["iss"], inner.claims["metadata"] = outerID, pin(country, "12D3KooWinner")
+		ds[2].claims["sub"], ds[2].claims["jwks"] = outerID, asMap(t, keySet(t, outerID))
+		ds[2].claims["constraints"] = map[string]any{"max_path_length": 2}
+		ds[2].claims["metadata"] = pin("KAZ", "12D3KooWouter")
+		c, err := trust.VerifyChain(tokens(t, []draft{ds[0], ds[1], inner, ds[2], ds[3]}), []trust.Anchor{anchor(t)}, epoch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	if n, err := chain("KAZ").Node(); err != nil || n.Under != intermediateID {
+		t.Errorf("got a node under %q, error %v", n.Under, err)
+	}
+	_, err := chain("UZB").Node()
+	wantRule(t, err, "foreign-jurisdiction", 0)
+}

@@ -78,6 +78,7 @@ type Trust struct {
 	Marks         []string          // trust.marks, default none: files with one Trust Mark each that the node publishes
 	MarkStaleness time.Duration     // trust.mark_staleness, default 6h, 1m to 720h: how long an issuer's last word on a Trust Mark is good for; a revoked mark counts up to this long
 	Proxy         string            // trust.proxy, default none: proxy of the requests to Trust Anchors over HTTP, an http, https, socks5 or socks5h URL
+	AllowPrivate  bool              // trust.allow_private_addresses, default false: whether entities that are not configured are asked over HTTP at private addresses, too; true lets whoever lists entities have this node send requests into its own network
 	Locations     map[string]string // trust.locations, default none: Entity Identifier to the base URL where it is really reached
 }
 

@@ -67,7 +67,7 @@ func TestLoad(t *testing.T) {
 			},
 			Refresh:   90 * time.Second,
 			Superiors: []string{"https://authority.kaz.example"}, Subordinates: 4, Staleness: 48 * time.Hour,
-			Marks: []string{filepath.Join(here, "audited.jwt")}, MarkStaleness: 30 * time.Minute,
+			Marks: []string{filepath.Join(here, "audited.jwt")}, MarkStaleness: 30 * time.Minute, AllowPrivate: true,
 			Locations: map[string]string{"https://node.kgz.example": "https://10.0.0.5:8443/kgz"},
 		},
 		Store:     config.Store{Engine: config.EnginePostgres, DSNFile: filepath.Join(here, "store.dsn")},
@@ -197,6 +197,7 @@ func TestProblems(t *testing.T) {
 		{"subordinates-many", minimal + "trust: {subordinates: 33}\n", "trust.subordinates"},
 		{"staleness-short", minimal + "trust: {staleness: 59s}\n", "trust.staleness must be from 1m to 720h"},
 		{"staleness-unit", minimal + "trust: {mark_staleness: 6}\n", "trust.mark_staleness must be a duration with a unit"},
+		{"private-word", minimal + "trust: {allow_private_addresses: 'yes'}\n", "trust.allow_private_addresses must be true or false"},
 		{"superior-no-url", minimal + "trust: {superiors: [kaz]}\n", "trust.superiors is not a URL with a host"},
 		{"refresh-short", minimal + "trust: {refresh: 999ms}\n", "trust.refresh must be from 1s to 24h"},
 		{"anchor-keys", minimal + "trust: {anchors: [{entity_id: https://a.example}]}\n", `t:5:19: key "trust.anchors.keys_file" is missing`},
@@ -354,8 +355,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 42 {
-		t.Errorf("checked %d keys, want 42", checked)
+	if checked != 43 {
+		t.Errorf("checked %d keys, want 43", checked)
 	}
 }
 

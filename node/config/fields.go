@@ -162,6 +162,7 @@ func (w *walker) trust(n *yaml.Node, path string, t *Trust) {
 		entry{"marks", false, w.paths(&t.Marks)},
 		entry{"mark_staleness", false, w.intoStaleness(&t.MarkStaleness)},
 		entry{"proxy", false, w.into(&t.Proxy, ruleProxy)},
+		entry{"allow_private_addresses", false, w.truth(&t.AllowPrivate)},
 		entry{"locations", false, func(n *yaml.Node, path string) { t.Locations = w.locations(n, path) }},
 	)
 }
@@ -229,6 +230,21 @@ func (w *walker) number(to *int, least, most int) func(*yaml.Node, string) {
 		v, err := strconv.Atoi(n.Value)
 		if n.ShortTag() != "!!int" || err != nil || v < least || v > most {
 			w.add(n, path, "", "%s must be a whole number from %d to %d", path, least, most)
+			return
+		}
+		*to = v
+	}
+}
+
+// truth reads true or false into a field; a refused value leaves the field as it is.
+func (w *walker) truth(to *bool) func(*yaml.Node, string) {
+	return func(n *yaml.Node, path string) {
+		if !w.kind(n, yaml.ScalarNode, path, "true or false") {
+			return
+		}
+		v, err := strconv.ParseBool(n.Value)
+		if n.ShortTag() != "!!bool" || err != nil {
+			w.add(n, path, "", "%s must be true or false", path)
 			return
 		}
 		*to = v

@@ -257,6 +257,13 @@ func (c Config) renderTrust(p *page) {
 	p.line("  mark_staleness: %s", duration(cmp.Or(c.Trust.MarkStaleness, defaultMarkStaleness)))
 	p.line("  # Proxy of the requests to Trust Anchors over HTTP: an http, https, socks5 or socks5h URL.")
 	p.field("  ", "proxy", c.Trust.Proxy, "socks5h://127.0.0.1:1080")
+	p.line("  # Whether entities that are named nowhere in this file are asked over HTTP at private addresses, too: only for a")
+	p.line("  # federation on a closed network. Anchors and locations may lie anywhere.")
+	if c.Trust.AllowPrivate {
+		p.line("  allow_private_addresses: true")
+	} else {
+		p.line("  # allow_private_addresses: true")
+	}
 	p.line("  # Where entities are reached whose Entity Identifier is not their address.")
 	if len(c.Trust.Locations) == 0 {
 		p.line("  # locations: {https://node.example.gov: https://10.0.0.5:8443}")

@@ -11,7 +11,7 @@ func sections() map[string][]string {
 	return map[string][]string{
 		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "limits", "log"},
 		"listen":    {"libp2p", "advertise", "api", "federation", "metrics"},
-		"trust":     {"anchors", "refresh", "superiors", "subordinates", "staleness", "marks", "mark_staleness", "proxy", "locations"},
+		"trust":     {"anchors", "refresh", "superiors", "subordinates", "staleness", "marks", "mark_staleness", "proxy", "allow_private_addresses", "locations"},
 		"store":     {"engine", "dsn_file"},
 		"pseudonym": {"keystore", "holders"},
 		"kek":       {"retention"},

@@ -233,19 +233,30 @@ func sameKeys(a, b Party) bool {
 }
 
 // Confirm takes the words that the other side read, and remembers its keys when they are
-// the words of an introduction under way. The error matches [ErrWords]; the introduction is
-// then given up, because who is in the middle gets one guess.
+// the words of an introduction under way. There may be several with one name, of which
+// somebody forged some: the words say which is the one. The error matches [ErrWords]; in any
+// case all introductions of that name are done with then, because who is in the middle gets
+// one guess with each.
 func (b *Book) Confirm(id trust.EntityID, heard []string, now time.Time) (Confirmed, error) {
-	i := slices.IndexFunc(b.data.Pending, func(p pending) bool { return p.Other != nil && p.Other.EntityID == id && len(p.Words) > 0 })
-	if i < 0 {
+	var found *Party
+	known := false
+	b.data.Pending = slices.DeleteFunc(b.data.Pending, func(p pending) bool {
+		if p.Other == nil || p.Other.EntityID != id || len(p.Words) == 0 {
+			return false
+		}
+		known = true
+		if sameWords(p.Words, heard) {
+			found = p.Other
+		}
+		return true
+	})
+	if !known {
 		return Confirmed{}, fmt.Errorf("confirming: %w", ErrForeign)
 	}
-	p := b.data.Pending[i]
-	b.data.Pending = slices.Delete(b.data.Pending, i, i+1)
-	if !sameWords(p.Words, heard) {
+	if found == nil {
 		return Confirmed{}, errors.Join(fmt.Errorf("confirming: %w", ErrWords), b.save())
 	}
-	c := Confirmed{Party: *p.Other, At: now.UTC().Truncate(time.Second)}
+	c := Confirmed{Party: *found, At: now.UTC().Truncate(time.Second)}
 	b.data.Confirmed = append(slices.DeleteFunc(b.data.Confirmed, func(o Confirmed) bool { return o.Party.EntityID == id }), c)
 	return c, b.save()
 }

@@ -10,8 +10,8 @@
 // A short text authenticates only who cannot try many: the inviter commits to a random
 // number in the invitation and reveals it in the confirmation, when the other side is
 // bound already (Vaudenay, "Secure Communications over Insecure Channels Based on Short
-// Authenticated Strings", CRYPTO 2005). Who is in the middle has one guess at 2^-55 for each
-// call; an invitation is accepted once.
+// Authenticated Strings", CRYPTO 2005). Who is in the middle has one guess at 2^-55 with each
+// introduction that is under way, of which there are at most 64; an invitation is accepted once.
 //
 // Files are JWS under the federation key of who made them and prove nothing by themselves.
 // A [Book] remembers, in one file, what is under way and which keys were confirmed. It asks

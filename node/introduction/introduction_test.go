@@ -109,6 +109,33 @@ func TestBetween(t *testing.T) {
 	}
 }
 
+// TestForgedFirst: an introduction that somebody forged, and that came first, does not take
+// the place of the one whose words are read.
+func TestForgedFirst(t *testing.T) {
+	a, b, m := self(t, "KAZ"), self(t, "KGZ"), self(t, "MMM")
+	posing := a
+	posing.Key, posing.Keys = m.Key, m.Keys
+	kgz := book(t)
+	introduce := func(as introduction.Self) []string {
+		t.Helper()
+		theirs := book(t)
+		step := must[introduction.Step](t)(kgz.Accept(b, must[string](t)(theirs.Invite(as, 0, now)), now))
+		step = must[introduction.Step](t)(theirs.Accept(as, step.Reply, now))
+		return must[introduction.Step](t)(kgz.Accept(b, step.Reply, now)).Words
+	}
+	introduce(posing)
+	heard := introduce(a)
+	introduce(posing)
+	done, err := kgz.Confirm(a.EntityID, heard, now)
+	if err != nil || !slices.Equal(done.Party.Fingerprints(), a.Fingerprints()) {
+		t.Fatalf("got %v, error %v", done.Party.Fingerprints(), err)
+	}
+	// The forged ones are done with.
+	if _, err := kgz.Confirm(a.EntityID, heard, now); !errors.Is(err, introduction.ErrForeign) {
+		t.Errorf("something is still under way: %v", err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	a, b := self(t, "KAZ"), self(t, "KGZ")
 	token := must[string](t)(book(t).Invite(a, time.Hour, now))

@@ -38,12 +38,15 @@ const (
 )
 
 // Config says how the Anchors and the other members are reached. All fields but Client,
-// Every, Staleness and MarkStaleness are required.
+// AllowPrivate, Every, Staleness and MarkStaleness are required.
 type Config struct {
 	Self    trust.EntityID
 	Anchors []trust.Anchor
 	// Locations say where Entities are really reached over HTTP.
 	Locations map[trust.EntityID]string
+	// AllowPrivate has Entities asked over HTTP that are at private addresses without being
+	// Anchors or having a location.
+	AllowPrivate bool
 	// Every is how often the Anchors are polled when that is more often than every 15 s.
 	Every time.Duration
 	// Staleness bounds how long a chain is used that cannot be resolved anew, zero for
@@ -102,6 +105,9 @@ func Open(cfg Config) (*Peers, error) {
 	http, err := endpoint.NewHTTP(cfg.Client, membership.WithoutFiles(cfg.Anchors), cfg.Locations)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.AllowPrivate {
+		http.AllowPrivate()
 	}
 	if p.source, err = membership.NewSource(http, cfg.Anchors, p.keeper, cfg.Client, cfg.Now); err != nil {
 		return nil, err

@@ -208,14 +208,23 @@ func (b *branch) under(ctx context.Context, superior trust.EntityID, chain trust
 
 // list asks a superior for its members, after it has shown that it is the Entity whose
 // keys are known: the list is not signed, and whoever answers in the superior's place
-// would otherwise expel everybody.
+// would otherwise expel everybody. Whoever has recorded its present Entity Configuration can
+// show that, too: whether the list is the superior's own rests on TLS, or on the peer ID, and
+// for an Anchor on its signed listing.
 func (b *branch) list(ctx context.Context, superior trust.EntityID, keys jose.KeySet) ([]trust.EntityID, error) {
 	token, err := b.d.source.EntityConfiguration(ctx, superior)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := jose.Verify(token, trust.StatementType, keys); err != nil {
-		return nil, fmt.Errorf("asking %q for its members: its Entity Configuration is not signed with its keys: %w", superior.Clip(), err)
+	own, err := trust.VerifyConfiguration(token, "", b.now)
+	if err == nil {
+		err = own.VerifyBy(keys)
+	}
+	if err == nil && own.Subject() != superior {
+		err = errors.New("it is of another Entity")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking %q for its members: its Entity Configuration is not its own, of now: %w", superior.Clip(), err)
 	}
 	ids, err := b.d.source.List(ctx, superior)
 	return slices.Compact(slices.Sorted(slices.Values(ids))), err

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,8 +33,11 @@ const (
 // HTTP fetches over HTTP (OpenID Federation sections 8 and 9). Make one with
 // [NewHTTP].
 type HTTP struct {
-	client    *http.Client
+	client    *http.Client              // for who is configured
+	outside   *http.Client              // for who is not: it reaches no private address
 	locations map[trust.EntityID]string // immutable after New
+	named     map[trust.EntityID]bool   // the Anchors; immutable after New
+	private   bool                      // see AllowPrivate
 }
 
 var _ trust.Source = (*HTTP)(nil)
@@ -41,15 +45,20 @@ var _ trust.Source = (*HTTP)(nil)
 // NewHTTP returns a source over client (nil means a client of its own), which
 // reaches each Entity at its identifier unless an Anchor's Location or an entry of
 // locations says otherwise. Plain http is used only where such a base URL names it,
-// for loopback and closed networks. client's own redirect policy is replaced:
-// redirects to another host or scheme are refused.
+// for loopback and closed networks. Entities that are neither Anchors nor have a location
+// are not asked at private addresses, see [ErrPrivate], unless an Anchor is at one itself or
+// [HTTP.AllowPrivate] was called; of one that is reached by a proxy only the name is looked
+// at. client's own redirect policy is replaced: redirects to another host or scheme are
+// refused.
 func NewHTTP(client *http.Client, anchors []trust.Anchor, locations map[trust.EntityID]string) (*HTTP, error) {
-	h := &HTTP{client: &http.Client{}, locations: make(map[trust.EntityID]string)}
+	h := &HTTP{client: &http.Client{}, outside: &http.Client{}, locations: make(map[trust.EntityID]string), named: make(map[trust.EntityID]bool)}
 	if client != nil {
-		*h.client = *client
+		*h.client, *h.outside = *client, *client
 	}
-	h.client.CheckRedirect = sameHostOnly
+	h.client.CheckRedirect, h.outside.CheckRedirect = sameHostOnly, sameHostOnly
+	h.outside.Transport = guarded(h.client.Transport)
 	for _, a := range anchors {
+		h.named[a.EntityID] = true
 		if a.Location != "" {
 			h.locations[a.EntityID] = a.Location
 		}
@@ -62,6 +71,11 @@ func NewHTTP(client *http.Client, anchors []trust.Anchor, locations map[trust.En
 			return nil, fmt.Errorf("configuring HTTP source: location of %q is not an http or https base URL", id.Clip())
 		}
 		h.locations[id] = strings.TrimRight(base, "/")
+	}
+	for _, a := range anchors {
+		if u, err := url.Parse(cmp.Or(a.Location, string(a.EntityID))); err == nil && isPrivateHost(u.Hostname()) {
+			h.private = true
+		}
 	}
 	return h, nil
 }
@@ -80,7 +94,7 @@ func (h *HTTP) EntityConfiguration(ctx context.Context, id trust.EntityID) (stri
 	if override, ok := h.locations[id]; ok {
 		base = override
 	}
-	body, err := h.fetch(ctx, strings.TrimRight(base, "/")+trust.WellKnownPath, Configuration.content(), trust.MaxStatement)
+	body, err := h.fetch(ctx, id, strings.TrimRight(base, "/")+trust.WellKnownPath, Configuration.content(), trust.MaxStatement)
 	if err != nil {
 		return "", fmt.Errorf("fetching entity configuration of %q: %w", id.Clip(), err)
 	}
@@ -132,7 +146,7 @@ func (h *HTTP) MarkStatus(ctx context.Context, issuer trust.EntityID, mark strin
 		return "", fmt.Errorf("asking %q for the status of a trust mark: %w", issuer.Clip(), err)
 	}
 	form := strings.NewReader(url.Values{"trust_mark": {mark}}.Encode())
-	body, err := h.do(ctx, http.MethodPost, u.String(), form, MarkStatus.content(), jose.MaxTokenSize)
+	body, err := h.do(ctx, issuer, http.MethodPost, u.String(), form, MarkStatus.content(), jose.MaxTokenSize)
 	if err != nil {
 		return "", fmt.Errorf("asking %q for the status of a trust mark: %w", issuer.Clip(), err)
 	}
@@ -163,7 +177,7 @@ func (h *HTTP) call(ctx context.Context, id trust.EntityID, endpoint func(*trust
 		values[name] = v
 	}
 	u.RawQuery = values.Encode()
-	return h.fetch(ctx, u.String(), content, limit)
+	return h.fetch(ctx, id, u.String(), content, limit)
 }
 
 // find reads an endpoint from id's Entity Configuration. That configuration is
@@ -205,11 +219,11 @@ func (h *HTTP) locate(id trust.EntityID, endpoint string) (*url.URL, error) {
 	return u, nil
 }
 
-func (h *HTTP) fetch(ctx context.Context, from, content string, limit int) ([]byte, error) {
-	return h.do(ctx, http.MethodGet, from, nil, content, limit)
+func (h *HTTP) fetch(ctx context.Context, id trust.EntityID, from, content string, limit int) ([]byte, error) {
+	return h.do(ctx, id, http.MethodGet, from, nil, content, limit)
 }
 
-func (h *HTTP) do(ctx context.Context, method, from string, form io.Reader, content string, limit int) ([]byte, error) {
+func (h *HTTP) do(ctx context.Context, id trust.EntityID, method, from string, form io.Reader, content string, limit int) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, from, form)
@@ -220,7 +234,7 @@ func (h *HTTP) do(ctx context.Context, method, from string, form io.Reader, cont
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	resp, err := h.client.Do(req)
+	resp, err := h.clientFor(id).Do(req)
 	if err != nil {
 		return nil, err
 	}
