@@ -131,18 +131,17 @@ var (
 // age does what is due with the KEK and reports whether it changed the keystore. While
 // others share the store it does not: their keystores are copied by their operators.
 func (n *Node) age(ctx context.Context, roots keystore.Roots) (changed bool) {
-	others, err := n.gallery.Replicas(time.Now()) // by the clock that they were seen by
-	if err != nil {
-		n.log.WarnContext(ctx, "age of KEKs not looked at", slog.String("cause", err.Error()))
-		return false
-	}
+	others, unknown := n.gallery.Replicas(time.Now()) // by the clock that they were seen by
 	var a keys.Age
 	change := func(secrets map[string][]byte) error {
 		g, err := keys.Of(secrets, keys.KEK)
 		if err != nil {
 			return err
 		}
-		if a = g.Age(n.cfg.KEK.Retention, n.now()); len(others) > 0 {
+		if a = g.Age(n.cfg.KEK.Retention, n.now()); unknown != nil {
+			return unknown // and what is overdue is said all the same
+		}
+		if len(others) > 0 {
 			return errShared
 		}
 		return advance(secrets, g, a, n.now())

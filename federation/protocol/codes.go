@@ -235,7 +235,7 @@ func registry() []CodeEntry {
 		{CodeNotReady, "", local, "The node knows no other member yet.", "Check that the Trust Anchor can be reached and has enrolled this node; `tamga status` shows the members."},
 		{CodeStoreLocked, "", local, "The data folder is in use by another process.", "Stop the other process, or let the running node do it."},
 		{CodeStoreDamaged, "", local, "The store on disk is damaged or does not belong to this node's keys.", "Do not delete anything; restore from backup or ask for help."},
-		{CodeStoreAway, "", local, "The gallery's store cannot be used for now; nothing was changed.", "Check the database server and the file that store.dsn_file names, then send the same again."},
+		{CodeStoreAway, "", local, "The gallery's store cannot be used for now; what it had acknowledged stays, and the change that met this was not made.", "Check the database server and the file that store.dsn_file names, or the disk, then send the same again: it does the rest."},
 		{CodeStoreInDoubt, "", local, "The connection to the gallery's store was lost while it was writing: whether it was stored could not be told.", "Send the same again: what was stored is then reported as unchanged."},
 		{CodeStoreFull, "", local, "Too little disk space is left to change anything; the node still answers what it can.", "Free disk space and send the same again: the node goes on by itself. Nothing was changed."},
 		{CodeStoreTarget, "", local, "The gallery cannot be copied into this store; nothing was changed.", "Name an empty store, or one with an earlier copy of this gallery."},

@@ -125,7 +125,7 @@ func (f *Folder) Serve(ctx context.Context, l net.Listener, o Options) error {
 			}
 		}
 	})
-	err = s.ServeTLS(l, "", "")
+	err = s.ServeTLS(newBounded(l), "", "")
 	close(ended)
 	wg.Wait()
 	if !errors.Is(err, http.ErrServerClosed) {

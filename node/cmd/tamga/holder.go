@@ -91,6 +91,7 @@ the passphrase, another passphrase.`,
 				return err
 			}
 			defer clear(pass)
+			a.warnShort(pass)
 			card, err := holder.Make(h.dir, name, address, custody.Passphrase(pass, custody.DefaultParams()))
 			switch {
 			case errors.Is(err, os.ErrExist):
