@@ -103,29 +103,57 @@ func VerifyWithdrawal(token string, offices Offices, now time.Time) (Withdrawal,
 	return w, nil
 }
 
+// UnverifiedWithdrawal is one whose form alone was looked at.
+type UnverifiedWithdrawal struct{ claimed Withdrawal }
+
+// Claimed is what it says.
+func (u UnverifiedWithdrawal) Claimed() Withdrawal { return u.claimed }
+
+// ParseWithdrawal reads a withdrawal without verifying it, for who takes another's word for
+// it. Its only error is [ErrMalformed].
+func ParseWithdrawal(token string) (UnverifiedWithdrawal, error) {
+	_, w, err := parseWithdrawal(token)
+	if err != nil {
+		return UnverifiedWithdrawal{}, fmt.Errorf("parsing withdrawal: %w", err)
+	}
+	return UnverifiedWithdrawal{w.withdrawal()}, nil
+}
+
+func parseWithdrawal(token string) (u jose.Unverified, w withdrawal, err error) {
+	if u, err = parse(token); err != nil {
+		return u, w, err
+	}
+	if u.Type() != TypeWithdrawal {
+		return u, w, fmt.Errorf("typ is another: %w", ErrMalformed)
+	}
+	if err := jose.DecodeClaims(u.Payload(), &w); err != nil {
+		return u, w, fmt.Errorf("%v: %w", err, ErrMalformed)
+	}
+	return u, w, w.validate()
+}
+
+func (w *withdrawal) withdrawal() Withdrawal {
+	out := Withdrawal{ID: w.ID, Requester: w.Audience[0], Controller: w.Controller, Officer: w.Officer,
+		IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), ExpiresAt: time.Unix(w.ExpiresAt, 0).UTC()}
+	if w.Confirm != nil {
+		out.Holder = w.Issuer
+	} else {
+		out.Office = w.Issuer
+	}
+	return out
+}
+
 func verifyWithdrawal(token string, offices Offices, now time.Time) (Withdrawal, error) {
-	u, err := parse(token)
+	u, w, err := parseWithdrawal(token)
 	if err != nil {
 		return Withdrawal{}, err
 	}
-	var w withdrawal
-	if u.Type() != TypeWithdrawal {
-		return Withdrawal{}, fmt.Errorf("typ is another: %w", ErrMalformed)
-	}
-	if err := jose.DecodeClaims(u.Payload(), &w); err != nil {
-		return Withdrawal{}, fmt.Errorf("%v: %w", err, ErrMalformed)
-	}
-	if err := w.validate(); err != nil {
-		return Withdrawal{}, err
-	}
-	out := Withdrawal{ID: w.ID, Requester: w.Audience[0], Controller: w.Controller, Officer: w.Officer,
-		IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), ExpiresAt: time.Unix(w.ExpiresAt, 0).UTC()}
+	out := w.withdrawal()
 	var key jose.PublicKey
 	if w.Confirm != nil {
 		if key = w.Confirm.Key; key.IsZero() || key.KeyID() != w.Issuer {
 			return Withdrawal{}, ErrHolder
 		}
-		out.Holder = w.Issuer
 	} else {
 		want := Expectation{Requester: out.Requester, Controller: out.Controller}
 		f, err := offices.officer(w.Issuer, w.Officer, u.KeyID(), MayAttest, want)
@@ -135,7 +163,7 @@ func verifyWithdrawal(token string, offices Offices, now time.Time) (Withdrawal,
 		if err != nil {
 			return Withdrawal{}, err
 		}
-		key, out.Office = f.Key, w.Issuer
+		key = f.Key
 	}
 	if err := check(token, u, TypeWithdrawal, key, ErrHolder); err != nil {
 		return Withdrawal{}, err

@@ -54,6 +54,8 @@ func Scenes() []Scene {
 		{"not_matched", "The right document in another person's hand", "KGZ asks KAZ", border, "not_matched", protocol.CodeNotMatched, otherFace},
 		{"subject_unknown", "A document number that no one has", "TJK asks UZB", border, "inconclusive", protocol.CodeSubjectUnknown, unknown},
 		{"refused_by_law", "A hotel wants to know: lawful in KAZ, not served by KGZ", "KAZ asks KGZ", "travel_check_in", "refused", protocol.CodeLaw, unlawful},
+		{"consent_used_twice", "A consent to one comparison is brought a second time", "KAZ asks KGZ", "visa_issuance", "refused", protocol.CodeConsentUsed, usedTwice},
+		{"one_officer", "An investigator orders that nobody be asked, and no second officer signs", "KAZ asks UZB", "law_enforcement", "refused", protocol.CodeSecondOfficer, oneOfficer},
 		{"non_member", "Somebody who is no member of the federation asks", "an impostor asks KGZ", border, "refused", protocol.CodeNotMember, impostor},
 		{"replayed_query", "An insider sends a recorded Query once more", "KAZ asks KGZ", border, "refused", protocol.CodeReplay, replay},
 		{"peer_down", "The other node is switched off: not a \"no\"", "KGZ asks UZB", border, "unavailable", protocol.CodeUnreachable, down},
@@ -117,6 +119,49 @@ func unlawful(ctx context.Context, f *Federation) (Result, error) {
 	req.Purpose, req.LegalBasis = "travel_check_in", "consent"
 	var err error
 	if req.Question.Consent, err = Consent(p, "KAZ", req.Purpose, time.Now()); err != nil {
+		return Result{}, err
+	}
+	return f.verify(ctx, "KAZ", req)
+}
+
+// usedTwice asks twice on one consent; the first time it must be answered.
+func usedTwice(ctx context.Context, f *Federation) (Result, error) {
+	p := f.Members["KGZ"].Pop.Person(10)
+	req := atBorder(Subject(p), face(p.FaceProbe(1)))
+	req.Purpose, req.LegalBasis = "visa_issuance", "consent"
+	var err error
+	if req.Question.Consent, err = Consent(p, "KAZ", req.Purpose, time.Now()); err != nil {
+		return Result{}, err
+	}
+	first, err := f.verify(ctx, "KAZ", req)
+	if err != nil || first.Code != protocol.CodeMatched {
+		return first, err
+	}
+	out, err := f.verify(ctx, "KAZ", req)
+	out.Detail += "; the first time it was answered"
+	return out, err
+}
+
+// oneOfficer asks on an exemption order that nobody countersigned.
+func oneOfficer(ctx context.Context, f *Federation) (Result, error) {
+	p := f.Members["UZB"].Pop.Person(6)
+	key, err := jose.GenerateKey()
+	if err != nil {
+		return Result{}, err
+	}
+	about, err := consent.Bind(Subject(p))
+	if err != nil {
+		return Result{}, err
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	req := atBorder(Subject(p), face(p.FaceProbe(1)))
+	req.Purpose, req.LegalBasis = "law_enforcement", "legal_obligation"
+	req.Question.Consent, err = consent.Order(key, consent.Consent{
+		ID: "demo-order", Requester: EntityID("KAZ"), Controller: EntityID("UZB"), Purpose: req.Purpose, Modalities: []string{responder.ModalityFace},
+		IssuedAt: now, ExpiresAt: now.Add(time.Hour), Office: "https://investigation.example", Officer: "investigator", Subject: about,
+		Exemption: consent.Exemption{Case: "17/2026", Disclose: now.AddDate(1, 0, 0)},
+	})
+	if err != nil {
 		return Result{}, err
 	}
 	return f.verify(ctx, "KAZ", req)

@@ -78,32 +78,34 @@ func (a *app) recoveryOperator() *cobra.Command {
 file is copied to the node and named in recovery.operators of its tamga.yaml.`,
 		Example: `  tamga recovery operator --dir aigul --passphrase-file aigul.txt`,
 		Args:    cobra.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return a.makeOperator(dir, passphraseFile) },
+		RunE:    func(*cobra.Command, []string) error { return a.makeKey(dir, passphraseFile, "recovery.operators") },
 	}
 	c.Flags().StringVar(&dir, "dir", "", "folder to make (required)")
 	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the operator's key, - for standard input")
 	return c
 }
 
-func (a *app) makeOperator(dir, passphraseFile string) error {
+// makeKey makes the key of an operator, an officer or a person. list is where a configuration names it, if
+// one does.
+func (a *app) makeKey(dir, passphraseFile, list string) error {
 	if dir == "" {
 		return usage("--dir is needed: the folder to make")
 	}
-	pass, err := a.passphrase(passphraseFile, "Passphrase for the operator's key")
+	pass, err := a.passphrase(passphraseFile, "Passphrase for the new key")
 	if err != nil {
 		return err
 	}
 	defer clear(pass)
 	a.warnShort(pass)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("making operator: %w", err)
+		return fmt.Errorf("making key: %w", err)
 	}
 	root, err := custody.Create(filepath.Join(dir, operatorRoot), custody.Passphrase(pass, custody.DefaultParams()))
 	if errors.Is(err, os.ErrExist) {
-		return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("making operator: %s holds one already", dir), hint: "use another --dir; nothing was changed"}
+		return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("making key: %s holds one already", dir), hint: "use another --dir; nothing was changed"}
 	}
 	if err != nil {
-		return fmt.Errorf("making operator: %w", err)
+		return fmt.Errorf("making key: %w", err)
 	}
 	defer root.Wipe()
 	key, err := jose.GenerateKey()
@@ -111,34 +113,36 @@ func (a *app) makeOperator(dir, passphraseFile string) error {
 		err = custody.CreateKeystore(filepath.Join(dir, operatorKeystore), root, map[string][]byte{operatorSecret: key.Seed()})
 	}
 	if err != nil {
-		return fmt.Errorf("making operator: %w", err)
+		return fmt.Errorf("making key: %w", err)
 	}
 	public := filepath.Join(dir, operatorPublic)
 	if err := writeJSON(public, key.Public()); err != nil {
 		return err
 	}
-	a.say("hint: copy %s to the node and name it in recovery.operators of its %s", public, node.ConfigFile)
+	if list != "" {
+		a.say("hint: copy %s to the node and name it in %s of its %s", public, list, node.ConfigFile)
+	}
 	return a.emit(map[string]string{"public": public, "key_id": key.Public().KeyID()}, [][2]string{{"key", key.Public().KeyID()}, {"for the node", public}})
 }
 
 func (a *app) openOperator(dir, passphraseFile string) (jose.PrivateKey, error) {
-	pass, err := a.passphrase(passphraseFile, "Passphrase of the operator's key")
+	pass, err := a.passphrase(passphraseFile, "Passphrase of the key")
 	if err != nil {
 		return jose.PrivateKey{}, err
 	}
 	root, err := custody.Open(filepath.Join(dir, operatorRoot), pass)
 	clear(pass)
 	if err != nil {
-		return jose.PrivateKey{}, fmt.Errorf("opening operator's key: %w", err)
+		return jose.PrivateKey{}, fmt.Errorf("opening key: %w", err)
 	}
 	defer root.Wipe()
 	store, err := custody.OpenKeystore(filepath.Join(dir, operatorKeystore), root)
 	if err != nil {
-		return jose.PrivateKey{}, fmt.Errorf("opening operator's key: %w", err)
+		return jose.PrivateKey{}, fmt.Errorf("opening key: %w", err)
 	}
 	seed, err := store.Secret(operatorSecret)
 	if err != nil {
-		return jose.PrivateKey{}, fmt.Errorf("opening operator's key: %w", err)
+		return jose.PrivateKey{}, fmt.Errorf("opening key: %w", err)
 	}
 	defer clear(seed)
 	return jose.NewPrivateKey(seed)

@@ -46,7 +46,7 @@ come out each time.
 With --requester, --controller and --purpose each of them also consents: N-consent.jwt
 is for ` + "`tamga verify --consent`" + `, where the law demands consent. It is signed with the
 person's key, whose public part is enrolled, and holds for that requester, that
-register and that purpose, until --valid is over.`,
+register and that purpose, until --valid is over, and for one Query or --uses.`,
 		Example: `  tamga sandbox identities --country KGZ --count 5 --out people
   tamga enrol import --dir kgz --passphrase-file pass.txt people/people.ndjson
   tamga sandbox identities --country KGZ --count 5 --out people \
@@ -62,6 +62,7 @@ register and that purpose, until --valid is over.`,
 	f.StringVar(&s.controller, "controller", "", "Entity Identifier of the node whose gallery the person is in")
 	f.StringVar(&s.purpose, "purpose", "", "purpose consented to, for instance visa_issuance")
 	f.DurationVar(&s.valid, "valid", 24*time.Hour, "how long the consent holds, at most 720h")
+	f.IntVar(&s.uses, "uses", 1, "for how many Queries the consent is good, at most 1000")
 	f.BoolVar(&s.irises, "irises", false, "enrol both irises, too, and write a probe of the right one")
 	f.BoolVar(&s.signatures, "signatures", false, "enrol five handwritten signatures, too, and write a probe")
 	c.AddCommand(identities, a.evaluationSetCommand())
@@ -71,7 +72,7 @@ register and that purpose, until --valid is over.`,
 // sandboxFlags say whom to make and, when purpose is given, to what they consent.
 type sandboxFlags struct {
 	country, out                   string
-	count                          int
+	count, uses                    int
 	requester, controller, purpose string
 	valid                          time.Duration
 	irises, signatures             bool
@@ -145,6 +146,9 @@ func (s sandboxFlags) check() error {
 	}
 	if s.valid < time.Second || s.valid > consent.MaxLifetime {
 		faults = append(faults, "--valid takes a time of 1s to 720h")
+	}
+	if s.uses < 1 || s.uses > consent.MaxUses {
+		faults = append(faults, "--uses takes a number of 1 to 1000")
 	}
 	if len(faults) > 0 {
 		return usage("%s", strings.Join(faults, "\n"))
@@ -238,7 +242,7 @@ func (s sandboxFlags) consent(i int, p synth.Person, now time.Time) (string, err
 	now = now.Truncate(time.Second)
 	return consent.Issue(key, consent.Consent{
 		ID: fmt.Sprintf("sandbox-%d-%s", i, strconv.FormatInt(now.Unix(), 36)), Requester: s.requester, Controller: s.controller,
-		Purpose: s.purpose, Modalities: responder.Modalities(), IssuedAt: now, ExpiresAt: now.Add(s.valid),
+		Purpose: s.purpose, Modalities: responder.Modalities(), IssuedAt: now, ExpiresAt: now.Add(s.valid), Uses: s.uses,
 		Notice: consent.NoticeOf([]byte("Your samples are compared with those in the register of your country."), "en"),
 	})
 }

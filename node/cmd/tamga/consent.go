@@ -1,0 +1,308 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/responder"
+)
+
+func (a *app) consentCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "consent",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Short: "Give, attest, withdraw and look at a person's consent, or exempt from it",
+		Long: `A consent is for one requester, one register, one purpose and a number of uses. The person
+gives it with the own key (give), or an office attests that it was given in writing, by a
+guardian or with a thumb mark (attest); where law lets nobody be asked, two officers sign
+an exemption (exempt). It is sent with ` + "`tamga verify --consent`" + ` and permits nothing any
+more once it was used as often as it says, or withdrawn (withdraw).`,
+		Example: `  tamga consent attest --key desk --passphrase-file pass.txt --office https://office.example \
+    --officer desk-4 --form thumb_mark --subject KGZ:passport:SYNV646M9 --notice shown.txt --language ky \
+    --requester https://kaz.example --controller https://kgz.example --purpose visa_issuance --out consent.jwt`,
+	}
+	c.AddCommand(a.consentKey(), a.consentOffice(), a.consentGive(), a.consentAttest(), a.consentExempt(), a.consentWithdraw(), a.consentShow(), a.consentVerify())
+	return c
+}
+
+// signing are the flags of who signs.
+type signing struct {
+	key, passphraseFile string
+	office, officer     string
+}
+
+func (s *signing) add(c *cobra.Command, office bool) {
+	c.Flags().StringVar(&s.key, "key", "", "folder of the key, from `tamga consent key` (required)")
+	c.Flags().StringVar(&s.passphraseFile, "passphrase-file", "", "file with the passphrase of the key, - for standard input")
+	if office {
+		c.Flags().StringVar(&s.office, "office", "", "Entity Identifier of the office")
+		c.Flags().StringVar(&s.officer, "officer", "", "name of the officer who signs, as in the office's file")
+	}
+}
+
+func (a *app) signer(s signing) (jose.PrivateKey, error) {
+	if s.key == "" {
+		return jose.PrivateKey{}, usage("--key is needed: a folder that `tamga consent key` made")
+	}
+	return a.openOperator(s.key, s.passphraseFile)
+}
+
+// terms are the flags of what is permitted.
+type terms struct {
+	id, requester, controller, purpose, subject, notice, language, out string
+	modalities                                                         []string
+	valid                                                              time.Duration
+	uses                                                               int
+}
+
+func (t *terms) add(c *cobra.Command, subject, notice bool) {
+	f := c.Flags()
+	f.StringVar(&t.requester, "requester", "", "Entity Identifier of the node that may ask (required)")
+	f.StringVar(&t.controller, "controller", "", "Entity Identifier of the node whose register the person is in (required)")
+	f.StringVar(&t.purpose, "purpose", "", "for what, for instance visa_issuance (required)")
+	f.StringSliceVar(&t.modalities, "modality", responder.Modalities(), "what may be compared; may be repeated")
+	f.DurationVar(&t.valid, "valid", 24*time.Hour, "how long it holds, at most 720h")
+	f.IntVar(&t.uses, "uses", 1, "for how many Queries, at most 1000")
+	f.StringVar(&t.id, "id", "", "identifier of the artefact (default: a random one)")
+	f.StringVar(&t.out, "out", "", "file to write (required)")
+	if subject {
+		f.StringVar(&t.subject, "subject", "", "whom it is about: COUNTRY:TYPE:VALUE; - reads it from standard input (required)")
+	}
+	if notice {
+		f.StringVar(&t.notice, "notice", "", "file with the text that the person was shown (required)")
+		f.StringVar(&t.language, "language", "", "language of that text, such as ky, ru or uz-Latn (required)")
+	}
+}
+
+// consent is what the flags say.
+func (a *app) terms(t terms, now time.Time) (consent.Consent, error) {
+	if t.out == "" {
+		return consent.Consent{}, usage("--out is needed: the file to write")
+	}
+	now = now.UTC().Truncate(time.Second)
+	c := consent.Consent{ID: t.id, Requester: t.requester, Controller: t.controller, Purpose: t.purpose, Modalities: t.modalities,
+		IssuedAt: now, ExpiresAt: now.Add(t.valid.Truncate(time.Second)), Uses: t.uses}
+	if t.uses < 1 {
+		return consent.Consent{}, usage("--uses takes a number of 1 to %d", consent.MaxUses)
+	}
+	if c.ID == "" {
+		var b [16]byte
+		_, _ = rand.Read(b[:])
+		b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // RFC 9562 section 5.4: TS 27560 has a UUID of version 4
+		h := hex.EncodeToString(b[:])
+		c.ID = strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
+	}
+	if t.notice != "" {
+		text, err := os.ReadFile(t.notice)
+		if err != nil {
+			return consent.Consent{}, fmt.Errorf("reading notice: %w", err)
+		}
+		c.Notice = consent.NoticeOf(text, t.language)
+	}
+	if t.subject == "" {
+		return c, nil
+	}
+	id, err := a.subjectOf(t.subject)
+	if err != nil {
+		return consent.Consent{}, err
+	}
+	c.Subject, err = consent.Bind(id)
+	return c, err
+}
+
+// signedConsent writes an artefact and says what it is.
+func (a *app) signedConsent(out, token, kind string, c consent.Consent) error {
+	if err := writeFresh(out, token); err != nil {
+		return err
+	}
+	return a.emit(map[string]any{"file": out, "kind": kind, "id": c.ID, "expires": c.ExpiresAt, "uses": max(c.Uses, 1)},
+		[][2]string{{"wrote", out}, {"kind", kind}, {"id", c.ID}, {"expires", c.ExpiresAt.Format(time.RFC3339)}, {"uses", fmt.Sprint(max(c.Uses, 1))}})
+}
+
+func (a *app) consentGive() *cobra.Command {
+	var t terms
+	var s signing
+	c := &cobra.Command{
+		Use:   "give",
+		Short: "Consent with the own key",
+		Long: `Signs a consent with the person's own key. It counts for who was enrolled with that key's
+public part, as holder_key or holder_jkt of the manifest.`,
+		Example: `  tamga consent give --key wallet --passphrase-file pass.txt --requester https://kaz.example \
+    --controller https://kgz.example --purpose visa_issuance --notice shown.txt --language ky --out consent.jwt`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			given, err := a.terms(t, time.Now())
+			if err != nil {
+				return err
+			}
+			k, err := a.signer(s)
+			if err != nil {
+				return err
+			}
+			token, err := consent.Issue(k, given)
+			if err != nil {
+				return ofConsent(err)
+			}
+			return a.signedConsent(t.out, token, "holder", given)
+		},
+	}
+	t.add(c, false, true)
+	s.add(c, false)
+	return c
+}
+
+func (a *app) consentAttest() *cobra.Command {
+	var t terms
+	var s signing
+	var form string
+	c := &cobra.Command{
+		Use:   "attest",
+		Short: "Attest, as an office, that a person consented",
+		Long: `Signs with an officer's key that the person consented: in writing, through a guardian, or with
+a thumb mark. It counts at nodes that name the office's file in policy.offices, where the law
+accepts an attested consent. What was signed on paper stays with the office.`,
+		Example: `  tamga consent attest --key desk --passphrase-file pass.txt --office https://office.example \
+    --officer desk-4 --form guardian --subject KGZ:passport:SYNV646M9 --notice shown.txt --language ky \
+    --requester https://kaz.example --controller https://kgz.example --purpose visa_issuance --out consent.jwt`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if t.subject == "" {
+				return usage("--subject is needed: whom the consent is of")
+			}
+			given, err := a.terms(t, time.Now())
+			if err != nil {
+				return err
+			}
+			k, err := a.signer(s)
+			if err != nil {
+				return err
+			}
+			given.Office, given.Officer, given.Form = s.office, s.officer, form
+			token, err := consent.Attest(k, given)
+			if err != nil {
+				return ofConsent(err)
+			}
+			return a.signedConsent(t.out, token, "attested", given)
+		},
+	}
+	t.add(c, true, true)
+	s.add(c, true)
+	c.Flags().StringVar(&form, "form", consent.Written, "how the person consented: written, guardian or thumb_mark")
+	return c
+}
+
+func (a *app) consentExempt() *cobra.Command {
+	var t terms
+	var s signing
+	var file, disclose, order string
+	c := &cobra.Command{
+		Use:   "exempt",
+		Short: "Order that a person is not asked, or countersign that order",
+		Long: `Where law lets an office compare a person who is not asked, one officer signs an order, and
+another officer, with another key, countersigns it (--countersign). The order alone permits
+nothing. It names the file and the day on which the person is to be told.`,
+		Example: `  tamga consent exempt --key first --passphrase-file first.txt --office https://mvd.example --officer first \
+    --case 17/2026 --disclose 2027-06-01 --subject UZB:passport:SYNB4T0C7 --requester https://kaz.example \
+    --controller https://uzb.example --purpose criminal_investigation --out order.jwt
+  tamga consent exempt --countersign order.jwt --key second --passphrase-file second.txt \
+    --office https://mvd.example --officer second --out exemption.jwt`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if order != "" {
+				return a.countersign(order, t.out, s)
+			}
+			at, err := time.Parse(time.DateOnly, disclose)
+			if t.subject == "" || file == "" || err != nil {
+				return usage("--subject, --case and --disclose with a day such as 2027-06-01 are needed, or --countersign")
+			}
+			given, err := a.terms(t, time.Now())
+			if err != nil {
+				return err
+			}
+			k, err := a.signer(s)
+			if err != nil {
+				return err
+			}
+			given.Office, given.Officer, given.Exemption = s.office, s.officer, consent.Exemption{Case: file, Disclose: at}
+			token, err := consent.Order(k, given)
+			if err != nil {
+				return ofConsent(err)
+			}
+			a.say("hint: a second officer countersigns it: tamga consent exempt --countersign %s", t.out)
+			return a.signedConsent(t.out, token, "order", given)
+		},
+	}
+	t.add(c, true, false)
+	s.add(c, true)
+	f := c.Flags()
+	f.StringVar(&file, "case", "", "reference of the file")
+	f.StringVar(&disclose, "disclose", "", "day on which the person is to be told, YYYY-MM-DD")
+	f.StringVar(&order, "countersign", "", "file with another officer's order, to countersign")
+	return c
+}
+
+func (a *app) countersign(order, out string, s signing) error {
+	if out == "" {
+		return usage("--out is needed: the file to write")
+	}
+	token, err := readArtefact(order)
+	if err != nil {
+		return err
+	}
+	u, err := consent.Parse(token)
+	if err != nil {
+		return ofConsent(err)
+	}
+	k, err := a.signer(s)
+	if err != nil {
+		return err
+	}
+	signed, err := consent.Countersign(k, token, s.office, s.officer, time.Now())
+	if err != nil {
+		return ofConsent(err)
+	}
+	return a.signedConsent(out, signed, "exemption", u.Claimed())
+}
+
+// readArtefact reads a token from a file whose name may be about a person.
+func readArtefact(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", &failure{exit: exitFailure, code: protocol.CodeFile, err: fmt.Errorf("reading artefact: %w", nameless(err)), hint: "check the path that is given"}
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// ofConsent gives an error of package consent its code.
+func ofConsent(err error) error {
+	return &failure{exit: exitRefused, code: codeOfConsent(err), err: err}
+}
+
+func codeOfConsent(err error) protocol.Code {
+	for _, k := range []struct {
+		is   error
+		code protocol.Code
+	}{
+		{consent.ErrHolder, protocol.CodeConsentHolder}, {consent.ErrPurpose, protocol.CodeConsentPurpose},
+		{consent.ErrAudience, protocol.CodeConsentAudience}, {consent.ErrController, protocol.CodeConsentAudience},
+		{consent.ErrExpired, protocol.CodeConsentExpired}, {consent.ErrNotYet, protocol.CodeConsentExpired},
+		{consent.ErrModality, protocol.CodeConsentModality}, {consent.ErrOffice, protocol.CodeConsentOffice},
+		{consent.ErrSecondOfficer, protocol.CodeSecondOfficer},
+	} {
+		if errors.Is(err, k.is) {
+			return k.code
+		}
+	}
+	return protocol.CodeConsentInvalid
+}
