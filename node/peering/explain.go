@@ -17,6 +17,10 @@ type Explanation struct {
 	Decisions []Stage
 }
 
+// explainTimeout is for all that an explanation fetches, which the Entities on the way may
+// make much of; what did not come by then is told as not fetched.
+const explainTimeout = 45 * time.Second
+
 // Explain resolves an Entity, named by identifier or by country when it is a known member,
 // anew, and says what this node makes of it.
 func (p *Peers) Explain(ctx context.Context, name string) (Explanation, error) {
@@ -24,6 +28,8 @@ func (p *Peers) Explain(ctx context.Context, name string) (Explanation, error) {
 	if _, err := trust.ParseEntityID(string(id)); err != nil {
 		return Explanation{}, trust.ErrNotMember
 	}
+	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
+	defer cancel()
 	polled := p.poll(ctx)
 	e := Explanation{Explanation: explain.Resolve(ctx, p.keeper.Anchors(), p.statements, id, p.cfg.Now())}
 	_, known := p.Directory.Entity(id, p.cfg.Now())

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
@@ -25,6 +27,10 @@ const (
 	defaultLifetime = 24 * time.Hour
 	minLifetime     = time.Minute
 	maxLifetime     = 90 * 24 * time.Hour
+
+	// refreshWorkers is how many members are asked for their Entity Configurations at a
+	// time: some that do not answer do not have the others' run out.
+	refreshWorkers = 16
 )
 
 // ErrHeld: another Entity already holds the jurisdiction or peer ID.
@@ -299,12 +305,19 @@ func (a *Authority) checkLocked(e Enrolment) error {
 // over, except what was pinned: that needs Enroll. A member that cannot be reached
 // keeps what is stored; the error joins what went wrong.
 func (a *Authority) Refresh(ctx context.Context) error {
-	var faults []error
-	for _, e := range a.List() {
-		if err := a.refresh(ctx, e); err != nil {
-			faults = append(faults, fmt.Errorf("refreshing %q: %w", e.Entity.Clip(), err))
-		}
+	members := a.List()
+	faults := make([]error, len(members))
+	var g errgroup.Group
+	g.SetLimit(refreshWorkers)
+	for i, e := range members {
+		g.Go(func() error {
+			if err := a.refresh(ctx, e); err != nil {
+				faults[i] = fmt.Errorf("refreshing %q: %w", e.Entity.Clip(), err)
+			}
+			return nil
+		})
 	}
+	_ = g.Wait()
 	return errors.Join(faults...)
 }
 

@@ -25,9 +25,9 @@ const (
 	// directTimeout is for all members of an Anchor: a thousand that are asked one by one,
 	// at a few a second. Those whose turn does not come keep what they have.
 	directTimeout = 5 * time.Minute
-	// branchTimeout is for all below one member of an Anchor, marks included: a hundred
-	// Entities over a slow line.
-	branchTimeout = time.Minute
+	// branchTimeout is for all below one member of an Anchor, marks included: some dozens of
+	// Entities over a slow line. A refresh takes as long when somebody stalls.
+	branchTimeout = 30 * time.Second
 	// maxBranch bounds the Entities below one member of an Anchor: what a country needs for
 	// its ministries, many times over.
 	maxBranch = 256

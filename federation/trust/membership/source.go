@@ -35,6 +35,7 @@ type Source struct {
 	clock   func() time.Time
 
 	polling []sync.Mutex // held by the one poll of each Anchor that runs
+	reading []chan file  // by Anchor, guarded by polling: of a read that is under way still
 
 	mu    sync.Mutex
 	state map[trust.EntityID]state // guarded by mu
@@ -61,7 +62,7 @@ func NewSource(beneath trust.Source, anchors []trust.Anchor, k *Keeper, client *
 	if beneath == nil || k == nil || clock == nil {
 		return nil, errors.New("configuring source: source beneath, keeper and clock are required")
 	}
-	s := &Source{Source: beneath, anchors: anchors, keeper: k, clock: clock, client: &http.Client{}, state: make(map[trust.EntityID]state), polling: make([]sync.Mutex, len(anchors))}
+	s := &Source{Source: beneath, anchors: anchors, keeper: k, clock: clock, client: &http.Client{}, state: make(map[trust.EntityID]state), polling: make([]sync.Mutex, len(anchors)), reading: make([]chan file, len(anchors))}
 	if client != nil {
 		*s.client = *client
 	}
@@ -110,7 +111,7 @@ func (s *Source) PollAnchor(ctx context.Context, id trust.EntityID) (l Listing, 
 	s.mu.Lock()
 	before := s.state[id]
 	s.mu.Unlock()
-	after, l, newer, err := s.poll(ctx, s.anchors[i], before)
+	after, l, newer, err := s.poll(ctx, i, before)
 	if errors.Is(err, errNoBundle) {
 		after, err = state{}, nil
 	}
@@ -128,12 +129,18 @@ func (s *Source) PollAnchor(ctx context.Context, id trust.EntityID) (l Listing, 
 	return l, newer, err
 }
 
-func (s *Source) poll(ctx context.Context, a trust.Anchor, before state) (state, Listing, bool, error) {
-	read := s.fetch
+func (s *Source) poll(ctx context.Context, i int, before state) (state, Listing, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	a := s.anchors[i]
+	var b []byte
+	var after state
+	var err error
 	if strings.HasPrefix(a.Location, fileScheme) {
-		read = readFile
+		b, after, err = s.readFile(ctx, i, before)
+	} else {
+		b, after, err = s.fetch(ctx, a, before)
 	}
-	b, after, err := read(ctx, a, before)
 	if err != nil {
 		return before, Listing{}, false, err
 	}
@@ -166,8 +173,37 @@ func (s *Source) poll(ctx context.Context, a trust.Anchor, before state) (state,
 	return after, l, newer, nil
 }
 
+// file is what was read from a disk.
+type file struct {
+	b     []byte
+	after state
+	err   error
+}
+
+// readFile reads an Anchor's folder, and waits for it no longer than ctx: a folder of another
+// machine hangs when that is away, and no call of the system ends then. One read at most
+// is left behind, for the next poll to take up.
+func (s *Source) readFile(ctx context.Context, i int, before state) ([]byte, state, error) {
+	done := s.reading[i]
+	if done == nil {
+		done = make(chan file, 1) // so that the read ends when nobody waits for it
+		s.reading[i] = done
+		go func() {
+			b, after, err := readFile(s.anchors[i], before)
+			done <- file{b, after, err}
+		}()
+	}
+	select {
+	case f := <-done:
+		s.reading[i] = nil
+		return f.b, f.after, f.err
+	case <-ctx.Done():
+		return nil, before, fmt.Errorf("its folder does not answer: %w", ctx.Err())
+	}
+}
+
 // readFile reads a bundle from a folder that was published, or from the file itself.
-func readFile(_ context.Context, a trust.Anchor, before state) ([]byte, state, error) {
+func readFile(a trust.Anchor, before state) ([]byte, state, error) {
 	u, err := url.Parse(a.Location)
 	if err != nil {
 		return nil, before, errors.New("its location is not a URL")
@@ -192,8 +228,6 @@ func readFile(_ context.Context, a trust.Anchor, before state) ([]byte, state, e
 }
 
 func (s *Source) fetch(ctx context.Context, a trust.Anchor, before state) ([]byte, state, error) {
-	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
-	defer cancel()
 	base := a.Location
 	if base == "" {
 		base = string(a.EntityID)

@@ -1,12 +1,14 @@
 package membership_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -312,4 +314,35 @@ func (w *world) enrollAs(t *testing.T, entity trust.EntityID, country string) er
 	}
 	_, err = w.authority.Enroll(token, authority.EnrollOptions{Jurisdiction: country})
 	return err
+}
+
+// TestHangingFolder: a folder on another machine that is away costs a poll its time and one
+// read, and is read when it is back.
+func TestHangingFolder(t *testing.T) {
+	w, dir := newWorld(t, "KAZ"), t.TempDir()
+	m := newMember(t, w, w.publish(t, dir), "")
+	path := filepath.Join(dir, membership.WellKnown)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skipf("no named pipes here: %v", err)
+	}
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if _, err := m.source.Poll(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		cancel()
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil { // one reader is there, and ends it
+		t.Fatal(err)
+	}
+	if news, err := m.source.Poll(t.Context()); err != nil || len(news) != 1 {
+		t.Errorf("got %d listings, error %v", len(news), err)
+	}
 }
