@@ -96,6 +96,9 @@ type Node struct {
 
 	others atomic.Pointer[[]presence.Other] // that share the store
 
+	listening atomic.Pointer[listening]
+	addresses addresses
+
 	ages        ages
 	renewals    renewals
 	retirements retirements
@@ -162,6 +165,8 @@ func OpenUnsealed(ctx context.Context, configFile string, roots keystore.Roots, 
 		return nil, err
 	}
 	n.watchHolders(ctx, n.keys)
+	n.addresses.wake = make(chan struct{}, 1)
+	n.listening.Store(&listening{cfg.Listen.LibP2P, cfg.Listen.Advertise})
 	n.checks.wake, n.checks.state.State = make(chan struct{}, 1), CheckIdle
 	n.renewals.wake, n.retirements.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	n.renewals.state = Renewal{State: RenewalIdle, Generation: n.keys.Faces.Current()}
@@ -237,7 +242,10 @@ func AddressFile(cfg config.Config) string { return filepath.Join(cfg.DataDir, "
 // listen starts the libp2p host and binds the HTTP listeners.
 func (n *Node) listen(o Overrides) (err error) {
 	handlers := map[string]transport.Handler{
-		transport.ProtocolTrust: func(_ context.Context, _ transport.PeerID, frame []byte) ([]byte, error) {
+		transport.ProtocolTrust: func(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
+			if reply, is := n.directory.TakeAnnouncement(ctx, from, frame); is {
+				return reply, nil
+			}
 			return endpoint.ServeFrame(trust.EntityID(n.cfg.EntityID), n.answer, frame), nil
 		},
 	}
@@ -323,11 +331,7 @@ func (n *Node) listen(o Overrides) (err error) {
 // publish makes the node's Entity Configuration with the addresses the host has now
 // and the keys k, and writes it to its file.
 func (n *Node) publish(k keystore.Set) error {
-	addresses := n.cfg.Listen.Advertise
-	if len(addresses) == 0 {
-		addresses = n.line.Host().Addresses()
-	}
-	c, err := entityConfiguration(n.cfg, k, n.law, n.anchors, addresses, n.now())
+	c, err := entityConfiguration(n.cfg, k, n.law, n.anchors, n.advertised(), n.now())
 	if err != nil {
 		return err
 	}
@@ -388,6 +392,7 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g.Go(func() error { return n.refreshing(ctx) })
 	g.Go(func() error { return n.directory.Run(ctx) })
 	g.Go(func() error { return n.rotating(ctx) })
+	g.Go(func() error { return n.addressing(ctx) })
 	g.Go(func() error { return n.renewing(ctx) })
 	g.Go(func() error { return n.keeping(ctx) })
 	g.Go(func() error { return n.checking(ctx) })

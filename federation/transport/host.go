@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/multiformats/go-multistream"
 
 	"github.com/tamga-id/tamga/federation/transport/fairqueue"
@@ -36,7 +37,6 @@ type Host struct {
 	swarm    *swarm.Swarm
 	limits   *limits
 	closers  []io.Closer
-	listen   []ma.Multiaddr // bound, not expanded to interfaces
 	handlers map[string]Handler
 	mux      *multistream.MultistreamMuxer[protocol.ID]
 	share    *fairqueue.Queue[string] // by what crowd.of says
@@ -61,6 +61,7 @@ type Host struct {
 	serving  map[*served]struct{}
 	streams  map[string]int // of those in serving, by share, where it is one of several peers
 	remotes  map[PeerID]*remote
+	listen   []listener
 	janitor  *time.Timer // runs sweepPools
 	sweeping bool        // janitor is armed
 	finished error       // of the first Close
@@ -115,13 +116,11 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 	h.janitor = time.AfterFunc(time.Hour, h.sweepPools)
 	h.janitor.Stop()
 	sw.SetStreamHandler(h.serve)
-	for _, a := range listen {
-		// One at a time, and not by Listen: the swarm is content when any of several succeeds, and we are not.
-		if err := sw.AddListenAddr(a); err != nil {
-			return nil, errors.Join(listening(a.String(), err), h.Close())
+	for i, a := range listen {
+		if err := h.listenOn(cfg.Listen[i], a); err != nil {
+			return nil, errors.Join(err, h.Close())
 		}
 	}
-	h.listen = sw.ListenAddresses()
 	return h, nil
 }
 
@@ -139,11 +138,14 @@ func (h *Host) PeerID() PeerID { return h.name }
 // Addresses returns the addresses the host listens on, with actual ports, wildcard hosts expanded to those of the
 // machine's interfaces, and the /p2p/ suffix; QUIC first. It is empty for a host that does not listen or is closed.
 func (h *Host) Addresses() []string {
-	found, err := h.swarm.InterfaceListenAddresses()
-	if err != nil {
-		found = h.listen
+	if h.isClosing() {
+		return []string{}
 	}
-	found = slices.Clone(found)
+	told := h.told()
+	found, err := manet.ResolveUnspecifiedAddresses(told, nil)
+	if err != nil {
+		found = told
+	}
 	slices.SortStableFunc(found, func(a, b ma.Multiaddr) int {
 		switch qa, qb := isQUIC(a), isQUIC(b); {
 		case qa == qb:
@@ -156,16 +158,6 @@ func (h *Host) Addresses() []string {
 	out := make([]string, len(found))
 	for i, a := range found {
 		out[i] = a.String() + "/p2p/" + string(h.name)
-	}
-	return out
-}
-
-// Listening returns the addresses the host listens on as they were configured, but with actual ports and in no order: another
-// host that is given them takes this one's place.
-func (h *Host) Listening() []string {
-	out := make([]string, len(h.listen))
-	for i, a := range h.listen {
-		out[i] = a.String()
 	}
 	return out
 }

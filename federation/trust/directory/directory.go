@@ -32,6 +32,11 @@ type Directory struct {
 	// retaining is held by the one Retain that runs.
 	retaining sync.Mutex
 
+	// renewing is held by the one Renew that runs.
+	renewing sync.Mutex
+	// heard holds, by Entity, the last Entity Configuration that a member announced: bounded by the members.
+	heard sync.Map
+
 	// refreshing is held by the one Refresh that runs.
 	refreshing sync.Mutex
 }

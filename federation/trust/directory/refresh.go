@@ -131,6 +131,7 @@ func (r *round) compose() (*snapshot, Report) {
 			}
 		}
 	}
+	r.d.latest(candidates, r.old, r.now)
 	r.old.byPrecedence(candidates, r.now)
 	next, conflicts := newSnapshot(candidates, r.old.reserved(candidates, r.now))
 	next.complete, next.whole = complete, whole

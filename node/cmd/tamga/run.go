@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,6 +36,12 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Opens the root key, the gallery and the ledger, listens to the other members, and serves
 the HTTP API. Events go to stderr as JSON, one a line, without personal data.
 
+Changed listen.libp2p and listen.advertise are taken up while the node runs, within
+trust.refresh or at once upon SIGHUP: it listens on the new addresses, hands its new Entity
+Configuration to every member, and gives the former ones up when all have it, after 24 hours at the
+latest. Hand entity-configuration.jwt to the Trust Anchor all the same: who becomes a member
+later hears of addresses there. What else changed waits for the next start.
+
 The passphrase comes from --passphrase-file, from --passphrase-fd, or from the systemd
 credential tamga-passphrase (LoadCredentialEncrypted= in the unit); that of a pseudonym
 keystore from the same with pseudonym- in front, and tamga-pseudonym-passphrase. A node whose key
@@ -40,7 +49,8 @@ custodians hold starts sealed without one: it answers health checks and waits fo
 ` + "`tamga unseal`" + `.`,
 		Example: `  tamga run --dir kaz --passphrase-file pass.txt
   tamga run --dir kaz --passphrase-fd 3 3< pass.txt
-  systemd-creds decrypt pass.cred - | tamga run --dir kaz --passphrase-file -`,
+  systemd-creds decrypt pass.cred - | tamga run --dir kaz --passphrase-file -
+  kill -HUP PID        # after an address in tamga.yaml was changed`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.run(c.Context(), dir, from) },
 	}
@@ -88,6 +98,21 @@ func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	a.say("running %s; API http://%s; peers %s", cfg.EntityID, n.APIAddress(), strings.Join(n.Status().Addresses, " "))
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	ended, end := context.WithCancel(ctx)
+	defer end()
+	go func() {
+		for {
+			select {
+			case <-hangup:
+				n.Reconsider()
+			case <-ended.Done():
+				return
+			}
+		}
+	}()
 	return n.Run(ctx, api.Handler(n))
 }
 

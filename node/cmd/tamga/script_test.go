@@ -66,6 +66,7 @@ func scripts(t *testing.T) testscript.Params {
 					return err
 				}
 				e.Setenv(name, "127.0.0.1:"+port)
+				e.Setenv(name+"PORT", port)
 			}
 			return nil
 		},

@@ -1,0 +1,87 @@
+package peering
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
+)
+
+// TakeAnnouncement answers a frame of /tamga/trust/1 by which a member hands over its new Entity Configuration, and
+// reports whether it is such a frame.
+func (p *Peers) TakeAnnouncement(ctx context.Context, from transport.PeerID, frame []byte) (reply []byte, is bool) {
+	configuration, is := endpoint.Announced(p.cfg.Self, frame)
+	if !is {
+		return nil, false
+	}
+	m, ok := p.Member(string(from), p.cfg.Now())
+	if !ok {
+		return endpoint.AnnounceReply(false), true
+	}
+	news, err := p.Renew(m.EntityID, configuration, p.cfg.Now())
+	if err != nil {
+		p.cfg.Log.WarnContext(ctx, "announcement refused", slog.String("entity", string(m.EntityID)), slog.String("cause", err.Error()))
+		return endpoint.AnnounceReply(false), true
+	}
+	if news {
+		p.cfg.Log.InfoContext(ctx, "announcement taken over", slog.String("entity", string(m.EntityID)))
+		p.cfg.Changed()
+	}
+	return endpoint.AnnounceReply(true), true
+}
+
+// Others are the members beside this node.
+func (p *Peers) Others() []trust.EntityID {
+	var out []trust.EntityID
+	for _, m := range p.Members(p.cfg.Now()) {
+		if m.EntityID != p.cfg.Self {
+			out = append(out, m.EntityID)
+		}
+	}
+	return out
+}
+
+// Announce hands the node's Entity Configuration to members, and returns those that did not take it. Who is a member no
+// longer is not among them.
+func (p *Peers) Announce(ctx context.Context, configuration string, to []trust.EntityID) []trust.EntityID {
+	var mu sync.Mutex
+	var left []trust.EntityID
+	var g errgroup.Group
+	g.SetLimit(handWorkers)
+	for _, id := range to {
+		m, err := p.Directory.Entity(id, p.cfg.Now())
+		if err != nil {
+			continue
+		}
+		g.Go(func() error {
+			if err := p.announce(ctx, m, configuration); err != nil {
+				p.cfg.Log.DebugContext(ctx, "announcement not taken", slog.String("entity", string(id)), slog.String("cause", err.Error()))
+				mu.Lock()
+				defer mu.Unlock()
+				left = append(left, id)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return left
+}
+
+func (p *Peers) announce(ctx context.Context, m trust.Node, configuration string) error {
+	ctx, cancel := context.WithTimeout(ctx, handTimeout)
+	defer cancel()
+	frame, err := endpoint.AnnounceFrame(m.EntityID, configuration)
+	if err != nil {
+		return err
+	}
+	reply, err := p.cfg.Exchange(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolTrust, frame)
+	if err != nil {
+		return err
+	}
+	return endpoint.Taken(reply)
+}
