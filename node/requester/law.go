@@ -24,7 +24,7 @@ func (r *Requester) lawful(e protocol.Envelope, peer trust.Node, q protocol.Ques
 		ask.Consent = vocabulary.ConsentNone
 	}
 	in := protocol.Inputs{RequesterCountry: ask.RequesterCountry, ResponderCountry: ask.ResponderCountry, Consent: ask.Consent,
-		Marks: strings.Join(ask.PeerMarks, " "), Modalities: strings.Join(modalities(q.Probes), " ")}
+		Marks: strings.Join(ask.PeerMarks, " "), Modalities: strings.Join(vocabulary.KnownModalities(modalities(q.Probes)), " ")}
 	var all policy.Decision
 	wanted := modalities(q.Probes)
 	if len(wanted) == 0 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 )
@@ -92,7 +93,7 @@ func (r *Responder) open(q protocol.Query, visible policy.Request, d policy.Deci
 		return "", d, &protocol.Fault{Code: protocol.CodeJurisdiction}
 	}
 	wanted := modalities(question.Probes)
-	in.Modalities = strings.Join(wanted, " ")
+	in.Modalities = strings.Join(vocabulary.KnownModalities(wanted), " ")
 	if err := admissible(question, wanted, d); err != nil {
 		return "", d, err
 	}

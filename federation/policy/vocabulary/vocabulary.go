@@ -168,6 +168,12 @@ func Assurances() []string     { return names(assurances) }
 func Operations() []string     { return names(operations) }
 func Modalities() []string     { return names(modalities) }
 
+// KnownModalities keeps those of words that are modalities. A ledger records what law decided on, and nothing that a
+// caller may have put in a name's place.
+func KnownModalities(words []string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !slices.Contains(Modalities(), w) })
+}
+
 func names(terms []Term) []string {
 	out := make([]string, len(terms))
 	for i, t := range terms {
