@@ -28,9 +28,8 @@ type knownConfiguration struct {
 }
 
 func (n *Node) queryChain() []string {
-	statements, ok := n.directory.Statements(trust.EntityID(n.cfg.EntityID))
-	own, err := n.EntityConfiguration()
-	if !ok || err != nil {
+	statements, own := n.ownStatements()
+	if statements == nil {
 		return nil
 	}
 	known := n.chain.last.Load()
@@ -49,6 +48,27 @@ func (n *Node) queryChain() []string {
 		return nil
 	}
 	return append([]string{own}, statements[1:]...)
+}
+
+// provingChain is the node's Trust Chain for a responder that said that it could not tell
+// whether the node is a member.
+func (n *Node) provingChain() []string {
+	statements, own := n.ownStatements()
+	if statements == nil {
+		return nil
+	}
+	return append([]string{own}, statements[1:]...)
+}
+
+// ownStatements are the node's Trust Chain as it is known, nil for none, and its Entity
+// Configuration as it publishes it now.
+func (n *Node) ownStatements() (statements []string, own string) {
+	statements, ok := n.directory.Statements(trust.EntityID(n.cfg.EntityID))
+	own, err := n.EntityConfiguration()
+	if !ok || err != nil {
+		return nil, ""
+	}
+	return statements, own
 }
 
 // namesKeysOf reports whether an Entity Configuration names the keys of another that

@@ -291,7 +291,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.line, err = line.New(transport.Config{
 		Seed: n.keys.LibP2P, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: protocol.Overloaded,
 		MaxHandlers: n.cfg.Limits.Handlers, MaxRate: n.cfg.Limits.Rate, MaxBytes: n.cfg.Limits.Bytes, MaxMemory: n.cfg.Limits.Memory,
-		Admit: n.directory.Admits, Also: n.directory.Also, Share: n.directory.Share,
+		Admit: n.directory.Admits, Also: n.directory.Also, Share: n.directory.Share, Unknown: n.directory.Unknown,
 		Hybrid: func(p transport.PeerID) bool {
 			m, ok := n.directory.Member(string(p), n.now())
 			return ok && slices.Contains(m.KeyExchange, transport.HybridKeyExchange)
@@ -307,7 +307,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.makeRequester = func(k keystore.Set) *requester.Requester {
 		return requester.New(requester.Config{
 			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.Signing,
-			Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain, Witness: n.witness,
+			Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain, Proof: n.provingChain, Witness: n.witness,
 			Withdrawn: n.withdrawn,
 		})
 	}

@@ -32,6 +32,10 @@ type Config struct {
 	// Admit says whether a current trust chain names the peer. Required. Asked at every handshake, stream and frame,
 	// so it must be fast, must not block and must be safe for concurrent use.
 	Admit func(PeerID) bool
+	// Unknown says whether a peer that Admit refuses may be a member all the same, because the host could not find out
+	// who is one. Such a peer may bring its Trust Chain: it is let in for 5 s and two frames of ProtocolQuery, few of them
+	// at once, and none from whom too many come. Nil: none is. As Admit, it must be fast and safe for concurrent use.
+	Unknown func(PeerID) bool
 	// Share names with whom the peer shares what one peer may have: handlers, rate, bytes, and twice the streams and
 	// MaxConns/4 of the connections. Nodes of one country have one share, or a country with many would have many.
 	// Empty, or nil: nobody. As Admit, it must be fast and safe for concurrent use.

@@ -125,7 +125,7 @@ func newRaw(cfg Config, serve func(network.Stream), tls bool) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger, refused: new(refusals), hybrid: cfg.Hybrid, curves: newCurves(), crowd: newCrowd(cfg)}, lim)
+	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger, refused: new(refusals), hybrid: cfg.Hybrid, curves: newCurves(), crowd: newCrowd(cfg), guests: newGuests(cfg)}, lim)
 	if err != nil {
 		return nil, errors.Join(err, closeAll(closers))
 	}
@@ -144,4 +144,11 @@ func Pending(h *Host) int {
 	h.limits.mu.Lock()
 	defer h.limits.mu.Unlock()
 	return h.limits.pending
+}
+
+// Guests counts the connections of peers that may be members.
+func Guests(h *Host) int {
+	h.guests.mu.Lock()
+	defer h.guests.mu.Unlock()
+	return len(h.guests.conns)
 }

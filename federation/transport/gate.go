@@ -18,6 +18,7 @@ type gate struct {
 	hybrid  func(PeerID) bool
 	curves  *curves
 	crowd   *crowd
+	guests  *guests
 }
 
 var _ connmgr.ConnectionGater = gate{}
@@ -35,7 +36,7 @@ func (g gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
 
 // InterceptSecured is the gate itself: the handshake has proved who the peer is and no stream exists yet.
 func (g gate) InterceptSecured(dir network.Direction, id peer.ID, _ network.ConnMultiaddrs) bool {
-	if g.admits(id) {
+	if g.admits(id) || dir == network.DirInbound && g.guests.may(id) {
 		return true
 	}
 	g.refused.add(CauseStranger)
@@ -49,6 +50,11 @@ func (g gate) InterceptSecured(dir network.Direction, id peer.ID, _ network.Conn
 func (g gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
 	id := c.RemotePeer()
 	if !g.admits(id) {
+		if c.Stat().Direction == network.DirInbound && g.guests.admit(c) {
+			g.log.Info("peer of unknown membership let in", slog.String("peer", id.String()))
+			return true, 0
+		}
+		g.refused.add(CauseStranger)
 		return false, 0
 	}
 	if c.Stat().Direction == network.DirInbound && g.crowd.full(id) {

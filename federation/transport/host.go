@@ -41,6 +41,7 @@ type Host struct {
 	mux      *multistream.MultistreamMuxer[protocol.ID]
 	share    *fairqueue.Queue[string] // by what crowd.of says
 	crowd    *crowd
+	guests   *guests
 	refused  *refusals
 	// detach returns a context that ends after a time or when the host closes, for work that outlives the caller
 	// that began it (a shared dial) or has no caller in this process (a handler).
@@ -92,7 +93,7 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 		mux.AddHandler(protocol.ID(id), nil)
 	}
 	refused := new(refusals)
-	g := gate{admit: cfg.Admit, log: cfg.Logger, refused: refused, hybrid: cfg.Hybrid, curves: newCurves(), crowd: newCrowd(cfg)}
+	g := gate{admit: cfg.Admit, log: cfg.Logger, refused: refused, hybrid: cfg.Hybrid, curves: newCurves(), crowd: newCrowd(cfg), guests: newGuests(cfg)}
 	lim, err := newLimits(cfg, refused)
 	if err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 	base, cancel := context.WithCancel(context.Background())
 	h := &Host{
 		cfg: cfg, name: name, gate: g, log: cfg.Logger, swarm: sw, limits: lim, closers: closers, handlers: cloneHandlers(handlers),
-		mux: mux, refused: refused, crowd: g.crowd, share: fairqueue.New[string](fairqueue.Limits{Running: cfg.MaxHandlers, RunningPeer: cfg.MaxHandlersPeer,
+		mux: mux, refused: refused, crowd: g.crowd, guests: g.guests, share: fairqueue.New[string](fairqueue.Limits{Running: cfg.MaxHandlers, RunningPeer: cfg.MaxHandlersPeer,
 			WaitingPeer: cfg.MaxStreamsPeer, MaxWait: cfg.MaxWait, Rate: float64(cfg.MaxRate), Bytes: float64(cfg.MaxBytes), Pressed: newPressure().High}), cancel: cancel,
 		detach: func(d time.Duration) (context.Context, context.CancelFunc) { return context.WithTimeout(base, d) },
 		quiet:  make(chan struct{}), serving: map[*served]struct{}{}, streams: map[string]int{}, remotes: map[PeerID]*remote{},
@@ -181,7 +182,7 @@ func (h *Host) Recheck() int {
 	dropped := map[peer.ID]bool{}
 	for _, c := range h.swarm.Conns() {
 		id := c.RemotePeer()
-		if h.gate.admits(id) {
+		if h.gate.admits(id) || h.guests.has(c) {
 			continue
 		}
 		if !dropped[id] {
@@ -288,6 +289,7 @@ func (h *Host) Close() error {
 		errs := []error{h.Drain(ctx)}
 		stop()
 		h.cancel()
+		h.guests.close()
 		h.mu.Lock()
 		h.closed = true
 		h.mu.Unlock()

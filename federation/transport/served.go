@@ -27,6 +27,7 @@ type served struct {
 	from   PeerID
 	share  string // whose share it takes, as crowd.of says; immutable once it is served
 	shared bool
+	guest  bool          // its peer may be a member; immutable as share
 	paused time.Duration // of the reading goroutine: how long to leave the stream unread
 
 	// mu guards the rest.

@@ -20,6 +20,9 @@ var errPanicked = errors.New("handler panicked")
 func (h *Host) serve(s network.Stream) {
 	v := newServed(s, h.cfg.FrameTimeout)
 	v.share, v.shared = h.crowd.of(v.from)
+	if v.guest = h.guests.has(s.Conn()); v.guest {
+		v.share, v.shared = guestShare, true
+	}
 	h.mu.Lock()
 	closing := h.closing
 	full := false
@@ -43,7 +46,7 @@ func (h *Host) serve(s network.Stream) {
 		h.doneLocked(v)
 		h.mu.Unlock()
 	}()
-	if !h.cfg.Admit(v.from) {
+	if !h.cfg.Admit(v.from) && !(v.guest && h.guests.stream(s.Conn())) {
 		h.refused.add(CauseSuspended)
 		v.end(network.StreamGated)
 		return
@@ -59,6 +62,11 @@ func (h *Host) serve(s network.Stream) {
 		return
 	}
 	name := string(id)
+	if v.guest && name != ProtocolQuery {
+		h.refused.add(CauseStranger)
+		v.end(network.StreamGated)
+		return
+	}
 	handler := h.handlers[name]
 	for h.serveOne(v, name, handler) {
 	}
@@ -181,7 +189,7 @@ func (h *Host) decline(v *served, name string, r *fairqueue.Refusal) bool {
 
 // answer has the frame handled and the reply written.
 func (h *Host) answer(v *served, name string, handler Handler, frame []byte) bool {
-	if !h.cfg.Admit(v.from) {
+	if !h.cfg.Admit(v.from) && !(v.guest && h.guests.frame(v.stream.Conn())) {
 		h.refused.add(CauseSuspended)
 		v.end(network.StreamGated)
 		return false

@@ -48,7 +48,7 @@ func TestPresented(t *testing.T) {
 		want  bool
 	}{
 		{"knows-nobody", alone(""), chain, epoch, true},
-		{"knows-it-already", alone(cache), chain, epoch, false},
+		{"knows-it-already", alone(cache), chain, epoch, true},
 		{"newer-than-known", alone(cache), newer, later, true},
 		{"expired", alone(""), chain, epoch.Add(25 * time.Hour), false},
 		{"cut", alone(""), chain[1:], epoch, false},

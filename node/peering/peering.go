@@ -163,6 +163,12 @@ func (p *Peers) Also(peer transport.PeerID) (others []transport.PeerID) {
 	return others
 }
 
+// Unknown is the transport's question whether a peer that is not admitted may be a member
+// all the same, and bring its Trust Chain.
+func (p *Peers) Unknown(peer transport.PeerID) bool {
+	return !p.suspended.Load() && p.Directory.Unsettled(string(peer), p.cfg.Now())
+}
+
 // Share is the transport's name of whose share a peer has part in: its country. A ministry's
 // node has no share beside its country's.
 func (p *Peers) Share(peer transport.PeerID) string {

@@ -60,7 +60,7 @@ type Witness interface {
 	Expect(peer trust.Node) func(context.Context, protocol.Answer) error
 }
 
-// Config is what a Requester is made of. Every field but Chain, Witness and Withdrawn is required.
+// Config is what a Requester is made of. Every field but Chain, Proof, Witness and Withdrawn is required.
 type Config struct {
 	Self      trust.EntityID
 	Country   string
@@ -76,6 +76,9 @@ type Config struct {
 	// Chain is the Trust Chain to bring with a Query, for responders that may not know this
 	// node's present keys; it returns nil for none. nil brings none.
 	Chain func() []string
+	// Proof is the Trust Chain for a responder that said it could not tell whether this node
+	// is a member, or has just started; nil brings none.
+	Proof func() []string
 	// Witness holds peers to what their ledgers have shown; nil holds them to nothing.
 	Witness Witness
 }
@@ -135,13 +138,17 @@ func (r *Requester) Verify(ctx context.Context, req Request) (Result, error) {
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}
 	req.Question.Subject = id
-	res, err := r.ask(ctx, req, begin)
+	res, err := r.ask(ctx, req, r.cfg.Chain, begin)
+	if err == nil && res.Reply != "" && r.cfg.Proof != nil && (res.Code == protocol.CodeTrustUndetermined || res.Code == protocol.CodeChainExpired) {
+		// The peer cannot tell who is a member: the Trust Chain tells it. One new Query.
+		res, err = r.ask(ctx, req, r.cfg.Proof, r.cfg.Now())
+	}
 	if err == nil && res.Code == protocol.CodeRestarted {
 		// The peer has just started and cannot tell a replay from a new Query of
 		// this second. One new Query in the next second settles it.
 		select {
 		case <-r.after(time.Second):
-			res, err = r.ask(ctx, req, r.cfg.Now())
+			res, err = r.ask(ctx, req, r.cfg.Proof, r.cfg.Now())
 		case <-ctx.Done():
 		}
 	}
@@ -149,7 +156,7 @@ func (r *Requester) Verify(ctx context.Context, req Request) (Result, error) {
 	return res, err
 }
 
-func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result, error) {
+func (r *Requester) ask(ctx context.Context, req Request, bring func() []string, now time.Time) (Result, error) {
 	if req.Question.Subject.Jurisdiction == r.cfg.Country {
 		return result(protocol.CodeOwnCountry), nil
 	}
@@ -182,8 +189,8 @@ func (r *Requester) ask(ctx context.Context, req Request, now time.Time) (Result
 		return result(protocol.CodeTrustUndetermined), nil
 	}
 	var chain []string
-	if r.cfg.Chain != nil {
-		chain = r.cfg.Chain()
+	if bring != nil {
+		chain = bring()
 	}
 	p, err := protocol.AskWithChain(e, req.Question, peer.SealingKeys[0], r.cfg.Signing, chain, now)
 	if err != nil {

@@ -117,6 +117,18 @@ func (d *Directory) Member(peerID string, now time.Time) (trust.Node, bool) {
 	return n, err == nil
 }
 
+// Unsettled reports whether it is not known who the peer ID belongs to, or a member whose
+// chain has run out: one that may bring its Trust Chain, see [Directory.Presented].
+func (d *Directory) Unsettled(peerID string, now time.Time) bool {
+	s := d.snapshot.Load()
+	m, ok := s.peers[peerID]
+	if !ok {
+		return !s.whole
+	}
+	_, err := d.at(m, now)
+	return err != nil && !errors.Is(err, trust.ErrNotMember)
+}
+
 // Entity returns the member with the identifier. The error is [ErrNotMember],
 // [ErrExpired] or [ErrUndetermined].
 func (d *Directory) Entity(id trust.EntityID, now time.Time) (trust.Node, error) {

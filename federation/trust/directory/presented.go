@@ -11,7 +11,7 @@ import (
 // Presented is the member that a Trust Chain makes out, which the member brings itself
 // (OpenID Federation 1.0 section 4.3). It needs no more than the Anchors' keys: nothing
 // is fetched and nothing is kept. A chain adds to what is known and never takes it back.
-// It is believed only when the Entity Configuration in it is newer than the one known, and
+// It is believed only when the Entity Configuration in it is the one known or newer, and
 // under the newest statement known of each superior: a federation key that a superior has
 // replaced speaks no longer, although what was said of it before has not run out. It is not
 // believed about an Entity that its Anchor was asked for and does not list; and not against
@@ -35,8 +35,8 @@ func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error)
 		slices.ContainsFunc(e.node.IDs(), held),
 		e.node.Under == "" && country != nil && country != known:
 		return trust.Node{}, trust.ErrNotMember
-	case known != nil && !newer(chain[0], known.chain[0]):
-		return trust.Node{}, errors.New("the Trust Chain brings no newer Entity Configuration")
+	case known != nil && chain[0] != known.chain[0] && !newer(chain[0], known.chain[0]):
+		return trust.Node{}, errors.New("the Trust Chain brings an older Entity Configuration")
 	}
 	return e.node, nil
 }
