@@ -75,8 +75,8 @@ func (h *Host) connect(r *remote, addrs []string) (network.Conn, error) {
 		return nil, &DialError{Peer: r.name, Attempts: bad}
 	}
 	h.swarm.Peerstore().AddAddrs(r.id, good, 2*h.cfg.DialTimeout+margin)
-	h.swarm.Backoff().Clear(r.id)
-	c, err := h.swarm.DialPeer(ctx, r.id)
+	// Past libp2p's back-off, which would be all that is said of an address that another question has just failed at.
+	c, err := h.swarm.DialPeer(network.WithForceDirectDial(ctx, "each address has its own error"), r.id)
 	if err != nil {
 		failed := &DialError{Peer: r.name, Attempts: append(bad, attempts(good, err)...)}
 		h.log.InfoContext(ctx, "peer unreachable", slog.String("peer", string(r.name)),

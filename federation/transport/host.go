@@ -270,14 +270,37 @@ func (h *Host) Drain(ctx context.Context) error {
 		return fmt.Errorf("draining: %w", ctx.Err())
 	}
 	if lingering {
-		t := time.NewTimer(2 * flushDelay) // one for the last reply, one for the reset behind it
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-		}
+		h.linger(ctx)
 	}
 	return nil
+}
+
+// linger waits until the streams that were dismissed have ended, on a busy machine later than flushDelay after the last
+// reply, and then until their resets have gone out.
+func (h *Host) linger(ctx context.Context) {
+	left := func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return len(h.serving) > 0
+	}
+	for until := time.Now().Add(10 * flushDelay); left() && time.Now().Before(until); {
+		if !sleep(ctx, flushDelay/10) {
+			return
+		}
+	}
+	sleep(ctx, flushDelay)
+}
+
+// sleep reports whether it was for the whole time.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Close drains for at most Config.DrainTimeout, then closes every connection and frees all resources. Its error says
