@@ -32,8 +32,9 @@ type Directory struct {
 	// retaining is held by the one Retain that runs.
 	retaining sync.Mutex
 
-	// renewing is held by the one Renew that runs.
-	renewing sync.Mutex
+	// replacing is held by whoever makes a snapshot of the present one, until it is in
+	// force: a Renew must not bring back whom a Refresh has dropped meanwhile.
+	replacing sync.Mutex
 	// heard holds, by Entity, the last Entity Configuration that a member announced: bounded by the members.
 	heard sync.Map
 

@@ -58,8 +58,10 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 		})
 	}
 	g.Wait()
+	d.replacing.Lock()
 	next, report := r.compose()
 	d.snapshot.Store(next)
+	d.replacing.Unlock()
 	var faults []error
 	for _, w := range r.walks {
 		for _, b := range w.branches() {
@@ -90,6 +92,8 @@ type round struct {
 func (r *round) publish(change func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.d.replacing.Lock()
+	defer r.d.replacing.Unlock()
 	change()
 	next, _ := r.compose()
 	// Not everybody was asked yet: what was undetermined still is.

@@ -18,8 +18,8 @@ func (d *Directory) Renew(id trust.EntityID, configuration string, now time.Time
 	if _, err := d.Renewed(id, configuration, now); err != nil {
 		return false, fmt.Errorf("renewing %q: %w", id.Clip(), err)
 	}
-	d.renewing.Lock()
-	defer d.renewing.Unlock()
+	d.replacing.Lock()
+	defer d.replacing.Unlock()
 	s := d.snapshot.Load()
 	e, ok := s.entities[id]
 	if !ok {
