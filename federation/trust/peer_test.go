@@ -82,7 +82,7 @@ func TestServeFrame(t *testing.T) {
 		{"third-member", "malformed", append(append([]byte{0xa3}, good[1:]...), 0x03, 0x60)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, token := status(t, p.ServeFrame(tc.frame))
+			got, token := status(t, endpoint.ServeFrame(nodeID, p.Answer, tc.frame))
 			if got != tc.want || (token != "") != (tc.want == "ok") {
 				t.Errorf("got status %q and %d bytes, want %q", got, len(token), tc.want)
 			}
@@ -101,7 +101,7 @@ func FuzzServeFrame(f *testing.F) {
 	f.Add([]byte{0xa1, 0x01, 0x60})
 	f.Add([]byte{0xbf, 0xff})
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		got, _ := status(t, p.ServeFrame(frame))
+		got, _ := status(t, endpoint.ServeFrame(nodeID, p.Answer, frame))
 		// Only the one deterministic encoding of the request is served.
 		if (got == "ok") != bytes.Equal(frame, good) {
 			t.Fatalf("status %q for a frame of %d bytes", got, len(frame))
@@ -125,7 +125,7 @@ func TestPeerSource(t *testing.T) {
 			},
 		}
 	}
-	served := source(func(frame []byte) ([]byte, error) { return p.ServeFrame(frame), nil })
+	served := source(func(frame []byte) ([]byte, error) { return endpoint.ServeFrame(nodeID, p.Answer, frame), nil })
 	token, err := served.EntityConfiguration(t.Context(), nodeID)
 	if own, _ := p.Token(); err != nil || token != own {
 		t.Errorf("got %d bytes, error %v", len(token), err)
@@ -198,7 +198,7 @@ func TestPublisherHTTP(t *testing.T) {
 		{"GET", "/", 404},
 	} {
 		w := httptest.NewRecorder()
-		p.ServeHTTP(w, httptest.NewRequest(tc.method, tc.path, nil))
+		endpoint.Handler(nodeID, p.Answer).ServeHTTP(w, httptest.NewRequest(tc.method, tc.path, nil))
 		if w.Code != tc.want {
 			t.Errorf("%s %s: got %d, want %d", tc.method, tc.path, w.Code, tc.want)
 		}

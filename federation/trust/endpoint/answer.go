@@ -136,7 +136,8 @@ func Handler(id trust.EntityID, answer func(Request) Response) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimPrefix(r.URL.Path, prefix)
 		for _, o := range operations {
-			if o.Path() == path {
+			// A proxy may put a prefix of its own before what everybody may see.
+			if o.Path() == path || o == Configuration && strings.HasSuffix(path, o.Path()) {
 				serve(w, r, o, answer)
 				return
 			}

@@ -3,8 +3,6 @@ package endpoint
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,8 +31,8 @@ type PublisherConfig struct {
 	Clock func() time.Time
 }
 
-// Publisher serves a node's own Entity Configuration over HTTP ([Publisher.ServeHTTP])
-// and libp2p ([Publisher.ServeFrame]). Safe for concurrent use.
+// Publisher answers for a node's own Entity Configuration ([Publisher.Answer]), which
+// [Handler] serves over HTTP and [ServeFrame] over libp2p. Safe for concurrent use.
 type Publisher struct {
 	key           jose.PrivateKey
 	configuration trust.EntityConfiguration // immutable after New
@@ -109,19 +107,4 @@ func (p *Publisher) Answer(r Request) Response {
 		return Response{Code: ServerError}
 	}
 	return Response{Body: token}
-}
-
-// ServeHTTP serves the Entity Configuration at every path that ends in
-// /.well-known/openid-federation, to GET and HEAD.
-func (p *Publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasSuffix(r.URL.Path, trust.WellKnownPath) {
-		http.NotFound(w, r)
-		return
-	}
-	serve(w, r, Configuration, p.Answer)
-}
-
-// ServeFrame answers one frame of [PeerProtocol] about the node itself.
-func (p *Publisher) ServeFrame(frame []byte) []byte {
-	return ServeFrame(p.configuration.Entity, p.Answer, frame)
 }
