@@ -154,7 +154,11 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 	moved.DataDir, moved.Policy.Law = backup.DataDir, lawFile
 	moved.Store = config.Store{}   // a restored gallery lies in the folder, whatever kept it
 	moved.Backup = config.Backup{} // which is of another place, where the lost node's may still be needed
-	from := [][2]string{{filepath.Join(dir, EntityConfigurationFile), backup.EntityConfiguration}, {cfg.Policy.Law, lawFile}}
+	book, err := OpenLawbook(cfg)
+	if err != nil {
+		return nil, err
+	}
+	from := [][2]string{{filepath.Join(dir, EntityConfigurationFile), backup.EntityConfiguration}}
 	move := func(paths []string, stem, suffix string) []string {
 		var out []string
 		for i, path := range paths {
@@ -194,7 +198,8 @@ func backupFiles(cfg config.Config, dir string) ([]backup.File, error) {
 	if _, err := os.Lstat(filepath.Join(dir, backup.HistoricalKeys)); err == nil {
 		from = append(from, [2]string{filepath.Join(dir, backup.HistoricalKeys), backup.HistoricalKeys})
 	}
-	files := []backup.File{{Name: ConfigFile, Data: yaml}}
+	// A restored node begins with the law that was in force, and a book of its own.
+	files := []backup.File{{Name: ConfigFile, Data: yaml}, {Name: lawFile, Data: book.Last().Text}}
 	for _, f := range from {
 		b, err := os.ReadFile(f[0])
 		if err != nil {

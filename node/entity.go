@@ -9,7 +9,6 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
-	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -27,7 +26,7 @@ import (
 const configurationLifetime = 366 * 24 * time.Hour
 
 // entityConfiguration is what the node says about itself.
-func entityConfiguration(cfg config.Config, k keystore.Set, law *policy.Law, anchors []trust.Anchor, addresses []string, now time.Time) (trust.EntityConfiguration, error) {
+func entityConfiguration(cfg config.Config, k keystore.Set, serves []string, anchors []trust.Anchor, addresses []string) (trust.EntityConfiguration, error) {
 	hints := make([]trust.EntityID, len(anchors))
 	for i, a := range anchors {
 		hints[i] = a.EntityID
@@ -64,7 +63,7 @@ func entityConfiguration(cfg config.Config, k keystore.Set, law *policy.Law, anc
 				SealingKeys:  sealingKeys(k.Sealing),
 				Modalities:   responder.Modalities(),
 				Formats:      responder.Formats(),
-				Purposes:     law.Purposes(policy.Answer, now),
+				Purposes:     serves,
 				Ledger:       &trust.LedgerMetadata{Origin: k.Ledger.Origin(), Keys: k.Ledger.VerifierKeys()},
 				Revisions:    []string{protocol.Revision},
 				KeyExchange:  []string{transport.HybridKeyExchange},

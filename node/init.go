@@ -116,7 +116,7 @@ func Init(o InitOptions) (Initialised, error) {
 	if len(addresses) == 0 {
 		addresses = fixedPorts(cfg.Listen.LibP2P)
 	}
-	c, err := entityConfiguration(cfg, k, law, []trust.Anchor{o.Anchor}, addresses, time.Now())
+	c, err := entityConfiguration(cfg, k, law.Purposes(policy.Answer, time.Now()), []trust.Anchor{o.Anchor}, addresses)
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}

@@ -23,7 +23,6 @@ import (
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
-	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -37,6 +36,7 @@ import (
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/lawbook"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/line"
 	"github.com/tamga-id/tamga/node/metrics"
@@ -65,7 +65,8 @@ type Node struct {
 	dir          string // of the configuration file
 	calibrations responder.Calibrations
 	keys         keystore.Set
-	law          *policy.Law
+	law          lawbook.Current
+	laws         *lawbook.Book
 	anchors      []trust.Anchor
 	chain        ownChain
 	gallery      *gallery.Gallery
@@ -209,11 +210,8 @@ func Check(configFile string) error {
 
 // loadPublic reads what n needs and is no secret.
 func (n *Node) loadPublic() (err error) {
-	if n.law, err = loadLaw(n.cfg.Policy.Law); err != nil {
+	if err = n.loadLaw(); err != nil {
 		return err
-	}
-	if err = ownLaw(n.law, n.cfg.Jurisdiction); err != nil {
-		return fmt.Errorf("opening node: %w", err)
 	}
 	if n.calibrations, err = loadCalibrations(n.cfg.Policy.Calibrations); err != nil {
 		return err
@@ -233,7 +231,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 		return err
 	}
 	n.consents = consents.New(n.rows)
-	return nil
+	return n.proveLaw()
 }
 
 // AddressFile holds the host:port of a running node's API.
@@ -280,7 +278,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.metrics = metrics.New(n.facts)
 	cfg := responder.Config{
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.Signing,
-		Sealing: n.keys.Sealing, Members: n.directory, Law: n.law, Gallery: n.gallery,
+		Sealing: n.keys.Sealing, Members: n.directory, Law: &n.law, Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
 		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Answered: n.metrics.Answered,
 	}
@@ -307,7 +305,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.makeRequester = func(k keystore.Set) *requester.Requester {
 		return requester.New(requester.Config{
 			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.Signing,
-			Directory: n.directory, Law: n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain, Proof: n.provingChain, Witness: n.witness,
+			Directory: n.directory, Law: &n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain, Proof: n.provingChain, Witness: n.witness,
 			Withdrawn: n.withdrawn,
 		})
 	}
@@ -331,7 +329,7 @@ func (n *Node) listen(o Overrides) (err error) {
 // publish makes the node's Entity Configuration with the addresses the host has now
 // and the keys k, and writes it to its file.
 func (n *Node) publish(k keystore.Set) error {
-	c, err := entityConfiguration(n.cfg, k, n.law, n.anchors, n.advertised(), n.now())
+	c, err := entityConfiguration(n.cfg, k, n.law.Serves(n.now()), n.anchors, n.advertised())
 	if err != nil {
 		return err
 	}
@@ -520,25 +518,6 @@ func (n *Node) Officer(account string) string {
 	mac := hmac.New(sha256.New, n.keys.Officers)
 	mac.Write([]byte("tamga/v1/officer\x00" + account))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
-}
-
-// ErrForeignLaw: the law file is another country's. A node that executed it would refuse
-// and allow by articles that bind nobody here.
-var ErrForeignLaw = errors.New("the law is of another country")
-
-func ownLaw(law *policy.Law, jurisdiction string) error {
-	if law.Jurisdiction() != jurisdiction {
-		return fmt.Errorf("%w: the law file is of %s, the node of %s", ErrForeignLaw, law.Jurisdiction(), jurisdiction)
-	}
-	return nil
-}
-
-func loadLaw(path string) (*policy.Law, error) {
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading law: %w", err)
-	}
-	return policy.Load(path, src)
 }
 
 func loadCalibrations(files []string) (responder.Calibrations, error) {

@@ -55,7 +55,7 @@ func (l *Law) Decide(r Request) Decision {
 		return l.refuse("the law asks for the time, and it is not known")
 	}
 	d := l.supposing(r)
-	if !d.Allowed && r.Consent != "" {
+	if !d.Allowed && r.Consent != "" && l.asksConsent { // else a permit that lacks it has said so
 		other := r
 		for _, other.Consent = range given {
 			d.ConsentLacking = d.ConsentLacking || l.supposing(other).Allowed
@@ -106,7 +106,9 @@ func (l *Law) decide(r Request) Decision {
 	case r.Modality != "" && !d.AllowsModality(r.Modality):
 		return l.withhold(d, "the modality is not one it names")
 	case r.Consent != "" && !d.AcceptsConsent(r.Consent):
-		return l.withhold(d, "the consent it demands was not given")
+		d = l.withhold(d, "the consent it demands was not given")
+		d.ConsentLacking = true
+		return d
 	}
 	return d
 }

@@ -70,6 +70,7 @@ type Node interface {
 	Escrow(ctx context.Context, recipients []string) ([]byte, backup.Manifest, error)
 	Peering
 	Consenting
+	Lawgiving
 	// Officer is the pseudonym of an account of the caller's system.
 	Officer(account string) string
 	// Status reports the node's state from memory.
@@ -130,6 +131,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	s.checking(api)
 	s.copying(api, rules)
 	s.peers(api, rules)
+	s.law(api, rules)
 	s.ledgerVerification(api)
 	s.backup(api)
 	s.escrow(api)

@@ -9,10 +9,12 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/api/guard"
 	"github.com/tamga-id/tamga/node/api/problem"
+	"github.com/tamga-id/tamga/node/lawbook"
 )
 
 const (
@@ -111,7 +113,7 @@ func problems(id string, rt guard.Route) []*problem.Problem {
 			problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
-	case "verify", "enrol", "undo", "erase", "withdraw-consent", "copy-gallery", "verify-ledger", "backup", "escrow", "test-peer", "pause-peer", "resume-peer", "explain-trust":
+	case "verify", "enrol", "undo", "erase", "withdraw-consent", "copy-gallery", "verify-ledger", "backup", "escrow", "test-peer", "pause-peer", "resume-peer", "explain-trust", "publish-law", "simulate-law":
 		list = append(list, problem.New(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {
@@ -128,6 +130,8 @@ func problems(id string, rt guard.Route) []*problem.Problem {
 	case "ready":
 		list = append(list, problem.New(http.StatusServiceUnavailable, protocol.CodeNotReady,
 			"No other member of the federation is known: every verification would end as unavailable."))
+	case "publish-law":
+		list = append(list, ofLaw(lawbook.ErrStale), ofLaw(lawbook.ErrApproval), ofLaw(ledger.ErrNoSpace))
 	case "backup", "escrow":
 		list = append(list, problem.Invalid("/recipients", "must be at least two different age recipients, all of one kind"))
 	case "verify-ledger":
@@ -177,7 +181,7 @@ func finish(registry huma.Registry) {
 func isRequest(schema string) bool {
 	switch schema {
 	case "VerificationRequest", "Subject", "Probe", "BackupRequest", "UndoRequest", "EraseRequest", "WithdrawalRequest", "CopyRequest",
-		"PeerTestRequest", "PauseRequest", "ResumeRequest", "ExplainRequest":
+		"PeerTestRequest", "PauseRequest", "ResumeRequest", "ExplainRequest", "PublishRequest", "SimulateRequest":
 		return true
 	}
 	return false

@@ -43,8 +43,8 @@ func operations(t testing.TB) []operation {
 			list = append(list, operation{strings.ToUpper(method), path, op.(map[string]any)})
 		}
 	}
-	if len(list) != 24 {
-		t.Fatalf("%d operations, want 24", len(list))
+	if len(list) != 28 {
+		t.Fatalf("%d operations, want 28", len(list))
 	}
 	return list
 }

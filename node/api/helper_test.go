@@ -27,6 +27,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/lawbook"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/rotation"
@@ -179,6 +180,21 @@ func (f *fake) VerifyLedger(ctx context.Context) (ledger.Report, error) {
 	return f.audit(ctx)
 }
 
+func (f *fake) Laws() []lawbook.Publication {
+	return []lawbook.Publication{{Version: "1", Text: []byte("law")}}
+}
+
+func (f *fake) PublishLaw(_ context.Context, proposal []byte, approvals []string) (lawbook.Publication, error) {
+	if len(approvals) < 2 {
+		return lawbook.Publication{}, lawbook.ErrApproval
+	}
+	return lawbook.Publication{Number: 1, Version: "2", Operators: []string{"a", "b"}, Text: proposal}, nil
+}
+
+func (f *fake) SimulateLaw(context.Context, []byte, uint64) (lawbook.Simulation, error) {
+	return lawbook.Simulation{Entries: 3, Decisions: 1, Groups: []lawbook.Group{{Direction: "answer", Count: 1}}}, nil
+}
+
 func (f *fake) Peers() []peering.Peer { return f.peers }
 
 func (f *fake) PeerChain(id trust.EntityID) []explain.Statement {
@@ -251,7 +267,8 @@ func newRequest(method, path, body string) *http.Request {
 	case "/v1/backups", "/v1/escrows":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/consents/withdrawals", "/v1/gallery/copy", "/v1/peers/test", "/v1/peers/pause", "/v1/peers/resume", "/v1/trust/explanations":
+	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/consents/withdrawals", "/v1/gallery/copy", "/v1/peers/test", "/v1/peers/pause", "/v1/peers/resume", "/v1/trust/explanations",
+		"/v1/law/publications", "/v1/law/simulations":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
 	case "/v1/ledger/verifications", "/v1/templates/renewal", "/v1/gallery/check", "/v1/keys":

@@ -44,6 +44,11 @@ func routes() []guard.Route {
 		{Method: "POST", Path: "/v1/peers/resume", Content: "application/json", Who: guard.Operator, MaxBody: 8 << 10},
 		// As many fetches as a chain may cost.
 		{Method: "POST", Path: "/v1/trust/explanations", Content: "application/json", Who: guard.Operator, MaxBody: 8 << 10, Timeout: 5 * time.Minute},
+		{Method: "GET", Path: vocabularyPath, Who: guard.Local},
+		{Method: "GET", Path: lawPath, Who: guard.Local},
+		{Method: "POST", Path: publicationsPath, Content: "application/json", Who: guard.Operator, MaxBody: 256 << 10},
+		// A long ledger is read once.
+		{Method: "POST", Path: simulationsPath, Content: "application/json", Who: guard.Operator, MaxBody: 192 << 10, Timeout: 15 * time.Minute},
 		{Method: "GET", Path: "/livez", Who: guard.Anyone, Challenge: true},
 		{Method: "GET", Path: "/readyz", Who: guard.Anyone},
 		{Method: "GET", Path: guard.DocumentPath, Who: guard.Anyone},

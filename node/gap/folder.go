@@ -352,10 +352,12 @@ func gapLeaf(entity string, c recovery.Claim, evidence []byte, signers []string,
 	return leaf
 }
 
-// operators are the public keys that the configuration lists.
-func (r Folder) operators() ([]jose.PublicKey, error) {
+func (r Folder) operators() ([]jose.PublicKey, error) { return Operators(r.cfg) }
+
+// Operators are the public keys that the configuration lists.
+func Operators(cfg config.Config) ([]jose.PublicKey, error) {
 	var keys []jose.PublicKey
-	for _, path := range r.cfg.Recovery.Operators {
+	for _, path := range cfg.Recovery.Operators {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading operator's key: %w", err)

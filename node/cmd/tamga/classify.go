@@ -54,7 +54,7 @@ func classify(err error) *failure {
 		g := classify(f.err)
 		return &failure{exit: f.exit, code: g.code, err: f.err, hint: cmp.Or(f.hint, g.hint)}
 	}
-	for _, kind := range []func(error) *failure{ofIntroduction, ofConfiguration, ofProtocol, ofPseudonyms, ofBackup, ofRecovery, ofStores, ofData, ofListening, ofFiles} {
+	for _, kind := range []func(error) *failure{ofIntroduction, ofConfiguration, ofProtocol, ofPseudonyms, ofBackup, ofRecovery, ofLawbook, ofStores, ofData, ofListening, ofFiles} {
 		if f := kind(err); f != nil {
 			return f
 		}

@@ -31,7 +31,8 @@ a restart. LAW is a file, or the country of a law that is built in: KAZ, KGZ, TJ
   tamga policy check KGZ.cedar
   tamga policy explain KGZ --purpose border_control --legal-basis public_task`,
 	}
-	c.AddCommand(a.policyVocabulary(), a.policyCheck(), a.policyTest(), a.policyExplain(), a.policyDiff())
+	c.AddCommand(a.policyVocabulary(), a.policyCheck(), a.policyTest(), a.policyExplain(), a.policyDiff(), a.policySimulate(),
+		a.policyPropose(), a.policyApprove(), a.policyPublish(), a.policyHistory(), a.policyRollback())
 	return c
 }
 

@@ -1,0 +1,40 @@
+package lawbook
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tamga-id/tamga/federation/policy"
+)
+
+// Current is the law in force. It changes whole, between two decisions. The zero value refuses everything.
+type Current struct {
+	law atomic.Pointer[policy.Law]
+
+	mu     sync.Mutex // guards what was found for one law on one day
+	of     *policy.Law
+	day    time.Time
+	serves []string
+}
+
+// Set puts a law into force.
+func (c *Current) Set(l *policy.Law) { c.law.Store(l) }
+
+// Law returns the law in force; nil for the zero value.
+func (c *Current) Law() *policy.Law { return c.law.Load() }
+
+// Decide decides by the law in force. See [policy.Law.Decide].
+func (c *Current) Decide(r policy.Request) policy.Decision { return c.law.Load().Decide(r) }
+
+// Serves lists the purposes for which the law may allow an answer. It is found anew for another law, and once a day, for
+// a law that ends; the slice is the caller's.
+func (c *Current) Serves(now time.Time) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l, day := c.law.Load(), now.UTC().Truncate(24*time.Hour); l != c.of || !day.Equal(c.day) {
+		c.of, c.day, c.serves = l, day, l.Purposes(policy.Answer, now)
+	}
+	return slices.Clone(c.serves)
+}

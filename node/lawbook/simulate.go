@@ -1,0 +1,138 @@
+package lawbook
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/protocol"
+)
+
+// maxGroups bounds a report: what changes in more ways than that is another law.
+const maxGroups = 500
+
+// Group is decisions of the past that differ in nothing law was asked about and would all change alike.
+type Group struct {
+	Direction, Purpose, LegalBasis, Operation, Role string
+	Country                                         string // the other one
+	Modalities, Consent                             string
+	OldPolicy, OldVersion                           string // what decided then
+	WasAllowed                                      bool
+	New                                             policy.Decision // the strictest of its modalities
+	Count                                           int
+	First, Last                                     uint64 // entries of the ledger
+}
+
+// Simulation is what would have come of decisions of the past under another law.
+type Simulation struct {
+	Entries   int // that were read
+	Decisions int // in which law was asked
+	Same      int // that would come out alike
+	Unknown   int // that cannot be repeated: the entry says nothing of what was asked
+	Groups    []Group
+	Truncated bool // there are more groups
+}
+
+// Simulate decides again what a ledger's entries say was decided, under law. Verdicts that concern another node's law,
+// and entries about no Query, are left out. What does not stand in a leaf (counts, subject class, assurance) is taken to
+// be unspecified; the times are those of then. An entry that cannot be read is an error.
+func Simulate(law *policy.Law, entries iter.Seq2[uint64, []byte]) (Simulation, error) {
+	var out Simulation
+	groups := make(map[groupKey]*Group)
+	for index, b := range entries {
+		leaf, err := protocol.ParseLeaf(b)
+		if err != nil {
+			return Simulation{}, err
+		}
+		out.Entries++
+		direction, ok := directionOf(leaf)
+		if !ok {
+			continue
+		}
+		out.Decisions++
+		if leaf.Inputs == (protocol.Inputs{}) {
+			out.Unknown++
+			continue
+		}
+		d := again(law, leaf, direction)
+		if d.Allowed == allowed(leaf) {
+			out.Same++
+			continue
+		}
+		out.count(groups, direction, leaf, d, index)
+	}
+	slices.SortStableFunc(out.Groups, func(a, b Group) int { return cmp.Compare(groups[b.key()].Count, groups[a.key()].Count) })
+	for i := range out.Groups {
+		out.Groups[i] = *groups[out.Groups[i].key()]
+	}
+	return out, nil
+}
+
+// groupKey is what decisions of one group have in common.
+type groupKey struct {
+	direction, purpose, basis, operation, role, country, modalities, consent, policy, version, next string
+}
+
+func (g Group) key() groupKey {
+	return groupKey{g.Direction, g.Purpose, g.LegalBasis, g.Operation, g.Role, g.Country, g.Modalities, g.Consent, g.OldPolicy, g.OldVersion, g.New.PolicyID}
+}
+
+func (s *Simulation) count(groups map[groupKey]*Group, direction string, l protocol.Leaf, d policy.Decision, index uint64) {
+	g := Group{Direction: direction, Purpose: l.Purpose, LegalBasis: l.LegalBasis, Operation: l.Operation, Role: l.Role,
+		Country: l.RequesterCountry, Modalities: l.Modalities, Consent: l.Consent, OldPolicy: l.Policy.ID, OldVersion: l.Policy.Version,
+		WasAllowed: allowed(l), New: d, First: index, Last: index, Count: 1}
+	if direction == policy.Ask {
+		g.Country = l.ResponderCountry
+	}
+	if have, ok := groups[g.key()]; ok {
+		have.Count++
+		have.First, have.Last = min(have.First, index), max(have.Last, index)
+		return
+	}
+	if len(groups) >= maxGroups {
+		s.Truncated = true
+		return
+	}
+	groups[g.key()] = &g
+	s.Groups = append(s.Groups, g)
+}
+
+// directionOf says on which side law was asked, and whether it was: an intent is own law's leave to ask, a verdict
+// without a Query its refusal, an answer that names a policy the decision on a foreign Query.
+func directionOf(l protocol.Leaf) (string, bool) {
+	switch {
+	case l.Kind == protocol.LeafIntent, l.Kind == protocol.LeafVerdict && l.Query == protocol.Hash{}:
+		return policy.Ask, true
+	case l.Kind == protocol.LeafAnswer && l.Policy.ID != "":
+		return policy.Answer, true
+	}
+	return "", false
+}
+
+// allowed reports whether law let the exchange go on.
+func allowed(l protocol.Leaf) bool {
+	switch l.Code {
+	case protocol.CodeLaw, protocol.CodeOwnLaw, protocol.CodeConsentMissing:
+		return false
+	}
+	return true
+}
+
+// again decides what the leaf is about, for each of its modalities; the first refusal counts.
+func again(law *policy.Law, l protocol.Leaf, direction string) policy.Decision {
+	r := policy.Request{Direction: direction, Requester: l.Requester, Responder: l.Responder,
+		RequesterCountry: l.RequesterCountry, ResponderCountry: l.ResponderCountry, Purpose: l.Purpose, LegalBasis: l.LegalBasis,
+		Operation: l.Operation, OfficerRole: l.Role, PeerMarks: strings.Fields(l.Marks), Time: l.Time, Consent: l.Consent}
+	if l.Modalities == "" {
+		return law.Decide(r)
+	}
+	var d policy.Decision
+	for _, r.Modality = range strings.Fields(l.Modalities) {
+		if d = law.Decide(r); !d.Allowed {
+			return d
+		}
+	}
+	return d
+}
