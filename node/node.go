@@ -31,6 +31,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
+	"github.com/tamga-id/tamga/node/decoy"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gap"
@@ -73,6 +74,7 @@ type Node struct {
 	ledger       *ledger.Log
 	rows         *rows.Rows
 	consents     *consents.Book
+	decoys       *decoy.Book
 	offices      consent.Offices
 	directory    *peering.Peers
 	heads        *gap.Heads
@@ -230,7 +232,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if n.rows, err = openRows(n.keys, n.gallery); err != nil {
 		return err
 	}
-	n.consents = consents.New(n.rows)
+	n.consents, n.decoys = consents.New(n.rows), decoy.New(n.rows)
 	return n.proveLaw()
 }
 
@@ -280,7 +282,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.Signing,
 		Sealing: n.keys.Sealing, Members: n.directory, Law: &n.law, Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
-		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Answered: n.metrics.Answered,
+		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Decoys: n.decoys, Answered: n.metrics.Answered,
 	}
 	if o.Responder != nil {
 		o.Responder(&cfg)

@@ -71,6 +71,7 @@ type Node interface {
 	Peering
 	Consenting
 	Lawgiving
+	Decoys
 	// Officer is the pseudonym of an account of the caller's system.
 	Officer(account string) string
 	// Status reports the node's state from memory.
@@ -126,6 +127,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	s.undoing(api, rules)
 	s.erasing(api, rules)
 	s.withdrawing(api, rules)
+	s.canaries(api, rules)
 	s.renewing(api)
 	s.keys(api)
 	s.checking(api)

@@ -24,6 +24,7 @@ import (
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/decoy"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/keys"
@@ -59,6 +60,7 @@ type fake struct {
 	takeUp   func() (map[keys.Family]rotation.Retirement, error)
 	retiring map[keys.Family]rotation.Retirement
 	replicas []presence.Other
+	canaries []decoy.Canary
 	withdraw func(string) (node.Withdrawal, error)
 
 	mu      sync.Mutex
@@ -267,7 +269,7 @@ func newRequest(method, path, body string) *http.Request {
 	case "/v1/backups", "/v1/escrows":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/consents/withdrawals", "/v1/gallery/copy", "/v1/peers/test", "/v1/peers/pause", "/v1/peers/resume", "/v1/trust/explanations",
+	case "/v1/enrolments/undo", "/v1/subjects/erase", "/v1/consents/withdrawals", "/v1/canaries", "/v1/gallery/copy", "/v1/peers/test", "/v1/peers/pause", "/v1/peers/resume", "/v1/trust/explanations",
 		"/v1/law/publications", "/v1/law/simulations":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
@@ -335,3 +337,16 @@ func (f *fake) WithdrawConsent(_ context.Context, token string) (node.Withdrawal
 	}
 	return f.withdraw(token)
 }
+
+func (f *fake) AddCanaries(_ context.Context, subjects []pseudonym.Identifier) error {
+	for _, s := range subjects {
+		id, err := s.Normalize()
+		if err != nil {
+			return err
+		}
+		f.canaries = append(f.canaries, decoy.Canary{Subject: id, Since: time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)})
+	}
+	return nil
+}
+
+func (f *fake) Canaries() ([]decoy.Canary, error) { return f.canaries, nil }

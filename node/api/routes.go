@@ -23,6 +23,8 @@ func routes() []guard.Route {
 		// Every row is read three times.
 		{Method: "POST", Path: "/v1/gallery/copy", Content: "application/json", Who: guard.Operator, MaxBody: 8 << 10, Timeout: 12 * time.Hour},
 		{Method: "POST", Path: "/v1/subjects/erase", Content: "application/json", Who: guard.Operator, MaxBody: 1 << 10},
+		{Method: "POST", Path: canariesPath, Content: "application/json", Who: guard.Operator, MaxBody: 256 << 10},
+		{Method: "GET", Path: canariesPath, Who: guard.Operator},
 		{Method: "POST", Path: withdrawalPath, Content: "application/json", Who: guard.Local, MaxBody: 16 << 10, Timeout: time.Minute},
 		{Method: "POST", Path: renewalPath, Who: guard.Operator},
 		{Method: "GET", Path: renewalPath, Who: guard.Operator},

@@ -23,7 +23,7 @@ func TestPlay(t *testing.T) {
 		}
 	}()
 	r := demo.Play(context.Background(), f, t.Output(), begin)
-	if !r.OK || len(r.Scenes) != 11 {
+	if !r.OK || len(r.Scenes) != 12 {
 		t.Fatalf("%d scenes, ok %t", len(r.Scenes), r.OK)
 	}
 }

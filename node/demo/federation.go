@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -87,6 +88,7 @@ type Member struct {
 	Pop  *synth.Population
 
 	overrides node.Overrides
+	alarms    atomic.Int32 // canaries that its log told of
 	recorder  *recorder
 	stop      context.CancelFunc
 	done      chan struct{}
@@ -209,7 +211,7 @@ func (f *Federation) Up(m *Member) error {
 	o := m.overrides
 	m.recorder = &recorder{}
 	o.Exchanger = func(x requester.Exchanger) requester.Exchanger { m.recorder.under = x; return m.recorder }
-	n, err := node.Open(f.ctx, filepath.Join(m.Dir, node.ConfigFile), []byte(Passphrase), f.log, o)
+	n, err := node.Open(f.ctx, filepath.Join(m.Dir, node.ConfigFile), []byte(Passphrase), slog.New(alarms{f.log.Handler(), &m.alarms}), o)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func Scenes() []Scene {
 		{"refused_by_law", "A hotel wants to know: lawful in KAZ, not served by KGZ", "KAZ asks KGZ", "travel_check_in", "refused", protocol.CodeLaw, unlawful},
 		{"consent_used_twice", "A consent to one comparison is brought a second time", "KAZ asks KGZ", "visa_issuance", "refused", protocol.CodeConsentUsed, usedTwice},
 		{"one_officer", "An investigator orders that nobody be asked, and no second officer signs", "KAZ asks UZB", "law_enforcement", "refused", protocol.CodeSecondOfficer, oneOfficer},
+		{"canary_touched", "Somebody tries the number of a person who does not exist: answered like any, and an alarm", "KAZ asks KGZ", border, "not_matched", protocol.CodeNotMatched, canary},
 		{"non_member", "Somebody who is no member of the federation asks", "an impostor asks KGZ", border, "refused", protocol.CodeNotMember, impostor},
 		{"replayed_query", "An insider sends a recorded Query once more", "KAZ asks KGZ", border, "refused", protocol.CodeReplay, replay},
 		{"peer_down", "The other node is switched off: not a \"no\"", "KGZ asks UZB", border, "unavailable", protocol.CodeUnreachable, down},
@@ -165,6 +166,22 @@ func oneOfficer(ctx context.Context, f *Federation) (Result, error) {
 		return Result{}, err
 	}
 	return f.verify(ctx, "KAZ", req)
+}
+
+// canary has KGZ make one of its people a canary, and KAZ try that number with another face.
+func canary(ctx context.Context, f *Federation) (Result, error) {
+	kgz := f.Members["KGZ"]
+	invented := Subject(kgz.Pop.Person(13))
+	if err := kgz.Node.AddCanaries(ctx, []pseudonym.Identifier{invented}); err != nil {
+		return Result{}, err
+	}
+	before := kgz.alarms.Load()
+	out, err := f.verify(ctx, "KAZ", atBorder(invented, face(kgz.Pop.Person(14).FaceProbe(1))))
+	if err == nil && kgz.alarms.Load() != before+1 {
+		err = errors.New("no alarm was raised")
+	}
+	out.Detail += "; KGZ's log names requester and officer's pseudonym"
+	return out, err
 }
 
 // impostor tries twice: from its own connection, which must be refused at the

@@ -3,11 +3,13 @@ package responder
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -47,7 +49,7 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 	if q.Operation != protocol.OperationVerify {
 		return v, &protocol.Fault{Code: protocol.CodeOperation}
 	}
-	code, d, err := r.open(q, visible, d, &v.inputs)
+	code, d, err := r.open(ctx, q, visible, d, &v.inputs)
 	v.Policy = ruleOf(d)
 	if err != nil {
 		return v, err
@@ -79,7 +81,7 @@ func (r *Responder) await(ctx context.Context, issued time.Time) error {
 
 // open is TMG-R-008 to TMG-R-011, all that happens with the Question in clear. It returns
 // the decision of law that holds once it is known what the Question says, and notes in in what that was.
-func (r *Responder) open(q protocol.Query, visible policy.Request, d policy.Decision, in *protocol.Inputs) (protocol.Code, policy.Decision, error) {
+func (r *Responder) open(ctx context.Context, q protocol.Query, visible policy.Request, d policy.Decision, in *protocol.Inputs) (protocol.Code, policy.Decision, error) {
 	key, ok := r.sealing[q.SealKey]
 	if !ok {
 		return "", d, &protocol.Fault{Code: protocol.CodeSeal}
@@ -95,6 +97,9 @@ func (r *Responder) open(q protocol.Query, visible policy.Request, d policy.Deci
 	wanted := modalities(question.Probes)
 	in.Modalities = strings.Join(vocabulary.KnownModalities(wanted), " ")
 	if err := admissible(question, wanted, d); err != nil {
+		return "", d, err
+	}
+	if err := r.watch(ctx, q, question.Subject); err != nil {
 		return "", d, err
 	}
 	probes, err := decodeProbes(question.Probes)
@@ -122,6 +127,23 @@ func (r *Responder) open(q protocol.Query, visible policy.Request, d policy.Deci
 	}
 	code, err := decision.conclude()
 	return code, d, err
+}
+
+// AlarmCanary is the message of the event that a Query touched a canary.
+const AlarmCanary = "ALARM: canary touched"
+
+// watch raises the alarm when the subject is a canary. It is looked up for every Query, so
+// that nothing tells one from another; the ledger has who asked.
+func (r *Responder) watch(ctx context.Context, q protocol.Query, subject pseudonym.Identifier) error {
+	if r.cfg.Decoys == nil {
+		return nil
+	}
+	touched, err := r.cfg.Decoys.Touched(subject)
+	if touched {
+		r.cfg.Logger.ErrorContext(ctx, AlarmCanary, slog.String("requester", q.Issuer), slog.String("officer", q.Officer),
+			slog.String("purpose", q.Purpose), slog.String("query", q.Hash.String()))
+	}
+	return err
 }
 
 // modalities lists those of the probes, each once, in order.

@@ -62,6 +62,11 @@ type Consents interface {
 	Use(consent.Consent) error
 }
 
+// Decoys knows which subjects are canaries. decoy.Book does.
+type Decoys interface {
+	Touched(pseudonym.Identifier) (bool, error)
+}
+
 // Faces turns probes like the references that they are compared with. protection.Faces does.
 type Faces interface {
 	// Turn gives the form in which a face compares with stored ones of that name, which
@@ -84,6 +89,8 @@ type Config struct {
 	Consents Consents
 	// Offices are those that may attest a person's consent or exempt from it; nil for none.
 	Offices consent.Offices
+	// Decoys has a Query about a canary raise an alarm; nil knows of none.
+	Decoys Decoys
 	// Calibrations are the operator's own; nil uses those shipped.
 	Calibrations Calibrations
 	// Faces is the protection under which the gallery stores faces; nil when it does not.

@@ -90,7 +90,7 @@ the gallery of the country that holds them.`,
 	add("start", a.demoCommand(), a.sandboxCommand(), a.initCommand(), a.runCommand(), a.statusCommand())
 	add("ask", a.verifyCommand())
 	add("keep", a.backupCommand(), a.recoveryCommand(), a.galleryCommand())
-	add("people", a.enrolCommand(), a.consentCommand(), a.subjectCommand(), a.templatesCommand(), a.extractCommand())
+	add("people", a.enrolCommand(), a.consentCommand(), a.canaryCommand(), a.subjectCommand(), a.templatesCommand(), a.extractCommand())
 	add("keys", a.custodyCommand(), a.holderCommand(), a.ceremonyCommand(), a.unsealCommand(), a.keyCommand())
 	add("federation", a.anchorCommand(), a.peerCommand(), a.trustCommand())
 	add("check", a.policyCommand(), a.ledgerCommand(), a.evaluateCommand(), a.calibrateCommand(), a.conformCommand(), a.benchCommand())

@@ -1,0 +1,83 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/api/problem"
+	"github.com/tamga-id/tamga/node/decoy"
+)
+
+// Decoys is what the API needs to know of canaries.
+type Decoys interface {
+	// AddCanaries makes enrolled subjects canaries; Canaries lists them.
+	AddCanaries(ctx context.Context, subjects []pseudonym.Identifier) error
+	Canaries() ([]decoy.Canary, error)
+}
+
+const canariesPath = "/v1/canaries"
+
+type canariesInput struct{ Body canariesRequest }
+
+type canariesRequest struct {
+	Subjects []subject `json:"subjects" minItems:"1" maxItems:"1000" nullable:"false" doc:"Invented subjects that were enrolled before."`
+}
+
+type canariesOutput struct{ Body canariesReport }
+
+type canariesReport struct {
+	Canaries []canary `json:"canaries" nullable:"false" doc:"All canaries, by number."`
+}
+
+type canary struct {
+	Subject subject   `json:"subject" doc:"Who it pretends to be."`
+	Since   time.Time `json:"since" doc:"Since when."`
+}
+
+func (s *service) canaries(api huma.API, rules *problem.Rulebook) {
+	example := canariesReport{[]canary{{subject{"KAZ", "passport", "N1234567"}, time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)}}}
+	op := operation(api, "add-canaries", http.MethodPost, canariesPath, "Make subjects canaries",
+		"From when it is answered, a Query about one of these subjects raises an alarm in the log that names requester and officer's pseudonym, and is answered "+
+			"like any other. Needs the operator's token.", "Enrolments", example)
+	op.RequestBody = requestBody("application/json", canariesRequest{[]subject{{"KAZ", "passport", "N1234567"}}})
+	op.DefaultStatus = http.StatusOK
+	huma.Register(api, *op, s.addCanaries)
+	rules.Body(op)
+	huma.Register(api, *operation(api, "canaries", http.MethodGet, canariesPath, "List the canaries", "Needs the operator's token: who knows them goes around them.", "Enrolments", example),
+		func(context.Context, *struct{}) (*canariesOutput, error) { return s.listCanaries() })
+}
+
+func (s *service) addCanaries(ctx context.Context, in *canariesInput) (*canariesOutput, error) {
+	var ids []pseudonym.Identifier
+	for _, b := range in.Body.Subjects {
+		ids = append(ids, pseudonym.Identifier{Jurisdiction: b.Jurisdiction, Type: b.Type, Value: b.Value})
+	}
+	err := s.node.AddCanaries(ctx, ids)
+	if errors.Is(err, pseudonym.ErrIdentifier) {
+		return nil, problem.Invalid("/subjects", "must each be of 1 to 32 of A-Z and 0-9 besides spaces, hyphens, underscores and full stops")
+	}
+	if err != nil {
+		return nil, ofStore(err, "Whether they are canaries is not known. Send the same again.")
+	}
+	return s.listCanaries()
+}
+
+func (s *service) listCanaries() (*canariesOutput, error) {
+	list, err := s.node.Canaries()
+	if err != nil {
+		return nil, ofStore(err, "The canaries could not be read.")
+	}
+	out := canariesReport{Canaries: make([]canary, 0, len(list))}
+	for _, c := range list {
+		out.Canaries = append(out.Canaries, canary{subject{c.Subject.Jurisdiction, c.Subject.Type, c.Subject.Value}, c.Since})
+	}
+	slices.SortFunc(out.Canaries, func(a, b canary) int { return strings.Compare(a.Subject.Value, b.Subject.Value) })
+	return &canariesOutput{Body: out}, nil
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/enrol"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/responder"
+)
+
+func (a *app) canaryCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "canary",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Short: "Seed invented people, about whom any question raises an alarm",
+		Long: `A canary is enrolled like anybody and exists nowhere else, so nobody has a reason to ask about
+it. A Query that does raises an alarm in the node's log that names the requester and the
+officer's pseudonym, which the requester can resolve; it is answered like any other.`,
+		Example: `  tamga canary seed --dir kgz --like KGZ:passport:AC####### --count 20`,
+	}
+	c.AddCommand(a.canarySeed(), a.canaryList())
+	return c
+}
+
+// canaries is the API's report.
+type canaries struct {
+	Canaries []struct {
+		Subject struct {
+			Jurisdiction string `json:"jurisdiction"`
+			Type         string `json:"type"`
+			Value        string `json:"value"`
+		} `json:"subject"`
+		Since time.Time `json:"since"`
+	} `json:"canaries"`
+}
+
+func (r canaries) rows() [][2]string {
+	rows := make([][2]string, 0, len(r.Canaries))
+	for _, c := range r.Canaries {
+		rows = append(rows, [2]string{c.Subject.Jurisdiction + ":" + c.Subject.Type + ":" + c.Subject.Value, c.Since.Format(time.RFC3339)})
+	}
+	return rows
+}
+
+func (a *app) canarySeed() *cobra.Command {
+	var n nodeFlags
+	var like string
+	var count int
+	c := &cobra.Command{
+		Use:   "seed",
+		Short: "Enrol invented people as canaries",
+		Long: `Enrols invented people, each with a face of a synthetic person, under numbers made after --like,
+in which every # is a random digit, and makes them canaries. Give the form that real numbers
+have, in a part of it that is not issued: a number that is somebody's is refused.`,
+		Example: `  tamga canary seed --dir kgz --like KGZ:passport:AC####### --count 20`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !strings.Contains(like, "#") || count < 1 || count > 1000 {
+				return usage("--like with a # for each random digit, and a --count of 1 to 1000, are needed")
+			}
+			people, err := a.inventPeople(like, count)
+			if err != nil {
+				return err
+			}
+			cl, err := n.client()
+			if err != nil {
+				return err
+			}
+			var subjects []map[string]string
+			for _, e := range people {
+				subjects = append(subjects, map[string]string{"jurisdiction": e.Subject.Jurisdiction, "type": e.Subject.Type, "value": e.Subject.Value})
+				if err := seedOne(c, cl, e); err != nil {
+					return err
+				}
+			}
+			body, err := json.Marshal(map[string]any{"subjects": subjects})
+			if err != nil {
+				return fmt.Errorf("encoding request: %w", err)
+			}
+			var out canaries
+			if err := cl.call(c.Context(), http.MethodPost, "/v1/canaries", "application/json", body, &out); err != nil {
+				return err
+			}
+			return a.emit(map[string]any{"seeded": count, "canaries": len(out.Canaries)}, [][2]string{{"seeded", fmt.Sprint(count)}, {"canaries", fmt.Sprint(len(out.Canaries))}})
+		},
+	}
+	n.operator = true
+	n.add(c.Flags())
+	c.Flags().StringVar(&like, "like", "", "COUNTRY:TYPE:VALUE with # for random digits (required)")
+	c.Flags().IntVar(&count, "count", 1, "how many")
+	return c
+}
+
+// seedOne enrols one, and fails when the number is somebody's already.
+func seedOne(c *cobra.Command, cl *client, e gallery.Enrolment) error {
+	var line bytes.Buffer
+	if err := json.NewEncoder(&line).Encode(enrol.RecordOf(e)); err != nil {
+		return fmt.Errorf("encoding record: %w", err)
+	}
+	var report struct {
+		Created int `json:"created"`
+	}
+	if err := cl.call(c.Context(), http.MethodPost, "/v1/enrolments", "application/x-ndjson", line.Bytes(), &report); err != nil {
+		return err
+	}
+	if report.Created != 1 {
+		return unfit("give another --like, of numbers that are not issued; those seeded before stay enrolled and are no canaries yet", "somebody has one of the numbers")
+	}
+	return nil
+}
+
+// inventPeople makes enrolments of synthetic faces under made-up numbers.
+func (a *app) inventPeople(like string, count int) ([]gallery.Enrolment, error) {
+	var out []gallery.Enrolment
+	used := map[pseudonym.Identifier]bool{}
+	for tries := 0; len(out) < count; tries++ {
+		if tries > 10*count {
+			return nil, usage("--like has room for fewer different numbers than --count")
+		}
+		id, err := a.subjectOf(digits(like))
+		if err != nil {
+			return nil, err
+		}
+		if used[id] {
+			continue
+		}
+		used[id] = true
+		p := synth.New(random(1<<62), "KGZ").Person(int(random(1 << 20)))
+		out = append(out, gallery.Enrolment{Subject: id, Templates: []gallery.Template{{Modality: responder.ModalityFace, Format: exchange.FormatEmbedding, Data: p.FaceReference()}}})
+	}
+	return out, nil
+}
+
+func digits(like string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '#' {
+			return '0' + rune(random(10))
+		}
+		return r
+	}, like)
+}
+
+// random is uniform below n.
+func random(n int64) uint64 {
+	v, err := rand.Int(rand.Reader, big.NewInt(n))
+	if err != nil {
+		panic("tamga: no randomness: " + err.Error())
+	}
+	return v.Uint64()
+}
+
+func (a *app) canaryList() *cobra.Command {
+	var n nodeFlags
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the canaries of a running node",
+		Long: `Lists the numbers of the canaries. Keep them from everybody who may ask: who knows them goes
+around them. Alarms are in the node's log, and every Query is in the ledger.`,
+		Example: `  tamga canary list --dir kgz`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := n.client()
+			if err != nil {
+				return err
+			}
+			var out canaries
+			if err := cl.call(c.Context(), http.MethodGet, "/v1/canaries", "", nil, &out); err != nil {
+				return err
+			}
+			return a.emit(out, out.rows())
+		},
+	}
+	n.operator = true
+	n.add(c.Flags())
+	return c
+}
