@@ -156,7 +156,7 @@ func classify(ctx context.Context, doing string, err error) error {
 	case code == network.StreamResourceLimitExceeded, code == network.StreamRateLimited, errors.Is(err, network.ErrResourceLimitExceeded):
 		kind = ErrOverloaded
 	case code == network.StreamShutdown, errors.Is(err, errUntouched):
-		kind = ErrUnreachable
+		return fmt.Errorf("%s: %w: %w", doing, ErrUnreachable, errUntouched)
 	case code == codeTooLarge:
 		kind = ErrTooLarge
 	case errors.Is(err, io.EOF):

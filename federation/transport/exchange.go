@@ -76,10 +76,10 @@ func (h *Host) exchange(ctx context.Context, to PeerID, addrs []string, name str
 	return nil, first
 }
 
-// undialled reports that there was no connection: the peer cannot have seen the request.
+// undialled reports that there was no connection, or that the peer was shutting down: it has not handled the request.
 func undialled(err error) bool {
 	_, ok := errors.AsType[*DialError](err)
-	return ok
+	return ok || errors.Is(err, errUntouched)
 }
 
 // bare are addresses without the peer ID behind them.
