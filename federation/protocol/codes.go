@@ -32,6 +32,7 @@ const (
 	CodeDisagree          Code = "TMG-VER-0008"
 	CodeSmallPart         Code = "TMG-VER-0009"
 	CodePoorCapture       Code = "TMG-VER-0010"
+	CodeWithheld          Code = "TMG-VER-0011"
 	CodeNotMember         Code = "TMG-TRU-0001"
 	CodeChainExpired      Code = "TMG-TRU-0002"
 	CodePeerMismatch      Code = "TMG-TRU-0003"
@@ -151,6 +152,7 @@ func registry() []CodeEntry {
 		{CodeDisagree, Inconclusive, wire, "One of the samples alone would match, but the others speak against it.", "Look at the person and the document; recapture all samples, then second-line inspection."},
 		{CodeSmallPart, Inconclusive, wire, "No match, but a sample shows too little of the finger to say no.", "Recapture with the middle of the finger on the sensor, or use another finger or modality."},
 		{CodePoorCapture, Inconclusive, wire, "No match, but the capture is reported as too poor to say no.", "Clean finger and sensor and recapture, or use another finger or modality."},
+		{CodeWithheld, Inconclusive, wire, "It could not be told, and the responder's law does not let the reason be told.", "This is not a \"no\". Recapture, use another modality or second-line inspection."},
 		{CodeNotMember, Refused, wire, "The sender is not a member of the federation.", "Enrol the sender with the Trust Anchor, or stop using its keys."},
 		{CodeChainExpired, Refused, wire, "The sender's Trust Chain has expired.", "Renew the Subordinate Statement at the Trust Anchor."},
 		{CodePeerMismatch, Refused, wire, "The Query's issuer is not the peer that sent it.", "Send each Query from its issuer's own node."},

@@ -54,6 +54,7 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 	if err != nil {
 		return v, err
 	}
+	code = told(code, d)
 	v.Code, v.Outcome = code, code.Outcome()
 	if v.Outcome == protocol.Matched || v.Outcome == protocol.NotMatched {
 		v.FMROneIn = d.FMROneIn

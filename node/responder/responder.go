@@ -179,7 +179,8 @@ func (r *Responder) handle(ctx context.Context, from transport.PeerID, frame []b
 // Every other code is logged as it is.
 func logged(c protocol.Code) string {
 	switch c {
-	case protocol.CodeMatched, protocol.CodeNotMatched, protocol.CodeDisagree, protocol.CodeSmallPart, protocol.CodePoorCapture:
+	case protocol.CodeMatched, protocol.CodeNotMatched, protocol.CodeDisagree, protocol.CodeSmallPart, protocol.CodePoorCapture,
+		protocol.CodeWithheld:
 		return "decided"
 	}
 	return string(c)
