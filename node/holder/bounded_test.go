@@ -4,11 +4,13 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 )
 
-// TestBounded: connections beyond the limit are closed at once, and there is room again when one ends.
+// TestBounded: a connection beyond the limit ends the oldest of those that nobody has proved himself on, and there is
+// room again when one ends.
 func TestBounded(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -16,52 +18,49 @@ func TestBounded(t *testing.T) {
 	}
 	defer l.Close()
 	b := newBounded(l)
-	accepted := make(chan net.Conn, maxConnections+1) // room for all
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := b.Accept()
-			if err != nil {
-				return
-			}
-			accepted <- c
-		}
-	}()
-	dial := func() net.Conn {
+	dial := func() (near, far net.Conn) {
 		t.Helper()
-		c, err := net.Dial("tcp", l.Addr().String())
+		near, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = c.Close() })
-		return c
+		t.Cleanup(func() { _ = near.Close() })
+		if far, err = b.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		return near, far
 	}
-	var open []net.Conn
-	for range maxConnections {
-		dial()
-		open = append(open, <-accepted)
+	known, far := dial()
+	if !b.welcome(far.(*boundedConn)) || !b.welcome(far.(*boundedConn)) {
+		t.Fatal("the first one known is refused")
 	}
-	over := dial()
-	_ = over.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if _, err := over.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Fatalf("one too many: %v", err)
+	oldest, _ := dial()
+	open := []net.Conn{far}
+	for range maxStrangers {
+		_, c := dial()
+		open = append(open, c)
 	}
-	if err := errors.Join(open[0].Close(), ignoreClosed(open[0].Close())); err != nil { // twice counts once
-		t.Fatal(err)
+	_ = oldest.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := oldest.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Fatalf("the oldest of one too many: %v", err)
 	}
-	dial()
-	open[0] = <-accepted
-	if len(b.room) != maxConnections {
-		t.Errorf("%d connections are counted", len(b.room))
+	_ = known.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	if _, err := known.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("one that is known: %v", err)
 	}
-	_ = l.Close()
-	<-done
+	for _, c := range open[1:] {
+		b.welcome(c.(*boundedConn))
+	}
+	if strangers, known := b.open(); strangers != 1 || known != maxKnown {
+		t.Errorf("%d strangers and %d known are counted", strangers, known)
+	}
 	for _, c := range open {
-		_ = c.Close()
+		if err := errors.Join(c.Close(), ignoreClosed(c.Close())); err != nil { // twice counts once
+			t.Fatal(err)
+		}
 	}
-	if len(b.room) != 0 {
-		t.Errorf("%d are counted after all ended", len(b.room))
+	if strangers, known := b.open(); strangers != 0 || known != 0 {
+		t.Errorf("%d and %d are counted after all ended", strangers, known)
 	}
 }
 

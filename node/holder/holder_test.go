@@ -258,6 +258,23 @@ func TestStrangers(t *testing.T) {
 	w.must(err)
 }
 
+// TestIdleStrangers: whoever opens connections and is silent on them does not keep the node out.
+func TestIdleStrangers(t *testing.T) {
+	w := newWorld(t, 2)
+	c := w.join()
+	for i := range 2 {
+		w.serve(i, w.open(i), holder.Options{})
+		for range 100 {
+			idle, err := net.Dial("tcp", c.Holders[i].Address)
+			w.must(err)
+			t.Cleanup(func() { _ = idle.Close() })
+		}
+	}
+	cl, _ := w.client(c, nodeKey)
+	_, err := cl.Key().Element(passport)
+	w.must(err)
+}
+
 // TestRate: what is more than the rate is refused, and counted.
 func TestRate(t *testing.T) {
 	w := newWorld(t, 2)

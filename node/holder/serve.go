@@ -104,7 +104,8 @@ func (f *Folder) Serve(ctx context.Context, l net.Listener, o Options) error {
 		o.Rate = DefaultRate
 	}
 	limit := &limiter{rate: o.Rate, tokens: o.Rate * burst, last: o.Now()}
-	s := &http.Server{Handler: handler(held, limit, o.Now), TLSConfig: config, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+	b := newBounded(l)
+	s := &http.Server{Handler: handler(held, limit, o.Now), TLSConfig: config, ConnState: b.seen, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 4 << 10, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
 	var wg sync.WaitGroup
 	ended := make(chan struct{})
@@ -125,7 +126,7 @@ func (f *Folder) Serve(ctx context.Context, l net.Listener, o Options) error {
 			}
 		}
 	})
-	err = s.ServeTLS(newBounded(l), "", "")
+	err = s.ServeTLS(b, "", "")
 	close(ended)
 	wg.Wait()
 	if !errors.Is(err, http.ErrServerClosed) {
