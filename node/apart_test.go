@@ -200,7 +200,7 @@ func TestWhoTestsIdentifiersOfHolders(t *testing.T) {
 	defer roots.Wipe()
 	client, err := keystore.HolderClient(w.dir, roots.Node)
 	w.must(err)
-	committee, folders := w.holders(3, client)
+	committee, folders := w.holders(3, client.Public().(ed25519.PublicKey))
 	file := filepath.Join(w.top, "committee.json")
 	w.must(os.WriteFile(file, committee.Encode(), 0o644))
 	text, err := os.ReadFile(w.config)
@@ -273,7 +273,7 @@ func TestReplaceHolders(t *testing.T) {
 	defer roots.Wipe()
 	client, err := keystore.HolderClient(w.dir, roots.Node)
 	w.must(err)
-	committee, folders := w.holders(3, client)
+	committee, folders := w.holders(3, client.Public().(ed25519.PublicKey))
 	file := filepath.Join(w.dir, "pseudonym-holders.json")
 	w.must(os.WriteFile(file, committee.Encode(), 0o644))
 	text, err := os.ReadFile(w.config)
@@ -322,7 +322,9 @@ func TestReplaceHolders(t *testing.T) {
 	}
 	b, err := os.ReadFile(filepath.Join(w.dir, keystore.ReplacementFile))
 	w.must(err)
-	r, err := holder.ParseReplacement(b)
+	node, err := keystore.HolderClient(w.dir, roots.Node)
+	w.must(err)
+	r, err := holder.ParseReplacement(b, []ed25519.PublicKey{node.Public().(ed25519.PublicKey)})
 	w.must(err)
 	var next holder.Committee
 	for _, dir := range folders {

@@ -100,6 +100,7 @@ const (
 	CodeOlderKeys          Code = "TMG-CUS-0006"
 	CodePseudonymKey       Code = "TMG-PSE-0001"
 	CodePseudonymHolder    Code = "TMG-PSE-0002"
+	CodeHolderReplacement  Code = "TMG-PSE-0003"
 	CodeUsage              Code = "TMG-USE-0001"
 	CodeRequest            Code = "TMG-API-0001"
 	CodeUnauthenticated    Code = "TMG-API-0002"
@@ -219,6 +220,7 @@ func registry() []CodeEntry {
 		{CodeOlderKeys, "", local, "The keystore is an older one than the node or its gallery has used.", "Put back the newest keystore.json, with the root.json that opens it, or restore the newest key escrow; nothing was changed."},
 		{CodePseudonymKey, "", local, "The pseudonym key, which is kept apart, is missing, sealed or another node's.", "Mount the disk of pseudonym.keystore, or put back the copy of that folder, and give what opens it with the flags --pseudonym-...; nothing was changed."},
 		{CodePseudonymHolder, "", local, "Too few holders of the pseudonym key gave a right answer.", "See in the log, or in the reason, which ones: start them, mend the network, or, of one that lies, find out who changed it; the same again is safe."},
+		{CodeHolderReplacement, "", local, "The node that a holder of the pseudonym key answers did not sign this replacement.", "Have the node's operator run `tamga key rotate prepare --holders` again, which writes the file anew, and compare the holder's --client with `tamga holder client` at the node; nothing was changed."},
 		{CodeUsage, "", local, "The command line is not complete.", "See the command's --help."},
 		{CodeFile, "", local, "A file or folder cannot be read or written.", "Check the path and its permissions."},
 		{CodeExists, "", local, "There is something already where the command was to write.", "Name another folder; nothing was changed."},

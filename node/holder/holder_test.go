@@ -26,7 +26,10 @@ var update = flag.Bool("update", false, "rewrite the seeds of the fuzz target")
 var passport = pseudonym.Identifier{Jurisdiction: "KAZ", Type: pseudonym.IDPassport, Value: "N1234567"}
 
 // nodeKey is the key of the node's certificate.
-var nodeKey = holder.ClientKey([32]byte{1})
+var (
+	nodeKey = holder.ClientKey([32]byte{1})
+	nodes   = []ed25519.PublicKey{nodeKey.Public().(ed25519.PublicKey)}
+)
 
 type world struct {
 	t       *testing.T
@@ -400,9 +403,9 @@ func TestReplace(t *testing.T) {
 	w.must(err)
 	factor, err := pseudonym.NewFactor()
 	w.must(err)
-	r, err := c.Replace(factor)
+	r, err := c.Replace(factor, nodeKey)
 	w.must(err)
-	if r, err = holder.ParseReplacement(r.Encode()); err != nil {
+	if r, err = holder.ParseReplacement(r.Encode(), nodes); err != nil {
 		t.Fatal(err)
 	}
 	next, err := c.Times(factor)
@@ -432,7 +435,7 @@ func TestReplace(t *testing.T) {
 	if got, err := old.Key().Element(passport); got != e || err != nil {
 		t.Errorf("the key before: another element, %v", err)
 	}
-	more, err := next.Replace(factor)
+	more, err := next.Replace(factor, nodeKey)
 	w.must(err)
 	if _, err := w.open(0).Replace(more); !errors.Is(err, holder.ErrOverlap) {
 		t.Errorf("replaced twice: %v", err)
@@ -486,7 +489,7 @@ func FuzzFiles(f *testing.F) {
 		if c, err := holder.ParseCommittee(b); err == nil && !bytes.Equal(c.Encode(), b) {
 			t.Error("committee encodes to other bytes")
 		}
-		if r, err := holder.ParseReplacement(b); err == nil && !bytes.Equal(r.Encode(), b) {
+		if r, err := holder.ParseReplacement(b, nodes); err == nil && !bytes.Equal(r.Encode(), b) {
 			t.Error("replacement encodes to other bytes")
 		}
 		if d, err := holder.ParseDealing(b); err == nil && !bytes.Equal(d.Encode(), b) {
@@ -505,7 +508,7 @@ func TestSeeds(t *testing.T) {
 		c := w.join()
 		factor, err := pseudonym.NewFactor()
 		w.must(err)
-		r, err := c.Replace(factor)
+		r, err := c.Replace(factor, nodeKey)
 		w.must(err)
 		w.must(os.WriteFile(filepath.Join("testdata", "committee.json"), c.Encode(), 0o644))
 		w.must(os.WriteFile(filepath.Join("testdata", "replacement.json"), r.Encode(), 0o644))
@@ -521,6 +524,6 @@ func TestSeeds(t *testing.T) {
 	w.must(err)
 	_, err = holder.ParseDealing(read("dealing.json"))
 	w.must(err)
-	_, err = holder.ParseReplacement(read("replacement.json"))
+	_, err = holder.ParseReplacement(read("replacement.json"), nodes)
 	w.must(err)
 }

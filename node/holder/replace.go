@@ -2,22 +2,26 @@ package holder
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 )
 
 // A committee's key is replaced by a multiple of it: the node makes a factor, which
-// [Replace] seals to each holder; [Folder.Replace] multiplies the share by it, and the
-// holder answers for both keys until [Folder.Retire] destroys the share before.
+// [Committee.Replace] seals to each holder and signs; [Folder.Replace] multiplies the share
+// by it, and the holder answers for both keys until [Folder.Retire] destroys the share
+// before. Until then [Folder.Back] undoes it.
 
 const (
 	formatReplacement = "tamga-holder-replacement-1"
 	secretBefore      = "share-before"
+	labelReplacement  = "tamga/v1/holder-replacement\x00"
 )
 
 // ErrOverlap refuses another replacement before the share of the last one is retired.
@@ -26,16 +30,30 @@ var ErrOverlap = errors.New("the holder's share before the current one is not re
 // ErrNothingOld: there is no share before the current one.
 var ErrNothingOld = errors.New("the holder has no share before the current one")
 
+// ErrNode refuses a replacement that no node signed which the holder answers: whoever hands
+// one over could have all holders move to a key of his making, and people be lost with it.
+var ErrNode = errors.New("the replacement is not signed by a node that the holder was told to answer")
+
 // Replacement carries a factor to the holders of a committee. It may lie open.
 type Replacement struct {
 	Format string   `json:"format"`
 	Before []byte   `json:"before"` // public key that the committee holds
 	After  []byte   `json:"after"`  // and the one that it will hold
 	Sealed []string `json:"sealed"` // armored age, in the order of the committee
+	// Signature is the node's, under the key that it asks holders with. One without is read,
+	// to be refused by that name.
+	Signature []byte `json:"signature,omitempty"`
 }
 
-// Replace makes the replacement of a committee's key by its multiple.
-func (c Committee) Replace(factor []byte) (Replacement, error) {
+// signed is what the signature is over.
+func (r Replacement) signed() []byte {
+	r.Signature = nil
+	return append([]byte(labelReplacement), encode(r)...)
+}
+
+// Replace makes the replacement of a committee's key by its multiple, signed with the
+// node's [ClientKey].
+func (c Committee) Replace(factor []byte, node ed25519.PrivateKey) (Replacement, error) {
 	next, err := c.Times(factor)
 	if err != nil {
 		return Replacement{}, fmt.Errorf("replacing key: %w", err)
@@ -56,6 +74,7 @@ func (c Committee) Replace(factor []byte) (Replacement, error) {
 		}
 		r.Sealed = append(r.Sealed, sealed)
 	}
+	r.Signature = ed25519.Sign(node, r.signed())
 	return r, nil
 }
 
@@ -79,8 +98,9 @@ func (c Committee) Times(factor []byte) (Committee, error) {
 // Encode gives the bytes of the file.
 func (r Replacement) Encode() []byte { return encode(r) }
 
-// ParseReplacement reads a replacement, or returns [ErrFormat].
-func ParseReplacement(b []byte) (Replacement, error) {
+// ParseReplacement reads a replacement that one of the clients signed: [ErrFormat] or
+// [ErrNode].
+func ParseReplacement(b []byte, clients []ed25519.PublicKey) (Replacement, error) {
 	var r Replacement
 	if err := decode(b, &r); err != nil {
 		return Replacement{}, fmt.Errorf("reading replacement: %w", err)
@@ -88,12 +108,15 @@ func ParseReplacement(b []byte) (Replacement, error) {
 	if r.Format != formatReplacement || len(r.Sealed) < 2 || len(r.Sealed) > pseudonym.MaxHolders {
 		return Replacement{}, fmt.Errorf("reading replacement: %w", ErrFormat)
 	}
+	if !slices.ContainsFunc(clients, func(k ed25519.PublicKey) bool { return ed25519.Verify(k, r.signed(), r.Signature) }) {
+		return Replacement{}, fmt.Errorf("reading replacement: %w", ErrNode)
+	}
 	return r, nil
 }
 
 // Replace multiplies the share by what the replacement holds for this holder, keeps the
-// one before beside it, and writes the committee anew. Doing it again changes nothing;
-// one of another key is [ErrForeign].
+// one before beside it, and writes the committee anew. Doing it again changes nothing, and
+// after [Folder.Back] it goes forward again; one of another key is [ErrForeign].
 func (f *Folder) Replace(r Replacement) (Committee, error) {
 	c, err := f.Committee()
 	if err == nil {
@@ -153,6 +176,8 @@ func (f *Folder) keep(before, after, factor []byte) error {
 		case publicIs(secrets[secretShare], after):
 		case !publicIs(secrets[secretShare], before):
 			return ErrForeign
+		case publicIs(secrets[secretBefore], after): // it stepped back
+			secrets[secretBefore], secrets[secretShare] = secrets[secretShare], secrets[secretBefore]
 		case secrets[secretBefore] != nil:
 			return ErrOverlap
 		default:
@@ -188,8 +213,65 @@ func (f *Folder) writeCommittee(c Committee) error {
 	return os.Rename(path+".new", path)
 }
 
-// Retire destroys the share before the current one, once the node's key of that was
-// retired: [ErrNothingOld] when there is none.
+// Back takes a replacement back that the node has not activated: the share before becomes
+// the current one, and the other one stays beside it until [Folder.Retire], so that nothing
+// is lost by it. [ErrNothingOld] when the share before is not there any more.
+func (f *Folder) Back() (Committee, error) {
+	c, err := f.Committee()
+	if err == nil {
+		c, err = f.back(c)
+	}
+	if err != nil {
+		return Committee{}, fmt.Errorf("stepping back: %w", err)
+	}
+	return c, nil
+}
+
+func (f *Folder) back(c Committee) (Committee, error) {
+	at := f.place(c)
+	switch {
+	case f.before == nil:
+		return Committee{}, ErrNothingOld
+	case at < 0:
+		return Committee{}, ErrForeign
+	}
+	// The committee's file goes first: where it is of the share before already, a crash came
+	// between the two, here or in Replace, and the share is what is left to do.
+	if !publicIs(f.before, c.Holders[at].Public) {
+		// Nobody keeps the factor: it is what the shares differ by.
+		inverse, err := pseudonym.InvertFactor(f.share)
+		if err == nil {
+			inverse, err = pseudonym.MultiplyShare(inverse, f.before)
+		}
+		if err != nil {
+			return Committee{}, err
+		}
+		defer clear(inverse)
+		if c, err = c.Times(inverse); err != nil {
+			return Committee{}, err
+		}
+		if !publicIs(f.before, c.Holders[at].Public) {
+			return Committee{}, ErrForeign
+		}
+		if err := f.writeCommittee(c); err != nil {
+			return Committee{}, err
+		}
+	}
+	err := custody.UpdateKeystore(filepath.Join(f.dir, keystoreFile), f.root, func(secrets map[string][]byte) error {
+		if !publicIs(secrets[secretBefore], c.Holders[at].Public) {
+			return ErrForeign // another command was here meanwhile
+		}
+		secrets[secretBefore], secrets[secretShare] = secrets[secretShare], secrets[secretBefore]
+		return nil
+	})
+	if err == nil {
+		f.share, f.before = f.before, f.share
+	}
+	return c, err
+}
+
+// Retire destroys the share beside the current one, once the node's key of that was
+// retired, or, after [Folder.Back], is not to come: [ErrNothingOld] when there is none.
 func (f *Folder) Retire() error {
 	err := custody.UpdateKeystore(filepath.Join(f.dir, keystoreFile), f.root, func(secrets map[string][]byte) error {
 		if secrets[secretBefore] == nil {

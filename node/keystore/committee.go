@@ -127,9 +127,9 @@ func clientKey(gallery custody.Root) ed25519.PrivateKey {
 	return holder.ClientKey(gallery.Derive(labelHolderClient))
 }
 
-// HolderClient returns the public key that holders of the pseudonym key must answer, of
-// the node in dir.
-func HolderClient(dir string, root custody.Root) (ed25519.PublicKey, error) {
+// HolderClient returns the key of the node in dir that holders of the pseudonym key know it
+// by: they must answer it, and take replacements that it signed.
+func HolderClient(dir string, root custody.Root) (ed25519.PrivateKey, error) {
 	secrets, err := OpenSecrets(dir, root)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func HolderClient(dir string, root custody.Root) (ed25519.PublicKey, error) {
 		return nil, fmt.Errorf("loading gallery key: %w", err)
 	}
 	defer g.Wipe()
-	return clientKey(g).Public().(ed25519.PublicKey), nil
+	return clientKey(g), nil
 }
 
 // settleFactors ends the overlap of two keys of one committee, once the one before is

@@ -41,7 +41,12 @@ func PreparePseudonymHolders(configFile string, roots keystore.Roots) (number ui
 		return number, false, err
 	}
 	// The file is made of what is in the keystore, so that it may be lost.
-	r, made := c.Replace(factor)
+	node, made := keystore.HolderClient(dir, roots.Node)
+	defer clear(node)
+	var r holder.Replacement
+	if made == nil {
+		r, made = c.Replace(factor, node)
+	}
 	if made == nil {
 		made = durable.Replace(filepath.Join(dir, keystore.ReplacementFile), r.Encode())
 	}

@@ -38,14 +38,15 @@ that is there, pseudonym.holders in tamga.yaml and tamga key rotate prepare --ho
 serve (each), with the key that tamga holder client shows at the node.
 
 The key is replaced, when a holder's share was stolen say, by tamga key rotate prepare
---holders at the node, replace (each), activate and retire at the node, retire (each).`,
+--holders at the node, replace (each), activate and retire at the node, retire (each).
+Before it is activated, back undoes replace.`,
 		Example: `  tamga holder init --dir alpha --name alpha --address alpha.example:7460 --passphrase-file a.txt
   tamga holder deal --dir alpha --threshold 2 --passphrase-file a.txt --out alpha.dealing alpha/card.json beta.json gamma.json
   tamga holder join --dir alpha --passphrase-file a.txt alpha.dealing beta.dealing gamma.dealing
   tamga holder client --dir kaz --passphrase-file pass.txt
   tamga holder serve --dir alpha --passphrase-file a.txt --listen 0.0.0.0:7460 --client KEY`,
 	}
-	c.AddCommand(a.holderInit(), a.holderDeal(), a.holderJoin(), a.holderShow(), a.holderServe(), a.holderClient(), a.holderReplace(), a.holderRetire())
+	c.AddCommand(a.holderInit(), a.holderDeal(), a.holderJoin(), a.holderShow(), a.holderServe(), a.holderClient(), a.holderReplace(), a.holderBack(), a.holderRetire())
 	return c
 }
 
@@ -354,7 +355,8 @@ func (a *app) holderClient() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text := base64.RawURLEncoding.EncodeToString(key)
+			text := base64.RawURLEncoding.EncodeToString(key.Public().(ed25519.PublicKey))
+			clear(key)
 			return a.emit(map[string]string{"client": text}, [][2]string{{"client", text}})
 		},
 	}
@@ -365,20 +367,26 @@ func (a *app) holderClient() *cobra.Command {
 
 func (a *app) holderReplace() *cobra.Command {
 	var h holderFlags
+	var clients []string
 	c := &cobra.Command{
 		Use:   "replace FILE",
 		Short: "Go over to the key that the node prepared",
 		Long: `Multiplies the share by what the node sealed to this holder in its pseudonym-replacement.json,
 and answers for both keys from then on; a running holder takes it up by itself. Every holder
-does this between prepare and activate of ` + "`tamga key rotate`" + `.`,
-		Example: `  tamga holder replace --dir alpha --passphrase-file a.txt pseudonym-replacement.json`,
+does this between prepare and activate of ` + "`tamga key rotate`" + `. A file that the node of
+--client did not sign is refused.`,
+		Example: `  tamga holder replace --dir alpha --passphrase-file a.txt --client KEY pseudonym-replacement.json`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			b, err := readSmall(args[0], "replacement")
 			if err != nil {
 				return err
 			}
-			r, err := holder.ParseReplacement(b)
+			keys, err := clientKeys(clients)
+			if err != nil {
+				return err
+			}
+			r, err := holder.ParseReplacement(b, keys)
 			if err != nil {
 				return err
 			}
@@ -396,6 +404,36 @@ does this between prepare and activate of ` + "`tamga key rotate`" + `.`,
 		},
 	}
 	h.add(c)
+	c.Flags().StringArrayVar(&clients, "client", nil, "key of the node, from `tamga holder client`; once for each node that shares the gallery (required)")
+	return c
+}
+
+func (a *app) holderBack() *cobra.Command {
+	var h holderFlags
+	c := &cobra.Command{
+		Use:   "back",
+		Short: "Take a replacement back that the node has not activated",
+		Long: `Makes the share before the current one again, and the committee's file with it. The other
+one stays beside it: the holder answers for both as before, and replace with the same file
+goes forward again. When the replacement is not to come at all, retire destroys its share,
+and another one can be taken. Once retire has destroyed the share before, there is no way back.`,
+		Example: `  tamga holder back --dir alpha --passphrase-file a.txt`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			f, err := a.openHolder(h)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			committee, err := f.Back()
+			if err != nil {
+				return err
+			}
+			a.say("hint: compare the fingerprint with the other holders. If the node will never activate the replacement: tamga holder retire, which destroys the share that was stepped back from; if it did: tamga holder replace, with the same file")
+			return a.emitCommittee(h.dir, committee)
+		},
+	}
+	h.add(c)
 	return c
 }
 
@@ -404,9 +442,9 @@ func (a *app) holderRetire() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "retire",
 		Short: "Destroy the share of the key before",
-		Long: `Destroys the share before the current one, after the node has retired the key it is of. A
-running holder forgets it within a minute. Copies of the folder from before still hold it:
-destroy them.`,
+		Long: `Destroys the share before the current one, after the node has retired the key it is of, or,
+after back, the one that was stepped back from. A running holder forgets it within a minute.
+Copies of the folder from before still hold it: destroy them.`,
 		Example: `  tamga holder retire --dir alpha --passphrase-file a.txt`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

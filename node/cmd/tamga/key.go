@@ -271,7 +271,7 @@ func prepareHolders(_ context.Context, r rotationStep) ([]uint32, string, error)
 	n, replaced, err := rotation.PreparePseudonymHolders(filepath.Join(r.dir, node.ConfigFile), r.roots)
 	do := "start the holders, with the key of `tamga holder client`; "
 	if replaced {
-		do = "hand " + filepath.Join(r.dir, keystore.ReplacementFile) + " to every holder, who runs `tamga holder replace`; "
+		do = "hand " + filepath.Join(r.dir, keystore.ReplacementFile) + " to every holder, who runs `tamga holder replace --client` with the key of `tamga holder client`; "
 	}
 	return []uint32{n}, do + announce(r.key) + "tamga key rotate activate", err
 }

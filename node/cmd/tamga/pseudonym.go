@@ -45,9 +45,12 @@ func ofPseudonyms(err error) *failure {
 	case errors.Is(err, holder.ErrForeign), errors.Is(err, holder.ErrSignature), errors.Is(err, holder.ErrFormat), errors.Is(err, pseudonym.ErrTerms),
 		errors.Is(err, pseudonym.ErrProof):
 		f.exit, f.hint = exitIntegrity, "compare the fingerprints with the other holders, by another way than the file came; one dealing of each is needed. Nothing was changed"
+	case errors.Is(err, holder.ErrNode):
+		f.exit, f.code = exitIntegrity, protocol.CodeHolderReplacement
+		f.hint = "have the node's operator run `tamga key rotate prepare --holders` again, which writes the file anew, and compare --client with what `tamga holder client` shows at the node. Nothing was changed"
 	case errors.Is(err, holder.ErrOverlap), errors.Is(err, holder.ErrNothingOld):
 		f.exit, f.code = exitFailure, protocol.CodeRotation
-		f.hint = "the node prepares, holders replace, the node activates and retires, holders retire. Nothing was changed"
+		f.hint = "the node prepares, holders replace, the node activates and retires, holders retire; back goes until then. Nothing was changed"
 	case errors.Is(err, holder.ErrJoined), errors.Is(err, holder.ErrNotJoined):
 		f.exit, f.hint = exitFailure, "see `tamga holder show`: make, deal, join, serve. Nothing was changed"
 	case errors.Is(err, gallery.ErrPseudonymKeys) && !errors.Is(err, gallery.ErrUnavailable) && !errors.Is(err, gallery.ErrOutdated):
