@@ -161,6 +161,7 @@ type opening struct {
 	by   custody.Protector
 	open func(file string) (custody.Root, error) // another root file, by the same
 	done func() error                            // forgets what opened it, and leaves the root
+	pass []byte                                  // that opened it, if one did; done clears it
 }
 
 // openRoot opens the root key of the node in dir. The caller wipes it.
@@ -226,7 +227,7 @@ func (a *app) openByPassphrase(dir string, from rootFlags) (opening, error) {
 	if err != nil {
 		return opening{}, err
 	}
-	o := opening{kind: custody.KindPassphrase, by: custody.Passphrase(pass, custody.DefaultParams()), done: func() error { clear(pass); return nil },
+	o := opening{kind: custody.KindPassphrase, pass: pass, by: custody.Passphrase(pass, custody.DefaultParams()), done: func() error { clear(pass); return nil },
 		open: func(file string) (custody.Root, error) { return custody.Open(file, pass) }}
 	if o.root, err = keystore.OpenRoot(dir, pass, time.Now()); err != nil {
 		return opening{}, errors.Join(err, o.done())

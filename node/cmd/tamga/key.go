@@ -290,6 +290,7 @@ func (a *app) rotateRoot(ctx context.Context, verb, dir string, from rootFlags, 
 	root := o.root
 	switch verb {
 	case "prepare":
+		a.warnShort(o.pass) // which is to open the next one, too
 		number, err = rotation.PrepareRoot(dir, o.kind, o.by, fewer)
 		next = "next, with what opened the root key now: tamga key rotate activate"
 	case "activate":
