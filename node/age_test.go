@@ -59,7 +59,7 @@ func (v *vault) keks(now time.Time) (out []string, overdue bool) {
 
 func (v *vault) escrow(file string) *backup.Escrow {
 	v.t.Helper()
-	e, err := backup.OpenEscrow(file, []age.Identity{v.id}, "")
+	e, err := backup.OpenEscrow(file, []age.Identity{v.id}, backup.Signer{})
 	v.must(err)
 	return e
 }
@@ -84,7 +84,7 @@ func TestRetention(t *testing.T) {
 	}
 	opens := func(is bool) {
 		t.Helper()
-		c, err := backup.Check(t.Context(), v.file("first", backup.BackupEnding), []age.Identity{v.id}, "", nil)
+		c, err := backup.Check(t.Context(), v.file("first", backup.BackupEnding), []age.Identity{v.id}, backup.Signer{}, nil)
 		v.must(err)
 		if err := v.escrow(file).Covers(c.Manifest); (err == nil) != is || err != nil && !errors.Is(err, backup.ErrExpired) {
 			t.Errorf("day %.1f: the first backup: %v", now.Sub(begin).Hours()/24, err)

@@ -127,9 +127,9 @@ func (v *vault) retire() {
 // bring.
 func (v *vault) restore(archive, escrow string) (string, error) {
 	v.t.Helper()
-	c, err := backup.Check(v.t.Context(), v.file(archive, backup.BackupEnding), []age.Identity{v.id}, "", nil)
+	c, err := backup.Check(v.t.Context(), v.file(archive, backup.BackupEnding), []age.Identity{v.id}, backup.Signer{}, nil)
 	v.must(err)
-	e, err := backup.OpenEscrow(v.file(escrow, backup.EscrowEnding), []age.Identity{v.id}, "")
+	e, err := backup.OpenEscrow(v.file(escrow, backup.EscrowEnding), []age.Identity{v.id}, backup.Signer{})
 	v.must(err)
 	made := filepath.Join(v.t.TempDir(), "elsewhere", "made")
 	_, err = node.Restore(v.t.Context(), c, e, made, "", nil)

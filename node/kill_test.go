@@ -481,7 +481,7 @@ func (c *campaign) check(t *testing.T, names []string) {
 	}
 	var escrow *backup.Escrow
 	if _, err := os.Stat(escrowFile(c.dir)); err == nil {
-		if escrow, err = backup.OpenEscrow(escrowFile(c.dir), []age.Identity{c.identity}, ""); err != nil {
+		if escrow, err = backup.OpenEscrow(escrowFile(c.dir), []age.Identity{c.identity}, backup.Signer{}); err != nil {
 			t.Fatalf("the key escrow after a kill: %v", err)
 		}
 	}
@@ -489,7 +489,7 @@ func (c *campaign) check(t *testing.T, names []string) {
 		if escrow == nil {
 			t.Fatal("there is a backup and no key escrow")
 		}
-		checked, err := backup.Check(t.Context(), file, []age.Identity{c.identity}, "", nil)
+		checked, err := backup.Check(t.Context(), file, []age.Identity{c.identity}, backup.Signer{}, nil)
 		if err == nil {
 			err = checked.Restore(t.Context(), file+".restored", escrow, nil)
 		}

@@ -40,7 +40,7 @@ func escrowOf(t *testing.T, r *node.Registrar, recipients []string, id age.Ident
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := backup.OpenEscrow(file, []age.Identity{id}, "")
+	e, err := backup.OpenEscrow(file, []age.Identity{id}, backup.Signer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestRestoreErasesAgain(t *testing.T) {
 	_, err = r.Gallery().Erase(t.Context(), passport("B2"))
 	must(errors.Join(err, r.Close()))
 
-	c, err := backup.Check(t.Context(), file, []age.Identity{id}, "", nil)
+	c, err := backup.Check(t.Context(), file, []age.Identity{id}, backup.Signer{}, nil)
 	must(err)
 	list := erasure.File(filepath.Join(dir, "data", "gallery"))
 	for name, want := range map[string]struct {

@@ -336,7 +336,7 @@ func TestRenewRestored(t *testing.T) {
 		if _, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, nil); err != nil {
 			t.Fatal(err)
 		}
-		c, err := backup.Check(t.Context(), file, identities[:1], "", nil)
+		c, err := backup.Check(t.Context(), file, identities[:1], backup.Signer{}, nil)
 		if err == nil {
 			_, err = node.Restore(t.Context(), c, escrow, made, "", nil)
 		}

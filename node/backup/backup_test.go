@@ -79,7 +79,7 @@ func newWorldOf(t testing.TB, entity, country string) world {
 
 func (w world) open(t testing.TB, id int) *backup.Escrow {
 	t.Helper()
-	e, err := backup.OpenEscrow(w.escrow, []age.Identity{w.identities[id]}, "")
+	e, err := backup.OpenEscrow(w.escrow, []age.Identity{w.identities[id]}, backup.Signer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func openRestored(dir, passphrase string) (int64, error) {
 }
 
 func (w world) check(file string, id int) (*backup.Checked, error) {
-	return backup.Check(context.Background(), file, []age.Identity{w.identities[id]}, "", nil)
+	return backup.Check(context.Background(), file, []age.Identity{w.identities[id]}, backup.Signer{}, nil)
 }
 
 // TestUnreadable: a gallery that opens, and of which nobody can be read with the keys that
@@ -164,16 +164,16 @@ func TestRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := backup.Check(t.Context(), w.file, []age.Identity{stranger}, "", nil); !errors.Is(err, backup.ErrIdentity) {
+	if _, err := backup.Check(t.Context(), w.file, []age.Identity{stranger}, backup.Signer{}, nil); !errors.Is(err, backup.ErrIdentity) {
 		t.Errorf("a stranger's identity: %v", err)
 	}
-	if _, err := backup.OpenEscrow(w.escrow, []age.Identity{stranger}, ""); !errors.Is(err, backup.ErrIdentity) {
+	if _, err := backup.OpenEscrow(w.escrow, []age.Identity{stranger}, backup.Signer{}); !errors.Is(err, backup.ErrIdentity) {
 		t.Errorf("a stranger's identity: %v", err)
 	}
 	if _, err := w.check(w.escrow, 0); !errors.Is(err, backup.ErrKind) {
 		t.Errorf("a key escrow for a backup: %v", err)
 	}
-	if _, err := backup.OpenEscrow(w.file, []age.Identity{w.identities[0]}, ""); !errors.Is(err, backup.ErrKind) {
+	if _, err := backup.OpenEscrow(w.file, []age.Identity{w.identities[0]}, backup.Signer{}); !errors.Is(err, backup.ErrKind) {
 		t.Errorf("a backup for a key escrow: %v", err)
 	}
 }
@@ -189,11 +189,11 @@ func TestFlippedBits(t *testing.T) {
 	}
 	ids := []age.Identity{w.identities[0]}
 	flipped(t, w, w.file, names, func(file string) (bool, error) {
-		c, err := backup.Check(t.Context(), file, ids, "", nil)
+		c, err := backup.Check(t.Context(), file, ids, backup.Signer{}, nil)
 		return c != nil, err
 	})
 	flipped(t, w, w.escrow, names, func(file string) (bool, error) {
-		e, err := backup.OpenEscrow(file, ids, "")
+		e, err := backup.OpenEscrow(file, ids, backup.Signer{})
 		return e != nil, err
 	})
 }
@@ -241,13 +241,13 @@ func flipped(t *testing.T, w world, file string, names []string, open func(strin
 func TestForgery(t *testing.T) {
 	w, other := newWorld(t), newWorld(t)
 	own := w.configuration(t)
-	if _, err := backup.Check(t.Context(), w.file, []age.Identity{w.identities[0]}, own, nil); err != nil {
+	if _, err := backup.Check(t.Context(), w.file, []age.Identity{w.identities[0]}, backup.Signer{Configuration: own}, nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := backup.Check(t.Context(), other.file, []age.Identity{other.identities[0]}, own, nil); !errors.Is(err, backup.ErrSignature) {
+	if _, err := backup.Check(t.Context(), other.file, []age.Identity{other.identities[0]}, backup.Signer{Configuration: own}, nil); !errors.Is(err, backup.ErrSignature) {
 		t.Errorf("a backup by other keys: %v", err)
 	}
-	if _, err := backup.OpenEscrow(other.escrow, []age.Identity{other.identities[0]}, own); !errors.Is(err, backup.ErrSignature) {
+	if _, err := backup.OpenEscrow(other.escrow, []age.Identity{other.identities[0]}, backup.Signer{Configuration: own}); !errors.Is(err, backup.ErrSignature) {
 		t.Errorf("a key escrow by other keys: %v", err)
 	}
 	if _, _, err := backup.Inspect(other.file, backup.Signer{Configuration: own}); !errors.Is(err, backup.ErrSignature) {

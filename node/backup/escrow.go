@@ -60,19 +60,19 @@ func CreateEscrow(to []age.Recipient, s EscrowSource) ([]byte, Manifest, error) 
 
 // OpenEscrow reads a key escrow, with configuration as for [Check]. Errors:
 // [ErrDamaged], [ErrIdentity], [ErrSignature].
-func OpenEscrow(file string, ids []age.Identity, configuration string) (*Escrow, error) {
+func OpenEscrow(file string, ids []age.Identity, by Signer) (*Escrow, error) {
 	b, err := custody.ReadFile(file) // while another may take its place
 	if err != nil {
 		return nil, fmt.Errorf("opening key escrow: %w", err)
 	}
-	e, err := openEscrow(b, ids, configuration)
+	e, err := openEscrow(b, ids, by)
 	if err != nil {
 		return nil, fmt.Errorf("opening key escrow: %w", err)
 	}
 	return e, nil
 }
 
-func openEscrow(b []byte, ids []age.Identity, configuration string) (*Escrow, error) {
+func openEscrow(b []byte, ids []age.Identity, by Signer) (*Escrow, error) {
 	s, err := newSealed(bytes.NewReader(b), int64(len(b)), KindEscrow)
 	if err != nil {
 		return nil, err
@@ -94,10 +94,7 @@ func openEscrow(b []byte, ids []age.Identity, configuration string) (*Escrow, er
 	if err != nil {
 		return nil, err
 	}
-	if configuration == "" {
-		configuration = inside
-	}
-	if e.Manifest, _, err = s.authenticate(r, configuration); err != nil {
+	if e.Manifest, _, err = s.authenticate(r, inside, by); err != nil {
 		return nil, err
 	}
 	return e, nil

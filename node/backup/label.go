@@ -111,18 +111,30 @@ func (u UnverifiedLabel) verify(s signer) (Label, error) {
 // verifyFormer does what verify does with the keys that the node has retired, and returns
 // the ID of the one that signed.
 func (u UnverifiedLabel) verifyFormer(s signer, former []historicalkeys.Key) (Label, string, error) {
-	for _, k := range former {
-		var l Label
-		err := signer{entity: s.entity, keys: jose.NewKeySet(k.Key)}.claims("label", u.token, labelType, &l)
-		if errors.Is(err, ErrSignature) || err == nil && !k.HeldAt(l.Created) {
+	var l Label
+	_, key, err := s.former(former, func(one signer) (_ time.Time, err error) {
+		l, err = u.verify(one)
+		return l.Created, err
+	})
+	if err != nil {
+		return Label{}, "", err
+	}
+	return l, key, nil
+}
+
+// former is the signer with the one of the keys that it has retired that signed something,
+// at the time that signed returns, and the ID of that key: [ErrSignature] when none did
+// while it was in use.
+func (s signer) former(keys []historicalkeys.Key, signed func(signer) (time.Time, error)) (signer, string, error) {
+	for _, k := range keys {
+		one := signer{entity: s.entity, keys: jose.NewKeySet(k.Key)}
+		at, err := signed(one)
+		if errors.Is(err, ErrSignature) || err == nil && !k.HeldAt(at) {
 			continue
 		}
-		if err == nil {
-			err = u.fits(l, s)
-		}
-		return l, k.Key.KeyID(), err
+		return one, k.Key.KeyID(), err
 	}
-	return Label{}, "", ErrSignature
+	return signer{}, "", ErrSignature
 }
 
 // fits reports whether a label that the node signed is that of this file.
@@ -142,7 +154,7 @@ const HistoricalKeys = "historical-keys.jwt"
 
 // Signer is what is published of the node whose files are looked at.
 type Signer struct {
-	Configuration string // its Entity Configuration
+	Configuration string // its Entity Configuration; empty, where a file is opened: the one that is in it
 	Historical    string // its [HistoricalKeys]; empty: it has retired none
 }
 

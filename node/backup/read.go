@@ -198,15 +198,15 @@ type Checked struct {
 // Configuration from an independent source; when it is empty, the one in the backup
 // is taken, which says only that the backup is in one piece, not whose it is. Errors:
 // [ErrDamaged], [ErrIdentity], [ErrSignature].
-func Check(ctx context.Context, file string, ids []age.Identity, configuration string, progress func(string, uint64)) (*Checked, error) {
+func Check(ctx context.Context, file string, ids []age.Identity, by Signer, progress func(string, uint64)) (*Checked, error) {
 	c := &Checked{file: file, ids: ids, heads: make(map[string][]byte), verifiers: make(map[string]ledger.Verifier)}
-	if err := c.check(ctx, configuration, progress); err != nil {
+	if err := c.check(ctx, by, progress); err != nil {
 		return nil, fmt.Errorf("checking backup: %w", err)
 	}
 	return c, nil
 }
 
-func (c *Checked) check(ctx context.Context, configuration string, progress func(string, uint64)) error {
+func (c *Checked) check(ctx context.Context, by Signer, progress func(string, uint64)) error {
 	f, err := os.Open(c.file)
 	if err != nil {
 		return err
@@ -238,11 +238,8 @@ func (c *Checked) check(ctx context.Context, configuration string, progress func
 	if err != nil {
 		return err
 	}
-	if configuration == "" {
-		configuration = inside
-	}
 	var keys []string
-	if c.Manifest, keys, err = s.authenticate(r, configuration); err != nil {
+	if c.Manifest, keys, err = s.authenticate(r, inside, by); err != nil {
 		return err
 	}
 	return c.checkLedgers(keys)

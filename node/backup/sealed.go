@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"filippo.io/age"
 
@@ -68,13 +69,25 @@ func (s *sealed) walk(ctx context.Context, ids []age.Identity, progress func(str
 }
 
 // authenticate verifies the manifest, that it is of what r has read to its end, and the
-// label, and returns the manifest with the ledger's public keys.
-func (s *sealed) authenticate(r *reader, configuration string) (m Manifest, keys []string, err error) {
-	by, err := parseSigner(configuration)
+// label, and returns the manifest with the ledger's public keys, of the Entity Configuration
+// inside, which the manifest vouches for: the node may have others by now.
+func (s *sealed) authenticate(r *reader, inside string, of Signer) (m Manifest, keys []string, err error) {
+	if of.Configuration == "" {
+		of.Configuration = inside
+	}
+	by, former, err := of.parse()
 	if err != nil {
 		return Manifest{}, nil, err
 	}
-	if err := by.claims("manifest", strings.TrimSpace(string(r.token)), s.kind.manifestType(), &m); err != nil {
+	read := func(by signer) (time.Time, error) {
+		m = Manifest{}
+		err := by.claims("manifest", strings.TrimSpace(string(r.token)), s.kind.manifestType(), &m)
+		return m.Created, err
+	}
+	if _, err = read(by); errors.Is(err, ErrSignature) {
+		by, _, err = by.former(former, read)
+	}
+	if err != nil {
 		return Manifest{}, nil, err
 	}
 	if m.EntityID != by.entity {
@@ -93,7 +106,11 @@ func (s *sealed) authenticate(r *reader, configuration string) (m Manifest, keys
 	if err != nil {
 		return Manifest{}, nil, err
 	}
-	return m, by.ledger, nil
+	then, err := parseSigner(inside)
+	if err == nil && then.entity != m.EntityID {
+		err = damaged(filePrefix+EntityConfiguration, "of another entity")
+	}
+	return m, then.ledger, err
 }
 
 // signer is the node of an Entity Configuration.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
@@ -151,6 +153,18 @@ func TestRetiredFederationKey(t *testing.T) {
 	}
 	if _, err := backup.Survey([]string{w.file}, backup.Signer{Configuration: old, Historical: by.Historical}); err == nil {
 		t.Error("a list under keys that the configuration does not name was taken")
+	}
+	ids := []age.Identity{w.identities[0]}
+	for name, c := range map[string]struct {
+		by   backup.Signer
+		want error
+	}{"with the list": {by, nil}, "without the list": {backup.Signer{Configuration: by.Configuration}, backup.ErrSignature}, "under the key of then": {backup.Signer{Configuration: old}, nil}} {
+		if m, err := backup.Check(t.Context(), w.file, ids, c.by, nil); !errors.Is(err, c.want) || (err == nil) != (m != nil) || c.want == nil && err != nil {
+			t.Errorf("backup %s: %v", name, err)
+		}
+		if _, err := backup.OpenEscrow(w.escrow, ids, c.by); !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("key escrow %s: %v", name, err)
+		}
 	}
 	if _, key, err := backup.Inspect(w.file, backup.Signer{Configuration: old}); err != nil || key != "" {
 		t.Errorf("under a key that is named: %q, %v", key, err)

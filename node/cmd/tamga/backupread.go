@@ -46,7 +46,7 @@ func backupRows(file string, m backup.Manifest) [][2]string {
 }
 
 // readFlags say how a backup and its key escrow are opened.
-type readFlags struct{ keys, identityFile, keysIdentityFile, configuration string }
+type readFlags struct{ keys, identityFile, keysIdentityFile, configuration, historical string }
 
 func (f *readFlags) add(c *cobra.Command) {
 	fl := c.Flags()
@@ -54,6 +54,7 @@ func (f *readFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.identityFile, "identity-file", "", "file with the age identity of one of the backup's recipients, - for standard input (required)")
 	fl.StringVar(&f.keysIdentityFile, "keys-identity-file", "", "the same of the key escrow's recipients (default: the same file)")
 	fl.StringVar(&f.configuration, "entity-configuration", "", "the node's Entity Configuration from an independent source (default: the one in the backup)")
+	fl.StringVar(&f.historical, "historical-keys", "", "with --entity-configuration: the node's "+backup.HistoricalKeys+", once it has retired a federation key")
 }
 
 // opened is a backup that was read whole, and a key escrow when one was given.
@@ -70,7 +71,13 @@ func (a *app) checkBackup(ctx context.Context, file string, f readFlags) (o open
 	if err != nil {
 		return o, err
 	}
-	configuration, err := readPublished(f.configuration)
+	if f.historical != "" && f.configuration == "" {
+		return o, usage("--historical-keys goes with --entity-configuration, whose keys sign it")
+	}
+	var by backup.Signer
+	if by.Configuration, err = readPublished(f.configuration); err == nil {
+		by.Historical, err = readPublished(f.historical)
+	}
 	if err != nil {
 		return o, err
 	}
@@ -81,11 +88,11 @@ func (a *app) checkBackup(ctx context.Context, file string, f readFlags) (o open
 				return o, err
 			}
 		}
-		if o.escrow, err = backup.OpenEscrow(f.keys, keyIDs, configuration); err != nil {
+		if o.escrow, err = backup.OpenEscrow(f.keys, keyIDs, by); err != nil {
 			return o, fmt.Errorf("key escrow: %w", err)
 		}
 	}
-	if o.Checked, err = backup.Check(ctx, file, ids, configuration, a.partly("checking")); err != nil {
+	if o.Checked, err = backup.Check(ctx, file, ids, by, a.partly("checking")); err != nil {
 		return o, err
 	}
 	if o.escrow != nil {
@@ -135,9 +142,11 @@ its entries. With --keys it says whether the key escrow holds what the backup ne
 with what opens the root key besides it opens the gallery and reads everybody in it with
 these keys. Then the folder is removed. A flipped bit gives exit code 9 and the part it is in, a backup whose keys were
 destroyed exit code 5 and which. Without --entity-configuration the keys to verify with come
-from the backup itself: that it is whole is then sure, whose it is not.`,
+from the backup itself: that it is whole is then sure, whose it is not. With it, what was
+signed under a federation key that the node has retired since needs --historical-keys, too.`,
 		Example: `  tamga backup verify kaz.tamga-backup --identity-file identity.txt
   tamga backup verify kaz.tamga-backup --keys kaz.tamga-escrow --identity-file identity.txt --passphrase-file pass.txt --entity-configuration from-the-anchor.jwt -o json
+  tamga backup verify kaz.tamga-backup --identity-file identity.txt --entity-configuration kaz.jwt --historical-keys historical-keys.jwt
   tamga backup verify kaz.tamga-backup --keys kaz.tamga-escrow --identity-file identity.txt --share a.share --identity a.txt --share b.share --identity b.txt`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
