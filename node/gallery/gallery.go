@@ -17,10 +17,11 @@
 //	'r' HMAC(pseudonym, slot) (32)  one sealed record
 //	'b' HMAC(batch) (32)            number of the commit that an import's first enrolment is in
 //	'z' number (8)                  an entry of the list of erasures
-//	'n' HMAC(host, folder) (16)     of a shared store: who uses it, see node/gallery/presence
+//	'n' HMAC(id) (16)               of a shared store: who uses it, see node/gallery/presence
 //
 // and in the gallery's folder the file "tally" with the last commit's, and beside it the
-// list of erasures once more, see [erasure.File].
+// list of erasures once more, see [erasure.File]; with a shared store also the file
+// "gallery-presence", the id in 'n'.
 //
 // Invariants:
 //

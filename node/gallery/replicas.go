@@ -22,6 +22,9 @@ const (
 	KeyTemplate  = "template-key"
 )
 
+// presenceFile, in the gallery's folder, is for node/gallery/presence.
+const presenceFile = "gallery-presence"
+
 // join prepares to tell others who share the store of this gallery, and refuses to begin
 // with a keystore of before a KEK was replaced that is in use now.
 func (g *Gallery) join(dir string) (err error) {
@@ -45,10 +48,7 @@ func (g *Gallery) join(dir string) (err error) {
 	if err != nil {
 		host = "unknown"
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
-	g.board, err = presence.New(g.line.Store(), g.presence, host, dir)
+	g.board, err = presence.New(g.line.Store(), g.presence, host, filepath.Join(dir, presenceFile))
 	return err
 }
 

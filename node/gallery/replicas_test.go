@@ -2,6 +2,7 @@ package gallery_test
 
 import (
 	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -106,5 +107,33 @@ func TestReplicas(t *testing.T) {
 	}
 	if n := behind(t, gs[0], at.Add(2*presence.Lease), 3); n != 0 {
 		t.Errorf("%d are behind, want none", n)
+	}
+}
+
+// TestClonedReplicas: two galleries whose folders are copies of one are two.
+func TestClonedReplicas(t *testing.T) {
+	dsn := postgres.Start(t).Database(t)
+	at := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
+	cfg := inPostgres(t, dsn)
+	g := home{cfg: cfg}.open(t)
+	tell(t, g, at)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	copied := cfg
+	copied.Dir = newDir(t)
+	if err := os.CopyFS(copied.Dir, os.DirFS(cfg.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	one, two := home{cfg: cfg}.open(t), home{cfg: copied}.open(t)
+	for range 2 {
+		tell(t, one, at)
+		tell(t, two, at)
+	}
+	if n := len(tell(t, one, at)); n != 1 {
+		t.Errorf("one sees %d others", n)
+	}
+	if n := len(tell(t, two, at)); n != 1 {
+		t.Errorf("the other one sees %d others", n)
 	}
 }

@@ -4,7 +4,13 @@
 // Every process calls [Board.Beat] each [Every] and [Board.Leave] when it ends. It keeps
 // one row in the store:
 //
-//	'n' HMAC(host, folder) (16)    nonce (12) || AES-256-GCM(CBOR: beat, host, keys)
+//	'n' HMAC(id) (16)    nonce (12) || AES-256-GCM(CBOR: beat, host, keys, start)
+//
+// The id is random and lies in a file of the process's folder, with a start that each start
+// makes anew, so that one that was killed goes on with its row. A copy of the folder has
+// the id, too: it takes another one when it begins, if the row is of a start that its file
+// does not name, and else whoever finds the other's start in the row at its next beat does.
+// For so long, two that began from copies made while they ran may count as one.
 //
 // Beat counts up. A process is alive while its beat moves, by the clock of who looks:
 // clocks of several machines are not compared. One that has not moved for [Lease] is
@@ -39,6 +45,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/internal/durable"
 )
 
 const (
@@ -50,6 +57,7 @@ const (
 
 	rowPrefix = 'n'
 	idSize    = 16
+	startSize = 16
 	maxHost   = 64
 	maxRow    = 1024
 	// maxOthers bounds the rows that are looked at.
@@ -77,6 +85,8 @@ type row struct {
 	Beat uint64 `cbor:"1,keyasint"`
 	Host string `cbor:"2,keyasint"`
 	Keys Keys   `cbor:"3,keyasint"`
+	// Start tells one start of a process from another.
+	Start []byte `cbor:"4,keyasint"`
 }
 
 // sighting is when a row was last seen to move.
@@ -90,18 +100,22 @@ type Board struct {
 	// Immutable.
 	db   store.Store
 	aead cipher.AEAD
-	key  []byte // of the own row
+	mac  [32]byte
 	host string
+	file string
 
 	// mu guards what follows.
-	mu   sync.Mutex
-	beat uint64 // that was last said; 0 for none
-	seen map[string]sighting
+	mu    sync.Mutex
+	own   identity
+	key   []byte // of the own row
+	saved bool   // file has own
+	beat  uint64 // that was last said; 0 for none
+	seen  map[string]sighting
 }
 
-// New makes the board of a process on a host that has a folder to itself. Processes with
-// other keys do not see each other.
-func New(db store.Store, key [32]byte, host, folder string) (*Board, error) {
+// New makes the board of a process on a host, of which a file in a folder that it has to
+// itself says who it is. Processes with other keys do not see each other.
+func New(db store.Store, key [32]byte, host, file string) (*Board, error) {
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, fmt.Errorf("making presence: %w", err)
@@ -110,38 +124,69 @@ func New(db store.Store, key [32]byte, host, folder string) (*Board, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making presence: %w", err)
 	}
-	host = host[:min(len(host), maxHost)]
-	mac := hmac.New(sha256.New, key[:])
-	fmt.Fprintf(mac, "tamga/v1/presence\x00%s\x00%s", host, folder)
-	return &Board{db: db, aead: aead, key: append([]byte{rowPrefix}, mac.Sum(nil)[:idSize]...), host: host,
-		seen: make(map[string]sighting)}, nil
+	b := &Board{db: db, aead: aead, mac: key, host: host[:min(len(host), maxHost)], file: file, seen: make(map[string]sighting)}
+	b.be(readIdentity(file))
+	return b, nil
+}
+
+// be takes an identity.
+func (b *Board) be(own identity) {
+	mac := hmac.New(sha256.New, b.mac[:])
+	fmt.Fprintf(mac, "tamga/v1/presence\x00%s", own.id)
+	b.own, b.key, b.saved = own, append([]byte{rowPrefix}, mac.Sum(nil)[:idSize]...), false
 }
 
 // Beat says that the process is there and which keys it uses.
 func (b *Board) Beat(mine Keys) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	err := b.say(mine)
+	if errors.Is(err, errTaken) {
+		b.be(newIdentity())
+		b.beat = 0
+		err = b.say(mine)
+	}
+	if err != nil {
+		return fmt.Errorf("saying that this node is there: %w", err)
+	}
+	return nil
+}
+
+// errTaken: another process says under this one's identity that it is there.
+var errTaken = errors.New("another process has this one's identity")
+
+// say writes the row, or returns [errTaken].
+func (b *Board) say(mine Keys) error {
 	beat := b.beat
 	err := b.db.Update(func(txn store.Txn) error {
 		sealed, err := txn.Get(b.key)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
+		beat = b.beat
 		if was, ok := b.open(b.key, sealed); ok {
+			if !b.own.was(was.Start, b.beat > 0) {
+				return errTaken
+			}
 			beat = max(beat, was.Beat) // of before it was started again
 		}
+		// The file goes first: a row of a start that it does not name would not be taken up.
+		// One that cannot be written costs no more than that: who cannot write is to be
+		// waited for all the same.
+		if !b.saved {
+			b.saved = durable.Replace(b.file, b.own.encode()) == nil
+		}
 		beat++
-		sealed, err = b.seal(row{beat, b.host, mine})
+		sealed, err = b.seal(row{beat, b.host, mine, b.own.start})
 		if err != nil {
 			return err
 		}
 		return txn.Set(b.key, sealed)
 	})
-	if err != nil {
-		return fmt.Errorf("saying that this node is there: %w", err)
+	if err == nil {
+		b.beat = beat
 	}
-	b.beat = beat
-	return nil
+	return err
 }
 
 // Leave says that the process is not there any more.
@@ -151,7 +196,19 @@ func (b *Board) Leave() error {
 	if b.beat == 0 {
 		return nil
 	}
-	err := b.db.Update(func(txn store.Txn) error { return txn.Delete(b.key) })
+	err := b.db.Update(func(txn store.Txn) error {
+		sealed, err := txn.Get(b.key)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if was, ok := b.open(b.key, sealed); ok && !b.own.was(was.Start, true) {
+			return nil // another process has taken it
+		}
+		return txn.Delete(b.key)
+	})
 	if err != nil {
 		return fmt.Errorf("saying that this node is gone: %w", err)
 	}

@@ -3,6 +3,9 @@ package presence_test
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,13 +23,32 @@ func open(t *testing.T) store.Store {
 	return db
 }
 
-func board(t *testing.T, db store.Store, key byte, host, folder string) *presence.Board {
+func board(t *testing.T, db store.Store, key byte, host, file string) *presence.Board {
 	t.Helper()
-	b, err := presence.New(db, [32]byte{key}, host, folder)
+	b, err := presence.New(db, [32]byte{key}, host, file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+func file(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "presence")
+}
+
+// clone copies a file.
+func clone(t *testing.T, from string) string {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	to := file(t)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
 }
 
 func beat(t *testing.T, b *presence.Board, current uint32) {
@@ -68,8 +90,8 @@ func rows(t *testing.T, db store.Store) (out []store.Row) {
 
 func TestBoard(t *testing.T) {
 	db := open(t)
-	a, b := board(t, db, 1, "alpha", "x"), board(t, db, 1, "alpha", "y")
-	stranger := board(t, db, 2, "gamma", "x")
+	a, b := board(t, db, 1, "alpha", file(t)), board(t, db, 1, "alpha", file(t))
+	stranger := board(t, db, 2, "gamma", file(t))
 	at := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
 	if got := others(t, a, at); got != nil {
 		t.Errorf("alone, it sees %v", got)
@@ -114,13 +136,14 @@ func TestBoard(t *testing.T) {
 // TestStartedAgain: a process goes on with the row that it left when it was killed.
 func TestStartedAgain(t *testing.T) {
 	db := open(t)
-	a, b := board(t, db, 1, "alpha", "x"), board(t, db, 1, "beta", "x")
+	mine := file(t)
+	a, b := board(t, db, 1, "alpha", file(t)), board(t, db, 1, "beta", mine)
 	at := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
 	for range 3 {
 		beat(t, b, 1)
 	}
 	others(t, a, at)
-	b = board(t, db, 1, "beta", "x")
+	b = board(t, db, 1, "beta", mine)
 	beat(t, b, 2)
 	if got := others(t, a, at.Add(presence.Lease)); len(got) != 1 || got[0] != 2 {
 		t.Errorf("sees %v", got)
@@ -130,7 +153,7 @@ func TestStartedAgain(t *testing.T) {
 // TestMoved: a row under another name, or an older one put back, is no sign of life.
 func TestMoved(t *testing.T) {
 	db := open(t)
-	a, b := board(t, db, 1, "alpha", "x"), board(t, db, 1, "beta", "x")
+	a, b := board(t, db, 1, "alpha", file(t)), board(t, db, 1, "beta", file(t))
 	at := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
 	beat(t, b, 1)
 	old := rows(t, db)[0]
@@ -144,6 +167,77 @@ func TestMoved(t *testing.T) {
 		t.Errorf("sees %v", got)
 	}
 	if got := others(t, a, at.Add(presence.Lease)); got != nil {
+		t.Errorf("sees %v", got)
+	}
+}
+
+// TestCloned: copies of a machine, made while it ran or while it stood, do not count as one.
+func TestCloned(t *testing.T) {
+	at := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
+	for name, running := range map[string]bool{"running": true, "stopped": false} {
+		t.Run(name, func(t *testing.T) {
+			db, fileA := open(t), file(t)
+			a, look := board(t, db, 1, "alpha", fileA), board(t, db, 1, "other", file(t))
+			beat(t, a, 1)
+			fileB := clone(t, fileA)
+			if !running { // it is started again after it was copied
+				a = board(t, db, 1, "alpha", fileA)
+				beat(t, a, 1)
+			}
+			b := board(t, db, 1, "alpha", fileB)
+			beat(t, b, 2)
+			if running {
+				beat(t, a, 1) // finds the other in its row
+			}
+			see := func(who *presence.Board, want ...uint32) {
+				t.Helper()
+				if got := others(t, who, at); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+					t.Errorf("sees %v, want %v", got, want)
+				}
+			}
+			see(look, 1, 2)
+			see(a, 2)
+			see(b, 1)
+			// Each goes on with its own, past a start.
+			a, b = board(t, db, 1, "alpha", fileA), board(t, db, 1, "alpha", fileB)
+			beat(t, b, 4)
+			beat(t, a, 3)
+			beat(t, b, 4)
+			see(look, 3, 4)
+			if err := a.Leave(); err != nil {
+				t.Fatal(err)
+			}
+			see(look, 4)
+			if n := len(rows(t, db)); n != 1 {
+				t.Errorf("%d rows", n)
+			}
+		})
+	}
+}
+
+// TestLeaveOfAnother: who leaves does not take the row of its clone along.
+func TestLeaveOfAnother(t *testing.T) {
+	db, mine := open(t), file(t)
+	a := board(t, db, 1, "alpha", mine)
+	beat(t, a, 1)
+	b := board(t, db, 1, "alpha", clone(t, mine))
+	beat(t, b, 2)
+	if err := a.Leave(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(rows(t, db)); n != 1 {
+		t.Errorf("%d rows, want the clone's", n)
+	}
+}
+
+// TestFileThatCannotBeWritten: a process whose folder is full is there all the same.
+func TestFileThatCannotBeWritten(t *testing.T) {
+	db := open(t)
+	a := board(t, db, 1, "alpha", file(t))
+	b := board(t, db, 1, "alpha", filepath.Join(t.TempDir(), "absent", "presence"))
+	beat(t, b, 1)
+	beat(t, b, 2)
+	if got := others(t, a, time.Unix(0, 0)); len(got) != 1 || got[0] != 2 {
 		t.Errorf("sees %v", got)
 	}
 }
