@@ -40,6 +40,7 @@ func (n *Node) keeping(ctx context.Context) error {
 			n.meet(ctx)
 		case <-collect.C:
 			n.forgetConsents(ctx)
+			n.forgetCounts(ctx)
 			n.collect(ctx)
 		}
 	}

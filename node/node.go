@@ -282,7 +282,8 @@ func (n *Node) listen(o Overrides) (err error) {
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.Signing,
 		Sealing: n.keys.Sealing, Members: n.directory, Law: &n.law, Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
-		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Decoys: n.decoys, Answered: n.metrics.Answered,
+		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Decoys: n.decoys,
+		Budgets: n.budgets(), Answered: n.metrics.Answered,
 	}
 	if o.Responder != nil {
 		o.Responder(&cfg)

@@ -67,6 +67,9 @@ const (
 	CodeConsentStore      Code = "TMG-CNS-0012"
 	CodeConsentForm       Code = "TMG-CNS-0013"
 	CodeOverloaded        Code = "TMG-LIM-0001"
+	CodeBudget            Code = "TMG-LIM-0002"
+	CodeLocked            Code = "TMG-LIM-0003"
+	CodeProbeRepeated     Code = "TMG-LIM-0004"
 	CodeLedgerUnavailable Code = "TMG-LED-0001"
 	CodeInternal          Code = "TMG-INT-0001"
 )
@@ -190,6 +193,9 @@ func registry() []CodeEntry {
 		{CodeConsentForm, Refused, wire, "The law does not accept a consent in this form, or an exemption.", "Ask the person to consent in a form that the named article accepts."},
 		{CodeConsentStore, Unavailable, wire, "Whether the consent was used or withdrawn cannot be told now, so it permits nothing.", "This is not a \"no\". The responder's operator: check the store. The requester: ask again later."},
 		{CodeOverloaded, Unavailable, wire, "The node is at its limit of work.", "Wait a few seconds and ask again."},
+		{CodeBudget, Refused, wire, "There were as many Queries as the register's operator allows: of this requester, officer or purpose, or about this person.", "Wait until the hour, or for a person the day, is over. If it was not you, investigate: the ledger has every Query."},
+		{CodeLocked, Refused, wire, "Too many Queries of this requester about this person ended without a match: the person is locked for it.", "Take the person to second-line inspection; the lock ends after a day. Find out who asked: the ledger has every Query."},
+		{CodeProbeRepeated, Refused, wire, "This sample, or one nearly the same, was sent about this person before.", "Capture a new sample; if you did, find out where the old one comes from."},
 		{CodeLedgerUnavailable, Unavailable, wire, "The node cannot write its ledger, so it must not answer.", "The responder's operator: check the disk. The requester: ask again later."},
 		{CodeInternal, Unavailable, wire, "The node failed to answer.", "Ask again; if it persists, tell the responder's operator the time of the Query."},
 		{CodeWeakDecision, Inconclusive, local, "The peer decided at a weaker false match rate than your own law demands.", "Use another modality or second-line inspection; the agencies must agree on a rate."},

@@ -54,6 +54,7 @@ type Config struct {
 	KEK          KEK       // kek, optional: how long a key is kept that old backups need
 	Backup       Backup    // backup, optional: where the node itself keeps its key escrow
 	Policy       Policy    // policy, required
+	Budgets      Budgets   // budgets, optional: how many Queries there may be
 	Limits       Limits    // limits, optional: what other members may cost the node
 	Log          Log       // log, optional
 	Recovery     Recovery  // recovery, optional

@@ -335,7 +335,7 @@ func ExampleParse() {
 func TestMisplacedKeys(t *testing.T) {
 	const nonsense = "qqqqqqqqqqqq"
 	checked := 0
-	for _, section := range []string{"", "listen", "trust", "store", "pseudonym", "policy", "recovery", "limits", "log"} {
+	for _, section := range []string{"", "listen", "trust", "store", "pseudonym", "policy", "recovery", "budgets", "limits", "log"} {
 		src := nonsense + ": x\n"
 		if section != "" {
 			src = section + ": {" + nonsense + ": x}\n"
@@ -355,8 +355,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 43 {
-		t.Errorf("checked %d keys, want 43", checked)
+	if checked != 50 {
+		t.Errorf("checked %d keys, want 50", checked)
 	}
 }
 

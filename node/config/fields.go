@@ -57,6 +57,7 @@ func (w *walker) config(root *yaml.Node) Config {
 				entry{"operators", false, w.paths(&c.Recovery.Operators)},
 			)
 		}},
+		entry{"budgets", false, func(n *yaml.Node, path string) { w.budgets(n, path, &c.Budgets) }},
 		entry{"limits", false, func(n *yaml.Node, path string) {
 			w.mapping(n, path,
 				entry{"handlers", false, w.number(&c.Limits.Handlers, 1, 4096)},

@@ -111,6 +111,7 @@ func (c Config) render() []byte {
 	p.sequence("  ", "offices", c.Policy.Offices, "office.json")
 	p.line("")
 	c.renderRecovery(&p)
+	c.renderBudgets(&p)
 	c.renderLimits(&p)
 	p.line("log:")
 	p.line("  # debug, info, warn or error. No level logs subject data.")

@@ -9,7 +9,7 @@ import (
 // sections says where a key belongs that somebody put elsewhere.
 func sections() map[string][]string {
 	return map[string][]string{
-		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "limits", "log"},
+		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "budgets", "limits", "log"},
 		"listen":    {"libp2p", "advertise", "api", "federation", "metrics"},
 		"trust":     {"anchors", "refresh", "superiors", "subordinates", "staleness", "marks", "mark_staleness", "proxy", "allow_private_addresses", "locations"},
 		"store":     {"engine", "dsn_file"},
@@ -18,6 +18,7 @@ func sections() map[string][]string {
 		"backup":    {"escrow_file", "escrow_recipients"},
 		"policy":    {"law", "calibrations", "offices"},
 		"recovery":  {"checkpoint_file", "operators"},
+		"budgets":   {"requester", "officer", "purpose", "subject", "misses", "probe_hours"},
 		"limits":    {"handlers", "rate", "bytes", "memory"},
 		"log":       {"level"},
 	}
@@ -41,7 +42,7 @@ func near(key string, known []string) string {
 // known here.
 func misplaced(key, path string, known []string) (hint string, elsewhere bool) {
 	places := sections()
-	for _, section := range []string{"", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "limits", "log"} {
+	for _, section := range []string{"", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "budgets", "limits", "log"} {
 		if section == path || !slices.Contains(places[section], key) {
 			continue
 		}

@@ -108,6 +108,10 @@ func (r *Responder) open(ctx context.Context, q protocol.Query, visible policy.R
 	if err != nil {
 		return "", d, err
 	}
+	counted, err := r.count(q, question, &visible)
+	if err != nil {
+		return "", d, err
+	}
 	found, state, d, err := r.ground(q, question, wanted, visible, d)
 	defer func() {
 		for _, refs := range found {
@@ -127,6 +131,9 @@ func (r *Responder) open(ctx context.Context, q protocol.Query, visible policy.R
 		}
 	}
 	code, err := decision.conclude()
+	if err == nil {
+		code, err = r.counted(ctx, q, counted, code)
+	}
 	return code, d, err
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/matcher/face"
+	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
@@ -67,6 +68,15 @@ type Decoys interface {
 	Touched(pseudonym.Identifier) (bool, error)
 }
 
+// Budgets counts Queries. budget.Book does.
+type Budgets interface {
+	// Begin counts one, and says what there was before and whether its subject is locked;
+	// budget.ErrSpent and budget.ErrRepeated refuse it.
+	Begin(budget.Ask, time.Time) (budget.Counts, bool, error)
+	// End says what came of it, and reports whether the subject is locked from now on.
+	End(a budget.Ask, matched bool, now time.Time) (bool, error)
+}
+
 // Faces turns probes like the references that they are compared with. protection.Faces does.
 type Faces interface {
 	// Turn gives the form in which a face compares with stored ones of that name, which
@@ -91,6 +101,8 @@ type Config struct {
 	Offices consent.Offices
 	// Decoys has a Query about a canary raise an alarm; nil knows of none.
 	Decoys Decoys
+	// Budgets bounds how many Queries there are; nil counts none.
+	Budgets Budgets
 	// Calibrations are the operator's own; nil uses those shipped.
 	Calibrations Calibrations
 	// Faces is the protection under which the gallery stores faces; nil when it does not.

@@ -248,6 +248,7 @@ type world struct {
 	replay       replay
 	consents     uses
 	offices      consent.Offices
+	budgets      responder.Budgets
 	logs         bytes.Buffer
 	log          *ledger.Log // the real one under ledger, nil when there is none
 	*responder.Responder
@@ -272,7 +273,7 @@ func (w *world) build(now func() time.Time) *responder.Responder {
 	return responder.New(responder.Config{
 		Self: self, Country: "KAZ", Signing: selfSigning(), Sealing: w.keys(),
 		Members: &w.members, Law: &w.law, Gallery: &w.gallery, Ledger: &w.ledger, Replay: &w.replay, Now: now,
-		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented, Consents: &w.consents, Offices: w.offices,
+		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented, Consents: &w.consents, Offices: w.offices, Budgets: w.budgets,
 		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 }

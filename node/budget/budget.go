@@ -1,0 +1,349 @@
+// Package budget counts Queries, so that nobody can try people or probes one after the
+// other: by requester, by officer's pseudonym, for a purpose and about a subject, in
+// sliding windows that survive a restart and that all nodes of a store share.
+//
+// [New], then [Book.Begin] when it is known whom a Query is about, before anything is
+// compared, and [Book.End] with what came of it. What is refused is counted, too.
+//
+// A window slides in twelfths: a count is of between eleven twelfths of it and the whole.
+//
+// Of probes are kept, per requester and subject and sealed under the node's keys, a keyed
+// digest of 16 bytes, and a sketch of 16 bytes that is alike where records are nearly the
+// same: the smallest of keyed hashes over every six bytes in a row, a byte of each
+// (Broder, "On the resemblance and containment of documents", 1997; b-bit minwise hashing:
+// Li and König, WWW 2010). No probe can be made from either. Records of fingers, irises and
+// signatures of which a few bytes were changed are told; a face in floating point to every
+// number of which noise was added is not.
+//
+// Invariants:
+//
+//   - an Update that failed permits nothing;
+//   - a run of Queries about a subject without a match locks it for that requester, whether
+//     or not anybody is enrolled, so that a lock says nothing about the register.
+package budget
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/rows"
+)
+
+// Why a Query is refused. Every other error says that it cannot be told.
+var (
+	ErrSpent    = errors.New("there were as many Queries as are allowed")
+	ErrRepeated = errors.New("the probe was sent about this subject before")
+)
+
+// Limits are how many Queries there may be; 0 is no limit.
+type Limits struct {
+	Requester int // by one requester in an hour
+	Officer   int // by one officer of a requester in an hour
+	Purpose   int // by one requester for one purpose in an hour
+	Subject   int // about one subject in a day
+	// Misses is how many Queries of a requester about a subject may end without a match, one
+	// after the other, before the subject is locked for that requester for a day.
+	Misses int
+	// Probes is for how long the same probe, or nearly the same, is refused.
+	Probes time.Duration
+}
+
+// Counts are of what was before this Query.
+type Counts struct{ Requester, Officer, Purpose, Subject, Misses int }
+
+// Ask is a Query that is about to be decided.
+type Ask struct {
+	Requester, Officer, Purpose string
+	Subject                     pseudonym.Identifier // normalised
+	Probes                      [][]byte             // records; only read
+}
+
+// Book is what is counted. It is safe for concurrent use.
+type Book struct {
+	// Immutable.
+	rows   *rows.Rows
+	limits Limits
+	key    [32]byte
+}
+
+// New opens the book in rows. The key is the node's, for digests of probes.
+func New(r *rows.Rows, key [32]byte, l Limits) *Book { return &Book{r, l, key} }
+
+const (
+	twelfths  = 12
+	hour, day = time.Hour, 24 * time.Hour
+	// lockTime is for how long a subject is locked, and a run of misses counts.
+	lockTime = day
+	// maxProbes is how many probes are kept of a requester and subject, the latest.
+	maxProbes = 32
+)
+
+// window is one counter.
+type window struct {
+	Until   int64            `cbor:"1,keyasint"` // when the row may be forgotten, seconds
+	Start   int64            `cbor:"2,keyasint"` // number of the first twelfth since 1970
+	Buckets [twelfths]uint32 `cbor:"3,keyasint"`
+}
+
+// add slides the window to now, and returns how many there were before one more.
+func (w *window) add(now time.Time, length time.Duration) (before int) {
+	at := now.UnixNano() / int64(length/twelfths)
+	if first := at - twelfths + 1; first > w.Start {
+		shift := min(first-w.Start, twelfths)
+		copy(w.Buckets[:], w.Buckets[shift:])
+		clear(w.Buckets[twelfths-shift:])
+		w.Start = first
+	}
+	for _, n := range w.Buckets {
+		before += int(n)
+	}
+	// A clock that went back counts in the first twelfth.
+	w.Buckets[min(max(at-w.Start, 0), twelfths-1)]++
+	w.Until = now.Add(length).Unix()
+	return before
+}
+
+// pair is what is kept of a requester and a subject.
+type pair struct {
+	Until  int64   `cbor:"1,keyasint"`
+	Misses int     `cbor:"2,keyasint"`
+	Last   int64   `cbor:"3,keyasint"` // when the last miss was
+	Locked int64   `cbor:"4,keyasint"` // until when
+	Probes []probe `cbor:"5,keyasint"`
+}
+
+type probe struct {
+	At     int64    `cbor:"1,keyasint"`
+	Digest [16]byte `cbor:"2,keyasint"`
+	Sketch [16]byte `cbor:"3,keyasint"`
+}
+
+func read(t rows.Txn, name string, v any) error {
+	b, err := t.Get(rows.Budgets, []byte(name))
+	if errors.Is(err, rows.ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return cbor.Unmarshal(b, v)
+}
+
+func write(t rows.Txn, name string, v any) error {
+	b, err := cbor.Marshal(v)
+	if err == nil {
+		t.Set(rows.Budgets, []byte(name), b)
+	}
+	return err
+}
+
+func (a Ask) subject() string {
+	return a.Subject.Jurisdiction + "\x00" + a.Subject.Type + "\x00" + a.Subject.Value
+}
+
+func (a Ask) pair() string { return "pair\x00" + a.Requester + "\x00" + a.subject() }
+
+// Begin counts a Query, and says how many there were before and whether the subject is
+// locked for the requester: then it is to be decided like any other, and the answer
+// withheld, so that a lock is not told by its time. Errors match [ErrSpent] and [ErrRepeated].
+func (b *Book) Begin(a Ask, now time.Time) (c Counts, locked bool, err error) {
+	var refused error
+	err = b.rows.Update(func(t rows.Txn) (err error) {
+		for _, w := range []struct {
+			name   string
+			length time.Duration
+			limit  int
+			count  *int
+		}{
+			{"requester\x00" + a.Requester, hour, b.limits.Requester, &c.Requester},
+			{"officer\x00" + a.Requester + "\x00" + a.Officer, hour, b.limits.Officer, &c.Officer},
+			{"purpose\x00" + a.Requester + "\x00" + a.Purpose, hour, b.limits.Purpose, &c.Purpose},
+			{"subject\x00" + a.subject(), day, b.limits.Subject, &c.Subject},
+		} {
+			var v window
+			if err := read(t, w.name, &v); err != nil {
+				return err
+			}
+			if *w.count = v.add(now, w.length); w.limit > 0 && *w.count >= w.limit {
+				refused = ErrSpent
+			}
+			if err := write(t, w.name, v); err != nil {
+				return err
+			}
+		}
+		var p pair
+		if err := read(t, a.pair(), &p); err != nil {
+			return err
+		}
+		locked = now.Unix() < p.Locked
+		if now.Sub(time.Unix(p.Last, 0)) < lockTime {
+			c.Misses = p.Misses
+		}
+		if b.limits.Probes > 0 {
+			if b.repeated(&p, a.Probes, now) && refused == nil {
+				refused = ErrRepeated
+			}
+			p.Until = max(p.Until, now.Add(max(b.limits.Probes, lockTime)).Unix())
+			return write(t, a.pair(), p)
+		}
+		return nil
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return c, false, fmt.Errorf("counting query: %w", err)
+	}
+	return c, locked, nil
+}
+
+// End says what came of a Query that Begin let through; it reports whether the subject is
+// locked for the requester from now on, and was not before.
+func (b *Book) End(a Ask, matched bool, now time.Time) (locks bool, err error) {
+	if b.limits.Misses == 0 {
+		return false, nil
+	}
+	err = b.rows.Update(func(t rows.Txn) error {
+		var p pair
+		if err := read(t, a.pair(), &p); err != nil {
+			return err
+		}
+		locked := now.Unix() < p.Locked
+		switch {
+		case matched && !locked: // whoever is locked out does not open it by a match that he is not told
+			p.Misses = 0
+		case !matched:
+			if now.Sub(time.Unix(p.Last, 0)) >= lockTime {
+				p.Misses = 0
+			}
+			p.Misses, p.Last = p.Misses+1, now.Unix()
+			if locks = p.Misses >= b.limits.Misses && !locked; locks {
+				p.Locked = now.Add(lockTime).Unix()
+			}
+		}
+		p.Until = max(p.Until, now.Add(lockTime).Unix())
+		return write(t, a.pair(), p)
+	})
+	if err != nil {
+		return false, fmt.Errorf("counting what came of a query: %w", err)
+	}
+	return locks, nil
+}
+
+// repeated reports whether one of the probes was there, and keeps them all.
+func (b *Book) repeated(p *pair, probes [][]byte, now time.Time) (is bool) {
+	oldest := now.Add(-b.limits.Probes).Unix()
+	var kept, fresh []probe
+	for _, old := range p.Probes {
+		if old.At > oldest {
+			kept = append(kept, old)
+		}
+	}
+	for _, record := range probes {
+		one := probe{now.Unix(), b.digest(record), b.sketch(record)}
+		for _, old := range kept {
+			is = is || old.Digest == one.Digest || alike(old.Sketch, one.Sketch)
+		}
+		fresh = append(fresh, one)
+	}
+	p.Probes = append(kept, fresh...)
+	p.Probes = p.Probes[max(0, len(p.Probes)-maxProbes):]
+	return is
+}
+
+func (b *Book) digest(record []byte) [16]byte {
+	mac := hmac.New(sha256.New, b.key[:])
+	mac.Write([]byte("tamga/v1/probe-digest\x00"))
+	mac.Write(record)
+	return [16]byte(mac.Sum(nil)[:16])
+}
+
+// shingle is as long as a minutia of ISO/IEC 19794-2:2005.
+const shingle = 6
+
+// sketch is the lowest byte of the smallest of 16 keyed hashes over the record's shingles.
+// The hash is a keyed multiply-shift, which only has to be unpredictable, not one-way: what
+// is kept of it is sealed.
+func (b *Book) sketch(record []byte) (out [16]byte) {
+	var least [16]uint64
+	for i := range least {
+		least[i] = ^uint64(0)
+	}
+	mac := sha256.Sum256(append([]byte("tamga/v1/probe-sketch\x00"), b.key[:]...))
+	seed := binary.BigEndian.Uint64(mac[:]) | 1
+	for i := 0; i+shingle <= len(record); i++ {
+		v := uint64(0)
+		for _, c := range record[i : i+shingle] {
+			v = v<<8 | uint64(c)
+		}
+		h := mix(v*seed + binary.BigEndian.Uint64(mac[8:]))
+		for j := range least {
+			h = mix(h + seed)
+			least[j] = min(least[j], h)
+		}
+	}
+	for i, v := range least {
+		out[i] = byte(v)
+	}
+	return out
+}
+
+// mix is the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// alike: 13 of 16, which two records that share a third of their shingles reach once in
+// ten thousand, and two that share nine tenths of them nine times in ten.
+func alike(a, b [16]byte) bool {
+	same := 0
+	for i := range a {
+		if a[i] == b[i] {
+			same++
+		}
+	}
+	return same >= 13
+}
+
+// maxForget bounds one commit.
+const maxForget = 5000
+
+// Forget removes what counts no more, and returns how many rows that were.
+func (b *Book) Forget(now time.Time) (gone int, err error) {
+	var old []rows.Key
+	err = b.rows.View(func(r rows.Reader) error {
+		return r.Each(rows.Budgets, func(key rows.Key, value []byte) error {
+			var until struct {
+				Until int64 `cbor:"1,keyasint"`
+			}
+			if err := cbor.Unmarshal(value, &until); err != nil {
+				return err
+			}
+			if until.Until < now.Unix() && len(old) < maxForget {
+				old = append(old, key)
+			}
+			return nil
+		})
+	})
+	if err == nil && len(old) > 0 {
+		err = b.rows.Update(func(t rows.Txn) error {
+			for _, key := range old {
+				t.Delete(key)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return 0, fmt.Errorf("forgetting counts: %w", err)
+	}
+	return len(old), nil
+}

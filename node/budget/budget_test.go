@@ -1,0 +1,204 @@
+package budget_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/budget"
+	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/rows"
+)
+
+var now = time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+
+type lent struct {
+	store.Store
+	err error
+}
+
+func (l *lent) Beside(f func(store.Store) error) error {
+	if l.err != nil {
+		return l.err
+	}
+	return f(l.Store)
+}
+
+func open(t *testing.T, dir string) *lent {
+	t.Helper()
+	s, err := store.OpenBadger(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &lent{Store: s}
+}
+
+func book(t *testing.T, l *lent, limits budget.Limits) *budget.Book {
+	t.Helper()
+	r, err := rows.New(l, [32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return budget.New(r, [32]byte{2}, limits)
+}
+
+func ask(officer, value string, probes ...[]byte) budget.Ask {
+	return budget.Ask{Requester: "https://uzb.example", Officer: officer, Purpose: "border_control",
+		Subject: pseudonym.Identifier{Jurisdiction: "KAZ", Type: pseudonym.IDPassport, Value: value}, Probes: probes}
+}
+
+func TestWindows(t *testing.T) {
+	dir := t.TempDir()
+	limits := budget.Limits{Officer: 3}
+	for i, want := range []error{nil, nil, nil, budget.ErrSpent} {
+		l := open(t, dir) // a restart between every two
+		c, _, err := book(t, l, limits).Begin(ask("a", "N1"), now.Add(time.Duration(i)*time.Minute))
+		if !errors.Is(err, want) || err == nil && (c.Officer != i || c.Subject != i || c.Requester != i || c.Purpose != i) {
+			t.Errorf("query %d: %+v, %v; want %v", i+1, c, err, want)
+		}
+		if i == 3 {
+			if _, _, err := book(t, l, limits).Begin(ask("b", "N1"), now.Add(4*time.Minute)); err != nil {
+				t.Errorf("another officer: %v", err)
+			}
+			if _, _, err := book(t, l, limits).Begin(ask("a", "N1"), now.Add(2*time.Hour)); err != nil {
+				t.Errorf("once the window is over: %v", err)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, limits := range map[string]budget.Limits{"requester": {Requester: 1}, "purpose": {Purpose: 1}, "subject": {Subject: 1}} {
+		l := open(t, t.TempDir())
+		b := book(t, l, limits)
+		_, _, first := b.Begin(ask("a", "N1"), now)
+		_, _, second := b.Begin(ask("b", "N1"), now)
+		if first != nil || !errors.Is(second, budget.ErrSpent) {
+			t.Errorf("%s: %v, then %v", name, first, second)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestLock(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l, budget.Limits{Misses: 3})
+	end := func(a budget.Ask, matched, want bool, at time.Duration) {
+		t.Helper()
+		if locks, err := b.End(a, matched, now.Add(at)); locks != want || err != nil {
+			t.Errorf("at %v: locks %v, %v", at, locks, err)
+		}
+	}
+	locked := func(a budget.Ask, want bool, at time.Duration) {
+		t.Helper()
+		if _, is, err := b.Begin(a, now.Add(at)); is != want || err != nil {
+			t.Errorf("at %v: locked %v, %v", at, is, err)
+		}
+	}
+	a := ask("a", "N1")
+	end(a, false, false, 0)
+	end(a, false, false, 1)
+	end(a, true, false, 2) // a match ends the run
+	end(a, false, false, 3)
+	end(ask("b", "N1"), false, false, 4) // officers of one requester add up
+	locked(a, false, 5)
+	end(a, false, true, 6)
+	locked(ask("c", "N1"), true, 7)
+	end(a, true, false, 8)
+	locked(a, true, 9) // a match does not open it
+	locked(ask("a", "N2"), false, 9)
+	other := a
+	other.Requester = "https://tjk.example"
+	locked(other, false, 9)
+	locked(a, false, 25*time.Hour)
+}
+
+func TestProbes(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l, budget.Limits{Probes: time.Hour})
+	p := synth.New(1, "KAZ").Person(1)
+	first := p.FingerProbe(2, 1)
+	near := bytes.Clone(first)
+	near[len(near)/2] ^= 1 // one minutia moved
+	for _, c := range []struct {
+		name  string
+		probe []byte
+		value string
+		at    time.Duration
+		want  error
+	}{
+		{"first", first, "N1", 0, nil},
+		{"identical", first, "N1", time.Minute, budget.ErrRepeated},
+		{"near", near, "N1", 2 * time.Minute, budget.ErrRepeated},
+		{"recaptured", p.FingerProbe(2, 2), "N1", 3 * time.Minute, nil},
+		{"other-subject", first, "N2", 4 * time.Minute, nil},
+		{"later", p.FingerProbe(2, 3), "N1", 2 * time.Hour, nil},
+		{"forgotten", first, "N1", 3 * time.Hour, nil},
+	} {
+		if _, _, err := b.Begin(ask("a", c.value, c.probe), now.Add(c.at)); !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+// TestSketch measures how often recaptures of a finger are taken for the same probe, and
+// probes with one byte changed are not. Both are reported.
+func TestSketch(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l, budget.Limits{Probes: time.Hour})
+	pop, r := synth.New(1, "KAZ"), rand.New(rand.NewPCG(1, 2))
+	const people = 60
+	wrong, missed := 0, 0
+	for i := range people {
+		p := pop.Person(i)
+		value := p.PassportNumber
+		first := p.FingerProbe(2, 1)
+		changed := bytes.Clone(first)
+		changed[28+r.IntN(len(changed)-30)] ^= byte(1 + r.IntN(255))
+		_, _, err := b.Begin(ask("a", value, first), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.Begin(ask("a", value, p.FingerProbe(2, 2)), now); errors.Is(err, budget.ErrRepeated) {
+			wrong++
+		}
+		if _, _, err := b.Begin(ask("a", value, changed), now); !errors.Is(err, budget.ErrRepeated) {
+			missed++
+		}
+	}
+	t.Logf("of %d fingers: %d recaptures refused, %d probes with one byte changed let through", people, wrong, missed)
+	if wrong > 0 || missed > people/10 {
+		t.Errorf("%d recaptures refused, %d changed probes let through", wrong, missed)
+	}
+}
+
+func TestAwayAndForget(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l, budget.Limits{Officer: 1})
+	l.err = store.ErrUnavailable
+	if _, _, err := b.Begin(ask("a", "N1"), now); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, budget.ErrSpent) {
+		t.Errorf("with the store away: %v", err)
+	}
+	l.err = nil
+	if _, _, err := b.Begin(ask("a", "N1"), now); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[time.Duration]int{time.Minute: 0} {
+		if n, err := b.Forget(now.Add(at)); n != want || err != nil {
+			t.Errorf("after %v: forgot %d, %v", at, n, err)
+		}
+	}
+	if n, err := b.Forget(now.Add(25 * time.Hour)); n != 4 || err != nil {
+		t.Errorf("after a day: forgot %d, %v", n, err)
+	}
+}
