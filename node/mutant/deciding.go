@@ -22,7 +22,7 @@ func deciding() []Mutant {
 			edits(func(c *responder.Config) { c.Law = lawless{} })},
 		{"skips-consent", "takes the legal basis consent for the consent", []string{"TMG-C-001"},
 			edits(func(c *responder.Config) {
-				c.Law = edited{c.Law, func(d *policy.Decision) { d.ConsentRequired = false }}
+				c.Law = edited{unasked{c.Law}, func(d *policy.Decision) { d.ConsentRequired = false }}
 			})},
 		{"nameless-law", "refuses without saying under which article", []string{"TMG-R-007"},
 			edits(func(c *responder.Config) {
@@ -61,6 +61,14 @@ func (e edited) Decide(r policy.Request) policy.Decision {
 	d := e.Law.Decide(r)
 	e.edit(&d)
 	return d
+}
+
+// unasked has law suppose the best of a consent that was not given.
+type unasked struct{ responder.Law }
+
+func (u unasked) Decide(r policy.Request) policy.Decision {
+	r.Consent = ""
+	return u.Law.Decide(r)
 }
 
 // credulous breaks TMG-R-002 when unknown is set: an issuer who is no member passes
