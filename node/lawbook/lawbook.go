@@ -8,8 +8,9 @@
 // Because a claim names the text it replaces and the number that it takes, an approval is good once: an older one cannot
 // put an older text back. A book is a folder of files that are written once. What says that a publication is one is the
 // ledger: [Book.Current] demands its entry, so a file put into the folder changes nothing but that the node does not
-// start. Who deletes the folder has the node execute the file of the configuration again; every decision names the hash
-// of its text, so peers, receipts and the ledger show it.
+// start. Who deletes the newest files, or the folder, has the node execute an earlier text, or the file of the
+// configuration, again, and it starts: the ledger, which has the entries, and every decision, which names the hash of its
+// text, show it.
 //
 // The package verifies no citations and knows no clock. It is safe for concurrent use by one process.
 package lawbook
