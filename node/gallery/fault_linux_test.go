@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -96,6 +97,38 @@ func faultSteps() []faultStep {
 			}
 			return again.Close()
 		}},
+	}
+}
+
+// TestManifestNotSynced fails the fsync of MANIFEST alone: Badger 4.9 writes the same table
+// anew, under another number, and removes the first one, which MANIFEST names by then. The
+// gallery refuses to guess that it is the same, and says what to do.
+func TestManifestNotSynced(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("no strace to fail calls with")
+	}
+	if out, err := exec.Command(strace, "-f", "-e", "trace=fsync", "true").CombinedOutput(); err != nil {
+		t.Skipf("strace may not trace here: %v %s", err, out)
+	}
+	dir := newDir(t)
+	if err := (home{cfg: testConfig(t, dir)}).open(t).Close(); err != nil { // strace knows a file that is there
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), strace, "-f", "-qq", "-o", dir+"-trace", "-P", filepath.Join(dir, "MANIFEST"), "-e", "inject=fsync:error=EIO:when=1",
+		os.Args[0], "-test.run=^TestFaultSteps$", "-test.count=1")
+	c.Env = append(os.Environ(), faultDir+"="+dir)
+	_, _ = c.Output()
+	if b, err := os.ReadFile(dir + "-trace"); err != nil || !strings.Contains(string(b), "INJECTED") {
+		t.Fatalf("no fsync of MANIFEST failed: %v", err)
+	}
+	g, err := gallery.Open(testConfig(t, dir))
+	if err == nil {
+		_ = g.Close()
+		t.Fatal("opened: Badger keeps the table now, and what is said of it in this package can go")
+	}
+	if !errors.Is(err, gallery.ErrDamaged) || !strings.Contains(err.Error(), "restore the newest backup") {
+		t.Errorf("refused without the way out: %v", err)
 	}
 }
 

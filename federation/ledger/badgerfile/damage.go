@@ -25,6 +25,9 @@ type Damage struct {
 	Torn bool
 }
 
+// Missing is the rule of what should be there and is not.
+const Missing = "missing"
+
 // Error names part and rule.
 func (d *Damage) Error() string { return d.Part + ": " + d.Rule }
 

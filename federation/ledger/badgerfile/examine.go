@@ -121,7 +121,7 @@ func (s *Store) readManifest(dir string) (m badger.Manifest, err error) {
 	if errors.Is(err, os.ErrNotExist) {
 		tables, err := List(dir, ".sst")
 		if err == nil && len(tables)+len(s.Logs) > 0 {
-			return m, damaged("manifest", "missing")
+			return m, damaged("manifest", Missing)
 		}
 		return m, err
 	}
@@ -154,7 +154,7 @@ func CheckTable(path string, deep bool) error {
 	part := "table " + filepath.Base(path)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return damaged(part, "missing")
+		return damaged(part, Missing)
 	}
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", part, err)

@@ -13,7 +13,12 @@ import (
 // caller has the folder's lock.
 func checkTables(dir string) error {
 	err := badgerfile.CheckTables(dir)
-	if _, ok := errors.AsType[*badgerfile.Damage](err); ok {
+	if d, ok := errors.AsType[*badgerfile.Damage](err); ok {
+		if d.Rule == badgerfile.Missing {
+			// The fsync of MANIFEST failed, and Badger made the table again under another number:
+			// which one that is nobody has noted.
+			return fmt.Errorf("%w: %v: it was removed, or the disk failed while the store last wrote it; look at the disk, put this folder aside, and restore the newest backup", ErrDamaged, err)
+		}
 		return fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
 	return err
