@@ -110,7 +110,7 @@ func (n *Node) askHeads(ctx context.Context, note []byte) (notes []string, answe
 			ctx, cancel := context.WithTimeout(ctx, headTimeout)
 			defer cancel()
 			reply, err := n.line.ExchangeIdempotent(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolLedger, frame)
-			if err != nil || len(reply) < 1 || len(reply) > gap.MaxNote || reply[0] != headsVersion {
+			if err != nil || len(reply) < 1 || len(reply) > 1+ledger.MaxCheckpoint || reply[0] != headsVersion {
 				return nil
 			}
 			mu.Lock()

@@ -115,26 +115,24 @@ func openGap(configFile string) (config.Config, gap.Folder, error) {
 // FinishRecovery ends the recovery of a node that does not run: the acceptances must
 // be of the claim in its folder, by two operators of its configuration. A ledger of
 // another origin begins, whose first entry is the claim with its acceptances; the one
-// before is never written to again. It may be done again after a crash.
+// before gets no entry any more. It may be done again after a crash.
 func FinishRecovery(ctx context.Context, configFile string, root custody.Root, acceptances []string, now func() time.Time) (recovery.Claim, error) {
 	cfg, r, err := openGap(configFile)
 	if err != nil {
 		return recovery.Claim{}, err
 	}
-	var opened keystore.Set
-	defer func() { opened.Wipe() }()
-	claim, err := r.Finish(ctx, acceptances, func(number int) (ledger.Signer, error) {
+	return r.Finish(ctx, acceptances, func(number int) (ledger.Signer, error) {
 		k, err := keystore.Open(filepath.Dir(configFile), keystore.Roots{Node: root}, cfg.EntityID, number)
 		if err != nil {
-			return k.Ledger, err
+			return ledger.Signer{}, err
 		}
-		opened = k
-		return k.Ledger, checkErasures(cfg, k)
+		defer k.Wipe()
+		if err := checkErasures(cfg, k); err != nil {
+			return ledger.Signer{}, err
+		}
+		// While the mark is there, so that it is made up for when this is cut off.
+		return k.Ledger, k.NoteAnew(cfg)
 	}, now)
-	if err == nil {
-		err = opened.NoteAnew(cfg)
-	}
-	return claim, err
 }
 
 // checkErasures refuses the list of another gallery, or an edited one, while nothing was begun.

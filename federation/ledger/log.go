@@ -125,7 +125,11 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	}
 	// Keys that were put into use while the log was closed.
 	if len(v.or) > 0 {
-		if err := l.resign(cfg.Signer); err != nil {
+		h, err := l.signedBy(cfg.Signer)
+		if err == nil {
+			err = l.put(h)
+		}
+		if err != nil {
 			return nil, errors.Join(fmt.Errorf("opening ledger: %w", err), l.Close())
 		}
 	}

@@ -33,7 +33,11 @@ func (l *Log) UseSigner(ctx context.Context, s Signer) error {
 	if l.failed != nil {
 		return fmt.Errorf("replacing ledger keys: %w", l.failed)
 	}
-	if err := l.resign(s); err != nil {
+	h, err := l.signedBy(s)
+	if err != nil {
+		return fmt.Errorf("replacing ledger keys: %w", err) // nothing was written: the log goes on
+	}
+	if err := l.put(h); err != nil {
 		// Which of both checkpoints the disk has is unknown; both are of the same tree.
 		l.failed = fmt.Errorf("replacing ledger keys: %v: %w", err, ErrFailed)
 		return l.failed
@@ -42,20 +46,23 @@ func (l *Log) UseSigner(ctx context.Context, s Signer) error {
 	return nil
 }
 
-// resign signs the tree of the head anew. The caller has the turn.
-func (l *Log) resign(s Signer) error {
+// signedBy is the head with a checkpoint by s. The caller has the turn.
+func (l *Log) signedBy(s Signer) (*head, error) {
 	h := *l.head.Load()
 	g, err := grow(h.size, h.frontier, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	root, err := rootOf(g.tree)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if h.checkpoint, err = s.sign(h.size, root, l.now()); err != nil {
-		return err
-	}
+	h.checkpoint, err = s.sign(h.size, root, l.now())
+	return &h, err
+}
+
+// put remembers a head of the same tree everywhere. The caller has the turn.
+func (l *Log) put(h *head) (err error) {
 	if h.size > 0 {
 		err = guard("store", func() error {
 			txn := l.db.NewTransaction(true)
@@ -75,7 +82,7 @@ func (l *Log) resign(s Signer) error {
 	if err != nil {
 		return err
 	}
-	l.head.Store(&h)
+	l.head.Store(h)
 	return nil
 }
 

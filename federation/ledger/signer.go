@@ -11,6 +11,19 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
+// MaxGenerations is how many pairs of keys sign a log's checkpoints at once while they are
+// replaced: an old one, the current one, the next, and one more that nobody has retired yet.
+const MaxGenerations = 4
+
+// ErrGenerations refuses more pairs of keys than [MaxGenerations].
+var ErrGenerations = fmt.Errorf("a ledger has at most %d generations of keys at once", MaxGenerations)
+
+// maxSigned is the length of the longest checkpoint that a Signer signs: origin, size and
+// root in base64, an empty line, and of each pair of keys the lines
+// "— <name> <base64 of key ID and signature>", the ML-DSA signature with its time.
+const maxSigned = notekey.MaxName + 1 + 19 + 1 + 44 + 1 + 1 +
+	MaxGenerations*(2*(len("— ")+notekey.MaxName+len(" \n"))+(4+notekey.Ed25519Size+2)/3*4+(4+notekey.MLDSA44Size+2)/3*4)
+
 // Signer signs a log's checkpoints. The zero value signs nothing. It prints as
 // "signer(redacted)" and is safe for concurrent use.
 type Signer struct {
@@ -40,7 +53,8 @@ func NewSigner(origin string, ed25519Seed, mldsaSeed []byte) (Signer, error) {
 
 // With returns a signer that signs with the keys of others, too, and takes what either
 // signed for the log's own, while keys are replaced: who verifies under the old ones and who
-// does under the new ones both find a signature. What it publishes stays s's.
+// does under the new ones both find a signature. What it publishes stays s's. It fails with
+// [ErrGenerations] when they are too many.
 func (s Signer) With(others ...Signer) (Signer, error) {
 	for _, o := range others {
 		if o.origin != s.origin || o.signers == nil {
@@ -48,6 +62,13 @@ func (s Signer) With(others ...Signer) (Signer, error) {
 		}
 	}
 	s.also = append(append([]Signer(nil), s.also...), others...)
+	all := 1
+	for _, o := range s.also {
+		all += 1 + len(o.also)
+	}
+	if all > MaxGenerations {
+		return Signer{}, fmt.Errorf("making ledger signer of %d: %w", all, ErrGenerations)
+	}
 	return s, nil
 }
 
@@ -57,7 +78,11 @@ func (s Signer) sign(size uint64, root []byte, now time.Time) ([]byte, error) {
 	for _, o := range s.also {
 		all = append(all, o.signers(now)...)
 	}
-	return note.Sign(&note.Note{Text: string(text)}, all...)
+	signed, err := note.Sign(&note.Note{Text: string(text)}, all...)
+	if err == nil && len(signed) > slotSize {
+		return nil, fmt.Errorf("checkpoint of %d bytes, want at most %d", len(signed), slotSize) // before anything is written
+	}
+	return signed, err
 }
 
 // verifier accepts what the signer, or one of those with it, signed.

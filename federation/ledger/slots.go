@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// slotSize holds one checkpoint by our two keys (3.4 KiB and three times the
-	// origin) with room to spare; the rest of a slot is zero.
-	slotSize = 8 << 10
+	// slotSize holds one checkpoint by as many keys as a Signer has, whatever the
+	// origin, in whole pages of 4 KiB; the rest of a slot is zero.
+	slotSize = (maxSigned + 4095) / 4096 * 4096
 	// slotSyncEvery bounds what a power cut can take from the slots without
 	// adding a sync to more than one append in so many.
 	slotSyncEvery = 256
@@ -96,12 +96,12 @@ func openSlots(path string, create bool, keep int) (*slots, error) {
 
 // write puts a checkpoint into the older slot.
 func (s *slots) write(raw []byte) error {
-	if len(raw) > slotSize {
+	if len(raw) > slotSize { // a Signer signs none
 		return fmt.Errorf("writing checkpoint file: checkpoint of %d bytes", len(raw))
 	}
 	b := make([]byte, slotSize)
 	copy(b, raw)
-	if _, err := s.file.WriteAt(b, int64(s.next)*slotSize); err != nil {
+	if _, err := s.file.WriteAt(b, int64(s.next*slotSize)); err != nil {
 		return fmt.Errorf("writing checkpoint file: %w", err)
 	}
 	s.next = 1 - s.next

@@ -16,8 +16,12 @@ import (
 )
 
 const (
-	// maxCheckpoint leaves room for our two signatures and a dozen witnesses.
-	maxCheckpoint = 64 << 10
+	// MaxCheckpoint bounds a checkpoint with its signatures: it leaves room for those of
+	// [MaxGenerations] and of a dozen witnesses. What one part of a node takes, every
+	// other must, or it is believed and then not remembered.
+	MaxCheckpoint = 32 << 10
+	// maxUnknown bounds the signatures of others, which nobody verifies.
+	maxUnknown = 2*MaxGenerations + 12
 	// maxSize keeps every index and size within an int64.
 	maxSize = 1 << 62
 	// maxKeys bounds the keys a Verifier may be asked to require.
@@ -101,12 +105,15 @@ func (v Verifier) checkpoint(signed []byte) (Checkpoint, error) {
 	if v.known == nil {
 		return Checkpoint{}, fmt.Errorf("verifying checkpoint: empty verifier: %w", ErrKey)
 	}
-	if len(signed) > maxCheckpoint {
-		return Checkpoint{}, fmt.Errorf("verifying checkpoint: longer than %d bytes: %w", maxCheckpoint, ErrMalformed)
+	if len(signed) > MaxCheckpoint {
+		return Checkpoint{}, fmt.Errorf("verifying checkpoint: longer than %d bytes: %w", MaxCheckpoint, ErrMalformed)
 	}
 	n, err := note.Open(signed, v.known)
 	if err != nil {
 		return Checkpoint{}, v.noteError(err)
+	}
+	if len(n.UnverifiedSigs) > maxUnknown {
+		return Checkpoint{}, fmt.Errorf("verifying checkpoint: %d signatures by other keys: %w", len(n.UnverifiedSigs), ErrMalformed)
 	}
 	c, err := v.parseText(n.Text)
 	if err != nil {

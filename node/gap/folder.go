@@ -260,8 +260,9 @@ func Mark(cfg config.Config, c recovery.Claim) error {
 
 // Finish ends the recovery: the acceptances must be of the claim in the folder, by two
 // operators of the configuration. A ledger of another origin begins, with the signer of that
-// number, whose first entry is the claim with its acceptances; the one before is never written
-// to again. It may be done again after a crash.
+// number, whose first entry is the claim with its acceptances; nothing is appended to the one
+// before any more. It may be done again after a crash; signer is called each time, when the
+// acceptances were verified, and its error leaves the node in recovery.
 func (r Folder) Finish(ctx context.Context, acceptances []string, signer func(number int) (ledger.Signer, error), now func() time.Time) (recovery.Claim, error) {
 	claim, err := r.claim()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -290,18 +291,18 @@ func (r Folder) finish(ctx context.Context, claim recovery.Claim, acceptances []
 		return err
 	}
 	number := ledgers.Number(r.cfg)
-	if ledgers.Origin(r.cfg.EntityID, number) != claim.Next { // else it was done, and the mark is what is left
-		next := number + 1
-		for ledgers.Origin(r.cfg.EntityID, next) != claim.Next {
-			if next++; next > number+maxLedgers+1 {
-				return errors.New("the claim names a ledger that is not this node's")
-			}
+	next := number
+	for ledgers.Origin(r.cfg.EntityID, next) != claim.Next {
+		if next++; next > number+maxLedgers+1 {
+			return errors.New("the claim names a ledger that is not this node's")
 		}
+	}
+	s, err := signer(next)
+	if err != nil {
+		return err
+	}
+	if next != number { // else it was done, and the mark is what is left
 		evidence, err := recovery.Evidence(text, acceptances)
-		if err != nil {
-			return err
-		}
-		s, err := signer(next)
 		if err != nil {
 			return err
 		}

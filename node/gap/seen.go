@@ -157,14 +157,11 @@ func (h *Heads) Run(ctx context.Context, failed func(error)) error {
 	}
 }
 
-// MaxNote bounds a checkpoint with its signatures.
-const MaxNote = 16 << 10
-
 // MemberHead verifies a checkpoint of any of the member's ledgers.
 func MemberHead(m trust.Node, note string) (Head, error) {
 	o, _, _ := strings.Cut(note, "\n")
 	first, number := ledgers.Split(o)
-	if own, _ := ledgers.Split(m.LedgerOrigin); own != first || len(note) > MaxNote {
+	if own, _ := ledgers.Split(m.LedgerOrigin); own != first {
 		return Head{}, ledger.ErrOrigin
 	}
 	keys, err := ledger.Rename(o, m.LedgerKeys)

@@ -75,7 +75,7 @@ func TestHeads(t *testing.T) {
 	show(notes[0], notes[1])
 	show(notes[2], notes[1]) // of the second ledger, which is newer however short
 	show(notes[1], notes[2])
-	for name, note := range map[string]string{"empty": "", "flipped": notes[1][:len(notes[1])-3] + "AA\n", "long": notes[1] + string(make([]byte, gap.MaxNote))} {
+	for name, note := range map[string]string{"empty": "", "flipped": notes[1][:len(notes[1])-3] + "AA\n", "long": notes[1] + string(make([]byte, ledger.MaxCheckpoint))} {
 		if _, err := h.Remember(m, note); err == nil {
 			t.Errorf("%s: a note that does not verify is kept", name)
 		}

@@ -3,7 +3,7 @@
 // They are numbered. The first is all that most nodes ever have; another one begins when
 // entries of the one before were lost and given up (node/gap), because appending to what is
 // left of that one would be a fork. Those before the current one stay in the data folder and
-// are never written to again.
+// get no entry any more.
 package ledgers
 
 import (

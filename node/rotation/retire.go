@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -68,7 +69,7 @@ func RetireKey(ctx context.Context, configFile string, roots keystore.Roots, f k
 	err = roots.Update(dir, f, func(secrets map[string][]byte) error {
 		g, err := keys.Of(secrets, f)
 		if err == nil && f == keys.Ledger {
-			err = ledgerResigned(configFile, secrets)
+			err = ledgerResigned(ctx, configFile, secrets, time.Now)
 		}
 		if err == nil && f == keys.Federation && g.Oldest() < g.Current {
 			err = keepHistory(configFile, g, time.Now())
@@ -85,29 +86,54 @@ func RetireKey(ctx context.Context, configFile string, roots keystore.Roots, f k
 // ErrLedgerKey refuses to destroy ledger keys that are still needed.
 var ErrLedgerKey = errors.New("the ledger is not signed with the present ledger key alone yet")
 
-// ledgerResigned makes sure that the ledger opens without the ledger keys before the
-// current ones: that its checkpoint, and the copy outside, are signed with these, and that
-// there is no ledger before it, which nobody signs anew.
-func ledgerResigned(configFile string, secrets map[string][]byte) error {
+// ledgerResigned makes sure that the ledger, and those that ended before it, open without
+// the ledger keys before the current ones: that their checkpoints, and the copy outside, are
+// signed with these. A ledger that ended gets them here, since nobody else signs it anew:
+// its tree stays the one that it ended with.
+func ledgerResigned(ctx context.Context, configFile string, secrets map[string][]byte, now func() time.Time) error {
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return err
 	}
 	number := ledgers.Number(cfg)
-	if number > 1 {
-		return fmt.Errorf("retiring %s: %w: ledgers that ended are signed with those before", keys.Ledger, ErrLedgerKey)
+	for n := 1; n <= number; n++ {
+		signer, err := keystore.LedgerSigner(secrets, ledgers.Origin(cfg.EntityID, n))
+		if err != nil {
+			return err
+		}
+		dir := filepath.Join(cfg.DataDir, ledgers.Name(n))
+		files := []string{filepath.Join(dir, "checkpoint")}
+		if n < number {
+			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+				continue // it was lost with its node
+			}
+			if err := resignEnded(ctx, dir, signer, now); err != nil {
+				return fmt.Errorf("retiring %s: %w", keys.Ledger, err)
+			}
+		} else if cfg.Recovery.CheckpointFile != "" {
+			files = append(files, cfg.Recovery.CheckpointFile)
+		}
+		if err := signedByCurrent(signer, files); err != nil {
+			return err
+		}
 	}
-	signer, err := keystore.LedgerSigner(secrets, ledgers.Origin(cfg.EntityID, number))
+	return nil
+}
+
+// resignEnded opens a ledger that nothing is appended to any more, which signs what it ends
+// with by all keys of the signer.
+func resignEnded(ctx context.Context, dir string, signer ledger.Signer, now func() time.Time) error {
+	l, err := ledger.Open(ctx, ledger.Config{Dir: dir, Signer: signer, Now: now})
 	if err != nil {
 		return err
 	}
+	return l.Close()
+}
+
+func signedByCurrent(signer ledger.Signer, files []string) error {
 	v, err := ledger.NewVerifier(signer.Origin(), signer.VerifierKeys())
 	if err != nil {
 		return err
-	}
-	files := []string{filepath.Join(ledgers.Dir(cfg), "checkpoint")}
-	if cfg.Recovery.CheckpointFile != "" {
-		files = append(files, cfg.Recovery.CheckpointFile)
 	}
 	for _, file := range files {
 		if ok, err := ledger.SignedBy(file, v); err != nil || !ok {

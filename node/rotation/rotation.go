@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/keys"
@@ -27,10 +28,24 @@ func PrepareKey(dir string, roots keystore.Roots, f keys.Family) (number uint32,
 				return err
 			}
 		}
-		number, err = keys.Prepare(secrets, f)
+		if number, err = keys.Prepare(secrets, f); err == nil && f == keys.Ledger {
+			err = ledgerHolds(secrets)
+		}
 		return err
 	})
 	return number, err
+}
+
+// ErrUnretired refuses to prepare another generation of a key beside as many as fit.
+var ErrUnretired = errors.New("too many generations are not retired yet")
+
+// ledgerHolds refuses more generations of the ledger key than sign a ledger at once.
+func ledgerHolds(secrets map[string][]byte) error {
+	g, err := keys.Of(secrets, keys.Ledger)
+	if err == nil && len(g.Secrets) > ledger.MaxGenerations {
+		err = fmt.Errorf("preparing %s: %w: at most %d sign at once", keys.Ledger, ErrUnretired, ledger.MaxGenerations)
+	}
+	return err
 }
 
 // ActivateKey makes the prepared generation the current one, and returns its number.

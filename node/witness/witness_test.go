@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -231,6 +232,29 @@ func TestTogether(t *testing.T) {
 		})
 	}
 	wait.Wait()
+}
+
+// TestPadded: an answer whose checkpoint is padded with signatures of strangers does not
+// verify, or is remembered across a restart: never believed and then forgotten.
+func TestPadded(t *testing.T) {
+	for _, pad := range []int{10 << 10, 40 << 10} {
+		s, b := newScene(t), newBook(t, entity, 1)
+		b.grow(5, "entry")
+		fork := b.fork()
+		s.ask(b, "asked 1", true)
+		r, err := b.Append(t.Context(), []byte("asked 2"))
+		s.must(err)
+		for len(r.Checkpoint) < pad {
+			r.Checkpoint = append(r.Checkpoint, "\u2014 evil.example "+strings.Repeat("AAAA", 500)+"\n"...)
+		}
+		v, err := ledger.NewVerifier(b.member.LedgerOrigin, b.member.LedgerKeys)
+		s.must(err)
+		if c, err := v.Included(r); err == nil {
+			s.take(s.Expect(b.member), protocol.Answer{Signed: true, Receipt: r, Checkpoint: c}, true)
+		}
+		s.restart()
+		s.ask(fork, "forked", false)
+	}
 }
 
 // TestContradictions: each way in which a ledger can show that it is another one.

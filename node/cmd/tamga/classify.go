@@ -129,6 +129,8 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err}
 	case errors.Is(err, rotation.ErrLedgerKey):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err, hint: "start the node, which signs the ledger anew, and wait for \"changed keystore taken up\"; nothing was changed"}
+	case errors.Is(err, rotation.ErrUnretired):
+		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err, hint: "retire the old ones first, with `tamga key rotate retire`; nothing was changed"}
 	case errors.Is(err, rotation.ErrUnannounced):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err, hint: "start the node, hand its new " + node.EntityConfigurationFile + " to the Trust Anchor (tamga anchor enroll), and retire the key when every member has refreshed; nothing was changed"}
 	case errors.Is(err, rotation.ErrHistory):

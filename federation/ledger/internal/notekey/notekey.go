@@ -35,8 +35,15 @@ const (
 // SeedSize is the length in bytes of a seed of either kind.
 const SeedSize = 32
 
-// maxName is what one length byte in the ML-DSA message can express.
-const maxName = 255
+// MaxName is the length in bytes of the longest name: what one length byte in the ML-DSA
+// message can express.
+const MaxName = 255
+
+// Sizes in bytes of a signature of either kind, without the key ID before it.
+const (
+	Ed25519Size = ed25519.SignatureSize
+	MLDSA44Size = timestampSize + mldsa44.SignatureSize
+)
 
 // timestampSize is the length of the time in front of an ML-DSA signature.
 const timestampSize = 8
@@ -84,7 +91,7 @@ func signMLDSA(key *mldsa44.PrivateKey, name string, now uint64, text []byte) ([
 // https://c2sp.org/tlog-cosignature, which the comment of package ledger quotes.
 func cosigned(cosigner string, timestamp uint64, text []byte) ([]byte, bool) {
 	var c fmtlog.Checkpoint
-	if _, err := c.Unmarshal(text); err != nil || len(c.Hash) != sha256.Size || len(c.Origin) > maxName {
+	if _, err := c.Unmarshal(text); err != nil || len(c.Hash) != sha256.Size || len(c.Origin) > MaxName {
 		return nil, false
 	}
 	b := make([]byte, 0, 12+1+len(cosigner)+8+1+len(c.Origin)+8+8+sha256.Size)
@@ -115,8 +122,8 @@ func vkey(name string, typedKey []byte) string {
 // 255 bytes of UTF-8 without white space, control characters and "+".
 func CheckName(name string) error {
 	switch {
-	case name == "" || len(name) > maxName:
-		return fmt.Errorf("checking log name: length must be 1 to %d bytes", maxName)
+	case name == "" || len(name) > MaxName:
+		return fmt.Errorf("checking log name: length must be 1 to %d bytes", MaxName)
 	case !utf8.ValidString(name),
 		strings.ContainsRune(name, '+'),
 		strings.IndexFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) >= 0:
