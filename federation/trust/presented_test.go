@@ -174,3 +174,86 @@ func TestManyNodesOfOneCountry(t *testing.T) {
 		t.Errorf("another country: %v", err)
 	}
 }
+
+// TestPresentedSuspended: whom its superior has suspended does not come back by its chain,
+// neither while another Intermediate stalls nor when the superior itself does afterwards.
+func TestPresentedSuspended(t *testing.T) {
+	w := fourLevels(t)
+	const otherID = "https://authority.uzb.example"
+	w.superior(otherID, nil, anchorID)
+	if err := w.enroll(anchorID, otherID, authority.EnrollOptions{Jurisdictions: []string{"UZB"}}); err != nil {
+		t.Fatal(err)
+	}
+	d := w.directory()
+	refresh(t, d, epoch)
+	chain, _ := d.Statements(ministryID)
+	w.clock.now = epoch.Add(time.Hour)
+	if err := w.authorities[countryID].Suspend(ministryID, ""); err != nil {
+		t.Fatal(err)
+	}
+	stalled := func(name string, at time.Time, silent ...trust.EntityID) {
+		t.Helper()
+		clear(w.silent)
+		for _, id := range silent {
+			w.silent[id] = true
+		}
+		w.clock.now = at
+		if _, err := d.Refresh(t.Context(), at); (err == nil) != (len(silent) == 0) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, err := d.Presented(chain, at); !errors.Is(err, trust.ErrNotMember) {
+			t.Errorf("%s: the suspended ministry: got %v", name, err)
+		}
+	}
+	stalled("all-answer", epoch.Add(time.Hour))
+	stalled("another-stalls", epoch.Add(2*time.Hour), otherID)
+	stalled("its-superior-stalls", epoch.Add(3*time.Hour), countryID)
+	stalled("still", epoch.Add(4*time.Hour), countryID, anchorID)
+	// The superior's later word is believed while it cannot be asked.
+	if err := w.authorities[countryID].Reinstate(ministryID); err != nil {
+		t.Fatal(err)
+	}
+	w.leaf(ministryID, ministry(t), countryID)
+	clear(w.silent)
+	c, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), ministryID, w.clock.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.Presented(c.Statements(), w.clock.now); err != nil || n.EntityID != ministryID {
+		t.Errorf("reinstated since: got %q, %v", n.EntityID, err)
+	}
+}
+
+// TestPresentedBeyondStaleness: no superior's word is good for longer because the member
+// brings it itself.
+func TestPresentedBeyondStaleness(t *testing.T) {
+	w := fourLevels(t)
+	d := w.directory()
+	d.Bound(time.Hour, 0)
+	refresh(t, d, epoch)
+	chain, _ := d.Statements(ministryID)
+	if _, err := d.Presented(chain, epoch.Add(59*time.Minute)); err != nil {
+		t.Errorf("within the bound: %v", err)
+	}
+	later := epoch.Add(3 * time.Hour)
+	w.clock.now = later
+	w.leaf(ministryID, ministry(t), countryID)
+	token, err := w.source().EntityConfiguration(t.Context(), ministryID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed := append([]string{token}, chain[1:]...)
+	for name, c := range map[string][]string{"known": chain, "own-part-new": renewed} {
+		if _, err := d.Presented(c, later); !errors.Is(err, trust.ErrUndetermined) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	// Statements that the superiors have made since are as good as new.
+	c, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), ministryID, later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Presented(c.Statements(), later); err != nil {
+		t.Errorf("made since: %v", err)
+	}
+}

@@ -13,10 +13,12 @@ import (
 // is fetched and nothing is kept. A chain adds to what is known and never takes it back.
 // It is believed only when the Entity Configuration in it is the one known or newer, and
 // under the newest statement known of each superior: a federation key that a superior has
-// replaced speaks no longer, although what was said of it before has not run out. It is not
-// believed about an Entity that its Anchor was asked for and does not list; and not against
-// [Directory.Retain], or another member that holds a peer ID of its or the country. The error
-// matches trust.ErrNotMember, or holds a *trust.ChainError.
+// replaced speaks no longer, although what was said of it before has not run out. It is
+// believed when each superior in it lists whom it vouches for there, or could not be asked, see
+// [snapshot.denied]; and when each of their statements was made, or had anew, within the bound
+// on chains. It is not believed against [Directory.Retain], or another member that holds a peer
+// ID of its or the country. The error matches trust.ErrNotMember or trust.ErrUndetermined, or
+// holds a *trust.ChainError.
 func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error) {
 	s := d.snapshot.Load()
 	c, err := trust.VerifyChain(s.renewed(chain), *d.anchors.Load(), now)
@@ -31,12 +33,14 @@ func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error)
 	country := s.countries[e.node.Jurisdiction]
 	held := func(id string) bool { return s.peers[id] != nil && s.peers[id] != known }
 	switch {
-	case !d.vouched(e), s.complete[c.Anchor] && !known.below(c.Anchor),
+	case !d.vouched(e), s.denied(c),
 		slices.ContainsFunc(e.node.IDs(), held),
 		e.node.Under == "" && country != nil && country != known:
 		return trust.Node{}, trust.ErrNotMember
 	case known != nil && chain[0] != known.chain[0] && !newer(chain[0], known.chain[0]):
 		return trust.Node{}, errors.New("the Trust Chain brings an older Entity Configuration")
+	case d.staleness > 0 && now.Sub(s.vouchedAt(c)) > d.staleness:
+		return trust.Node{}, trust.ErrUndetermined
 	}
 	return e.node, nil
 }
@@ -56,9 +60,49 @@ func (s *snapshot) renewed(chain []string) []string {
 	return out
 }
 
-// below reports whether one of the member's chains leads to the Anchor; nil is no member.
-func (e *entry) below(anchor trust.EntityID) bool {
-	return e != nil && slices.ContainsFunc(append([]*entry{e}, e.others...), func(c *entry) bool { return c.anchor == anchor })
+// denied reports whether a superior in the chain is known not to list whom it vouches for
+// there. What others answer, or do not, says nothing of that. One that could not be asked the
+// last time is held to what it listed before, but for statements that it has made since.
+func (s *snapshot) denied(c trust.Chain) bool {
+	subject := c.Leaf
+	for _, superior := range c.Superiors {
+		l, asked := s.listings[listed{c.Anchor, superior}]
+		if asked && !l.members[subject] && (l.present || !madeAt(c, superior, subject).After(l.at)) {
+			return true
+		}
+		subject = superior
+	}
+	return false
+}
+
+// madeAt is when the superior made its statement in the chain.
+func madeAt(c trust.Chain, superior, subject trust.EntityID) time.Time {
+	for _, token := range c.Statements() {
+		if u, err := trust.ParseStatement(token); err == nil && !u.IsConfiguration() && u.Issuer() == superior && u.Subject() == subject {
+			return u.IssuedAt()
+		}
+	}
+	return time.Time{}
+}
+
+// vouchedAt is since when no superior in the chain has been heard of: the oldest of their
+// statements, each as of when it was had last.
+func (s *snapshot) vouchedAt(c trust.Chain) time.Time {
+	var oldest time.Time
+	for _, token := range c.Statements() {
+		u, err := trust.ParseStatement(token)
+		if err != nil || u.IsConfiguration() {
+			continue
+		}
+		at := u.IssuedAt()
+		if known := s.newest[link{u.Issuer(), u.Subject()}]; known.token == token && known.checked.After(at) {
+			at = known.checked
+		}
+		if oldest.IsZero() || at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return oldest
 }
 
 // newer compares Entity Configurations that were verified.

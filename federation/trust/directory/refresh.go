@@ -97,7 +97,7 @@ func (r *round) publish(change func()) {
 	change()
 	next, _ := r.compose()
 	// Not everybody was asked yet: what was undetermined still is.
-	next.complete, next.whole = r.old.complete, r.old.whole
+	next.whole, next.listings = r.old.whole, r.listings(true)
 	for id := range r.old.unresolved {
 		if next.entities[id] == nil {
 			next.unresolved[id] = true
@@ -111,9 +111,8 @@ func (r *round) publish(change func()) {
 func (r *round) compose() (*snapshot, Report) {
 	report := Report{Failures: make(map[trust.EntityID]error)}
 	var candidates []*entry
-	complete, whole := make(map[trust.EntityID]bool), true
+	whole := true
 	for _, w := range r.walks {
-		complete[w.anchor.EntityID] = true
 		found := make(map[trust.EntityID]bool)
 		var kept []*entry
 		for _, b := range w.branches() {
@@ -123,9 +122,7 @@ func (r *round) compose() (*snapshot, Report) {
 			candidates = append(candidates, b.found...)
 			kept = append(kept, b.kept...)
 			b.reported(&report)
-			if b.dark {
-				complete[w.anchor.EntityID], whole = false, false
-			}
+			whole = whole && !b.dark
 		}
 		// A chain that was verified now goes before one that is kept: who lists an Entity
 		// that it is no superior of must not have its old chain outlive the present one.
@@ -138,9 +135,37 @@ func (r *round) compose() (*snapshot, Report) {
 	r.d.latest(candidates, r.old, r.now)
 	r.old.byPrecedence(candidates, r.now)
 	next, conflicts := newSnapshot(candidates, r.old.reserved(candidates, r.now))
-	next.complete, next.whole = complete, whole
+	next.whole, next.listings = whole, r.listings(false)
 	next.account(r.old, conflicts, &report)
 	return next, report
+}
+
+// listings are what superiors have answered by now, and what the others had answered before
+// whom one of those still lists: while they are asked as if it was their answer.
+func (r *round) listings(asking bool) map[listed]listing {
+	all := make(map[listed]listing)
+	for _, w := range r.walks {
+		a := w.anchor.EntityID
+		for _, b := range w.branches() {
+			for superior, members := range b.lists {
+				all[listed{a, superior}] = listing{members, r.now, true}
+			}
+		}
+		seen := make(map[trust.EntityID]bool)
+		for open := []trust.EntityID{a}; len(open) > 0; open = open[1:] {
+			at := listed{a, open[0]}
+			l, answered := all[at]
+			if before, ok := r.old.listings[at]; !answered && ok {
+				before.present = before.present && asking
+				l, answered, all[at] = before, true, before
+			}
+			if answered && !seen[open[0]] {
+				seen[open[0]] = true
+				open = slices.AppendSeq(open, maps.Keys(l.members))
+			}
+		}
+	}
+	return all
 }
 
 // account completes the report and the new snapshot's list of unresolved members.

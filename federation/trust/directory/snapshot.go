@@ -49,10 +49,10 @@ type snapshot struct {
 	ordered   []*entry // by jurisdiction
 	// unresolved are listed members that nothing verified is known about.
 	unresolved map[trust.EntityID]bool
-	// complete are the Anchors below which everybody is known since the last refresh, and
-	// whole says that all are.
-	complete map[trust.EntityID]bool
-	whole    bool
+	// whole says that everybody is known since the last refresh.
+	whole bool
+	// listings are what superiors answered last that they list.
+	listings map[listed]listing
 	// newest holds, by issuer and subject, the Subordinate Statement that was issued last.
 	newest map[link]issued
 }
@@ -60,10 +60,20 @@ type snapshot struct {
 // link is what a Subordinate Statement is from and about.
 type link struct{ issuer, subject trust.EntityID }
 
-// issued is a statement with its time.
+// issued is a statement with its time, and when it was had last.
 type issued struct {
-	token string
-	at    time.Time
+	token       string
+	at, checked time.Time
+}
+
+// listed is a superior as it was come to from an Anchor.
+type listed struct{ anchor, superior trust.EntityID }
+
+// listing is whom a superior lists, but for those that it cannot make members. Immutable.
+type listing struct {
+	members map[trust.EntityID]bool
+	at      time.Time
+	present bool // the superior was asked in the last refresh
 }
 
 func (s *snapshot) absent(undetermined bool) error {
@@ -73,15 +83,20 @@ func (s *snapshot) absent(undetermined bool) error {
 	return trust.ErrNotMember
 }
 
-// index notes the Subordinate Statements of a chain that was verified.
-func (s *snapshot) index(chain []string) {
+// index notes the Subordinate Statements of a chain that was verified, and resolved last at checked.
+func (s *snapshot) index(chain []string, checked time.Time) {
 	for _, token := range chain[1:] {
 		u, err := trust.ParseStatement(token)
 		if err != nil || u.IsConfiguration() {
 			continue
 		}
-		if l := (link{u.Issuer(), u.Subject()}); s.newest[l].token == "" || u.IssuedAt().After(s.newest[l].at) {
-			s.newest[l] = issued{token, u.IssuedAt()}
+		l := link{u.Issuer(), u.Subject()}
+		switch known := s.newest[l]; {
+		case known.token == "" || u.IssuedAt().After(known.at):
+			s.newest[l] = issued{token, u.IssuedAt(), checked}
+		case known.token == token && checked.After(known.checked):
+			known.checked = checked
+			s.newest[l] = known
 		}
 	}
 }
@@ -105,7 +120,7 @@ func newSnapshot(members []*entry, r reserved) (*snapshot, []trust.EntityID) {
 	below := map[string]int{}
 	for _, m := range members {
 		n := m.node
-		s.index(m.chain)
+		s.index(m.chain, m.checked)
 		if held := s.entities[n.EntityID]; held != nil {
 			if !held.joins(m) {
 				conflicts = append(conflicts, n.EntityID)

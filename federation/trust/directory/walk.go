@@ -144,7 +144,8 @@ type branch struct {
 	asked         int
 	found         []*entry
 	kept          []*entry
-	intermediates []trust.Chain // among the Anchor's own members
+	intermediates []trust.Chain                              // among the Anchor's own members
+	lists         map[trust.EntityID]map[trust.EntityID]bool // by superior; see listing
 	report        Report
 	faults        []error
 	// dark is whether a superior could not be asked for its list, or there may be members
@@ -153,7 +154,8 @@ type branch struct {
 }
 
 func (w *walk) branch(most int) *branch {
-	return &branch{walk: w, most: most, seen: map[trust.EntityID]bool{w.anchor.EntityID: true}, report: Report{Failures: make(map[trust.EntityID]error)}}
+	return &branch{walk: w, most: most, seen: map[trust.EntityID]bool{w.anchor.EntityID: true},
+		lists: make(map[trust.EntityID]map[trust.EntityID]bool), report: Report{Failures: make(map[trust.EntityID]error)}}
 }
 
 // reported adds what was found out to the whole report. An Entity that one superior could
@@ -179,6 +181,7 @@ func (b *branch) under(ctx context.Context, superior trust.EntityID, chain trust
 		keys = chain.JWKS
 	}
 	ids, err := b.list(ctx, superior, keys)
+	members := setOf(ids)
 	ids = slices.DeleteFunc(ids, func(id trust.EntityID) bool { return b.seen[id] })
 	if b.asked += len(ids); err == nil && b.asked > b.most {
 		err = fmt.Errorf("asking %q for its members: more than %d Entities", superior.Clip(), b.most)
@@ -189,7 +192,11 @@ func (b *branch) under(ctx context.Context, superior trust.EntityID, chain trust
 		b.keep(superior)
 		return
 	}
+	b.lists[superior] = members
 	for _, r := range b.resolveAll(ctx, superior, chain, ids) {
+		if r.chain.Leaf == "" && b.known(r.id) == nil && !errors.Is(r.err, trust.ErrUndetermined) {
+			delete(members, r.id) // listed, and made no member of all the same
+		}
 		if r.chain.Leaf != "" { // else another may be its superior
 			b.seen[r.id] = true
 		}
