@@ -40,8 +40,11 @@ type Finding struct {
 	// Reopened is a former escrow with which an expired backup still opens.
 	Reopened string
 	// Retired is the ID of the federation key that signed the label, when the node has
-	// retired it since.
+	// retired it since. Whoever has that key can make such a label, dated before it was retired.
 	Retired string
+	// Unsure says that the latest escrow was signed under a key that is retired: State may be
+	// by what its thief wants it to be, and nothing is to be removed because of it.
+	Unsure bool
 }
 
 // Survey reads files whole, and those in folders whose names end in [BackupEnding] or
@@ -110,11 +113,14 @@ func judge(found []Finding) {
 		}
 	}
 	var latest Label
+	unsure := false
 	if len(escrows) > 0 {
-		latest = slices.MaxFunc(escrows, later).Label
+		newest := slices.MaxFunc(escrows, later)
+		latest, unsure = newest.Label, newest.Retired != ""
 	}
 	for i := range found {
 		f := &found[i]
+		f.Unsure = unsure && f.State == ""
 		switch {
 		case f.State != "":
 		case f.Label.Kind == KindEscrow:
@@ -133,9 +139,17 @@ func judge(found []Finding) {
 	}
 }
 
-// later orders escrows by when they were made, and of one second by what they hold.
+// later orders escrows by when they were made, and of one second by what they hold. None
+// under a retired key is later than one under a present key.
 func later(a, b Finding) int {
-	return cmp.Or(a.Label.Created.Compare(b.Label.Created), byKeys(a.Label.Keys, b.Label.Keys), bytes.Compare(a.Label.SHA256, b.Label.SHA256))
+	return cmp.Or(present(a)-present(b), a.Label.Created.Compare(b.Label.Created), byKeys(a.Label.Keys, b.Label.Keys), bytes.Compare(a.Label.SHA256, b.Label.SHA256))
+}
+
+func present(f Finding) int {
+	if f.Retired != "" {
+		return 0
+	}
+	return 1
 }
 
 func byKeys(a, b Keys) int {

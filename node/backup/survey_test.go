@@ -2,8 +2,11 @@ package backup_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -168,6 +171,115 @@ func TestRetiredFederationKey(t *testing.T) {
 	}
 	if _, key, err := backup.Inspect(w.file, backup.Signer{Configuration: old}); err != nil || key != "" {
 		t.Errorf("under a key that is named: %q, %v", key, err)
+	}
+}
+
+// TestForgedEscrow: whoever has a federation key that was retired can sign a label of an
+// escrow of other keys, dated before it was retired. Beside an escrow under a present key it
+// decides nothing, and without one everything that it would decide is marked as unsure.
+func TestForgedEscrow(t *testing.T) {
+	w := newWorld(t)
+	config := filepath.Join(w.dir, node.ConfigFile)
+	root, err := keystore.OpenRoot(w.dir, []byte(passphrase), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Wipe()
+	roots := keystore.Roots{Node: root}
+	federation := func() jose.PrivateKey {
+		t.Helper()
+		secrets, err := keystore.OpenSecrets(w.dir, root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := keystore.FederationKeys(secrets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0]
+	}
+	stolen := federation()
+	announce := func() error {
+		n, err := node.OpenUnsealed(t.Context(), config, roots, slog.New(slog.DiscardHandler), node.Overrides{})
+		if err != nil {
+			return err
+		}
+		return n.Close()
+	}
+	var retired time.Time
+	for _, step := range []func() error{
+		func() error { _, err := rotation.PrepareKey(w.dir, roots, keys.Federation); return err },
+		func() error { _, err := rotation.ActivateKey(w.dir, roots, keys.Federation, time.Now()); return err },
+		announce,
+		func() error {
+			retired = time.Now().UTC()
+			_, err := rotation.RetireKey(t.Context(), config, roots, keys.Federation, nil)
+			return err
+		},
+		announce,
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := os.ReadFile(filepath.Join(w.dir, backup.HistoricalKeys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := backup.Signer{Configuration: w.configuration(t), Historical: strings.TrimSpace(string(list))}
+	survey := func(files ...string) map[string]backup.Finding {
+		t.Helper()
+		found, err := backup.Survey(files, by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := make(map[string]backup.Finding)
+		for _, f := range found {
+			out[filepath.Base(f.File)] = f
+		}
+		return out
+	}
+	genuine, _, err := backup.Inspect(w.escrow, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func(name string, key jose.PrivateKey, at time.Time, generation uint32) string {
+		t.Helper()
+		const body = "not read here"
+		sum := sha256.Sum256([]byte(body))
+		l := genuine
+		l.Created, l.Size, l.SHA256, l.Keys = at, int64(len(body)), sum[:], maps.Clone(genuine.Keys)
+		if generation != 0 {
+			for f := range l.Keys {
+				l.Keys[f] = []uint32{generation}
+			}
+		}
+		payload, err := json.Marshal(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := jose.Sign(key, "tamga-backup-label+jwt", payload)
+		file := filepath.Join(t.TempDir(), name)
+		if err == nil {
+			err = os.WriteFile(file, backup.Labelled(body, token), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	forged := sign("forged", stolen, retired, 99)
+	for name, f := range survey(w.file, w.escrow, forged) {
+		if !f.Unsure {
+			t.Errorf("%s is %s for sure, beside an escrow that may be forged: %v", name, f.State, f.Err)
+		}
+	}
+	next := sign("next", federation(), retired.Add(-time.Hour), 0) // by a clock that is behind
+	found := survey(w.file, w.escrow, forged, next)
+	for file, want := range map[string]backup.State{w.file: backup.Opens, w.escrow: backup.Current, forged: backup.Former, next: backup.Current} {
+		if f := found[filepath.Base(file)]; f.State != want || f.Unsure {
+			t.Errorf("%s is %s (unsure: %v), want %s: %v", filepath.Base(file), f.State, f.Unsure, want, f.Err)
+		}
 	}
 }
 

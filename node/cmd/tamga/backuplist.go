@@ -169,7 +169,8 @@ func (a *app) backupPrune() *cobra.Command {
 		Long: `Looks at backups and key escrows as ` + "`tamga backup list`" + ` does, removes the backups that
 have expired, and overwrites and removes the former key escrows; with --keep also all but
 the newest backups that open. Without a key escrow among them nothing is known to have
-expired. What is damaged stays, for you to look at, and gives exit code 9. While a file is
+expired, and nothing is removed while the latest was signed under a federation key that is
+retired, which somebody may have stolen: write another first. What is damaged stays, for you to look at, and gives exit code 9. While a file is
 dated in the future nothing is removed, with that exit code, too.`,
 		Example: `  tamga backup prune --dir kaz --keep 30 /var/backups/tamga
   tamga backup prune --entity-configuration kaz.jwt --dry-run /var/backups/tamga`,
@@ -213,6 +214,8 @@ func (a *app) prune(found []backup.Finding, keep int, dry bool) error {
 		all[i] = newSurveyed(f)
 		remove := os.Remove
 		switch {
+		case f.Unsure: // all of them are, then
+			continue
 		case f.State == backup.Former:
 			remove = custody.RemoveFile
 		case f.State == backup.Expired, surplus[f.File]:
@@ -230,10 +233,14 @@ func (a *app) prune(found []backup.Finding, keep int, dry bool) error {
 	if dry {
 		a.say("nothing was removed: --dry-run")
 	}
+	if slices.ContainsFunc(found, func(f backup.Finding) bool { return f.Unsure }) {
+		a.say("nothing was removed: the latest key escrow was signed under a federation key that is retired, and may be forged. Write another with `tamga backup create` or `tamga key escrow`")
+	}
 	return errors.Join(a.emitSurveyed(found, all), errors.Join(errs...))
 }
 
-// beyond are the files of the backups that open, but for the newest.
+// beyond are the files of the backups that open, but for the newest: those of which so many
+// newer ones open. One under a retired key is none of these: a thief of it can date it.
 func beyond(found []backup.Finding, keep int) map[string]bool {
 	var open []backup.Finding
 	for _, f := range found {
@@ -242,9 +249,12 @@ func beyond(found []backup.Finding, keep int) map[string]bool {
 		}
 	}
 	slices.SortStableFunc(open, func(a, b backup.Finding) int { return b.Label.Created.Compare(a.Label.Created) })
-	out := make(map[string]bool)
-	for i, f := range open {
-		out[f.File] = keep > 0 && i >= keep
+	out, newer := make(map[string]bool), 0
+	for _, f := range open {
+		out[f.File] = keep > 0 && newer >= keep
+		if f.Retired == "" {
+			newer++
+		}
 	}
 	return out
 }
