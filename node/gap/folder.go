@@ -56,6 +56,7 @@ type Head struct {
 	recovery.Head
 	Number int
 	Note   string
+	Keys   []string // of a member's: those that it was verified under
 }
 
 // Newer reports whether h was signed after other.
@@ -116,7 +117,7 @@ func (r Folder) read(open func(ledger.Verifier) ([]byte, error)) (Head, error) {
 		if err == nil {
 			var c ledger.Checkpoint
 			if c, err = v.Checkpoint(note); err == nil {
-				return Head{recovery.Head{Origin: v.Origin(), Size: c.Size, Root: c.Root[:]}, n, string(note)}, nil
+				return Head{recovery.Head{Origin: v.Origin(), Size: c.Size, Root: c.Root[:]}, n, string(note), nil}, nil
 			}
 		}
 		if last = err; !errors.Is(err, ledger.ErrOrigin) {
@@ -150,7 +151,7 @@ func (r Folder) learn(ctx context.Context, checkpoint string, notes ...string) (
 	if err != nil {
 		return recovery.Claim{}, err
 	}
-	kept := Head{recovery.Head{Origin: v.Origin(), Size: audit.Size, Root: audit.Root[:]}, number, ""}
+	kept := Head{recovery.Head{Origin: v.Origin(), Size: audit.Size, Root: audit.Root[:]}, number, "", nil}
 	claim := recovery.Claim{EntityID: r.cfg.EntityID, Why: rolledBack, Kept: kept.Head}
 	var newest Head
 	before, err := r.claim()

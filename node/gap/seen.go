@@ -32,23 +32,31 @@ type Heads struct {
 	dirty bool // there is more than in the file
 }
 
-// seen is a checkpoint of a member.
+// seen is a checkpoint of a member with the keys that it was verified under, which the
+// member may have replaced since: what it has signed stays said.
 type seen struct {
-	Head          // its Note alone until it was verified
-	keys []string // that it was verified under; nil before
+	Head     // its Note and Keys alone until it was verified
+	verified bool
 }
 
-// of verifies s, if that was not done yet under the keys that the member has now.
-func (s *seen) of(m trust.Node) error {
-	if s.keys != nil && slices.Equal(s.keys, m.LedgerKeys) {
+// settle verifies what the file says, once.
+func (s *seen) settle() error {
+	if s.verified || s.Note == "" {
 		return nil
 	}
-	h, err := MemberHead(m, s.Note)
+	o, _, _ := strings.Cut(s.Note, "\n")
+	h, err := MemberHead(trust.Node{LedgerOrigin: o, LedgerKeys: s.Keys}, s.Note)
 	if err != nil {
 		return err
 	}
-	s.Head, s.keys = h, m.LedgerKeys
+	s.Head, s.verified = h, true
 	return nil
+}
+
+// kept is a checkpoint in the file.
+type kept struct {
+	Note string   `json:"note"`
+	Keys []string `json:"keys"`
 }
 
 // OpenHeads reads the file. What it does not hold any more, members show again.
@@ -58,15 +66,15 @@ func OpenHeads(cfg config.Config) (*Heads, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return h, nil
 	}
-	notes := make(map[trust.EntityID]string)
+	notes := make(map[trust.EntityID]kept)
 	if err == nil {
 		err = json.Unmarshal(b, &notes)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading checkpoints of peers: %w", err)
 	}
-	for id, note := range notes {
-		h.known[id] = seen{Head: Head{Note: note}}
+	for id, k := range notes {
+		h.known[id] = seen{Head: Head{Note: k.Note, Keys: k.Keys}}
 	}
 	return h, nil
 }
@@ -87,21 +95,23 @@ func (h *Heads) Keep(m trust.Node, shown Head) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	k := h.known[m.EntityID]
-	// One that does not verify any more, because the member has new keys, is let go.
-	if k.Note != "" && k.of(m) == nil && !shown.Newer(k.Head) {
+	err := k.settle()
+	// Other keys begin no other ledger: it goes on from there, or one of a later number begins.
+	if again := slices.Equal(k.Root, shown.Root) && k.Size == shown.Size && k.Origin == shown.Origin && !slices.Equal(k.Keys, shown.Keys); k.Note != "" && err == nil && !shown.Newer(k.Head) && !again {
 		h.known[m.EntityID] = k
 		return k.Note
 	}
-	h.known[m.EntityID], h.dirty = seen{shown, m.LedgerKeys}, true
+	h.known[m.EntityID], h.dirty = seen{shown, true}, true
 	return k.Note
 }
 
-// Newest is the newest known of the member's, the zero Head for none.
+// Newest is the newest known of the member's, the zero Head for none. It is of the keys that
+// the member had then.
 func (h *Heads) Newest(m trust.Node) Head {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	k, ok := h.known[m.EntityID]
-	if !ok || k.of(m) != nil {
+	if !ok || k.settle() != nil {
 		return Head{}
 	}
 	h.known[m.EntityID] = k
@@ -117,9 +127,9 @@ func (h *Heads) Flush() error {
 		h.mu.Unlock()
 		return nil
 	}
-	notes := make(map[trust.EntityID]string, len(h.known))
+	notes := make(map[trust.EntityID]kept, len(h.known))
 	for id, k := range h.known {
-		notes[id] = k.Note
+		notes[id] = kept{k.Note, k.Keys}
 	}
 	h.dirty = false
 	h.mu.Unlock()
@@ -176,5 +186,5 @@ func MemberHead(m trust.Node, note string) (Head, error) {
 	if err != nil {
 		return Head{}, err
 	}
-	return Head{recovery.Head{Origin: o, Size: c.Size, Root: c.Root[:]}, number, note}, nil
+	return Head{recovery.Head{Origin: o, Size: c.Size, Root: c.Root[:]}, number, note, m.LedgerKeys}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,8 +91,8 @@ func TestHeads(t *testing.T) {
 	}
 }
 
-// TestHeadsRun: what was learnt is in the file some seconds later, and a checkpoint under
-// keys that the member has no more counts for nothing.
+// TestHeadsRun: what was learnt is in the file some seconds later, and stays known when the
+// member has other ledger keys: those begin no other ledger.
 func TestHeadsRun(t *testing.T) { synctest.Test(t, headsRun) }
 
 func headsRun(t *testing.T) {
@@ -123,9 +124,25 @@ func headsRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l, err := ledger.Open(t.Context(), ledger.Config{Dir: filepath.Join(t.TempDir(), "ledger"), Signer: s, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
 	m.LedgerKeys = s.VerifierKeys()
-	if newest := h.Newest(m); newest.Note != "" {
-		t.Errorf("under other keys %d entries are known", newest.Size)
+	for i, want := range []uint64{head.Size, head.Size, head.Size + 1} {
+		if newest := h.Newest(m); i == 0 && newest.Note != head.Note {
+			t.Errorf("under other keys %d entries are known", newest.Size)
+		}
+		if _, err := l.Append(t.Context(), []byte("entry")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Remember(m, string(l.Checkpoint())); err != nil {
+			t.Fatal(err)
+		}
+		if newest := h.Newest(m); newest.Size != want || (i == 1) != slices.Equal(newest.Keys, m.LedgerKeys) && i < 2 {
+			t.Errorf("after %d entries anew: %d are known", i+1, newest.Size)
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ const (
 )
 
 // contradiction is a file of the folder. Who has the member's keys, as its Trust Chain names
-// them, verifies both exhibits; "order" rests on this node's ledger, too, which has the
+// them or named them then, verifies both exhibits; "order" rests on this node's ledger, too, which has the
 // intent of the Query after the entry of one that Known was known from.
 type contradiction struct {
 	EntityID string    `json:"entity_id"`
@@ -46,6 +46,7 @@ type contradiction struct {
 // exhibit is a receipt, or a checkpoint alone. No leaf names a person (PROTOCOL.md, TMG-L-003).
 type exhibit struct {
 	Checkpoint []byte   `json:"checkpoint"`
+	Keys       []string `json:"keys,omitempty"` // the member's then, where it may have others now
 	Index      *uint64  `json:"index,omitempty"`
 	Proof      [][]byte `json:"proof,omitempty"`
 	Leaf       []byte   `json:"leaf,omitempty"`

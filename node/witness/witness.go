@@ -67,7 +67,7 @@ func (w *Witness) Show(ctx context.Context, peer trust.Node, note string) (strin
 // other looks for another tree of the same size.
 func (w *Witness) other(peer trust.Node, head gap.Head) (exhibit, bool) {
 	if newest := w.cfg.Heads.Newest(peer); newest.Origin == head.Origin && newest.Size == head.Size && string(newest.Root) != string(head.Root) {
-		return exhibit{Checkpoint: []byte(newest.Note)}, true
+		return exhibit{Checkpoint: []byte(newest.Note), Keys: newest.Keys}, true
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,7 +88,7 @@ func (w *Witness) receive(ctx context.Context, peer trust.Node, floor gap.Head, 
 	shown := receipt{Receipt: a.Receipt, size: a.Checkpoint.Size, root: a.Checkpoint.Root}
 	shown.before, shown.through = a.Receipt.Prefixes(shown.size)
 	_, number := ledgers.Split(peer.LedgerOrigin)
-	head := gap.Head{Head: recovery.Head{Origin: peer.LedgerOrigin, Size: shown.size, Root: a.Checkpoint.Root[:]}, Number: number, Note: string(a.Receipt.Checkpoint)}
+	head := gap.Head{Head: recovery.Head{Origin: peer.LedgerOrigin, Size: shown.size, Root: a.Checkpoint.Root[:]}, Number: number, Note: string(a.Receipt.Checkpoint), Keys: peer.LedgerKeys}
 
 	w.mu.Lock()
 	m := w.known[peer.EntityID]
@@ -128,11 +128,11 @@ func below(floor, head gap.Head, r receipt) (rule string, known exhibit) {
 	case floor.Note == "" || floor.Number < head.Number:
 		return "", exhibit{}
 	case floor.Number > head.Number || r.Index < floor.Size:
-		return ruleOrder, exhibit{Checkpoint: []byte(floor.Note)}
+		return ruleOrder, exhibit{Checkpoint: []byte(floor.Note), Keys: floor.Keys}
 	}
 	for size, root := range r.trees {
 		if size == floor.Size && string(root[:]) != string(floor.Root) {
-			return ruleRoot, exhibit{Checkpoint: []byte(floor.Note)}
+			return ruleRoot, exhibit{Checkpoint: []byte(floor.Note), Keys: floor.Keys}
 		}
 	}
 	return "", exhibit{}
