@@ -271,8 +271,8 @@ func TestDirectoryCache(t *testing.T) {
 		{"edited-token", bytes.Replace(good, []byte(`.`), []byte(`.A`), 1), true, 0},
 		{"cut", good[:len(good)-2], false, 0},
 		{"empty", nil, false, 0},
-		{"other-version", []byte(`{"version":3,"members":[]}`), false, 0},
-		{"no-chains", []byte(`{"version":2}`), true, 0},
+		{"other-version", []byte(`{"version":2,"members":[]}`), false, 0},
+		{"no-chains", []byte(`{"version":3}`), true, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if err := os.WriteFile(w.cache, tc.content, 0o600); err != nil {

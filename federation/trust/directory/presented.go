@@ -16,8 +16,8 @@ import (
 // replaced speaks no longer, although what was said of it before has not run out. It is
 // believed when each superior in it lists whom it vouches for there, or could not be asked, see
 // [snapshot.denied]; and when each of their statements was made, or had anew, within the bound
-// on chains. It is not believed against [Directory.Retain], or another member that holds a peer
-// ID of its or the country. The error matches trust.ErrNotMember or trust.ErrUndetermined, or
+// on chains. It is not believed against [Directory.Retain], or another member that holds the
+// country, nor as who has a peer ID that is another's. The error matches trust.ErrNotMember or trust.ErrUndetermined, or
 // holds a *trust.ChainError.
 func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error) {
 	s := d.snapshot.Load()
@@ -31,10 +31,12 @@ func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error)
 	}
 	known := s.entities[e.node.EntityID]
 	country := s.countries[e.node.Jurisdiction]
-	held := func(id string) bool { return s.peers[id] != nil && s.peers[id] != known }
+	e, own := e.with(func(id string) bool { return s.free(id, e.node.EntityID) })
+	if !own {
+		return trust.Node{}, trust.ErrNotMember
+	}
 	switch {
 	case !d.vouched(e), s.denied(c),
-		slices.ContainsFunc(e.node.IDs(), held),
 		e.node.Under == "" && country != nil && country != known:
 		return trust.Node{}, trust.ErrNotMember
 	case known != nil && chain[0] != known.chain[0] && !newer(chain[0], known.chain[0]):
@@ -43,6 +45,15 @@ func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error)
 		return trust.Node{}, trust.ErrUndetermined
 	}
 	return e.node, nil
+}
+
+// free reports whether the peer ID is the Entity's or nobody's.
+func (s *snapshot) free(peerID string, id trust.EntityID) bool {
+	if held := s.peers[peerID]; held != nil {
+		return held.node.EntityID == id
+	}
+	of, kept := s.reserved[peerID]
+	return !kept || of == id
 }
 
 // renewed is the chain with the newest statement known of each superior in it.

@@ -134,7 +134,7 @@ func (r *round) compose() (*snapshot, Report) {
 	}
 	r.d.latest(candidates, r.old, r.now)
 	r.old.byPrecedence(candidates, r.now)
-	next, conflicts := newSnapshot(candidates, r.old.reserved(candidates, r.now))
+	next, conflicts := newSnapshot(candidates, r.d.reservations(r.old, candidates, r.now))
 	next.whole, next.listings = whole, r.listings(false)
 	next.account(r.old, conflicts, &report)
 	return next, report

@@ -67,6 +67,8 @@ func (d *Directory) under(e *entry, configuration string, now time.Time) *entry 
 		return e
 	}
 	n.evidence, n.node.Marks = e.evidence, e.node.Marks
+	// What the superior pinned is the same, less what belongs to another.
+	n.node.PeerID, n.node.PeerIDs = e.node.PeerID, e.node.PeerIDs
 	return n
 }
 

@@ -29,7 +29,7 @@ func (d *Directory) Retain(anchor trust.EntityID, ids, suspended []trust.EntityI
 	told := standing{setOf(ids), setOf(suspended)}
 	var dropped []trust.EntityID
 	for _, e := range d.snapshot.Load().ordered {
-		if slices.ContainsFunc(append([]*entry{e}, e.others...), func(c *entry) bool { return c.anchor == anchor && d.vouched(c) && !told.vouchesFor(c) }) {
+		if slices.ContainsFunc(e.chains(), func(c *entry) bool { return c.anchor == anchor && d.vouched(c) && !told.vouchesFor(c) }) {
 			dropped = append(dropped, e.node.EntityID)
 		}
 	}

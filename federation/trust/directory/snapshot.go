@@ -2,23 +2,11 @@ package directory
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/federation/trust/internal/disk"
-)
-
-const (
-	snapshotVersion = 2
-	// maxSnapshot bounds the cache file: some 200 members at most chain size, or
-	// thousands at the usual one.
-	maxSnapshot = 64 << 20
 )
 
 // entry is one member with the chain that makes it one. Immutable.
@@ -55,6 +43,9 @@ type snapshot struct {
 	listings map[listed]listing
 	// newest holds, by issuer and subject, the Subordinate Statement that was issued last.
 	newest map[link]issued
+	// former are members no longer, and reserved the peer IDs that are kept for them.
+	former   map[trust.EntityID]*entry
+	reserved map[string]trust.EntityID
 }
 
 // link is what a Subordinate Statement is from and about.
@@ -106,34 +97,33 @@ func (s *snapshot) index(chain []string, checked time.Time) {
 const maxBelow = 32
 
 // newSnapshot indexes members. Two that claim one jurisdiction or peer ID can only
-// come from different superiors, or from one that errs: for whom it is reserved keeps
-// it, or else the earlier in the list, and the other is returned as a conflict. A node
-// below another of its country, such as a ministry's, claims no jurisdiction; what a
-// country has of them beyond maxBelow is a conflict, too.
+// come from different superiors, or from one that errs. A jurisdiction stays with whom it is
+// reserved for, or else with the earlier in the list, and the other is returned as a conflict;
+// a peer ID goes to whom it belongs to by [owners], and the other is known by what IDs it has
+// besides. Only one that has none is left out. A node below another of its country, such as a
+// ministry's, claims no jurisdiction; what a country has of them beyond maxBelow is a conflict, too.
 func newSnapshot(members []*entry, r reserved) (*snapshot, []trust.EntityID) {
 	s := &snapshot{
 		entities: make(map[trust.EntityID]*entry, len(members)), peers: make(map[string]*entry, len(members)),
 		countries: make(map[string]*entry, len(members)), unresolved: make(map[trust.EntityID]bool),
 		newest: make(map[link]issued, len(members)),
 	}
+	var admitted []*entry
 	var conflicts []trust.EntityID
-	below := map[string]int{}
+	joined := make(map[trust.EntityID]*entry, len(members))
+	below, countries := map[string]int{}, map[string]bool{}
 	for _, m := range members {
 		n := m.node
 		s.index(m.chain, m.checked)
-		if held := s.entities[n.EntityID]; held != nil {
+		if held := joined[n.EntityID]; held != nil {
 			if !held.joins(m) {
 				conflicts = append(conflicts, n.EntityID)
 				continue
 			}
-			for _, id := range n.IDs() {
-				if owner, taken := r.peers[id]; s.peers[id] == nil && (!taken || owner == n.EntityID) {
-					s.peers[id] = held
-				}
-			}
+			admitted = append(admitted, m)
 			continue
 		}
-		if slices.ContainsFunc(n.IDs(), func(id string) bool { return s.peers[id] != nil }) || (n.Under == "" && s.countries[n.Jurisdiction] != nil) || r.from(n) {
+		if n.Under == "" && (countries[n.Jurisdiction] || r.from(n)) {
 			conflicts = append(conflicts, n.EntityID)
 			continue
 		}
@@ -142,16 +132,23 @@ func newSnapshot(members []*entry, r reserved) (*snapshot, []trust.EntityID) {
 				conflicts = append(conflicts, n.EntityID)
 				continue
 			}
+		} else {
+			countries[n.Jurisdiction] = true
 		}
 		m = m.alone()
-		s.entities[n.EntityID] = m
-		for _, id := range n.IDs() {
-			s.peers[id] = m
+		joined[n.EntityID] = m
+		admitted = append(admitted, m)
+	}
+	owner := owners(admitted, r.peers)
+	s.keep(r.former, owner)
+	for _, m := range admitted {
+		own, ok := m.narrow(owner)
+		if own != m {
+			conflicts = append(conflicts, m.node.EntityID)
 		}
-		if n.Under == "" {
-			s.countries[n.Jurisdiction] = m
+		if ok {
+			s.add(own)
 		}
-		s.ordered = append(s.ordered, m)
 	}
 	slices.SortFunc(s.ordered, func(a, b *entry) int {
 		return cmp.Or(strings.Compare(a.node.Jurisdiction, b.node.Jurisdiction),
@@ -160,17 +157,30 @@ func newSnapshot(members []*entry, r reserved) (*snapshot, []trust.EntityID) {
 	return s, conflicts
 }
 
-// joins takes a further chain of the same member, which must say the same of what
-// members can be told apart by; of the peer IDs one in common is enough, since one of the
+// add indexes a member, or a further chain of one, under the peer IDs that are left to it.
+func (s *snapshot) add(m *entry) {
+	n := m.node
+	held := s.entities[n.EntityID]
+	if held == nil {
+		held = m.alone()
+		s.entities[n.EntityID] = held
+		s.ordered = append(s.ordered, held)
+		if n.Under == "" {
+			s.countries[n.Jurisdiction] = held
+		}
+	} else if m.anchor != held.anchor && !slices.ContainsFunc(held.others, func(o *entry) bool { return o.anchor == m.anchor }) {
+		held.others = append(held.others, m.alone())
+	}
+	for _, id := range n.IDs() {
+		s.peers[id] = held
+	}
+}
+
+// joins reports whether m is a further chain of the same member, which must say the same of
+// what members can be told apart by; of the peer IDs one in common is enough, since one of the
 // Anchors may not have heard of the next key yet. A second chain to one Anchor says nothing new.
 func (e *entry) joins(m *entry) bool {
-	if !m.node.Shares(e.node) || m.node.Jurisdiction != e.node.Jurisdiction || m.node.Under != e.node.Under {
-		return false
-	}
-	if m.anchor != e.anchor && !slices.ContainsFunc(e.others, func(o *entry) bool { return o.anchor == m.anchor }) {
-		e.others = append(e.others, m.alone())
-	}
-	return true
+	return m.node.Shares(e.node) && m.node.Jurisdiction == e.node.Jurisdiction && m.node.Under == e.node.Under
 }
 
 // alone is a copy without further chains.
@@ -201,32 +211,25 @@ func (s *snapshot) holds(e *entry, now time.Time) bool {
 
 // reserved says to whom peer IDs and jurisdictions belong by what was known before.
 type reserved struct {
-	peers, countries map[string]trust.EntityID
+	peers     map[string]holder
+	countries map[string]trust.EntityID
+	former    map[trust.EntityID]*entry
 }
 
-// from reports whether the node claims what belongs to another.
+// from reports whether the node claims the jurisdiction that belongs to another.
 func (r reserved) from(n trust.Node) bool {
-	for _, id := range n.IDs() {
-		if peer, held := r.peers[id]; held && peer != n.EntityID {
-			return true
-		}
-	}
 	country, held := r.countries[n.Jurisdiction]
-	return n.Under == "" && held && country != n.EntityID
+	return held && country != n.EntityID
 }
 
-// reserved are the peer IDs and jurisdictions of the candidates that hold them already,
+// reservations are the peer IDs and jurisdictions of the candidates that hold them already,
 // each for itself: a member that changes its peer ID does not lose its country to a
-// newcomer meanwhile.
-func (s *snapshot) reserved(candidates []*entry, now time.Time) reserved {
-	r := reserved{make(map[string]trust.EntityID), make(map[string]trust.EntityID)}
+// newcomer meanwhile; and the peer IDs of those who are no candidates now.
+func (d *Directory) reservations(s *snapshot, candidates []*entry, now time.Time) reserved {
+	r := reserved{countries: make(map[string]trust.EntityID), former: d.gone(s, candidates, now)}
+	r.peers = s.heldBefore(candidates, r.former, now)
 	for _, e := range candidates {
 		n := e.node
-		for _, id := range n.IDs() {
-			if held := s.peers[id]; held != nil && held.node.EntityID == n.EntityID && held.valid(now) {
-				r.peers[id] = n.EntityID
-			}
-		}
 		if held := s.countries[n.Jurisdiction]; n.Under == "" && held != nil && held.node.EntityID == n.EntityID && held.valid(now) {
 			r.countries[n.Jurisdiction] = n.EntityID
 		}
@@ -251,72 +254,4 @@ func (s *snapshot) byPrecedence(candidates []*entry, now time.Time) {
 		return len(e.superiors)
 	}
 	slices.SortStableFunc(candidates, func(a, b *entry) int { return cmp.Compare(rank(a), rank(b)) })
-}
-
-// cacheFile is the JSON of a snapshot: tokens only, so that nothing in the file is
-// believed that a signature does not cover.
-type cacheFile struct {
-	Version int            `json:"version"`
-	Members []cachedMember `json:"members"`
-}
-
-// cachedMember is one chain. Checked is not signed: whoever can write the file can make
-// a chain look fresher than it is, and no longer than until it expires.
-type cachedMember struct {
-	Chain   []string   `json:"chain"`
-	Checked time.Time  `json:"checked"`
-	Marks   []evidence `json:"marks,omitempty"`
-}
-
-func (d *Directory) loadSnapshot(path string) (*snapshot, error) {
-	empty, _ := newSnapshot(nil, reserved{})
-	if path == "" {
-		return empty, nil
-	}
-	b, err := disk.Read(path, maxSnapshot)
-	if errors.Is(err, fs.ErrNotExist) {
-		return empty, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading snapshot: %w", err)
-	}
-	var f cacheFile
-	if err := json.Unmarshal(b, &f); err != nil || f.Version != snapshotVersion {
-		return nil, errors.New("reading snapshot: not a snapshot of this version; delete the file to start without one")
-	}
-	var members []*entry
-	for _, m := range f.Members {
-		if c, err := trust.VerifyUndated(m.Chain, *d.anchors.Load()); err == nil {
-			if e, err := newEntry(c, m.Checked); err == nil {
-				// The marks are looked at as of then; their times are checked when they are asked for.
-				e.evidence, e.node.Marks = m.Marks, d.marks(c, m.Marks, m.Checked)
-				members = append(members, e)
-			}
-		}
-	}
-	s, _ := newSnapshot(members, reserved{})
-	return s, nil
-}
-
-func newEntry(c trust.Chain, checked time.Time) (*entry, error) {
-	n, err := c.Node()
-	if err != nil {
-		return nil, err
-	}
-	return &entry{node: n, anchor: c.Anchor, superiors: c.Superiors, chain: c.Statements(), checked: checked}, nil
-}
-
-func (s *snapshot) save(path string) error {
-	if path == "" {
-		return nil
-	}
-	f := cacheFile{Version: snapshotVersion, Members: make([]cachedMember, 0, len(s.ordered))}
-	for _, e := range s.all() {
-		f.Members = append(f.Members, cachedMember{e.chain, e.checked, e.evidence})
-	}
-	b, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("encoding snapshot: %w", err)
-	}
-	return disk.Write(path, b)
 }
