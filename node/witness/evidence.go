@@ -29,6 +29,9 @@ const (
 	maxEach = 8
 	// maxAll bounds the folder.
 	maxAll = 256
+	// tellEvery bounds what a member that contradicts itself with every frame writes into
+	// the log: one line in so long.
+	tellEvery = time.Minute
 )
 
 // contradiction is a file of the folder. Who has the member's keys, as its Trust Chain names
@@ -52,7 +55,7 @@ type exhibit struct {
 	Leaf       []byte   `json:"leaf,omitempty"`
 }
 
-// name is that of the member, and of what is shown.
+// name is that of the member, which no other member's is, and of what is shown.
 func (c contradiction) name() (member, file string) {
 	member = strings.Map(func(r rune) rune {
 		switch {
@@ -61,7 +64,8 @@ func (c contradiction) name() (member, file string) {
 		}
 		return '-'
 	}, strings.TrimPrefix(c.EntityID, "https://"))
-	member = member[:min(len(member), 100)] + "_"
+	id := sha256.Sum256([]byte(c.EntityID))
+	member = member[:min(len(member), 80)] + "_" + hex.EncodeToString(id[:8]) + "_"
 	h := sha256.New()
 	h.Write(c.Known.Checkpoint)
 	h.Write(c.Shown.Checkpoint)
@@ -74,16 +78,35 @@ func (c contradiction) name() (member, file string) {
 // contradicted keeps c, and has somebody look.
 func (w *Witness) contradicted(ctx context.Context, c contradiction) {
 	kept, err := w.save(c)
+	w.mu.Lock()
+	if err != nil && len(w.unsaved) < maxEach {
+		w.unsaved = append(w.unsaved, c)
+	}
+	t := w.told[c.EntityID]
+	if w.cfg.Now().Before(t.at.Add(tellEvery)) && !t.at.After(w.cfg.Now()) {
+		t.silent++
+		w.told[c.EntityID] = t
+		w.mu.Unlock()
+		return
+	}
+	w.told[c.EntityID] = told{at: w.cfg.Now()}
+	w.mu.Unlock()
 	attributes := []any{slog.String("code", string(protocol.CodeLedgerContradicted)), slog.String("peer", c.EntityID),
 		slog.String("ledger", c.Origin), slog.String("rule", c.Rule), slog.String("evidence", kept)}
+	if t.silent > 0 {
+		attributes = append(attributes, slog.Uint64("not_logged", t.silent))
+	}
 	if err != nil {
-		w.mu.Lock()
-		w.unsaved = true
-		w.mu.Unlock()
 		attributes = append(attributes, slog.String("cause", err.Error()))
 	}
 	w.cfg.Log.ErrorContext(ctx, "ledger of a peer contradicts itself", attributes...)
 	w.cfg.Alarm(ctx, fmt.Errorf("%w: %s", ErrContradicted, c.EntityID))
+}
+
+// told is when a line about a member was logged, and how many were not since.
+type told struct {
+	at     time.Time
+	silent uint64
 }
 
 // save returns the name of the file, empty when there are enough.
@@ -115,11 +138,18 @@ func (w *Witness) save(c contradiction) (string, error) {
 	return name, nil
 }
 
-// Standing reports whether there is a contradiction that nobody has settled.
+// Standing reports whether there is a contradiction that nobody has settled. It tries again to
+// keep what could not be kept.
 func (w *Witness) Standing() bool {
 	w.mu.Lock()
-	unsaved := w.unsaved
+	for len(w.unsaved) > 0 {
+		if _, err := w.save(w.unsaved[0]); err != nil {
+			break
+		}
+		w.unsaved = w.unsaved[1:]
+	}
+	unsaved := len(w.unsaved)
 	w.mu.Unlock()
 	files, err := os.ReadDir(w.cfg.Dir)
-	return unsaved || len(files) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist)
+	return unsaved > 0 || len(files) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist)
 }

@@ -35,12 +35,13 @@ type Witness struct {
 
 	mu      sync.Mutex                 // guards what follows
 	known   map[trust.EntityID]*memory // one for each member that answered
-	unsaved bool                       // there was a contradiction that is not in the folder
+	unsaved []contradiction            // that are not in the folder, the first of them
+	told    map[string]told            // by entity, of members that contradicted themselves
 }
 
 // New returns a Witness, who knows what is in Heads.
 func New(cfg Config) *Witness {
-	return &Witness{cfg: cfg, known: make(map[trust.EntityID]*memory)}
+	return &Witness{cfg: cfg, known: make(map[trust.EntityID]*memory), told: make(map[string]told)}
 }
 
 // Expect is called before a Query to the peer is sent. What it returns takes the Answer,

@@ -378,7 +378,7 @@ func TestGoesOn(t *testing.T) {
 // alarm ends when it is empty.
 func TestEvidence(t *testing.T) {
 	s := newScene(t)
-	for i, name := range []string{entity, "https://uzb.example"} {
+	for i, name := range []string{"https://kaz.example/a", "https://kaz.example-a"} { // files of both would have one name
 		b := newBook(t, name, 1)
 		fork := b.fork()
 		b.grow(19, "entry")
@@ -388,6 +388,9 @@ func TestEvidence(t *testing.T) {
 		}
 		if got, want := s.files(), 8*(i+1); got != want {
 			t.Errorf("%d files, want %d", got, want)
+		}
+		if s.alarms != i+1 { // and lines of the log, however many frames
+			t.Errorf("%d alarms at once", s.alarms)
 		}
 	}
 	s.restart()
@@ -408,5 +411,13 @@ func TestEvidence(t *testing.T) {
 	s.must(os.Remove(witness.Dir(s.cfg)))
 	if s.alarms != before+1 || !s.Standing() {
 		t.Errorf("%d alarms, standing %t", s.alarms-before, s.Standing())
+	}
+	// What could not be kept is, as soon as it can be, and is settled as any other.
+	if s.files() != 1 {
+		t.Errorf("%d files", s.files())
+	}
+	s.must(os.RemoveAll(witness.Dir(s.cfg)))
+	if s.Standing() {
+		t.Error("the alarm about what was kept later does not end")
 	}
 }
