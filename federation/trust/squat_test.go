@@ -142,3 +142,25 @@ func TestPeerIDOfSuspendedIsKept(t *testing.T) {
 	s.at(40*60 + 1)
 	s.owns(present, idOf("KGZ"))
 }
+
+// TestVouchedThroughIntermediate: an Anchor that lists an Intermediate alone vouches for the nodes below, and for none
+// that it has suspended itself; what a second Anchor says of them is that one's affair.
+func TestVouchedThroughIntermediate(t *testing.T) {
+	w := fourLevels(t)
+	d := w.directory()
+	if d.Vouched(countryID) {
+		t.Error("vouched for before anything is known")
+	}
+	if _, err := d.Refresh(t.Context(), epoch); err != nil {
+		t.Fatal(err)
+	}
+	d.Retain(anchorID, []trust.EntityID{nationalID}, nil)
+	d.Retain("https://b.example", nil, []trust.EntityID{countryID})
+	if !d.Vouched(countryID) || !d.Vouched(ministryID) || d.Vouched(idOf("KGZ")) {
+		t.Errorf("country %t, ministry %t, KGZ %t", d.Vouched(countryID), d.Vouched(ministryID), d.Vouched(idOf("KGZ")))
+	}
+	d.Retain(anchorID, []trust.EntityID{nationalID}, []trust.EntityID{countryID})
+	if d.Vouched(countryID) || d.Vouched(ministryID) {
+		t.Error("its own Anchor has suspended it")
+	}
+}

@@ -162,11 +162,15 @@ func (p *Peers) Failed(peer transport.PeerID, err error) {
 func (p *Peers) note(peer transport.PeerID, edit func(*Contact)) {
 	m, ok := p.Directory.Member(string(peer), p.cfg.Now())
 	if !ok {
-		return // members alone are kept, so their number bounds it
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.contacts[m.EntityID]
+	c, known := p.contacts[m.EntityID]
+	if !known {
+		// Members come and go below an Intermediate: of those gone nothing is said any more.
+		maps.DeleteFunc(p.contacts, func(id trust.EntityID, _ Contact) bool { return !p.Directory.Knows(id) })
+	}
 	edit(&c)
 	p.contacts[m.EntityID] = c
 }
@@ -242,7 +246,7 @@ func (p *Peers) List() []Peer {
 			if s.Entity == p.cfg.Self {
 				continue
 			}
-			if _, still := p.keeper.Suspended(s.Entity); still {
+			if p.out(s.Entity) {
 				out = append(out, Peer{Node: trust.Node{EntityID: s.Entity, Jurisdiction: s.Jurisdiction},
 					Suspension: &Suspension{Anchor: l.Anchor, Since: time.Unix(s.Since, 0).UTC(), Reason: s.Reason}})
 			}

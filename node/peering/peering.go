@@ -139,7 +139,7 @@ func Open(cfg Config) (*Peers, error) {
 	for _, l := range p.keeper.Listings() {
 		p.Retain(l.Anchor, l.Members, l.Out())
 	}
-	p.suspended.Store(p.selfSuspended())
+	p.suspended.Store(p.out(cfg.Self))
 	return p, nil
 }
 
@@ -244,9 +244,11 @@ func (p *Peers) Below(alpha3 string, id trust.EntityID, now time.Time) (trust.No
 	return n, err
 }
 
-func (p *Peers) selfSuspended() bool {
-	_, is := p.keeper.Suspended(p.cfg.Self)
-	return is
+// out reports whether an Anchor has suspended the Entity and no other vouches for it, be it
+// through an Intermediate: an Anchor of another region stops nobody but its own.
+func (p *Peers) out(id trust.EntityID) bool {
+	_, is := p.keeper.Suspended(id)
+	return is && !p.Directory.Vouched(id)
 }
 
 // Refresh polls the Anchors and verifies every member's chain anew. The error says what
@@ -254,6 +256,7 @@ func (p *Peers) selfSuspended() bool {
 func (p *Peers) Refresh(ctx context.Context, now time.Time) (directory.Report, error) {
 	err := p.poll(ctx)
 	report, err2 := p.Directory.Refresh(ctx, now)
+	p.settle() // this node's own chains may be others now
 	return report, errors.Join(err, err2)
 }
 
@@ -297,9 +300,8 @@ func (p *Peers) take(l membership.Listing) {
 	}
 	known := len(p.Directory.Members(p.cfg.Now()))
 	dropped := p.Retain(l.Anchor, l.Members, l.Out())
-	self := p.selfSuspended()
-	was := p.suspended.Swap(self)
 	p.taking.Unlock()
+	self, was := p.settle()
 	for _, id := range dropped {
 		cause := "removed"
 		if s, ok := l.Suspension(id); ok {
@@ -310,14 +312,9 @@ func (p *Peers) take(l membership.Listing) {
 		}
 		p.cfg.Log.Warn("member dropped", slog.String("entity", string(id)), slog.String("anchor", string(l.Anchor)), slog.String("cause", cause))
 	}
-	if self && !was {
-		p.cfg.Log.Error("this node is suspended by its Trust Anchor: it neither asks nor answers", slog.String("anchor", string(l.Anchor)))
-	} else if was && !self {
-		p.cfg.Log.Info("this node is reinstated", slog.String("anchor", string(l.Anchor)))
-	}
 	p.cfg.Log.Info("listing taken over", slog.String("anchor", string(l.Anchor)), slog.Uint64("sequence", l.Sequence),
 		slog.Int("members", len(l.Members)), slog.Int("suspended", len(l.Suspended)))
-	if len(dropped) > 0 || self {
+	if len(dropped) > 0 {
 		p.cfg.Changed()
 	}
 	if len(l.Members) != known-len(dropped) || was != self {
@@ -327,6 +324,23 @@ func (p *Peers) take(l membership.Listing) {
 	case p.news[l.Anchor] <- struct{}{}:
 	default: // it will be looked at anyway
 	}
+}
+
+// settle decides whether this node itself is suspended, and returns that and what was so before.
+func (p *Peers) settle() (is, was bool) {
+	p.taking.Lock()
+	is = p.out(p.cfg.Self)
+	was = p.suspended.Swap(is)
+	p.taking.Unlock()
+	if is && !was {
+		p.cfg.Log.Error("this node is suspended by its Trust Anchor: it neither asks nor answers")
+	} else if was && !is {
+		p.cfg.Log.Info("this node is reinstated")
+	}
+	if is {
+		p.cfg.Changed()
+	}
+	return is, was
 }
 
 // nudge has the members' chains verified anew before their time.

@@ -35,7 +35,7 @@ type Directory struct {
 	// replacing is held by whoever makes a snapshot of the present one, until it is in
 	// force: a Renew must not bring back whom a Refresh has dropped meanwhile.
 	replacing sync.Mutex
-	// heard holds, by Entity, the last Entity Configuration that a member announced: bounded by the members.
+	// heard holds, by Entity, the last Entity Configuration that a member announced; a Refresh forgets those of others.
 	heard sync.Map
 
 	// refreshing is held by the one Refresh that runs.
@@ -128,6 +128,13 @@ func (d *Directory) Unsettled(peerID string, now time.Time) bool {
 	}
 	_, err := d.at(m, now)
 	return err != nil && !errors.Is(err, trust.ErrNotMember)
+}
+
+// Knows reports whether there is a chain of the Entity, run out or not, or was one not long
+// ago: what is kept by Entity can be bounded by that.
+func (d *Directory) Knows(id trust.EntityID) bool {
+	s := d.snapshot.Load()
+	return s.entities[id] != nil || s.former[id] != nil
 }
 
 // Entity returns the member with the identifier. The error is [ErrNotMember],

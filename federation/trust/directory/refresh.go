@@ -61,6 +61,12 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 	d.replacing.Lock()
 	next, report := r.compose()
 	d.snapshot.Store(next)
+	d.heard.Range(func(id, _ any) bool {
+		if !d.Knows(id.(trust.EntityID)) {
+			d.heard.Delete(id)
+		}
+		return true
+	})
 	d.replacing.Unlock()
 	var faults []error
 	for _, w := range r.walks {

@@ -67,3 +67,10 @@ func (d *Directory) vouched(e *entry) bool {
 	told, ok := (*all)[e.anchor]
 	return !ok || told.vouchesFor(e)
 }
+
+// Vouched reports whether an Anchor vouches for the Entity by a chain that is known, run out
+// or not: also one that lists an Intermediate above it, and not the Entity itself.
+func (d *Directory) Vouched(id trust.EntityID) bool {
+	e := d.snapshot.Load().entities[id]
+	return e != nil && slices.ContainsFunc(e.chains(), d.vouched)
+}

@@ -302,8 +302,9 @@ func (k *Keeper) Listings() []Listing {
 	return out
 }
 
-// Suspended returns the suspension of an Entity that no Anchor vouches for and at least
-// one has suspended.
+// Suspended returns the suspension of an Entity that no Anchor lists and at least one has
+// suspended. Another may vouch for it all the same, through an Intermediate: who has its
+// chains asks the directory, too.
 func (k *Keeper) Suspended(id trust.EntityID) (Suspension, bool) {
 	var found Suspension
 	ok := false

@@ -217,7 +217,7 @@ func (a *app) explanation(ctx context.Context, nf nodeFlags, files []string, nam
 	for _, s := range e.Statements {
 		out.Statements = append(out.Statements, linkOf(s))
 	}
-	if s, ok := keeper.Suspended(id); ok {
+	if s, ok := keeper.Suspended(id); ok && e.Outcome != explain.Accepted {
 		out.Decisions = append(out.Decisions, stageView{"listing", "failed", "anchor", "suspended since " + time.Unix(s.Since, 0).UTC().Format(time.RFC3339) + " " + s.Reason, "Ask the Trust Anchor's operator."})
 	}
 	return out, e.Chain, nil
