@@ -36,6 +36,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/internal/durable"
+	"github.com/tamga-id/tamga/node/internal/throng"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/lawbook"
 	"github.com/tamga-id/tamga/node/ledgers"
@@ -320,6 +321,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		if n.public, err = net.Listen("tcp", n.cfg.Listen.Federation); err != nil {
 			return fmt.Errorf("opening federation listener: %w", err)
 		}
+		n.public = throng.Bound(n.public, throng.Total, throng.Each)
 	}
 	if n.cfg.Listen.Metrics != "" {
 		if n.scrape, err = net.Listen("tcp", n.cfg.Listen.Metrics); err != nil {
@@ -402,14 +404,14 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 			n.log.WarnContext(ctx, "checkpoints of peers not kept", slog.String("cause", err.Error()))
 		})
 	})
-	g.Go(func() error { return serve(ctx, n.api, handler) })
+	g.Go(func() error { return serve(ctx, n.api, handler, apiIdle) })
 	if n.public != nil {
 		g.Go(func() error {
-			return serve(ctx, n.public, n.entity())
+			return serve(ctx, n.public, n.entity(), throng.Idle)
 		})
 	}
 	if n.scrape != nil {
-		g.Go(func() error { return serve(ctx, n.scrape, n.Metrics()) })
+		g.Go(func() error { return serve(ctx, n.scrape, n.Metrics(), apiIdle) })
 	}
 	err := g.Wait()
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
@@ -448,14 +450,17 @@ func (n *Node) refreshing(ctx context.Context) error {
 	}
 }
 
-// serve runs an HTTP server with limits until ctx ends.
-func serve(ctx context.Context, l net.Listener, h http.Handler) error {
+// apiIdle is how long a connection of this machine waits for its next request.
+const apiIdle = 2 * time.Minute
+
+// serve runs an HTTP server with limits until ctx ends. A connection may be idle for so long.
+func serve(ctx context.Context, l net.Listener, h http.Handler, idle time.Duration) error {
 	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       idle,
 		MaxHeaderBytes:    16 << 10,
 	}
 	done := make(chan struct{})

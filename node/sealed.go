@@ -40,12 +40,12 @@ func ServeSealed(ctx context.Context, cfg config.Config, s *unseal.Sealed, log *
 	var g errgroup.Group
 	g.Go(func() error {
 		defer stop()
-		return serve(serving, l, s.Handler())
+		return serve(serving, l, s.Handler(), apiIdle)
 	})
 	if scrape != nil {
 		g.Go(func() error {
 			defer stop()
-			return serve(serving, scrape, metrics.Sealed())
+			return serve(serving, scrape, metrics.Sealed(), apiIdle)
 		})
 	}
 	root, err := s.Wait(serving)

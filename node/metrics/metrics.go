@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/internal/loopback"
 )
 
 // Facts are what a scrape finds.
@@ -115,8 +116,8 @@ func serve(r *prometheus.Registry) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		// No page of another origin reads this through a browser of the machine.
-		if _, ok := r.Header["Origin"]; ok {
+		// No page of another origin reads this through a browser of the machine, by whatever name.
+		if _, ok := r.Header["Origin"]; ok || !loopback.Host(r.Host) {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}

@@ -13,7 +13,7 @@ import (
 
 func scrape(t *testing.T, h http.Handler, edit func(*http.Request)) (int, string) {
 	t.Helper()
-	r := httptest.NewRequest("GET", "/metrics", nil)
+	r := httptest.NewRequest("GET", "http://127.0.0.1:9464/metrics", nil)
 	if edit != nil {
 		edit(r)
 	}
@@ -86,6 +86,9 @@ func TestRefuses(t *testing.T) {
 	h := metrics.New(facts).Handler()
 	if status, _ := scrape(t, h, func(r *http.Request) { r.Header.Set("Origin", "https://page.example") }); status != http.StatusForbidden {
 		t.Errorf("with an origin: %d", status)
+	}
+	if status, _ := scrape(t, h, func(r *http.Request) { r.Host = "rebound.example:9464" }); status != http.StatusForbidden {
+		t.Errorf("by another name: %d", status)
 	}
 	if status, _ := scrape(t, h, func(r *http.Request) { r.Method = "POST" }); status != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d", status)

@@ -4,14 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
-	"strings"
 
 	"github.com/tamga-id/tamga/crypto/ceremony"
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/internal/loopback"
 )
 
 // Path is where shares are taken and progress is told.
@@ -48,23 +46,12 @@ func (s *Sealed) Handler() http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		// As in node/api: no page of another origin and no name that was rebound.
-		if _, ok := r.Header["Origin"]; ok || !loopback(r.Host) {
+		if _, ok := r.Header["Origin"]; ok || !loopback.Host(r.Host) {
 			refuse(w, http.StatusForbidden, protocol.CodeForeign, "")
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
-}
-
-func loopback(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && a.IsLoopback()
 }
 
 func (s *Sealed) take(w http.ResponseWriter, r *http.Request) {

@@ -9,9 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
@@ -22,6 +20,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/api/problem"
+	"github.com/tamga-id/tamga/node/internal/loopback"
 )
 
 const (
@@ -135,7 +134,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // admit checks the head of a request, cheapest and least telling first.
 func (g *Guard) admit(w http.ResponseWriter, r *http.Request) (Route, *problem.Problem) {
-	if !loopback(r.Host) {
+	if !loopback.Host(r.Host) {
 		return Route{}, problem.New(http.StatusMisdirectedRequest, protocol.CodeForeign,
 			"The Host header must be localhost or a loopback address: this API answers on this machine only.")
 	}
@@ -312,22 +311,6 @@ func request(r *http.Request, rt Route, body []byte) *http.Request {
 		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 	}
 	return inner.WithContext(r.Context())
-}
-
-// loopback reports whether a Host header names this machine. Any other name may
-// have been made to resolve here by a page that wants to be of our origin.
-func loopback(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
-		name = host[1 : len(host)-1]
-	}
-	if strings.EqualFold(name, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(name)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // ChallengeHeader carries a challenge, in the spelling of net/http.

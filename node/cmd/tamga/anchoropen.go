@@ -19,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/membership"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/internal/throng"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -196,11 +197,12 @@ func (a *app) serveAnchor(ctx context.Context, dir string, anchor openedAnchor) 
 	if err != nil {
 		return fmt.Errorf("serving statements: %w", err)
 	}
+	l = throng.Bound(l, throng.Total, throng.Each)
 	var handler atomic.Pointer[http.Handler]
 	use := func(o openedAnchor) { h := o.handler(); handler.Store(&h) }
 	use(anchor)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*handler.Load()).ServeHTTP(w, r) }),
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: throng.Idle, MaxHeaderBytes: 16 << 10}
 	a.say("serving %s on http://%s, %d members", anchor.settings.EntityID, l.Addr(), len(anchor.List()))
 	g, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
