@@ -40,7 +40,7 @@ func (h *Host) ExchangeIdempotent(ctx context.Context, to PeerID, addrs []string
 }
 
 // A peer that replaces its key is away for as long as it takes to drain and to listen anew. Whoever asks meanwhile tries
-// again after changePause, for changeTimeout at most: longer than Config.DrainTimeout is by default.
+// again after changePause, then ever more rarely, for changeTimeout at most: longer than Config.DrainTimeout is by default.
 const (
 	changePause   = 100 * time.Millisecond
 	changeTimeout = 8 * time.Second
@@ -61,14 +61,16 @@ func (h *Host) exchange(ctx context.Context, to PeerID, addrs []string, name str
 	if len(also) == 0 {
 		return nil, first
 	}
-	for until := time.Now().Add(changeTimeout); time.Now().Before(until); {
+	pause := changePause
+	for until := time.Now().Add(changeTimeout); time.Now().Before(until); pause = min(2*pause, time.Second) {
 		for _, id := range append(also, to) {
-			if reply, err := h.exchangeAs(ctx, id, bare(addrs), name, frame, idempotent); !undialled(err) {
+			// A host that closes right after the handshake cannot be told from one that lets nobody in.
+			if reply, err := h.exchangeAs(ctx, id, bare(addrs), name, frame, idempotent); !undialled(err) && !errors.Is(err, ErrNotAdmitted) {
 				return reply, err
 			}
 		}
 		select {
-		case <-time.After(changePause):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil, first
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -152,3 +153,6 @@ func Guests(h *Host) int {
 	defer h.guests.mu.Unlock()
 	return len(h.guests.conns)
 }
+
+// GuestsLeaveAfter sets how long guests that come from now on are let in.
+func GuestsLeaveAfter(h *Host, d time.Duration) { h.guests.life = d }

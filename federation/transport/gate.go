@@ -50,7 +50,7 @@ func (g gate) InterceptSecured(dir network.Direction, id peer.ID, _ network.Conn
 func (g gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
 	id := c.RemotePeer()
 	if !g.admits(id) {
-		if c.Stat().Direction == network.DirInbound && g.guests.admit(c) {
+		if c.Stat().Direction == network.DirInbound && g.guests.admit(c, func() bool { return g.admits(id) && g.strong(c) }) {
 			g.log.Info("peer of unknown membership let in", slog.String("peer", id.String()))
 			return true, 0
 		}
@@ -62,15 +62,16 @@ func (g gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason)
 		g.log.Warn("connection refused", slog.String("peer", id.String()), slog.String("cause", CauseShare.String()))
 		return false, 0
 	}
-	if !g.hybrid(PeerID(id.String())) {
-		return true, 0
-	}
-	agreed := g.curves.of(c)
-	if agreed == HybridKeyExchange {
+	if g.strong(c) {
 		return true, 0
 	}
 	g.refused.add(CauseDowngrade)
 	g.log.Warn("connection refused", slog.String("peer", id.String()), slog.String("cause", CauseDowngrade.String()),
-		slog.String("agreed", agreed), slog.String("address", c.RemoteMultiaddr().String()))
+		slog.String("agreed", g.curves.of(c)), slog.String("address", c.RemoteMultiaddr().String()))
 	return false, 0
+}
+
+// strong reports that the keys of the connection were agreed as well as both ends can.
+func (g gate) strong(c network.Conn) bool {
+	return !g.hybrid(PeerID(c.RemotePeer().String())) || g.curves.of(c) == HybridKeyExchange
 }

@@ -25,7 +25,9 @@ const (
 
 // guests are the connections of peers that may be members.
 type guests struct {
-	unknown func(PeerID) bool // immutable; nil: there are none
+	// Immutable.
+	unknown func(PeerID) bool // nil: there are none
+	life    time.Duration
 
 	mu    sync.Mutex // guards what follows
 	conns map[network.Conn]*guest
@@ -39,7 +41,7 @@ type guest struct {
 }
 
 func newGuests(cfg Config) *guests {
-	return &guests{unknown: cfg.Unknown, conns: map[network.Conn]*guest{}, from: map[netip.Prefix]int{}}
+	return &guests{unknown: cfg.Unknown, life: guestLife, conns: map[network.Conn]*guest{}, from: map[netip.Prefix]int{}}
 }
 
 // may reports whether there is room for a guest that says it is this peer.
@@ -52,8 +54,8 @@ func (g *guests) may(id peer.ID) bool {
 	return len(g.conns) < maxGuests
 }
 
-// admit gives the connection a place, and ends it when its time is over.
-func (g *guests) admit(c network.Conn) bool {
+// admit gives the connection a place, and ends it when its time is over, unless stays says then that it is a member's.
+func (g *guests) admit(c network.Conn, stays func() bool) bool {
 	if !g.may(c.RemotePeer()) {
 		return false
 	}
@@ -76,9 +78,11 @@ func (g *guests) admit(c network.Conn) bool {
 		return false
 	}
 	one := &guest{from: from}
-	one.timer = time.AfterFunc(guestLife, func() {
+	one.timer = time.AfterFunc(g.life, func() {
 		g.forget(c)
-		_ = c.CloseWithError(network.ConnGated) // the connection is gone either way
+		if !stays() {
+			_ = c.CloseWithError(network.ConnGated) // the connection is gone either way
+		}
 	})
 	g.conns[c] = one
 	g.from[from]++
@@ -92,6 +96,7 @@ func (g *guests) forget(c network.Conn) {
 	if one == nil {
 		return
 	}
+	one.timer.Stop()
 	delete(g.conns, c)
 	if g.from[one.from]--; g.from[one.from] == 0 {
 		delete(g.from, one.from)

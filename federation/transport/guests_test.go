@@ -39,6 +39,31 @@ func TestGuest(t *testing.T) {
 	})
 }
 
+// TestGuestBecomesMember: a connection that was made while membership was not known goes on once it is, in both
+// directions, told of by Recheck or not.
+func TestGuestBecomesMember(t *testing.T) {
+	for name, told := range map[string]bool{"told": true, "not told": false} {
+		t.Run(name, func(t *testing.T) {
+			m := membership(t)
+			good := start(t, "good", m, echoing(), func(c *transport.Config) { c.Unknown = func(transport.PeerID) bool { return true } })
+			transport.GuestsLeaveAfter(good, 300*time.Millisecond)
+			from := start(t, "from", membership(t, "good"), echoing(), nil)
+			ask(t, from, good, only(good, "quic-v1"), "as a guest")
+			m.add(peerID(t, "from"))
+			if told {
+				good.Recheck()
+			}
+			for until := time.Now().Add(time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+				ask(t, good, from, nil, "back") // without an address: over that connection or not at all
+				ask(t, from, good, nil, "again")
+			}
+			if n := transport.Guests(good); n != 0 {
+				t.Errorf("%d guests", n)
+			}
+		})
+	}
+}
+
 // TestGuestsAreFew: a hundred that may be members get no more than the places of one
 // address, and a member is served meanwhile.
 func TestGuestsAreFew(t *testing.T) {

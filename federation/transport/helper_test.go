@@ -61,6 +61,12 @@ func (m *members) admit(id transport.PeerID) bool {
 	return m.known[id]
 }
 
+func (m *members) add(id transport.PeerID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known[id] = true
+}
+
 func (m *members) suspend(id transport.PeerID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

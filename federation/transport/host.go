@@ -182,7 +182,13 @@ func (h *Host) Recheck() int {
 	dropped := map[peer.ID]bool{}
 	for _, c := range h.swarm.Conns() {
 		id := c.RemotePeer()
-		if h.gate.admits(id) || h.guests.has(c) {
+		switch guest := h.guests.has(c); {
+		case h.gate.admits(id):
+			if guest && h.gate.strong(c) {
+				h.guests.forget(c)
+			}
+			continue
+		case guest:
 			continue
 		}
 		if !dropped[id] {

@@ -20,7 +20,7 @@ var errPanicked = errors.New("handler panicked")
 func (h *Host) serve(s network.Stream) {
 	v := newServed(s, h.cfg.FrameTimeout)
 	v.share, v.shared = h.crowd.of(v.from)
-	if v.guest = h.guests.has(s.Conn()); v.guest {
+	if v.guest = h.guests.has(s.Conn()) && !h.cfg.Admit(v.from); v.guest {
 		v.share, v.shared = guestShare, true
 	}
 	h.mu.Lock()
