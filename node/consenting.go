@@ -56,6 +56,20 @@ func openRows(k keystore.Set, beside rows.Beside) (*rows.Rows, error) {
 	return rows.New(beside, k.Gallery.Derive("tamga/v1/node-rows"))
 }
 
+// openConsents opens the book of consents, and puts back withdrawals that the store has lost.
+func (n *Node) openConsents(ctx context.Context) (*consents.Book, error) {
+	list, err := consents.OpenList(consents.ListFile(n.cfg.Recovery.CheckpointFile), n.keys.Gallery.Derive("tamga/v1/consent-withdrawals"), n.now())
+	if err != nil {
+		return nil, err
+	}
+	book := consents.New(n.rows, list)
+	back, err := book.Agree()
+	if back > 0 {
+		n.log.WarnContext(ctx, "withdrawn consents put back: the store had lost them", slog.Int("withdrawals", back))
+	}
+	return book, err
+}
+
 // Withdrawal is what became of a withdrawal.
 type Withdrawal struct {
 	Fresh bool           // it was not known

@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/internal/durable"
@@ -80,7 +81,7 @@ var ErrLeft = errors.New("it is left of an earlier node of this name")
 func nothingLeft(cfg config.Config) error {
 	checkpoint := cfg.Recovery.CheckpointFile
 	erasures, tally := gallery.OutsideFiles(checkpoint)
-	for _, path := range []string{checkpoint, erasures, tally, keystore.NotedFile(cfg)} {
+	for _, path := range []string{checkpoint, erasures, tally, keystore.NotedFile(cfg), consents.ListFile(checkpoint)} {
 		if _, err := os.Lstat(path); path != "" && err == nil {
 			return fmt.Errorf("%s: %w", path, ErrLeft)
 		}

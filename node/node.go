@@ -233,7 +233,10 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if n.rows, err = openRows(n.keys, n.gallery); err != nil {
 		return err
 	}
-	n.consents, n.decoys = consents.New(n.rows), decoy.New(n.rows)
+	if n.consents, err = n.openConsents(ctx); err != nil {
+		return err
+	}
+	n.decoys = decoy.New(n.rows)
 	return n.proveLaw()
 }
 

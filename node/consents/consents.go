@@ -13,7 +13,7 @@
 //   - a Use that failed may have been counted; it never permits.
 //
 // Who can write to the store can take rows away, and so have a consent used again; both
-// uses are in the ledger. What is remembered names nobody: rows lie under keyed hashes.
+// uses are in the ledger. A withdrawal stands: it is in a [List] outside of the store, too. What is remembered names nobody: rows lie under keyed hashes.
 package consents
 
 import (
@@ -33,10 +33,17 @@ var (
 )
 
 // Book is what is remembered. It is safe for concurrent use.
-type Book struct{ rows *rows.Rows }
+type Book struct {
+	rows *rows.Rows
+	list *List
+}
 
-// New opens the book in rows.
-func New(r *rows.Rows) *Book { return &Book{r} }
+// New opens the book in rows, with the list of withdrawals outside of them, nil for none:
+// see [Book.Agree].
+func New(r *rows.Rows, list *List) *Book { return &Book{r, list} }
+
+// listed reports whether the withdrawal of an artefact is known from the list.
+func (b *Book) listed(key [32]byte) bool { return b.list.has(b.rows.Key(rows.Consents, key[:])) }
 
 // entry is the row of an artefact:
 //
@@ -82,6 +89,9 @@ func find(r rows.Reader, key [32]byte) (entry, error) {
 // that it permits nothing any more.
 func (b *Book) Use(c consent.Consent) error {
 	key := c.Key()
+	if b.listed(key) {
+		return fmt.Errorf("using consent: %w", ErrWithdrawn)
+	}
 	err := b.rows.Update(func(t rows.Txn) error {
 		e, err := find(t.Reader, key)
 		switch {
@@ -106,6 +116,9 @@ func (b *Book) Use(c consent.Consent) error {
 
 // Withdrawn reports whether the artefact of a key was.
 func (b *Book) Withdrawn(key [32]byte) (is bool, err error) {
+	if b.listed(key) {
+		return true, nil
+	}
 	err = b.rows.View(func(r rows.Reader) error {
 		e, err := find(r, key)
 		is = e.withdrawn
@@ -128,17 +141,18 @@ var ErrFull = errors.New("too many withdrawals wait to be handed on")
 // new. It is handed on to the given entities: see Outstanding.
 func (b *Book) Withdraw(w consent.Withdrawal, token string, to ...string) (fresh bool, err error) {
 	key := w.Key()
+	var expires int64
 	err = b.rows.Update(func(t rows.Txn) error {
 		e, err := find(t.Reader, key)
 		if err != nil {
 			return err
 		}
-		if fresh = !e.withdrawn; !fresh {
+		if expires, fresh = e.expires, !e.withdrawn; !fresh {
 			return nil
 		}
 		// For longer than the artefact can live, whatever the withdrawal says of it.
 		e.expires = max(e.expires, w.ExpiresAt.Unix(), w.IssuedAt.Add(consent.MaxLifetime+consent.Skew).Unix())
-		e.withdrawn = true
+		e.withdrawn, expires = true, e.expires
 		t.Set(rows.Consents, key[:], e.bytes())
 		if len(to) == 0 {
 			return nil
@@ -155,6 +169,9 @@ func (b *Book) Withdraw(w consent.Withdrawal, token string, to ...string) (fresh
 		}
 		return nil
 	})
+	if err == nil { // again, too, when it failed before
+		err = b.list.add(b.rows.Key(rows.Consents, key[:]), expires)
+	}
 	if err != nil {
 		return false, fmt.Errorf("withdrawing consent: %w", err)
 	}
@@ -201,7 +218,7 @@ func (b *Book) Told(o Outstanding) error {
 // set forward has it forget too early, by a day at least.
 func (b *Book) Forget(now time.Time) (gone int, err error) {
 	var old []rows.Key
-	before := now.Add(-24 * time.Hour).Unix()
+	before := forgetBefore(now)
 	err = b.rows.View(func(r rows.Reader) error {
 		return r.Each(rows.Consents, func(key rows.Key, value []byte) error {
 			e, err := parseEntry(value)
@@ -219,11 +236,17 @@ func (b *Book) Forget(now time.Time) (gone int, err error) {
 			return nil
 		})
 	}
+	if err == nil {
+		err = b.list.forget(now)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("forgetting consents: %w", err)
 	}
 	return len(old), nil
 }
+
+// forgetBefore is when what is forgotten now had expired.
+func forgetBefore(now time.Time) int64 { return now.Add(-24 * time.Hour).Unix() }
 
 // maxForget bounds one commit.
 const maxForget = 5000

@@ -42,7 +42,7 @@ func book(t *testing.T, l *lent) *consents.Book {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return consents.New(r)
+	return consents.New(r, nil)
 }
 
 func given(id string, uses int) consent.Consent {

@@ -100,15 +100,19 @@ type Reader struct {
 
 // Get is the value of a row, the caller's to keep. [ErrNone] when there is none.
 func (r Reader) Get(family byte, name []byte) ([]byte, error) {
-	key := r.rows.key(family, name)
-	sealed, err := r.from.Get(key)
+	return r.GetAt(r.rows.Key(family, name))
+}
+
+// GetAt is Get of a row whose place is known.
+func (r Reader) GetAt(key Key) ([]byte, error) {
+	sealed, err := r.from.Get(key[:])
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, ErrNone
 	}
 	if err != nil {
 		return nil, err
 	}
-	return r.rows.open(key, sealed)
+	return r.rows.open(key[:], sealed)
 }
 
 // Each visits the values of a family. One that does not open ends it.
@@ -134,6 +138,9 @@ func (r Reader) Each(family byte, visit func(key Key, value []byte) error) error
 // Key is where a row lies.
 type Key [1 + sha256.Size]byte
 
+// Key is where the row of a name lies, if there is one.
+func (r *Rows) Key(family byte, name []byte) Key { return Key(r.key(family, name)) }
+
 // Txn is an update in the making. It is not to be kept.
 type Txn struct {
 	Reader
@@ -145,6 +152,9 @@ func (t Txn) Set(family byte, name, value []byte) {
 	key := t.rows.key(family, name)
 	t.staged.rows[string(key)] = t.rows.seal(key, value)
 }
+
+// SetAt stages a row whose place is known.
+func (t Txn) SetAt(key Key, value []byte) { t.staged.rows[string(key[:])] = t.rows.seal(key[:], value) }
 
 // Delete stages that a row is gone.
 func (t Txn) Delete(key Key) { t.staged.rows[string(key[:])] = nil }
