@@ -374,6 +374,7 @@ func (n *Node) Refresh(ctx context.Context) error {
 	for _, id := range report.Dropped {
 		n.log.WarnContext(ctx, "no longer a member", slog.String("entity", string(id)))
 	}
+	n.witness.Forget(n.directory.Knows)
 	n.line.Host().Recheck()
 	n.favour()
 	return err

@@ -29,7 +29,8 @@ type Heads struct {
 
 	mu    sync.Mutex // guards what follows
 	known map[trust.EntityID]seen
-	dirty bool // there is more than in the file
+	turn  uint64 // of the last Keep
+	dirty bool   // there is more than in the file, or less
 }
 
 // seen is a checkpoint of a member with the keys that it was verified under, which the
@@ -37,6 +38,7 @@ type Heads struct {
 type seen struct {
 	Head     // its Note and Keys alone until it was verified
 	verified bool
+	turn     uint64 // when it was kept; zero for what the file says
 }
 
 // settle verifies what the file says, once.
@@ -101,7 +103,8 @@ func (h *Heads) Keep(m trust.Node, shown Head) string {
 		h.known[m.EntityID] = k
 		return k.Note
 	}
-	h.known[m.EntityID], h.dirty = seen{shown, true}, true
+	h.turn++
+	h.known[m.EntityID], h.dirty = seen{shown, true, h.turn}, true
 	return k.Note
 }
 

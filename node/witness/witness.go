@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -42,6 +43,15 @@ type Witness struct {
 // New returns a Witness, who knows what is in Heads.
 func New(cfg Config) *Witness {
 	return &Witness{cfg: cfg, known: make(map[trust.EntityID]*memory), told: make(map[string]told)}
+}
+
+// Forget lets go what is known of those that are not present: their receipts, and of all
+// but the latest also the checkpoints in Heads.
+func (w *Witness) Forget(present func(trust.EntityID) bool) {
+	w.mu.Lock()
+	maps.DeleteFunc(w.known, func(id trust.EntityID, _ *memory) bool { return !present(id) })
+	w.mu.Unlock()
+	w.cfg.Heads.Forget(present)
 }
 
 // Expect is called before a Query to the peer is sent. What it returns takes the Answer,
