@@ -57,8 +57,8 @@ libp2p-key (proves to members at the handshake who the node is) and
 root (the keystore is sealed under it, and nothing else: a new root changes no other key
 and no record).
 
-While there are two ledger keys the ledger is signed with both, so that members verify
-receipts whichever they have heard of. Auditors need the keys of the time, which are in the
+While there are several ledger keys, four at most, the ledger is signed with all of them, so
+that members verify receipts whichever they have heard of. Auditors need the keys of the time, which are in the
 Entity Configurations of the time: keep those, or the backups that hold them.
 
 The node's peer ID is that of its libp2p-key. Members are told of the next one by prepare and
