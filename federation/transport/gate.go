@@ -50,7 +50,11 @@ func (g gate) InterceptSecured(dir network.Direction, id peer.ID, _ network.Conn
 func (g gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
 	id := c.RemotePeer()
 	if !g.admits(id) {
-		if c.Stat().Direction == network.DirInbound && g.guests.admit(c, func() bool { return g.admits(id) && g.strong(c) }) {
+		switch {
+		case c.Stat().Direction != network.DirInbound || !g.guests.may(id):
+		case !g.agreed(c): // nor does one whose chain has run out agree on less
+			return false, 0
+		case g.guests.admit(c, func() bool { return g.admits(id) && g.strong(c) }):
 			g.log.Info("peer of unknown membership let in", slog.String("peer", id.String()))
 			return true, 0
 		}
@@ -62,13 +66,18 @@ func (g gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason)
 		g.log.Warn("connection refused", slog.String("peer", id.String()), slog.String("cause", CauseShare.String()))
 		return false, 0
 	}
+	return g.agreed(c), 0
+}
+
+// agreed refuses a connection whose keys are not strong.
+func (g gate) agreed(c network.Conn) bool {
 	if g.strong(c) {
-		return true, 0
+		return true
 	}
 	g.refused.add(CauseDowngrade)
-	g.log.Warn("connection refused", slog.String("peer", id.String()), slog.String("cause", CauseDowngrade.String()),
+	g.log.Warn("connection refused", slog.String("peer", c.RemotePeer().String()), slog.String("cause", CauseDowngrade.String()),
 		slog.String("agreed", g.curves.of(c)), slog.String("address", c.RemoteMultiaddr().String()))
-	return false, 0
+	return false
 }
 
 // strong reports that the keys of the connection were agreed as well as both ends can.

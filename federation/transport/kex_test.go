@@ -72,3 +72,40 @@ func TestDowngradeIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestGuestIsNotDowngraded: nor is one let in over Noise to bring its Trust Chain that had
+// announced the hybrid key exchange before its chain ran out.
+func TestGuestIsNotDowngraded(t *testing.T) {
+	for name, announced := range map[string]bool{"announced": true, "not-announced": false} {
+		t.Run(name, func(t *testing.T) {
+			raw := peerID(t, "raw")
+			a := start(t, "a", membership(t), echoing(), func(c *transport.Config) {
+				c.Unknown = func(p transport.PeerID) bool { return p == raw }
+				c.Hybrid = func(p transport.PeerID) bool { return announced && p == raw }
+			})
+			h, err := transport.NewRawNoise(transport.Config{Seed: seed("raw"), Listen: []string{listenTCP}, Admit: membership(t, "a").admit},
+				func(s network.Stream) { _ = s.Reset() })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			id, addrs := transport.Target(t.Context(), a, only(a, "tcp"))
+			h.Peerstore().AddAddrs(id, addrs, 1<<40)
+			c, err := h.DialPeer(t.Context(), id)
+			if announced {
+				eventually(t, "the guest is refused", func() bool { return a.Refusals()["downgrade"] == 1 })
+				if err == nil {
+					eventually(t, "the connection is closed", c.IsClosed)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the guest is let in", func() bool { return transport.Connections(a, raw) == 1 })
+			if n := a.Refusals()["downgrade"]; n != 0 {
+				t.Errorf("%d refused", n)
+			}
+		})
+	}
+}

@@ -118,6 +118,16 @@ func (d *Directory) Member(peerID string, now time.Time) (trust.Node, bool) {
 	return n, err == nil
 }
 
+// Known is the member that the peer ID belonged to when it was heard of last, whatever
+// became of its chain since: what it has announced, not whether it may come in.
+func (d *Directory) Known(peerID string) (trust.Node, bool) {
+	m, ok := d.snapshot.Load().peers[peerID]
+	if !ok {
+		return trust.Node{}, false
+	}
+	return m.node, true
+}
+
 // Unsettled reports whether it is not known who the peer ID belongs to, or a member whose
 // chain has run out: one that may bring its Trust Chain, see [Directory.Presented].
 func (d *Directory) Unsettled(peerID string, now time.Time) bool {

@@ -63,6 +63,11 @@ func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 	if dir == "" {
 		return usage("--dir is needed: the folder that `tamga init` made")
 	}
+	// Who sends it means to have a file read again, and not to end a node that still waits
+	// for its custodians: what comes before the node runs is attended to then.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	file := filepath.Join(dir, node.ConfigFile)
 	cfg, err := config.Load(file)
 	if err != nil {
@@ -98,9 +103,6 @@ func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	a.say("running %s; API http://%s; peers %s", cfg.EntityID, n.APIAddress(), strings.Join(n.Status().Addresses, " "))
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
 	ended, end := context.WithCancel(ctx)
 	defer end()
 	go func() {
