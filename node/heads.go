@@ -89,7 +89,9 @@ func (n *Node) serveHeads(ctx context.Context, from transport.PeerID, frame []by
 	n.directory.Heard(from)
 	before, err := n.witness.Show(ctx, m, string(frame[1:]))
 	if err != nil {
-		n.log.Warn("checkpoint of a peer not kept", slog.String("entity", string(m.EntityID)), slog.String("cause", err.Error()))
+		if left, due := n.said.Due("checkpoint "+string(m.EntityID), n.now()); due {
+			n.log.WarnContext(ctx, "checkpoint of a peer not kept", slog.String("entity", string(m.EntityID)), slog.String("cause", err.Error()), slog.Int("left_out", left))
+		}
 		return nil, errors.New("not a member's checkpoint")
 	}
 	return append([]byte{headsVersion}, before...), nil

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -36,6 +37,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/internal/durable"
+	"github.com/tamga-id/tamga/node/internal/sparse"
 	"github.com/tamga-id/tamga/node/internal/throng"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/lawbook"
@@ -88,6 +90,7 @@ type Node struct {
 	api          net.Listener
 	public       net.Listener // nil when the configuration names none
 	scrape       net.Listener // nil when the configuration names none
+	said         sparse.Lines // what peers can bring about at will
 	metrics      *metrics.Metrics
 
 	roots keystore.Roots // to read the keystores again when they changed
@@ -298,7 +301,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		MaxHandlers: n.cfg.Limits.Handlers, MaxRate: n.cfg.Limits.Rate, MaxBytes: n.cfg.Limits.Bytes, MaxMemory: n.cfg.Limits.Memory,
 		Admit: n.directory.Admits, Also: n.directory.Also, Share: n.directory.Share, Unknown: n.directory.Unknown,
 		Hybrid: func(p transport.PeerID) bool {
-			m, ok := n.directory.Member(string(p), n.now())
+			m, ok := n.directory.Known(string(p))
 			return ok && slices.Contains(m.KeyExchange, transport.HybridKeyExchange)
 		},
 	}, handlers)
@@ -424,10 +427,8 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	return err
 }
 
-// refreshing keeps membership current.
+// refreshing keeps membership current, and has members asked for this node's checkpoints then.
 func (n *Node) refreshing(ctx context.Context) error {
-	every := time.NewTicker(n.cfg.Trust.Refresh)
-	defer every.Stop()
 	asked, err := n.begin(ctx)
 	if err != nil {
 		return err
@@ -436,22 +437,52 @@ func (n *Node) refreshing(ctx context.Context) error {
 	if asked {
 		over()
 	}
-	for {
-		if err := n.Refresh(ctx); err != nil && ctx.Err() == nil {
-			n.log.WarnContext(ctx, "membership not refreshed", slog.String("cause", err.Error()))
+	refreshed := make(chan struct{}, 1)
+	g, ctx := errgroup.WithContext(ctx)
+	// Members that let this node wait delay no refresh.
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-refreshed:
+			}
+			if _, err := n.compareHeads(ctx); err != nil {
+				return err
+			}
+			over()
 		}
-		if _, err := n.compareHeads(ctx); err != nil {
-			return err
+	})
+	g.Go(func() error {
+		for {
+			if err := n.Refresh(ctx); err != nil && ctx.Err() == nil {
+				n.log.WarnContext(ctx, "membership not refreshed", slog.String("cause", err.Error()))
+			}
+			select {
+			case refreshed <- struct{}{}:
+			default: // it is due already
+			}
+			n.attend(ctx, LedgerContradicted, n.witness.Standing(), nil)
+			next := time.NewTimer(varied(n.cfg.Trust.Refresh))
+			select {
+			case <-ctx.Done():
+			case <-next.C:
+			case <-n.directory.Wake():
+			}
+			next.Stop()
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 		}
-		over()
-		n.attend(ctx, LedgerContradicted, n.witness.Standing(), nil)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-every.C:
-		case <-n.directory.Wake():
-		}
-	}
+	})
+	return g.Wait()
+}
+
+// varied is the interval give or take a tenth, so that nodes started together do not ask
+// their superiors at the same moment for good.
+func varied(every time.Duration) time.Duration {
+	tenth := every / 10
+	return every - tenth + rand.N(2*tenth+1)
 }
 
 // apiIdle is how long a connection of this machine waits for its next request.

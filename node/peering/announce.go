@@ -25,14 +25,23 @@ func (p *Peers) TakeAnnouncement(ctx context.Context, from transport.PeerID, fra
 	}
 	news, err := p.Renew(m.EntityID, configuration, p.cfg.Now())
 	if err != nil {
-		p.cfg.Log.WarnContext(ctx, "announcement refused", slog.String("entity", string(m.EntityID)), slog.String("cause", err.Error()))
+		p.say(ctx, slog.LevelWarn, "announcement refused", "entity", string(m.EntityID), slog.String("cause", err.Error()))
 		return endpoint.AnnounceReply(false), true
 	}
 	if news {
-		p.cfg.Log.InfoContext(ctx, "announcement taken over", slog.String("entity", string(m.EntityID)))
+		p.say(ctx, slog.LevelInfo, "announcement taken over", "entity", string(m.EntityID))
 		p.cfg.Changed()
 	}
 	return endpoint.AnnounceReply(true), true
+}
+
+// say logs what a peer can bring about at will, once in a minute for each.
+func (p *Peers) say(ctx context.Context, level slog.Level, message, kind, who string, more ...slog.Attr) {
+	left, due := p.said.Due(message+" "+who, p.cfg.Now())
+	if !due {
+		return
+	}
+	p.cfg.Log.LogAttrs(ctx, level, message, append(more, slog.String(kind, who), slog.Int("left_out", left))...)
 }
 
 // Others are the members beside this node.

@@ -21,6 +21,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/membership"
+	"github.com/tamga-id/tamga/node/internal/sparse"
 )
 
 const (
@@ -72,10 +73,12 @@ type Config struct {
 // Peers are the other members. Safe for concurrent use.
 type Peers struct {
 	*directory.Directory // immutable after Open
-	cfg                  Config
-	keeper               *membership.Keeper
-	source               *membership.Source
-	statements           trust.Source // source, and members over libp2p
+
+	cfg        Config
+	keeper     *membership.Keeper
+	source     *membership.Source
+	statements trust.Source // source, and members over libp2p
+	said       sparse.Lines // see say
 
 	suspended atomic.Bool // this node itself
 	taking    sync.Mutex  // held while a listing is put into force
@@ -355,7 +358,7 @@ func (p *Peers) nudge() {
 func (p *Peers) Wake() <-chan struct{} { return p.wake }
 
 // Serve answers a notice of another member (PROTOCOL.md, TMG-E-009).
-func (p *Peers) Serve(_ context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
+func (p *Peers) Serve(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
 	p.Heard(from)
 	reply, l, newer, err := p.keeper.Serve(frame, p.cfg.Now())
 	p.follow()
@@ -363,7 +366,7 @@ func (p *Peers) Serve(_ context.Context, from transport.PeerID, frame []byte) ([
 		p.take(l)
 	}
 	if err != nil {
-		p.cfg.Log.Warn("listing refused", slog.String("peer", string(from)), slog.String("cause", err.Error()))
+		p.say(ctx, slog.LevelWarn, "listing refused", "peer", string(from), slog.String("cause", err.Error()))
 		return nil, errors.New("not a listing of a known Trust Anchor")
 	}
 	return reply, nil
