@@ -129,10 +129,13 @@ func (a *app) enrolled(anchor openedAnchor, e authority.Enrolment) error {
 	if e.Jurisdiction != "" {
 		rows = append(rows, [2]string{"country", e.Jurisdiction}, [2]string{"peer id", e.PeerID})
 	}
+	for _, id := range e.PeerIDs { // pinned as that is: whoever enrolls has to have heard of it
+		rows = append(rows, [2]string{"further peer id", id})
+	}
 	if len(e.Jurisdictions) > 0 {
 		rows = append(rows, [2]string{"vouches for", strings.Join(e.Jurisdictions, ", ")}, [2]string{"max path length", fmt.Sprint(e.Depth + 1)})
 	}
-	return a.emit(map[string]any{"entity_id": e.Entity, "jurisdiction": e.Jurisdiction, "peer_id": e.PeerID, "enrolled_at": e.EnrolledAt,
+	return a.emit(map[string]any{"entity_id": e.Entity, "jurisdiction": e.Jurisdiction, "peer_id": e.PeerID, "peer_ids": e.PeerIDs, "enrolled_at": e.EnrolledAt,
 		"jurisdictions": e.Jurisdictions, "max_path_length": pathLength(e)}, rows)
 }
 

@@ -35,7 +35,8 @@ type anchorMember struct {
 	MaxPathLength int            `json:"max_path_length,omitempty"`
 	EntityTypes   []string       `json:"entity_types"`
 	PeerID        string         `json:"peer_id"`
-	State         string         `json:"state"` // member, suspended or expired
+	PeerIDs       []string       `json:"peer_ids,omitempty"` // further ones, while it replaces its libp2p key
+	State         string         `json:"state"`              // member, suspended or expired
 	Reason        string         `json:"reason,omitempty"`
 	Suspended     time.Time      `json:"suspended,omitzero"`
 	EnrolledAt    time.Time      `json:"enrolled_at"`
@@ -45,7 +46,7 @@ type anchorMember struct {
 }
 
 func memberOf(e authority.Enrolment, now time.Time) anchorMember {
-	m := anchorMember{EntityID: e.Entity, Jurisdiction: e.Jurisdiction, PeerID: e.PeerID, State: "member", Reason: e.Reason,
+	m := anchorMember{EntityID: e.Entity, Jurisdiction: e.Jurisdiction, PeerID: e.PeerID, PeerIDs: e.PeerIDs, State: "member", Reason: e.Reason,
 		Suspended: e.Suspended, EnrolledAt: e.EnrolledAt, Lifetime: e.Lifetime.String(), Jurisdictions: e.Jurisdictions, EntityTypes: e.EntityTypes}
 	if len(e.Jurisdictions) > 0 {
 		m.MaxPathLength = e.Depth + 1
