@@ -527,7 +527,10 @@ func (n *Node) Close() error {
 		errs = append(errs, n.line.Close())
 	}
 	if n.heads != nil {
-		errs = append(errs, n.heads.Flush())
+		// What is lost of it others know, or it is seen again: a full disk is no reason not to end in order.
+		if err := n.heads.Flush(); err != nil {
+			n.log.Warn("checkpoints of peers not kept", slog.String("cause", err.Error()))
+		}
 	}
 	if n.publisher.Load() != nil {
 		_ = os.Remove(AddressFile(n.cfg))
