@@ -55,6 +55,8 @@ func TestRenew(t *testing.T) {
 	renew(idOf("UZB"), moved, false)
 	renew(idOf("KAZ"), "x", false)
 	addressed("/ip4/192.0.2.1/tcp/1")
+	d = w.directory(t) // a start right after, before any refresh
+	addressed("/ip4/192.0.2.1/tcp/1")
 	refresh() // the Anchor's copy is older
 	addressed("/ip4/192.0.2.1/tcp/1")
 	d = w.directory(t)

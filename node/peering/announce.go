@@ -24,15 +24,19 @@ func (p *Peers) TakeAnnouncement(ctx context.Context, from transport.PeerID, fra
 		return endpoint.AnnounceReply(false), true
 	}
 	news, err := p.Renew(m.EntityID, configuration, p.cfg.Now())
-	if err != nil {
+	switch {
+	case news && err != nil:
+		p.say(ctx, slog.LevelWarn, "announcement not kept", "entity", string(m.EntityID), slog.String("cause", err.Error()))
+	case news:
+		p.say(ctx, slog.LevelInfo, "announcement taken over", "entity", string(m.EntityID))
+	case err != nil:
 		p.say(ctx, slog.LevelWarn, "announcement refused", "entity", string(m.EntityID), slog.String("cause", err.Error()))
-		return endpoint.AnnounceReply(false), true
 	}
 	if news {
-		p.say(ctx, slog.LevelInfo, "announcement taken over", "entity", string(m.EntityID))
 		p.cfg.Changed()
 	}
-	return endpoint.AnnounceReply(true), true
+	// Taken is what is still known after the next start.
+	return endpoint.AnnounceReply(err == nil), true
 }
 
 // say logs what a peer can bring about at will, once in a minute for each.

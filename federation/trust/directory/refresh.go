@@ -67,6 +67,7 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 		}
 		return true
 	})
+	saved := next.save(d.cacheFile)
 	d.replacing.Unlock()
 	var faults []error
 	for _, w := range r.walks {
@@ -74,8 +75,8 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 			faults = append(faults, b.faults...)
 		}
 	}
-	if err := next.save(d.cacheFile); err != nil {
-		faults = append(faults, err)
+	if saved != nil {
+		faults = append(faults, saved)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return report, fmt.Errorf("refreshing directory: %w", err)

@@ -13,7 +13,7 @@ import (
 // Renew takes over a newer Entity Configuration that a member announces itself, below the statements that are known of its
 // superiors, and reports whether it is newer than the one known. What the superiors fixed stays fixed. It is in force at
 // once, and a [Directory.Refresh] that brings an older one does not undo it. The error matches trust.ErrNotMember, or
-// holds a *trust.ChainError.
+// holds a *trust.ChainError; with true it says that the cache file could not be written.
 func (d *Directory) Renew(id trust.EntityID, configuration string, now time.Time) (bool, error) {
 	if _, err := d.Renewed(id, configuration, now); err != nil {
 		return false, fmt.Errorf("renewing %q: %w", id.Clip(), err)
@@ -53,6 +53,10 @@ func (d *Directory) Renew(id trust.EntityID, configuration string, now time.Time
 	next.ordered[slices.Index(s.ordered, e)] = renewed
 	d.heard.Store(id, configuration)
 	d.snapshot.Store(&next)
+	// In force whether or not it can be kept for the next start, when the superior's copy may still be older.
+	if err := next.save(d.cacheFile); err != nil {
+		return true, fmt.Errorf("renewing %q: %w", id.Clip(), err)
+	}
 	return true, nil
 }
 
