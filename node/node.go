@@ -451,6 +451,7 @@ func (n *Node) refreshing(ctx context.Context) error {
 				return err
 			}
 			over()
+			n.mindConsents(ctx)
 		}
 	})
 	g.Go(func() error {

@@ -31,8 +31,10 @@ func TestBounded(t *testing.T) {
 		return near, far
 	}
 	known, far := dial()
-	if !b.welcome(far.(*boundedConn)) || !b.welcome(far.(*boundedConn)) {
-		t.Fatal("the first one known is refused")
+	for range 2 { // twice counts once
+		if !b.welcome(far.(*boundedConn)) {
+			t.Fatal("the first one known is refused")
+		}
 	}
 	oldest, _ := dial()
 	open := []net.Conn{far}

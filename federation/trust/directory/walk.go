@@ -44,7 +44,6 @@ type walk struct {
 
 	direct *branch   // the Anchor's own members; written in run alone
 	below  []*branch // one for each Intermediate among those; appended to in run alone
-	done   bool      // whether below is complete; written under round.mu
 
 	mu     sync.Mutex                     // guards what follows
 	chains map[trust.EntityID]trust.Chain // of those that were resolved; zero when that failed
