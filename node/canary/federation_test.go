@@ -178,7 +178,7 @@ func (s *stage) state(a *actor) {
 	s.out.result("status of "+a.code, a.node.Status())
 	s.out.result("members of "+a.code, a.node.Members())
 	w := httptest.NewRecorder()
-	a.node.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	a.node.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1/metrics", nil))
 	if !strings.Contains(w.Body.String(), "tamga_verifications_total") {
 		s.t.Errorf("metrics of %s are %d bytes with status %d, without verifications", a.code, w.Body.Len(), w.Code)
 	}
