@@ -33,7 +33,7 @@ type Config struct {
 	// so it must be fast, must not block and must be safe for concurrent use.
 	Admit func(PeerID) bool
 	// Unknown says whether a peer that Admit refuses may be a member all the same, because the host could not find out
-	// who is one. Such a peer may bring its Trust Chain: it is let in for 5 s and two frames of ProtocolQuery, few of them
+	// who is one. Such a peer may bring its Trust Chain: it is let in for 5 s and four frames of ProtocolQuery, few of them
 	// at once, and none from whom too many come. Nil: none is. As Admit, it must be fast and safe for concurrent use.
 	Unknown func(PeerID) bool
 	// Share names with whom the peer shares what one peer may have: handlers, rate, bytes, and twice the streams and

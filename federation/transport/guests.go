@@ -16,9 +16,9 @@ import (
 const (
 	maxGuests       = 16              // at once
 	maxGuestsFrom   = 4               // at once from one IPv4 address, or one IPv6 network of 64 bits
-	guestLife       = 5 * time.Second // of a connection: a handshake's time, and that of two Queries
-	maxGuestFrames  = 2               // one that the host answers it cannot judge, and one that brings the Trust Chain
-	maxGuestStreams = 4
+	guestLife       = 5 * time.Second // of a connection: a handshake's time, and that of some Queries
+	maxGuestFrames  = 4               // one that the host answers it cannot judge, one with the Trust Chain, and both again after a start
+	maxGuestStreams = 32              // a member that takes itself for one also asks what a guest may not
 	// guestShare is the one share of all guests; no country and no peer is called that.
 	guestShare = "guests"
 )

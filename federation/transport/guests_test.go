@@ -11,7 +11,7 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 )
 
-// TestGuest: a peer that may be a member may bring its Trust Chain, in two frames of one
+// TestGuest: a peer that may be a member may bring its Trust Chain, in four frames of one
 // protocol, and nothing more; one that is none for certain is refused as before.
 func TestGuest(t *testing.T) {
 	transports(t, func(t *testing.T, kind string) {
@@ -28,9 +28,11 @@ func TestGuest(t *testing.T) {
 		}
 		ask(t, from, good, only(good, kind), "first")
 		good.Recheck()
-		ask(t, from, good, only(good, kind), "second")
-		if _, err := from.Exchange(t.Context(), good.PeerID(), only(good, kind), transport.ProtocolQuery, []byte("third")); !errors.Is(err, transport.ErrNotAdmitted) {
-			t.Errorf("a third frame: got %v", err)
+		for _, frame := range []string{"second", "third", "fourth"} {
+			ask(t, from, good, only(good, kind), frame)
+		}
+		if _, err := from.Exchange(t.Context(), good.PeerID(), only(good, kind), transport.ProtocolQuery, []byte("fifth")); !errors.Is(err, transport.ErrNotAdmitted) {
+			t.Errorf("a fifth frame: got %v", err)
 		}
 		stranger := start(t, "stranger", m, nil, nil)
 		if _, err := stranger.Exchange(t.Context(), good.PeerID(), only(good, kind), transport.ProtocolQuery, []byte("hello")); !errors.Is(err, transport.ErrNotAdmitted) {
