@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,12 +212,16 @@ func TestStalledMarkIssuers(t *testing.T) {
 // tape records what a tree answers, and plays it back.
 type tape struct {
 	trust.Source
-	replies map[string]string
-	replay  bool
+	replay bool // set between refreshes
+
+	mu      sync.Mutex
+	replies map[string]string // guarded by mu
 }
 
 func (s *tape) play(key string, ask func() (string, error)) (string, error) {
 	if s.replay {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if reply, ok := s.replies[key]; ok {
 			return reply, nil
 		}
@@ -224,7 +229,9 @@ func (s *tape) play(key string, ask func() (string, error)) (string, error) {
 	}
 	reply, err := ask()
 	if err == nil {
+		s.mu.Lock()
 		s.replies[key] = reply
+		s.mu.Unlock()
 	}
 	return reply, err
 }
