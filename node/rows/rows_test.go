@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery/store"
@@ -15,7 +16,7 @@ import (
 type db struct {
 	store.Store
 	err     error
-	updates int
+	updates atomic.Int64
 }
 
 func (d *db) Beside(f func(store.Store) error) error {
@@ -26,7 +27,7 @@ func (d *db) Beside(f func(store.Store) error) error {
 }
 
 func (d *db) Update(f func(store.Txn) error) error {
-	d.updates++
+	d.updates.Add(1)
 	return d.Store.Update(f)
 }
 
@@ -192,8 +193,8 @@ func TestTogether(t *testing.T) {
 	if v, err := get(sides[0], "n"); v != fmt.Sprint(2*each*9/10) || err != nil {
 		t.Errorf("counted %s: %v", v, err)
 	}
-	if d.updates >= 2*each {
-		t.Errorf("%d updates took %d commits", 2*each, d.updates)
+	if d.updates.Load() >= 2*each {
+		t.Errorf("%d updates took %d commits", 2*each, d.updates.Load())
 	}
 }
 
@@ -216,5 +217,5 @@ func BenchmarkUpdate(b *testing.B) {
 			}
 		}
 	})
-	b.ReportMetric(float64(b.N)/float64(d.updates), "updates/commit")
+	b.ReportMetric(float64(b.N)/float64(d.updates.Load()), "updates/commit")
 }
