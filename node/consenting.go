@@ -12,7 +12,6 @@ import (
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/rows"
@@ -203,6 +202,3 @@ func (n *Node) forgetConsents(ctx context.Context) {
 		n.log.WarnContext(ctx, "expired consents not forgotten", slog.String("cause", err.Error()))
 	}
 }
-
-// OfficesOf reads the offices that a configuration names, for commands.
-func OfficesOf(cfg config.Config) (consent.Offices, error) { return loadOffices(cfg.Policy.Offices) }

@@ -29,22 +29,15 @@ func (c Config) renderBudgets(p *page) {
 	if b == (Budgets{}) {
 		comment = "# "
 	}
-	number := func(key string, v, example int) {
-		if v == 0 {
-			p.line("  # %s: %d", key, example)
-			return
-		}
-		p.line("  %s: %d", key, v)
-	}
 	p.line("%sbudgets:", comment)
 	p.line("  # Questions about this register, against people who try numbers or samples one after the other: by one country,")
 	p.line("  # by one officer and for one purpose in an hour; about one person in a day; misses in a row that lock a person for")
 	p.line("  # that country for a day; for how many hours the same sample about a person is refused.")
-	number("requester", b.Requester, 20_000)
-	number("officer", b.Officer, 120)
-	number("purpose", b.Purpose, 20_000)
-	number("subject", b.Subject, 50)
-	number("misses", b.Misses, 5)
-	number("probe_hours", b.ProbeHours, 24)
+	p.number("requester", b.Requester, 20_000)
+	p.number("officer", b.Officer, 120)
+	p.number("purpose", b.Purpose, 20_000)
+	p.number("subject", b.Subject, 50)
+	p.number("misses", b.Misses, 5)
+	p.number("probe_hours", b.ProbeHours, 24)
 	p.line("")
 }

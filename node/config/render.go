@@ -138,25 +138,27 @@ func (c Config) renderListen(p *page) {
 	p.line("")
 }
 
+// number is a member that is left out at zero, with what it might be.
+func (p *page) number(key string, v, example int) {
+	if v == 0 {
+		p.line("  # %s: %d", key, example)
+		return
+	}
+	p.line("  %s: %d", key, v)
+}
+
 func (c Config) renderLimits(p *page) {
 	l, comment := c.Limits, ""
 	if l == (Limits{}) {
 		comment = "# "
 	}
-	number := func(key string, v, example int) {
-		if v == 0 {
-			p.line("  # %s: %d", key, example)
-			return
-		}
-		p.line("  %s: %d", key, v)
-	}
 	p.line("%slimits:", comment)
 	p.line("  # What other members may cost: frames worked on at once (8 for each processor), and of one member frames and")
 	p.line("  # bytes a second. What is beyond is told when to come again. And the bytes that connections keep.")
-	number("handlers", l.Handlers, 16)
-	number("rate", l.Rate, 2000)
-	number("bytes", l.Bytes, 16<<20)
-	number("memory", l.Memory, 128<<20)
+	p.number("handlers", l.Handlers, 16)
+	p.number("rate", l.Rate, 2000)
+	p.number("bytes", l.Bytes, 16<<20)
+	p.number("memory", l.Memory, 128<<20)
 	p.line("")
 }
 

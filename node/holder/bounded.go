@@ -88,13 +88,6 @@ func (b *bounded) leave(c *boundedConn) {
 	}
 }
 
-// open is how many connections there are, of strangers and of the known.
-func (b *bounded) open() (strangers, known int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.strangers.Len(), b.known
-}
-
 type boundedConn struct {
 	net.Conn
 	of *bounded

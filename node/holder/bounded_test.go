@@ -66,6 +66,13 @@ func TestBounded(t *testing.T) {
 	}
 }
 
+// open is how many connections there are, of strangers and of the known.
+func (b *bounded) open() (strangers, known int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.strangers.Len(), b.known
+}
+
 func ignoreClosed(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return nil
