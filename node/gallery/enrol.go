@@ -39,6 +39,7 @@ type Result struct {
 var (
 	ErrHolderConflict = errors.New("the subject has another holder key")
 	ErrTooMuch        = errors.New("more records, or larger ones, than a subject may have")
+	ErrGround         = errors.New("the subject is held on another ground, or by another consent: erase it first")
 	ErrNothing        = errors.New("the enrolment carries no record")
 	ErrKnown          = errors.New("the subject is enrolled already, with other records")
 	ErrErased         = errors.New("the subject was erased after this import began")
@@ -245,6 +246,11 @@ func (g *Gallery) stage(txn store.Reader, number uint32, j *job) (staged, error)
 	if j.e.Holder != "" && s.List.Holder != "" && j.e.Holder != s.List.Holder {
 		return staged{}, ErrHolderConflict
 	}
+	if change == Created {
+		s.List.Consent = j.e.Consent
+	} else if s.List.Consent != j.e.Consent {
+		return staged{}, ErrGround
+	}
 	known := change != Created && !s.List.Only(j.e.Batch)
 	fresh := change == Created
 	if s.List.Holder == "" && j.e.Holder != "" {
@@ -271,7 +277,7 @@ func (g *Gallery) stage(txn store.Reader, number uint32, j *job) (staged, error)
 	if err != nil {
 		return staged{}, err
 	}
-	return g.stageKeyring(s, number, change, append(writes, begun...))
+	return g.stageKeyring(s, number, change, append(append(writes, begun...), g.heldByWrites(s)...))
 }
 
 // stageKeyring is a change of the subject that the numbered commit makes: writes, and

@@ -30,6 +30,12 @@ type Enrolment struct {
 	Absences  []Absence
 	Batch     string  // at most 64 bytes
 	IfKnown   IfKnown // what to do about a subject who is enrolled and would change
+
+	// Artefact is the consent that carries the enrolment, as it was brought, empty for none;
+	// the gallery ignores it. Consent is its key once it was verified: see
+	// [Gallery.EraseHeldBy].
+	Artefact string
+	Consent  [32]byte
 }
 
 // Absence says that a biometric is not there, and why.

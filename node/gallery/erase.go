@@ -163,6 +163,11 @@ func (g *Gallery) stageErase(b *commit.Bundle, p pseudonym.Pseudonym) (records i
 	case err == nil:
 		defer opened.Wipe()
 		records = len(opened.List.Records)
+		for _, row := range g.heldByRows(opened.List.Consent, p) {
+			if err := b.Drop(row); err != nil {
+				return 0, err
+			}
+		}
 		for _, r := range opened.List.Records {
 			if err := b.Drop(g.vault.RecordRow(opened.Home(), r.Slot)); err != nil {
 				return 0, err

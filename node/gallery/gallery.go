@@ -16,6 +16,7 @@
 //	'm' "least-..."                 the oldest keys that anything may be stored under, authenticated
 //	'r' HMAC(pseudonym, slot) (32)  one sealed record
 //	'b' HMAC(batch) (32)            number of the commit that an import's first enrolment is in
+//	'h' HMAC(consent) (32) pseudonym  who is held by that consent
 //	'z' number (8)                  an entry of the list of erasures
 //	'n' HMAC(id) (16)               of a shared store: who uses it, see node/gallery/presence
 //

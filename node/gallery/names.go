@@ -380,9 +380,9 @@ func (g *Gallery) stageRename(txn store.Reader, number uint32, p pseudonym.Pseud
 	if err := g.mayWrap(txn, s); err != nil {
 		return staged{}, err
 	}
-	moved, err := g.stageKeyring(s, number, Updated, nil)
+	moved, err := g.stageKeyring(s, number, Updated, g.heldByWrites(s))
 	moved.from = p
-	moved.drops = [][]byte{keyring.Row(p), keyring.StampRow(p)}
+	moved.drops = append(g.heldByRows(s.List.Consent, p), keyring.Row(p), keyring.StampRow(p))
 	return moved, err
 }
 

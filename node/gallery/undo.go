@@ -159,6 +159,11 @@ func (g *Gallery) remove(b *commit.Bundle, p pseudonym.Pseudonym, batch string, 
 	if len(s.List.Records) == 0 && len(s.List.Absent) == 0 && s.List.Holder == "" {
 		done.Subjects++
 		b.Forget(p, s.Stamp)
+		for _, row := range g.heldByRows(s.List.Consent, p) {
+			if err := b.Drop(row); err != nil {
+				return false, err
+			}
+		}
 		return true, errors.Join(b.Drop(keyring.Row(p)), b.Drop(keyring.StampRow(p)))
 	}
 	done.Reduced++

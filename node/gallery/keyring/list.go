@@ -23,6 +23,9 @@ type List struct {
 	Element pseudonym.Element
 	Naming  uint32
 	Former  []pseudonym.Pseudonym
+
+	// The key of the consent by which alone the subject is held; zero: on another ground.
+	Consent [32]byte
 }
 
 // Record says what one of the records is, and which one it is.

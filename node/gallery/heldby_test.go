@@ -1,0 +1,79 @@
+package gallery_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+func heldBy(i int, consent byte) gallery.Enrolment {
+	e := person(i)
+	e.Consent = [32]byte{consent}
+	return e
+}
+
+// TestEraseHeldBy: who is held by a consent is erased with it, also under another
+// pseudonym key and in an older copy, and nobody else is.
+func TestEraseHeldBy(t *testing.T) {
+	dir := newDir(t)
+	g := openGallery(t, dir)
+	enrol(t, g, heldBy(0, 1), heldBy(1, 1), heldBy(2, 2), person(3))
+	for _, e := range []gallery.Enrolment{person(0), heldBy(3, 1), heldBy(0, 2)} {
+		if r, err := g.Enrol(t.Context(), []gallery.Enrolment{e}); err != nil || !errors.Is(r[0].Err, gallery.ErrGround) {
+			t.Errorf("another ground: %v, %v", r, err)
+		}
+	}
+	if r, err := g.Enrol(t.Context(), []gallery.Enrolment{heldBy(0, 1)}); err != nil || r[0].Change != gallery.Unchanged {
+		t.Errorf("again: %v, %v", r, err)
+	}
+	gone := func(consent byte, want int) {
+		t.Helper()
+		if n, err := g.EraseHeldBy(t.Context(), [32]byte{consent}); err != nil || n != want {
+			t.Errorf("consent %d: %d erased, %v; want %d", consent, n, err, want)
+		}
+	}
+	gone(0, 0)
+	gone(9, 0)
+	gone(1, 2)
+	gone(1, 0)
+	known(t, g, 2, 3)
+	enrol(t, g, heldBy(0, 2), person(1)) // anew, on other grounds
+	gone(1, 0)
+	known(t, g, 0, 1, 2, 3)
+	closeGallery(t, g)
+	g = openGallery(t, dir)
+	gone(2, 2)
+	known(t, g, 1, 3)
+}
+
+// TestEraseHeldByRenamed: the row that says who is held moves with the pseudonym.
+func TestEraseHeldByRenamed(t *testing.T) {
+	g := openGallery(t, newDir(t))
+	enrol(t, g, heldBy(0, 1), heldBy(1, 2))
+	if err := g.UsePseudonyms(t.Context(), nameKeys(t, 2, 1, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := g.RenameAll(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := g.EraseHeldBy(t.Context(), [32]byte{1}); err != nil || n != 1 {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	known(t, g, 1)
+}
+
+// TestEraseHeldByAny looks at everybody.
+func TestEraseHeldByAny(t *testing.T) {
+	g := openGallery(t, newDir(t))
+	enrol(t, g, heldBy(0, 1), heldBy(1, 2), heldBy(2, 3), person(3))
+	broken := errors.New("cannot be told")
+	if _, err := g.EraseHeldByAny(t.Context(), func([32]byte) (bool, error) { return false, broken }); !errors.Is(err, broken) {
+		t.Errorf("not to be told: %v", err)
+	}
+	n, err := g.EraseHeldByAny(t.Context(), func(c [32]byte) (bool, error) { return c[0] != 2, nil })
+	if err != nil || n != 2 {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	known(t, g, 1, 3)
+}
