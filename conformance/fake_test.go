@@ -10,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
 
@@ -50,12 +51,12 @@ func newFake(t *testing.T) *fake {
 	must(err)
 	f.sealing, err = sealing.GenerateKey()
 	must(err)
-	signer, err := ledger.NewSigner("target.example/ledger", make([]byte, 32), make([]byte, 32))
+	signer, err := lognote.NewSigner("target.example/ledger", make([]byte, 32), make([]byte, 32))
 	must(err)
 	f.log, err = ledger.Open(t.Context(), ledger.Config{Dir: t.TempDir(), Signer: signer, Now: f.now})
 	must(err)
 	t.Cleanup(func() { must(f.log.Close()) })
-	v, err := ledger.NewVerifier("target.example/ledger", signer.VerifierKeys())
+	v, err := lognote.NewVerifier("target.example/ledger", signer.VerifierKeys())
 	must(err)
 	f.peer = protocol.Peer{Entity: targetEntity, Keys: jose.NewKeySet(f.signing.Public()), Ledger: v}
 	return f

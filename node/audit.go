@@ -8,13 +8,14 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // VerifyLedger recomputes the running node's ledger from its entries and compares
 // the root with the checkpoint it last signed. What ledger.Verify does besides, on
 // a stopped node's folder, needs the folder to itself.
 func (n *Node) VerifyLedger(ctx context.Context) (ledger.Report, error) {
-	v, err := ledger.NewVerifier(n.keys.Ledger.Origin(), n.ledger.VerifierKeys())
+	v, err := lognote.NewVerifier(n.keys.Ledger.Origin(), n.ledger.VerifierKeys())
 	if err != nil {
 		return ledger.Report{}, fmt.Errorf("verifying ledger: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
@@ -98,8 +99,8 @@ func (b backer) witness(ctx context.Context, operation string, recipients []stri
 
 func (b backer) write(ctx context.Context, w io.Writer, to []age.Recipient, progress func(string, uint64)) (m backup.Manifest, err error) {
 	var sources []backup.LedgerSource
-	add := func(name string, signer ledger.Signer, log backup.Log) error {
-		v, err := ledger.NewVerifier(signer.Origin(), signer.VerifierKeys())
+	add := func(name string, signer lognote.Signer, log backup.Log) error {
+		v, err := lognote.NewVerifier(signer.Origin(), signer.VerifierKeys())
 		sources = append(sources, backup.LedgerSource{Name: name, Log: log, Verifier: v})
 		return err
 	}

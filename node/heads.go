@@ -13,6 +13,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/gap"
@@ -112,7 +113,7 @@ func (n *Node) askHeads(ctx context.Context, note []byte) (notes []string, answe
 			ctx, cancel := context.WithTimeout(ctx, headTimeout)
 			defer cancel()
 			reply, err := n.line.ExchangeIdempotent(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolLedger, frame)
-			if err != nil || len(reply) < 1 || len(reply) > 1+ledger.MaxCheckpoint || reply[0] != headsVersion {
+			if err != nil || len(reply) < 1 || len(reply) > 1+lognote.MaxCheckpoint || reply[0] != headsVersion {
 				return nil
 			}
 			mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
@@ -121,14 +121,14 @@ func FinishRecovery(ctx context.Context, configFile string, root custody.Root, a
 	if err != nil {
 		return recovery.Claim{}, err
 	}
-	return r.Finish(ctx, acceptances, func(number int) (ledger.Signer, error) {
+	return r.Finish(ctx, acceptances, func(number int) (lognote.Signer, error) {
 		k, err := keystore.Open(filepath.Dir(configFile), keystore.Roots{Node: root}, cfg.EntityID, number)
 		if err != nil {
-			return ledger.Signer{}, err
+			return lognote.Signer{}, err
 		}
 		defer k.Wipe()
 		if err := checkErasures(cfg, k); err != nil {
-			return ledger.Signer{}, err
+			return lognote.Signer{}, err
 		}
 		// While the mark is there, so that it is made up for when this is cut off.
 		return k.Ledger, k.NoteAnew(cfg)

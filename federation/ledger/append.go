@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	badger "github.com/dgraph-io/badger/v4"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/transparency-dev/merkle/rfc6962"
 )
 
@@ -110,22 +111,22 @@ func (q *queue) withdraw(b *batch, it *item) bool {
 	return false
 }
 
-// Append adds a leaf of 1 to [MaxLeaf] bytes and returns when it is durable. The
+// Append adds a leaf of 1 to [lognote.MaxLeaf] bytes and returns when it is durable. The
 // receipt shares no memory with leaf or with other receipts. Concurrent calls
 // share commits. When ctx ends first the error
 // wraps ctx's, and [ErrOutcomeUnknown] if the leaf may be in the log all the
-// same. Other errors: [ErrLeafSize], [ErrClosed], [ErrNoSpace], [ErrFailed].
-func (l *Log) Append(ctx context.Context, leaf []byte) (Receipt, error) {
+// same. Other errors: [lognote.ErrLeafSize], [ErrClosed], [ErrNoSpace], [ErrFailed].
+func (l *Log) Append(ctx context.Context, leaf []byte) (lognote.Receipt, error) {
 	rs, err := l.AppendAll(ctx, [][]byte{leaf})
 	if err != nil {
-		return Receipt{}, err
+		return lognote.Receipt{}, err
 	}
 	return rs[0], nil
 }
 
 // AppendAll adds leaves at consecutive indexes, all or none of them, in one
 // commit; at most 1024 of together 512 KiB. Otherwise it is like [Log.Append].
-func (l *Log) AppendAll(ctx context.Context, leaves [][]byte) ([]Receipt, error) {
+func (l *Log) AppendAll(ctx context.Context, leaves [][]byte) ([]lognote.Receipt, error) {
 	it, err := newItem(leaves)
 	if err != nil {
 		return nil, fmt.Errorf("appending to ledger: %w", err)
@@ -146,10 +147,10 @@ func (l *Log) AppendAll(ctx context.Context, leaves [][]byte) ([]Receipt, error)
 func newItem(leaves [][]byte) (*item, error) {
 	it := &item{}
 	if len(leaves) == 0 || len(leaves) > maxBatchLeaves {
-		return nil, fmt.Errorf("%d leaves at once, want 1 to %d: %w", len(leaves), maxBatchLeaves, ErrLeafSize)
+		return nil, fmt.Errorf("%d leaves at once, want 1 to %d: %w", len(leaves), maxBatchLeaves, lognote.ErrLeafSize)
 	}
 	for _, leaf := range leaves {
-		if err := checkLeaf(leaf); err != nil {
+		if err := lognote.CheckLeaf(leaf); err != nil {
 			return nil, err
 		}
 		it.bytes += len(leaf)
@@ -159,7 +160,7 @@ func newItem(leaves [][]byte) (*item, error) {
 		it.hashes = append(it.hashes, rfc6962.DefaultHasher.HashLeaf(leaf))
 	}
 	if it.bytes > maxBatchBytes {
-		return nil, fmt.Errorf("%d bytes at once, want at most %d: %w", it.bytes, maxBatchBytes, ErrLeafSize)
+		return nil, fmt.Errorf("%d bytes at once, want at most %d: %w", it.bytes, maxBatchBytes, lognote.ErrLeafSize)
 	}
 	return it, nil
 }
@@ -246,7 +247,7 @@ func (l *Log) prepare(b *batch, old *head) (*head, error) {
 	if err != nil {
 		return nil, fmt.Errorf("growing tree: %w", err)
 	}
-	signed, err := l.identity.Load().signer.sign(g.tree.End(), root, l.now())
+	signed, err := l.identity.Load().signer.Sign(g.tree.End(), root, l.now())
 	if err != nil {
 		return nil, fmt.Errorf("signing checkpoint: %w", err)
 	}
@@ -278,8 +279,8 @@ func (l *Log) write(b *batch, first uint64, next *head) error {
 }
 
 // receipts builds it's receipts outside the turn.
-func (b *batch) receipts(it *item) ([]Receipt, error) {
-	rs := make([]Receipt, len(it.leaves))
+func (b *batch) receipts(it *item) ([]lognote.Receipt, error) {
+	rs := make([]lognote.Receipt, len(it.leaves))
 	for i, leaf := range it.leaves {
 		index := it.first + uint64(i)
 		path, err := inclusionPath(index, b.size, b.grown.read)
@@ -289,7 +290,7 @@ func (b *batch) receipts(it *item) ([]Receipt, error) {
 		for j := range path {
 			path[j] = bytes.Clone(path[j]) // the nodes are shared by the whole batch
 		}
-		rs[i] = Receipt{Checkpoint: bytes.Clone(b.checkpoint), Index: index, Proof: path, Leaf: leaf}
+		rs[i] = lognote.Receipt{Checkpoint: bytes.Clone(b.checkpoint), Index: index, Proof: path, Leaf: leaf}
 	}
 	return rs, nil
 }

@@ -108,14 +108,3 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	b.ReportMetric(20_000*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 }
-
-// BenchmarkReceipt verifies one receipt, both signatures included.
-func BenchmarkReceipt(b *testing.B) {
-	r := receipts(b, 1000)[777]
-	v := newVerifier(b)
-	for b.Loop() {
-		if err := v.Receipt(r); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -1,30 +1,11 @@
 // Package ledger is a node's transparency log: an append-only RFC 6962 Merkle
-// tree over opaque leaves, kept in Badger, whose head is published as a C2SP
-// tlog-checkpoint (c2sp.org/tlog-checkpoint 1.0.0, a c2sp.org/signed-note 1.0.0)
-// signed twice: Ed25519 (signature type 0x01) and ML-DSA-44 (type 0x06,
-// c2sp.org/tlog-cosignature 1.1.0-rc.1).
+// tree over opaque leaves, kept in Badger, whose head is published as a
+// checkpoint. What a log signs, and what a peer can check of it without the log,
+// is in package lognote.
 //
-// Make a [Signer] with [NewSigner], call [Open], then [Log.Append] before an
-// answer leaves the node and hand the [Receipt] to the peer. The peer builds a
-// [Verifier] from the log's published keys with [NewVerifier] and calls
-// [Verifier.Receipt]. An auditor calls [Verify] on the folder of a stopped log.
-//
-// What is signed. Ed25519 covers the whole note text (origin, size, root).
-// ML-DSA-44, with an empty context string, covers the structure
-//
-//	struct {
-//	    uint8  label[12] = "subtree/v1\n\0";
-//	    opaque cosigner_name<1..2^8-1>;  // the log's own name, its origin
-//	    uint64 timestamp;                // POSIX seconds, also in front of the signature
-//	    opaque log_origin<1..2^8-1>;
-//	    uint64 start = 0;
-//	    uint64 end;                      // tree size
-//	    uint8  hash[32];                 // tree root
-//	} cosigned_message;
-//
-// which does not reach extension lines, therefore a checkpoint with extension
-// lines is refused. A [Verifier] wants a valid signature by every key it was
-// given, so cutting the ML-DSA signature off is noticed.
+// Make a [lognote.Signer], call [Open], then [Log.Append] before an answer leaves
+// the node and hand the [lognote.Receipt] to the peer. An auditor calls [Verify]
+// on the folder of a stopped log.
 //
 // Invariants:
 //
@@ -47,6 +28,5 @@
 // that does, unless it was replaced as well; peers hold a checkpoint in every
 // receipt, and [Log.HasTail] tells whether the log contains it.
 //
-// The folder's layout and the key names inside Badger are private to the
-// package; checkpoints, proofs and receipts follow the documents above.
+// The folder's layout and the key names inside Badger are private to the package.
 package ledger

@@ -30,7 +30,7 @@ func TestEditedRecords(t *testing.T) {
 	hash := func(i uint64) []byte { return ledger.KeyEntry(i, ledger.KindHashes) }
 	leafKey := func(i uint64) []byte { return ledger.KeyEntry(i, ledger.KindLeaf) }
 	forged := []byte("nobody asked about this person")
-	old, err := newSigner(t).SignAt(7, make([]byte, 32))
+	old, err := newSigner(t).Sign(7, make([]byte, 32), tick())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,24 +29,10 @@ var (
 	// being written: it may or may not be in the log. A context error without it
 	// means that the leaf is not in the log.
 	ErrOutcomeUnknown = errors.New("the leaf may have been appended")
-	// ErrLeafSize refuses an empty leaf, one longer than [MaxLeaf], and more
-	// leaves at once than one transaction holds.
-	ErrLeafSize = errors.New("leaf size out of bounds")
 	// ErrNoSpace means that the disk is nearly full. Nothing was written.
 	ErrNoSpace = errors.New("not enough free disk space")
 	// ErrRange means that an index or size lies beyond the end of the log.
 	ErrRange = errors.New("beyond the end of the log")
-
-	// ErrMalformed means that bytes are not a checkpoint or receipt of ours.
-	ErrMalformed = errors.New("malformed")
-	// ErrOrigin means that a checkpoint belongs to another log.
-	ErrOrigin = errors.New("checkpoint of another log")
-	// ErrKey means that a required key's signature is absent.
-	ErrKey = errors.New("signature of a required key is missing")
-	// ErrSignature means that a required key's signature is wrong.
-	ErrSignature = errors.New("signature is not valid")
-	// ErrProof means that a Merkle proof does not lead to the signed root.
-	ErrProof = errors.New("proof does not match the checkpoint")
 )
 
 // advice is what an operator has to do when the store cannot be believed.

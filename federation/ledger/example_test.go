@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 func Example() {
@@ -19,7 +20,7 @@ func Example() {
 	defer os.RemoveAll(dir)
 
 	// The responding country's node; its seeds come from custody.
-	signer, err := ledger.NewSigner("id.example.kz/tamga/ledger", bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32))
+	signer, err := lognote.NewSigner("id.example.kz/tamga/ledger", bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32))
 	if err != nil {
 		panic(err)
 	}
@@ -34,7 +35,7 @@ func Example() {
 	}
 
 	// The asking country's node knows the name and keys from trust metadata.
-	verifier, err := ledger.NewVerifier("id.example.kz/tamga/ledger", signer.VerifierKeys())
+	verifier, err := lognote.NewVerifier("id.example.kz/tamga/ledger", signer.VerifierKeys())
 	if err != nil {
 		panic(err)
 	}

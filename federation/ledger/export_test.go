@@ -1,18 +1,14 @@
 package ledger
 
 import (
-	"time"
-
 	badger "github.com/dgraph-io/badger/v4"
 )
 
 // What the tests need to see from outside the package.
 var (
-	VerifyInclusion   = verifyInclusion
-	VerifyConsistency = verifyConsistency
-	StoreOptions      = storeOptions
-	KeyEntry          = keyEntry
-	KeyCheckpoint     = keyCheckpoint
+	StoreOptions  = storeOptions
+	KeyEntry      = keyEntry
+	KeyCheckpoint = keyCheckpoint
 )
 
 // The record kinds.
@@ -20,11 +16,6 @@ const (
 	KindHashes = kindHashes
 	KindLeaf   = kindLeaf
 )
-
-// SignAt signs a checkpoint outside a log.
-func (s Signer) SignAt(size uint64, root []byte) ([]byte, error) {
-	return s.sign(size, root, testTime)
-}
 
 // DB lets a test break the store under an open log.
 func (l *Log) DB() *badger.DB { return l.db }
@@ -58,5 +49,3 @@ func (l *Log) TakeBatch() (done func()) {
 	b := l.queue.take()
 	return func() { close(b.done) }
 }
-
-var testTime = time.Unix(1_790_000_000, 0)

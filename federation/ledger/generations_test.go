@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // generation is a signer of one pair of keys.
-func generation(t *testing.T, origin string, n byte) ledger.Signer {
+func generation(t *testing.T, origin string, n byte) lognote.Signer {
 	t.Helper()
-	s, err := ledger.NewSigner(origin, bytes.Repeat([]byte{n}, 32), bytes.Repeat([]byte{100 + n}, 32))
+	s, err := lognote.NewSigner(origin, bytes.Repeat([]byte{n}, 32), bytes.Repeat([]byte{100 + n}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,11 +27,11 @@ func generation(t *testing.T, origin string, n byte) ledger.Signer {
 // under the longest name; one more is refused, and the log goes on as it was.
 func TestGenerations(t *testing.T) {
 	origin := strings.Repeat("n", 255)
-	var all []ledger.Signer
-	for n := range ledger.MaxGenerations + 1 {
+	var all []lognote.Signer
+	for n := range lognote.MaxGenerations + 1 {
 		all = append(all, generation(t, origin, byte(n)))
 	}
-	with := func(n int) ledger.Signer {
+	with := func(n int) lognote.Signer {
 		s, err := all[0].With(all[1:n]...)
 		if err != nil {
 			t.Fatalf("%d generations: %v", n, err)
@@ -42,7 +43,7 @@ func TestGenerations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := 1; n <= ledger.MaxGenerations; n++ {
+	for n := 1; n <= lognote.MaxGenerations; n++ {
 		if err := l.UseSigner(t.Context(), with(n)); err != nil {
 			t.Fatalf("%d generations: %v", n, err)
 		}
@@ -53,15 +54,15 @@ func TestGenerations(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := all[0].With(all[1:]...); !errors.Is(err, ledger.ErrGenerations) {
+	if _, err := all[0].With(all[1:]...); !errors.Is(err, lognote.ErrGenerations) {
 		t.Errorf("too many: %v", err)
 	}
-	cfg.Signer = with(ledger.MaxGenerations)
+	cfg.Signer = with(lognote.MaxGenerations)
 	if l, err = ledger.Open(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range all[:ledger.MaxGenerations] {
-		v, err := ledger.NewVerifier(origin, s.VerifierKeys())
+	for _, s := range all[:lognote.MaxGenerations] {
+		v, err := lognote.NewVerifier(origin, s.VerifierKeys())
 		if err == nil {
 			_, err = v.Checkpoint(l.Checkpoint())
 		}
@@ -86,7 +87,7 @@ func TestGenerations(t *testing.T) {
 func TestStrangers(t *testing.T) {
 	const origin = "log.example/ledger"
 	s := generation(t, origin, 1)
-	v, err := ledger.NewVerifier(origin, s.VerifierKeys())
+	v, err := lognote.NewVerifier(origin, s.VerifierKeys())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func TestStrangers(t *testing.T) {
 	for _, c := range []struct {
 		lines, length int
 		want          error
-	}{{12, 100, nil}, {21, 100, ledger.ErrMalformed}, {9, 4000, ledger.ErrMalformed}} {
+	}{{12, 100, nil}, {21, 100, lognote.ErrMalformed}, {9, 4000, lognote.ErrMalformed}} {
 		note := string(log.Checkpoint())
 		for i := range c.lines {
 			note += fmt.Sprintf("\u2014 witness%d.example %s\n", i, strings.Repeat("AAAA", c.length/4))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"go.uber.org/goleak"
 )
 
@@ -25,18 +26,18 @@ func tick() time.Time { return time.Unix(1_790_000_000, 0) }
 
 func seed(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 
-func newSigner(t testing.TB) ledger.Signer {
+func newSigner(t testing.TB) lognote.Signer {
 	t.Helper()
-	s, err := ledger.NewSigner(testOrigin, seed(1), seed(2))
+	s, err := lognote.NewSigner(testOrigin, seed(1), seed(2))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func newVerifier(t testing.TB) ledger.Verifier {
+func newVerifier(t testing.TB) lognote.Verifier {
 	t.Helper()
-	v, err := ledger.NewVerifier(testOrigin, newSigner(t).VerifierKeys())
+	v, err := lognote.NewVerifier(testOrigin, newSigner(t).VerifierKeys())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,25 +166,69 @@ func TestConcurrentAppend(t *testing.T) {
 	}
 }
 
+// TestWrongIdentity opens a log under another name and with other keys.
+func TestWrongIdentity(t *testing.T) {
+	dir := t.TempDir()
+	l := openLog(t, dir)
+	fill(t, l, 3)
+	r, err := l.Append(t.Context(), leaf(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeLog(t, l)
+	for name, c := range map[string]struct {
+		origin string
+		a, b   byte
+		want   error
+	}{
+		"origin": {"id.example.kg/tamga/ledger", 1, 2, lognote.ErrOrigin},
+		"keys":   {testOrigin, 3, 4, lognote.ErrKey},
+		"pq-key": {testOrigin, 1, 4, lognote.ErrKey},
+		"ed-key": {testOrigin, 3, 2, lognote.ErrKey},
+	} {
+		s, err := lognote.NewSigner(c.origin, seed(c.a), seed(c.b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := lognote.NewVerifier(c.origin, s.VerifierKeys())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Receipt(r); !errors.Is(err, c.want) {
+			t.Errorf("%s: receipt: %v, want %v", name, err, c.want)
+		}
+		if _, err := ledger.Verify(t.Context(), dir, v, nil); !errors.Is(err, c.want) {
+			t.Errorf("%s: verify: %v, want %v", name, err, c.want)
+		}
+		if _, err := ledger.Open(t.Context(), ledger.Config{Dir: dir, Signer: s, Now: tick}); !errors.Is(err, c.want) {
+			t.Errorf("%s: open: %v, want %v", name, err, c.want)
+		}
+	}
+	closeLog(t, openLog(t, dir))
+}
+
 func TestRefusals(t *testing.T) {
 	dir := t.TempDir()
 	l := openLog(t, dir)
 	ctx := t.Context()
+	if _, err := ledger.Open(ctx, ledger.Config{}); err == nil {
+		t.Error("empty configuration accepted")
+	}
 	if _, err := ledger.Open(ctx, ledger.Config{Dir: dir, Signer: newSigner(t), Now: tick}); !errors.Is(err, ledger.ErrLocked) {
 		t.Errorf("second open: %v, want ErrLocked", err)
 	}
 	if _, err := ledger.Verify(ctx, dir, newVerifier(t), nil); !errors.Is(err, ledger.ErrLocked) {
 		t.Errorf("verify while open: %v, want ErrLocked", err)
 	}
-	for name, b := range map[string][]byte{"empty": nil, "long": make([]byte, ledger.MaxLeaf+1)} {
-		if _, err := l.Append(ctx, b); !errors.Is(err, ledger.ErrLeafSize) {
+	for name, b := range map[string][]byte{"empty": nil, "long": make([]byte, lognote.MaxLeaf+1)} {
+		if _, err := l.Append(ctx, b); !errors.Is(err, lognote.ErrLeafSize) {
 			t.Errorf("%s leaf: %v, want ErrLeafSize", name, err)
 		}
 	}
-	if _, err := l.AppendAll(ctx, make([][]byte, 2000)); !errors.Is(err, ledger.ErrLeafSize) {
+	if _, err := l.AppendAll(ctx, make([][]byte, 2000)); !errors.Is(err, lognote.ErrLeafSize) {
 		t.Errorf("many leaves: %v, want ErrLeafSize", err)
 	}
-	if _, err := l.Append(ctx, make([]byte, ledger.MaxLeaf)); err != nil {
+	if _, err := l.Append(ctx, make([]byte, lognote.MaxLeaf)); err != nil {
 		t.Errorf("longest leaf: %v", err)
 	}
 	gone, cancel := context.WithCancel(ctx)

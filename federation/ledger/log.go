@@ -13,6 +13,7 @@ import (
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // Config says where a log is and who signs it. All fields but Outside are required.
@@ -22,7 +23,7 @@ type Config struct {
 	Dir string
 	// Signer holds the log's name and keys. A log opened with other keys or
 	// another origin than it was made with is refused.
-	Signer Signer
+	Signer lognote.Signer
 	// Now is the clock whose time goes into checkpoints. A wrong clock makes
 	// checkpoints claim a wrong time and does no other harm.
 	Now func() time.Time
@@ -38,7 +39,7 @@ func (c Config) check() error {
 	if c.Dir == "" {
 		errs = append(errs, errors.New("no folder given"))
 	}
-	if c.Signer.signers == nil {
+	if c.Signer.IsZero() {
 		errs = append(errs, errors.New("no signer given"))
 	}
 	if c.Now == nil {
@@ -79,8 +80,8 @@ type Log struct {
 
 // identity is who signs the log's checkpoints, and whose are taken for its own.
 type identity struct {
-	signer   Signer
-	verifier Verifier
+	signer   lognote.Signer
+	verifier lognote.Verifier
 }
 
 // head is the published state after a commit; immutable.
@@ -94,12 +95,12 @@ type head struct {
 // O(log n), and after a crash also whatever the write-ahead logs hold, that the
 // store agrees with its signed checkpoint and with the one kept beside it; use
 // [Verify] to check everything. Errors: [ErrLocked], [ErrTampered], [ErrRolledBack],
-// [ErrOutdated], [ErrForgotten], [ErrOrigin], [ErrKey] and [ErrNoSpace]. Whoever opens a log closes it.
+// [ErrOutdated], [ErrForgotten], [lognote.ErrOrigin], [lognote.ErrKey] and [ErrNoSpace]. Whoever opens a log closes it.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
-	v, err := cfg.Signer.verifier()
+	v, err := cfg.Signer.Verifier()
 	if err != nil {
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
@@ -124,7 +125,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
 	// Keys that were put into use while the log was closed.
-	if len(v.or) > 0 {
+	if cfg.Signer.Generations() > 1 {
 		h, err := l.signedBy(cfg.Signer)
 		if err == nil {
 			err = l.put(h)
@@ -235,7 +236,7 @@ func (l *Log) create(path string) error {
 	if err != nil {
 		return err
 	}
-	signed, err := l.identity.Load().signer.sign(0, root, l.now())
+	signed, err := l.identity.Load().signer.Sign(0, root, l.now())
 	if err != nil {
 		return err
 	}
@@ -251,7 +252,7 @@ func (l *Log) create(path string) error {
 
 // checkHead verifies the stored checkpoint, that the stored tree leads to it,
 // and that the tree extends the checkpoint known from outside the store.
-func checkHead(txn *badger.Txn, v Verifier, known Checkpoint) (*head, error) {
+func checkHead(txn *badger.Txn, v lognote.Verifier, known lognote.Checkpoint) (*head, error) {
 	c, raw, err := storedCheckpoint(txn, v)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // The file at Config.Outside has the form of the checkpoint file and lies outside
@@ -18,12 +19,12 @@ import (
 
 // recalled reads the checkpoint kept outside the folder. A log that is new has
 // none; one that has entries must have one.
-func (l *Log) recalled(known Checkpoint) (slotState, error) {
+func (l *Log) recalled(known lognote.Checkpoint) (slotState, error) {
 	s, err := readSlots(l.outside, l.identity.Load().verifier)
 	switch {
 	case err == nil:
 		return s, nil
-	case errors.Is(err, ErrOrigin):
+	case errors.Is(err, lognote.ErrOrigin):
 		// It is of a log that began after this one was left.
 		return slotState{}, fmt.Errorf("%w: it is of another log than this folder", ErrOutdated)
 	case !errors.Is(err, ErrTampered):
@@ -104,7 +105,7 @@ func (l *Log) closeOutside() error {
 }
 
 // ReadOutside returns the newest checkpoint in the file of a Config.Outside.
-func ReadOutside(path string, v Verifier) ([]byte, error) {
+func ReadOutside(path string, v lognote.Verifier) ([]byte, error) {
 	s, err := readSlots(path, v)
 	if err != nil {
 		return nil, fmt.Errorf("reading checkpoint kept outside the ledger: %w", err)

@@ -8,10 +8,11 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 type outcome struct {
-	receipt ledger.Receipt
+	receipt lognote.Receipt
 	err     error
 }
 
@@ -103,7 +104,7 @@ func TestBatchLimits(t *testing.T) {
 	l := openLog(t, t.TempDir())
 	defer closeLog(t, l)
 	release := l.HoldTurn()
-	big := bytes.Repeat([]byte{7}, ledger.MaxLeaf)
+	big := bytes.Repeat([]byte{7}, lognote.MaxLeaf)
 	var waiting []<-chan outcome
 	for i := range 20 {
 		waiting = append(waiting, start(t, t.Context(), l, big, i%8+1))

@@ -55,7 +55,7 @@ func (l *Log) Entries(start uint64, n int) ([][]byte, error) {
 }
 
 // ConsistencyProof returns the RFC 6962 proof that the tree of size newer
-// extends the tree of size older; see [Verifier.Consistency]. Sizes out of order
+// extends the tree of size older; see [lognote.Verifier.Consistency]. Sizes out of order
 // or beyond the end are [ErrRange].
 func (l *Log) ConsistencyProof(older, newer uint64) ([][]byte, error) {
 	if size := l.Size(); older > newer || newer > size {

@@ -13,6 +13,7 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // Restore makes in dir, which must not exist, the log that checkpoint was signed
@@ -20,14 +21,14 @@ import (
 // ends at the checkpoint, whose root the leaves must hash to, else the error is a
 // *[TamperError]. An error of the leaves is returned as it is. With an error the
 // folder holds no log that [Open] would take; removing it is the caller's.
-func Restore(ctx context.Context, dir string, v Verifier, checkpoint []byte, leaves iter.Seq2[[]byte, error]) error {
+func Restore(ctx context.Context, dir string, v lognote.Verifier, checkpoint []byte, leaves iter.Seq2[[]byte, error]) error {
 	if err := restore(ctx, dir, v, checkpoint, leaves); err != nil {
 		return fmt.Errorf("restoring ledger: %w", err)
 	}
 	return nil
 }
 
-func restore(ctx context.Context, dir string, v Verifier, checkpoint []byte, leaves iter.Seq2[[]byte, error]) error {
+func restore(ctx context.Context, dir string, v lognote.Verifier, checkpoint []byte, leaves iter.Seq2[[]byte, error]) error {
 	c, err := v.Checkpoint(checkpoint)
 	if err != nil {
 		return err
@@ -67,10 +68,10 @@ type restorer struct {
 	bytes    int
 }
 
-func (r *restorer) all(ctx context.Context, c Checkpoint, checkpoint []byte, leaves iter.Seq2[[]byte, error]) error {
+func (r *restorer) all(ctx context.Context, c lognote.Checkpoint, checkpoint []byte, leaves iter.Seq2[[]byte, error]) error {
 	for leaf, err := range leaves {
 		if err == nil {
-			err = checkLeaf(leaf)
+			err = lognote.CheckLeaf(leaf)
 		}
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 func leaves(n int, edit func(i int, b []byte) []byte) iter.Seq2[[]byte, error] {
@@ -79,15 +80,15 @@ func TestRestore(t *testing.T) {
 
 // TestRename: the keys of one log, as those of another, verify its checkpoints only.
 func TestRename(t *testing.T) {
-	other, err := ledger.NewSigner(testOrigin+"/2", seed(1), seed(2))
+	other, err := lognote.NewSigner(testOrigin+"/2", seed(1), seed(2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := ledger.Rename(testOrigin+"/2", newSigner(t).VerifierKeys())
+	keys, err := lognote.Rename(testOrigin+"/2", newSigner(t).VerifierKeys())
 	if err != nil || !slices.Equal(keys, other.VerifierKeys()) {
 		t.Errorf("%v, %v", keys, err)
 	}
-	if _, err := ledger.Rename(testOrigin, []string{"x", "y+z"}); err == nil {
+	if _, err := lognote.Rename(testOrigin, []string{"x", "y+z"}); err == nil {
 		t.Error("what is no key is renamed")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	badger "github.com/dgraph-io/badger/v4"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // VerifierKeys are the keys that the log publishes now, as C2SP vkey strings.
@@ -13,16 +14,16 @@ func (l *Log) VerifierKeys() []string { return l.identity.Load().signer.Verifier
 
 // UseSigner puts other keys of the same log into use: its checkpoint is signed with them at
 // once, in the store and wherever it is remembered, so that those before are not needed to
-// open the log again. Replace keys in three steps: the signer [Signer.With] the next ones; the
+// open the log again. Replace keys in three steps: the signer [lognote.Signer.With] the next ones; the
 // next ones with those before, whose publication peers learn meanwhile; the next ones alone.
 // It waits for the commit under way. The errors are those of [Log.Append].
-func (l *Log) UseSigner(ctx context.Context, s Signer) error {
-	v, err := s.verifier()
+func (l *Log) UseSigner(ctx context.Context, s lognote.Signer) error {
+	v, err := s.Verifier()
 	if err != nil {
 		return fmt.Errorf("replacing ledger keys: %w", err)
 	}
-	if s.origin != l.identity.Load().signer.origin {
-		return fmt.Errorf("replacing ledger keys: %w", ErrOrigin)
+	if s.Origin() != l.identity.Load().signer.Origin() {
+		return fmt.Errorf("replacing ledger keys: %w", lognote.ErrOrigin)
 	}
 	select {
 	case l.turn <- struct{}{}:
@@ -47,7 +48,7 @@ func (l *Log) UseSigner(ctx context.Context, s Signer) error {
 }
 
 // signedBy is the head with a checkpoint by s. The caller has the turn.
-func (l *Log) signedBy(s Signer) (*head, error) {
+func (l *Log) signedBy(s lognote.Signer) (*head, error) {
 	h := *l.head.Load()
 	g, err := grow(h.size, h.frontier, nil)
 	if err != nil {
@@ -57,7 +58,7 @@ func (l *Log) signedBy(s Signer) (*head, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.checkpoint, err = s.sign(h.size, root, l.now())
+	h.checkpoint, err = s.Sign(h.size, root, l.now())
 	return &h, err
 }
 
@@ -88,12 +89,12 @@ func (l *Log) put(h *head) (err error) {
 
 // SignedBy reports whether the newest checkpoint in the file, that of a log's folder or of
 // Config.Outside, verifies under v: whether a log whose other keys are destroyed opens.
-func SignedBy(path string, v Verifier) (bool, error) {
+func SignedBy(path string, v lognote.Verifier) (bool, error) {
 	_, err := readSlots(path, v)
 	if err == nil {
 		return true, nil
 	}
-	if errors.Is(err, ErrTampered) || errors.Is(err, ErrKey) || errors.Is(err, ErrSignature) {
+	if errors.Is(err, ErrTampered) || errors.Is(err, lognote.ErrKey) || errors.Is(err, lognote.ErrSignature) {
 		return false, nil
 	}
 	return false, fmt.Errorf("reading checkpoint file: %w", err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // TestUseSigner: the keys of a log are replaced while it is in use; at every step the log
@@ -15,22 +16,22 @@ import (
 // the old keys are not needed.
 func TestUseSigner(t *testing.T) {
 	const origin = "rotate.example/ledger"
-	signer := func(n byte) ledger.Signer {
-		s, err := ledger.NewSigner(origin, []byte(strings.Repeat(string('a'+n), 32)), []byte(strings.Repeat(string('A'+n), 32)))
+	signer := func(n byte) lognote.Signer {
+		s, err := lognote.NewSigner(origin, []byte(strings.Repeat(string('a'+n), 32)), []byte(strings.Repeat(string('A'+n), 32)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
-	with := func(a, b ledger.Signer) ledger.Signer {
+	with := func(a, b lognote.Signer) lognote.Signer {
 		s, err := a.With(b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
-	verifier := func(s ledger.Signer) ledger.Verifier {
-		v, err := ledger.NewVerifier(origin, s.VerifierKeys())
+	verifier := func(s lognote.Signer) lognote.Verifier {
+		v, err := lognote.NewVerifier(origin, s.VerifierKeys())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +39,7 @@ func TestUseSigner(t *testing.T) {
 	}
 	dir := t.TempDir()
 	outside := filepath.Join(t.TempDir(), "checkpoint")
-	open := func(s ledger.Signer) *ledger.Log {
+	open := func(s lognote.Signer) *ledger.Log {
 		l, err := ledger.Open(t.Context(), ledger.Config{Dir: filepath.Join(dir, "log"), Outside: outside, Signer: s, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
@@ -47,14 +48,14 @@ func TestUseSigner(t *testing.T) {
 	}
 	one, two := signer(0), signer(1)
 	steps := []struct {
-		signer   ledger.Signer
-		verifies []ledger.Signer
-		not      []ledger.Signer
+		signer   lognote.Signer
+		verifies []lognote.Signer
+		not      []lognote.Signer
 	}{
-		{one, []ledger.Signer{one}, []ledger.Signer{two}},
-		{with(one, two), []ledger.Signer{one, two}, nil},
-		{with(two, one), []ledger.Signer{one, two}, nil},
-		{two, []ledger.Signer{two}, []ledger.Signer{one}},
+		{one, []lognote.Signer{one}, []lognote.Signer{two}},
+		{with(one, two), []lognote.Signer{one, two}, nil},
+		{with(two, one), []lognote.Signer{one, two}, nil},
+		{two, []lognote.Signer{two}, []lognote.Signer{one}},
 	}
 	l := open(one)
 	for i, step := range steps {
@@ -99,11 +100,11 @@ func TestUseSigner(t *testing.T) {
 	if ok, err := ledger.SignedBy(outside, verifier(three)); !ok || err != nil {
 		t.Errorf("not signed anew: %v", err)
 	}
-	other, err := ledger.NewSigner("other.example", []byte(strings.Repeat("x", 32)), []byte(strings.Repeat("y", 32)))
+	other, err := lognote.NewSigner("other.example", []byte(strings.Repeat("x", 32)), []byte(strings.Repeat("y", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.UseSigner(t.Context(), other); !errors.Is(err, ledger.ErrOrigin) {
+	if err := l.UseSigner(t.Context(), other); !errors.Is(err, lognote.ErrOrigin) {
 		t.Errorf("another log's keys: %v", err)
 	}
 	if _, err := one.With(other); err == nil {

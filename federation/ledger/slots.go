@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 const (
-	// slotSize holds one checkpoint by as many keys as a Signer has, whatever the
+	// slotSize holds one checkpoint by as many keys as a signer has, whatever the
 	// origin, in whole pages of 4 KiB; the rest of a slot is zero.
-	slotSize = (maxSigned + 4095) / 4096 * 4096
+	slotSize = (lognote.MaxSigned + 4095) / 4096 * 4096
 	// slotSyncEvery bounds what a power cut can take from the slots without
 	// adding a sync to more than one append in so many.
 	slotSyncEvery = 256
@@ -31,7 +33,7 @@ type slots struct {
 
 // slotState is what reading the file found out.
 type slotState struct {
-	best    Checkpoint
+	best    lognote.Checkpoint
 	raw     []byte
 	invalid int // slots that hold neither zeros nor a checkpoint of ours
 	index   int // slot of best
@@ -39,7 +41,7 @@ type slotState struct {
 
 // readSlots returns the newest checkpoint in the file. A file without one is
 // damage, unless what it holds is signed by other keys or for another log.
-func readSlots(path string, v Verifier) (slotState, error) {
+func readSlots(path string, v lognote.Verifier) (slotState, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return slotState{}, tampered("checkpoint file", "missing")
@@ -62,7 +64,7 @@ func readSlots(path string, v Verifier) (slotState, error) {
 			return slotState{}, tampered("checkpoint file", "two different trees of size %d are signed", c.Size)
 		case err != nil && len(raw) > 0:
 			s.invalid++
-			if errors.Is(err, ErrOrigin) || errors.Is(err, ErrKey) {
+			if errors.Is(err, lognote.ErrOrigin) || errors.Is(err, lognote.ErrKey) {
 				foreign = err
 			}
 		}
@@ -96,7 +98,7 @@ func openSlots(path string, create bool, keep int) (*slots, error) {
 
 // write puts a checkpoint into the older slot.
 func (s *slots) write(raw []byte) error {
-	if len(raw) > slotSize { // a Signer signs none
+	if len(raw) > slotSize { // a signer signs none
 		return fmt.Errorf("writing checkpoint file: checkpoint of %d bytes", len(raw))
 	}
 	b := make([]byte, slotSize)

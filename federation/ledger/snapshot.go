@@ -8,6 +8,7 @@ import (
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/tamga-id/tamga/federation/ledger/badgerfile"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // scratchSuffix marks the folder in which Open rehearses a replay.
@@ -36,7 +37,7 @@ func withSnapshot(parent string, files badgerfile.Store, f func(*badger.Txn) err
 // folder stays the evidence it is: it opens a snapshot, replaying on it what an
 // unclean stop left, and compares the outcome with what is known to have been
 // acknowledged. Only then it cuts off what replay would not use.
-func rehearse(ctx context.Context, dir, store string, v Verifier, known Checkpoint) error {
+func rehearse(ctx context.Context, dir, store string, v lognote.Verifier, known lognote.Checkpoint) error {
 	if _, err := os.Stat(store); errors.Is(err, os.ErrNotExist) {
 		if known.Size > 0 {
 			return rolledBack(0, known.Size)
@@ -74,7 +75,7 @@ func rehearse(ctx context.Context, dir, store string, v Verifier, known Checkpoi
 // checkReplay checks the head, and every entry that came from a write-ahead log:
 // a damaged log that is not the newest leaves a hole behind a sound head. After
 // a torn manifest any table may be missing, so everything is checked.
-func checkReplay(ctx context.Context, txn *badger.Txn, files badgerfile.Store, v Verifier, known Checkpoint) error {
+func checkReplay(ctx context.Context, txn *badger.Txn, files badgerfile.Store, v lognote.Verifier, known lognote.Checkpoint) error {
 	h, err := checkHead(txn, v, known)
 	if err != nil {
 		return err

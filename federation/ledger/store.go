@@ -9,6 +9,7 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 	"github.com/tamga-id/tamga/federation/ledger/badgerfile"
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/transparency-dev/merkle/compact"
 )
 
@@ -162,17 +163,17 @@ func hashRecord(txn *badger.Txn, index uint64) ([]byte, error) {
 
 // storedCheckpoint reads and verifies the checkpoint inside the store. A store
 // that was never written to has none, which stands for the empty tree.
-func storedCheckpoint(txn *badger.Txn, v Verifier) (Checkpoint, []byte, error) {
+func storedCheckpoint(txn *badger.Txn, v lognote.Verifier) (lognote.Checkpoint, []byte, error) {
 	raw, err := value(txn, keyCheckpoint())
 	if errors.Is(err, errAbsent) {
-		return Checkpoint{}, nil, nil
+		return lognote.Checkpoint{}, nil, nil
 	}
 	if err != nil {
-		return Checkpoint{}, nil, err
+		return lognote.Checkpoint{}, nil, err
 	}
 	c, err := v.Checkpoint(raw)
 	if err != nil {
-		return Checkpoint{}, nil, tampered("stored checkpoint", "%v", err)
+		return lognote.Checkpoint{}, nil, tampered("stored checkpoint", "%v", err)
 	}
 	return c, raw, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // copyDir copies a ledger folder as it stands, which for an open log is what a
@@ -140,7 +141,7 @@ func TestFlippedBits(t *testing.T) {
 					case errors.Is(err, ledger.ErrTampered):
 						noticed++
 					case err != nil && c.pattern == "checkpoint" &&
-						(errors.Is(err, ledger.ErrOrigin) || errors.Is(err, ledger.ErrKey)):
+						(errors.Is(err, lognote.ErrOrigin) || errors.Is(err, lognote.ErrKey)):
 						noticed++
 					case err != nil:
 						t.Errorf("%s+%d: %v, want ErrTampered", filepath.Base(path), at, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
 )
@@ -37,9 +38,9 @@ type Report struct {
 // below dir; it works on links and copies in the system's temporary folder.
 //
 // Damage of any kind comes back as a *[TamperError]. Other errors mean that the
-// audit could not be done: [ErrLocked], [ErrOrigin], [ErrKey], or the file system's.
+// audit could not be done: [ErrLocked], [lognote.ErrOrigin], [lognote.ErrKey], or the file system's.
 // progress, which may be nil, is told now and then how many entries are done.
-func Verify(ctx context.Context, dir string, v Verifier, progress func(done, total uint64)) (Report, error) {
+func Verify(ctx context.Context, dir string, v lognote.Verifier, progress func(done, total uint64)) (Report, error) {
 	if progress == nil {
 		progress = func(uint64, uint64) {}
 	}
@@ -50,7 +51,7 @@ func Verify(ctx context.Context, dir string, v Verifier, progress func(done, tot
 	return r, nil
 }
 
-func verify(ctx context.Context, dir string, v Verifier, progress func(done, total uint64)) (Report, error) {
+func verify(ctx context.Context, dir string, v lognote.Verifier, progress func(done, total uint64)) (Report, error) {
 	lock, err := lockDir(dir)
 	if err != nil {
 		return Report{}, err
@@ -86,7 +87,7 @@ func verify(ctx context.Context, dir string, v Verifier, progress func(done, tot
 
 // audit fills in what only the entries can tell. The entries are walked even if
 // the head is wrong, because the first bad entry says more.
-func (r *Report) audit(ctx context.Context, txn *badger.Txn, v Verifier, known Checkpoint, progress func(done, total uint64)) error {
+func (r *Report) audit(ctx context.Context, txn *badger.Txn, v lognote.Verifier, known lognote.Checkpoint, progress func(done, total uint64)) error {
 	c, raw, err := storedCheckpoint(txn, v)
 	if err != nil {
 		return err
@@ -171,7 +172,7 @@ func (w *walk) entry(tree *compact.Range, index uint64) error {
 	if err != nil {
 		return err
 	}
-	if checkLeaf(leaf) != nil {
+	if lognote.CheckLeaf(leaf) != nil {
 		return tamperedEntry(index, "leaf", "impossible length")
 	}
 	if len(hashes) != hashSize*hashesOf(index) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // Verdict is what a responder decided and under which rule.
@@ -32,9 +32,9 @@ type Answer struct {
 	Verdict
 	Issuer   string
 	IssuedAt time.Time
-	Receipt  ledger.Receipt // proof that the responder's ledger holds this verdict
+	Receipt  lognote.Receipt // proof that the responder's ledger holds this verdict
 	// Checkpoint is the one that Receipt is in; zero without one.
-	Checkpoint ledger.Checkpoint
+	Checkpoint lognote.Checkpoint
 	Signed     bool   // false only for a Refusal, which carries no receipt
 	Token      string // the reply as received, evidence
 }
@@ -115,7 +115,7 @@ func (w wireAnswer) aad() ([]byte, error) {
 }
 
 // Answer seals v and its receipt to the Query's reply key and signs the reply.
-func (q Query) Answer(v Verdict, r ledger.Receipt, sign jose.PrivateKey, now time.Time) ([]byte, error) {
+func (q Query) Answer(v Verdict, r lognote.Receipt, sign jose.PrivateKey, now time.Time) ([]byte, error) {
 	plain, err := encodeCBOR(wireVerdict{
 		Outcome: string(v.Outcome), Code: string(v.Code), FMROneIn: v.FMROneIn,
 		Policy:  newWirePolicy(v.Policy),
@@ -166,7 +166,7 @@ func signJSON(sign jose.PrivateKey, typ string, v any) ([]byte, error) {
 type Peer struct {
 	Entity string
 	Keys   jose.KeySet
-	Ledger ledger.Verifier
+	Ledger lognote.Verifier
 }
 
 // Reply verifies the responder's frame: signature, binding to this Query, seal,
@@ -205,7 +205,7 @@ func (p *Pending) Reply(frame []byte, from Peer, now time.Time) (Answer, error) 
 	a := Answer{
 		Verdict: Verdict{Outcome(v.Outcome), Code(v.Code), v.FMROneIn, rule},
 		Issuer:  w.Issuer, IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Token: string(frame), Signed: true,
-		Receipt: ledger.Receipt{Checkpoint: v.Receipt.Checkpoint, Index: v.Receipt.Index, Proof: v.Receipt.Proof, Leaf: v.Receipt.Leaf},
+		Receipt: lognote.Receipt{Checkpoint: v.Receipt.Checkpoint, Index: v.Receipt.Index, Proof: v.Receipt.Proof, Leaf: v.Receipt.Leaf},
 	}
 	if err := a.Verdict.check(); err != nil {
 		return Answer{}, &Fault{CodeAnswerInvalid, err}
@@ -288,19 +288,19 @@ func (v Verdict) check() error {
 }
 
 // receipt enforces TMG-A-008: the ledger holds a leaf that says what the Answer says.
-func (p *Pending) receipt(a Answer, from Peer) (ledger.Checkpoint, error) {
+func (p *Pending) receipt(a Answer, from Peer) (lognote.Checkpoint, error) {
 	leaf, err := ParseLeaf(a.Receipt.Leaf)
 	if err != nil {
-		return ledger.Checkpoint{}, &Fault{CodeReceiptInvalid, err}
+		return lognote.Checkpoint{}, &Fault{CodeReceiptInvalid, err}
 	}
 	want := NewLeaf(LeafAnswer, p.Envelope, p.Hash, a.Verdict, leaf.Time)
 	want.Inputs = leaf.Inputs // what the responder's law saw is its own record
 	if leaf != want {
-		return ledger.Checkpoint{}, fault(CodeReceiptInvalid, "the leaf is about something else")
+		return lognote.Checkpoint{}, fault(CodeReceiptInvalid, "the leaf is about something else")
 	}
 	c, err := from.Ledger.Included(a.Receipt)
 	if err != nil {
-		return ledger.Checkpoint{}, &Fault{CodeReceiptInvalid, err}
+		return lognote.Checkpoint{}, &Fault{CodeReceiptInvalid, err}
 	}
 	return c, nil
 }

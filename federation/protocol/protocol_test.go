@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
 
@@ -33,7 +34,7 @@ type side struct {
 	sign jose.PrivateKey
 	seal sealing.PrivateKey
 	log  *ledger.Log
-	ver  ledger.Verifier
+	ver  lognote.Verifier
 }
 
 func newSide(t testing.TB, name string) side {
@@ -47,7 +48,7 @@ func newSide(t testing.TB, name string) side {
 	if s.seal, err = sealing.NewPrivateKey(seed(name[1])); err != nil {
 		t.Fatal(err)
 	}
-	signer, err := ledger.NewSigner(name+".example/ledger", seed(name[0]), seed(name[1]))
+	signer, err := lognote.NewSigner(name+".example/ledger", seed(name[0]), seed(name[1]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func newSide(t testing.TB, name string) side {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.log.Close() })
-	if s.ver, err = ledger.NewVerifier(name+".example/ledger", signer.VerifierKeys()); err != nil {
+	if s.ver, err = lognote.NewVerifier(name+".example/ledger", signer.VerifierKeys()); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -315,7 +316,7 @@ func TestReplyFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bare, err := q.Answer(v, ledger.Receipt{}, h.sign, now)
+	bare, err := q.Answer(v, lognote.Receipt{}, h.sign, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@ package api
 import (
 	"time"
 
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/requester"
@@ -36,7 +36,7 @@ func verificationExample() verification {
 		},
 		Peer:  "https://node.kgz.example",
 		Query: protocol.HashQuery([]byte("example")),
-		Receipt: ledger.Receipt{
+		Receipt: lognote.Receipt{
 			Checkpoint: []byte("node.kgz.example/ledger\n2\n...\n"), Index: 1,
 			Proof: [][]byte{make([]byte, 32)}, Leaf: []byte("example"),
 		},

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/requester"
@@ -95,7 +95,7 @@ func TestVerdictInFull(t *testing.T) {
 			Verdict: protocol.Verdict{Outcome: protocol.NotMatched, Code: protocol.CodeNotMatched, FMROneIn: 100_000,
 				Policy: protocol.PolicyRef{Law: "law", Version: "v", ID: "p", Article: "a"}},
 			Peer: "https://node.kgz.example", Query: query, Reply: "a.b.c", Entry: 7, Took: 1500 * time.Millisecond,
-			Receipt: ledger.Receipt{Index: 4, Checkpoint: []byte("note"), Proof: [][]byte{{1}, {2}}, Leaf: []byte("leaf")},
+			Receipt: lognote.Receipt{Index: 4, Checkpoint: []byte("note"), Proof: [][]byte{{1}, {2}}, Leaf: []byte("leaf")},
 		}, nil
 	}}
 	_, body := send(t, api.Handler(n), newRequest("POST", "/v1/verifications", asking))

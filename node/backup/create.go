@@ -17,7 +17,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/tamga-id/tamga/crypto/jose"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 )
@@ -56,7 +56,7 @@ type Log interface {
 type LedgerSource struct {
 	Name     string
 	Log      Log
-	Verifier ledger.Verifier
+	Verifier lognote.Verifier
 }
 
 // File is one small file.

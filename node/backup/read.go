@@ -16,7 +16,7 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // EntityConfiguration is the file in which a node publishes its keys, with which the
@@ -190,7 +190,7 @@ type Checked struct {
 	Manifest  Manifest
 	file      string
 	ids       []age.Identity
-	verifiers map[string]ledger.Verifier // by the ledger's name
+	verifiers map[string]lognote.Verifier // by the ledger's name
 	heads     map[string][]byte
 }
 
@@ -199,7 +199,7 @@ type Checked struct {
 // is taken, which says only that the backup is in one piece, not whose it is. Errors:
 // [ErrDamaged], [ErrIdentity], [ErrSignature].
 func Check(ctx context.Context, file string, ids []age.Identity, by Signer, progress func(string, uint64)) (*Checked, error) {
-	c := &Checked{file: file, ids: ids, heads: make(map[string][]byte), verifiers: make(map[string]ledger.Verifier)}
+	c := &Checked{file: file, ids: ids, heads: make(map[string][]byte), verifiers: make(map[string]lognote.Verifier)}
 	if err := c.check(ctx, by, progress); err != nil {
 		return nil, fmt.Errorf("checking backup: %w", err)
 	}
@@ -267,11 +267,11 @@ func (c *Checked) checkLedgers(keys []string) error {
 		return damaged("manifest", "it does not list the ledgers that are there")
 	}
 	for _, l := range c.Manifest.Ledgers {
-		named, err := ledger.Rename(l.Origin, keys)
+		named, err := lognote.Rename(l.Origin, keys)
 		if err != nil {
 			return damaged("manifest", "ledger %s: %v", l.Name, err)
 		}
-		v, err := ledger.NewVerifier(l.Origin, named)
+		v, err := lognote.NewVerifier(l.Origin, named)
 		if err != nil {
 			return damaged("manifest", "ledger %s: %v", l.Name, err)
 		}

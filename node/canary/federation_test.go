@@ -22,6 +22,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
@@ -198,7 +199,7 @@ func (s *stage) leaves(code string) {
 	dir := s.fed.Members[code].Dir
 	seeds, err := keystore.OpenSeeds(dir, []byte(demo.Passphrase))
 	s.must(err)
-	signer, err := ledger.NewSigner(strings.TrimPrefix(demo.EntityID(code), "https://")+"/ledger", seeds.Ledger, seeds.LedgerPQ)
+	signer, err := lognote.NewSigner(strings.TrimPrefix(demo.EntityID(code), "https://")+"/ledger", seeds.Ledger, seeds.LedgerPQ)
 	s.must(err)
 	log, err := ledger.Open(s.ctx, ledger.Config{Dir: filepath.Join(dir, "data", "ledger"), Signer: signer, Now: time.Now})
 	s.must(err)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -84,7 +84,7 @@ func (l *line) ask(name string, q protocol.Question, edit func(*protocol.Envelop
 	p, err := protocol.AskExactly(e, q, l.peer.SealingKeys[0], l.s.kaz.signing, l.reply)
 	l.s.must(err)
 	reply := l.send(name, p.Frame, code)
-	v, err := ledger.NewVerifier(l.peer.LedgerOrigin, l.peer.LedgerKeys)
+	v, err := lognote.NewVerifier(l.peer.LedgerOrigin, l.peer.LedgerKeys)
 	l.s.must(err)
 	a, err := p.Reply(reply, protocol.Peer{Entity: string(l.peer.EntityID), Keys: l.peer.SigningKeys, Ledger: v}, time.Now())
 	l.s.out.err("reading a reply, "+name, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/matcher/exchange"
@@ -230,7 +231,7 @@ func read(p *protocol.Pending, reply []byte, f *Federation, from string) (Result
 	if err != nil {
 		return Result{}, err
 	}
-	v, err := ledger.NewVerifier(peer.LedgerOrigin, peer.LedgerKeys)
+	v, err := lognote.NewVerifier(peer.LedgerOrigin, peer.LedgerKeys)
 	if err != nil {
 		return Result{}, err
 	}
@@ -273,7 +274,7 @@ func edited(ctx context.Context, f *Federation) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	v, err := ledger.NewVerifier(peer.LedgerOrigin, peer.LedgerKeys)
+	v, err := lognote.NewVerifier(peer.LedgerOrigin, peer.LedgerKeys)
 	if err != nil {
 		return Result{}, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
@@ -92,20 +93,20 @@ func NewFolder(cfg config.Config, entityConfiguration string) (Folder, error) {
 }
 
 // Verifier is of the node's ledger of that number.
-func (r Folder) Verifier(number int) (ledger.Verifier, error) {
+func (r Folder) Verifier(number int) (lognote.Verifier, error) {
 	name := ledgers.Origin(r.cfg.EntityID, number)
-	keys, err := ledger.Rename(name, r.keys)
+	keys, err := lognote.Rename(name, r.keys)
 	if err != nil {
-		return ledger.Verifier{}, err
+		return lognote.Verifier{}, err
 	}
-	return ledger.NewVerifier(name, keys)
+	return lognote.NewVerifier(name, keys)
 }
 
 // maxLedgers bounds for how many later ledgers a checkpoint is tried.
 const maxLedgers = 64
 
 // read verifies a checkpoint of the current ledger or a later one.
-func (r Folder) read(open func(ledger.Verifier) ([]byte, error)) (Head, error) {
+func (r Folder) read(open func(lognote.Verifier) ([]byte, error)) (Head, error) {
 	first := ledgers.Number(r.cfg)
 	var last error
 	for n := first; n < first+maxLedgers; n++ {
@@ -115,12 +116,12 @@ func (r Folder) read(open func(ledger.Verifier) ([]byte, error)) (Head, error) {
 		}
 		note, err := open(v)
 		if err == nil {
-			var c ledger.Checkpoint
+			var c lognote.Checkpoint
 			if c, err = v.Checkpoint(note); err == nil {
 				return Head{recovery.Head{Origin: v.Origin(), Size: c.Size, Root: c.Root[:]}, n, string(note), nil}, nil
 			}
 		}
-		if last = err; !errors.Is(err, ledger.ErrOrigin) {
+		if last = err; !errors.Is(err, lognote.ErrOrigin) {
 			break
 		}
 	}
@@ -160,7 +161,7 @@ func (r Folder) learn(ctx context.Context, checkpoint string, notes ...string) (
 	case marked:
 		claim.Why = before.Why
 		if before.Checkpoint != "" {
-			newest, err = r.read(func(ledger.Verifier) ([]byte, error) { return []byte(before.Checkpoint), nil })
+			newest, err = r.read(func(lognote.Verifier) ([]byte, error) { return []byte(before.Checkpoint), nil })
 		}
 	case errors.Is(err, fs.ErrNotExist):
 		err = nil
@@ -168,7 +169,7 @@ func (r Folder) learn(ctx context.Context, checkpoint string, notes ...string) (
 	if err != nil {
 		return recovery.Claim{}, err
 	}
-	outside, err := r.read(func(v ledger.Verifier) ([]byte, error) { return ledger.ReadOutside(r.cfg.Recovery.CheckpointFile, v) })
+	outside, err := r.read(func(v lognote.Verifier) ([]byte, error) { return ledger.ReadOutside(r.cfg.Recovery.CheckpointFile, v) })
 	if err == nil && outside.Newer(newest) {
 		newest = outside
 	}
@@ -182,7 +183,7 @@ func (r Folder) learn(ctx context.Context, checkpoint string, notes ...string) (
 		}
 	}
 	for _, note := range notes { // of peers
-		if seen, err := r.read(func(ledger.Verifier) ([]byte, error) { return []byte(note), nil }); err == nil && seen.Newer(newest) {
+		if seen, err := r.read(func(lognote.Verifier) ([]byte, error) { return []byte(note), nil }); err == nil && seen.Newer(newest) {
 			newest = seen
 		}
 	}
@@ -207,7 +208,7 @@ func (r Folder) given(file string) (Head, error) {
 		return Head{}, err
 	}
 	note := receiptCheckpoint(b)
-	return r.read(func(v ledger.Verifier) ([]byte, error) {
+	return r.read(func(v lognote.Verifier) ([]byte, error) {
 		if _, err := v.Checkpoint(note); err == nil {
 			return note, nil
 		}
@@ -264,7 +265,7 @@ func Mark(cfg config.Config, c recovery.Claim) error {
 // number, whose first entry is the claim with its acceptances; nothing is appended to the one
 // before any more. It may be done again after a crash; signer is called each time, when the
 // acceptances were verified, and its error leaves the node in recovery.
-func (r Folder) Finish(ctx context.Context, acceptances []string, signer func(number int) (ledger.Signer, error), now func() time.Time) (recovery.Claim, error) {
+func (r Folder) Finish(ctx context.Context, acceptances []string, signer func(number int) (lognote.Signer, error), now func() time.Time) (recovery.Claim, error) {
 	claim, err := r.claim()
 	if errors.Is(err, fs.ErrNotExist) {
 		return recovery.Claim{}, fmt.Errorf("finishing recovery: %w", ErrNotInRecovery)
@@ -278,7 +279,7 @@ func (r Folder) Finish(ctx context.Context, acceptances []string, signer func(nu
 	return claim, nil
 }
 
-func (r Folder) finish(ctx context.Context, claim recovery.Claim, acceptances []string, signer func(number int) (ledger.Signer, error), now func() time.Time) error {
+func (r Folder) finish(ctx context.Context, claim recovery.Claim, acceptances []string, signer func(number int) (lognote.Signer, error), now func() time.Time) error {
 	text, err := claim.Marshal()
 	if err != nil {
 		return err
@@ -316,7 +317,7 @@ func (r Folder) finish(ctx context.Context, claim recovery.Claim, acceptances []
 
 // begin makes the ledger of that number with its first entry. It has its name only
 // when it is complete.
-func (r Folder) begin(ctx context.Context, number int, signer ledger.Signer, leaf protocol.Leaf, now func() time.Time) error {
+func (r Folder) begin(ctx context.Context, number int, signer lognote.Signer, leaf protocol.Leaf, now func() time.Time) error {
 	final := filepath.Join(r.cfg.DataDir, ledgers.Name(number))
 	partial := final + ".partial"
 	_, tally := gallery.OutsideFiles(r.cfg.Recovery.CheckpointFile)

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/internal/durable"
@@ -175,13 +175,13 @@ func MemberHead(m trust.Node, note string) (Head, error) {
 	o, _, _ := strings.Cut(note, "\n")
 	first, number := ledgers.Split(o)
 	if own, _ := ledgers.Split(m.LedgerOrigin); own != first {
-		return Head{}, ledger.ErrOrigin
+		return Head{}, lognote.ErrOrigin
 	}
-	keys, err := ledger.Rename(o, m.LedgerKeys)
+	keys, err := lognote.Rename(o, m.LedgerKeys)
 	if err != nil {
 		return Head{}, err
 	}
-	v, err := ledger.NewVerifier(o, keys)
+	v, err := lognote.NewVerifier(o, keys)
 	if err != nil {
 		return Head{}, err
 	}

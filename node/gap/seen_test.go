@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gap"
@@ -27,7 +28,7 @@ func member(t *testing.T) (m trust.Node, notes []string) {
 	t.Helper()
 	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 	for number := 1; number <= 2; number++ {
-		s, err := ledger.NewSigner(ledgers.Origin(entity, number), bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32))
+		s, err := lognote.NewSigner(ledgers.Origin(entity, number), bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +77,7 @@ func TestHeads(t *testing.T) {
 	show(notes[0], notes[1])
 	show(notes[2], notes[1]) // of the second ledger, which is newer however short
 	show(notes[1], notes[2])
-	for name, note := range map[string]string{"empty": "", "flipped": notes[1][:len(notes[1])-3] + "AA\n", "long": notes[1] + string(make([]byte, ledger.MaxCheckpoint))} {
+	for name, note := range map[string]string{"empty": "", "flipped": notes[1][:len(notes[1])-3] + "AA\n", "long": notes[1] + string(make([]byte, lognote.MaxCheckpoint))} {
 		if _, err := h.Remember(m, note); err == nil {
 			t.Errorf("%s: a note that does not verify is kept", name)
 		}
@@ -86,7 +87,7 @@ func TestHeads(t *testing.T) {
 	}
 	other := m
 	other.LedgerOrigin = ledgers.Origin("https://other.example", 1)
-	if _, err := gap.MemberHead(other, notes[0]); !errors.Is(err, ledger.ErrOrigin) {
+	if _, err := gap.MemberHead(other, notes[0]); !errors.Is(err, lognote.ErrOrigin) {
 		t.Errorf("a checkpoint of another member: got %v, want ErrOrigin", err)
 	}
 }
@@ -120,7 +121,7 @@ func headsRun(t *testing.T) {
 	if newest := h.Newest(m); newest.Note != head.Note || newest.Size != head.Size {
 		t.Errorf("newest has %d entries, want %d", newest.Size, head.Size)
 	}
-	s, err := ledger.NewSigner(m.LedgerOrigin, bytes.Repeat([]byte{3}, 32), bytes.Repeat([]byte{4}, 32))
+	s, err := lognote.NewSigner(m.LedgerOrigin, bytes.Repeat([]byte{3}, 32), bytes.Repeat([]byte{4}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/jose"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/keys"
 )
@@ -81,22 +81,22 @@ func ledgerSeeds(secret []byte) (ed25519, mldsa []byte, err error) {
 
 // LedgerSigner signs with every generation, so that peers that know the node by any of
 // them verify, and publishes the current one.
-func LedgerSigner(secrets map[string][]byte, origin string) (ledger.Signer, error) {
+func LedgerSigner(secrets map[string][]byte, origin string) (lognote.Signer, error) {
 	g, err := keys.Of(secrets, keys.Ledger)
 	if err != nil {
-		return ledger.Signer{}, err
+		return lognote.Signer{}, err
 	}
-	var all []ledger.Signer
+	var all []lognote.Signer
 	for _, secret := range g.Ordered() {
 		ed, pq, err := ledgerSeeds(secret)
 		if err != nil {
-			return ledger.Signer{}, err
+			return lognote.Signer{}, err
 		}
-		s, err := ledger.NewSigner(origin, ed, pq)
+		s, err := lognote.NewSigner(origin, ed, pq)
 		clear(ed)
 		clear(pq)
 		if err != nil {
-			return ledger.Signer{}, err
+			return lognote.Signer{}, err
 		}
 		all = append(all, s)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/crypto/sealing"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/keys"
@@ -31,9 +31,9 @@ type Set struct {
 	Sealing     []sealing.PrivateKey // every generation, the current one first
 	Pseudonyms  *pseudonym.Ring      // nil when they lie apart and were not opened
 	Holders     []*holder.Client     // of generations of the pseudonym key that the node has not itself
-	Ledger      ledger.Signer
-	Closed      []ledger.Signer // of the ledgers before, in order
-	Gallery     custody.Root    // what the gallery derives the names of its records from
+	Ledger      lognote.Signer
+	Closed      []lognote.Signer // of the ledgers before, in order
+	Gallery     custody.Root     // what the gallery derives the names of its records from
 	Ring        *envelope.Ring
 	Faces       *protection.Faces
 	LibP2P      []byte             // the current one

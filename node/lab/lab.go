@@ -22,7 +22,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -166,7 +166,7 @@ func (c Config) configuration(signing jose.PrivateKey) (string, error) {
 		return "", err
 	}
 	origin := strings.TrimSuffix(strings.TrimPrefix(string(c.EntityID), "https://"), "/") + "/ledger"
-	signer, err := ledger.NewSigner(origin, c.Keys.Ledger, c.Keys.LedgerPQ)
+	signer, err := lognote.NewSigner(origin, c.Keys.Ledger, c.Keys.LedgerPQ)
 	if err != nil {
 		return "", err
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -38,7 +38,7 @@ func (l *Lab) Entity(id trust.EntityID) (Target, error) {
 }
 
 func (l *Lab) target(n trust.Node) (Target, error) {
-	v, err := ledger.NewVerifier(n.LedgerOrigin, n.LedgerKeys)
+	v, err := lognote.NewVerifier(n.LedgerOrigin, n.LedgerKeys)
 	if err != nil {
 		return Target{}, fmt.Errorf("reading ledger keys of target: %w", err)
 	}

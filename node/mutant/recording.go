@@ -3,7 +3,7 @@ package mutant
 import (
 	"context"
 
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -33,10 +33,10 @@ func recording() []Mutant {
 // lazy breaks TMG-R-012: it appends once and answers everything with that receipt.
 type lazy struct {
 	responder.Ledger
-	first memory[ledger.Receipt]
+	first memory[lognote.Receipt]
 }
 
-func (l *lazy) Append(ctx context.Context, leaf []byte) (ledger.Receipt, error) {
+func (l *lazy) Append(ctx context.Context, leaf []byte) (lognote.Receipt, error) {
 	if r := l.first.load(); r.Leaf != nil {
 		return r, nil
 	}
@@ -53,14 +53,14 @@ type writer struct {
 	edit func(*protocol.Leaf)
 }
 
-func (w writer) Append(ctx context.Context, leaf []byte) (ledger.Receipt, error) {
+func (w writer) Append(ctx context.Context, leaf []byte) (lognote.Receipt, error) {
 	l, err := protocol.ParseLeaf(leaf)
 	if err != nil {
-		return ledger.Receipt{}, err
+		return lognote.Receipt{}, err
 	}
 	w.edit(&l)
 	if leaf, err = l.Marshal(); err != nil {
-		return ledger.Receipt{}, err
+		return lognote.Receipt{}, err
 	}
 	return w.Ledger.Append(ctx, leaf)
 }
@@ -68,7 +68,7 @@ func (w writer) Append(ctx context.Context, leaf []byte) (ledger.Receipt, error)
 // invented breaks TMG-L-002: the leaf is right, the index is the next one.
 type invented struct{ responder.Ledger }
 
-func (i invented) Append(ctx context.Context, leaf []byte) (ledger.Receipt, error) {
+func (i invented) Append(ctx context.Context, leaf []byte) (lognote.Receipt, error) {
 	r, err := i.Ledger.Append(ctx, leaf)
 	r.Index++
 	return r, err

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/crypto/jose"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 )
@@ -25,13 +25,13 @@ func TestOnlyVerified(t *testing.T) {
 	paths := map[string]func(*world, asked, protocol.Verdict) []byte{
 		"honest": honest,
 		"no-receipt": func(_ *world, a asked, v protocol.Verdict) []byte {
-			return must(a.q.Answer(v, ledger.Receipt{}, holderSigning(), start))
+			return must(a.q.Answer(v, lognote.Receipt{}, holderSigning(), start))
 		},
 		"foreign-receipt": func(w *world, a asked, v protocol.Verdict) []byte {
 			return must(a.q.Answer(v, w.receipt(foreign, a, v), holderSigning(), start))
 		},
 		"stranger": func(w *world, a asked, v protocol.Verdict) []byte {
-			return must(a.q.Answer(v, ledger.Receipt{}, strangerSigning(), start))
+			return must(a.q.Answer(v, lognote.Receipt{}, strangerSigning(), start))
 		},
 		"refusal": func(_ *world, a asked, v protocol.Verdict) []byte {
 			claims := must(json.Marshal(map[string]any{"iss": holder, "iat": start.Unix(), "query_hash": a.q.Hash.String(),

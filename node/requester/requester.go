@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
@@ -44,7 +44,7 @@ type Law interface {
 
 // Ledger appends an entry durably, or fails. ledger.Log does.
 type Ledger interface {
-	Append(ctx context.Context, leaf []byte) (ledger.Receipt, error)
+	Append(ctx context.Context, leaf []byte) (lognote.Receipt, error)
 }
 
 // Exchanger sends one frame to a peer and returns its reply. transport.Host does.
@@ -113,11 +113,11 @@ type Request struct {
 // Result is what came of a Request.
 type Result struct {
 	protocol.Verdict
-	Peer    trust.EntityID // who was asked; empty when no one was
-	Query   protocol.Hash  // zero when nothing was sent
-	Receipt ledger.Receipt // the responder's; zero unless the reply was an Answer
-	Reply   string         // the responder's signed reply, evidence; empty when there was none
-	Entry   uint64         // index of the verdict, or of the refusal by own law, in the own ledger
+	Peer    trust.EntityID  // who was asked; empty when no one was
+	Query   protocol.Hash   // zero when nothing was sent
+	Receipt lognote.Receipt // the responder's; zero unless the reply was an Answer
+	Reply   string          // the responder's signed reply, evidence; empty when there was none
+	Entry   uint64          // index of the verdict, or of the refusal by own law, in the own ledger
 	Took    time.Duration
 
 	// RetryAfter is how long the peer, at its limit, asked to be left alone; 0 when it did not.
@@ -286,7 +286,7 @@ func (r *Requester) record(ctx context.Context, k protocol.LeafKind, e protocol.
 	entry.Inputs = in
 	leaf, err := entry.Marshal()
 	if err == nil {
-		var receipt ledger.Receipt
+		var receipt lognote.Receipt
 		if receipt, err = r.cfg.Ledger.Append(ctx, leaf); err == nil {
 			return receipt.Index, nil
 		}
@@ -364,16 +364,16 @@ func (r *Requester) stillAway(peer trust.EntityID, now time.Time) time.Duration 
 
 // verifier is what checks the peer's receipts. Parsing a ledger's keys costs more than
 // a signature, so what was parsed is kept until the peer's chain names others.
-func (r *Requester) verifier(peer trust.Node) (ledger.Verifier, error) {
+func (r *Requester) verifier(peer trust.Node) (lognote.Verifier, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known, ok := r.verifiers[peer.EntityID]
 	if ok && known.Origin() == peer.LedgerOrigin && slices.Equal(known.keys, peer.LedgerKeys) {
 		return known.Verifier, nil
 	}
-	v, err := ledger.NewVerifier(peer.LedgerOrigin, peer.LedgerKeys)
+	v, err := lognote.NewVerifier(peer.LedgerOrigin, peer.LedgerKeys)
 	if err != nil {
-		return ledger.Verifier{}, err
+		return lognote.Verifier{}, err
 	}
 	if r.verifiers == nil {
 		r.verifiers = make(map[trust.EntityID]ledgerOf)
@@ -384,7 +384,7 @@ func (r *Requester) verifier(peer trust.Node) (ledger.Verifier, error) {
 
 // ledgerOf is a peer's verifier and the keys it was made of.
 type ledgerOf struct {
-	ledger.Verifier
+	lognote.Verifier
 	keys []string
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
@@ -42,7 +43,7 @@ func TestMatched(t *testing.T) {
 	if w.asked.Time.IsZero() || !reflect.DeepEqual(w.asked, want) {
 		t.Errorf("law was asked %+v", w.asked)
 	}
-	v, err := ledger.NewVerifier(origin, signer(6).VerifierKeys())
+	v, err := lognote.NewVerifier(origin, signer(6).VerifierKeys())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +165,7 @@ func TestBadReplies(t *testing.T) {
 		}, protocol.CodeAnswerInvalid},
 		"local-code": {func(w *world, a asked) []byte { return w.answer(a, verdict(protocol.CodeOwnLaw)) }, protocol.CodeAnswerInvalid},
 		"no-receipt": {func(_ *world, a asked) []byte {
-			return must(a.q.Answer(matched(), ledger.Receipt{}, holderSigning(), start))
+			return must(a.q.Answer(matched(), lognote.Receipt{}, holderSigning(), start))
 		}, protocol.CodeReceiptInvalid},
 		"receipt-of-a-no": {func(w *world, a asked) []byte {
 			return must(a.q.Answer(matched(), w.receipt(own, a, verdict(protocol.CodeNotMatched)), holderSigning(), start))
@@ -326,8 +327,8 @@ func (d directoryOf) Below(string, trust.EntityID, time.Time) (trust.Node, error
 }
 func (d directoryOf) Country(string, time.Time) (trust.Node, error) { return trust.Node(d), nil }
 func (l lawOf) Decide(policy.Request) policy.Decision               { return policy.Decision(l) }
-func (discard) Append(context.Context, []byte) (ledger.Receipt, error) {
-	return ledger.Receipt{}, nil
+func (discard) Append(context.Context, []byte) (lognote.Receipt, error) {
+	return lognote.Receipt{}, nil
 }
 
 func (silent) Exchange(context.Context, transport.PeerID, []string, string, []byte) ([]byte, error) {

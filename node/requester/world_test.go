@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
@@ -102,7 +103,7 @@ func (w *world) witness(by requester.Witness) {
 		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 }
 
-func signer(b byte) ledger.Signer { return must(ledger.NewSigner(origin, seed(b), seed(b+1))) }
+func signer(b byte) lognote.Signer { return must(lognote.NewSigner(origin, seed(b), seed(b+1))) }
 
 // books are the peer's ledger and one of the same name that others sign.
 func books(t testing.TB) (own, foreign *ledger.Log) {
@@ -160,22 +161,22 @@ func (w *world) Decide(r policy.Request) policy.Decision {
 }
 
 // Append is the own Ledger.
-func (w *world) Append(ctx context.Context, leaf []byte) (ledger.Receipt, error) {
+func (w *world) Append(ctx context.Context, leaf []byte) (lognote.Receipt, error) {
 	if err := ctx.Err(); err != nil {
-		return ledger.Receipt{}, err
+		return lognote.Receipt{}, err
 	}
 	l, err := protocol.ParseLeaf(leaf)
 	if err != nil {
-		return ledger.Receipt{}, err
+		return lognote.Receipt{}, err
 	}
 	w.mark(string(l.Kind))
 	if err := w.fail[l.Kind]; err != nil {
-		return ledger.Receipt{}, err
+		return lognote.Receipt{}, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.leaves = append(w.leaves, l)
-	return ledger.Receipt{Index: uint64(len(w.leaves) + 99), Leaf: leaf}, nil
+	return lognote.Receipt{Index: uint64(len(w.leaves) + 99), Leaf: leaf}, nil
 }
 
 // Exchange is the way out.
@@ -220,7 +221,7 @@ func (w *world) answer(a asked, v protocol.Verdict) []byte {
 }
 
 // receipt is from log, for a leaf about a and v.
-func (w *world) receipt(log *ledger.Log, a asked, v protocol.Verdict) ledger.Receipt {
+func (w *world) receipt(log *ledger.Log, a asked, v protocol.Verdict) lognote.Receipt {
 	leaf := must(protocol.NewLeaf(protocol.LeafAnswer, a.q.Envelope, a.q.Hash, v, w.clock()).Marshal())
 	return must(log.Append(context.Background(), leaf))
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/crypto/sealing"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
@@ -47,7 +47,7 @@ type Gallery interface {
 
 // Ledger appends an entry durably, or fails. ledger.Log does.
 type Ledger interface {
-	Append(ctx context.Context, leaf []byte) (ledger.Receipt, error)
+	Append(ctx context.Context, leaf []byte) (lognote.Receipt, error)
 }
 
 // Replay remembers identifiers of Queries for as long as they could be replayed. Fresh reports true

@@ -25,6 +25,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
@@ -70,10 +71,10 @@ func selfSigning() jose.PrivateKey       { return must(jose.NewPrivateKey(seed(3
 func currentSealing() sealing.PrivateKey { return must(sealing.NewPrivateKey(seed(4))) }
 func formerSealing() sealing.PrivateKey  { return must(sealing.NewPrivateKey(seed(5))) }
 func foreignSealing() sealing.PrivateKey { return must(sealing.NewPrivateKey(seed(6))) }
-func ledgerSigner() ledger.Signer        { return must(ledger.NewSigner(origin, seed(7), seed(8))) }
+func ledgerSigner() lognote.Signer       { return must(lognote.NewSigner(origin, seed(7), seed(8))) }
 
-func ledgerVerifier() ledger.Verifier {
-	return must(ledger.NewVerifier(origin, ledgerSigner().VerifierKeys()))
+func ledgerVerifier() lognote.Verifier {
+	return must(lognote.NewVerifier(origin, ledgerSigner().VerifierKeys()))
 }
 
 func peer() protocol.Peer {
@@ -176,18 +177,18 @@ type book struct {
 	after error // returned although it was appended
 }
 
-func (b *book) Append(ctx context.Context, leaf []byte) (ledger.Receipt, error) {
+func (b *book) Append(ctx context.Context, leaf []byte) (lognote.Receipt, error) {
 	b.enter("ledger")
 	defer b.leave("ledger")
 	if b.err != nil {
-		return ledger.Receipt{}, b.err
+		return lognote.Receipt{}, b.err
 	}
 	if b.under == nil {
-		return ledger.Receipt{Leaf: leaf}, nil
+		return lognote.Receipt{Leaf: leaf}, nil
 	}
 	r, err := b.under.Append(ctx, leaf)
 	if b.after != nil {
-		return ledger.Receipt{}, b.after
+		return lognote.Receipt{}, b.after
 	}
 	return r, err
 }
@@ -497,9 +498,9 @@ func contains(calls []string, name string) bool {
 // ledgerFunc is a Ledger without a tree.
 type ledgerFunc func(ctx context.Context, leaf []byte) error
 
-func (f ledgerFunc) Append(ctx context.Context, leaf []byte) (ledger.Receipt, error) {
+func (f ledgerFunc) Append(ctx context.Context, leaf []byte) (lognote.Receipt, error) {
 	if err := f(ctx, leaf); err != nil {
-		return ledger.Receipt{}, err
+		return lognote.Receipt{}, err
 	}
-	return ledger.Receipt{Leaf: leaf}, nil
+	return lognote.Receipt{Leaf: leaf}, nil
 }

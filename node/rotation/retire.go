@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
@@ -122,7 +123,7 @@ func ledgerResigned(ctx context.Context, configFile string, secrets map[string][
 
 // resignEnded opens a ledger that nothing is appended to any more, which signs what it ends
 // with by all keys of the signer.
-func resignEnded(ctx context.Context, dir string, signer ledger.Signer, now func() time.Time) error {
+func resignEnded(ctx context.Context, dir string, signer lognote.Signer, now func() time.Time) error {
 	l, err := ledger.Open(ctx, ledger.Config{Dir: dir, Signer: signer, Now: now})
 	if err != nil {
 		return err
@@ -130,8 +131,8 @@ func resignEnded(ctx context.Context, dir string, signer ledger.Signer, now func
 	return l.Close()
 }
 
-func signedByCurrent(signer ledger.Signer, files []string) error {
-	v, err := ledger.NewVerifier(signer.Origin(), signer.VerifierKeys())
+func signedByCurrent(signer lognote.Signer, files []string) error {
+	v, err := lognote.NewVerifier(signer.Origin(), signer.VerifierKeys())
 	if err != nil {
 		return err
 	}

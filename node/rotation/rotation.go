@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/keys"
@@ -42,8 +42,8 @@ var ErrUnretired = errors.New("too many generations are not retired yet")
 // ledgerHolds refuses more generations of the ledger key than sign a ledger at once.
 func ledgerHolds(secrets map[string][]byte) error {
 	g, err := keys.Of(secrets, keys.Ledger)
-	if err == nil && len(g.Secrets) > ledger.MaxGenerations {
-		err = fmt.Errorf("preparing %s: %w: at most %d sign at once", keys.Ledger, ErrUnretired, ledger.MaxGenerations)
+	if err == nil && len(g.Secrets) > lognote.MaxGenerations {
+		err = fmt.Errorf("preparing %s: %w: at most %d sign at once", keys.Ledger, ErrUnretired, lognote.MaxGenerations)
 	}
 	return err
 }

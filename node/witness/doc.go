@@ -8,7 +8,7 @@
 // or that is shown to others in another form, is told by that, mostly at the first question:
 //
 //   - a leaf made after N entries had been shown is not among the first N;
-//   - two trees of one size are one tree, and each receipt proves three (ledger.Receipt.Prefixes),
+//   - two trees of one size are one tree, and each receipt proves three (lognote.Receipt.Prefixes),
 //     so that two leaves of one index are told, too.
 //
 // A checkpoint that is smaller than another proves nothing: answers overtake each other.

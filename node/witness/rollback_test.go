@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -210,7 +211,7 @@ func (p *pair) evidence(m trust.Node, want map[string]int) {
 	p.t.Helper()
 	files, err := filepath.Glob(filepath.Join(p.uzb.Dir, "data", "contradictions", "*.json"))
 	p.must(err)
-	v, err := ledger.NewVerifier(m.LedgerOrigin, m.LedgerKeys)
+	v, err := lognote.NewVerifier(m.LedgerOrigin, m.LedgerKeys)
 	p.must(err)
 	for _, file := range files {
 		b, err := os.ReadFile(file)
@@ -232,7 +233,7 @@ func (p *pair) evidence(m trust.Node, want map[string]int) {
 		}
 		known, err := v.Checkpoint(c.Known.Checkpoint)
 		p.must(err)
-		p.must(v.Receipt(ledger.Receipt(c.Shown)))
+		p.must(v.Receipt(lognote.Receipt(c.Shown)))
 		if c.Rule == "order" && c.Shown.Index >= known.Size {
 			p.t.Errorf("entry %d comes after %d", c.Shown.Index, known.Size)
 		}

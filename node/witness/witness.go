@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/gap"
@@ -151,7 +151,7 @@ func below(floor, head gap.Head, r receipt) (rule string, known exhibit) {
 
 // receipt is one that verified.
 type receipt struct {
-	ledger.Receipt
+	lognote.Receipt
 	size                  uint64
 	root, before, through [sha256.Size]byte
 }

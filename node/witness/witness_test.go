@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
@@ -74,13 +75,13 @@ type book struct {
 	*ledger.Log
 	t      *testing.T
 	dir    string
-	signer ledger.Signer
+	signer lognote.Signer
 	member trust.Node
 }
 
 func newBook(t *testing.T, entity string, number int) *book {
 	t.Helper()
-	s, err := ledger.NewSigner(ledgers.Origin(entity, number), bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32))
+	s, err := lognote.NewSigner(ledgers.Origin(entity, number), bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,8 +126,8 @@ func (b *book) answers(leaves ...string) []protocol.Answer {
 	return b.verified(receipts)
 }
 
-func (b *book) verified(receipts []ledger.Receipt) (out []protocol.Answer) {
-	v, err := ledger.NewVerifier(b.member.LedgerOrigin, b.member.LedgerKeys)
+func (b *book) verified(receipts []lognote.Receipt) (out []protocol.Answer) {
+	v, err := lognote.NewVerifier(b.member.LedgerOrigin, b.member.LedgerKeys)
 	for _, r := range receipts {
 		a := protocol.Answer{Signed: true, Receipt: r}
 		if err == nil {
@@ -227,7 +228,7 @@ func TestTogether(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				s.take(take, b.verified([]ledger.Receipt{r})[0], true)
+				s.take(take, b.verified([]lognote.Receipt{r})[0], true)
 			}
 		})
 	}
@@ -247,7 +248,7 @@ func TestPadded(t *testing.T) {
 		for len(r.Checkpoint) < pad {
 			r.Checkpoint = append(r.Checkpoint, "\u2014 evil.example "+strings.Repeat("AAAA", 500)+"\n"...)
 		}
-		v, err := ledger.NewVerifier(b.member.LedgerOrigin, b.member.LedgerKeys)
+		v, err := lognote.NewVerifier(b.member.LedgerOrigin, b.member.LedgerKeys)
 		s.must(err)
 		if c, err := v.Included(r); err == nil {
 			s.take(s.Expect(b.member), protocol.Answer{Signed: true, Receipt: r, Checkpoint: c}, true)

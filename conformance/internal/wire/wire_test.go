@@ -13,6 +13,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/finger"
@@ -56,7 +57,7 @@ func exchanged(t testing.TB) pair {
 	must(err)
 	p.query, err = u.Verify(jose.NewKeySet(asking.Public()), holder, p.now)
 	must(err)
-	signer, err := ledger.NewSigner("holder.example/ledger", make([]byte, 32), make([]byte, 32))
+	signer, err := lognote.NewSigner("holder.example/ledger", make([]byte, 32), make([]byte, 32))
 	must(err)
 	p.log, err = ledger.Open(t.Context(), ledger.Config{Dir: t.TempDir(), Signer: signer, Now: func() time.Time { return p.now }})
 	must(err)
@@ -65,14 +66,14 @@ func exchanged(t testing.TB) pair {
 			must(err)
 		}
 	})
-	v, err := ledger.NewVerifier("holder.example/ledger", signer.VerifierKeys())
+	v, err := lognote.NewVerifier("holder.example/ledger", signer.VerifierKeys())
 	must(err)
 	p.reader = wire.Reader{Peer: protocol.Peer{Entity: holder, Keys: jose.NewKeySet(p.sign.Public()), Ledger: v}}
 	return p
 }
 
 // answer is package protocol's Answer with a verdict, recorded as what leaf says.
-func (p pair) answer(t testing.TB, v protocol.Verdict, leaf func(*protocol.Leaf), receipt func(*ledger.Receipt)) []byte {
+func (p pair) answer(t testing.TB, v protocol.Verdict, leaf func(*protocol.Leaf), receipt func(*lognote.Receipt)) []byte {
 	t.Helper()
 	l := protocol.NewLeaf(protocol.LeafAnswer, p.query.Envelope, p.query.Hash, v, p.now)
 	if leaf != nil {
@@ -161,9 +162,9 @@ func TestFindings(t *testing.T) {
 		"leaf-officer":   {"TMG-A-008", p.answer(t, matched, func(l *protocol.Leaf) { l.Officer = "x" }, nil)},
 		"leaf-query":     {"TMG-A-008", p.answer(t, matched, func(l *protocol.Leaf) { l.Query[0] ^= 1 }, nil)},
 		"leaf-verdict":   {"TMG-A-008", p.answer(t, matched, func(l *protocol.Leaf) { l.Policy.Article = "x" }, nil)},
-		"receipt-leaf":   {"TMG-L-003", p.answer(t, matched, nil, func(r *ledger.Receipt) { r.Leaf = []byte{0xa0} })},
-		"receipt-index":  {"TMG-L-002", p.answer(t, matched, nil, func(r *ledger.Receipt) { r.Index++ })},
-		"receipt-cut":    {"TMG-L-002", p.answer(t, matched, nil, func(r *ledger.Receipt) { r.Checkpoint = r.Checkpoint[:len(r.Checkpoint)-10] })},
+		"receipt-leaf":   {"TMG-L-003", p.answer(t, matched, nil, func(r *lognote.Receipt) { r.Leaf = []byte{0xa0} })},
+		"receipt-index":  {"TMG-L-002", p.answer(t, matched, nil, func(r *lognote.Receipt) { r.Index++ })},
+		"receipt-cut":    {"TMG-L-002", p.answer(t, matched, nil, func(r *lognote.Receipt) { r.Checkpoint = r.Checkpoint[:len(r.Checkpoint)-10] })},
 		"not-a-jws":      {"", []byte("hello")},
 		"overloaded":     {"", []byte{0x15}},
 		"another-typ":    {"", p.sent.Frame},
@@ -181,7 +182,7 @@ func exchangedAnswer(t *testing.T, p pair) []byte {
 	t.Helper()
 	q := exchanged(t).query
 	q.Hash = p.query.Hash
-	out, err := q.Answer(matched, ledger.Receipt{}, p.sign, p.now)
+	out, err := q.Answer(matched, lognote.Receipt{}, p.sign, p.now)
 	if err != nil {
 		t.Fatal(err)
 	}

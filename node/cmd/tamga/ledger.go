@@ -14,6 +14,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
@@ -118,10 +119,10 @@ func (a *app) sound(r audited) error {
 
 // ledgerVerifier takes the ledger's public keys from an Entity Configuration that its
 // own federation key has signed.
-func ledgerVerifier(file string) (ledger.Verifier, error) {
+func ledgerVerifier(file string) (lognote.Verifier, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return ledger.Verifier{}, fmt.Errorf("reading entity configuration: %w", err)
+		return lognote.Verifier{}, fmt.Errorf("reading entity configuration: %w", err)
 	}
 	token := strings.TrimSpace(string(b))
 	s, err := trust.ParseStatement(token)
@@ -129,11 +130,11 @@ func ledgerVerifier(file string) (ledger.Verifier, error) {
 		_, err = jose.Verify(token, "entity-statement+jwt", s.Keys())
 	}
 	if err != nil {
-		return ledger.Verifier{}, &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: fmt.Errorf("reading entity configuration: %w", err)}
+		return lognote.Verifier{}, &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: fmt.Errorf("reading entity configuration: %w", err)}
 	}
 	m, err := s.Metadata()
 	if err != nil || m.TamgaNode == nil || m.TamgaNode.Ledger == nil {
-		return ledger.Verifier{}, fmt.Errorf("reading entity configuration: it names no ledger")
+		return lognote.Verifier{}, fmt.Errorf("reading entity configuration: it names no ledger")
 	}
-	return ledger.NewVerifier(m.TamgaNode.Ledger.Origin, m.TamgaNode.Ledger.Keys)
+	return lognote.NewVerifier(m.TamgaNode.Ledger.Origin, m.TamgaNode.Ledger.Keys)
 }

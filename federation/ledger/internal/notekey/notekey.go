@@ -88,7 +88,7 @@ func signMLDSA(key *mldsa44.PrivateKey, name string, now uint64, text []byte) ([
 
 // cosigned is the message under an ML-DSA-44 signature for the tree that a
 // checkpoint's text describes, in the structure of
-// https://c2sp.org/tlog-cosignature, which the comment of package ledger quotes.
+// https://c2sp.org/tlog-cosignature, which the comment of package lognote quotes.
 func cosigned(cosigner string, timestamp uint64, text []byte) ([]byte, bool) {
 	var c fmtlog.Checkpoint
 	if _, err := c.Unmarshal(text); err != nil || len(c.Hash) != sha256.Size || len(c.Origin) > MaxName {

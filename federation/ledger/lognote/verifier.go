@@ -1,4 +1,4 @@
-package ledger
+package lognote
 
 import (
 	"crypto/sha256"

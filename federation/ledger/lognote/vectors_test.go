@@ -1,4 +1,4 @@
-package ledger_test
+package lognote_test
 
 import (
 	"encoding/base64"
@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	fmtnote "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -22,7 +22,7 @@ func shared(t *testing.T, sub string) string {
 	t.Helper()
 	root := os.Getenv("TAMGA_SHARED")
 	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
+		root = filepath.Join("..", "..", "..", "..", "shared")
 	}
 	dir := filepath.Join(root, "vectors", sub)
 	if _, err := os.Stat(dir); err != nil {
@@ -68,7 +68,7 @@ func TestMerkleInclusionVectors(t *testing.T) {
 		if err := json.Unmarshal(raw, &v); err != nil {
 			t.Fatal(err)
 		}
-		err := ledger.VerifyInclusion(v.LeafIdx, v.TreeSize, v.LeafHash, v.Proof, v.Root)
+		err := lognote.VerifyInclusion(v.LeafIdx, v.TreeSize, v.LeafHash, v.Proof, v.Root)
 		if (err != nil) != v.WantErr {
 			t.Errorf("%s: %v, want error %t", v.Desc, err, v.WantErr)
 		}
@@ -88,7 +88,7 @@ func TestMerkleConsistencyVectors(t *testing.T) {
 		if err := json.Unmarshal(raw, &v); err != nil {
 			t.Fatal(err)
 		}
-		err := ledger.VerifyConsistency(v.Size1, v.Size2, v.Proof, v.Root1, v.Root2)
+		err := lognote.VerifyConsistency(v.Size1, v.Size2, v.Proof, v.Root1, v.Root2)
 		if (err != nil) != v.WantErr {
 			t.Errorf("%s: %v, want error %t", v.Desc, err, v.WantErr)
 		}
@@ -104,7 +104,7 @@ const (
 
 func TestTesseraCheckpoints(t *testing.T) {
 	dir := filepath.Join(shared(t, "tlog-tiles-tessera"), "testdata", "log")
-	v, err := ledger.NewVerifier(tesseraOrigin, []string{tesseraKey})
+	v, err := lognote.NewVerifier(tesseraOrigin, []string{tesseraKey})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestTesseraCheckpoints(t *testing.T) {
 		if n, err := fmt.Sscanf(filepath.Base(path), "checkpoint.%d", &size); err == nil && n == 1 && c.Size != size {
 			t.Errorf("%s: size %d", filepath.Base(path), c.Size)
 		}
-		if _, err := newVerifier(t).Checkpoint(raw); !errors.Is(err, ledger.ErrOrigin) {
+		if _, err := newVerifier(t).Checkpoint(raw); !errors.Is(err, lognote.ErrOrigin) {
 			t.Errorf("%s under our key: %v, want ErrOrigin", filepath.Base(path), err)
 		}
 	}
@@ -177,7 +177,7 @@ func TestForeignSigner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := ledger.NewVerifier(testOrigin, []string{vkey})
+	v, err := lognote.NewVerifier(testOrigin, []string{vkey})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package ledger
+package lognote
 
 import (
 	"crypto/sha256"
@@ -40,7 +40,7 @@ func (v Verifier) Receipt(r Receipt) error {
 
 // Included does what Receipt does, and returns the checkpoint that r is in.
 func (v Verifier) Included(r Receipt) (Checkpoint, error) {
-	if err := checkLeaf(r.Leaf); err != nil {
+	if err := CheckLeaf(r.Leaf); err != nil {
 		return Checkpoint{}, fmt.Errorf("verifying receipt: %w", err)
 	}
 	c, err := v.Checkpoint(r.Checkpoint)
@@ -85,7 +85,7 @@ func (r Receipt) Prefixes(size uint64) (before, through [sha256.Size]byte) {
 
 // Consistency verifies that the log described by the signed checkpoint newer is
 // an extension of the one described by older, by the proof that
-// [Log.ConsistencyProof] made for their sizes.
+// the log made for their sizes.
 func (v Verifier) Consistency(older, newer []byte, path [][]byte) error {
 	a, err := v.Checkpoint(older)
 	if err != nil {
@@ -149,7 +149,8 @@ func checkPath(path [][]byte) error {
 	return nil
 }
 
-func checkLeaf(leaf []byte) error {
+// CheckLeaf refuses with [ErrLeafSize] what is empty or longer than [MaxLeaf].
+func CheckLeaf(leaf []byte) error {
 	if len(leaf) == 0 || len(leaf) > MaxLeaf {
 		return fmt.Errorf("leaf of %d bytes, want 1 to %d: %w", len(leaf), MaxLeaf, ErrLeafSize)
 	}

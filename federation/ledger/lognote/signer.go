@@ -1,4 +1,4 @@
-package ledger
+package lognote
 
 import (
 	"fmt"
@@ -18,10 +18,10 @@ const MaxGenerations = 4
 // ErrGenerations refuses more pairs of keys than [MaxGenerations].
 var ErrGenerations = fmt.Errorf("a ledger has at most %d generations of keys at once", MaxGenerations)
 
-// maxSigned is the length of the longest checkpoint that a Signer signs: origin, size and
+// MaxSigned is the length of the longest checkpoint that a Signer signs: origin, size and
 // root in base64, an empty line, and of each pair of keys the lines
 // "— <name> <base64 of key ID and signature>", the ML-DSA signature with its time.
-const maxSigned = notekey.MaxName + 1 + 19 + 1 + 44 + 1 + 1 +
+const MaxSigned = notekey.MaxName + 1 + 19 + 1 + 44 + 1 + 1 +
 	MaxGenerations*(2*(len("— ")+notekey.MaxName+len(" \n"))+(4+notekey.Ed25519Size+2)/3*4+(4+notekey.MLDSA44Size+2)/3*4)
 
 // Signer signs a log's checkpoints. The zero value signs nothing. It prints as
@@ -64,7 +64,7 @@ func (s Signer) With(others ...Signer) (Signer, error) {
 	s.also = append(append([]Signer(nil), s.also...), others...)
 	all := 1
 	for _, o := range s.also {
-		all += 1 + len(o.also)
+		all += o.Generations()
 	}
 	if all > MaxGenerations {
 		return Signer{}, fmt.Errorf("making ledger signer of %d: %w", all, ErrGenerations)
@@ -72,21 +72,23 @@ func (s Signer) With(others ...Signer) (Signer, error) {
 	return s, nil
 }
 
-func (s Signer) sign(size uint64, root []byte, now time.Time) ([]byte, error) {
+// Sign signs the checkpoint of a tree. Whoever signs two of one size with different roots has
+// given proof against the log: only the log itself, which alone knows what is durable, does it.
+func (s Signer) Sign(size uint64, root []byte, now time.Time) ([]byte, error) {
 	text := fmtlog.Checkpoint{Origin: s.origin, Size: size, Hash: root}.Marshal()
 	all := s.signers(now)
 	for _, o := range s.also {
 		all = append(all, o.signers(now)...)
 	}
 	signed, err := note.Sign(&note.Note{Text: string(text)}, all...)
-	if err == nil && len(signed) > slotSize {
-		return nil, fmt.Errorf("checkpoint of %d bytes, want at most %d", len(signed), slotSize) // before anything is written
+	if err == nil && len(signed) > MaxSigned {
+		return nil, fmt.Errorf("checkpoint of %d bytes, want at most %d", len(signed), MaxSigned) // before anything is written
 	}
 	return signed, err
 }
 
-// verifier accepts what the signer, or one of those with it, signed.
-func (s Signer) verifier() (Verifier, error) {
+// Verifier accepts what the signer, or one of those with it, signed.
+func (s Signer) Verifier() (Verifier, error) {
 	v, err := NewVerifier(s.origin, s.vkeys)
 	if err != nil {
 		return Verifier{}, err
@@ -100,6 +102,12 @@ func (s Signer) verifier() (Verifier, error) {
 	}
 	return v, nil
 }
+
+// IsZero reports whether s signs nothing.
+func (s Signer) IsZero() bool { return s.signers == nil }
+
+// Generations is how many pairs of keys sign, one but for a signer made by [Signer.With].
+func (s Signer) Generations() int { return 1 + len(s.also) }
 
 // Origin returns the log's name, the first line of its checkpoints.
 func (s Signer) Origin() string { return s.origin }

@@ -1,4 +1,4 @@
-package ledger_test
+package lognote_test
 
 import (
 	"bytes"
@@ -9,27 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
-// receipts returns the receipts of one commit of n leaves.
-func receipts(t testing.TB, n int) []ledger.Receipt {
-	t.Helper()
-	l := openLog(t, t.TempDir())
-	defer closeLog(t, l)
-	var leaves [][]byte
-	for i := range n {
-		leaves = append(leaves, leaf(i))
-	}
-	rs, err := l.AppendAll(t.Context(), leaves)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rs
-}
-
-func clone(r ledger.Receipt) ledger.Receipt {
-	c := ledger.Receipt{Checkpoint: bytes.Clone(r.Checkpoint), Index: r.Index, Leaf: bytes.Clone(r.Leaf)}
+func clone(r lognote.Receipt) lognote.Receipt {
+	c := lognote.Receipt{Checkpoint: bytes.Clone(r.Checkpoint), Index: r.Index, Leaf: bytes.Clone(r.Leaf)}
 	for _, h := range r.Proof {
 		c.Proof = append(c.Proof, bytes.Clone(h))
 	}
@@ -51,53 +35,53 @@ func TestReceiptRefused(t *testing.T) {
 	cases := []struct {
 		name string
 		want error
-		edit func(r *ledger.Receipt)
+		edit func(r *lognote.Receipt)
 	}{
-		{"leaf", ledger.ErrProof, func(r *ledger.Receipt) { r.Leaf[3] ^= 1 }},
-		{"leaf-empty", ledger.ErrLeafSize, func(r *ledger.Receipt) { r.Leaf = nil }},
-		{"leaf-long", ledger.ErrLeafSize, func(r *ledger.Receipt) { r.Leaf = make([]byte, ledger.MaxLeaf+1) }},
-		{"index", ledger.ErrProof, func(r *ledger.Receipt) { r.Index = 4 }},
-		{"index-beyond", ledger.ErrProof, func(r *ledger.Receipt) { r.Index = 13 }},
-		{"index-huge", ledger.ErrProof, func(r *ledger.Receipt) { r.Index = 1<<64 - 1 }},
-		{"proof-short", ledger.ErrProof, func(r *ledger.Receipt) { r.Proof = r.Proof[1:] }},
-		{"proof-cut", ledger.ErrProof, func(r *ledger.Receipt) { r.Proof = r.Proof[:len(r.Proof)-1] }},
-		{"proof-empty", ledger.ErrProof, func(r *ledger.Receipt) { r.Proof = nil }},
-		{"proof-long", ledger.ErrProof, func(r *ledger.Receipt) { r.Proof = append(r.Proof, make([]byte, 32)) }},
-		{"proof-flood", ledger.ErrMalformed, func(r *ledger.Receipt) { r.Proof = make([][]byte, 65) }},
-		{"proof-bit", ledger.ErrProof, func(r *ledger.Receipt) { r.Proof[2][31] ^= 0x80 }},
-		{"proof-order", ledger.ErrProof, func(r *ledger.Receipt) { r.Proof[0], r.Proof[1] = r.Proof[1], r.Proof[0] }},
-		{"hash-short", ledger.ErrMalformed, func(r *ledger.Receipt) { r.Proof[1] = r.Proof[1][:31] }},
-		{"hash-long", ledger.ErrMalformed, func(r *ledger.Receipt) { r.Proof[1] = append(r.Proof[1], 0) }},
-		{"hash-nil", ledger.ErrMalformed, func(r *ledger.Receipt) { r.Proof[0] = nil }},
-		{"no-checkpoint", ledger.ErrMalformed, func(r *ledger.Receipt) { r.Checkpoint = nil }},
-		{"cut-checkpoint", ledger.ErrMalformed, func(r *ledger.Receipt) { r.Checkpoint = r.Checkpoint[:90] }},
-		{"flood-checkpoint", ledger.ErrMalformed, func(r *ledger.Receipt) {
+		{"leaf", lognote.ErrProof, func(r *lognote.Receipt) { r.Leaf[3] ^= 1 }},
+		{"leaf-empty", lognote.ErrLeafSize, func(r *lognote.Receipt) { r.Leaf = nil }},
+		{"leaf-long", lognote.ErrLeafSize, func(r *lognote.Receipt) { r.Leaf = make([]byte, lognote.MaxLeaf+1) }},
+		{"index", lognote.ErrProof, func(r *lognote.Receipt) { r.Index = 4 }},
+		{"index-beyond", lognote.ErrProof, func(r *lognote.Receipt) { r.Index = 13 }},
+		{"index-huge", lognote.ErrProof, func(r *lognote.Receipt) { r.Index = 1<<64 - 1 }},
+		{"proof-short", lognote.ErrProof, func(r *lognote.Receipt) { r.Proof = r.Proof[1:] }},
+		{"proof-cut", lognote.ErrProof, func(r *lognote.Receipt) { r.Proof = r.Proof[:len(r.Proof)-1] }},
+		{"proof-empty", lognote.ErrProof, func(r *lognote.Receipt) { r.Proof = nil }},
+		{"proof-long", lognote.ErrProof, func(r *lognote.Receipt) { r.Proof = append(r.Proof, make([]byte, 32)) }},
+		{"proof-flood", lognote.ErrMalformed, func(r *lognote.Receipt) { r.Proof = make([][]byte, 65) }},
+		{"proof-bit", lognote.ErrProof, func(r *lognote.Receipt) { r.Proof[2][31] ^= 0x80 }},
+		{"proof-order", lognote.ErrProof, func(r *lognote.Receipt) { r.Proof[0], r.Proof[1] = r.Proof[1], r.Proof[0] }},
+		{"hash-short", lognote.ErrMalformed, func(r *lognote.Receipt) { r.Proof[1] = r.Proof[1][:31] }},
+		{"hash-long", lognote.ErrMalformed, func(r *lognote.Receipt) { r.Proof[1] = append(r.Proof[1], 0) }},
+		{"hash-nil", lognote.ErrMalformed, func(r *lognote.Receipt) { r.Proof[0] = nil }},
+		{"no-checkpoint", lognote.ErrMalformed, func(r *lognote.Receipt) { r.Checkpoint = nil }},
+		{"cut-checkpoint", lognote.ErrMalformed, func(r *lognote.Receipt) { r.Checkpoint = r.Checkpoint[:90] }},
+		{"flood-checkpoint", lognote.ErrMalformed, func(r *lognote.Receipt) {
 			r.Checkpoint = append(r.Checkpoint, bytes.Repeat([]byte("\n"), 70<<10)...)
 		}},
-		{"other-size", ledger.ErrSignature, func(r *ledger.Receipt) {
+		{"other-size", lognote.ErrSignature, func(r *lognote.Receipt) {
 			r.Checkpoint = bytes.Replace(r.Checkpoint, []byte("\n13\n"), []byte("\n14\n"), 1)
 		}},
-		{"no-pq-signature", ledger.ErrKey, func(r *ledger.Receipt) {
+		{"no-pq-signature", lognote.ErrKey, func(r *lognote.Receipt) {
 			r.Checkpoint = lines(r.Checkpoint, func(l []string) []string { return append(l[:5], l[6:]...) })
 		}},
-		{"no-ed25519-signature", ledger.ErrKey, func(r *ledger.Receipt) {
+		{"no-ed25519-signature", lognote.ErrKey, func(r *lognote.Receipt) {
 			r.Checkpoint = lines(r.Checkpoint, func(l []string) []string { return append(l[:4], l[5:]...) })
 		}},
-		{"bad-pq-signature", ledger.ErrSignature, func(r *ledger.Receipt) {
+		{"bad-pq-signature", lognote.ErrSignature, func(r *lognote.Receipt) {
 			r.Checkpoint = lines(r.Checkpoint, func(l []string) []string { l[5] = swapChar(l[5], 900); return l })
 		}},
-		{"other-time", ledger.ErrSignature, func(r *ledger.Receipt) {
+		{"other-time", lognote.ErrSignature, func(r *lognote.Receipt) {
 			r.Checkpoint = lines(r.Checkpoint, func(l []string) []string {
 				return append(l[:5], swapChar(l[5], len(l[5])-len(strings.TrimRight(l[5], "="))+len("— "+testOrigin+" ")+14))
 			})
 		}},
-		{"bad-ed25519-signature", ledger.ErrSignature, func(r *ledger.Receipt) {
+		{"bad-ed25519-signature", lognote.ErrSignature, func(r *lognote.Receipt) {
 			r.Checkpoint = lines(r.Checkpoint, func(l []string) []string { l[4] = swapChar(l[4], 60); return l })
 		}},
-		{"leading-zero", ledger.ErrSignature, func(r *ledger.Receipt) {
+		{"leading-zero", lognote.ErrSignature, func(r *lognote.Receipt) {
 			r.Checkpoint = bytes.Replace(r.Checkpoint, []byte("\n13\n"), []byte("\n013\n"), 1)
 		}},
-		{"trailing-text", ledger.ErrMalformed, func(r *ledger.Receipt) { r.Checkpoint = append(r.Checkpoint, "x"...) }},
+		{"trailing-text", lognote.ErrMalformed, func(r *lognote.Receipt) { r.Checkpoint = append(r.Checkpoint, "x"...) }},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -130,11 +114,11 @@ func swapChar(s string, at int) string {
 func TestExtensionLines(t *testing.T) {
 	s := newSigner(t)
 	root := naiveRoot([][]byte{leaf(0)})
-	signed, err := s.SignAt(1, root[:])
+	signed, err := s.Sign(1, root[:], tick())
 	if err != nil {
 		t.Fatal(err)
 	}
-	edOnly, err := ledger.NewVerifier(testOrigin, s.VerifierKeys()[:1])
+	edOnly, err := lognote.NewVerifier(testOrigin, s.VerifierKeys()[:1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,14 +129,14 @@ func TestExtensionLines(t *testing.T) {
 	if c, err := newVerifier(t).Checkpoint(signed); err != nil || !c.Time.Equal(tick()) {
 		t.Errorf("both keys: %+v, %v", c, err)
 	}
-	pqOnly, err := ledger.NewVerifier(testOrigin, s.VerifierKeys()[1:])
+	pqOnly, err := lognote.NewVerifier(testOrigin, s.VerifierKeys()[1:])
 	if err != nil {
 		t.Fatal(err)
 	}
 	extended := lines(signed, func(l []string) []string {
 		return append(l[:3:3], append([]string{"timestamp 1\n"}, l[3:]...)...)
 	})
-	if _, err := pqOnly.Checkpoint(extended); !errors.Is(err, ledger.ErrMalformed) {
+	if _, err := pqOnly.Checkpoint(extended); !errors.Is(err, lognote.ErrMalformed) {
 		t.Errorf("extension line under ML-DSA: %v, want ErrMalformed", err)
 	}
 }
@@ -160,11 +144,11 @@ func TestExtensionLines(t *testing.T) {
 // TestWitnessSignatures are carried along and not required.
 func TestWitnessSignatures(t *testing.T) {
 	r := receipts(t, 2)[0]
-	other, err := ledger.NewSigner("witness.example", seed(8), seed(9))
+	other, err := lognote.NewSigner("witness.example", seed(8), seed(9))
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, err := other.SignAt(2, make([]byte, 32))
+	foreign, err := other.Sign(2, make([]byte, 32), tick())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +161,7 @@ func TestWitnessSignatures(t *testing.T) {
 
 func TestNewVerifierRefuses(t *testing.T) {
 	keys := newSigner(t).VerifierKeys()
-	other, err := ledger.NewSigner("other.example", seed(1), seed(2))
+	other, err := lognote.NewSigner("other.example", seed(1), seed(2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,70 +184,26 @@ func TestNewVerifierRefuses(t *testing.T) {
 		"plus":        {"a+b", keys},
 		"long-origin": {strings.Repeat("a", 256), keys},
 	} {
-		v, err := ledger.NewVerifier(c.origin, c.keys)
+		v, err := lognote.NewVerifier(c.origin, c.keys)
 		if err == nil || v.Origin() != "" {
 			t.Errorf("%s: accepted as %q", name, v.Origin())
 		}
 	}
-	if err := (ledger.Verifier{}).Receipt(receipts(t, 1)[0]); !errors.Is(err, ledger.ErrKey) {
+	if err := (lognote.Verifier{}).Receipt(receipts(t, 1)[0]); !errors.Is(err, lognote.ErrKey) {
 		t.Errorf("zero verifier: %v, want ErrKey", err)
 	}
-}
-
-// TestWrongIdentity opens a log under another name and with other keys.
-func TestWrongIdentity(t *testing.T) {
-	dir := t.TempDir()
-	l := openLog(t, dir)
-	fill(t, l, 3)
-	r, err := l.Append(t.Context(), leaf(3))
-	if err != nil {
-		t.Fatal(err)
-	}
-	closeLog(t, l)
-	for name, c := range map[string]struct {
-		origin string
-		a, b   byte
-		want   error
-	}{
-		"origin": {"id.example.kg/tamga/ledger", 1, 2, ledger.ErrOrigin},
-		"keys":   {testOrigin, 3, 4, ledger.ErrKey},
-		"pq-key": {testOrigin, 1, 4, ledger.ErrKey},
-		"ed-key": {testOrigin, 3, 2, ledger.ErrKey},
-	} {
-		s, err := ledger.NewSigner(c.origin, seed(c.a), seed(c.b))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := ledger.NewVerifier(c.origin, s.VerifierKeys())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := v.Receipt(r); !errors.Is(err, c.want) {
-			t.Errorf("%s: receipt: %v, want %v", name, err, c.want)
-		}
-		if _, err := ledger.Verify(t.Context(), dir, v, nil); !errors.Is(err, c.want) {
-			t.Errorf("%s: verify: %v, want %v", name, err, c.want)
-		}
-		if _, err := ledger.Open(t.Context(), ledger.Config{Dir: dir, Signer: s, Now: tick}); !errors.Is(err, c.want) {
-			t.Errorf("%s: open: %v, want %v", name, err, c.want)
-		}
-	}
-	closeLog(t, openLog(t, dir))
 }
 
 func TestSignerRedacts(t *testing.T) {
 	s := newSigner(t)
 	var b bytes.Buffer
-	slog.New(slog.NewTextHandler(&b, nil)).Info("x", slog.Any("signer", s), slog.Any("in", struct{ S ledger.Signer }{s}))
-	fmt.Fprintf(&b, "%v %+v %#v %s %d %x", s, s, s, s, s, []ledger.Signer{s})
+	slog.New(slog.NewTextHandler(&b, nil)).Info("x", slog.Any("signer", s), slog.Any("in", struct{ S lognote.Signer }{s}))
+	fmt.Fprintf(&b, "%v %+v %#v %s %d %x", s, s, s, s, s, []lognote.Signer{s})
 	if !strings.Contains(b.String(), "redacted") || strings.Contains(b.String(), testOrigin) {
 		t.Errorf("printed as %q", b.String())
 	}
-	if _, err := ledger.NewSigner(testOrigin, seed(1), seed(2)[:31]); err == nil {
+	if _, err := lognote.NewSigner(testOrigin, seed(1), seed(2)[:31]); err == nil {
 		t.Error("short seed accepted")
-	}
-	if _, err := ledger.Open(t.Context(), ledger.Config{}); err == nil {
-		t.Error("empty configuration accepted")
 	}
 }
 

@@ -1,18 +1,18 @@
-package ledger_test
+package lognote_test
 
 import (
 	"bytes"
 	"strings"
 	"testing"
 
-	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	fmtlog "github.com/transparency-dev/formats/log"
 )
 
 func FuzzCheckpoint(f *testing.F) {
 	v := newVerifier(f)
 	root := naiveRoot([][]byte{leaf(0)})
-	signed, err := newSigner(f).SignAt(1, root[:])
+	signed, err := newSigner(f).Sign(1, root[:], tick())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func FuzzCheckpoint(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := v.Checkpoint(b)
 		if err != nil {
-			if c != (ledger.Checkpoint{}) {
+			if c != (lognote.Checkpoint{}) {
 				t.Errorf("error with a result: %+v", c)
 			}
 			return
@@ -46,7 +46,7 @@ func FuzzReceipt(f *testing.F) {
 	}
 	f.Add([]byte{}, uint64(1)<<63, []byte{1, 2, 3}, uint8(0), []byte{0})
 	f.Fuzz(func(t *testing.T, checkpoint []byte, index uint64, path []byte, step uint8, b []byte) {
-		r := ledger.Receipt{Checkpoint: checkpoint, Index: index, Leaf: b}
+		r := lognote.Receipt{Checkpoint: checkpoint, Index: index, Leaf: b}
 		for n := max(1, int(step)); len(path) > 0; path = path[min(n, len(path)):] {
 			r.Proof = append(r.Proof, path[:min(n, len(path))])
 		}
@@ -68,7 +68,7 @@ func FuzzVerifierKey(f *testing.F) {
 		f.Add(strings.ToUpper(k))
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		v, err := ledger.NewVerifier(testOrigin, []string{key})
+		v, err := lognote.NewVerifier(testOrigin, []string{key})
 		if err != nil && v.Origin() != "" {
 			t.Error("error with a result")
 		}
