@@ -205,17 +205,19 @@ func (b *Book) Begin(a Ask, now time.Time) (c Counts, locked bool, err error) {
 }
 
 // End says what came of a Query that Begin let through; it reports whether the subject is
-// locked for the requester from now on, and was not before.
-func (b *Book) End(a Ask, matched bool, now time.Time) (locks bool, err error) {
+// locked for the requester from now on, and whether it was before: then, too, the answer is
+// to be withheld. Of Queries that come all at once, none of which Begin could see the lock
+// of, only as many are answered as may miss.
+func (b *Book) End(a Ask, matched bool, now time.Time) (locks, locked bool, err error) {
 	if b.limits.Misses == 0 {
-		return false, nil
+		return false, false, nil
 	}
 	err = b.rows.Update(func(t rows.Txn) error {
 		var p pair
 		if err := read(t, a.pair(), &p); err != nil {
 			return err
 		}
-		locked := now.Unix() < p.Locked
+		locked = now.Unix() < p.Locked
 		switch {
 		case matched && !locked: // whoever is locked out does not open it by a match that he is not told
 			p.Misses = 0
@@ -232,9 +234,9 @@ func (b *Book) End(a Ask, matched bool, now time.Time) (locks bool, err error) {
 		return write(t, a.pair(), p)
 	})
 	if err != nil {
-		return false, fmt.Errorf("counting what came of a query: %w", err)
+		return false, false, fmt.Errorf("counting what came of a query: %w", err)
 	}
-	return locks, nil
+	return locks, locked, nil
 }
 
 // repeated reports whether one of the probes was there, and keeps them all.

@@ -92,7 +92,7 @@ func TestLock(t *testing.T) {
 	b := book(t, l, budget.Limits{Misses: 3})
 	end := func(a budget.Ask, matched, want bool, at time.Duration) {
 		t.Helper()
-		if locks, err := b.End(a, matched, now.Add(at)); locks != want || err != nil {
+		if locks, _, err := b.End(a, matched, now.Add(at)); locks != want || err != nil {
 			t.Errorf("at %v: locks %v, %v", at, locks, err)
 		}
 	}
@@ -118,6 +118,26 @@ func TestLock(t *testing.T) {
 	other.Requester = "https://tjk.example"
 	locked(other, false, 9)
 	locked(a, false, 25*time.Hour)
+}
+
+// TestLockAtOnce: Queries that all began before the first of them missed get no more answers
+// than those that come one after the other.
+func TestLockAtOnce(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l, budget.Limits{Misses: 3})
+	const asked = 10
+	for i := range asked {
+		if _, locked, err := b.Begin(ask("a", "N1"), now); locked || err != nil {
+			t.Fatalf("query %d: locked %v, %v", i+1, locked, err)
+		}
+	}
+	for i := range asked {
+		locks, locked, err := b.End(ask("a", "N1"), i == 5, now) // one of them would even match
+		if err != nil || locks != (i == 2) || locked != (i > 2) {
+			t.Errorf("query %d: locks %v, locked %v, %v", i+1, locks, locked, err)
+		}
+	}
 }
 
 func TestProbes(t *testing.T) {

@@ -48,7 +48,7 @@ func (r *Responder) counted(ctx context.Context, q protocol.Query, c counting, c
 	if r.cfg.Budgets == nil {
 		return code, nil
 	}
-	locks, err := r.cfg.Budgets.End(c.ask, code == protocol.CodeMatched, r.cfg.Now())
+	locks, locked, err := r.cfg.Budgets.End(c.ask, code == protocol.CodeMatched, r.cfg.Now())
 	if err != nil {
 		return "", err
 	}
@@ -56,7 +56,7 @@ func (r *Responder) counted(ctx context.Context, q protocol.Query, c counting, c
 		r.cfg.Logger.ErrorContext(ctx, AlarmLocked, slog.String("requester", q.Issuer), slog.String("officer", q.Officer),
 			slog.String("purpose", q.Purpose), slog.String("query", q.Hash.String()))
 	}
-	if c.locked {
+	if c.locked || locked {
 		return protocol.CodeLocked, nil
 	}
 	return code, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,6 +81,46 @@ func TestLockAfterMisses(t *testing.T) {
 		if n := bytes.Count(w.logs.Bytes(), []byte(responder.AlarmLocked)); n != 1 {
 			t.Errorf("%d alarms, want 1", n)
 		}
+	}
+}
+
+// TestLockAtOnce: whoever asks many times at once learns no more than one who waits for each
+// answer.
+func TestLockAtOnce(t *testing.T) {
+	p := person(7)
+	w := newWorld().withLedger(t).withGallery(t, enrolled(p, faceTemplate(p.FaceReference()))).withBudgets(t, budget.Limits{Misses: 2})
+	const asked = 8
+	var counted sync.WaitGroup
+	counted.Add(asked)
+	w.trace.hook = func(at string) {
+		if at == "before gallery face" { // all are counted before any is compared
+			counted.Done()
+			counted.Wait()
+		}
+	}
+	codes := make(chan protocol.Code, asked)
+	for i := range asked {
+		q := about(p, faceProbe(person(20+i).FaceProbe(1)))
+		pending := q.pending(t)
+		go func() {
+			reply, err := w.Handle(t.Context(), q.from, pending.Frame)
+			if err != nil {
+				t.Error(err)
+			}
+			pending.Issuer, pending.Audience = asker, self
+			a, err := pending.Reply(reply, peer(), w.clock.Now())
+			if err != nil {
+				t.Error(err)
+			}
+			codes <- a.Code
+		}()
+	}
+	got := map[protocol.Code]int{}
+	for range asked {
+		got[<-codes]++
+	}
+	if got[protocol.CodeNotMatched] != 2 || got[protocol.CodeLocked] != asked-2 {
+		t.Errorf("got %v, want two verdicts", got)
 	}
 }
 

@@ -73,8 +73,9 @@ type Budgets interface {
 	// Begin counts one, and says what there was before and whether its subject is locked;
 	// budget.ErrSpent and budget.ErrRepeated refuse it.
 	Begin(budget.Ask, time.Time) (budget.Counts, bool, error)
-	// End says what came of it, and reports whether the subject is locked from now on.
-	End(a budget.Ask, matched bool, now time.Time) (bool, error)
+	// End says what came of it, and reports whether the subject is locked from now on, and
+	// whether it was before.
+	End(a budget.Ask, matched bool, now time.Time) (locks, locked bool, err error)
 }
 
 // Faces turns probes like the references that they are compared with. protection.Faces does.
