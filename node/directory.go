@@ -108,7 +108,7 @@ func (n *Node) Status() Status {
 		Addresses: n.line.Host().Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
 		Attention: n.Attention(),
 		Full:      errors.Is(n.gallery.Ready(), gallery.ErrFull),
-		Law:       LawStatus{Version: n.law.Law().Version(), Confirmed: n.law.Law().Confirmed(), Serves: n.law.Serves(n.now())},
+		Law:       LawStatus{Version: n.law.Law().Version(), Confirmed: n.law.Law().Confirmed(), Serves: n.law.Serves(n.now()).Purposes},
 		Ledger:    LedgerStatus{Origin: n.keys.Ledger.Origin(), Size: n.ledger.Size()},
 		Refused:   n.line.Refusals(),
 	}

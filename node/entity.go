@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/trustmark"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/lawbook"
 	"github.com/tamga-id/tamga/node/responder"
 )
 
@@ -26,7 +27,7 @@ import (
 const configurationLifetime = 366 * 24 * time.Hour
 
 // entityConfiguration is what the node says about itself.
-func entityConfiguration(cfg config.Config, k keystore.Set, serves []string, anchors []trust.Anchor, addresses []string) (trust.EntityConfiguration, error) {
+func entityConfiguration(cfg config.Config, k keystore.Set, serves lawbook.Served, anchors []trust.Anchor, addresses []string) (trust.EntityConfiguration, error) {
 	hints := make([]trust.EntityID, len(anchors))
 	for i, a := range anchors {
 		hints[i] = a.EntityID
@@ -63,10 +64,12 @@ func entityConfiguration(cfg config.Config, k keystore.Set, serves []string, anc
 				SealingKeys:  sealingKeys(k.Sealing),
 				Modalities:   responder.Modalities(),
 				Formats:      responder.Formats(),
-				Purposes:     serves,
+				Purposes:     serves.Purposes,
+				LegalBases:   serves.LegalBases,
 				Ledger:       &trust.LedgerMetadata{Origin: k.Ledger.Origin(), Keys: k.Ledger.VerifierKeys()},
 				Revisions:    []string{protocol.Revision},
 				KeyExchange:  []string{transport.HybridKeyExchange},
+				Holds:        cfg.BiometricData,
 			},
 		},
 	}, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/ceremony"
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/inventory"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
@@ -22,6 +23,7 @@ import (
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/lawbook"
 	"github.com/tamga-id/tamga/node/stores"
 )
 
@@ -117,7 +119,7 @@ func Init(o InitOptions) (Initialised, error) {
 	if len(addresses) == 0 {
 		addresses = fixedPorts(cfg.Listen.LibP2P)
 	}
-	c, err := entityConfiguration(cfg, k, law.Purposes(policy.Answer, time.Now()), []trust.Anchor{o.Anchor}, addresses)
+	c, err := entityConfiguration(cfg, k, lawbook.ServedBy(law, time.Now()), []trust.Anchor{o.Anchor}, addresses)
 	if err != nil {
 		return Initialised{}, fmt.Errorf("making node: %w", err)
 	}
@@ -218,12 +220,13 @@ func (o InitOptions) makeKeys() (keystore.Set, error) {
 // config is the configuration that o describes, checked by the rules that hold for
 // a file an operator wrote.
 func (o *InitOptions) config() (config.Config, *policy.Law, error) {
+	var example []inventory.Entry // goes with the law that is an example, too
 	if o.Law == nil {
 		builtin, ok := policy.Builtin(o.Jurisdiction)
 		if !ok {
 			return config.Config{}, nil, fmt.Errorf("%w %q", ErrNoLaw, o.Jurisdiction)
 		}
-		o.Law = builtin
+		o.Law, example = builtin, inventory.Builtin(o.Jurisdiction)
 	}
 	name := o.LawName
 	if name == "" {
@@ -268,7 +271,7 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 	if o.Holders != nil {
 		c.Pseudonym.Holders = keystore.CommitteeFile
 	}
-	c.Policy.Law = lawFile
+	c.Policy.Law, c.BiometricData = lawFile, example
 	yaml, err := c.Marshal()
 	if err != nil {
 		return config.Config{}, nil, err

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/inventory"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gap"
@@ -129,6 +130,9 @@ func (n *Node) PublishLaw(ctx context.Context, proposal []byte, approvals []stri
 	n.law.Set(p.Law())
 	return done, n.publish(n.keys)
 }
+
+// BiometricData is the list of what the country holds. Nobody may change it.
+func (n *Node) BiometricData() []inventory.Entry { return n.cfg.BiometricData }
 
 // Laws lists the publications, oldest first.
 func (n *Node) Laws() []lawbook.Publication { return n.laws.Publications() }

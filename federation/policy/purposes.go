@@ -28,20 +28,33 @@ func (l *Law) Purposes(direction string, at time.Time) []string {
 	}
 	var out []string
 	for _, purpose := range purposes {
-		if l.serves(direction, purpose, at) {
+		if slices.ContainsFunc(legalBases, func(basis string) bool { return l.serves(direction, purpose, basis, at) }) {
 			out = append(out, purpose)
 		}
 	}
 	return out
 }
 
-func (l *Law) serves(direction, purpose string, at time.Time) bool {
+// LegalBases lists the legal bases on which the law permits operation "verify" for some purpose, as [Law.Purposes] lists
+// the purposes.
+func (l *Law) LegalBases(direction string, at time.Time) []string {
+	if l == nil || !slices.Contains(directions, direction) {
+		return nil
+	}
+	var out []string
 	for _, basis := range legalBases {
-		all := l.candidates[selector{direction, "verify", purpose, basis}]
-		for _, r := range all {
-			if r.permit && l.servesUnder(namedBy(r, all), Request{Direction: direction, Purpose: purpose, LegalBasis: basis, Operation: "verify", Time: at}) {
-				return true
-			}
+		if slices.ContainsFunc(purposes, func(purpose string) bool { return l.serves(direction, purpose, basis, at) }) {
+			out = append(out, basis)
+		}
+	}
+	return out
+}
+
+func (l *Law) serves(direction, purpose, basis string, at time.Time) bool {
+	all := l.candidates[selector{direction, "verify", purpose, basis}]
+	for _, r := range all {
+		if r.permit && l.servesUnder(namedBy(r, all), Request{Direction: direction, Purpose: purpose, LegalBasis: basis, Operation: "verify", Time: at}) {
+			return true
 		}
 	}
 	return false

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
+	"github.com/tamga-id/tamga/federation/policy/inventory"
 )
 
 // Entity Type Identifiers.
@@ -50,12 +51,16 @@ type NodeMetadata struct {
 	Modalities []string `json:"modalities,omitempty"`
 	Formats    []string `json:"formats,omitempty"`
 	Purposes   []string `json:"purposes,omitempty"`
+	// LegalBases are those on which its law may allow an answer for one of the purposes.
+	LegalBases []string `json:"legal_bases,omitempty"`
 	// Ledger tells how the node's receipts are verified.
 	Ledger *LedgerMetadata `json:"ledger,omitempty"`
 	// Revisions are the protocol revisions the node speaks.
 	Revisions []string `json:"revisions,omitempty"`
 	// KeyExchange are names of the TLS registry that the node has beyond X25519.
 	KeyExchange []string `json:"key_exchange,omitempty"`
+	// Holds is the list of the biometric data that the country holds.
+	Holds []inventory.Entry `json:"biometric_data,omitempty"`
 }
 
 // LedgerMetadata names a node's transparency log.
@@ -165,10 +170,12 @@ func decodeNodeMetadata(p map[string]json.RawMessage) (*NodeMetadata, error) {
 	n := &NodeMetadata{}
 	var sealingKeys []json.RawMessage
 	var ledger map[string]json.RawMessage
+	var holds []map[string]json.RawMessage
 	err := decodeParameters(p, map[string]any{
 		"jurisdiction": &n.Jurisdiction, "peer_id": &n.PeerID, "peer_ids": &n.PeerIDs, "addresses": &n.Addresses,
 		"jwks": &n.Keys, "sealing_keys": &sealingKeys, "modalities": &n.Modalities,
 		"formats": &n.Formats, "purposes": &n.Purposes, "ledger": &ledger, "revisions": &n.Revisions, "key_exchange": &n.KeyExchange,
+		"legal_bases": &n.LegalBases, "biometric_data": &holds,
 	})
 	if err != nil {
 		return nil, err
@@ -181,6 +188,15 @@ func decodeNodeMetadata(p map[string]json.RawMessage) (*NodeMetadata, error) {
 			return nil, errors.New("parameter sealing_keys is malformed")
 		}
 		n.SealingKeys = append(n.SealingKeys, k)
+	}
+	for _, one := range holds {
+		var e inventory.Entry
+		err := decodeParameters(one, map[string]any{"type": &e.Type, "form": &e.Form, "source": &e.Source, "law": &e.Law, "article": &e.Article,
+			"retention": &e.Retention})
+		if err != nil {
+			return nil, fmt.Errorf("biometric_data: %w", err)
+		}
+		n.Holds = append(n.Holds, e)
 	}
 	if ledger != nil {
 		n.Ledger = &LedgerMetadata{}

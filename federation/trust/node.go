@@ -8,6 +8,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
+	"github.com/tamga-id/tamga/federation/policy/inventory"
 )
 
 // Limits on what a node may publish. They bound what a directory of all nodes
@@ -39,10 +40,12 @@ type Node struct {
 	SealingKeys         []sealing.PublicKey
 	Modalities, Formats []string
 	Purposes            []string
+	LegalBases          []string
 	LedgerKeys          []string
 	LedgerOrigin        string
 	Revisions           []string
 	KeyExchange         []string
+	Holds               []inventory.Entry // what biometric data its country says it holds
 	ExpiresAt           time.Time
 	// Under is the node of the same country that this one is below, such as a
 	// ministry's under its country's; empty for the country's own.
@@ -124,7 +127,7 @@ func (c Chain) Node() (Node, error) {
 		EntityID: c.Leaf, Jurisdiction: m.Jurisdiction, PeerID: m.PeerID, PeerIDs: further, Addresses: m.Addresses,
 		SigningKeys: m.Keys, SealingKeys: m.SealingKeys, Modalities: m.Modalities, Formats: m.Formats,
 		Purposes: m.Purposes, LedgerKeys: m.Ledger.Keys, LedgerOrigin: m.Ledger.Origin,
-		Revisions: m.Revisions, KeyExchange: m.KeyExchange, ExpiresAt: c.ExpiresAt,
+		Revisions: m.Revisions, KeyExchange: m.KeyExchange, LegalBases: m.LegalBases, Holds: m.Holds, ExpiresAt: c.ExpiresAt,
 	}, nil
 }
 
@@ -146,6 +149,8 @@ func (m *NodeMetadata) Check() error {
 		{"ledger", m.Ledger != nil && IsPrintable(m.Ledger.Origin, maxOrigin) &&
 			all(m.Ledger.Keys, 1, maxNodeKeys, func(k string) bool { return IsPrintable(k, maxVerifierKey) })},
 		{"key_exchange", all(m.KeyExchange, 0, maxTokens, isToken)},
+		{"legal_bases", all(m.LegalBases, 0, maxTokens, isToken)},
+		{"biometric_data", inventory.Check(m.Holds) == nil},
 		{"revisions", all(m.Revisions, 1, maxTokens, isToken)},
 	} {
 		if !p.ok {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tamga-id/tamga/federation/policy/inventory"
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
@@ -53,6 +54,10 @@ func TestNodeRefuses(t *testing.T) {
 		{"modality-with-space", "metadata", set("modalities", []string{"a b"})},
 		{"no-ledger", "metadata", set("ledger", nil)},
 		{"ledger-without-keys", "metadata", set("ledger", map[string]any{"origin": "o"})},
+		{"legal-basis-twice", "metadata", set("legal_bases", []string{"consent", "consent"})},
+		{"held-by-no-law", "metadata", set("biometric_data", []any{map[string]any{"type": "face", "form": "sample", "source": "s", "article": "1", "retention": "P1Y"}})},
+		{"held-member-in-other-case", "metadata", set("biometric_data", []any{map[string]any{"Type": "face", "form": "sample", "source": "s", "law": "l", "article": "1", "retention": "P1Y"}})},
+		{"held-null", "metadata", set("biometric_data", []any{nil})},
 		{"no-revisions", "metadata", set("revisions", nil)},
 		{"federation-key-signs-queries", "federation-key-reused", set("jwks", asMap(t, keySet(t, nodeID)))},
 	} {
@@ -69,6 +74,27 @@ func TestNodeRefuses(t *testing.T) {
 				t.Error("a refused node is not zero")
 			}
 		})
+	}
+}
+
+// TestNodeHolds: the list of biometric data arrives as it was written, and members and words of a later revision do no harm.
+func TestNodeHolds(t *testing.T) {
+	ds := drafts(t)
+	nodeParameters(ds)["legal_bases"] = []string{"consent", "public_task"}
+	nodeParameters(ds)["biometric_data"] = []any{
+		map[string]any{"type": "face", "form": "sample", "source": "паспорт", "law": "Act 1", "article": "Article 2", "retention": "P10Y", "later": 1},
+		map[string]any{"type": "odour", "form": "trace", "source": "s", "law": "Act 1", "article": "Article 2", "retention": "unlimited"}}
+	c, err := trust.VerifyChain(tokens(t, ds), []trust.Anchor{anchor(t)}, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := c.Node()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []inventory.Entry{{Type: "face", Form: "sample", Source: "паспорт", Law: "Act 1", Article: "Article 2", Retention: "P10Y"}, {Type: "odour", Form: "trace", Source: "s", Law: "Act 1", Article: "Article 2", Retention: "unlimited"}}
+	if !slices.Equal(n.Holds, want) || !slices.Equal(n.LegalBases, []string{"consent", "public_task"}) {
+		t.Errorf("got %v on %v, want %v", n.Holds, n.LegalBases, want)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/policy/inventory"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/explain"
@@ -181,6 +182,8 @@ func (f *fake) VerifyLedger(ctx context.Context) (ledger.Report, error) {
 	}
 	return f.audit(ctx)
 }
+
+func (f *fake) BiometricData() []inventory.Entry { return inventory.Builtin("KGZ") }
 
 func (f *fake) Laws() []lawbook.Publication {
 	return []lawbook.Publication{{Version: "1", Text: []byte("law")}}

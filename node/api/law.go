@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/inventory"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
@@ -19,6 +20,8 @@ import (
 
 // Lawgiving is what the API needs to know of the node's law.
 type Lawgiving interface {
+	// BiometricData is the list of what the country holds. Nobody may change it.
+	BiometricData() []inventory.Entry
 	// Laws lists the texts of the law that were in force, the last one of them now.
 	Laws() []lawbook.Publication
 	// PublishLaw puts a proposal into force that two operators approved. The errors match lawbook.ErrApproval,
@@ -46,7 +49,9 @@ type vocabularyReport struct {
 	SubjectClasses []term `json:"subject_classes" nullable:"false" doc:"Of whom it is about."`
 	Assurances     []term `json:"assurances" nullable:"false" doc:"How a sample was captured."`
 	Operations     []term `json:"operations" nullable:"false" doc:"What is asked."`
-	Modalities     []term `json:"modalities" nullable:"false" doc:"Kinds of biometric data."`
+	Modalities     []term `json:"modalities" nullable:"false" doc:"Kinds of biometric data that are compared."`
+	BiometricTypes []term `json:"biometric_types" nullable:"false" doc:"Kinds of biometric data that a state may hold."`
+	BiometricForms []term `json:"biometric_forms" nullable:"false" doc:"What of them is held."`
 }
 
 type term struct {
@@ -66,7 +71,8 @@ func newVocabulary(r vocabulary.Registry) vocabularyReport {
 	}
 	return vocabularyReport{Version: r.Version, Purposes: terms(r.Purposes), LegalBases: terms(r.LegalBases), ConsentStates: terms(r.ConsentStates),
 		OfficerRoles: terms(r.OfficerRoles), SubjectClasses: terms(r.SubjectClasses), Assurances: terms(r.Assurances),
-		Operations: terms(r.Operations), Modalities: terms(r.Modalities)}
+		Operations: terms(r.Operations), Modalities: terms(r.Modalities),
+		BiometricTypes: terms(r.BiometricTypes), BiometricForms: terms(r.BiometricForms)}
 }
 
 type lawOutput struct{ Body lawReport }
@@ -158,10 +164,12 @@ func (s *service) law(api huma.API, rules *problem.Rulebook) {
 	words := operation(api, "vocabulary", http.MethodGet, vocabularyPath, "The words that laws and Queries may use",
 		"The closed registry of purposes, legal bases and the like, with the terms of the W3C Data Privacy Vocabulary. Takes either token.", "Law",
 		vocabularyReport{Version: vocabulary.Version, Purposes: []term{}, LegalBases: []term{}, ConsentStates: []term{}, OfficerRoles: []term{},
-			SubjectClasses: []term{}, Assurances: []term{}, Operations: []term{}, Modalities: []term{{Name: "face", Title: "The face."}}})
+			SubjectClasses: []term{}, Assurances: []term{}, Operations: []term{}, Modalities: []term{{Name: "face", Title: "The face."}},
+			BiometricTypes: []term{}, BiometricForms: []term{}})
 	huma.Register(api, *words, func(context.Context, *struct{}) (*vocabularyOutput, error) {
 		return &vocabularyOutput{Body: newVocabulary(vocabulary.Current())}, nil
 	})
+	s.inventory(api)
 	entry := uint64(17)
 	example := publication{Number: 1, Version: "2026.3", SHA256: fmt.Sprintf("%064x", 1), Note: "Article 9 as amended", At: time.Date(2026, time.March, 21, 6, 0, 0, 0, time.UTC),
 		Operators: []string{"k1", "k2"}, Ledger: "node.kgz.example/ledger", Entry: &entry, Text: "//! tamga_law: 1 ..."}

@@ -74,6 +74,8 @@ type peer struct {
 	Modalities   []string    `json:"modalities" nullable:"false" doc:"Modalities it serves."`
 	Formats      []string    `json:"formats" nullable:"false" doc:"Template profiles it serves."`
 	Purposes     []string    `json:"purposes" nullable:"false" doc:"Purposes for which its law may allow an answer."`
+	LegalBases   []string    `json:"legal_bases" nullable:"false" doc:"Legal bases on which its law may allow an answer; none when it does not say."`
+	Holds        []held      `json:"biometric_data" nullable:"false" doc:"What biometric data its country says it holds."`
 	Revisions    []string    `json:"revisions" nullable:"false" doc:"Protocol revisions it speaks."`
 	LedgerOrigin string      `json:"ledger_origin,omitempty" doc:"Checkpoint origin of its ledger."`
 	Confirmed    time.Time   `json:"confirmed,omitzero" doc:"When its federation keys were compared over the phone; absent when never."`
@@ -283,7 +285,7 @@ func newPeer(p peering.Peer, chain []explain.Statement) peer {
 	out := peer{EntityID: string(m.EntityID), Jurisdiction: m.Jurisdiction, State: "member", PeerID: m.PeerID, Expires: m.ExpiresAt,
 		Connected: p.Connected, Heard: p.Contact.Heard, Failed: p.Contact.Failed, Failure: p.Contact.Failure, Addresses: list(m.Addresses),
 		SigningKeys: []string{}, SealingKeys: []string{}, Links: []peerLink{}, Modalities: list(m.Modalities), Formats: list(m.Formats), Purposes: list(m.Purposes),
-		Revisions: list(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Marks: []markOf{}, Chain: links(chain)}
+		LegalBases: list(m.LegalBases), Holds: newHeld(m.Holds), Revisions: list(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Marks: []markOf{}, Chain: links(chain)}
 	for _, l := range p.Links {
 		out.Links = append(out.Links, peerLink(l))
 	}

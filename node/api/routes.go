@@ -47,6 +47,7 @@ func routes() []guard.Route {
 		// As many fetches as a chain may cost.
 		{Method: "POST", Path: "/v1/trust/explanations", Content: "application/json", Who: guard.Operator, MaxBody: 8 << 10, Timeout: 5 * time.Minute},
 		{Method: "GET", Path: vocabularyPath, Who: guard.Local},
+		{Method: "GET", Path: inventoryPath, Who: guard.Local},
 		{Method: "GET", Path: lawPath, Who: guard.Local},
 		{Method: "POST", Path: publicationsPath, Content: "application/json", Who: guard.Operator, MaxBody: 256 << 10},
 		// A long ledger is read once.

@@ -22,6 +22,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/tamga-id/tamga/federation/policy/inventory"
 )
 
 // File is the name of the file in a node's folder.
@@ -54,10 +56,13 @@ type Config struct {
 	KEK          KEK       // kek, optional: how long a key is kept that old backups need
 	Backup       Backup    // backup, optional: where the node itself keeps its key escrow
 	Policy       Policy    // policy, required
-	Budgets      Budgets   // budgets, optional: how many Queries there may be
-	Limits       Limits    // limits, optional: what other members may cost the node
-	Log          Log       // log, optional
-	Recovery     Recovery  // recovery, optional
+	// biometric_data, default none: what biometric data the country holds, published to peers and officers; the node
+	// checks its form and not its truth
+	BiometricData []inventory.Entry
+	Budgets       Budgets  // budgets, optional: how many Queries there may be
+	Limits        Limits   // limits, optional: what other members may cost the node
+	Log           Log      // log, optional
+	Recovery      Recovery // recovery, optional
 }
 
 // Listen says where the node is reached.

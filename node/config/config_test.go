@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tamga-id/tamga/federation/policy/inventory"
 	"github.com/tamga-id/tamga/node/config"
 )
 
@@ -70,12 +71,13 @@ func TestLoad(t *testing.T) {
 			Marks: []string{filepath.Join(here, "audited.jwt")}, MarkStaleness: 30 * time.Minute, AllowPrivate: true,
 			Locations: map[string]string{"https://node.kgz.example": "https://10.0.0.5:8443/kgz"},
 		},
-		Store:     config.Store{Engine: config.EnginePostgres, DSNFile: filepath.Join(here, "store.dsn")},
-		Pseudonym: config.Pseudonym{Keystore: "/media/kaz/pseudonym", Holders: filepath.Join(here, "holders.json")},
-		KEK:       config.KEK{Retention: 90 * 24 * time.Hour},
-		Backup:    config.Backup{EscrowFile: filepath.Join(here, "..", "safe", "kaz.tamga-escrow"), EscrowRecipients: "/etc/tamga/who.txt"},
-		Policy:    config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}, Offices: []string{filepath.Join(here, "registry.json")}},
-		Log:       config.Log{Level: "debug"},
+		Store:         config.Store{Engine: config.EnginePostgres, DSNFile: filepath.Join(here, "store.dsn")},
+		Pseudonym:     config.Pseudonym{Keystore: "/media/kaz/pseudonym", Holders: filepath.Join(here, "holders.json")},
+		KEK:           config.KEK{Retention: 90 * 24 * time.Hour},
+		Backup:        config.Backup{EscrowFile: filepath.Join(here, "..", "safe", "kaz.tamga-escrow"), EscrowRecipients: "/etc/tamga/who.txt"},
+		Policy:        config.Policy{Law: filepath.Join(here, "law.cedar"), Calibrations: []string{filepath.Join(here, "finger.calibration.json"), "/etc/tamga/face.json"}, Offices: []string{filepath.Join(here, "registry.json")}},
+		BiometricData: []inventory.Entry{{Type: "face", Form: "sample", Source: "паспорта", Law: "Act 1", Article: "Article 2", Retention: "P10Y"}, {Type: "finger", Form: "template", Source: "паспорта", Law: "Act 1", Article: "Article 2", Retention: "unlimited"}},
+		Log:           config.Log{Level: "debug"},
 		Recovery: config.Recovery{CheckpointFile: "/var/lib/tamga/kaz.checkpoint",
 			Operators: []string{filepath.Join(here, "a.jwk.json"), "/etc/tamga/b.jwk.json"}},
 	}
@@ -355,8 +357,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 50 {
-		t.Errorf("checked %d keys, want 50", checked)
+	if checked != 51 {
+		t.Errorf("checked %d keys, want 51", checked)
 	}
 }
 

@@ -51,6 +51,7 @@ func (w *walker) config(root *yaml.Node) Config {
 				entry{"offices", false, w.paths(&c.Policy.Offices)},
 			)
 		}},
+		entry{"biometric_data", false, func(n *yaml.Node, path string) { w.inventory(n, path, &c.BiometricData) }},
 		entry{"recovery", false, func(n *yaml.Node, path string) {
 			w.mapping(n, path,
 				entry{"checkpoint_file", false, w.intoPath(&c.Recovery.CheckpointFile)},

@@ -110,6 +110,7 @@ func (c Config) render() []byte {
 	p.line("  # Offices that may attest a person's consent, or exempt from it, from `tamga consent office`.")
 	p.sequence("  ", "offices", c.Policy.Offices, "office.json")
 	p.line("")
+	c.renderInventory(&p)
 	c.renderRecovery(&p)
 	c.renderBudgets(&p)
 	c.renderLimits(&p)

@@ -9,7 +9,7 @@ import (
 // sections says where a key belongs that somebody put elsewhere.
 func sections() map[string][]string {
 	return map[string][]string{
-		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "budgets", "limits", "log"},
+		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "biometric_data", "recovery", "budgets", "limits", "log"},
 		"listen":    {"libp2p", "advertise", "api", "federation", "metrics"},
 		"trust":     {"anchors", "refresh", "superiors", "subordinates", "staleness", "marks", "mark_staleness", "proxy", "allow_private_addresses", "locations"},
 		"store":     {"engine", "dsn_file"},

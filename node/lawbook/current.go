@@ -16,7 +16,7 @@ type Current struct {
 	mu     sync.Mutex // guards what was found for one law on one day
 	of     *policy.Law
 	day    time.Time
-	serves []string
+	serves Served
 }
 
 // Set puts a law into force.
@@ -28,13 +28,21 @@ func (c *Current) Law() *policy.Law { return c.law.Load() }
 // Decide decides by the law in force. See [policy.Law.Decide].
 func (c *Current) Decide(r policy.Request) policy.Decision { return c.law.Load().Decide(r) }
 
-// Serves lists the purposes for which the law may allow an answer. It is found anew for another law, and once a day, for
-// a law that ends; the slice is the caller's.
-func (c *Current) Serves(now time.Time) []string {
+// Served is what a law may allow an answer for: the purposes, each on one of the legal bases at least.
+type Served struct{ Purposes, LegalBases []string }
+
+// Serves lists what the law may allow an answer for. It is found anew for another law, and once a day, for a law that
+// ends; the slices are the caller's.
+func (c *Current) Serves(now time.Time) Served {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l, day := c.law.Load(), now.UTC().Truncate(24*time.Hour); l != c.of || !day.Equal(c.day) {
-		c.of, c.day, c.serves = l, day, l.Purposes(policy.Answer, now)
+		c.of, c.day, c.serves = l, day, ServedBy(l, now)
 	}
-	return slices.Clone(c.serves)
+	return Served{slices.Clone(c.serves.Purposes), slices.Clone(c.serves.LegalBases)}
+}
+
+// ServedBy is what a law serves that need not be in force.
+func ServedBy(l *policy.Law, now time.Time) Served {
+	return Served{l.Purposes(policy.Answer, now), l.LegalBases(policy.Answer, now)}
 }

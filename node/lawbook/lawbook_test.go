@@ -186,15 +186,15 @@ func TestCurrent(t *testing.T) {
 	var law lawbook.Current
 	r := policy.Request{Direction: policy.Answer, Requester: "https://a.example", Responder: entity, RequesterCountry: "KAZ", ResponderCountry: "KGZ",
 		Purpose: "travel_check_in", LegalBasis: "consent", Operation: "verify", Consent: vocabulary.ConsentHolder}
-	if law.Decide(r).Allowed || law.Serves(noon) != nil {
+	if law.Decide(r).Allowed || law.Serves(noon).Purposes != nil {
 		t.Error("no law allows")
 	}
 	law.Set(must(policy.Load("x", first())))
-	if law.Decide(r).Allowed || slices.Contains(law.Serves(noon), "travel_check_in") {
+	if law.Decide(r).Allowed || slices.Contains(law.Serves(noon).Purposes, "travel_check_in") {
 		t.Error("the first law allows")
 	}
 	law.Set(must(policy.Load("x", next("2026.3"))))
-	if !law.Decide(r).Allowed || !slices.Contains(law.Serves(noon), "travel_check_in") {
+	if !law.Decide(r).Allowed || !slices.Contains(law.Serves(noon).Purposes, "travel_check_in") {
 		t.Error("the second law refuses")
 	}
 }

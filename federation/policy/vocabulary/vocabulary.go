@@ -13,7 +13,7 @@ package vocabulary
 import "slices"
 
 // Version is that of the registry, raised whenever a term is added.
-const Version = "2026.2"
+const Version = "2026.3"
 
 // DPV is the namespace of the W3C Data Privacy Vocabulary, whose terms [Term.DPV] names.
 const DPV = "https://w3id.org/dpv#"
@@ -47,6 +47,8 @@ type Registry struct {
 	Assurances     []Term
 	Operations     []Term
 	Modalities     []Term
+	BiometricTypes []Term
+	BiometricForms []Term
 }
 
 // Current returns the registry.
@@ -56,6 +58,7 @@ func Current() Registry {
 		ConsentStates: slices.Clone(consentStates), OfficerRoles: slices.Clone(officerRoles),
 		SubjectClasses: slices.Clone(subjectClasses), Assurances: slices.Clone(assurances),
 		Operations: slices.Clone(operations), Modalities: slices.Clone(modalities),
+		BiometricTypes: slices.Clone(biometricTypes), BiometricForms: slices.Clone(biometricForms),
 	}
 }
 
@@ -158,6 +161,24 @@ var modalities = []Term{
 	term("signature", "The handwritten signature.", "", ""),
 }
 
+// biometricTypes are more than the modalities that this system compares: a state's list names all that it holds.
+var biometricTypes = []Term{
+	term("face", "The face.", "", ""),
+	term("finger", "The friction ridges of the fingers.", "", ""),
+	term("palm", "The friction ridges of the palms.", "", ""),
+	term("iris", "The iris.", "", ""),
+	term("retina", "The vessels of the retina.", "", ""),
+	term("vein", "The veins of a finger or a hand.", "", ""),
+	term("voice", "The voice.", "", ""),
+	term("signature", "The handwritten signature.", "", ""),
+	term("dna", "A profile of the DNA.", "", ""),
+}
+
+var biometricForms = []Term{
+	term("sample", "The biometric sample: an image or a recording.", "", ""),
+	term("template", "The biometric template: features alone, no image.", "", ""),
+}
+
 // Purposes, LegalBases and the like list the names, in the order that listings use.
 func Purposes() []string       { return names(purposes) }
 func LegalBases() []string     { return names(legalBases) }
@@ -167,6 +188,8 @@ func SubjectClasses() []string { return names(subjectClasses) }
 func Assurances() []string     { return names(assurances) }
 func Operations() []string     { return names(operations) }
 func Modalities() []string     { return names(modalities) }
+func BiometricTypes() []string { return names(biometricTypes) }
+func BiometricForms() []string { return names(biometricForms) }
 
 // KnownModalities keeps those of words that are modalities. A ledger records what law decided on, and nothing that a
 // caller may have put in a name's place.

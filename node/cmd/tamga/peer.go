@@ -74,6 +74,8 @@ type peerView struct {
 	Modalities   []string   `json:"modalities"`
 	Formats      []string   `json:"formats"`
 	Purposes     []string   `json:"purposes"`
+	LegalBases   []string   `json:"legal_bases"`
+	Holds        []heldView `json:"biometric_data"`
 	Revisions    []string   `json:"revisions"`
 	LedgerOrigin string     `json:"ledger_origin,omitempty"`
 	Confirmed    time.Time  `json:"confirmed,omitzero"`
@@ -226,8 +228,11 @@ func (p peerView) rows() [][2]string {
 		rows = append(rows, [2]string{"last failure", never(p.Failed) + ": " + p.Failure})
 	}
 	rows = append(rows, [][2]string{{"signing keys", strings.Join(p.SigningKeys, " ")}, {"sealing keys", strings.Join(p.SealingKeys, " ")},
-		{"key exchange", p.KeyExchange}, {"purposes", strings.Join(p.Purposes, ", ")}, {"modalities", strings.Join(p.Modalities, ", ")},
+		{"key exchange", p.KeyExchange}, {"purposes", strings.Join(p.Purposes, ", ")}, {"legal bases", strings.Join(p.LegalBases, ", ")}, {"modalities", strings.Join(p.Modalities, ", ")},
 		{"formats", strings.Join(p.Formats, ", ")}, {"revisions", strings.Join(p.Revisions, ", ")}, {"ledger", p.LedgerOrigin}}...)
+	for _, e := range p.Holds {
+		rows = append(rows, [2]string{"holds", e.words()})
+	}
 	switch {
 	case p.KeysChanged:
 		rows = append(rows, [2]string{"introduction", "OTHER federation keys than were confirmed " + p.Confirmed.UTC().Format(time.RFC3339)})

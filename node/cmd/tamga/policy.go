@@ -31,7 +31,7 @@ a restart. LAW is a file, or the country of a law that is built in: KAZ, KGZ, TJ
   tamga policy check KGZ.cedar
   tamga policy explain KGZ --purpose border_control --legal-basis public_task`,
 	}
-	c.AddCommand(a.policyVocabulary(), a.policyCheck(), a.policyTest(), a.policyExplain(), a.policyDiff(), a.policySimulate(),
+	c.AddCommand(a.policyVocabulary(), a.policyCheck(), a.policyTest(), a.policyExplain(), a.policyData(), a.policyDiff(), a.policySimulate(),
 		a.policyPropose(), a.policyApprove(), a.policyPublish(), a.policyHistory(), a.policyRollback())
 	return c
 }
@@ -76,6 +76,7 @@ registry, each with the term of the W3C Data Privacy Vocabulary and how close th
 				{"purposes", "purpose", r.Purposes}, {"legal_bases", "legal basis", r.LegalBases}, {"consent_states", "consent", r.ConsentStates},
 				{"officer_roles", "officer role", r.OfficerRoles}, {"subject_classes", "subject class", r.SubjectClasses},
 				{"assurances", "assurance", r.Assurances}, {"operations", "operation", r.Operations}, {"modalities", "modality", r.Modalities},
+				{"biometric_types", "biometric type", r.BiometricTypes}, {"biometric_forms", "biometric form", r.BiometricForms},
 			} {
 				views := make([]termView, len(list.terms))
 				for i, t := range list.terms {
