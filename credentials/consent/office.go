@@ -101,14 +101,46 @@ func Bind(id pseudonym.Identifier) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b := make([]byte, bindingSalt, bindingSalt+sha256.Size)
-	_, _ = rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(binding(b, id)), nil
+	return bound(aboutPerson(id)), nil
 }
 
-func binding(salt []byte, id pseudonym.Identifier) []byte {
+// BindSample is the claim sub about somebody of whom nothing is known but a sample, for a
+// search among all: as that of [Bind], of
+//
+//	"tamga/v1/search-sample" || 0 || 16 random bytes || record
+//
+// An order about a sample is none about a person, and the other way round.
+func BindSample(record []byte) string { return bound(aboutSample(record)) }
+
+// BindHandle is the claim sub about a candidate of a search, of
+//
+//	"tamga/v1/search-handle" || 0 || 16 random bytes || handle
+func BindHandle(handle []byte) string { return bound(aboutHandle(handle)) }
+
+// about is whom an artefact of an office is about.
+type about struct {
+	label string
+	what  []byte
+}
+
+func aboutPerson(id pseudonym.Identifier) about {
+	return about{"tamga/v1/consent-subject", []byte(id.Jurisdiction + "\x00" + id.Type + "\x00" + id.Value)}
+}
+
+func aboutSample(record []byte) about { return about{"tamga/v1/search-sample", record} }
+func aboutHandle(handle []byte) about { return about{"tamga/v1/search-handle", handle} }
+
+func bound(a about) string {
+	b := make([]byte, bindingSalt, bindingSalt+sha256.Size)
+	_, _ = rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(binding(b, a))
+}
+
+func binding(salt []byte, a about) []byte {
 	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "tamga/v1/consent-subject\x00%s%s\x00%s\x00%s", salt, id.Jurisdiction, id.Type, id.Value)
+	h.Write([]byte(a.label + "\x00"))
+	h.Write(salt)
+	h.Write(a.what)
 	return h.Sum(salt[:bindingSalt:bindingSalt])
 }
 
@@ -117,13 +149,24 @@ func isBinding(s string) bool {
 	return err == nil && len(b) == bindingSalt+sha256.Size
 }
 
-// isAbout reports whether a binding is to id.
-func isAbout(sub string, id pseudonym.Identifier) bool {
+// isAbout reports whether a binding is to what the verifier expects.
+func isAbout(sub string, want Expectation) bool {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(sub)
-	if err != nil || len(b) != bindingSalt+sha256.Size || id == (pseudonym.Identifier{}) {
+	if err != nil || len(b) != bindingSalt+sha256.Size {
 		return false
 	}
-	return subtle.ConstantTimeCompare(b, binding(b[:bindingSalt:bindingSalt], id)) == 1
+	var a about
+	switch {
+	case want.Sample != nil:
+		a = aboutSample(want.Sample)
+	case want.Handle != nil:
+		a = aboutHandle(want.Handle)
+	case want.Subject != (pseudonym.Identifier{}):
+		a = aboutPerson(want.Subject)
+	default:
+		return false
+	}
+	return subtle.ConstantTimeCompare(b, binding(b[:bindingSalt:bindingSalt], a)) == 1
 }
 
 // Attest signs with an officer's key that the person of c.Subject consented, in the form
@@ -222,7 +265,7 @@ func byOffice(token string, u jose.Unverified, want Expectation) (Consent, error
 	if err != nil {
 		return Consent{}, err
 	}
-	if !isAbout(cl.Subject, want.Subject) {
+	if !isAbout(cl.Subject, want) {
 		return Consent{}, ErrHolder
 	}
 	return cl.consent(u.Type()), nil

@@ -11,8 +11,8 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 )
 
-// Expectation is what the verifier is about to do. Every field but Offices is required:
-// one left empty matches no consent.
+// Expectation is what the verifier is about to do. Every field but Offices, Sample and Handle
+// is required: one left empty matches no consent.
 type Expectation struct {
 	HolderThumbprint string               // RFC 7638 thumbprint recorded when the person was enrolled.
 	Subject          pseudonym.Identifier // Whom the Query is about.
@@ -22,6 +22,10 @@ type Expectation struct {
 	Modality         string               // Modality about to be compared.
 	Now              time.Time            // The verifier's clock.
 	Offices          Offices              // Whom the verifier lets attest and exempt; nil for none.
+
+	// In Subject's place, where nobody knows whom it is about: the record that is searched for, or
+	// the handle of a candidate. Only what an office made can be about these.
+	Sample, Handle []byte
 }
 
 // Verify checks that token is a consent or what may stand in its place, signed by who may,
@@ -48,6 +52,9 @@ func authenticate(token string, want Expectation) (Consent, error) {
 	}
 	switch u.Type() {
 	case Type:
+		if want.Sample != nil || want.Handle != nil {
+			return Consent{}, ErrHolder
+		}
 		return byHolder(token, u, want.HolderThumbprint)
 	case TypeAttestation:
 		return byOffice(token, u, want)

@@ -28,7 +28,8 @@ Written by go test ./federation/policy -run TestCases -update. Examples, not leg
 Operation verify, asked by an officer of the role that the purpose belongs to; another country on the other side. What is
 not listed is refused by default, under the article of the law's head. Columns are the states of consent: **yes** permitted,
 *consent* refused until a consent of another kind is given, no: refused whatever is given. Both directions are decided alike
-where one line stands for both.
+where one line stands for both. A search among all (operations identify and resolve, which are decided alike) is refused but
+where a line of a law's second table permits it.
 
 `
 
@@ -45,7 +46,7 @@ func TestCases(t *testing.T) {
 		fmt.Fprintf(&out, "## %s, version %s\n\n| purpose | basis | none | holder | attested | exemption | policy | article |\n|---|---|---|---|---|---|---|---|\n", jurisdiction, law.Version())
 		for _, purpose := range vocabulary.Purposes() {
 			for _, basis := range bases {
-				answer, asked := row(t, law, policy.Answer, purpose, basis), row(t, law, policy.Ask, purpose, basis)
+				answer, asked := row(t, law, "verify", policy.Answer, purpose, basis), row(t, law, "verify", policy.Ask, purpose, basis)
 				switch {
 				case answer == "" && asked == "":
 				case answer == asked:
@@ -53,6 +54,21 @@ func TestCases(t *testing.T) {
 					out.WriteString(answer)
 				default:
 					t.Errorf("%s: %s on %s: answering and asking differ", jurisdiction, purpose, basis)
+				}
+			}
+		}
+		out.WriteString("\nSearches:\n\n| purpose | basis | none | holder | attested | exemption | policy | article |\n|---|---|---|---|---|---|---|---|\n")
+		for _, purpose := range vocabulary.Purposes() {
+			for _, basis := range bases {
+				answer := row(t, law, "identify", policy.Answer, purpose, basis)
+				for _, same := range []string{row(t, law, "identify", policy.Ask, purpose, basis), row(t, law, "resolve", policy.Answer, purpose, basis), row(t, law, "resolve", policy.Ask, purpose, basis)} {
+					if same != answer {
+						t.Errorf("%s: %s on %s: identify and resolve, or answering and asking, differ", jurisdiction, purpose, basis)
+					}
+				}
+				if strings.Contains(answer, "yes") {
+					rows++
+					out.WriteString(answer)
 				}
 			}
 		}
@@ -78,8 +94,9 @@ func TestCases(t *testing.T) {
 }
 
 // row is a line of the table, or empty where the law says nothing of its own.
-func row(t *testing.T, law *policy.Law, direction, purpose, basis string) string {
+func row(t *testing.T, law *policy.Law, operation, direction, purpose, basis string) string {
 	r := request(law.Jurisdiction(), direction, purpose, basis)
+	r.Operation = operation
 	r.OfficerRole = rolesOf[purpose]
 	sealed := law.Decide(r)
 	checkCited(t, sealed)
@@ -150,22 +167,51 @@ func checkCited(t *testing.T, d policy.Decision) {
 	}
 }
 
-// TestOtherOperations: no built-in permits anything but verify, and identify is refused by a policy of its own.
+// TestOtherOperations: at a border no built-in permits anything but verify, and searches are refused by a policy of their own.
 func TestOtherOperations(t *testing.T) {
 	for _, jurisdiction := range jurisdictions {
 		law := builtin(t, jurisdiction)
-		for _, operation := range []string{"identify", "document", "attributes"} {
+		for _, operation := range []string{"identify", "resolve", "document", "attributes"} {
 			r := request(jurisdiction, policy.Answer, "border_control", "public_task")
 			r.Operation = operation
 			d := law.Decide(r)
 			want := policy.DefaultDeny
-			if operation == "identify" {
+			if operation == "identify" || operation == "resolve" {
 				want = strings.ToLower(jurisdiction) + "-no-identify"
 			}
 			if d.Allowed || d.PolicyID != want {
 				t.Errorf("%s %s: got %s (allowed %v), want refusal by %s", jurisdiction, operation, d.PolicyID, d.Allowed, want)
 			}
 			checkCited(t, d)
+		}
+	}
+}
+
+// TestSearchesNeedGround: no built-in lets anybody be searched for, or a candidate be named, on another ground than a
+// court's order or a vital interest, or on anything but two officers' exemption.
+func TestSearchesNeedGround(t *testing.T) {
+	for _, jurisdiction := range jurisdictions {
+		law, allowed := builtin(t, jurisdiction), 0
+		for _, purpose := range vocabulary.Purposes() {
+			for _, basis := range vocabulary.LegalBases() {
+				for _, operation := range []string{"identify", "resolve"} {
+					for _, state := range vocabulary.ConsentStates() {
+						r := request(jurisdiction, policy.Answer, purpose, basis)
+						r.Operation, r.Consent, r.Modality = operation, state, "face"
+						d := law.Decide(r)
+						if !d.Allowed {
+							continue
+						}
+						allowed++
+						if basis != "court_order" && basis != "vital_interest" || state != "exemption" || len(d.Consents) != 1 {
+							t.Errorf("%s: %s for %s on %s with %s is allowed by %s", jurisdiction, operation, purpose, basis, state, d.PolicyID)
+						}
+					}
+				}
+			}
+		}
+		if allowed == 0 {
+			t.Errorf("%s lets nobody be searched for at all: the test shows nothing", jurisdiction)
 		}
 	}
 }

@@ -24,8 +24,8 @@
 // identifier); without @tell, all. Lists are separated by one space. Nothing else is accepted.
 //
 // The profile: principal is a Tamga::Node (attributes country, officer_role), resource a Tamga::Gallery (country,
-// subject_class, modality); action is one of Tamga::Action::"verify", "identify", "document", "attributes"; context holds
-// direction, purpose, legal_basis, requester_country, responder_country, consent, assurance, time, peer_marks (the Trust
+// subject_class, modality); action is one of Tamga::Action::"verify", "identify", "resolve",
+// "document", "attributes"; context holds direction, purpose, legal_basis, requester_country, responder_country, consent, assurance, time, peer_marks (the Trust
 // Marks that the other side validly holds) and the counts queries_by_officer, queries_by_requester,
 // queries_about_subject, queries_for_purpose and near_misses. Conditions are built from ==, !=, ["a", "b"].contains(x),
 // context.peer_marks.contains("https://..."), context.time < datetime("2027-01-31"), context.near_misses < 3, &&, ||

@@ -30,6 +30,7 @@ type PolicyRef struct {
 // Answer is a verified reply.
 type Answer struct {
 	Verdict
+	Found    Found // of a search or a resolution only
 	Issuer   string
 	IssuedAt time.Time
 	Receipt  lognote.Receipt // proof that the responder's ledger holds this verdict
@@ -57,7 +58,8 @@ type wireRefusal struct {
 
 // Wire form of the sealed part of an Answer, CDDL:
 //
-//	sealed-answer = { 1: tstr, 2: tstr, 3: uint, 4: policy, 5: receipt }
+//	sealed-answer = { 1: tstr, 2: tstr, 3: uint, 4: policy, 5: receipt,
+//	                  ? 6: [1*20 bstr .size 16], ? 7: subject, ? 8: bstr }  ; handles, identifier, padding
 //	policy        = { 1: tstr, 2: tstr, 3: tstr, 4: tstr, ? 5: bstr .size 32 } ; law, version, id, article, hash of the text
 //	receipt       = { 1: bstr, 2: uint, 3: [* bstr .size 32], 4: bstr }
 type wireVerdict struct {
@@ -66,6 +68,11 @@ type wireVerdict struct {
 	FMROneIn uint32      `cbor:"3,keyasint"`
 	Policy   wirePolicy  `cbor:"4,keyasint"`
 	Receipt  wireReceipt `cbor:"5,keyasint"`
+
+	// Of operations identify and resolve only.
+	Handles [][]byte     `cbor:"6,keyasint,omitempty"`
+	Subject *wireSubject `cbor:"7,keyasint,omitempty"`
+	Padding []byte       `cbor:"8,keyasint,omitempty"`
 }
 
 type wirePolicy struct {
@@ -116,14 +123,27 @@ func (w wireAnswer) aad() ([]byte, error) {
 
 // Answer seals v and its receipt to the Query's reply key and signs the reply.
 func (q Query) Answer(v Verdict, r lognote.Receipt, sign jose.PrivateKey, now time.Time) ([]byte, error) {
-	plain, err := encodeCBOR(wireVerdict{
+	return q.AnswerFound(v, Found{}, r, sign, now)
+}
+
+// AnswerFound is Answer that tells what was found, too.
+func (q Query) AnswerFound(v Verdict, f Found, r lognote.Receipt, sign jose.PrivateKey, now time.Time) ([]byte, error) {
+	verdict := wireVerdict{
 		Outcome: string(v.Outcome), Code: string(v.Code), FMROneIn: v.FMROneIn,
 		Policy:  newWirePolicy(v.Policy),
 		Receipt: wireReceipt{r.Checkpoint, r.Index, r.Proof, r.Leaf},
-	})
+	}
+	if searching(q.Operation) {
+		verdict.take(f)
+		if err := verdict.pad(); err != nil {
+			return nil, fmt.Errorf("padding verdict: %w", err)
+		}
+	}
+	plain, err := encodeCBOR(verdict)
 	if err != nil {
 		return nil, fmt.Errorf("encoding verdict: %w", err)
 	}
+	defer clear(plain)
 	w := wireAnswer{Issuer: q.Audience, Audience: q.Issuer, IssuedAt: now.Unix(), QueryHash: q.Hash.String()}
 	aad, err := w.aad()
 	if err != nil {
@@ -208,6 +228,9 @@ func (p *Pending) Reply(frame []byte, from Peer, now time.Time) (Answer, error) 
 		Receipt: lognote.Receipt{Checkpoint: v.Receipt.Checkpoint, Index: v.Receipt.Index, Proof: v.Receipt.Proof, Leaf: v.Receipt.Leaf},
 	}
 	if err := a.Verdict.check(); err != nil {
+		return Answer{}, &Fault{CodeAnswerInvalid, err}
+	}
+	if a.Found, err = v.found(p.Operation); err != nil {
 		return Answer{}, &Fault{CodeAnswerInvalid, err}
 	}
 	if a.Checkpoint, err = p.receipt(a, from); err != nil {

@@ -33,6 +33,13 @@ const (
 	CodeSmallPart         Code = "TMG-VER-0009"
 	CodePoorCapture       Code = "TMG-VER-0010"
 	CodeWithheld          Code = "TMG-VER-0011"
+	CodeCandidates        Code = "TMG-IDN-0001"
+	CodeNoCandidate       Code = "TMG-IDN-0002"
+	CodeSearchIncomplete  Code = "TMG-IDN-0003"
+	CodeHandle            Code = "TMG-IDN-0004"
+	CodeResolved          Code = "TMG-IDN-0005"
+	CodeNoIdentifier      Code = "TMG-IDN-0006"
+	CodeSearchGround      Code = "TMG-IDN-0007"
 	CodeNotMember         Code = "TMG-TRU-0001"
 	CodeChainExpired      Code = "TMG-TRU-0002"
 	CodePeerMismatch      Code = "TMG-TRU-0003"
@@ -157,6 +164,13 @@ func registry() []CodeEntry {
 		{CodeSmallPart, Inconclusive, wire, "No match, but a sample shows too little of the finger to say no.", "Recapture with the middle of the finger on the sensor, or use another finger or modality."},
 		{CodePoorCapture, Inconclusive, wire, "No match, but the capture is reported as too poor to say no.", "Clean finger and sensor and recapture, or use another finger or modality."},
 		{CodeWithheld, Inconclusive, wire, "It could not be told, and the responder's law does not let the reason be told.", "This is not a \"no\". Recapture, use another modality or second-line inspection."},
+		{CodeCandidates, Inconclusive, wire, "The search found candidates: each has a sample that matches at the rate that the law demands, and nobody is identified yet.", "Have two officers sign an order about a handle, resolve it (tamga resolve), then verify the person; a handle is good once and for minutes."},
+		{CodeNoCandidate, NotMatched, wire, "The search compared everybody who is enrolled with this modality, and nobody matched.", "Recapture once, or search with another modality; absence from a register proves nothing."},
+		{CodeSearchIncomplete, Inconclusive, wire, "The search could not compare the probe with everybody in time, or not with the samples of some, so that nobody was found says nothing.", "This is not a \"no\". Search again later, or with a sample of another format; the responder's operator: see the size of the register."},
+		{CodeHandle, Refused, wire, "The handle is good for nothing here: it was used, has expired, is another requester's or of another case, or its person is not enrolled any more.", "Search again under an order of its own; if the handle was not used by you, investigate who used it."},
+		{CodeResolved, Inconclusive, wire, "The Answer tells whom the handle stands for: a candidate, not an identified person.", "Verify the person under that identifier, with another modality or a fresh sample, before anything is done."},
+		{CodeNoIdentifier, Inconclusive, wire, "The register keeps no identifier of this candidate.", "The handle is used up. The responder's operator: import the person again with gallery.keep_identifiers."},
+		{CodeSearchGround, Refused, wire, "A search, or a handle's resolution, needs a court order or a vital interest, and an order for it alone that two officers signed.", "Ask on one of these legal bases, with an exemption of one use: tamga consent exempt --probe or --handle."},
 		{CodeNotMember, Refused, wire, "The sender is not a member of the federation.", "Enrol the sender with the Trust Anchor, or stop using its keys."},
 		{CodeChainExpired, Refused, wire, "The sender's Trust Chain has expired.", "Renew the Subordinate Statement at the Trust Anchor."},
 		{CodePeerMismatch, Refused, wire, "The Query's issuer is not the peer that sent it.", "Send each Query from its issuer's own node."},

@@ -106,11 +106,11 @@ type Pending struct {
 
 // Ask seals question to the responder's key and signs the Query. ID, IssuedAt and
 // ExpiresAt of e are filled in: a fresh jti, now, and now plus MaxLifetime.
-func Ask(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateKey, now time.Time) (*Pending, error) {
+func Ask(e Envelope, question Asked, to sealing.PublicKey, sign jose.PrivateKey, now time.Time) (*Pending, error) {
 	return ask(e, question, to, sign, nil, now)
 }
 
-func ask(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateKey, chain []string, now time.Time) (*Pending, error) {
+func ask(e Envelope, question Asked, to sealing.PublicKey, sign jose.PrivateKey, chain []string, now time.Time) (*Pending, error) {
 	var jti [16]byte
 	_, _ = rand.Read(jti[:])
 	e.ID = b64.EncodeToString(jti[:])
@@ -126,7 +126,7 @@ func ask(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateK
 // AskWithChain is Ask with the requester's Trust Chain in the header, for a responder
 // whose knowledge of the requester may be older. Where the Query would be too long with
 // it, it goes without.
-func AskWithChain(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateKey, chain []string, now time.Time) (*Pending, error) {
+func AskWithChain(e Envelope, question Asked, to sealing.PublicKey, sign jose.PrivateKey, chain []string, now time.Time) (*Pending, error) {
 	p, err := ask(e, question, to, sign, chain, now)
 	if chain != nil && errors.Is(err, jose.ErrTooLarge) {
 		return ask(e, question, to, sign, nil, now)
@@ -136,11 +136,11 @@ func AskWithChain(e Envelope, question Question, to sealing.PublicKey, sign jose
 
 // AskExactly is Ask with every claim given by the caller. It does not judge
 // them: conformance cases use it to build Queries that a node must refuse.
-func AskExactly(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateKey, reply sealing.PrivateKey) (*Pending, error) {
+func AskExactly(e Envelope, question Asked, to sealing.PublicKey, sign jose.PrivateKey, reply sealing.PrivateKey) (*Pending, error) {
 	return askExactly(e, question, to, sign, nil, reply)
 }
 
-func askExactly(e Envelope, question Question, to sealing.PublicKey, sign jose.PrivateKey, chain []string, reply sealing.PrivateKey) (*Pending, error) {
+func askExactly(e Envelope, question Asked, to sealing.PublicKey, sign jose.PrivateKey, chain []string, reply sealing.PrivateKey) (*Pending, error) {
 	plain, err := question.marshal()
 	if err != nil {
 		return nil, fmt.Errorf("encoding question: %w", err)
@@ -312,18 +312,20 @@ func (u UnverifiedQuery) Verify(keys jose.KeySet, self string, now time.Time) (Q
 	}, nil
 }
 
-// Open opens the sealed part (TMG-Q-009 to TMG-Q-014). The caller wipes the
+// Open opens the sealed part of a verify (TMG-Q-009 to TMG-Q-014). The caller wipes the
 // Question when it has been used.
-func (q Query) Open(key sealing.PrivateKey) (Question, error) {
+func (q Query) Open(key sealing.PrivateKey) (Question, error) { return opened(q, key, parseQuestion) }
+
+func opened[T any](q Query, key sealing.PrivateKey, parse func([]byte) (T, error)) (T, error) {
+	var none T
 	plain, err := key.Open([]byte(infoQuery), q.aad, q.sealed)
 	if err != nil {
-		return Question{}, &Fault{CodeSeal, err}
+		return none, &Fault{CodeSeal, err}
 	}
-	question, err := parseQuestion(plain)
+	defer clear(plain)
+	v, err := parse(plain)
 	if err != nil {
-		clear(plain)
-		return Question{}, &Fault{CodeSealedContent, err}
+		return none, &Fault{CodeSealedContent, err}
 	}
-	clear(plain)
-	return question, nil
+	return v, nil
 }

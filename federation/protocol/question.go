@@ -122,16 +122,23 @@ func (w wireQuestion) check() error {
 		return errors.New("the consent artefact is too large")
 	}
 	for i, p := range w.Probes {
-		switch {
-		case !token(p.Modality, 32) || !token(p.Format, 64):
-			return fmt.Errorf("probe %d: modality or format is not a name", i)
-		case len(p.Data) == 0 || len(p.Data) > MaxProbeSize:
-			return fmt.Errorf("probe %d: size is out of bounds", i)
-		case p.Quality > 100 || p.Position > 10:
-			return fmt.Errorf("probe %d: quality or position is out of range", i)
-		case p.Capture != "" && !token(p.Capture, 64):
-			return fmt.Errorf("probe %d: capture is not a name", i)
+		if err := p.check(i); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (p wireProbe) check(i int) error {
+	switch {
+	case !token(p.Modality, 32) || !token(p.Format, 64):
+		return fmt.Errorf("probe %d: modality or format is not a name", i)
+	case len(p.Data) == 0 || len(p.Data) > MaxProbeSize:
+		return fmt.Errorf("probe %d: size is out of bounds", i)
+	case p.Quality > 100 || p.Position > 10:
+		return fmt.Errorf("probe %d: quality or position is out of range", i)
+	case p.Capture != "" && !token(p.Capture, 64):
+		return fmt.Errorf("probe %d: capture is not a name", i)
 	}
 	return nil
 }

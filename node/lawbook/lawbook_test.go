@@ -36,7 +36,7 @@ func key(b byte) jose.PrivateKey { return must(jose.NewPrivateKey(bytes.Repeat([
 func first() []byte { src, _ := policy.Builtin("KGZ"); return src }
 
 func next(version string) []byte {
-	src := strings.Replace(string(first()), "version: 2026.2", "version: "+version, 1)
+	src := strings.Replace(string(first()), "version: 2026.3", "version: "+version, 1)
 	i := strings.Index(src, "// Commercial check-in")
 	j := strings.Index(src, "// Nor is a bank")
 	return []byte(src[:i] + `@id("kgz-hotels") @law("Act") @article("Article 9") @consent("holder") @fmr("10000") @modalities("face")
@@ -75,7 +75,7 @@ func recorded(lawbook.Proposal, []byte, []string) (string, uint64, error) { retu
 func TestPublish(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "laws")
 	book := open(t, dir)
-	for i, text := range [][]byte{next("2026.3"), next("2026.4"), first()} {
+	for i, text := range [][]byte{next("2026.4"), next("2026.5"), first()} {
 		p := propose(t, book, text)
 		p = must(lawbook.Parse(must(p.Marshal()))) // as the operators get it
 		done, err := book.Publish(p, approve(p, a, b), operators(), noon, recorded)
@@ -88,7 +88,7 @@ func TestPublish(t *testing.T) {
 		book = open(t, dir)
 	}
 	all := book.Publications()
-	if len(all) != 4 || !bytes.Equal(all[0].Text, first()) || !bytes.Equal(all[1].Text, next("2026.3")) || !bytes.Equal(book.Last().Text, first()) {
+	if len(all) != 4 || !bytes.Equal(all[0].Text, first()) || !bytes.Equal(all[1].Text, next("2026.4")) || !bytes.Equal(book.Last().Text, first()) {
 		t.Fatalf("%d publications", len(all))
 	}
 	// The configuration's file does not count any more.
@@ -103,9 +103,9 @@ func TestPublish(t *testing.T) {
 func TestNotPublished(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "laws")
 	book := open(t, dir)
-	p := propose(t, book, next("2026.3"))
-	other := propose(t, book, next("2026.4"))
-	forClone := must(lawbook.Propose("https://other.example", "KGZ", 0, book.Last().Digest, "x", next("2026.3"), "hotels asked for it"))
+	p := propose(t, book, next("2026.4"))
+	other := propose(t, book, next("2026.5"))
+	forClone := must(lawbook.Propose("https://other.example", "KGZ", 0, book.Last().Digest, "x", next("2026.4"), "hotels asked for it"))
 	for name, approvals := range map[string][]string{
 		"none": nil, "one": approve(p, a), "one-twice": approve(p, a, a), "stranger": approve(p, a, c),
 		"another-text": append(approve(p, a), approve(other, b)...), "another-node": append(approve(p, a), approve(forClone, b)...),
@@ -144,7 +144,7 @@ func TestFolder(t *testing.T) {
 	make2 := func(t *testing.T) string {
 		dir := filepath.Join(t.TempDir(), "laws")
 		book := open(t, dir)
-		for _, text := range [][]byte{next("2026.3"), next("2026.4")} {
+		for _, text := range [][]byte{next("2026.4"), next("2026.5")} {
 			p := propose(t, book, text)
 			must(book.Publish(p, approve(p, a, b), operators(), noon, recorded))
 		}
@@ -193,7 +193,7 @@ func TestCurrent(t *testing.T) {
 	if law.Decide(r).Allowed || slices.Contains(law.Serves(noon).Purposes, "travel_check_in") {
 		t.Error("the first law allows")
 	}
-	law.Set(must(policy.Load("x", next("2026.3"))))
+	law.Set(must(policy.Load("x", next("2026.4"))))
 	if !law.Decide(r).Allowed || !slices.Contains(law.Serves(noon).Purposes, "travel_check_in") {
 		t.Error("the second law refuses")
 	}
@@ -232,7 +232,7 @@ func TestSimulate(t *testing.T) {
 	if same.Entries != 840 || same.Decisions != 840 || same.Same != 840 || len(same.Groups) != 0 {
 		t.Errorf("under its own law: %+v", same)
 	}
-	s := must(lawbook.Simulate(must(policy.Load("x", next("2026.3"))), past(t, 840)))
+	s := must(lawbook.Simulate(must(policy.Load("x", next("2026.4"))), past(t, 840)))
 	if s.Same != 830 || len(s.Groups) != 1 {
 		t.Fatalf("got %+v", s)
 	}
@@ -269,7 +269,7 @@ func TestSimulate(t *testing.T) {
 
 // BenchmarkSimulate is 100,000 decisions under the built-in law of KGZ.
 func BenchmarkSimulate(b *testing.B) {
-	law, entries := must(policy.Load("x", next("2026.3"))), past(b, 100_000)
+	law, entries := must(policy.Load("x", next("2026.4"))), past(b, 100_000)
 	for b.Loop() {
 		if s := must(lawbook.Simulate(law, entries)); s.Decisions != 100_000 {
 			b.Fatal(s.Decisions)
@@ -279,7 +279,7 @@ func BenchmarkSimulate(b *testing.B) {
 
 // FuzzParse: a proposal comes over the wire, and its claim has one encoding.
 func FuzzParse(f *testing.F) {
-	p := propose(f, open(f, f.TempDir()), next("2026.3"))
+	p := propose(f, open(f, f.TempDir()), next("2026.4"))
 	f.Add(must(p.Marshal()))
 	f.Add(must(json.Marshal(map[string]string{"claim": "{}", "law": ""})))
 	f.Fuzz(func(t *testing.T, src []byte) {

@@ -2,7 +2,7 @@
 // people see in a policy what follows from it, which decisions.
 //
 // [Between] is all there is. Decisions are compared on every combination of direction, purpose, legal basis, state of
-// consent and operation (verify, identify) with one other country, and of officers' roles where either law asks for
+// consent and operation (verify, identify, resolve) with one other country, and of officers' roles where either law asks for
 // them: what a law says of named countries, entities, modalities, marks, times and counts shows in its policies alone.
 // The package does no I/O.
 package lawdiff
@@ -93,7 +93,7 @@ func requests(older, newer *policy.Law, at time.Time) func(yield func(policy.Req
 	r := policy.Request{Requester: "https://requester.invalid", Responder: "https://responder.invalid", Time: at}
 	return func(yield func(policy.Request) bool) {
 		each(roles, &r.OfficerRole, func() bool {
-			return each(vocabulary.Operations()[:2], &r.Operation, func() bool {
+			return each(vocabulary.Operations()[:3], &r.Operation, func() bool {
 				return each(vocabulary.Purposes(), &r.Purpose, func() bool {
 					return each(vocabulary.LegalBases(), &r.LegalBasis, func() bool {
 						return each([]string{policy.Ask, policy.Answer}, &r.Direction, func() bool {

@@ -13,7 +13,7 @@ package vocabulary
 import "slices"
 
 // Version is that of the registry, raised whenever a term is added.
-const Version = "2026.3"
+const Version = "2026.4"
 
 // DPV is the namespace of the W3C Data Privacy Vocabulary, whose terms [Term.DPV] names.
 const DPV = "https://w3id.org/dpv#"
@@ -150,6 +150,7 @@ var assurances = []Term{
 var operations = []Term{
 	term("verify", "Compare a person with one record (1:1).", "", ""),
 	term("identify", "Search a person among all (1:N).", "", ""),
+	term("resolve", "Ask who a candidate of a search is.", "", ""),
 	term("document", "Ask about a document.", "", ""),
 	term("attributes", "Ask for attributes of a person.", "", ""),
 }
