@@ -155,7 +155,7 @@ func TestFolder(t *testing.T) {
 		"swapped": func(dir string) error {
 			return os.Rename(filepath.Join(dir, "000002.json"), filepath.Join(dir, "000001.json"))
 		},
-		"text": func(dir string) error { return edit(dir, "2026.4", "2026.5") },
+		"text": func(dir string) error { return edit(dir, "2026.5", "2026.6") },
 		"cut":  func(dir string) error { return os.Truncate(filepath.Join(dir, "000002.json"), 100) },
 		"more": func(dir string) error { return edit(dir, `"approvals"`, `"more": 1, "approvals"`) },
 		"first": func(dir string) error {
