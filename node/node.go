@@ -44,6 +44,7 @@ import (
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/line"
 	"github.com/tamga-id/tamga/node/metrics"
+	"github.com/tamga-id/tamga/node/pace"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
@@ -290,7 +291,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		Sealing: n.keys.Sealing, Members: n.directory, Law: &n.law, Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
 		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Decoys: n.decoys,
-		Budgets: n.budgets(), Answered: n.metrics.Answered,
+		Budgets: n.budgets(), Pace: pace.New(time.Duration(n.cfg.Limits.Quantum) * time.Millisecond), Answered: n.metrics.Answered,
 	}
 	if o.Responder != nil {
 		o.Responder(&cfg)

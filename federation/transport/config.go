@@ -18,7 +18,7 @@ const MaxFrame = 256 << 10
 // Handler answers one frame. The frame belongs to the handler; the reply belongs to the transport once returned and
 // must have 1 to MaxFrame bytes. ctx ends at Config.HandlerTimeout or when the host closes. An error, an empty or an
 // oversize reply, or a panic resets the stream: the peer learns only that there was no reply. Handlers run
-// concurrently.
+// concurrently; one that waits for longer than it works calls Yield.
 type Handler func(ctx context.Context, from PeerID, frame []byte) ([]byte, error)
 
 // Config says who a host is, where it listens, whom it talks to, and its limits. Zero limits mean the defaults named

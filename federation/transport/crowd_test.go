@@ -63,6 +63,28 @@ func TestShareOfHandlers(t *testing.T) {
 	}
 }
 
+// TestYield: a handler that only waits holds nobody up.
+func TestYield(t *testing.T) {
+	const asked = 6
+	var waiting sync.WaitGroup
+	waiting.Add(asked)
+	rest := func(ctx context.Context, _ transport.PeerID, frame []byte) ([]byte, error) {
+		transport.Yield(ctx)
+		transport.Yield(ctx)
+		waiting.Done()
+		waiting.Wait() // all of them, or none is answered before its time is over
+		return frame, nil
+	}
+	h, _ := crowded(t, 1, rest, func(c *transport.Config) { c.MaxHandlers, c.MaxHandlersPeer, c.MaxWait = 1, 1, 5*time.Second })
+	from := client(t, "office0")
+	var wg sync.WaitGroup
+	for range asked {
+		wg.Go(func() { ask(t, from, h, h.Addresses(), "hello") })
+	}
+	wg.Wait()
+	transport.Yield(t.Context()) // of no handler
+}
+
 // TestShareOfConnections: who shares cannot fill the host with connections, nor with streams.
 func TestShareOfConnections(t *testing.T) {
 	h, names := crowded(t, 10, echo, func(c *transport.Config) { c.MaxConns, c.MaxStreamsPeer, c.FrameTimeout = 32, 8, 10*time.Second })

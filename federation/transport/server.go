@@ -237,11 +237,12 @@ func (h *Host) reply(v *served, payload []byte) bool {
 }
 
 // handle runs the handler with its deadline and turns a panic into an error, so that one bad request cannot end the
-// node. The slot is given back when the handler returns, not before: a handler that ignores its deadline
-// counts for as long as it runs.
+// node. The slot is given back when the handler returns, or calls Yield, and not before: a handler that ignores its
+// deadline counts for as long as it runs.
 func (h *Host) handle(ctx context.Context, v *served, name string, handler Handler, frame []byte,
 	slot *fairqueue.Ticket) (reply []byte, err error) {
-	defer slot.Release()
+	ctx, release := withSlot(ctx, slot)
+	defer release()
 	defer func() {
 		if p := recover(); p != nil {
 			// Not the panic's value, which may hold the request; its type and place suffice to find the fault.

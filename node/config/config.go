@@ -180,6 +180,7 @@ type Limits struct {
 	Handlers int // limits.handlers, default 8 for each processor, 1 to 4096: frames worked on at once, shared fairly among members
 	Rate     int // limits.rate, default 2000, 1 to 1000000: frames of one member a second; fewer while the processors are busy and several members ask, but 50; too low refuses its officers
 	Bytes    int // limits.bytes, default 16 MiB, 1 KiB to 4 GiB: bytes of one member's frames a second; the largest frame has 256 KiB
+	Quantum  int // limits.quantum_ms, default 2, 1 to 1000: answers about a person take a multiple of it, whoever it is, see package node/pace; on a machine so slow that comparisons take longer, their time shows who is enrolled
 	Memory   int // limits.memory, default 128 MiB, 16 MiB to 1 TiB: what connections keep; too low refuses connections and streams
 }
 

@@ -64,6 +64,7 @@ func (w *walker) config(root *yaml.Node) Config {
 				entry{"handlers", false, w.number(&c.Limits.Handlers, 1, 4096)},
 				entry{"rate", false, w.number(&c.Limits.Rate, 1, 1_000_000)},
 				entry{"bytes", false, w.number(&c.Limits.Bytes, 1<<10, 1<<32)},
+				entry{"quantum_ms", false, w.number(&c.Limits.Quantum, 1, 1000)},
 				entry{"memory", false, w.number(&c.Limits.Memory, 16<<20, 1<<40)},
 			)
 		}},

@@ -10,7 +10,7 @@ import (
 
 func TestLimitsAndProxy(t *testing.T) {
 	c := sample()
-	c.Limits = config.Limits{Handlers: 4, Rate: 100, Memory: 64 << 20}
+	c.Limits = config.Limits{Handlers: 4, Rate: 100, Memory: 64 << 20, Quantum: 20}
 	c.Trust.Proxy = "socks5h://[::1]:1080"
 	text, err := c.Marshal()
 	if err != nil {
@@ -26,7 +26,7 @@ func TestLimitsAndProxy(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"limits: {rate: 0}", "limits: {rate: many}", "limits: {rate: 1.5}", "limits: {handlers: 5000}", "limits: {memory: 1048576}",
-		"limits: {bytes: -1}", "limits: {rate: [1]}", "limits: {speed: 1}", "limits: 5",
+		"limits: {bytes: -1}", "limits: {quantum_ms: 0}", "limits: {rate: [1]}", "limits: {speed: 1}", "limits: 5",
 	} {
 		_, err := config.Parse("/srv/tamga.yaml", append(plain[:len(plain):len(plain)], bad+"\n"...))
 		if _, ok := errors.AsType[*config.Errors](err); !ok || !strings.Contains(err.Error(), "limits") && !strings.Contains(err.Error(), "speed") {

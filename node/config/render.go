@@ -156,10 +156,12 @@ func (c Config) renderLimits(p *page) {
 	p.line("%slimits:", comment)
 	p.line("  # What other members may cost: frames worked on at once (8 for each processor), and of one member frames and")
 	p.line("  # bytes a second. What is beyond is told when to come again. And the bytes that connections keep.")
+	p.line("  # Answers about a person take a multiple of quantum_ms, so that their time does not tell who is enrolled.")
 	p.number("handlers", l.Handlers, 16)
 	p.number("rate", l.Rate, 2000)
 	p.number("bytes", l.Bytes, 16<<20)
 	p.number("memory", l.Memory, 128<<20)
+	p.number("quantum_ms", l.Quantum, 2)
 	p.line("")
 }
 

@@ -19,7 +19,7 @@ func sections() map[string][]string {
 		"policy":    {"law", "calibrations", "offices"},
 		"recovery":  {"checkpoint_file", "operators"},
 		"budgets":   {"requester", "officer", "purpose", "subject", "misses", "probe_hours"},
-		"limits":    {"handlers", "rate", "bytes", "memory"},
+		"limits":    {"handlers", "rate", "bytes", "quantum_ms", "memory"},
 		"log":       {"level"},
 	}
 }

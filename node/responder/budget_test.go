@@ -2,8 +2,6 @@ package responder_test
 
 import (
 	"bytes"
-	"math"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -122,66 +120,4 @@ func TestLockAtOnce(t *testing.T) {
 	if got[protocol.CodeNotMatched] != 2 || got[protocol.CodeLocked] != asked-2 {
 		t.Errorf("got %v, want two verdicts", got)
 	}
-}
-
-// TestTiming prints how long Queries take, with every count on, that end as subject
-// unknown, not matched and locked, and the Kolmogorov-Smirnov distance of each two
-// distributions beside that of two halves of one. It asserts nothing of time.
-func TestTiming(t *testing.T) {
-	if !testing.Verbose() {
-		t.Skip("prints distributions: go test -run Timing -v")
-	}
-	p, locked, other, nobody := person(7), person(10), person(8), person(9)
-	w := newWorld().withLedger(t).withGallery(t, enrolled(p, faceTemplate(p.FaceReference())), enrolled(locked, faceTemplate(locked.FaceReference())))
-	w.withBudgets(t, budget.Limits{Misses: 1})
-	w.tries(t, locked, other.FaceProbe(1))
-	// The others must not lock: their counts are on, and far from the limit.
-	open := newWorld()
-	open.log, open.ledger.under, open.gallery.under = w.log, w.ledger.under, w.gallery.under
-	open.withBudgets(t, budget.Limits{Misses: 1 << 20})
-	const each = 300
-	took := map[string][]float64{}
-	for range each {
-		for name, c := range map[string]struct {
-			w       *world
-			subject synth.Person
-			want    protocol.Code
-		}{"unknown": {open, nobody, protocol.CodeSubjectUnknown}, "not-matched": {open, p, protocol.CodeNotMatched}, "locked": {w, locked, protocol.CodeLocked}} {
-			q := about(c.subject, faceProbe(other.FaceProbe(1)))
-			pending := q.pending(t)
-			begin := time.Now()
-			if _, err := c.w.Handle(t.Context(), q.from, pending.Frame); err != nil {
-				t.Fatal(err)
-			}
-			took[name] = append(took[name], float64(time.Since(begin).Microseconds()))
-		}
-	}
-	for _, name := range []string{"unknown", "not-matched", "locked"} {
-		v := slices.Sorted(slices.Values(took[name]))
-		t.Logf("%-12s p10 %6.0f us  median %6.0f us  p90 %6.0f us  p99 %6.0f us", name, v[each/10], v[each/2], v[each*9/10], v[each*99/100])
-	}
-	for _, pair := range [][2]string{{"unknown", "not-matched"}, {"unknown", "locked"}, {"not-matched", "locked"}} {
-		t.Logf("KS distance %s, %s: %.3f", pair[0], pair[1], distance(took[pair[0]], took[pair[1]]))
-	}
-	var halves [2][]float64
-	for i, v := range took["unknown"] {
-		halves[i%2] = append(halves[i%2], v)
-	}
-	t.Logf("KS distance of two halves of unknown: %.3f; two samples of %d differ at 1 in 20 above %.3f", distance(halves[0], halves[1]), each, 1.36*math.Sqrt(2.0/each))
-}
-
-// distance is the two-sample Kolmogorov-Smirnov statistic.
-func distance(a, b []float64) (most float64) {
-	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
-	for _, x := range append(slices.Clone(a), b...) {
-		below := func(s []float64) float64 {
-			n, found := slices.BinarySearch(s, x)
-			for found && n < len(s) && s[n] == x {
-				n++
-			}
-			return float64(n) / float64(len(s))
-		}
-		most = max(most, math.Abs(below(a)-below(b)))
-	}
-	return most
 }

@@ -14,7 +14,7 @@ import (
 // ground looks the subject up in each modality and settles on what ground the samples are
 // compared: what was permitted (the state it returns, empty when that was not settled), what law says to
 // that, and that a use of it is left. The references are the caller's to close, with an error too.
-func (r *Responder) ground(q protocol.Query, question protocol.Question, wanted []string, asked policy.Request, d policy.Decision) (found []gallery.References, state consent.State, _ policy.Decision, err error) {
+func (r *Responder) ground(q protocol.Query, question protocol.Question, wanted []string, asked policy.Request, d policy.Decision, l lap) (found []gallery.References, state consent.State, _ policy.Decision, err error) {
 	if !d.ConsentRequired {
 		// The artefact is looked at only where law wants one: otherwise it is for nothing.
 		without, err := r.opened(asked, wanted, consent.None)
@@ -46,7 +46,7 @@ func (r *Responder) ground(q protocol.Query, question protocol.Question, wanted 
 	}
 	with, err := r.opened(asked, wanted, agreed.State())
 	if err == nil {
-		err = r.use(agreed)
+		l.apart(func() { err = r.use(agreed) })
 	}
 	return found, agreed.State(), with, err
 }

@@ -100,19 +100,35 @@ func (r *Responder) open(ctx context.Context, q protocol.Query, visible policy.R
 	if err := admissible(question, wanted, d); err != nil {
 		return "", d, err
 	}
+	// What depends on the subject begins here, and shows when the lap has rested: also of
+	// what fails, and panics.
+	l := lap{r.cfg.Pace.Begin(units(question.Probes))}
+	defer l.rest(ctx)
+	code, counted, d, err := r.decide(ctx, q, question, wanted, visible, d, in, l)
+	question.Wipe()
+	l.rest(ctx)
+	if err == nil {
+		code, err = r.counted(ctx, q, counted, code)
+	}
+	return code, d, err
+}
+
+// decide is what of open depends on whom the Question is about.
+func (r *Responder) decide(ctx context.Context, q protocol.Query, question protocol.Question, wanted []string, visible policy.Request,
+	d policy.Decision, in *protocol.Inputs, l lap) (_ protocol.Code, counted counting, _ policy.Decision, err error) {
 	if err := r.watch(ctx, q, question.Subject); err != nil {
-		return "", d, err
+		return "", counted, d, err
 	}
 	probes, err := decodeProbes(question.Probes)
 	defer wipe(probes)
 	if err != nil {
-		return "", d, err
+		return "", counted, d, err
 	}
-	counted, err := r.count(q, question, &visible)
+	l.apart(func() { counted, err = r.count(q, question, &visible) })
 	if err != nil {
-		return "", d, err
+		return "", counted, d, err
 	}
-	found, state, d, err := r.ground(q, question, wanted, visible, d)
+	found, state, d, err := r.ground(q, question, wanted, visible, d, l)
 	defer func() {
 		for _, refs := range found {
 			refs.Close()
@@ -120,21 +136,18 @@ func (r *Responder) open(ctx context.Context, q protocol.Query, visible policy.R
 	}()
 	in.Consent = string(state)
 	if err != nil {
-		return "", d, err
+		return "", counted, d, err
 	}
 	decision := undecided(d.FMROneIn, r.cfg.Calibrations)
 	decision.faces = r.cfg.Faces
 	defer decision.wipe()
 	for i, m := range wanted {
 		if err := decision.add(m, probes, found[i]); err != nil {
-			return "", d, err
+			return "", counted, d, err
 		}
 	}
 	code, err := decision.conclude()
-	if err == nil {
-		code, err = r.counted(ctx, q, counted, code)
-	}
-	return code, d, err
+	return code, counted, d, err
 }
 
 // AlarmCanary is the message of the event that a Query touched a canary.

@@ -35,7 +35,7 @@ func inputsOf(r policy.Request) protocol.Inputs {
 		Marks: strings.Join(r.PeerMarks, " ")}
 }
 
-// told is what of a code law lets be told (TMG-R-014). It is what the ledger and the log say, too: what the requester may
+// told is what of a code law lets be told (TMG-R-016). It is what the ledger and the log say, too: what the requester may
 // not learn must not lie where he could ask for it.
 func told(c protocol.Code, d policy.Decision) protocol.Code {
 	switch {

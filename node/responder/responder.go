@@ -7,7 +7,9 @@
 // Invariants: nothing unauthenticated costs more than a parse and a signature
 // check; no Answer leaves without a durable ledger entry; what a failure or a panic
 // leaves undecided is unavailable and never a "no"; probes and references are
-// decoded by one function, and wiped when the Query is decided.
+// decoded by one function, and wiped when the Query is decided; with a Pace, all that
+// depends on the subject ends before the schedule of package pace does, also where it
+// fails, and nothing that is told of it was done before.
 package responder
 
 import (
@@ -28,6 +30,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/pace"
 )
 
 // Members says who is a member now, from memory. directory.Directory does.
@@ -104,6 +107,9 @@ type Config struct {
 	Decoys Decoys
 	// Budgets bounds how many Queries there are; nil counts none.
 	Budgets Budgets
+	// Pace has what is worked out about a person take a time that does not tell of it; nil
+	// answers when it is ready.
+	Pace *pace.Pace
 	// Calibrations are the operator's own; nil uses those shipped.
 	Calibrations Calibrations
 	// Faces is the protection under which the gallery stores faces; nil when it does not.

@@ -35,6 +35,7 @@ import (
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/pace"
 	"github.com/tamga-id/tamga/node/protection"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -250,6 +251,8 @@ type world struct {
 	consents     uses
 	offices      consent.Offices
 	budgets      responder.Budgets
+	pace         *pace.Pace
+	decoys       responder.Decoys
 	logs         bytes.Buffer
 	log          *ledger.Log // the real one under ledger, nil when there is none
 	*responder.Responder
@@ -274,7 +277,7 @@ func (w *world) build(now func() time.Time) *responder.Responder {
 	return responder.New(responder.Config{
 		Self: self, Country: "KAZ", Signing: selfSigning(), Sealing: w.keys(),
 		Members: &w.members, Law: &w.law, Gallery: &w.gallery, Ledger: &w.ledger, Replay: &w.replay, Now: now,
-		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented, Consents: &w.consents, Offices: w.offices, Budgets: w.budgets,
+		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented, Consents: &w.consents, Offices: w.offices, Budgets: w.budgets, Pace: w.pace, Decoys: w.decoys,
 		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 }
