@@ -10,9 +10,13 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/holding"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/rows"
 )
@@ -55,25 +59,51 @@ func openRows(k keystore.Set, beside rows.Beside) (*rows.Rows, error) {
 	return rows.New(beside, k.Gallery.Derive("tamga/v1/node-rows"))
 }
 
-// openConsents opens the book of consents, and puts back withdrawals that the store has lost.
-func (n *Node) openConsents(ctx context.Context) (*consents.Book, error) {
-	list, err := consents.OpenList(consents.ListFile(n.cfg.Recovery.CheckpointFile), n.keys.Gallery.Derive("tamga/v1/consent-withdrawals"), n.now())
+// openGrounds opens what a node holds people by, for a gallery that is open.
+func openGrounds(cfg config.Config, k keystore.Set, beside rows.Beside, now func() time.Time) (*holding.Grounds, error) {
+	own, err := openRows(k, beside)
 	if err != nil {
 		return nil, err
 	}
-	book := consents.New(n.rows, list)
-	back, err := book.Agree()
+	list, err := consents.OpenList(consents.ListFile(cfg.Recovery.CheckpointFile), k.Gallery.Derive("tamga/v1/consent-withdrawals"), now())
+	if err != nil {
+		return nil, err
+	}
+	offices, err := loadOffices(cfg.Policy.Offices)
+	if err != nil {
+		return nil, err
+	}
+	return &holding.Grounds{Entity: cfg.EntityID, Offices: offices, Book: consents.New(own, list), Now: now}, nil
+}
+
+// openConsents opens the book of consents, and puts back withdrawals that the store has lost.
+func (n *Node) openConsents(ctx context.Context) (err error) {
+	if n.grounds, err = openGrounds(n.cfg, n.keys, n.gallery, n.now); err != nil {
+		return err
+	}
+	n.consents = n.grounds.Book
+	back, err := n.consents.Agree(func() error {
+		// Before anything is served.
+		erased, err := heldWitnessed{n.gallery, n.ledger, n.cfg.EntityID, n.now}.EraseHeldByAny(ctx, n.consents.Withdrawn)
+		if erased > 0 {
+			n.log.WarnContext(ctx, "people erased whose consent was withdrawn: the store had them still", slog.Int("subjects", erased))
+		}
+		return err
+	})
 	if back > 0 {
 		n.log.WarnContext(ctx, "withdrawn consents put back: the store had lost them", slog.Int("withdrawals", back))
 	}
-	return book, err
+	return err
 }
 
 // Withdrawal is what became of a withdrawal.
 type Withdrawal struct {
 	Fresh bool           // it was not known
-	Peer  trust.EntityID // the other side, which is told
+	Peer  trust.EntityID // the other side, which is told; empty when there is none
 	Told  bool           // it has been; otherwise the node goes on trying
+
+	// Erased is how many people were, whom the consent alone held. There is no other side then.
+	Erased int
 }
 
 // WithdrawConsent takes a withdrawal that the person or the office signed, in effect when
@@ -91,7 +121,10 @@ func (n *Node) WithdrawConsent(ctx context.Context, token string) (Withdrawal, e
 	default:
 		return Withdrawal{}, fmt.Errorf("%w: it is between two other nodes", ErrWithdrawal)
 	}
-	fresh, err := n.consents.Withdraw(w, token, other)
+	if w.Requester == w.Controller {
+		return n.withdrawEnrolment(ctx, w, token)
+	}
+	fresh, err := n.consents.Withdraw(w, token, n.now(), other)
 	if err != nil {
 		return Withdrawal{}, err
 	}
@@ -107,6 +140,47 @@ func (n *Node) WithdrawConsent(ctx context.Context, token string) (Withdrawal, e
 		out.Told = out.Told && o.Token != token
 	}
 	return out, nil
+}
+
+// withdrawEnrolment erases whom a consent alone held, once its withdrawal stands.
+func (n *Node) withdrawEnrolment(ctx context.Context, w consent.Withdrawal, token string) (Withdrawal, error) {
+	fresh, err := n.consents.Withdraw(w, token, n.now())
+	if err != nil {
+		return Withdrawal{}, err
+	}
+	erased, err := n.eraseOwed(ctx)
+	return Withdrawal{Fresh: fresh, Told: true, Erased: erased}, err
+}
+
+// eraseOwed erases whom withdrawn consents held.
+func (n *Node) eraseOwed(ctx context.Context) (int, error) {
+	erased, err := n.grounds.EraseOwed(ctx, heldWitnessed{n.gallery, n.ledger, n.cfg.EntityID, n.now})
+	if erased > 0 {
+		n.log.InfoContext(ctx, "erased with a consent that was withdrawn", slog.Int("subjects", erased))
+	}
+	return erased, err
+}
+
+// heldWitnessed erases from a gallery after saying so in the ledger.
+type heldWitnessed struct {
+	*gallery.Gallery
+	ledger *ledger.Log
+	entity string
+	now    func() time.Time
+}
+
+func (h heldWitnessed) EraseHeldBy(ctx context.Context, consent [32]byte) (int, error) {
+	if err := witnessErasure(ctx, h.Gallery, h.ledger, h.entity, h.now); err != nil {
+		return 0, err
+	}
+	return h.Gallery.EraseHeldBy(ctx, consent)
+}
+
+func (h heldWitnessed) EraseHeldByAny(ctx context.Context, withdrawn func([32]byte) (bool, error)) (int, error) {
+	if err := witnessErasure(ctx, h.Gallery, h.ledger, h.entity, h.now); err != nil {
+		return 0, err
+	}
+	return h.Gallery.EraseHeldByAny(ctx, withdrawn)
 }
 
 // tellWithdrawals hands on what is outstanding and returns what still is.
@@ -171,7 +245,7 @@ func (n *Node) serveConsent(ctx context.Context, from transport.PeerID, frame []
 	if sides[n.cfg.EntityID] != string(m.EntityID) {
 		return nil, errors.New("not a withdrawal between these two")
 	}
-	if _, err := n.consents.Withdraw(w, token); err != nil {
+	if _, err := n.consents.Withdraw(w, token, n.now()); err != nil {
 		n.log.WarnContext(ctx, "withdrawal not kept", slog.String("entity", string(m.EntityID)), slog.String("cause", err.Error()))
 		return nil, errors.New("not kept")
 	}
@@ -189,8 +263,12 @@ func (n *Node) withdrawn(artefact string) (bool, error) {
 	return n.consents.Withdrawn(u.Claimed().Key())
 }
 
-// mindConsents tells the other sides of withdrawals that they could not be told of before.
+// mindConsents tells the other sides of withdrawals that they could not be told of before,
+// and erases who is still owed that.
 func (n *Node) mindConsents(ctx context.Context) {
+	if _, err := n.eraseOwed(ctx); err != nil && ctx.Err() == nil {
+		n.log.ErrorContext(ctx, "not erased with their consents", slog.String("cause", err.Error()))
+	}
 	if _, err := n.tellWithdrawals(ctx); err != nil && ctx.Err() == nil {
 		n.log.WarnContext(ctx, "withdrawals not handed on", slog.String("cause", err.Error()))
 	}

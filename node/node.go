@@ -36,6 +36,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gap"
+	"github.com/tamga-id/tamga/node/holding"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/internal/sparse"
 	"github.com/tamga-id/tamga/node/internal/throng"
@@ -78,6 +79,7 @@ type Node struct {
 	ledger       *ledger.Log
 	rows         *rows.Rows
 	consents     *consents.Book
+	grounds      *holding.Grounds
 	decoys       *decoy.Book
 	offices      consent.Offices
 	directory    *peering.Peers
@@ -237,7 +239,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if n.rows, err = openRows(n.keys, n.gallery); err != nil {
 		return err
 	}
-	if n.consents, err = n.openConsents(ctx); err != nil {
+	if err = n.openConsents(ctx); err != nil {
 		return err
 	}
 	n.decoys = decoy.New(n.rows)

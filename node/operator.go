@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gap"
+	"github.com/tamga-id/tamga/node/holding"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/stores"
@@ -31,12 +32,14 @@ const EnrolTokenFile = "enrol-token"
 // no more. Adding a face to somebody's record
 // is how an insider would make an impostor match, so it leaves a trace.
 func (n *Node) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
-	return enrolWitnessed(ctx, n.gallery, n.ledger, n.cfg.EntityID, n.now, n.log, batch)
+	return n.grounds.Enrol(batch, func(good []gallery.Enrolment) ([]gallery.Result, error) {
+		return enrolWitnessed(ctx, n.gallery, n.ledger, n.cfg.EntityID, n.now, n.log, good)
+	})
 }
 
 // Plan says what Enrol would do, and changes nothing.
 func (n *Node) Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
-	return n.gallery.Plan(ctx, batch)
+	return n.grounds.Enrol(batch, func(good []gallery.Enrolment) ([]gallery.Result, error) { return n.gallery.Plan(ctx, good) })
 }
 
 // Undo takes a batch back, after saying so in the ledger.
@@ -67,6 +70,7 @@ type Registrar struct {
 	keys    keystore.Set
 	gallery *gallery.Gallery
 	ledger  *ledger.Log
+	grounds *holding.Grounds
 	entity  string
 	now     func() time.Time
 }
@@ -99,17 +103,22 @@ func OpenRegistrarUnsealed(ctx context.Context, configFile string, roots keystor
 		r.keys.Wipe()
 		return nil, err
 	}
+	if r.grounds, err = openGrounds(r.cfg, r.keys, r.gallery, r.now); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
 	return r, nil
 }
 
 // Enrol does what Node.Enrol does.
 func (r *Registrar) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
-	return enrolWitnessed(ctx, r.gallery, r.ledger, r.entity, r.now, slog.New(slog.DiscardHandler), batch)
+	return r.grounds.Enrol(batch, func(good []gallery.Enrolment) ([]gallery.Result, error) {
+		return enrolWitnessed(ctx, r.gallery, r.ledger, r.entity, r.now, slog.New(slog.DiscardHandler), good)
+	})
 }
 
 // Plan does what Node.Plan does.
 func (r *Registrar) Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
-	return r.gallery.Plan(ctx, batch)
+	return r.grounds.Enrol(batch, func(good []gallery.Enrolment) ([]gallery.Result, error) { return r.gallery.Plan(ctx, good) })
 }
 
 // Undo does what Node.Undo does.

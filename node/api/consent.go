@@ -32,8 +32,9 @@ type withdrawalOutput struct{ Body withdrawalReport }
 type withdrawalReport struct {
 	Withdrawn bool   `json:"withdrawn" doc:"True: the consent permits nothing here from now on."`
 	Known     bool   `json:"known" doc:"Whether it was withdrawn here before."`
-	Peer      string `json:"peer" doc:"Entity Identifier of the other side."`
+	Peer      string `json:"peer" doc:"Entity Identifier of the other side; empty when a person was enrolled by the consent: there is none then."`
 	Told      bool   `json:"told" doc:"Whether the other side has taken it; otherwise this node goes on trying."`
+	Erased    int    `json:"erased" doc:"How many people were erased now, whom this consent alone held: those enrolled by it."`
 }
 
 func (s *service) withdrawing(api huma.API, rules *problem.Rulebook) {
@@ -54,5 +55,5 @@ func (s *service) withdraw(ctx context.Context, in *withdrawalInput) (*withdrawa
 	if err != nil {
 		return nil, ofStore(err, "Whether it was taken is not known. Send the same again.")
 	}
-	return &withdrawalOutput{Body: withdrawalReport{true, !w.Fresh, string(w.Peer), w.Told}}, nil
+	return &withdrawalOutput{Body: withdrawalReport{true, !w.Fresh, string(w.Peer), w.Told, w.Erased}}, nil
 }

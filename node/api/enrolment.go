@@ -176,7 +176,7 @@ func failed(line int, err error) enrolment {
 		e.Code, e.Member, e.Rule = string(r.Code), r.Member, r.Rule
 		return e
 	}
-	for _, rule := range []error{gallery.ErrHolderConflict, gallery.ErrTooMuch, gallery.ErrNothing, gallery.ErrKnown, gallery.ErrErased} {
+	for _, rule := range []error{gallery.ErrHolderConflict, gallery.ErrGround, gallery.ErrTooMuch, gallery.ErrNothing, gallery.ErrKnown, gallery.ErrErased} {
 		if errors.Is(err, rule) {
 			e.Code, e.Rule = string(protocol.CodeRecord), rule.Error()
 		}

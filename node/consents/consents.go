@@ -138,8 +138,9 @@ const MaxOutstanding = 10_000
 var ErrFull = errors.New("too many withdrawals wait to be handed on")
 
 // Withdraw remembers a withdrawal, of which token is the artefact; it reports whether it is
-// new. It is handed on to the given entities: see Outstanding.
-func (b *Book) Withdraw(w consent.Withdrawal, token string, to ...string) (fresh bool, err error) {
+// new. It is handed on to the given entities: see Outstanding. When one entity is both of its
+// sides, whom the consent held is owed the erasure as of now: see Owed.
+func (b *Book) Withdraw(w consent.Withdrawal, token string, now time.Time, to ...string) (fresh bool, err error) {
 	key := w.Key()
 	var expires int64
 	err = b.rows.Update(func(t rows.Txn) error {
@@ -154,6 +155,9 @@ func (b *Book) Withdraw(w consent.Withdrawal, token string, to ...string) (fresh
 		e.expires = max(e.expires, w.ExpiresAt.Unix(), w.IssuedAt.Add(consent.MaxLifetime+consent.Skew).Unix())
 		e.withdrawn, expires = true, e.expires
 		t.Set(rows.Consents, key[:], e.bytes())
+		if w.Requester == w.Controller { // nobody asks himself: it is what a person was enrolled by
+			t.Set(rows.Owed, key[:], Owed{Consent: key, Since: now}.bytes())
+		}
 		if len(to) == 0 {
 			return nil
 		}

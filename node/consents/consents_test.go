@@ -99,7 +99,7 @@ func TestWithdraw(t *testing.T) {
 	if err := b.Use(given("a", 5)); err != nil {
 		t.Fatal(err)
 	}
-	if fresh, err := b.Withdraw(withdrawn("a"), "token", "https://uzb.example"); !fresh || err != nil {
+	if fresh, err := b.Withdraw(withdrawn("a"), "token", now, "https://uzb.example"); !fresh || err != nil {
 		t.Fatalf("withdrawn: fresh %v, %v", fresh, err)
 	}
 	if err := other.Use(given("a", 5)); !errors.Is(err, consents.ErrWithdrawn) {
@@ -115,7 +115,7 @@ func TestWithdraw(t *testing.T) {
 	if err != nil || len(out) != 1 || out[0].Entity != "https://uzb.example" || out[0].Token != "token" {
 		t.Fatalf("outstanding: %v, %v", out, err)
 	}
-	if fresh, err := b.Withdraw(withdrawn("a"), "token", "https://uzb.example"); fresh || err != nil {
+	if fresh, err := b.Withdraw(withdrawn("a"), "token", now, "https://uzb.example"); fresh || err != nil {
 		t.Errorf("again: fresh %v, %v", fresh, err)
 	}
 	if err := b.Told(out[0]); err != nil {
@@ -125,7 +125,7 @@ func TestWithdraw(t *testing.T) {
 		t.Errorf("after it was told: %v, %v", out, err)
 	}
 	// One that comes before the consent does.
-	if _, err := b.Withdraw(withdrawn("c"), "token"); err != nil {
+	if _, err := b.Withdraw(withdrawn("c"), "token", now); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Use(given("c", 1)); !errors.Is(err, consents.ErrWithdrawn) {
@@ -161,7 +161,7 @@ func TestForget(t *testing.T) {
 	if err := b.Use(given("a", 1)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Withdraw(withdrawn("w"), "token"); err != nil {
+	if _, err := b.Withdraw(withdrawn("w"), "token", now); err != nil {
 		t.Fatal(err)
 	}
 	for at, want := range map[time.Duration]int{time.Hour: 0, 24 * time.Hour: 0} {

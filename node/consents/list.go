@@ -179,8 +179,9 @@ func (l *List) all() map[rows.Key]int64 {
 
 // Agree puts withdrawals back that the list has and the store does not, as of an older copy
 // of it or where somebody took rows away, and returns how many; the list gets those that
-// only the store has.
-func (b *Book) Agree() (back int, err error) {
+// only the store has. When there are any, before runs first, and if that fails none is put
+// back: Withdrawn knows them already.
+func (b *Book) Agree(before func() error) (back int, err error) {
 	if b.list == nil {
 		return 0, nil
 	}
@@ -201,6 +202,9 @@ func (b *Book) Agree() (back int, err error) {
 		if err == nil {
 			err = b.list.add(key, expires)
 		}
+	}
+	if err == nil && len(missing) > 0 {
+		err = before()
 	}
 	for some := range slices.Chunk(slices.Collect(maps.Keys(missing)), maxForget) {
 		if err == nil {

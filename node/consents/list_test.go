@@ -32,7 +32,7 @@ func TestListOutside(t *testing.T) {
 	first := open(t, t.TempDir())
 	b := listed(t, first, path, now)
 	for _, id := range []string{"one", "two"} {
-		if fresh, err := b.Withdraw(withdrawn(id), "token"); !fresh || err != nil {
+		if fresh, err := b.Withdraw(withdrawn(id), "token", now); !fresh || err != nil {
 			t.Fatal(fresh, err)
 		}
 	}
@@ -47,7 +47,14 @@ func TestListOutside(t *testing.T) {
 	if err := book(t, older).Use(given("one", 3)); err != nil {
 		t.Errorf("without a list: %v", err)
 	}
-	if back, err := b.Agree(); back != 2 || err != nil {
+	broken := errors.New("not erased")
+	if back, err := b.Agree(func() error { return broken }); back != 0 || !errors.Is(err, broken) {
+		t.Errorf("%d put back: %v", back, err)
+	}
+	if err := book(t, older).Use(given("two", 3)); err != nil {
+		t.Errorf("not put back, without a list: %v", err)
+	}
+	if back, err := b.Agree(func() error { return nil }); back != 2 || err != nil {
 		t.Errorf("%d put back: %v", back, err)
 	}
 	for _, id := range []string{"one", "two"} {
@@ -62,7 +69,7 @@ func TestListOutside(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if back, err := listed(t, first, path, now).Agree(); back != 0 || err != nil {
+	if back, err := listed(t, first, path, now).Agree(func() error { return nil }); back != 0 || err != nil {
 		t.Error(back, err)
 	}
 	b = listed(t, open(t, t.TempDir()), path, now)
@@ -88,7 +95,7 @@ func TestListEdited(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "list")
 	b := listed(t, open(t, t.TempDir()), path, now)
 	for _, id := range []string{"one", "two", "three"} {
-		if _, err := b.Withdraw(withdrawn(id), "token"); err != nil {
+		if _, err := b.Withdraw(withdrawn(id), "token", now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +129,7 @@ func TestListEdited(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		b = listed(t, open(t, t.TempDir()), path, now)
-		if _, err := b.Withdraw(withdrawn("four"), "token"); err != nil {
+		if _, err := b.Withdraw(withdrawn("four"), "token", now); err != nil {
 			t.Error(err)
 		}
 		b = listed(t, open(t, t.TempDir()), path, now)

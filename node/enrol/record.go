@@ -30,7 +30,8 @@
 // records say the same in themselves, and then it is taken from there.
 //
 // holder_key is the public key with which the person signs consents; holder_jkt, in
-// its place, is that key's RFC 7638 SHA-256 thumbprint. A file is named relative to
+// its place, is that key's RFC 7638 SHA-256 thumbprint. consent is the artefact by which
+// alone the person is held, if there is one (node/holding); its form is looked at here. A file is named relative to
 // the manifest's folder and may not lie outside it.
 //
 // Invariants:
@@ -53,6 +54,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -67,11 +69,12 @@ type Record struct {
 	HolderJKT  string          `json:"holder_jkt,omitempty"`
 	Biometrics []Biometric     `json:"biometrics,omitempty"`
 	Absent     []Absent        `json:"absent,omitempty"`
+	Consent    string          `json:"consent,omitempty"`
 }
 
 // RecordOf is the record that ParseRecord reads back as e.
 func RecordOf(e gallery.Enrolment) Record {
-	r := Record{Subject: Subject{Type: e.Subject.Type, Value: e.Subject.Value}, HolderJKT: e.Holder}
+	r := Record{Subject: Subject{Type: e.Subject.Type, Value: e.Subject.Value}, HolderJKT: e.Holder, Consent: e.Artefact}
 	for _, t := range e.Templates {
 		r.Biometrics = append(r.Biometrics, Biometric{Modality: t.Modality, Format: t.Format, Data: base64.StdEncoding.EncodeToString(t.Data)})
 	}
@@ -161,6 +164,10 @@ func (r Record) enrolment(jurisdiction string, files fs.FS) (gallery.Enrolment, 
 	if e.Holder, err = r.holder(); err != nil {
 		return gallery.Enrolment{}, err
 	}
+	if len(r.Consent) > consent.MaxSize {
+		return gallery.Enrolment{}, broken("consent", fmt.Sprintf("is longer than %d bytes", consent.MaxSize))
+	}
+	e.Artefact = r.Consent
 	if len(r.Biometrics) > gallery.MaxRecords || len(r.Biometrics) == 0 && len(r.Absent) == 0 {
 		return gallery.Enrolment{}, broken("biometrics", fmt.Sprintf("must hold 1 to %d templates, or absent say why there are none", gallery.MaxRecords))
 	}

@@ -40,6 +40,21 @@ func (g *Gallery) heldByWrites(s keyring.Subject) (w []commit.Write) {
 	return w
 }
 
+// Holds reports whether somebody is held by a consent alone.
+func (g *Gallery) Holds(consent [32]byte) (is bool, err error) {
+	err = g.line.View(func(txn store.Reader) error {
+		for _, err := range txn.Scan(g.heldByPrefix(consent), nil) {
+			is = err == nil
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking for who is held by a consent: %w", err)
+	}
+	return is, nil
+}
+
 // heldOne is a subject who is held by a consent.
 type heldOne struct {
 	p       pseudonym.Pseudonym

@@ -39,6 +39,7 @@ var ErrNone = errors.New("there is no such row")
 const (
 	Consents    byte = 'c' // node/consents: uses and withdrawals
 	Withdrawals byte = 'w' // node/consents: withdrawals to be handed on
+	Owed        byte = 'o' // node/consents: erasures that withdrawals leave owing
 	Budgets     byte = 'q' // node/budget
 	Canaries    byte = 'y' // node/decoy
 )

@@ -97,7 +97,8 @@ func (a *app) consentWithdraw() *cobra.Command {
 		Long: `Signs a withdrawal with the key that gave the consent, or of an officer of the office that
 attested it, and gives it to a node (--dir), the requester's or the register's. When the node
 has answered the consent permits nothing there; it tells the other side, and goes on trying
-until that has it. With --out the withdrawal is written, to be given to a node with --signed.`,
+until that has it. When the node is both sides, the consent is what a person was enrolled by
+(the member consent of ` + "`tamga enrol import`" + `): who is held by it alone is erased. With --out the withdrawal is written, to be given to a node with --signed.`,
 		Example: `  tamga consent withdraw --consent consent.jwt --key wallet --passphrase-file pass.txt --out withdrawal.jwt
   tamga consent withdraw --signed withdrawal.jwt --dir kgz`,
 		Args: cobra.NoArgs,
@@ -167,6 +168,7 @@ func (a *app) sendWithdrawal(ctx context.Context, n nodeFlags, token string) err
 		Known     bool   `json:"known"`
 		Peer      string `json:"peer"`
 		Told      bool   `json:"told"`
+		Erased    int    `json:"erased"`
 	}
 	if err := cl.call(ctx, http.MethodPost, "/v1/consents/withdrawals", "application/json", body, &out); err != nil {
 		return err
@@ -174,7 +176,11 @@ func (a *app) sendWithdrawal(ctx context.Context, n nodeFlags, token string) err
 	if !out.Told {
 		a.say("hint: %s was not told yet; the node goes on trying", out.Peer)
 	}
-	return a.emit(out, [][2]string{{"withdrawn", "from now on"}, {"known before", fmt.Sprint(out.Known)}, {"other side", out.Peer}, {"told", fmt.Sprint(out.Told)}})
+	rows := [][2]string{{"withdrawn", "from now on"}, {"known before", fmt.Sprint(out.Known)}}
+	if out.Peer == "" { // of an enrolment
+		return a.emit(out, append(rows, [2]string{"people erased", fmt.Sprint(out.Erased)}))
+	}
+	return a.emit(out, append(rows, [2]string{"other side", out.Peer}, [2]string{"told", fmt.Sprint(out.Told)}))
 }
 
 func (a *app) consentShow() *cobra.Command {

@@ -67,7 +67,10 @@ A manifest line: {"subject":{"type":"passport","value":"..."},
 the person's public consent key, a JWK. What could not be captured is said with
 "absent":[{"modality":"finger","position":3,"reason":"amputated"}], reasons amputated,
 unable_to_capture, not_captured, not_extracted; without position it is all fingers.
-Whoever has no usable finger is enrolled with a face, or with that finding alone.)
+Whoever has no usable finger is enrolled with a face, or with that finding alone.
+"consent" is a consent, signed by the person or attested by an office, in which this node
+is requester and controller: the person is held by it alone, and erased when it is
+withdrawn: see ` + "`tamga consent withdraw`" + `.)
 
 In a folder every *.iso file is one record; its subject is the file name without
 extension and trailing impression number, unless --pattern says otherwise.

@@ -1,0 +1,177 @@
+// Package holding ties people in the gallery to the consents by which alone they are held:
+// what carried an enrolment, and what becomes of it when that is withdrawn.
+//
+// [Grounds.Enrol] verifies the artefacts that enrolments bring before they are stored, and
+// [Grounds.EraseOwed] erases whom withdrawals leave nothing to be held by.
+//
+// An artefact that carries an enrolment is a consent (credentials/consent) in which the
+// register's node is both requester and controller, for a purpose of the vocabulary and all
+// modalities that are enrolled. It has to be valid when the person is enrolled; the person
+// is held until it is withdrawn. Two officers' exemption carries no enrolment: who is
+// enrolled without consent is so on another ground, and brings none.
+//
+// Invariants:
+//
+//   - nobody is enrolled by a consent that does not verify, or is known to be withdrawn;
+//   - from the moment that a withdrawal stands the person is owed the erasure: it is tried
+//     until it was done, across restarts, and on after that for [Linger].
+package holding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/consents"
+	"github.com/tamga-id/tamga/node/enrol"
+	"github.com/tamga-id/tamga/node/gallery"
+)
+
+// Linger is for how long an erasure is tried again after it was done: an enrolment by the
+// same consent may have been under way, on another node of the store.
+const Linger = 10 * time.Minute
+
+// Grounds is what a node holds people by. Its fields are required, Offices may be empty, and
+// may not be changed; it is safe for concurrent use.
+type Grounds struct {
+	Entity  string // the node's Entity Identifier
+	Offices consent.Offices
+	Book    *consents.Book
+	Now     func() time.Time
+}
+
+// Enrol has do take those of a batch whose consents verify, or that bring none, and returns
+// the results of all. The Err of another is an [enrol.RuleError] of the member consent.
+func (g *Grounds) Enrol(batch []gallery.Enrolment, do func([]gallery.Enrolment) ([]gallery.Result, error)) ([]gallery.Result, error) {
+	results := make([]gallery.Result, len(batch))
+	good, places := make([]gallery.Enrolment, 0, len(batch)), make([]int, 0, len(batch))
+	for i, e := range batch {
+		e.Consent = [32]byte{}
+		if e.Artefact != "" {
+			key, err := g.verify(e)
+			if rule, broken := errors.AsType[*enrol.RuleError](err); broken {
+				results[i] = gallery.Result{Change: gallery.Failed, Err: rule}
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+			e.Consent = key
+		}
+		good, places = append(good, e), append(places, i)
+	}
+	done, err := do(good)
+	if err == nil && len(done) != len(good) {
+		err = errors.New("enrolling: not every enrolment has a result")
+	}
+	for i, r := range done {
+		results[places[i]] = r
+	}
+	return results, err
+}
+
+func broken(rule string) error {
+	return &enrol.RuleError{Code: protocol.CodeRecord, Member: "consent", Rule: rule}
+}
+
+// verify returns the key of the consent that an enrolment brings.
+func (g *Grounds) verify(e gallery.Enrolment) (key [32]byte, err error) {
+	u, err := consent.Parse(e.Artefact)
+	if err != nil {
+		return key, broken("is no consent: a compact JWS that the person or an office signed")
+	}
+	purpose := u.Claimed().Purpose
+	if !slices.Contains(vocabulary.Purposes(), purpose) {
+		return key, broken("is for a purpose that the vocabulary does not have")
+	}
+	want := consent.Expectation{HolderThumbprint: e.Holder, Subject: e.Subject, Requester: g.Entity, Controller: g.Entity,
+		Purpose: purpose, Now: g.Now(), Offices: g.Offices}
+	var c consent.Consent
+	for _, modality := range modalities(e) {
+		want.Modality = modality
+		if c, err = consent.Verify(e.Artefact, want); err != nil {
+			return key, broken(rule(err))
+		}
+	}
+	if c.State() == consent.Exempt {
+		return key, broken("is an exemption: who is enrolled without consent is held on another ground, and brings none")
+	}
+	key = c.Key()
+	withdrawn, err := g.Book.Withdrawn(key)
+	if err != nil {
+		return key, fmt.Errorf("%w: %w", gallery.ErrUnavailable, err)
+	}
+	if withdrawn {
+		return key, broken("was withdrawn")
+	}
+	return key, nil
+}
+
+func modalities(e gallery.Enrolment) (out []string) {
+	for _, t := range e.Templates {
+		out = append(out, t.Modality)
+	}
+	for _, a := range e.Absences {
+		out = append(out, a.Modality)
+	}
+	return out
+}
+
+// rule says what is wrong with a consent and nothing of what it says.
+func rule(err error) string {
+	for _, known := range []struct {
+		err  error
+		rule string
+	}{
+		{consent.ErrHolder, "is of another person: it must be signed with the holder key of the record, or be about its subject"},
+		{consent.ErrSignature, "has a signature that does not verify"},
+		{consent.ErrOffice, "is of an office that this node does not let attest (policy.offices)"},
+		{consent.ErrSecondOfficer, "is an order without a second officer"},
+		{consent.ErrAudience, "names another requester: it must be this node"},
+		{consent.ErrController, "names another controller: it must be this node"},
+		{consent.ErrModality, "does not cover every modality of the record"},
+		{consent.ErrNotYet, "is not valid yet"},
+		{consent.ErrExpired, "has expired"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.rule
+		}
+	}
+	return "is not well-formed"
+}
+
+// Eraser is a gallery, and erases after saying so in the ledger.
+type Eraser interface {
+	Holds(consent [32]byte) (bool, error)
+	EraseHeldBy(ctx context.Context, consent [32]byte) (subjects int, err error)
+}
+
+// EraseOwed erases whom withdrawn consents held, and returns how many that were.
+func (g *Grounds) EraseOwed(ctx context.Context, from Eraser) (subjects int, err error) {
+	owed, err := g.Book.Owed()
+	for _, o := range owed {
+		if err != nil {
+			break
+		}
+		var holds bool
+		if holds, err = from.Holds(o.Consent); err != nil {
+			break
+		}
+		if holds {
+			var n int
+			n, err = from.EraseHeldBy(ctx, o.Consent)
+			subjects += n
+		}
+		if err == nil && g.Now().Sub(o.Since) > Linger {
+			err = g.Book.Settled(o)
+		}
+	}
+	if err != nil {
+		return subjects, fmt.Errorf("erasing whom withdrawn consents held: %w", err)
+	}
+	return subjects, nil
+}

@@ -1,0 +1,184 @@
+package holding_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/consents"
+	"github.com/tamga-id/tamga/node/enrol"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/holding"
+	"github.com/tamga-id/tamga/node/rows"
+)
+
+const self = "https://uzb.example"
+
+var now = time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+
+type lent struct{ store.Store }
+
+func (l lent) Beside(f func(store.Store) error) error { return f(l.Store) }
+
+func grounds(t *testing.T) *holding.Grounds {
+	t.Helper()
+	s, err := store.OpenBadger(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	r, err := rows.New(lent{s}, [32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &holding.Grounds{Entity: self, Book: consents.New(r, nil), Now: func() time.Time { return now }}
+}
+
+func key(t *testing.T) jose.PrivateKey {
+	t.Helper()
+	k, err := jose.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func given() consent.Consent {
+	return consent.Consent{ID: "1", Requester: self, Controller: self, Purpose: "service_delivery", Modalities: []string{"face", "finger"},
+		IssuedAt: now, ExpiresAt: now.Add(time.Hour), Notice: consent.NoticeOf([]byte("shown"), "uz")}
+}
+
+func person(k jose.PrivateKey, artefact string) gallery.Enrolment {
+	return gallery.Enrolment{Subject: pseudonym.Identifier{Jurisdiction: "UZB", Type: pseudonym.IDPassport, Value: "SYN1"}, Holder: k.Public().KeyID(),
+		Templates: []gallery.Template{{Modality: "face"}}, Absences: []gallery.Absence{{Modality: "finger"}}, Artefact: artefact}
+}
+
+func issue(t *testing.T, k jose.PrivateKey, c consent.Consent) string {
+	t.Helper()
+	token, err := consent.Issue(k, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// TestEnrol: what does not verify is left out and named by the rule that it breaks, and the
+// others are handed on, in order.
+func TestEnrol(t *testing.T) {
+	g, k := grounds(t), key(t)
+	with := func(change func(*consent.Consent)) gallery.Enrolment {
+		c := given()
+		change(&c)
+		return person(k, issue(t, k, c))
+	}
+	plain := person(k, "")
+	plain.Consent = [32]byte{9} // nobody may bring a key that was not verified
+	gone := with(func(c *consent.Consent) { c.ID = "gone" })
+	u, err := consent.Parse(gone.Artefact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := consent.Withdraw(k, u.Claimed(), "", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := consent.VerifyWithdrawal(token, nil, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Book.Withdraw(w, token, now); err != nil {
+		t.Fatal(err)
+	}
+	other := with(func(*consent.Consent) {})
+	other.Holder = key(t).Public().KeyID()
+	batch := []gallery.Enrolment{
+		with(func(*consent.Consent) {}),
+		plain,
+		with(func(c *consent.Consent) { c.Requester = "https://kaz.example" }),
+		with(func(c *consent.Consent) { c.Controller = "https://kaz.example" }),
+		with(func(c *consent.Consent) { c.Purpose = "holiday" }),
+		with(func(c *consent.Consent) { c.Modalities = []string{"face"} }),
+		with(func(c *consent.Consent) { c.IssuedAt, c.ExpiresAt = now.Add(-2*time.Hour), now }),
+		person(k, "a.b.c"),
+		other,
+		gone,
+	}
+	var taken []gallery.Enrolment
+	results, err := g.Enrol(batch, func(good []gallery.Enrolment) (out []gallery.Result, err error) {
+		taken = slices.Clone(good)
+		for range good {
+			out = append(out, gallery.Result{Change: gallery.Created})
+		}
+		return out, nil
+	})
+	if err != nil || len(results) != len(batch) {
+		t.Fatal(results, err)
+	}
+	c := given()
+	c.Holder = k.Public().KeyID()
+	if len(taken) != 2 || taken[0].Consent != c.Key() || taken[1].Consent != ([32]byte{}) {
+		t.Errorf("handed on: %d", len(taken))
+	}
+	for i, r := range results {
+		rule, _ := errors.AsType[*enrol.RuleError](r.Err)
+		if i < 2 && (r.Change != gallery.Created || r.Err != nil) || i >= 2 && (r.Change != gallery.Failed || rule == nil || rule.Member != "consent") {
+			t.Errorf("%d: %v, %v", i, r.Change, r.Err)
+		}
+	}
+}
+
+// holder is a gallery in which people are held by consents.
+type holder struct {
+	held map[[32]byte]int
+	err  error
+}
+
+func (h *holder) Holds(consent [32]byte) (bool, error) { return h.held[consent] > 0, nil }
+
+func (h *holder) EraseHeldBy(_ context.Context, consent [32]byte) (int, error) {
+	if h.err != nil {
+		return 0, h.err
+	}
+	n := h.held[consent]
+	delete(h.held, consent)
+	return n, nil
+}
+
+// TestEraseOwed: an erasure that failed is tried again, and for a while after it was done.
+func TestEraseOwed(t *testing.T) {
+	g := grounds(t)
+	clock := now
+	g.Now = func() time.Time { return clock }
+	w := consent.Withdrawal{ID: "1", Holder: "thumb", Requester: self, Controller: self, IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
+	if _, err := g.Book.Withdraw(w, "token", now); err != nil {
+		t.Fatal(err)
+	}
+	h := &holder{held: map[[32]byte]int{w.Key(): 1, {7}: 1}, err: errors.New("disk full")}
+	erase := func(want int, wantErr error) {
+		t.Helper()
+		if n, err := g.EraseOwed(t.Context(), h); n != want || !errors.Is(err, wantErr) {
+			t.Errorf("%d erased, %v", n, err)
+		}
+	}
+	erase(0, h.err)
+	clock = now.Add(2 * holding.Linger)
+	erase(0, h.err) // however long it takes
+	h.err = nil
+	clock = now.Add(holding.Linger / 2)
+	erase(1, nil)
+	h.held[w.Key()] = 1 // an enrolment that was under way
+	erase(1, nil)
+	clock = now.Add(2 * holding.Linger)
+	erase(0, nil)
+	h.held[w.Key()] = 1
+	erase(0, nil)
+	if len(h.held) != 2 {
+		t.Error("somebody else was erased")
+	}
+}
