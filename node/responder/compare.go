@@ -113,12 +113,19 @@ func (d *decision) conclude() (protocol.Code, error) {
 		return d.code, nil
 	case d.disagree():
 		return protocol.CodeDisagree, nil
-	case !d.sure && d.doubt == finger.PoorCapture:
-		return protocol.CodePoorCapture, nil
-	case !d.sure:
-		return protocol.CodeSmallPart, nil
 	}
-	return protocol.CodeNotMatched, nil
+	return d.unmatched(), nil
+}
+
+// unmatched is the code of comparisons that were no match.
+func (d *decision) unmatched() protocol.Code {
+	switch {
+	case d.sure:
+		return protocol.CodeNotMatched
+	case d.doubt == finger.PoorCapture:
+		return protocol.CodePoorCapture
+	}
+	return protocol.CodeSmallPart
 }
 
 // affordable reports, before any comparison is made, that the calibrations carry as many as are planned. Otherwise

@@ -147,6 +147,9 @@ func (r *Responder) decide(ctx context.Context, q protocol.Query, question proto
 		}
 	}
 	code, err := decision.conclude()
+	if err == nil && d.WithholdUnknown {
+		code, err = decision.folded(code, probes)
+	}
 	return code, counted, d, err
 }
 
