@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	badger "github.com/dgraph-io/badger/v4"
+	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/transparency-dev/merkle/rfc6962"
 )
@@ -37,7 +38,7 @@ type batch struct {
 
 	size       uint64
 	checkpoint []byte
-	grown      *growth
+	grown      *merkle.Growth
 	err        error
 }
 
@@ -239,20 +240,20 @@ func (l *Log) prepare(b *batch, old *head) (*head, error) {
 		it.first = old.size + uint64(len(hashes))
 		hashes = append(hashes, it.hashes...)
 	}
-	g, err := grow(old.size, old.frontier, hashes)
+	g, err := merkle.Grow(old.size, old.frontier, hashes)
 	if err != nil {
 		return nil, fmt.Errorf("growing tree: %w", err)
 	}
-	root, err := rootOf(g.tree)
+	root, err := merkle.Root(g.Tree)
 	if err != nil {
 		return nil, fmt.Errorf("growing tree: %w", err)
 	}
-	signed, err := l.identity.Load().signer.Sign(g.tree.End(), root, l.now())
+	signed, err := l.identity.Load().signer.Sign(g.Tree.End(), root, l.now())
 	if err != nil {
 		return nil, fmt.Errorf("signing checkpoint: %w", err)
 	}
-	b.size, b.checkpoint, b.grown = g.tree.End(), signed, g
-	return &head{size: g.tree.End(), frontier: g.tree.Hashes(), checkpoint: signed}, nil
+	b.size, b.checkpoint, b.grown = g.Tree.End(), signed, g
+	return &head{size: g.Tree.End(), frontier: g.Tree.Hashes(), checkpoint: signed}, nil
 }
 
 // write is the one synced transaction of a batch.
@@ -263,7 +264,7 @@ func (l *Log) write(b *batch, first uint64, next *head) error {
 	for _, it := range b.items {
 		for _, leaf := range it.leaves {
 			index := first + uint64(i)
-			if err := txn.Set(keyEntry(index, kindHashes), b.grown.records[i]); err != nil {
+			if err := txn.Set(keyEntry(index, kindHashes), b.grown.Records[i]); err != nil {
 				return err
 			}
 			if err := txn.Set(keyEntry(index, kindLeaf), leaf); err != nil {
@@ -283,7 +284,7 @@ func (b *batch) receipts(it *item) ([]lognote.Receipt, error) {
 	rs := make([]lognote.Receipt, len(it.leaves))
 	for i, leaf := range it.leaves {
 		index := it.first + uint64(i)
-		path, err := inclusionPath(index, b.size, b.grown.read)
+		path, err := merkle.Inclusion(index, b.size, b.grown.Read)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
+	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
@@ -232,7 +233,7 @@ func (l *Log) remembered(path string) (slotState, error) {
 // create signs the empty tree. The file is durable before the store exists, so a
 // store without it is always damage.
 func (l *Log) create(path string) error {
-	root, err := rootOf(ranges().NewEmptyRange(0))
+	root, err := merkle.RootAt(0, nil)
 	if err != nil {
 		return err
 	}
@@ -261,15 +262,15 @@ func checkHead(txn *badger.Txn, v lognote.Verifier, known lognote.Checkpoint) (*
 		return nil, rolledBack(c.Size, known.Size)
 	}
 	read := storedNodes(txn)
-	tree, err := loadRange(c.Size, read)
+	tree, err := merkle.Load(c.Size, read)
 	if err != nil {
 		return nil, err
 	}
 	h := &head{size: c.Size, frontier: tree.Hashes(), checkpoint: raw}
-	if root, err := rootOf(tree); err != nil || raw != nil && !bytes.Equal(root, c.Root[:]) {
+	if root, err := merkle.Root(tree); err != nil || raw != nil && !bytes.Equal(root, c.Root[:]) {
 		return nil, tampered("tree", "its root is not the one in the stored checkpoint")
 	}
-	if root, err := rootAt(known.Size, read); err != nil {
+	if root, err := merkle.RootAt(known.Size, read); err != nil {
 		return nil, err
 	} else if !bytes.Equal(root, known.Root[:]) {
 		return nil, tampered("tree", "at size %d it is not the one in the checkpoint file", known.Size)

@@ -9,6 +9,7 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
+	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
@@ -46,11 +47,11 @@ func checkOutside(txn *badger.Txn, h *head, outside slotState) error {
 	if outside.index < 0 {
 		return nil
 	}
-	root, err := rootAt(c.Size, storedNodes(txn))
+	root, err := merkle.RootAt(c.Size, storedNodes(txn))
 	if err != nil {
 		return err
 	}
-	if [hashSize]byte(root) != c.Root {
+	if [merkle.HashSize]byte(root) != c.Root {
 		return fmt.Errorf("%w: at %d entries it is not the tree that was signed", ErrOutdated, c.Size)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	badger "github.com/dgraph-io/badger/v4"
+	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
 	"github.com/transparency-dev/merkle/rfc6962"
 )
 
@@ -63,7 +64,7 @@ func (l *Log) ConsistencyProof(older, newer uint64) ([][]byte, error) {
 	}
 	var proof [][]byte
 	err := l.view(func(txn *badger.Txn) (err error) {
-		proof, err = consistencyPath(older, newer, storedNodes(txn))
+		proof, err = merkle.Consistency(older, newer, storedNodes(txn))
 		return err
 	})
 	if err != nil {
@@ -85,7 +86,7 @@ func (l *Log) HasTail(checkpoint []byte) (bool, error) {
 	}
 	var root []byte
 	err = l.view(func(txn *badger.Txn) (err error) {
-		root, err = rootAt(c.Size, storedNodes(txn))
+		root, err = merkle.RootAt(c.Size, storedNodes(txn))
 		return err
 	})
 	if err != nil {
@@ -116,7 +117,7 @@ func entry(txn *badger.Txn, index uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(rfc6962.DefaultHasher.HashLeaf(leaf), record[:hashSize]) {
+	if !bytes.Equal(rfc6962.DefaultHasher.HashLeaf(leaf), record[:merkle.HashSize]) {
 		return nil, tamperedEntry(index, "leaf", "does not match its hash in the tree")
 	}
 	return leaf, nil

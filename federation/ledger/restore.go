@@ -13,6 +13,7 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
+	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
@@ -89,11 +90,11 @@ func (r *restorer) all(ctx context.Context, c lognote.Checkpoint, checkpoint []b
 	if r.size != c.Size {
 		return tampered("entries", "%d of them, the checkpoint was signed for %d", r.size, c.Size)
 	}
-	tree, err := ranges().NewRange(0, r.size, r.frontier)
+	tree, err := merkle.New(r.size, r.frontier)
 	if err != nil {
 		return err
 	}
-	if root, err := rootOf(tree); err != nil || !bytes.Equal(root, c.Root[:]) {
+	if root, err := merkle.Root(tree); err != nil || !bytes.Equal(root, c.Root[:]) {
 		return tampered("entries", "they do not hash to the signed root")
 	}
 	return r.flush(checkpoint)
@@ -108,7 +109,7 @@ func (r *restorer) flush(checkpoint []byte) error {
 	for i, leaf := range r.leaves {
 		hashes[i] = rfc6962.DefaultHasher.HashLeaf(leaf)
 	}
-	g, err := grow(r.size, r.frontier, hashes)
+	g, err := merkle.Grow(r.size, r.frontier, hashes)
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func (r *restorer) flush(checkpoint []byte) error {
 		return r.db.Update(func(txn *badger.Txn) error {
 			for i, leaf := range r.leaves {
 				index := r.size + uint64(i)
-				if err := errors.Join(txn.Set(keyEntry(index, kindHashes), g.records[i]), txn.Set(keyEntry(index, kindLeaf), leaf)); err != nil {
+				if err := errors.Join(txn.Set(keyEntry(index, kindHashes), g.Records[i]), txn.Set(keyEntry(index, kindLeaf), leaf)); err != nil {
 					return err
 				}
 			}
@@ -129,7 +130,7 @@ func (r *restorer) flush(checkpoint []byte) error {
 	if err != nil {
 		return err
 	}
-	r.size, r.frontier = g.tree.End(), g.tree.Hashes()
+	r.size, r.frontier = g.Tree.End(), g.Tree.Hashes()
 	r.leaves, r.bytes = nil, 0
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	badger "github.com/dgraph-io/badger/v4"
+	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
@@ -50,11 +51,11 @@ func (l *Log) UseSigner(ctx context.Context, s lognote.Signer) error {
 // signedBy is the head with a checkpoint by s. The caller has the turn.
 func (l *Log) signedBy(s lognote.Signer) (*head, error) {
 	h := *l.head.Load()
-	g, err := grow(h.size, h.frontier, nil)
+	g, err := merkle.Grow(h.size, h.frontier, nil)
 	if err != nil {
 		return nil, err
 	}
-	root, err := rootOf(g.tree)
+	root, err := merkle.Root(g.Tree)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 	"github.com/tamga-id/tamga/federation/ledger/badgerfile"
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
+	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/transparency-dev/merkle/compact"
 )
@@ -49,6 +51,34 @@ func storeOptions(dir string) badger.Options {
 		WithDetectConflicts(false).
 		WithMetricsEnabled(false).
 		WithLogger(nil)
+}
+
+// Record keys inside Badger. Entry records sort by index, the hashes of an entry
+// before its leaf, so one forward scan reads the log in order:
+//
+//	"c"                      latest checkpoint
+//	"e" || uint64 || "h"     the tree nodes that entry completes, leaf hash first
+//	"e" || uint64 || "l"     the leaf
+const (
+	kindHashes = 'h'
+	kindLeaf   = 'l'
+)
+
+func keyCheckpoint() []byte { return []byte("c") }
+
+func keyEntry(index uint64, kind byte) []byte {
+	k := make([]byte, 0, 10)
+	k = append(k, 'e')
+	k = binary.BigEndian.AppendUint64(k, index)
+	return append(k, kind)
+}
+
+// entryIndex is the index in the key of an entry's record.
+func entryIndex(key []byte) (uint64, bool) {
+	if len(key) != 10 || key[0] != 'e' {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(key[1:9]), true
 }
 
 // checkSpace refuses to write where reserveBytes are not free.
@@ -136,14 +166,14 @@ func value(txn *badger.Txn, key []byte) ([]byte, error) {
 }
 
 // storedNodes reads tree nodes from the store.
-func storedNodes(txn *badger.Txn) nodeReader {
+func storedNodes(txn *badger.Txn) merkle.Reader {
 	return func(id compact.NodeID) ([]byte, error) {
-		index, offset := nodeHome(id)
+		index, offset := merkle.Home(id)
 		record, err := hashRecord(txn, index)
 		if err != nil {
 			return nil, err
 		}
-		return record[offset : offset+hashSize], nil
+		return record[offset : offset+merkle.HashSize], nil
 	}
 }
 
@@ -155,7 +185,7 @@ func hashRecord(txn *badger.Txn, index uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(record) != hashSize*hashesOf(index) {
+	if len(record) != merkle.HashSize*merkle.Hashes(index) {
 		return nil, tamperedEntry(index, "tree hashes", "wrong length")
 	}
 	return record, nil

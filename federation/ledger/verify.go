@@ -9,6 +9,7 @@ import (
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
+	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
@@ -104,7 +105,7 @@ func (r *Report) audit(ctx context.Context, txn *badger.Txn, v lognote.Verifier,
 	if err != nil {
 		return err
 	}
-	root, err := rootOf(tree)
+	root, err := merkle.Root(tree)
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (r *Report) audit(ctx context.Context, txn *badger.Txn, v lognote.Verifier,
 // auditEntries recomputes the tree from entry from on and compares every record.
 // With from zero it also insists that the store holds nothing else.
 func auditEntries(ctx context.Context, txn *badger.Txn, from, size uint64, progress func(done, total uint64)) (*compact.Range, error) {
-	tree, err := loadRange(from, storedNodes(txn))
+	tree, err := merkle.Load(from, storedNodes(txn))
 	if err != nil {
 		return nil, err
 	}
@@ -175,13 +176,13 @@ func (w *walk) entry(tree *compact.Range, index uint64) error {
 	if lognote.CheckLeaf(leaf) != nil {
 		return tamperedEntry(index, "leaf", "impossible length")
 	}
-	if len(hashes) != hashSize*hashesOf(index) {
+	if len(hashes) != merkle.HashSize*merkle.Hashes(index) {
 		return tamperedEntry(index, "tree hashes", "wrong length")
 	}
 	var bad error
 	err = tree.Append(rfc6962.DefaultHasher.HashLeaf(leaf), func(id compact.NodeID, hash []byte) {
-		at := int(id.Level) * hashSize
-		if bad != nil || bytes.Equal(hash, hashes[at:at+hashSize]) {
+		at := int(id.Level) * merkle.HashSize
+		if bad != nil || bytes.Equal(hash, hashes[at:at+merkle.HashSize]) {
 			return
 		}
 		bad = tamperedEntry(index, "tree hashes", fmt.Sprintf("node at level %d does not follow from the entries below it", id.Level))
