@@ -222,9 +222,9 @@ func (l *Log) commit(b *batch) error {
 		return errors.Join(l.failed, ErrOutcomeUnknown)
 	}
 	l.head.Store(next)
-	err = l.slots.write(next.checkpoint)
+	err = l.slots.Write(next.checkpoint)
 	if err == nil && l.memory != nil {
-		err = l.memory.write(next.checkpoint)
+		err = l.memory.Write(next.checkpoint)
 	}
 	if err != nil {
 		// This batch is durable; the next would not be protected against rollback.

@@ -14,6 +14,7 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
 	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
+	"github.com/tamga-id/tamga/federation/ledger/internal/slots"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
@@ -70,8 +71,8 @@ type Log struct {
 	// and memory until it receives again.
 	turn   chan struct{}
 	failed error
-	slots  *slots
-	memory *slots // at outside; nil for none
+	slots  *slots.File
+	memory *slots.File // at outside; nil for none
 
 	// life is held for reading while the store is read, so that Close cannot
 	// unmap files under a reader.
@@ -167,14 +168,14 @@ func (l *Log) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	outside := slotState{index: -1}
+	outside := slots.State{Index: -1}
 	if l.outside != "" {
-		if outside, err = l.recalled(known.best); err != nil {
+		if outside, err = l.recalled(known.Best); err != nil {
 			return err
 		}
 	}
 	store := filepath.Join(l.dir, storeDir)
-	if err := rehearse(ctx, l.dir, store, l.identity.Load().verifier, known.best); err != nil {
+	if err := rehearse(ctx, l.dir, store, l.identity.Load().verifier, known.Best); err != nil {
 		return err
 	}
 	if l.db, err = openStore(storeOptions(store)); err != nil {
@@ -187,10 +188,10 @@ func (l *Log) open(ctx context.Context) error {
 }
 
 // start checks the opened store and refreshes both slots.
-func (l *Log) start(path string, known, outside slotState) error {
+func (l *Log) start(path string, known, outside slots.State) error {
 	var h *head
 	err := view(l.db, func(txn *badger.Txn) (err error) {
-		if h, err = checkHead(txn, l.identity.Load().verifier, known.best); err != nil {
+		if h, err = checkHead(txn, l.identity.Load().verifier, known.Best); err != nil {
 			return err
 		}
 		return checkOutside(txn, h, outside)
@@ -199,12 +200,12 @@ func (l *Log) start(path string, known, outside slotState) error {
 		return err
 	}
 	if h.checkpoint == nil {
-		h.checkpoint = known.raw
+		h.checkpoint = known.Raw
 	}
-	if l.slots, err = openSlots(path, false, known.index); err != nil {
+	if l.slots, err = slots.Open(path, false, known.Index); err != nil {
 		return err
 	}
-	if err := l.slots.settle(h.checkpoint); err != nil {
+	if err := l.slots.Settle(h.checkpoint); err != nil {
 		return errors.Join(err, l.slots.Close())
 	}
 	l.head.Store(h)
@@ -216,18 +217,18 @@ func (l *Log) start(path string, known, outside slotState) error {
 
 // remembered reads the checkpoint file, and makes one for a log that is new: one
 // with neither a store nor a checkpoint.
-func (l *Log) remembered(path string) (slotState, error) {
-	known, err := readSlots(path, l.identity.Load().verifier)
+func (l *Log) remembered(path string) (slots.State, error) {
+	known, err := recall(path, l.identity.Load().verifier)
 	if err == nil || !errors.Is(err, ErrTampered) {
 		return known, err
 	}
 	if _, statErr := os.Stat(filepath.Join(l.dir, storeDir)); !errors.Is(statErr, os.ErrNotExist) {
-		return slotState{}, err
+		return slots.State{}, err
 	}
 	if err := l.create(path); err != nil {
-		return slotState{}, fmt.Errorf("creating: %w", err)
+		return slots.State{}, fmt.Errorf("creating: %w", err)
 	}
-	return readSlots(path, l.identity.Load().verifier)
+	return recall(path, l.identity.Load().verifier)
 }
 
 // create signs the empty tree. The file is durable before the store exists, so a
@@ -241,11 +242,11 @@ func (l *Log) create(path string) error {
 	if err != nil {
 		return err
 	}
-	s, err := openSlots(path, true, -1)
+	s, err := slots.Open(path, true, -1)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.settle(signed), s.Close(), disk.SyncDir(l.dir), disk.SyncDir(filepath.Dir(l.dir))); err != nil {
+	if err := errors.Join(s.Settle(signed), s.Close(), disk.SyncDir(l.dir), disk.SyncDir(filepath.Dir(l.dir))); err != nil {
 		return err
 	}
 	return nil
@@ -306,7 +307,7 @@ func (l *Log) Close() error {
 	defer l.life.Unlock()
 	l.closed = true
 	err := errors.Join(
-		l.slots.settle(l.head.Load().checkpoint),
+		l.slots.Settle(l.head.Load().checkpoint),
 		l.slots.Close(),
 		l.closeOutside(),
 		closeStore(l.dir, l.db),

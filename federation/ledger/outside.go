@@ -10,6 +10,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
 	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
+	"github.com/tamga-id/tamga/federation/ledger/internal/slots"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
@@ -20,31 +21,31 @@ import (
 
 // recalled reads the checkpoint kept outside the folder. A log that is new has
 // none; one that has entries must have one.
-func (l *Log) recalled(known lognote.Checkpoint) (slotState, error) {
-	s, err := readSlots(l.outside, l.identity.Load().verifier)
+func (l *Log) recalled(known lognote.Checkpoint) (slots.State, error) {
+	s, err := recall(l.outside, l.identity.Load().verifier)
 	switch {
 	case err == nil:
 		return s, nil
 	case errors.Is(err, lognote.ErrOrigin):
 		// It is of a log that began after this one was left.
-		return slotState{}, fmt.Errorf("%w: it is of another log than this folder", ErrOutdated)
+		return slots.State{}, fmt.Errorf("%w: it is of another log than this folder", ErrOutdated)
 	case !errors.Is(err, ErrTampered):
-		return slotState{}, err
+		return slots.State{}, err
 	}
 	if _, statErr := os.Lstat(l.outside); errors.Is(statErr, os.ErrNotExist) && known.Size == 0 {
-		return slotState{index: -1}, nil
+		return slots.State{Index: -1}, nil
 	}
-	return slotState{}, fmt.Errorf("%w: %s", ErrForgotten, filepath.Base(l.outside))
+	return slots.State{}, fmt.Errorf("%w: %s", ErrForgotten, filepath.Base(l.outside))
 }
 
 // checkOutside refuses a store that does not contain the tree that was known
 // outside of its folder.
-func checkOutside(txn *badger.Txn, h *head, outside slotState) error {
-	c := outside.best
+func checkOutside(txn *badger.Txn, h *head, outside slots.State) error {
+	c := outside.Best
 	if c.Size > h.size {
 		return fmt.Errorf("%w: it ends at %d entries, %d were signed", ErrOutdated, h.size, c.Size)
 	}
-	if outside.index < 0 {
+	if outside.Index < 0 {
 		return nil
 	}
 	root, err := merkle.RootAt(c.Size, storedNodes(txn))
@@ -58,7 +59,7 @@ func checkOutside(txn *badger.Txn, h *head, outside slotState) error {
 }
 
 // openOutside opens the file for writing, and makes it for a log that is new.
-func (l *Log) openOutside(s slotState) error {
+func (l *Log) openOutside(s slots.State) error {
 	if l.outside == "" {
 		return nil
 	}
@@ -66,13 +67,13 @@ func (l *Log) openOutside(s slotState) error {
 		return fmt.Errorf("opening checkpoint file: %w", err)
 	}
 	var err error
-	if l.memory, err = openSlots(l.outside, true, s.index); err != nil {
+	if l.memory, err = slots.Open(l.outside, true, s.Index); err != nil {
 		return err
 	}
 	if err := l.lockOutside(); err != nil { // a file that is new
 		return errors.Join(err, l.memory.Close())
 	}
-	err = errors.Join(l.memory.settle(l.head.Load().checkpoint), disk.SyncDir(filepath.Dir(l.outside)))
+	err = errors.Join(l.memory.Settle(l.head.Load().checkpoint), disk.SyncDir(filepath.Dir(l.outside)))
 	if err != nil {
 		return errors.Join(err, l.memory.Close())
 	}
@@ -102,14 +103,14 @@ func (l *Log) closeOutside() error {
 	if l.memory == nil {
 		return nil
 	}
-	return errors.Join(l.memory.settle(l.head.Load().checkpoint), l.memory.Close())
+	return errors.Join(l.memory.Settle(l.head.Load().checkpoint), l.memory.Close())
 }
 
 // ReadOutside returns the newest checkpoint in the file of a Config.Outside.
 func ReadOutside(path string, v lognote.Verifier) ([]byte, error) {
-	s, err := readSlots(path, v)
+	s, err := recall(path, v)
 	if err != nil {
 		return nil, fmt.Errorf("reading checkpoint kept outside the ledger: %w", err)
 	}
-	return s.raw, nil
+	return s.Raw, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
 	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
+	"github.com/tamga-id/tamga/federation/ledger/internal/slots"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
@@ -52,11 +53,11 @@ func restore(ctx context.Context, dir string, v lognote.Verifier, checkpoint []b
 		return err
 	}
 	// Last: a store without this file is refused.
-	s, err := openSlots(filepath.Join(dir, slotFile), true, -1)
+	s, err := slots.Open(filepath.Join(dir, slotFile), true, -1)
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.settle(checkpoint), s.Close(), disk.SyncDir(dir), disk.SyncDir(filepath.Dir(dir)))
+	return errors.Join(s.Settle(checkpoint), s.Close(), disk.SyncDir(dir), disk.SyncDir(filepath.Dir(dir)))
 }
 
 // restorer appends leaves without signing a checkpoint for each batch.

@@ -76,10 +76,10 @@ func (l *Log) put(h *head) (err error) {
 		})
 	}
 	if err == nil {
-		err = l.slots.settle(h.checkpoint)
+		err = l.slots.Settle(h.checkpoint)
 	}
 	if err == nil && l.memory != nil {
-		err = l.memory.settle(h.checkpoint)
+		err = l.memory.Settle(h.checkpoint)
 	}
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (l *Log) put(h *head) (err error) {
 // SignedBy reports whether the newest checkpoint in the file, that of a log's folder or of
 // Config.Outside, verifies under v: whether a log whose other keys are destroyed opens.
 func SignedBy(path string, v lognote.Verifier) (bool, error) {
-	_, err := readSlots(path, v)
+	_, err := recall(path, v)
 	if err == nil {
 		return true, nil
 	}

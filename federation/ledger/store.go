@@ -11,13 +11,14 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger/badgerfile"
 	"github.com/tamga-id/tamga/federation/ledger/internal/disk"
 	"github.com/tamga-id/tamga/federation/ledger/internal/merkle"
+	"github.com/tamga-id/tamga/federation/ledger/internal/slots"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/transparency-dev/merkle/compact"
 )
 
 const (
 	storeDir = "store"      // Badger's folder inside the ledger's
-	slotFile = "checkpoint" // see slots
+	slotFile = "checkpoint" // see package slots
 
 	// memTableSize bounds what waits in memory and what is replayed after a crash;
 	// Badger maps twice as much per write-ahead log and takes a transaction of at
@@ -104,6 +105,15 @@ func asTampered(err error) error {
 		return tampered(d.Part, "%s", d.Rule)
 	}
 	return err
+}
+
+// recall reads the file of the latest checkpoint.
+func recall(path string, v lognote.Verifier) (slots.State, error) {
+	s, err := slots.Read(path, v)
+	if d, ok := errors.AsType[*slots.Damage](err); ok {
+		return slots.State{}, tampered("checkpoint file", "%s", d.Rule)
+	}
+	return s, err
 }
 
 // examine looks at the store's files before Badger does.

@@ -58,7 +58,7 @@ func verify(ctx context.Context, dir string, v lognote.Verifier, progress func(d
 		return Report{}, err
 	}
 	defer lock.Close()
-	known, err := readSlots(filepath.Join(dir, slotFile), v)
+	known, err := recall(filepath.Join(dir, slotFile), v)
 	if err != nil {
 		return Report{}, err
 	}
@@ -67,18 +67,18 @@ func verify(ctx context.Context, dir string, v lognote.Verifier, progress func(d
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Root: known.best.Root, Time: known.best.Time, Tables: len(files.Tables), Clean: files.Clean()}
-	if r.Clean && known.invalid > 0 {
+	r := Report{Root: known.Best.Root, Time: known.Best.Time, Tables: len(files.Tables), Clean: files.Clean()}
+	if r.Clean && known.Invalid > 0 {
 		return Report{}, tampered("checkpoint file", "one slot is damaged although the log was closed in order")
 	}
 	if files.Manifest == "" {
-		if known.best.Size > 0 {
-			return Report{}, rolledBack(0, known.best.Size)
+		if known.Best.Size > 0 {
+			return Report{}, rolledBack(0, known.Best.Size)
 		}
 		return r, nil
 	}
 	err = withSnapshot("", files, func(txn *badger.Txn) error {
-		return r.audit(ctx, txn, v, known.best, progress)
+		return r.audit(ctx, txn, v, known.Best, progress)
 	})
 	if err != nil {
 		return Report{}, err
