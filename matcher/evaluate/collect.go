@@ -11,7 +11,7 @@ import (
 )
 
 func newCollection(p Plan) (*collection, error) {
-	if len(p.Captures) > maxCaptures {
+	if len(p.Captures) > MaxCaptures {
 		return nil, fmt.Errorf("comparing %d captures: %w", len(p.Captures), ErrSize)
 	}
 	c := &collection{plan: p, order: make([]int, len(p.Captures))}

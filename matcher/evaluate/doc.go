@@ -2,10 +2,11 @@
 // match and false non-match rates, equal error rate and detection error
 // trade-off, each with the number of comparisons behind it.
 //
-// Start with [Evaluate] for scores that are at hand, [Finger] for fingerprint
-// templates, [Face] for face embeddings, and [Trials] for scores with the
-// subjects they are of; each returns a [Report], whose JSON
-// form is what "tamga evaluate" prints.
+// Start with [Evaluate] for scores that are at hand, [Trials] for scores with the
+// subjects they are of, and [Pairs] to have captures compared; templates of
+// fingers, faces and irises are for package modality, which plans for Pairs, and
+// signatures for [Signature]. Each returns a [Report], whose JSON form is what
+// "tamga evaluate" prints.
 //
 // The package reads no files, knows no clock and draws no random numbers but
 // from a fixed seed: the same input gives the same report. It reports rates,

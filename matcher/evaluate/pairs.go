@@ -97,10 +97,10 @@ type set struct {
 // signatures than there is memory for: 2^20, 2^25 and 2^24.
 var ErrSize = errors.New("evaluation is too large")
 
-const (
-	maxCaptures = 1 << 20
-	maxMated    = 1 << 25
-)
+// MaxCaptures is how many captures [Pairs] compares at most.
+const MaxCaptures = 1 << 20
+
+const maxMated = 1 << 25
 
 // workers share the comparisons of an evaluation. Two, so that a measurement
 // leaves a node room to serve.

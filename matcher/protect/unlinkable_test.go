@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/protect"
@@ -88,7 +89,7 @@ func TestAccuracyStays(t *testing.T) {
 	}
 	reports := map[string]evaluate.Report{}
 	for name, v := range sets {
-		r, err := evaluate.Face(t.Context(), subjects, faceDims, v, evaluate.Options{})
+		r, err := modality.Face(t.Context(), subjects, faceDims, v, evaluate.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

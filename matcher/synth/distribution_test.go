@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 	"github.com/tamga-id/tamga/matcher/signature"
 	"github.com/tamga-id/tamga/matcher/synth"
 )
@@ -44,18 +45,18 @@ func TestFingerCounts(t *testing.T) {
 // TestFingerErrors: the rates of FVC2002 are 2.1 and 2.2 %, set by set 0.4 to 7.
 func TestFingerErrors(t *testing.T) {
 	p := synth.New(22, "KGZ")
-	var templates []evaluate.FingerTemplate
+	var templates []modality.FingerTemplate
 	for _, s := range sensors() {
 		for i := range 8 {
 			for n := range 8 {
-				templates = append(templates, evaluate.FingerTemplate{
+				templates = append(templates, modality.FingerTemplate{
 					Name:   fmt.Sprintf("synth_%s_%d_%d", s, i, n),
 					Sample: view(t, p.Person(i).FingerCapture(uint8(1+i), n, s, synth.ExtractorSparse)),
 				})
 			}
 		}
 	}
-	r, err := evaluate.Finger(context.Background(), templates, evaluate.Options{})
+	r, err := modality.Finger(context.Background(), templates, evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func TestFaceDistributions(t *testing.T) {
 	between(t, "its deviation (0.117)", mated.deviation(), 0.1, 0.14)
 	between(t, "mean non-mated cosine (0.012)", nonMated.mean(), 0.004, 0.02)
 	between(t, "its deviation (0.102)", nonMated.deviation(), 0.097, 0.107)
-	r, err := evaluate.Face(context.Background(), subjects, dims, flat, evaluate.Options{})
+	r, err := modality.Face(context.Background(), subjects, dims, flat, evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@
 // writes the report as a page that a laboratory can read.
 //
 // Start with [ReadFingers] or [ReadFaces], give what they return to
-// evaluate.Finger or evaluate.Face, and the report to [Page.Write] or [Draw].
+// modality.Finger or modality.Face, and the report to [Page.Write] or [Draw].
 //
 // A folder is read strictly: every file that breaks a rule is named with the
 // rule, what is no data of the kind is counted and left alone. No page, picture

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 	"github.com/tamga-id/tamga/matcher/exchange"
 )
 
@@ -120,17 +120,17 @@ func read(path string, limit int64) ([]byte, error) {
 // does not decode becomes a failure to acquire and is named in the Folder; a
 // name that does not say whose it is, or a file that cannot be read, fails the
 // whole, as leaving it out would change the rates unseen. Of a record with several views the first counts.
-func ReadFingers(dir string) ([]evaluate.FingerTemplate, Folder, error) {
+func ReadFingers(dir string) ([]modality.FingerTemplate, Folder, error) {
 	var f Folder
 	names, err := f.files(dir, ".iso")
 	if err != nil {
 		return nil, f, err
 	}
 	var wrong Problems
-	out := make([]evaluate.FingerTemplate, 0, len(names))
+	out := make([]modality.FingerTemplate, 0, len(names))
 	for _, name := range names {
-		t := evaluate.FingerTemplate{Name: strings.TrimSuffix(name, ".iso")}
-		if err := evaluate.CheckName(t.Name); err != nil {
+		t := modality.FingerTemplate{Name: strings.TrimSuffix(name, ".iso")}
+		if err := modality.CheckName(t.Name); err != nil {
 			wrong = append(wrong, Problem{name, "the name is not SET_FINGER_IMPRESSION.iso"})
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 	"github.com/tamga-id/tamga/matcher/finger/extract"
 )
 
@@ -62,9 +63,9 @@ func pictures(t testing.TB) []picture {
 }
 
 // templates extracts all of them.
-func templates(t testing.TB, in []picture) []evaluate.FingerTemplate {
+func templates(t testing.TB, in []picture) []modality.FingerTemplate {
 	t.Helper()
-	out := make([]evaluate.FingerTemplate, len(in))
+	out := make([]modality.FingerTemplate, len(in))
 	var group sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
 	for k := range workers {
@@ -74,7 +75,7 @@ func templates(t testing.TB, in []picture) []evaluate.FingerTemplate {
 				if err != nil {
 					t.Errorf("%s: %v", in[i].name, err)
 				}
-				out[i] = evaluate.FingerTemplate{Name: in[i].name, Sample: r.Sample}
+				out[i] = modality.FingerTemplate{Name: in[i].name, Sample: r.Sample}
 			}
 		})
 	}
@@ -88,7 +89,7 @@ func TestAccuracy(t *testing.T) {
 	if raceEnabled {
 		t.Skip("320 images are too many under the race detector")
 	}
-	r, err := evaluate.Finger(context.Background(), templates(t, pictures(t)), evaluate.Options{})
+	r, err := modality.Finger(context.Background(), templates(t, pictures(t)), evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

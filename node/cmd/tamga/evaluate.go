@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
@@ -70,7 +70,7 @@ the same impressions from another extractor. An impression is not compared with 
 			}
 			a.tell(folder)
 			if against == "" {
-				r, err := evaluate.Finger(c.Context(), templates, o)
+				r, err := modality.Finger(c.Context(), templates, o)
 				return a.evaluated(f, r, nil, err)
 			}
 			references, folder, err := evaluation.ReadFingers(against)
@@ -79,7 +79,7 @@ the same impressions from another extractor. An impression is not compared with 
 			}
 			a.tell(folder)
 			f.against = against
-			r, err := evaluate.FingerAgainst(c.Context(), templates, references, o)
+			r, err := modality.FingerAgainst(c.Context(), templates, references, o)
 			if err == nil && r.Mated+r.NonMated == 0 {
 				return unfit("--against takes templates of the same images from another extractor, under the same names SET_FINGER_IMPRESSION.iso",
 					"evaluating: %s", nothingInCommon(templates, references))
@@ -93,7 +93,7 @@ the same impressions from another extractor. An impression is not compared with 
 }
 
 // nothingInCommon says why no impression was compared with another.
-func nothingInCommon(probes, references []evaluate.FingerTemplate) string {
+func nothingInCommon(probes, references []modality.FingerTemplate) string {
 	names := map[string]bool{}
 	for _, t := range probes {
 		names[t.Name] = true
@@ -125,7 +125,7 @@ with the columns row, subject, sample. All pairs of a subject are mated, all oth
 				return unreadable(err)
 			}
 			a.tell(folder)
-			r, err := evaluate.Face(c.Context(), faces.Subjects, faces.Dims, faces.Vectors, o)
+			r, err := modality.Face(c.Context(), faces.Subjects, faces.Dims, faces.Vectors, o)
 			return a.evaluated(f, r, nil, err)
 		},
 	}

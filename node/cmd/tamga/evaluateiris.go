@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
@@ -27,7 +27,7 @@ codes2048.tsv with the columns row, eye, sample. All pairs of an eye are mated, 
 				return unreadable(err)
 			}
 			a.tell(folder)
-			r, err := evaluate.Iris(c.Context(), irises.Eyes, irises.Samples, o)
+			r, err := modality.Iris(c.Context(), irises.Eyes, irises.Samples, o)
 			return a.evaluated(f, r, nil, err)
 		},
 	}

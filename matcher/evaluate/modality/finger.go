@@ -1,4 +1,4 @@
-package evaluate
+package modality
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tamga-id/tamga/matcher/evaluate"
 	"github.com/tamga-id/tamga/matcher/finger"
 )
 
@@ -29,45 +30,45 @@ type FingerTemplate struct {
 
 // Finger compares every impression with every other of its set: mated are all
 // pairs of one finger, non-mated all pairs of two. Sets are never mixed, but
-// for [Report.Identification], where the references of all are one gallery.
+// for [evaluate.Report.Identification], where the references of all are one gallery.
 // The report has one of its own for each set.
 //
-// Errors are [ErrName], a name that occurs twice, [ErrSize], [ErrGroups] and
+// Errors are [ErrName], a name that occurs twice, [evaluate.ErrSize], [evaluate.ErrGroups] and
 // the context's.
-func Finger(ctx context.Context, templates []FingerTemplate, o Options) (Report, error) {
+func Finger(ctx context.Context, templates []FingerTemplate, o evaluate.Options) (evaluate.Report, error) {
 	impressions, err := newImpressions(templates)
 	if err != nil {
-		return Report{}, err
+		return evaluate.Report{}, err
 	}
 	fingers := ready(impressions)
 	defer wipe(fingers)
-	plan := Plan{
+	plan := evaluate.Plan{
 		Modality: "finger",
 		Protocol: "in each set, all impression pairs of a finger are mated and all pairs of different fingers non-mated",
 		Captures: captures(impressions, fingers),
 		Compare:  comparing(fingers, fingers),
 	}
-	return Pairs(ctx, plan, o)
+	return evaluate.Pairs(ctx, plan, o)
 }
 
 // FingerAgainst is [Finger] for probes from one extractor and references from
 // another, of the same impressions: every probe is compared with every
 // reference of its set but that of the same impression. Names that are not in
 // both are left out.
-func FingerAgainst(ctx context.Context, probes, references []FingerTemplate, o Options) (Report, error) {
+func FingerAgainst(ctx context.Context, probes, references []FingerTemplate, o evaluate.Options) (evaluate.Report, error) {
 	a, err := newImpressions(probes)
 	if err != nil {
-		return Report{}, err
+		return evaluate.Report{}, err
 	}
 	b, err := newImpressions(references)
 	if err != nil {
-		return Report{}, err
+		return evaluate.Report{}, err
 	}
 	a, b = common(a, b)
 	fingers, against := ready(a), ready(b)
 	defer wipe(fingers)
 	defer wipe(against)
-	plan := Plan{
+	plan := evaluate.Plan{
 		Modality: "finger",
 		Protocol: "probes and references are from two extractors: in each set, every probe is compared with every reference " +
 			"but that of the same impression; those of one finger are mated, all others non-mated",
@@ -78,7 +79,7 @@ func FingerAgainst(ctx context.Context, probes, references []FingerTemplate, o O
 	for i, c := range captures(b, against) {
 		plan.Captures[i].Failed = cmp.Or(plan.Captures[i].Failed, c.Failed)
 	}
-	return Pairs(ctx, plan, o)
+	return evaluate.Pairs(ctx, plan, o)
 }
 
 func comparing(probes, references []*finger.Template) func(i, from int, scores []float64) {
@@ -171,10 +172,10 @@ func wipe(templates []*finger.Template) {
 	}
 }
 
-func captures(impressions []impression, templates []*finger.Template) []Capture {
-	out := make([]Capture, len(impressions))
+func captures(impressions []impression, templates []*finger.Template) []evaluate.Capture {
+	out := make([]evaluate.Capture, len(impressions))
 	for i, im := range impressions {
-		out[i] = Capture{Set: im.set, Subject: im.owner, Failed: im.Failed}
+		out[i] = evaluate.Capture{Set: im.set, Subject: im.owner, Failed: im.Failed}
 		if templates[i] == nil && im.Failed == "" {
 			out[i].Failed = "the matcher cannot prepare the template"
 		}

@@ -1,9 +1,10 @@
-package evaluate
+package modality
 
 import (
 	"context"
 	"fmt"
 
+	"github.com/tamga-id/tamga/matcher/evaluate"
 	"github.com/tamga-id/tamga/matcher/iris"
 )
 
@@ -12,16 +13,16 @@ import (
 // leaves too little is a failure, and a comparison with too few common bits
 // counts as the lowest score: who could not be told was not accepted.
 //
-// Errors are [ErrShape], [ErrSize], [ErrGroups] and the context's. Nothing is
+// Errors are [ErrShape], [evaluate.ErrSize], [evaluate.ErrGroups] and the context's. Nothing is
 // changed or kept.
-func Iris(ctx context.Context, eyes []string, samples []iris.Sample, o Options) (Report, error) {
+func Iris(ctx context.Context, eyes []string, samples []iris.Sample, o evaluate.Options) (evaluate.Report, error) {
 	if len(eyes) != len(samples) {
-		return Report{}, fmt.Errorf("comparing %d irises: %w", len(samples), ErrShape)
+		return evaluate.Report{}, fmt.Errorf("comparing %d irises: %w", len(samples), ErrShape)
 	}
-	plan := Plan{
+	plan := evaluate.Plan{
 		Modality: "iris",
 		Protocol: "all pairs of an eye's codes are mated, all pairs of two eyes' non-mated",
-		Captures: make([]Capture, len(eyes)),
+		Captures: make([]evaluate.Capture, len(eyes)),
 	}
 	templates := make([]*iris.Template, len(samples))
 	defer func() {
@@ -30,7 +31,7 @@ func Iris(ctx context.Context, eyes []string, samples []iris.Sample, o Options) 
 		}
 	}()
 	for i, eye := range eyes {
-		plan.Captures[i] = Capture{Subject: eye}
+		plan.Captures[i] = evaluate.Capture{Subject: eye}
 		var err error
 		if templates[i], err = iris.Prepare(samples[i]); err != nil {
 			plan.Captures[i].Failed = "too few unmasked bits"
@@ -45,5 +46,5 @@ func Iris(ctx context.Context, eyes []string, samples []iris.Sample, o Options) 
 			scores[k] = r.Score
 		}
 	}
-	return Pairs(ctx, plan, o)
+	return evaluate.Pairs(ctx, plan, o)
 }

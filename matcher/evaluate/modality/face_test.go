@@ -1,4 +1,4 @@
-package evaluate_test
+package modality_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 )
 
 // inventedFaces are clusters in dims dimensions, each image off its centre.
@@ -59,7 +60,7 @@ func exactFaces(subjects []string, dims int, vectors []float32) evaluate.Scores 
 func TestFaceAgreesWithExact(t *testing.T) {
 	for _, each := range []int{4, 7} { // 280 and 490 rows: whole and broken blocks
 		subjects, vectors := inventedFaces(70, each, 33)
-		got, err := evaluate.Face(context.Background(), subjects, 33, vectors, evaluate.Options{})
+		got, err := modality.Face(context.Background(), subjects, 33, vectors, evaluate.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,13 +84,13 @@ func TestFaceAgreesWithExact(t *testing.T) {
 
 func TestFaceRepeats(t *testing.T) {
 	subjects, vectors := inventedFaces(40, 3, 16)
-	a, err := evaluate.Face(context.Background(), subjects, 16, vectors, evaluate.Options{})
+	a, err := modality.Face(context.Background(), subjects, 16, vectors, evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const comparisons = 120*119/2 + 80*40 // all pairs, and 80 probes in a gallery of 40
 	last, calls := 0, 0
-	b, err := evaluate.Face(context.Background(), subjects, 16, vectors, evaluate.Options{Progress: func(done, total int) {
+	b, err := modality.Face(context.Background(), subjects, 16, vectors, evaluate.Options{Progress: func(done, total int) {
 		if done < last || total != comparisons {
 			t.Errorf("progress %d of %d after %d", done, total, last)
 		}
@@ -106,7 +107,7 @@ func TestFaceRepeats(t *testing.T) {
 func TestFaceCountsFailures(t *testing.T) {
 	subjects := []string{"a", "a", "b", "b", "c"}
 	vectors := []float32{1, 0, 1, 0.1, 0, 0, 0, 1, float32(math.NaN()), 1}
-	got, err := evaluate.Face(context.Background(), subjects, 2, vectors, evaluate.Options{})
+	got, err := modality.Face(context.Background(), subjects, 2, vectors, evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,25 +123,25 @@ func TestFaceRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ subjects, dims, values int }{
 		"short": {3, 4, 11}, "long": {3, 4, 13}, "extra-row": {3, 4, 16}, "no-dims": {3, 0, 0}, "negative": {1, -1, 1},
 	} {
-		_, err := evaluate.Face(context.Background(), make([]string, c.subjects), c.dims, make([]float32, c.values), evaluate.Options{})
-		if !errors.Is(err, evaluate.ErrShape) {
+		_, err := modality.Face(context.Background(), make([]string, c.subjects), c.dims, make([]float32, c.values), evaluate.Options{})
+		if !errors.Is(err, modality.ErrShape) {
 			t.Errorf("%s: %v, want ErrShape", name, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	subjects, vectors := inventedFaces(5, 2, 4)
-	if _, err := evaluate.Face(ctx, subjects, 4, vectors, evaluate.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := modality.Face(ctx, subjects, 4, vectors, evaluate.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if _, err := evaluate.Face(context.Background(), make([]string, 1<<20+1), 1, nil, evaluate.Options{}); !errors.Is(err, evaluate.ErrSize) {
+	if _, err := modality.Face(context.Background(), make([]string, 1<<20+1), 1, nil, evaluate.Options{}); !errors.Is(err, evaluate.ErrSize) {
 		t.Errorf("too many captures: %v, want ErrSize", err)
 	}
 	// 12,000 captures of one subject are 72 million mated pairs.
-	if _, err := evaluate.Face(context.Background(), make([]string, 12_000), 1, make([]float32, 12_000), evaluate.Options{}); !errors.Is(err, evaluate.ErrSize) {
+	if _, err := modality.Face(context.Background(), make([]string, 12_000), 1, make([]float32, 12_000), evaluate.Options{}); !errors.Is(err, evaluate.ErrSize) {
 		t.Errorf("too many mated pairs: %v, want ErrSize", err)
 	}
-	if got, err := evaluate.Face(context.Background(), nil, 4, nil, evaluate.Options{}); err != nil || got.Mated+got.NonMated != 0 {
+	if got, err := modality.Face(context.Background(), nil, 4, nil, evaluate.Options{}); err != nil || got.Mated+got.NonMated != 0 {
 		t.Errorf("nothing to compare: %+v, %v", got, err)
 	}
 }
@@ -164,7 +165,7 @@ func TestFaceBenchmark(t *testing.T) {
 	if err := binary.Read(bytes.NewReader(raw), binary.LittleEndian, vectors); err != nil {
 		t.Fatal(err)
 	}
-	got, err := evaluate.Face(context.Background(), subjects, 128, vectors, evaluate.Options{})
+	got, err := modality.Face(context.Background(), subjects, 128, vectors, evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

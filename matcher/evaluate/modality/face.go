@@ -1,4 +1,4 @@
-package evaluate
+package modality
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/tamga-id/tamga/matcher/evaluate"
 )
 
 // ErrShape is returned by [Face] when the numbers of subjects, dimensions and
@@ -17,26 +19,26 @@ var ErrShape = errors.New("embedding matrix has the wrong shape")
 // nothing is changed or kept. A row that is zero or not finite is a failure:
 // its comparisons score -1.
 //
-// Memory is a copy of the vectors and what [Pairs] needs. Errors are
-// [ErrShape], [ErrSize], [ErrGroups] and the context's.
-func Face(ctx context.Context, subjects []string, dims int, vectors []float32, o Options) (Report, error) {
+// Memory is a copy of the vectors and what [evaluate.Pairs] needs. Errors are
+// [ErrShape], [evaluate.ErrSize], [evaluate.ErrGroups] and the context's.
+func Face(ctx context.Context, subjects []string, dims int, vectors []float32, o evaluate.Options) (evaluate.Report, error) {
 	n := len(subjects)
-	if n > maxCaptures {
-		return Report{}, fmt.Errorf("comparing %d faces: %w", n, ErrSize)
+	if n > evaluate.MaxCaptures {
+		return evaluate.Report{}, fmt.Errorf("comparing %d faces: %w", n, evaluate.ErrSize)
 	}
 	if dims < 1 || len(vectors)/dims != n || len(vectors)%dims != 0 {
-		return Report{}, fmt.Errorf("comparing %d faces: %w", n, ErrShape)
+		return evaluate.Report{}, fmt.Errorf("comparing %d faces: %w", n, ErrShape)
 	}
 	unit := slices.Clone(vectors)
 	defer clear(unit)
 	row := func(i int) []float32 { return unit[i*dims : i*dims+dims] }
-	plan := Plan{
+	plan := evaluate.Plan{
 		Modality: "face",
 		Protocol: "all pairs of a subject's embeddings are mated, all pairs of two subjects' non-mated",
-		Captures: make([]Capture, n),
+		Captures: make([]evaluate.Capture, n),
 	}
 	for i, s := range subjects {
-		plan.Captures[i] = Capture{Subject: s}
+		plan.Captures[i] = evaluate.Capture{Subject: s}
 		if !normalise(row(i)) {
 			plan.Captures[i].Failed = "embedding is zero or not finite"
 		}
@@ -54,7 +56,7 @@ func Face(ctx context.Context, subjects []string, dims int, vectors []float32, o
 			}
 		}
 	}
-	return Pairs(ctx, plan, o)
+	return evaluate.Pairs(ctx, plan, o)
 }
 
 // normalise scales v to length 1 and reports whether that can be done.

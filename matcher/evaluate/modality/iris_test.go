@@ -1,4 +1,4 @@
-package evaluate_test
+package modality_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 	"github.com/tamga-id/tamga/matcher/iris"
 )
 
@@ -36,7 +37,7 @@ func inventedIrises(eyes, each int) (names []string, samples []iris.Sample) {
 func TestIrisAgreesWithScores(t *testing.T) {
 	names, samples := inventedIrises(8, 4)
 	samples[5].Mask = [iris.Size]byte{} // a failure
-	got, err := evaluate.Iris(context.Background(), names, samples, evaluate.Options{})
+	got, err := modality.Iris(context.Background(), names, samples, evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,12 +72,12 @@ func TestIrisAgreesWithScores(t *testing.T) {
 
 func TestIrisRefuses(t *testing.T) {
 	names, samples := inventedIrises(2, 2)
-	if _, err := evaluate.Iris(context.Background(), names[1:], samples, evaluate.Options{}); !errors.Is(err, evaluate.ErrShape) {
+	if _, err := modality.Iris(context.Background(), names[1:], samples, evaluate.Options{}); !errors.Is(err, modality.ErrShape) {
 		t.Errorf("%v, want ErrShape", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := evaluate.Iris(ctx, names, samples, evaluate.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := modality.Iris(ctx, names, samples, evaluate.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -101,7 +102,7 @@ func TestIrisBenchmark(t *testing.T) {
 		copy(samples[i].Code[:], raw[2*iris.Size*i:])
 		copy(samples[i].Mask[:], raw[2*iris.Size*i+iris.Size:])
 	}
-	got, err := evaluate.Iris(context.Background(), eyes, samples, evaluate.Options{})
+	got, err := modality.Iris(context.Background(), eyes, samples, evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,10 @@
-package evaluate_test
+package modality_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -12,14 +13,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/finger"
 )
 
 // invented makes impressions of fingers that no one has: the minutiae of a
 // finger, of which each impression misses some and shifts the rest.
-func invented(set string, fingers, each int) []evaluate.FingerTemplate {
-	var out []evaluate.FingerTemplate
+func invented(set string, fingers, each int) []modality.FingerTemplate {
+	var out []modality.FingerTemplate
 	for f := range fingers {
 		r := rand.New(rand.NewPCG(uint64(f), uint64(len(set))))
 		var ms []finger.Minutia
@@ -33,7 +35,7 @@ func invented(set string, fingers, each int) []evaluate.FingerTemplate {
 					s.Minutiae = append(s.Minutiae, finger.Minutia{X: m.X + uint16(r.IntN(8)), Y: m.Y + uint16(r.IntN(8)), Angle: m.Angle + uint8(r.IntN(9))})
 				}
 			}
-			out = append(out, evaluate.FingerTemplate{Name: fmt.Sprintf("%s_%d_%d", set, 101+f, i+1), Sample: s})
+			out = append(out, modality.FingerTemplate{Name: fmt.Sprintf("%s_%d_%d", set, 101+f, i+1), Sample: s})
 		}
 	}
 	return out
@@ -44,7 +46,7 @@ func TestFingerSetsAndPooled(t *testing.T) {
 	// All pairs of each set, and 8 and 3 probes in a gallery of 4 and 3.
 	const comparisons = 12*11/2 + 6*5/2 + (8+3)*(4+3)
 	last, calls := 0, 0
-	got, err := evaluate.Finger(context.Background(), templates, evaluate.Options{Progress: func(done, total int) {
+	got, err := modality.Finger(context.Background(), templates, evaluate.Options{Progress: func(done, total int) {
 		if done < last || total != comparisons {
 			t.Errorf("progress %d of %d after %d", done, total, last)
 		}
@@ -73,7 +75,7 @@ func TestFingerCountsFailures(t *testing.T) {
 	templates := invented("set", 5, 2)
 	templates[0].Sample = finger.Sample{}
 	templates[3].Sample.Minutiae = templates[3].Sample.Minutiae[:2]
-	got, err := evaluate.Finger(context.Background(), templates, evaluate.Options{})
+	got, err := modality.Finger(context.Background(), templates, evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,14 +93,14 @@ func TestFingerCountsFailures(t *testing.T) {
 
 func TestFingerRepeats(t *testing.T) {
 	templates := invented("set", 6, 3)
-	a, err := evaluate.Finger(context.Background(), templates, evaluate.Options{})
+	a, err := modality.Finger(context.Background(), templates, evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, k := range rand.New(rand.NewPCG(1, 1)).Perm(len(templates)) {
 		templates[i], templates[k] = templates[k], templates[i]
 	}
-	b, err := evaluate.Finger(context.Background(), templates, evaluate.Options{})
+	b, err := modality.Finger(context.Background(), templates, evaluate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,21 +111,21 @@ func TestFingerRepeats(t *testing.T) {
 
 func TestFingerRefuses(t *testing.T) {
 	for _, name := range []string{"", "a", "a_1", "_1_2", "a__2", "a_1_"} {
-		_, err := evaluate.Finger(context.Background(), []evaluate.FingerTemplate{{Name: name}}, evaluate.Options{})
-		if !errors.Is(err, evaluate.ErrName) {
+		_, err := modality.Finger(context.Background(), []modality.FingerTemplate{{Name: name}}, evaluate.Options{})
+		if !errors.Is(err, modality.ErrName) {
 			t.Errorf("name %q: %v, want ErrName", name, err)
 		}
 	}
-	twice := []evaluate.FingerTemplate{{Name: "a_1_1"}, {Name: "a_1_1"}}
-	if _, err := evaluate.Finger(context.Background(), twice, evaluate.Options{}); err == nil {
+	twice := []modality.FingerTemplate{{Name: "a_1_1"}, {Name: "a_1_1"}}
+	if _, err := modality.Finger(context.Background(), twice, evaluate.Options{}); err == nil {
 		t.Error("a name that occurs twice was taken")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := evaluate.Finger(ctx, invented("set", 3, 2), evaluate.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := modality.Finger(ctx, invented("set", 3, 2), evaluate.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if got, err := evaluate.Finger(context.Background(), nil, evaluate.Options{}); err != nil || got.EER.Measured() || got.Mated != 0 {
+	if got, err := modality.Finger(context.Background(), nil, evaluate.Options{}); err != nil || got.EER.Measured() || got.Mated != 0 {
 		t.Errorf("nothing to compare: %+v, %v", got, err)
 	}
 }
@@ -133,7 +135,7 @@ func sharedDir(t testing.TB, elements ...string) string {
 	t.Helper()
 	root := os.Getenv("TAMGA_SHARED")
 	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
+		root = filepath.Join("..", "..", "..", "..", "shared")
 	}
 	dir := filepath.Join(append([]string{root, "data"}, elements...)...)
 	if _, err := os.Stat(dir); err != nil {
@@ -152,7 +154,7 @@ func TestFingerBenchmark(t *testing.T) {
 		if err != nil || len(paths) != 320 {
 			t.Fatalf("%d templates, %v", len(paths), err)
 		}
-		var templates []evaluate.FingerTemplate
+		var templates []modality.FingerTemplate
 		for _, path := range paths {
 			raw, err := os.ReadFile(path)
 			if err != nil {
@@ -162,11 +164,11 @@ func TestFingerBenchmark(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			templates = append(templates, evaluate.FingerTemplate{
+			templates = append(templates, modality.FingerTemplate{
 				Name: strings.TrimSuffix(filepath.Base(path), ".iso"), Sample: samples[0],
 			})
 		}
-		got, err := evaluate.Finger(context.Background(), templates, evaluate.Options{})
+		got, err := modality.Finger(context.Background(), templates, evaluate.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,3 +197,5 @@ func set(t *testing.T, r evaluate.Report, name string) evaluate.Report {
 	t.Fatalf("no set %q", name)
 	return evaluate.Report{}
 }
+
+func near(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
