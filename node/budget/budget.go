@@ -1,6 +1,7 @@
 // Package budget counts Queries, so that nobody can try people or probes one after the
 // other: by requester, by officer's pseudonym, for a purpose and about a subject, in
-// sliding windows that survive a restart and that all nodes of a store share.
+// sliding windows that survive a restart and that all nodes of a store share. A requester is
+// a country with all of its nodes: it can set up as many below its own as it likes.
 //
 // [New], then [Book.Begin] when it is known whom a Query is about, before anything is
 // compared, and [Book.End] with what came of it. What is refused is counted, too.
@@ -44,12 +45,12 @@ var (
 
 // Limits are how many Queries there may be; 0 is no limit.
 type Limits struct {
-	Requester int // by one requester in an hour
-	Officer   int // by one officer of a requester in an hour
-	Purpose   int // by one requester for one purpose in an hour
+	Requester int // by one country in an hour
+	Officer   int // by one officer of a node in an hour
+	Purpose   int // by one country for one purpose in an hour
 	Subject   int // about one subject in a day
-	// Misses is how many Queries of a requester about a subject may end without a match, one
-	// after the other, before the subject is locked for that requester for a day.
+	// Misses is how many Queries of a country about a subject may end without a match, one
+	// after the other, before the subject is locked for that country for a day.
 	Misses int
 	// Probes is for how long the same probe, or nearly the same, is refused.
 	Probes time.Duration
@@ -60,7 +61,8 @@ type Counts struct{ Requester, Officer, Purpose, Subject, Misses int }
 
 // Ask is a Query that is about to be decided.
 type Ask struct {
-	Requester, Officer, Purpose string
+	Country                     string // of the requester, as its trust chain says
+	Requester, Officer, Purpose string // the node that asks; its officers' pseudonyms are its own
 	Subject                     pseudonym.Identifier // normalised
 	Probes                      [][]byte             // records; only read
 }
@@ -148,7 +150,7 @@ func (a Ask) subject() string {
 	return a.Subject.Jurisdiction + "\x00" + a.Subject.Type + "\x00" + a.Subject.Value
 }
 
-func (a Ask) pair() string { return "pair\x00" + a.Requester + "\x00" + a.subject() }
+func (a Ask) pair() string { return "pair\x00" + a.Country + "\x00" + a.subject() }
 
 // Begin counts a Query, and says how many there were before and whether the subject is
 // locked for the requester: then it is to be decided like any other, and the answer
@@ -162,9 +164,9 @@ func (b *Book) Begin(a Ask, now time.Time) (c Counts, locked bool, err error) {
 			limit  int
 			count  *int
 		}{
-			{"requester\x00" + a.Requester, hour, b.limits.Requester, &c.Requester},
+			{"requester\x00" + a.Country, hour, b.limits.Requester, &c.Requester},
 			{"officer\x00" + a.Requester + "\x00" + a.Officer, hour, b.limits.Officer, &c.Officer},
-			{"purpose\x00" + a.Requester + "\x00" + a.Purpose, hour, b.limits.Purpose, &c.Purpose},
+			{"purpose\x00" + a.Country + "\x00" + a.Purpose, hour, b.limits.Purpose, &c.Purpose},
 			{"subject\x00" + a.subject(), day, b.limits.Subject, &c.Subject},
 		} {
 			var v window

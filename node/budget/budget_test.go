@@ -47,7 +47,7 @@ func book(t *testing.T, l *lent, limits budget.Limits) *budget.Book {
 }
 
 func ask(officer, value string, probes ...[]byte) budget.Ask {
-	return budget.Ask{Requester: "https://uzb.example", Officer: officer, Purpose: "border_control",
+	return budget.Ask{Country: "UZB", Requester: "https://uzb.example", Officer: officer, Purpose: "border_control",
 		Subject: pseudonym.Identifier{Jurisdiction: "KAZ", Type: pseudonym.IDPassport, Value: value}, Probes: probes}
 }
 
@@ -76,7 +76,9 @@ func TestWindows(t *testing.T) {
 		l := open(t, t.TempDir())
 		b := book(t, l, limits)
 		_, _, first := b.Begin(ask("a", "N1"), now)
-		_, _, second := b.Begin(ask("b", "N1"), now)
+		ministry := ask("b", "N1")
+		ministry.Requester = "https://ministry.uzb.example"
+		_, _, second := b.Begin(ministry, now)
 		if first != nil || !errors.Is(second, budget.ErrSpent) {
 			t.Errorf("%s: %v, then %v", name, first, second)
 		}
@@ -115,7 +117,9 @@ func TestLock(t *testing.T) {
 	locked(a, true, 9) // a match does not open it
 	locked(ask("a", "N2"), false, 9)
 	other := a
-	other.Requester = "https://tjk.example"
+	other.Requester = "https://ministry.uzb.example"
+	locked(other, true, 9) // a country is one, however many nodes it has
+	other.Country = "TJK"
 	locked(other, false, 9)
 	locked(a, false, 25*time.Hour)
 }

@@ -25,7 +25,7 @@ func (r *Responder) count(q protocol.Query, question protocol.Question, visible 
 	if r.cfg.Budgets == nil {
 		return counting{}, nil
 	}
-	c := counting{ask: budget.Ask{Requester: q.Issuer, Officer: q.Officer, Purpose: q.Purpose, Subject: question.Subject}}
+	c := counting{ask: budget.Ask{Country: visible.RequesterCountry, Requester: q.Issuer, Officer: q.Officer, Purpose: q.Purpose, Subject: question.Subject}}
 	for _, p := range question.Probes {
 		c.ask.Probes = append(c.ask.Probes, p.Data)
 	}
