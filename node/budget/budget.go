@@ -61,8 +61,8 @@ type Counts struct{ Requester, Officer, Purpose, Subject, Misses int }
 
 // Ask is a Query that is about to be decided.
 type Ask struct {
-	Country                     string // of the requester, as its trust chain says
-	Requester, Officer, Purpose string // the node that asks; its officers' pseudonyms are its own
+	Country                     string               // of the requester, as its trust chain says
+	Requester, Officer, Purpose string               // the node that asks; its officers' pseudonyms are its own
 	Subject                     pseudonym.Identifier // normalised
 	Probes                      [][]byte             // records; only read
 }

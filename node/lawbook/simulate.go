@@ -114,7 +114,7 @@ func directionOf(l protocol.Leaf) (string, bool) {
 // allowed reports whether law let the exchange go on.
 func allowed(l protocol.Leaf) bool {
 	switch l.Code {
-	case protocol.CodeLaw, protocol.CodeOwnLaw, protocol.CodeConsentMissing:
+	case protocol.CodeLaw, protocol.CodeOwnLaw, protocol.CodeConsentMissing, protocol.CodeConsentForm:
 		return false
 	}
 	return true
