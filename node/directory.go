@@ -10,6 +10,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
@@ -22,6 +23,10 @@ func (n *Node) openDirectory() (*peering.Peers, error) {
 		locations[trust.EntityID(id)] = base
 	}
 	return peering.Open(peering.Config{
+		Superiors: superiorsOf(n.cfg, n.anchors), Own: n.listing,
+		Answer: func(frame []byte) []byte {
+			return endpoint.ServeFrame(trust.EntityID(n.cfg.EntityID), n.answer, frame)
+		},
 		Self: trust.EntityID(n.cfg.EntityID), Anchors: n.anchors, Locations: locations, AllowPrivate: n.cfg.Trust.AllowPrivate, DataDir: n.cfg.DataDir,
 		Introductions: IntroductionsFile(n.cfg), Client: trustClient(n.cfg.Trust.Proxy),
 		Staleness: n.cfg.Trust.Staleness, MarkStaleness: n.cfg.Trust.MarkStaleness,

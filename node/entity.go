@@ -32,13 +32,6 @@ func entityConfiguration(cfg config.Config, k keystore.Set, serves lawbook.Serve
 	for i, a := range anchors {
 		hints[i] = a.EntityID
 	}
-	superiors := hints
-	if len(cfg.Trust.Superiors) > 0 {
-		superiors = make([]trust.EntityID, len(cfg.Trust.Superiors))
-		for i, s := range cfg.Trust.Superiors {
-			superiors[i] = trust.EntityID(s)
-		}
-	}
 	marks, err := readMarks(cfg.Trust.Marks)
 	if err != nil {
 		return trust.EntityConfiguration{}, err
@@ -50,7 +43,7 @@ func entityConfiguration(cfg config.Config, k keystore.Set, serves lawbook.Serve
 	return trust.EntityConfiguration{
 		Entity:           trust.EntityID(cfg.EntityID),
 		Keys:             jose.NewKeySet(k.Announced...),
-		AuthorityHints:   superiors,
+		AuthorityHints:   superiorsOf(cfg, anchors),
 		TrustAnchorHints: hints,
 		TrustMarks:       marks,
 		Metadata: trust.Metadata{
@@ -73,6 +66,20 @@ func entityConfiguration(cfg config.Config, k keystore.Set, serves lawbook.Serve
 			},
 		},
 	}, nil
+}
+
+// superiorsOf are those that vouch for the node: the Anchors, unless it is configured otherwise.
+func superiorsOf(cfg config.Config, anchors []trust.Anchor) []trust.EntityID {
+	var out []trust.EntityID
+	for _, s := range cfg.Trust.Superiors {
+		out = append(out, trust.EntityID(s))
+	}
+	if out == nil {
+		for _, a := range anchors {
+			out = append(out, a.EntityID)
+		}
+	}
+	return out
 }
 
 // further are the peer IDs beside the one in use.

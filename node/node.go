@@ -27,8 +27,8 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/membership"
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
@@ -102,7 +102,7 @@ type Node struct {
 	responder atomic.Pointer[responder.Responder]
 	requester atomic.Pointer[requester.Requester]
 	publisher atomic.Pointer[endpoint.Publisher]
-	superior  atomic.Pointer[authority.Authority] // nil where the node vouches for nobody
+	superior  atomic.Pointer[membership.Author] // nil where the node vouches for nobody
 
 	others atomic.Pointer[[]presence.Other] // that share the store
 
@@ -356,7 +356,11 @@ func (n *Node) publish(k keystore.Set) error {
 		if err != nil {
 			return err
 		}
-		n.superior.Store(s)
+		author, err := membership.NewAuthor(membership.AuthorConfig{Authority: s, Key: k.Federation, Clock: n.now})
+		if err != nil {
+			return err
+		}
+		n.superior.Store(author)
 	}
 	n.publisher.Store(p)
 	token, err := p.Token()

@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/membership"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
@@ -19,7 +20,8 @@ import (
 
 // A node may be the superior of its ministries' nodes: it enrols them as an anchor does,
 // under its federation key, and answers for them at the same endpoints as for itself, over
-// HTTP and /tamga/trust/1. What it enrolled lies in its data folder.
+// HTTP and /tamga/trust/1. What it enrolled lies in its data folder. Members are told of a change
+// within seconds (PROTOCOL.md, TMG-E-014).
 
 // ErrNoSubordinates: the node's configuration lets it vouch for nobody.
 var ErrNoSubordinates = errors.New("the node vouches for nobody: trust.subordinates is 0")
@@ -93,6 +95,16 @@ func (n *Node) answer(r endpoint.Request) endpoint.Response {
 		return endpoint.Response{Code: endpoint.ServerError} // not ready
 	}
 	return p.Answer(r)
+}
+
+// listing is what the node says of those below it, for the members; see peering.Config.Own.
+func (n *Node) listing(held membership.Listing, token string) (membership.Notice, membership.Listing, bool, error) {
+	s := n.superior.Load()
+	if s == nil {
+		return membership.Notice{}, membership.Listing{}, false, nil
+	}
+	notice, l, err := s.Notice(held, token)
+	return notice, l, err == nil, err
 }
 
 // entity serves answer over HTTP.

@@ -44,7 +44,13 @@ func (w *tree) source() trust.Source {
 // superior opens an authority below its own superiors.
 func (w *tree) superior(id trust.EntityID, node *trust.NodeMetadata, above ...trust.EntityID) *authority.Authority {
 	w.t.Helper()
-	cfg := authority.Config{EntityID: id, Key: keyOf(w.t, string(id)), Dir: w.t.TempDir(),
+	return w.superiorBy(string(id), id, node, above...)
+}
+
+// superiorBy opens one with the key of that name.
+func (w *tree) superiorBy(key string, id trust.EntityID, node *trust.NodeMetadata, above ...trust.EntityID) *authority.Authority {
+	w.t.Helper()
+	cfg := authority.Config{EntityID: id, Key: keyOf(w.t, key), Dir: w.t.TempDir(),
 		Superiors: above, TrustAnchorHints: []trust.EntityID{anchorID}, Clock: w.clock.Now}
 	if node != nil {
 		cfg.Country = node.Jurisdiction

@@ -31,9 +31,10 @@ const File = "tamga.yaml"
 
 // Defaults of optional fields.
 const (
-	DefaultAPI           = "127.0.0.1:7443"
-	defaultDataDir       = "data"
-	defaultRefresh       = time.Minute
+	DefaultAPI     = "127.0.0.1:7443"
+	defaultDataDir = "data"
+	// defaultRefresh has what got lost on the way of a suspension heard within a minute, too.
+	defaultRefresh       = 45 * time.Second
 	defaultMarkStaleness = 6 * time.Hour
 	defaultLevel         = "info"
 )
@@ -77,7 +78,7 @@ type Listen struct {
 // Trust says whom the node believes.
 type Trust struct {
 	Anchors       []Anchor          // trust.anchors, default none: the Trust Anchors; every chain must end at one
-	Refresh       time.Duration     // trust.refresh, default 1m, 1s to 24h: how often chains are resolved anew; an expelled member is heard up to this long
+	Refresh       time.Duration     // trust.refresh, default 45s, 1s to 24h: how often chains are resolved anew; where no news of it comes through, an expelled member is heard up to this long
 	Superiors     []string          // trust.superiors, default the anchors: Entity Identifiers of those that vouch for the node, such as a national authority; a wrong one makes it no member
 	Subordinates  int               // trust.subordinates, default 0, at most 32: how many nodes of its country's ministries this one vouches for; its superior has to enroll it with --jurisdictions, or nobody believes it
 	Staleness     time.Duration     // trust.staleness, default none, 1m to 720h: how long a chain is used that cannot be resolved anew, if it does not run out before; too short makes an anchor's outage everybody's

@@ -94,7 +94,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Config{
 		EntityID: "https://node.kaz.example", Jurisdiction: "KAZ", Name: "Agency", DataDir: "/etc/tamga/data",
 		Listen:   config.Listen{LibP2P: []string{"/ip4/0.0.0.0/udp/7440/quic-v1", "/ip4/0.0.0.0/tcp/7440"}, API: "127.0.0.1:7443"},
-		Trust:    config.Trust{Refresh: time.Minute, MarkStaleness: 6 * time.Hour},
+		Trust:    config.Trust{Refresh: 45 * time.Second, MarkStaleness: 6 * time.Hour},
 		Store:    config.Store{Engine: config.EngineBadger},
 		Policy:   config.Policy{Law: "/etc/tamga/law.cedar"},
 		Log:      config.Log{Level: "info"},

@@ -139,7 +139,7 @@ type suspendedBy struct {
 }
 
 func (p *Peers) suspension(name string) (suspendedBy, bool) {
-	for _, l := range p.keeper.Listings() {
+	for _, l := range p.suspending() {
 		for _, s := range l.Suspended {
 			if string(s.Entity) == name || s.Jurisdiction == name {
 				return suspendedBy{s, l.Anchor}, true
@@ -406,12 +406,11 @@ func (c *check) listing(ctx context.Context) {
 			c.add("listing", Warning, Theirs, "The peer's operator updates the node, or adds the Trust Anchor.", "the peer takes no listing of %s: %s", a.EntityID, cause(err))
 			continue
 		}
-		_, theirs, newer, err := c.keeper.Serve(reply, c.cfg.Now())
+		_, theirs, newer, err := c.hear(reply)
 		switch {
 		case err != nil:
 			c.add("listing", Warning, Theirs, "The peer's operator compares trust-anchor.json with what the anchor handed out.", "the peer's listing of %s does not verify: %v", a.EntityID, err)
 		case newer:
-			c.take(theirs)
 			c.add("listing", Warning, Ours, "Look with tamga trust anchors why this node does not hear the anchor.", "the peer had a newer one of %s: %d, here %d", a.EntityID, theirs.Sequence, l.Sequence)
 		default:
 			c.add("listing", OK, "", "", "number %d of %s on both sides", l.Sequence, a.EntityID)

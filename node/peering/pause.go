@@ -241,7 +241,7 @@ func (p *Peers) List() []Peer {
 		}
 		out = append(out, one)
 	}
-	for _, l := range p.keeper.Listings() {
+	for _, l := range p.suspending() {
 		for _, s := range l.Suspended {
 			if s.Entity == p.cfg.Self {
 				continue
@@ -255,9 +255,9 @@ func (p *Peers) List() []Peer {
 	return out
 }
 
-// Suspension is a Trust Anchor's decision not to vouch for a member at present.
+// Suspension is a Trust Anchor's or superior's decision not to vouch for a member at present.
 type Suspension struct {
-	Anchor trust.EntityID
+	Anchor trust.EntityID // or superior
 	Since  time.Time
 	Reason string
 }

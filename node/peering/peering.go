@@ -55,6 +55,14 @@ type Config struct {
 	Staleness, MarkStaleness time.Duration
 	// DataDir holds what is known, so that a node starts while the Anchors are away.
 	DataDir string
+	// Superiors are those that vouch for this node: its authority_hints.
+	Superiors []trust.EntityID
+	// Own is what this node says as a superior of those below it, given the newest listing of
+	// its own that is held, with its token; false where it vouches for nobody.
+	Own func(held membership.Listing, token string) (membership.Notice, membership.Listing, bool, error)
+	// Answer answers a frame of /tamga/trust/1 as this node does; required where Own is. Whom it
+	// is above it then knows, too, without a connection to itself.
+	Answer func(frame []byte) []byte
 	// Introductions is the file of whose keys were confirmed; see package introduction.
 	Introductions string
 	Client        *http.Client
@@ -76,25 +84,33 @@ type Peers struct {
 
 	cfg        Config
 	keeper     *membership.Keeper
+	below      *membership.Below
 	source     *membership.Source
-	statements trust.Source // source, and members over libp2p
-	said       sparse.Lines // see say
+	http       *endpoint.HTTP
+	statements endpoint.Peer // source, and members over libp2p
+	said       sparse.Lines  // see say
 
 	suspended atomic.Bool // this node itself
+	again     atomic.Bool // what this node says as a superior is to be told again after a refresh, to whom it finds
 	taking    sync.Mutex  // held while a listing is put into force
 	// news holds a channel with room for one for each Anchor: there is something to hand on.
 	// Whoever hands on looks at what is newest then. Immutable after Open.
 	news map[trust.EntityID]chan struct{}
 	wake chan struct{}
+	// unsaid are the Intermediates of whose listings there is news.
+	unsaid unsaid
 
 	mu       sync.Mutex // guards what follows; the file paused.json holds the pauses
 	paused   map[trust.EntityID]Pause
 	contacts map[trust.EntityID]Contact
 }
 
+// itself is in the place of this node's own peer ID where it is asked as an Entity.
+const itself = "itself"
+
 // Open opens what is known of the members. Nothing is fetched.
 func Open(cfg Config) (*Peers, error) {
-	p := &Peers{cfg: cfg, news: make(map[trust.EntityID]chan struct{}), wake: make(chan struct{}, 1), contacts: make(map[trust.EntityID]Contact)}
+	p := &Peers{cfg: cfg, news: make(map[trust.EntityID]chan struct{}), wake: make(chan struct{}, 1), unsaid: newUnsaid(), contacts: make(map[trust.EntityID]Contact)}
 	for _, a := range cfg.Anchors {
 		p.news[a.EntityID] = make(chan struct{}, 1)
 	}
@@ -105,14 +121,17 @@ func Open(cfg Config) (*Peers, error) {
 	if p.keeper, err = membership.NewKeeper(cfg.Anchors, filepath.Join(cfg.DataDir, "listings.json")); err != nil {
 		return nil, err
 	}
-	http, err := endpoint.NewHTTP(cfg.Client, membership.WithoutFiles(cfg.Anchors), cfg.Locations)
+	if p.below, err = membership.NewBelow(p.keeper.Anchors, filepath.Join(cfg.DataDir, "listings_below.json")); err != nil {
+		return nil, err
+	}
+	p.http, err = endpoint.NewHTTP(cfg.Client, membership.WithoutFiles(cfg.Anchors), cfg.Locations)
 	if err != nil {
 		return nil, err
 	}
 	if cfg.AllowPrivate {
-		http.AllowPrivate()
+		p.http.AllowPrivate()
 	}
-	if p.source, err = membership.NewSource(http, cfg.Anchors, p.keeper, cfg.Client, cfg.Now); err != nil {
+	if p.source, err = membership.NewSource(p.http, cfg.Anchors, p.keeper, cfg.Client, cfg.Now); err != nil {
 		return nil, err
 	}
 	exchange := cfg.Exchange
@@ -128,9 +147,15 @@ func Open(cfg Config) (*Peers, error) {
 	p.statements = endpoint.Peer{
 		Source: p.source,
 		Exchange: func(ctx context.Context, peerID string, addrs []string, frame []byte) ([]byte, error) {
+			if peerID == itself {
+				return cfg.Answer(frame), nil
+			}
 			return p.cfg.Exchange(ctx, transport.PeerID(peerID), addrs, transport.ProtocolTrust, frame)
 		},
 		Locate: func(id trust.EntityID) (string, []string, bool) {
+			if id == cfg.Self && cfg.Answer != nil {
+				return itself, nil, true
+			}
 			n, err := p.Directory.Entity(id, cfg.Now())
 			return n.PeerID, n.Addresses, err == nil && len(n.Addresses) > 0
 		},
@@ -139,7 +164,7 @@ func Open(cfg Config) (*Peers, error) {
 		return nil, err
 	}
 	p.Directory.Bound(cfg.Staleness, cfg.MarkStaleness)
-	for _, l := range p.keeper.Listings() {
+	for _, l := range append(p.keeper.Listings(), p.below.Listings()...) {
 		p.Retain(l.Anchor, l.Members, l.Out())
 	}
 	p.suspended.Store(p.out(cfg.Self))
@@ -148,8 +173,9 @@ func Open(cfg Config) (*Peers, error) {
 
 // Admits is the transport's gate: whether the peer may hold a connection.
 func (p *Peers) Admits(peer transport.PeerID) bool {
-	_, ok := p.Member(string(peer), p.cfg.Now())
-	return ok
+	n, ok := p.Directory.Member(string(peer), p.cfg.Now())
+	// The superior of a node that is suspended is to tell it when it is no longer.
+	return ok && !p.pausedNow(n.EntityID) && (!p.suspended.Load() || slices.Contains(p.cfg.Superiors, n.EntityID))
 }
 
 // Also are the peer IDs of the same member beside the given one, while it replaces its libp2p key.
@@ -244,13 +270,19 @@ func (p *Peers) Below(alpha3 string, id trust.EntityID, now time.Time) (trust.No
 	if err == nil && p.pausedNow(id) {
 		return trust.Node{}, &protocol.Fault{Code: protocol.CodePaused}
 	}
+	if errors.Is(err, trust.ErrNotMember) && p.out(id) {
+		return trust.Node{}, &protocol.Fault{Code: protocol.CodeSuspended}
+	}
 	return n, err
 }
 
-// out reports whether an Anchor has suspended the Entity and no other vouches for it, be it
-// through an Intermediate: an Anchor of another region stops nobody but its own.
+// out reports whether an Anchor or superior has suspended the Entity and no other vouches for
+// it, be it through an Intermediate: an Anchor of another region stops nobody but its own.
 func (p *Peers) out(id trust.EntityID) bool {
 	_, is := p.keeper.Suspended(id)
+	if !is {
+		_, is = p.suspendedBelow(id)
+	}
 	return is && !p.Directory.Vouched(id)
 }
 
@@ -259,8 +291,12 @@ func (p *Peers) out(id trust.EntityID) bool {
 func (p *Peers) Refresh(ctx context.Context, now time.Time) (directory.Report, error) {
 	err := p.poll(ctx)
 	report, err2 := p.Directory.Refresh(ctx, now)
+	err3 := p.hearSuperiors(ctx, true)
+	if p.again.Swap(false) {
+		p.unsaid.add(p.cfg.Self)
+	}
 	p.settle() // this node's own chains may be others now
-	return report, errors.Join(err, err2)
+	return report, errors.Join(err, err2, err3)
 }
 
 // poll looks at the bundles, all at a time, and takes over what is new: an Anchor that
@@ -297,8 +333,9 @@ func (p *Peers) follow() {
 // take puts a newer listing into force, or the one that is newer still by now: whoever
 // brings two at once must not have the earlier one be the last.
 func (p *Peers) take(l membership.Listing) {
+	news, anchor := p.news[l.Anchor]
 	p.taking.Lock()
-	if newest, _, ok := p.keeper.Held(l.Anchor); ok {
+	if newest, _, ok := p.held(l.Anchor); ok {
 		l = newest
 	}
 	known := len(p.Directory.Members(p.cfg.Now()))
@@ -313,20 +350,32 @@ func (p *Peers) take(l membership.Listing) {
 				cause += ": " + s.Reason
 			}
 		}
-		p.cfg.Log.Warn("member dropped", slog.String("entity", string(id)), slog.String("anchor", string(l.Anchor)), slog.String("cause", cause))
+		p.cfg.Log.Warn("member dropped", slog.String("entity", string(id)), slog.String("by", string(l.Anchor)), slog.String("cause", cause))
 	}
-	p.cfg.Log.Info("listing taken over", slog.String("anchor", string(l.Anchor)), slog.Uint64("sequence", l.Sequence),
+	p.cfg.Log.Info("listing taken over", slog.String("of", string(l.Anchor)), slog.Uint64("sequence", l.Sequence),
 		slog.Int("members", len(l.Members)), slog.Int("suspended", len(l.Suspended)))
 	if len(dropped) > 0 {
 		p.cfg.Changed()
 	}
-	if len(l.Members) != known-len(dropped) || was != self {
+	if was != self || anchor && len(l.Members) != known-len(dropped) {
 		p.nudge()
 	}
+	if !anchor {
+		p.unsaid.add(l.Anchor)
+		return
+	}
 	select {
-	case p.news[l.Anchor] <- struct{}{}:
+	case news <- struct{}{}:
 	default: // it will be looked at anyway
 	}
+}
+
+// held is the newest listing of an Anchor or Intermediate.
+func (p *Peers) held(id trust.EntityID) (membership.Listing, membership.Notice, bool) {
+	if _, anchor := p.news[id]; anchor {
+		return p.keeper.Held(id)
+	}
+	return p.below.Held(id)
 }
 
 // settle decides whether this node itself is suspended, and returns that and what was so before.
@@ -360,16 +409,22 @@ func (p *Peers) Wake() <-chan struct{} { return p.wake }
 // Serve answers a notice of another member (PROTOCOL.md, TMG-E-009).
 func (p *Peers) Serve(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
 	p.Heard(from)
-	reply, l, newer, err := p.keeper.Serve(frame, p.cfg.Now())
+	reply, _, _, err := p.hear(frame)
+	if err != nil {
+		p.say(ctx, slog.LevelWarn, "listing refused", "peer", string(from), slog.String("cause", err.Error()))
+		return nil, errors.New("not a listing of a known Trust Anchor or Intermediate")
+	}
+	return reply, nil
+}
+
+// hear takes over what is news in a notice.
+func (p *Peers) hear(frame []byte) (reply []byte, l membership.Listing, newer bool, err error) {
+	reply, l, newer, err = membership.Serve(p.keeper, p.below, frame, p.cfg.Now())
 	p.follow()
 	if newer {
 		p.take(l)
 	}
-	if err != nil {
-		p.say(ctx, slog.LevelWarn, "listing refused", "peer", string(from), slog.String("cause", err.Error()))
-		return nil, errors.New("not a listing of a known Trust Anchor")
-	}
-	return reply, nil
+	return reply, l, newer, err
 }
 
 // Run polls the bundles and hands news on until ctx ends, for each Anchor by itself.
@@ -383,12 +438,16 @@ func (p *Peers) Run(ctx context.Context) error {
 				case <-ctx.Done():
 					return ctx.Err()
 				case <-p.news[a.EntityID]:
-					p.handOn(ctx, a.EntityID)
+					if _, notice, ok := p.keeper.Held(a.EntityID); ok {
+						p.handOn(ctx, notice)
+					}
 				}
 			}
 		})
 	}
-	g.Go(func() error { <-ctx.Done(); return ctx.Err() }) // without Anchors, too
+	g.Go(func() error { return p.hearing(ctx) })
+	g.Go(func() error { return p.telling(ctx) })
+	g.Go(func() error { return p.spreading(ctx) })
 	return g.Wait()
 }
 
@@ -421,13 +480,9 @@ func (p *Peers) pause() time.Duration {
 	return every*3/4 + rand.N(every/2)
 }
 
-// handOn gives the newest listing of an Anchor to the members that are connected and some
-// others, and takes what they have over when it is newer still.
-func (p *Peers) handOn(ctx context.Context, anchor trust.EntityID) {
-	_, notice, ok := p.keeper.Held(anchor)
-	if !ok {
-		return
-	}
+// handOn gives a notice to the members that are connected and some others, and takes what
+// they have over when it is newer still.
+func (p *Peers) handOn(ctx context.Context, notice membership.Notice) {
 	frame := notice.Frame()
 	var g errgroup.Group
 	g.SetLimit(handWorkers)
@@ -435,13 +490,9 @@ func (p *Peers) handOn(ctx context.Context, anchor trust.EntityID) {
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, handTimeout)
 			defer cancel()
-			reply, err := p.cfg.Exchange(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolListing, frame)
-			if err != nil {
-				return nil // one that is away polls for itself
-			}
-			if _, l, newer, err := p.keeper.Serve(reply, p.cfg.Now()); err == nil && newer {
-				p.follow()
-				p.take(l)
+			// One that is away asks for itself.
+			if reply, err := p.cfg.Exchange(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolListing, frame); err == nil {
+				_, _, _, _ = p.hear(reply)
 			}
 			return nil
 		})

@@ -26,11 +26,14 @@ type Directory struct {
 	staleness, markStaleness time.Duration
 
 	snapshot atomic.Pointer[snapshot]
-	// retained holds, by Anchor, what Retain was told; nil when it was not.
+	// retained holds, by superior, what Retain was told; nil when it was not.
 	retained atomic.Pointer[map[trust.EntityID]standing]
 
 	// retaining is held by the one Retain that runs.
 	retaining sync.Mutex
+
+	// superiors holds, by Intermediate, its Trust Chain as of the last Refresh.
+	superiors atomic.Pointer[map[trust.EntityID][]string]
 
 	// replacing is held by whoever makes a snapshot of the present one, until it is in
 	// force: a Renew must not bring back whom a Refresh has dropped meanwhile.

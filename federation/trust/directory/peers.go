@@ -112,7 +112,7 @@ func (s *snapshot) heldBefore(candidates []*entry, former map[trust.EntityID]*en
 }
 
 // gone are the members that are no candidates any more, from before or from now, as long as
-// their chain would hold or their Anchor says that they are suspended: one that is reinstated
+// their chain would hold or a superior says that they are suspended: one that is reinstated
 // finds its peer IDs its own. Of too many, those nearest to an Anchor stay.
 func (d *Directory) gone(old *snapshot, candidates []*entry, now time.Time) map[trust.EntityID]*entry {
 	present := make(map[trust.EntityID]bool, len(candidates))
@@ -137,10 +137,12 @@ func (d *Directory) gone(old *snapshot, candidates []*entry, now time.Time) map[
 	return out
 }
 
-// suspended reports whether the Anchor of one of the member's chains has said so.
+// suspended reports whether a superior in one of the member's chains has said so.
 func (d *Directory) suspended(e *entry) bool {
 	told := d.retained.Load()
-	return told != nil && slices.ContainsFunc(e.chains(), func(c *entry) bool { return (*told)[c.anchor].suspended[e.node.EntityID] })
+	return told != nil && slices.ContainsFunc(e.chains(), func(c *entry) bool {
+		return slices.ContainsFunc(c.superiors, func(id trust.EntityID) bool { return (*told)[id].suspended[e.node.EntityID] })
+	})
 }
 
 // chains are the entry and those of the same member to further Anchors.

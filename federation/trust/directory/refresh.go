@@ -69,6 +69,8 @@ func (d *Directory) Refresh(ctx context.Context, now time.Time) (Report, error) 
 	})
 	saved := next.save(d.cacheFile)
 	d.replacing.Unlock()
+	superiors := r.superiors()
+	d.superiors.Store(&superiors)
 	var faults []error
 	for _, w := range r.walks {
 		for _, b := range w.branches() {

@@ -7,19 +7,20 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
-// standing is what an Anchor said last of whom it vouches for. Immutable.
+// standing is what an Anchor or Intermediate said last of whom it vouches for. Immutable.
 type standing struct {
 	members, suspended map[trust.EntityID]bool
 }
 
-// Retain makes the directory believe in no other members of the Anchor than ids, and in
-// none that is suspended or below one who is, at once and until it is told others: what the
-// Anchor says of its members by a way faster than the next [Directory.Refresh], which cannot
-// bring back who is not among them. It neither fetches nor waits, and returns which members
-// are believed in no longer by that Anchor's word. A member below an Intermediate goes and
-// stays with it; when the Anchor has suspended the member itself, as which it was enrolled
-// there, too, it goes all the same.
-func (d *Directory) Retain(anchor trust.EntityID, ids, suspended []trust.EntityID) []trust.EntityID {
+// Retain makes the directory believe in no other members below the superior, an Anchor or
+// Intermediate, than ids, and in none that is suspended or below one who is, at once and until
+// it is told others: what the superior says of its members by a way faster than the next
+// [Directory.Refresh], which cannot bring back who is not among them. It neither fetches nor
+// waits, and returns which members are believed in no longer by that superior's word. It
+// changes nothing for chains that do not lead through the superior. A member below an
+// Intermediate goes and stays with it; when the superior has suspended the member itself, as
+// which it was enrolled there, too, it goes all the same.
+func (d *Directory) Retain(superior trust.EntityID, ids, suspended []trust.EntityID) []trust.EntityID {
 	d.retaining.Lock()
 	defer d.retaining.Unlock()
 	next := map[trust.EntityID]standing{}
@@ -29,13 +30,30 @@ func (d *Directory) Retain(anchor trust.EntityID, ids, suspended []trust.EntityI
 	told := standing{setOf(ids), setOf(suspended)}
 	var dropped []trust.EntityID
 	for _, e := range d.snapshot.Load().ordered {
-		if slices.ContainsFunc(e.chains(), func(c *entry) bool { return c.anchor == anchor && d.vouched(c) && !told.vouchesFor(c) }) {
+		if slices.ContainsFunc(e.chains(), func(c *entry) bool {
+			i := slices.Index(c.superiors, superior)
+			return i >= 0 && d.vouched(c) && !told.vouchesFor(c, i)
+		}) {
 			dropped = append(dropped, e.node.EntityID)
 		}
 	}
-	next[anchor] = told
+	next[superior] = told
 	d.retained.Store(&next)
 	return dropped
+}
+
+// Release takes back what Retain was told of those for whom keep is false: Intermediates that
+// are none any more.
+func (d *Directory) Release(keep func(trust.EntityID) bool) {
+	d.retaining.Lock()
+	defer d.retaining.Unlock()
+	old := d.retained.Load()
+	if old == nil {
+		return
+	}
+	next := maps.Clone(*old)
+	maps.DeleteFunc(next, func(id trust.EntityID, _ standing) bool { return !keep(id) })
+	d.retained.Store(&next)
 }
 
 func setOf(ids []trust.EntityID) map[trust.EntityID]bool {
@@ -46,26 +64,29 @@ func setOf(ids []trust.EntityID) map[trust.EntityID]bool {
 	return set
 }
 
-func (s standing) vouchesFor(e *entry) bool {
-	if !s.members[e.top()] || s.suspended[e.node.EntityID] {
-		return false
+// vouchesFor reports whether the superior that is the i-th above the member vouches for
+// whoever is between them, and the member.
+func (s standing) vouchesFor(e *entry, i int) bool {
+	below := e.node.EntityID
+	if i > 0 {
+		below = e.superiors[i-1]
 	}
-	for _, id := range e.superiors {
-		if s.suspended[id] {
-			return false
-		}
-	}
-	return true
+	return s.members[below] && !s.suspended[e.node.EntityID] &&
+		!slices.ContainsFunc(e.superiors[:i], func(id trust.EntityID) bool { return s.suspended[id] })
 }
 
-// vouched reports whether the member's Anchor, as far as Retain was told, vouches for it.
+// vouched reports whether the member's superiors, as far as Retain was told, vouch for it.
 func (d *Directory) vouched(e *entry) bool {
 	all := d.retained.Load()
 	if all == nil {
 		return true
 	}
-	told, ok := (*all)[e.anchor]
-	return !ok || told.vouchesFor(e)
+	for i, id := range e.superiors {
+		if told, ok := (*all)[id]; ok && !told.vouchesFor(e, i) {
+			return false
+		}
+	}
+	return true
 }
 
 // Vouched reports whether an Anchor vouches for the Entity by a chain that is known, run out

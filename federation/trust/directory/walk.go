@@ -233,7 +233,7 @@ func (b *branch) list(ctx context.Context, superior trust.EntityID, keys jose.Ke
 func (b *branch) settle(ctx context.Context, r resolution) {
 	if r.chain.Leaf != "" {
 		b.learn(r.chain)
-		if f := r.chain.Metadata.FederationEntity; f != nil && f.ListEndpoint != "" && r.chain.Superior {
+		if r.chain.Superior && lists(r.chain) {
 			if b == b.direct {
 				b.intermediates = append(b.intermediates, r.chain)
 			} else {

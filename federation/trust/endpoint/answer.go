@@ -32,10 +32,13 @@ const (
 	Mark Operation = "trust-mark"
 	// HistoricalKeys serves the keys used formerly (section 8.7).
 	HistoricalKeys Operation = "historical-keys"
+	// Listing serves the signed listing of an Intermediate (PROTOCOL.md, TMG-E-014; not of
+	// OpenID Federation).
+	Listing Operation = "tamga-listing"
 )
 
 // operations are all endpoints; POST is the method of the one that takes a token.
-var operations = [...]Operation{Configuration, Fetch, List, Resolve, MarkStatus, MarkList, Mark, HistoricalKeys}
+var operations = [...]Operation{Configuration, Fetch, List, Resolve, MarkStatus, MarkList, Mark, HistoricalKeys, Listing}
 
 // Path is where the operation is served, below the Entity Identifier.
 func (o Operation) Path() string {
@@ -47,7 +50,7 @@ func (o Operation) Path() string {
 
 func (o Operation) content() string {
 	switch o {
-	case List, MarkList:
+	case List, MarkList, Listing:
 		return contentJSON
 	case Resolve:
 		return "application/" + trust.ResolveType

@@ -164,6 +164,19 @@ func (h *HTTP) HistoricalKeys(ctx context.Context, id trust.EntityID) (string, e
 	return string(body), nil
 }
 
+// Listing fetches the signed listing of an Intermediate, which is below its Entity Identifier.
+func (h *HTTP) Listing(ctx context.Context, superior trust.EntityID) (string, error) {
+	u, err := h.locate(superior, superior.Base()+Listing.Path())
+	var body []byte
+	if err == nil {
+		body, err = h.fetch(ctx, superior, u.String(), Listing.content(), jose.MaxTokenSize)
+	}
+	if err != nil {
+		return "", fmt.Errorf("fetching signed listing of %q: %w", superior.Clip(), err)
+	}
+	return string(body), nil
+}
+
 // call finds an endpoint and queries it.
 func (h *HTTP) call(ctx context.Context, id trust.EntityID, endpoint func(*trust.FederationEntityMetadata) string,
 	query url.Values, content string, limit int,

@@ -125,6 +125,11 @@ func (p Peer) MarkStatus(ctx context.Context, issuer trust.EntityID, mark string
 	return p.ask(ctx, issuer, MarkStatus, url.Values{"trust_mark": {mark}})
 }
 
+// Listing asks an Intermediate that Locate knows for its signed listing.
+func (p Peer) Listing(ctx context.Context, superior trust.EntityID) (string, error) {
+	return p.ask(ctx, superior, Listing, nil)
+}
+
 func (p Peer) ask(ctx context.Context, id trust.EntityID, o Operation, values url.Values) (string, error) {
 	peerID, addrs, _ := p.Locate(id)
 	frame, err := encodeFrame(peerRequest{string(o), string(id), values})

@@ -27,13 +27,16 @@ import (
 // long. What is meant for so many is an Intermediate for some of them.
 var ErrTooMany = errors.New("a listing has no room for them")
 
-// AuthorConfig configures an [Author]; all fields are required.
+// AuthorConfig configures an [Author]; all fields are required, but File and Rollover for an
+// Intermediate, which has neither.
 type AuthorConfig struct {
 	Authority *authority.Authority
 	// Key is the authority's federation key.
 	Key jose.PrivateKey
 	// File holds the last listing, so that the next one has the next number. Its loss is
-	// the loss of the Anchor's word: members believe no listing with a lower number.
+	// the loss of the Anchor's word: members believe no listing with a lower number. The
+	// listings of an Intermediate are numbered by the time instead, in milliseconds since 1970:
+	// those below it can be many, and a backup that is put back must not silence it.
 	File string
 	// Rollover holds the authority's Entity Configurations that changed its keys, in order.
 	// The one of now is added when it has others than the last.
@@ -41,7 +44,8 @@ type AuthorConfig struct {
 	Clock    func() time.Time
 }
 
-// Author is the Anchor's side: it signs listings and bundles. Safe for concurrent use.
+// Author is the side of the Anchor, or of an Intermediate: it signs listings and, of an Anchor,
+// bundles. Safe for concurrent use.
 type Author struct {
 	cfg AuthorConfig // immutable after New
 	id  trust.EntityID
@@ -54,6 +58,8 @@ type Author struct {
 	madeAt  time.Time
 	renewAt time.Time
 	report  Published
+	said    Listing // of an Intermediate, signed last by this author
+	token   string  // of said
 }
 
 // Published says what a bundle holds.
@@ -69,7 +75,7 @@ type Published struct {
 // NewAuthor returns the author of an authority's listings. From there on the authority
 // enrols and suspends nobody for whom they have no room; see [ErrTooMany].
 func NewAuthor(cfg AuthorConfig) (*Author, error) {
-	if cfg.Authority == nil || cfg.Key.IsZero() || cfg.File == "" || cfg.Rollover == "" || cfg.Clock == nil {
+	if cfg.Authority == nil || cfg.Key.IsZero() || (cfg.File == "") != (cfg.Rollover == "") || cfg.Clock == nil {
 		return nil, errors.New("opening author: authority, key, files and clock are required")
 	}
 	a := &Author{cfg: cfg, id: cfg.Authority.Anchor().EntityID}
@@ -117,8 +123,12 @@ func (a *Author) sign(l Listing) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if size := len(own) + len(token); size > maxNotice-noticeOverhead {
-		return "", fmt.Errorf("%w: listing and Entity Configuration have %d bytes, and members hand on no more than %d", ErrTooMany, size, maxNotice-noticeOverhead)
+	room := maxNotice - noticeOverhead
+	if a.cfg.File == "" {
+		room -= statementsRoom
+	}
+	if size := len(own) + len(token); size > room {
+		return "", fmt.Errorf("%w: listing and Entity Configuration have %d bytes, and members hand on no more than %d", ErrTooMany, size, room)
 	}
 	return token, nil
 }
@@ -134,6 +144,9 @@ func (a *Author) check(members []authority.Enrolment) error {
 
 func (a *Author) updateLocked(members []authority.Enrolment) (Listing, string, error) {
 	next := a.of(members)
+	if a.cfg.File == "" {
+		return a.timedLocked(next)
+	}
 	b, err := os.ReadFile(a.cfg.File)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Listing{}, "", fmt.Errorf("reading last listing: %w", err)
@@ -146,8 +159,7 @@ func (a *Author) updateLocked(members []authority.Enrolment) (Listing, string, e
 		}
 		// One that another key signed is signed anew before that key goes, and one that a
 		// clock dated ahead when that is mended: members take it over then alone.
-		if slices.Equal(last.Members, next.Members) && slices.Equal(last.Suspended, next.Suspended) && signedBy(token, a.cfg.Key) &&
-			!last.IssuedAt.After(next.IssuedAt) {
+		if last.says(next) && signedBy(token, a.cfg.Key) {
 			return last, token, nil
 		}
 		next.Sequence = last.Sequence + 1
@@ -252,7 +264,7 @@ func (a *Author) current() ([]byte, string, Published, error) {
 	if p.Resolved == nil {
 		p.Resolved = []string{}
 	}
-	b, err := json.Marshal(Bundle{Version: bundleVersion, Notice: Notice{p.Configuration, token}, Rollover: history, Resolved: p.Resolved})
+	b, err := json.Marshal(Bundle{Version: bundleVersion, Notice: Notice{Configuration: p.Configuration, Listing: token}, Rollover: history, Resolved: p.Resolved})
 	if err != nil {
 		return nil, "", Published{}, fmt.Errorf("making bundle: %w", err)
 	}

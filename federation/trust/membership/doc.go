@@ -10,9 +10,12 @@
 // an Anchor has to say, in one file that any web server or USB stick can serve. So the
 // Anchor's key may lie on a machine without a network.
 //
+// An Intermediate signs listings of those below it in the same way, which members hand on with
+// its Trust Chain. They take away nobody else. [Below] keeps them.
+//
 // The Anchor's side is [NewAuthor]. A member keeps the newest listings in a [Keeper] and
 // reads bundles with a [Source], which is a [trust.Source] that asks the Anchor's
-// endpoints only where there is no bundle. PROTOCOL.md, TMG-E-007 to TMG-E-010, says what
+// endpoints only where there is no bundle. PROTOCOL.md, TMG-E-007 to TMG-E-010 and TMG-E-014, says what
 // goes over the wire.
 //
 // It does not say what a member is: chains are verified by package trust, and a listing

@@ -18,6 +18,8 @@ const (
 	// noticeOverhead is what CBOR takes of that beside the two strings: a map of two, two
 	// keys, two lengths.
 	noticeOverhead = 1 + 2*(1+5)
+	// maxStatements is how many make the longest Trust Chain with an Entity Configuration.
+	maxStatements = 7
 )
 
 var frameCodec = sync.OnceValues(func() (cbor.EncMode, cbor.DecMode) {
@@ -30,12 +32,12 @@ var frameCodec = sync.OnceValues(func() (cbor.EncMode, cbor.DecMode) {
 
 // Frame is the notice as members hand it on, deterministic CBOR (PROTOCOL.md, TMG-E-009):
 //
-//	notice = { 1: tstr, 2: tstr }   ; Entity Configuration of the Anchor, listing
+//	notice = { 1: tstr, 2: tstr, ? 3: [1*7 tstr] }   ; Entity Configuration, listing, Statements
 func (n Notice) Frame() []byte {
 	enc, _ := frameCodec()
 	b, err := enc.Marshal(n)
 	if err != nil {
-		panic("membership: encoding two strings: " + err.Error())
+		panic("membership: encoding strings: " + err.Error())
 	}
 	return b
 }
@@ -45,16 +47,22 @@ func (n Notice) Frame() []byte {
 func ParseNotice(frame []byte) (Notice, error) {
 	_, dec := frameCodec()
 	var n Notice
-	if len(frame) > maxNotice || dec.Unmarshal(frame, &n) != nil || n.Configuration == "" || n.Listing == "" || !bytes.Equal(n.Frame(), frame) {
+	if len(frame) > maxNotice || dec.Unmarshal(frame, &n) != nil || n.Configuration == "" || n.Listing == "" || len(n.Statements) > maxStatements || !bytes.Equal(n.Frame(), frame) {
 		return Notice{}, errors.New("reading notice: not the CBOR map of this protocol")
 	}
 	return n, nil
 }
 
+// keeping is what keeps notices: a [Keeper] those of Anchors, a [Below] those of Intermediates.
+type keeping interface {
+	Offer(n Notice, now time.Time) (l Listing, newer bool, err error)
+	Held(id trust.EntityID) (Listing, Notice, bool)
+}
+
 // Serve answers a notice that a member sent: it is taken over when it is newer, and the
-// reply is the newest of that Anchor, so that both sides then hold it. The error is for
+// reply is the newest of the same issuer, so that both sides then hold it. The error is for
 // the log; there is no reply then.
-func (k *Keeper) Serve(frame []byte, now time.Time) (reply []byte, l Listing, newer bool, err error) {
+func Serve(k *Keeper, b *Below, frame []byte, now time.Time) (reply []byte, l Listing, newer bool, err error) {
 	n, err := ParseNotice(frame)
 	if err != nil {
 		return nil, Listing{}, false, err
@@ -63,11 +71,15 @@ func (k *Keeper) Serve(frame []byte, now time.Time) (reply []byte, l Listing, ne
 	if err != nil {
 		return nil, Listing{}, false, err
 	}
-	l, newer, err = k.Offer(n, now)
+	var by keeping = k
+	if n.Statements != nil {
+		by = b
+	}
+	l, newer, err = by.Offer(n, now)
 	if err != nil && !newer {
 		return nil, Listing{}, false, err
 	}
-	_, held, ok := k.Held(id)
+	_, held, ok := by.Held(id)
 	if !ok {
 		return nil, Listing{}, false, trust.ErrUndetermined
 	}

@@ -23,9 +23,9 @@ const (
 	clockSkew = time.Minute
 )
 
-// Listing is whom a Trust Anchor vouches for. The zero value is of no Anchor.
+// Listing is whom a Trust Anchor vouches for, or an Intermediate. The zero value is of nobody.
 type Listing struct {
-	Anchor trust.EntityID
+	Anchor trust.EntityID // who signed it
 	// Sequence grows with every change; of two listings the one with the greater holds.
 	Sequence  uint64
 	IssuedAt  time.Time
@@ -143,6 +143,10 @@ type Notice struct {
 	Configuration string `json:"configuration" cbor:"1,keyasint"`
 	// Listing is the signed listing.
 	Listing string `json:"listing" cbor:"2,keyasint"`
+	// Statements make an Intermediate's Entity Configuration a Trust Chain: the Subordinate
+	// Statements about it and those above it, and perhaps the Anchor's Entity Configuration.
+	// None in an Anchor's notice.
+	Statements []string `json:"statements,omitempty" cbor:"3,keyasint,omitempty"`
 }
 
 // verify verifies a notice of the Anchor: its Entity Configuration under the keys that are

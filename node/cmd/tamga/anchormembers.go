@@ -126,7 +126,8 @@ minute, from the anchor or from one another: they close the member's connections
 and do not ask it. Members that are cut off do so when the statement they hold runs out.
 Country and peer ID stay the member's. The reason is shown to every member.
 
-An anchor that does not serve has to publish again.`,
+An anchor that does not serve has to publish again. A node that vouches for others tells of
+it when it runs, and an Intermediate answers with it when it serves.`,
 		Example: `  tamga anchor suspend --dir anchor --passphrase-file pass.txt --reason "key lost" https://kaz.example`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

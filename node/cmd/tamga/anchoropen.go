@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/membership"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/internal/throng"
@@ -30,7 +31,8 @@ const anchorKey keys.Family = "federation-key"
 // others.
 type openedAnchor struct {
 	*authority.Authority
-	author   *membership.Author // nil but for a Trust Anchor: nobody else signs listings
+	author   *membership.Author // nil but for a Trust Anchor
+	below    *membership.Author // of an Intermediate, nil for others
 	settings anchorFile
 	key      jose.PrivateKey
 	root     custody.Root // opens the keystore again when it changed; to be wiped
@@ -50,7 +52,7 @@ func (o openedAnchor) update() (uint64, error) {
 // spreads says how members learn of a change.
 func (o openedAnchor) spreads() string {
 	if o.author == nil {
-		return "nodes take it over at their next refresh (trust.refresh)"
+		return "members hear of it within a minute, from the node when it runs or the Intermediate when it serves"
 	}
 	return "an anchor that serves tells its members within a minute; another has to run tamga anchor publish"
 }
@@ -144,7 +146,8 @@ func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
 	}
 	o := openedAnchor{Authority: authority, settings: s, key: key, root: root}
 	if len(s.Superiors) > 0 {
-		return o, nil
+		o.below, err = membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, Clock: time.Now})
+		return o, err
 	}
 	o.author, err = membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, File: filepath.Join(dir, anchorListing),
 		Rollover: filepath.Join(dir, anchorRollover), Clock: time.Now})
@@ -158,7 +161,7 @@ const intermediateLifetime = 366 * 24 * time.Hour
 // handler serves what the anchor says.
 func (o openedAnchor) handler() http.Handler {
 	if o.author == nil {
-		return o.Authority.Handler()
+		return endpoint.Handler(trust.EntityID(o.settings.EntityID), o.below.Answer)
 	}
 	return o.author.Handler()
 }

@@ -68,7 +68,7 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	f.StringVar(&o.Store.DSNFile, "dsn-file", "", "file with the connection string of the database (required with --store postgres)")
 	f.StringArrayVar(&superiors, "superior", nil, "Entity Identifier of who vouches for the node, where that is not the anchor: a national authority, or the country's node above a ministry's; may be repeated")
 	f.IntVar(&o.Subordinates, "subordinates", 0, "how many nodes of its ministries this one vouches for, at most 32")
-	f.DurationVar(&o.Refresh, "refresh", 0, "how often membership is refreshed (default 1m)")
+	f.DurationVar(&o.Refresh, "refresh", 0, "how often membership is refreshed (default 45s)")
 	from.add(f, " of the root key")
 	f.StringVar(&planFile, "plan", "", "plan of `tamga ceremony plan`: custodians to hold the root key, instead of a passphrase")
 	f.StringVar(&o.Shares, "shares", "", "new folder for the custodians' sealed shares (required with --plan)")

@@ -1,0 +1,277 @@
+package peering
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/membership"
+)
+
+const (
+	// tellEvery is how often a node that is a superior looks whether its operator changed
+	// something: one stat.
+	tellEvery = time.Second
+	// spreadEvery is how often listings of one Intermediate are handed on for long: who signs
+	// without end has every member tell every other no more often. spreadAhead are as many at
+	// once as an operator makes changes in a row.
+	spreadEvery = 10 * time.Second
+	spreadAhead = 4
+	// askTimeout is for one superior to say what it lists, and askWorkers how many are asked at
+	// a time.
+	askTimeout = 5 * time.Second
+	askWorkers = 16
+	// farewell is how long those who are suspended are waited for to hear of it: afterwards
+	// they are not let in any more to ask.
+	farewell = time.Second
+)
+
+// unsaid are the Intermediates whose listings are to be handed on. Safe for concurrent use.
+type unsaid struct {
+	wake chan struct{} // has room for one
+
+	mu   *sync.Mutex
+	ids  map[trust.EntityID]bool      // guarded by mu
+	next map[trust.EntityID]time.Time // guarded by mu; when each is due at spreadEvery
+}
+
+func newUnsaid() unsaid {
+	return unsaid{make(chan struct{}, 1), new(sync.Mutex), make(map[trust.EntityID]bool), make(map[trust.EntityID]time.Time)}
+}
+
+func (u unsaid) add(id trust.EntityID) {
+	u.mu.Lock()
+	u.ids[id] = true
+	u.mu.Unlock()
+	select {
+	case u.wake <- struct{}{}:
+	default: // it will be looked at anyway
+	}
+}
+
+// due takes out those whose turn it is.
+func (u unsaid) due(now time.Time) []trust.EntityID {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for id, at := range u.next {
+		if at.Before(now) || at.Sub(now) > spreadAhead*spreadEvery { // or the clock was put back
+			delete(u.next, id)
+		}
+	}
+	var out []trust.EntityID
+	for id := range u.ids {
+		next, ok := u.next[id]
+		if !ok {
+			next = now
+		}
+		if next.Sub(now) > (spreadAhead-1)*spreadEvery {
+			continue
+		}
+		out = append(out, id)
+		u.next[id] = next.Add(spreadEvery)
+		delete(u.ids, id)
+	}
+	return out
+}
+
+// spreading hands on the Intermediates' news until ctx ends.
+func (p *Peers) spreading(ctx context.Context) error {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.unsaid.wake:
+		case <-every.C: // for those that had to wait
+		}
+		var g errgroup.Group
+		for _, id := range p.unsaid.due(p.cfg.Now()) {
+			l, notice, ok := p.below.Held(id)
+			if !ok {
+				continue
+			}
+			if slices.ContainsFunc(l.Members, func(m trust.EntityID) bool { _, err := p.Directory.Entity(m, p.cfg.Now()); return err != nil }) {
+				p.nudge() // somebody was enrolled, or reinstated
+				p.again.Store(p.again.Load() || id == p.cfg.Self)
+			}
+			g.Go(func() error {
+				p.handOn(ctx, notice)
+				return nil
+			})
+		}
+		_ = g.Wait()
+	}
+}
+
+// telling has the members know what this node says as a superior, until ctx ends.
+func (p *Peers) telling(ctx context.Context) error {
+	every := time.NewTicker(tellEvery)
+	defer every.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-every.C:
+		}
+		err := p.tell(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			p.cfg.Log.WarnContext(ctx, "listing of those below not told", slog.String("cause", err.Error()))
+		}
+		failing = err != nil
+	}
+}
+
+// tell puts what this node says of those below it into force here, when it is news; that it
+// is handed on follows from that. Before its first refresh a node does not know who vouches
+// for it, and nobody would believe it.
+func (p *Peers) tell(ctx context.Context) error {
+	chain, ok := p.Directory.Superiors()[p.cfg.Self]
+	if !ok || p.cfg.Own == nil {
+		return nil
+	}
+	held, before, _ := p.below.Held(p.cfg.Self)
+	notice, l, ok, err := p.cfg.Own(held, before.Listing)
+	if err != nil || !ok {
+		return err
+	}
+	notice.Statements = chain[1:]
+	if notice.Listing != before.Listing {
+		p.bid(ctx, notice, l)
+	}
+	l, newer, err := p.below.Offer(notice, p.cfg.Now())
+	if newer {
+		p.take(l)
+	}
+	return err
+}
+
+// bid tells those who are suspended by the listing that they are, as long as they may come in.
+func (p *Peers) bid(ctx context.Context, notice membership.Notice, l membership.Listing) {
+	ctx, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(handWorkers)
+	frame := notice.Frame()
+	for _, s := range l.Suspended {
+		m, err := p.Directory.Entity(s.Entity, p.cfg.Now())
+		if err != nil {
+			continue
+		}
+		g.Go(func() error {
+			_, _ = p.cfg.Exchange(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolListing, frame)
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// hearing asks the Intermediates that are no nodes, and so tell nobody by themselves, what
+// they list, until ctx ends.
+func (p *Peers) hearing(ctx context.Context) error {
+	next := time.NewTimer(p.pause())
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-next.C:
+		}
+		if err := p.hearSuperiors(ctx, false); err != nil && ctx.Err() == nil {
+			p.cfg.Log.WarnContext(ctx, "listings of Intermediates not kept", slog.String("cause", err.Error()))
+		}
+		next.Reset(p.pause())
+	}
+}
+
+// hearSuperiors asks the Intermediates what they list, nodes too when all is true: they tell
+// by themselves, and this finds what got lost on the way. What an Intermediate answers that
+// does not verify is said, and changes nothing; one that has no listing is held to the list
+// that a refresh asks it for. The error is of keeping what was heard.
+func (p *Peers) hearSuperiors(ctx context.Context, all bool) error {
+	superiors := p.Directory.Superiors()
+	var mu sync.Mutex
+	var faults []error
+	var g errgroup.Group
+	g.SetLimit(askWorkers)
+	for id, chain := range superiors {
+		_, anchor := p.news[id]
+		_, _, near := p.statements.Locate(id)
+		if anchor || id == p.cfg.Self || near && !all {
+			continue
+		}
+		g.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			ask := p.http.Listing
+			if near {
+				ask = p.statements.Listing
+			}
+			body, err := ask(ctx, id)
+			if err != nil {
+				return nil // the refresh says what cannot be reached
+			}
+			notice, err := membership.ParseAnswer(body, chain[1:])
+			var l membership.Listing
+			newer := false
+			if err == nil {
+				l, newer, err = p.below.Offer(notice, p.cfg.Now())
+			}
+			if newer {
+				p.take(l)
+			}
+			switch {
+			case err != nil && newer:
+				mu.Lock()
+				defer mu.Unlock()
+				faults = append(faults, err)
+			case err != nil:
+				p.say(ctx, slog.LevelWarn, "listing refused", "of", string(id), slog.String("cause", err.Error()))
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	if all {
+		faults = append(faults, p.below.Forget(p.Directory.Leads))
+		p.Directory.Release(func(id trust.EntityID) bool { _, anchor := p.news[id]; return anchor || p.Directory.Leads(id) })
+	}
+	return errors.Join(faults...)
+}
+
+// suspending are the listings whose suspensions count here.
+func (p *Peers) suspending() []membership.Listing {
+	out := p.keeper.Listings()
+	for _, l := range p.below.Listings() {
+		l.Suspended = slices.DeleteFunc(slices.Clone(l.Suspended), func(s membership.Suspension) bool { return !p.mayJudge(l.Anchor, s) })
+		out = append(out, l)
+	}
+	return out
+}
+
+// suspendedBelow is the suspension of an Entity by an Intermediate above it.
+func (p *Peers) suspendedBelow(id trust.EntityID) (membership.Suspension, bool) {
+	for _, l := range p.below.Listings() {
+		if s, is := l.Suspension(id); is && p.mayJudge(l.Anchor, s) {
+			return s, true
+		}
+	}
+	return membership.Suspension{}, false
+}
+
+// mayJudge reports whether the Intermediate is above whom it says that it has suspended, as far
+// as that is known of one who is no member any more: an Intermediate can name anybody.
+func (p *Peers) mayJudge(superior trust.EntityID, s membership.Suspension) bool {
+	if s.Entity == p.cfg.Self {
+		return slices.Contains(p.cfg.Superiors, superior)
+	}
+	return p.Directory.WasBelow(s.Entity, superior)
+}
