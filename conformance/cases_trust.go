@@ -14,7 +14,7 @@ import (
 func trustCases() []Case {
 	own := func(s *session) any { return trustRequest("get-entity-configuration", s.Target.Entity) }
 	return []Case{
-		{ID: "TMG-CONF-E-001", Title: "the node hands out its Entity Configuration, complete", Requirements: []string{"TMG-E-001", "TMG-E-006"},
+		{ID: "TMG-CONF-E-001", Title: "the node hands out its Entity Configuration, complete", Requirements: []string{"TMG-E-001", "TMG-E-006", "TMG-E-014"},
 			steps: configuration},
 		{ID: "TMG-CONF-E-002", Title: "of another Entity it says not-found", Negative: true, Requirements: []string{"TMG-E-006"},
 			steps: status("not-found", func(*session) any { return trustRequest("get-entity-configuration", "https://elsewhere.example") }, nil)},
@@ -97,6 +97,9 @@ func configuration(ctx context.Context, s *session) error {
 		return broke("TMG-E-001", "revision 1 among the revisions", "others")
 	case len(statement.AuthorityHints()) == 0:
 		return broke("TMG-E-001", "authority_hints that name a superior", "none")
+	}
+	if _, err := statement.Node(); err != nil {
+		return broke("TMG-E-014", "metadata that holds together, with a proof for every peer ID", "a proof missing or wrong, or a member that is malformed")
 	}
 	for _, k := range s.Target.Peer.Keys.Keys() {
 		if _, ok := n.Keys.Key(k.KeyID()); ok {

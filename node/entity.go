@@ -52,6 +52,7 @@ func entityConfiguration(cfg config.Config, k keystore.Set, serves lawbook.Serve
 				Jurisdiction: cfg.Jurisdiction,
 				PeerID:       string(k.PeerIDs[0]),
 				PeerIDs:      further(k.PeerIDs),
+				PeerProofs:   k.PeerProofs,
 				Addresses:    addresses,
 				Keys:         jose.NewKeySet(k.Verifiers...),
 				SealingKeys:  sealingKeys(k.Sealing),

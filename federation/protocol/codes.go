@@ -87,6 +87,7 @@ const (
 	CodePaused             Code = "TMG-TRU-0006"
 	CodePeer               Code = "TMG-TRU-0007"
 	CodeIntroduction       Code = "TMG-TRU-0008"
+	CodePeerUnproved       Code = "TMG-TRU-0009"
 	CodeWeakDecision       Code = "TMG-LAW-0003"
 	CodeLawTests           Code = "TMG-LAW-0004"
 	CodeLawBook            Code = "TMG-LAW-0005"
@@ -224,6 +225,7 @@ func registry() []CodeEntry {
 		{CodeListen, "", local, "An address to listen on cannot be used.", "Stop the program that holds it (`ss -ltunp` names it), or choose another address."},
 		{CodePeer, "", local, "There is no peer of this name in the state that the command needs.", "`tamga peer list` shows the peers and their states; nothing was changed."},
 		{CodeIntroduction, "", local, "The file or the words of an introduction are not what they should be.", "Have the other side send the file again; nobody's keys were confirmed."},
+		{CodePeerUnproved, "", local, "The key of a peer ID has not signed for this Entity and its federation key.", "Whoever made the Entity Configuration has another's peer ID in it, or an old version of it: have the node write it anew."},
 		{CodeMembership, "", local, "The Trust Anchor does not take this change of its members.", "Compare with what the node's operator sent; nothing was changed."},
 		{CodeAnswerInvalid, Unavailable, local, "The peer's reply does not verify, so it says nothing.", "Report it to the peer's operator with the time of the Query."},
 		{CodeReceiptInvalid, Unavailable, local, "The peer's ledger receipt does not verify, so the reply is not accepted.", "Report it to the peer's operator and keep the reply as evidence."},

@@ -17,6 +17,8 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
+	"github.com/tamga-id/tamga/federation/trust/peerid"
 )
 
 func openAuthority(t testing.TB, dir string, c *clock) *authority.Authority {
@@ -50,6 +52,11 @@ func TestEnrollRefuses(t *testing.T) {
 		return configuration(t, idOf("KGZ"), m, epoch)
 	}
 	same := func(*trust.NodeMetadata) {}
+	// Nobody has the peer ID of UZB yet, whose Entity Configuration is known: it was sent to another superior.
+	ofUZB := testpeer.Proofs(idOf("UZB"), keyOf(t, string(idOf("UZB"))).Public(), testpeer.ID("UZB"))
+	own := testpeer.Proofs(idOf("KGZ"), keyOf(t, string(idOf("KGZ"))).Public(), testpeer.ID("KGZ"))
+	both := maps.Clone(own)
+	maps.Copy(both, ofUZB)
 	forged := drafts(t)[0]
 	forged.claims["authority_hints"] = []string{anchorID}
 	forged.key = "thief"
@@ -68,6 +75,10 @@ func TestEnrollRefuses(t *testing.T) {
 		{"no-node", "no-tamga-node", configuration(t, idOf("KGZ"), nil, epoch), authority.EnrollOptions{Jurisdiction: "KGZ"}},
 		{"incomplete", "metadata", kgz(func(m *trust.NodeMetadata) { m.SealingKeys = nil }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
 		{"reused-key", "federation-key-reused", kgz(func(m *trust.NodeMetadata) { m.Keys = keySet(t, string(idOf("KGZ"))) }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"stolen-peer", trust.RuleUnproved, kgz(func(m *trust.NodeMetadata) { m.PeerID, m.PeerProofs = testpeer.ID("UZB"), own }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"stolen-with-proof", trust.RuleUnproved, kgz(func(m *trust.NodeMetadata) { m.PeerID, m.PeerProofs = testpeer.ID("UZB"), ofUZB }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"stolen-next-peer", trust.RuleUnproved, kgz(func(m *trust.NodeMetadata) { m.PeerIDs, m.PeerProofs = testpeer.IDs("UZB"), both }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
+		{"no-proofs", trust.RuleUnproved, kgz(func(m *trust.NodeMetadata) { m.PeerProofs = peerid.Proofs{} }), authority.EnrollOptions{Jurisdiction: "KGZ"}},
 		{"other-country", "", kgz(same), authority.EnrollOptions{Jurisdiction: "UZB"}},
 		{"no-country", "", kgz(same), authority.EnrollOptions{}},
 		{"short-life", "", kgz(same), authority.EnrollOptions{Jurisdiction: "KGZ", Lifetime: time.Second}},
@@ -328,7 +339,7 @@ func TestAuthorityRefreshes(t *testing.T) {
 		w.Header().Set("Content-Type", "application/entity-statement+jwt")
 		token, err := trust.SignEntityConfiguration(keyOf(t, signer), trust.EntityConfiguration{
 			Entity: idOf("KAZ"), IssuedAt: c.now, ExpiresAt: c.now.Add(14 * 24 * time.Hour),
-			AuthorityHints: []trust.EntityID{anchorID}, Metadata: trust.Metadata{TamgaNode: serve},
+			AuthorityHints: []trust.EntityID{anchorID}, Metadata: trust.Metadata{TamgaNode: testpeer.Prove(serve, idOf("KAZ"), keyOf(t, signer).Public())},
 		})
 		if err == nil {
 			io.WriteString(w, token)
@@ -354,7 +365,7 @@ func TestAuthorityRefreshes(t *testing.T) {
 	c.now = epoch.Add(8 * 24 * time.Hour)
 	signer = "thief"
 	refused("signed by another key")
-	signer, serve.PeerID = key, "12D3KooWUZB"
+	signer, serve.PeerID = key, testpeer.ID("UZB")
 	refused("other peer ID")
 	serve.PeerID, serve.Jurisdiction = nodeMetadata(t, "KAZ").PeerID, "UZB"
 	refused("other jurisdiction")

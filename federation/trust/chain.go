@@ -61,6 +61,7 @@ type Chain struct {
 	Superiors []EntityID
 
 	statements []string
+	signer     string // kid of the key that signed the Leaf's Entity Configuration
 	above      *above // the node that this chain passes through, nil for none
 	resolved   rawMetadata
 	pinned     rawMetadata
@@ -124,7 +125,7 @@ func verifyUndated(chain []string, anchors []Anchor) (Chain, []statement, *Chain
 	c := Chain{
 		Leaf: leaf.sub, Anchor: anchors[i].EntityID, ExpiresAt: leaf.exp, JWKS: superior.keys,
 		statements: slices.Clone(chain), AnchorKeys: anchorKeys, TrustMarks: leaf.marks,
-		pinned: superior.metadata,
+		pinned: superior.metadata, signer: leaf.signer,
 	}
 	if c.resolved, fault = resolve(statements); fault != nil {
 		return Chain{}, nil, fault

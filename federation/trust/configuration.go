@@ -32,7 +32,8 @@ func VerifyConfiguration(token string, superior EntityID, now time.Time) (Unveri
 	return UnverifiedStatement{s}, nil
 }
 
-// Node is the complete tamga_node metadata that an Entity Configuration declares.
+// Node is the complete tamga_node metadata that an Entity Configuration declares, with a proof for every peer ID
+// in it: [RuleUnproved] is broken otherwise.
 // Errors are [*ChainError] about statement 0.
 func (u UnverifiedStatement) Node() (*NodeMetadata, error) {
 	metadata, err := u.s.metadata.decode()
@@ -48,6 +49,9 @@ func (u UnverifiedStatement) Node() (*NodeMetadata, error) {
 	}
 	if err != nil {
 		return nil, &ChainError{Entity: u.s.sub, Rule: ruleMetadata, Err: err}
+	}
+	if _, err := m.proved(u.s.sub, u.s.signer); err != nil {
+		return nil, &ChainError{Entity: u.s.sub, Rule: RuleUnproved, Err: err}
 	}
 	return m, nil
 }

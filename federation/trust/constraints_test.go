@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
 type object = map[string]any
@@ -42,7 +43,7 @@ func TestVerifyChainRestricts(t *testing.T) {
 		{"policy-empty", "metadata-policy", 2, nil, object{"metadata_policy": object{}}},
 		{"policy-null", "metadata-policy", 2, nil, object{"metadata_policy": null}},
 		{"policies-conflict", "metadata-policy", 1, policy("jurisdiction", object{"value": "UZB"}), policy("jurisdiction", object{"value": "KAZ"})},
-		{"policy-after-superior-metadata", "", 0, policy("peer_id", object{"one_of": []string{"12D3KooWKAZ"}}), nil},
+		{"policy-after-superior-metadata", "", 0, policy("peer_id", object{"one_of": testpeer.IDs("KAZ")}), nil},
 		{"path", "max-path-length", 2, nil, object{"constraints": object{"max_path_length": 0}}},
 		{"path-of-intermediate", "", 0, object{"constraints": object{"max_path_length": 0}}, nil},
 		{"unknown-constraint", "", 0, nil, object{"constraints": object{"of_tomorrow": 1}}},

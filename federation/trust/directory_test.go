@@ -19,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
 // world is an authority behind HTTP that can be switched off, and what a node has
@@ -78,7 +79,7 @@ func state(t testing.TB, d *directory.Directory, country string, now time.Time) 
 	t.Helper()
 	n, err := d.Country(country, now)
 	e, err2 := d.Entity(idOf(country), now)
-	m, ok := d.Member("12D3KooW"+country, now)
+	m, ok := d.Member(testpeer.ID(country), now)
 	listed := slices.ContainsFunc(d.Members(now), func(n trust.Node) bool { return n.Jurisdiction == country })
 	if (err == nil) != ok || (err == nil) != listed || (err == nil) != (err2 == nil) ||
 		n.EntityID != e.EntityID || n.EntityID != m.EntityID {
@@ -224,9 +225,9 @@ func TestDirectoryKeepsCountriesApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	impostor := nodeMetadata(t, "KAZ")
-	impostor.PeerID = "12D3KooWimpostor"
+	impostor.PeerID = testpeer.ID("impostor")
 	thief := nodeMetadata(t, "UZB")
-	thief.PeerID = "12D3KooWKGZ"
+	thief.PeerID = testpeer.ID("KGZ")
 	for id, m := range map[trust.EntityID]*trust.NodeMetadata{"https://impostor.example": impostor, "https://thief.example": thief} {
 		if _, err := rival.Enroll(configuration(t, id, m, epoch, "https://rival.example"), authority.EnrollOptions{Jurisdiction: m.Jurisdiction}); err != nil {
 			t.Fatal(err)
@@ -247,7 +248,7 @@ func TestDirectoryKeepsCountriesApart(t *testing.T) {
 		t.Errorf("got %+v, error %v", report, err)
 	}
 	wantStates(t, d, epoch, map[string]string{"KAZ": "member", "KGZ": "member"})
-	if _, ok := d.Member("12D3KooWimpostor", epoch); ok {
+	if _, ok := d.Member(testpeer.ID("impostor"), epoch); ok {
 		t.Error("the impostor is admitted")
 	}
 }
@@ -365,7 +366,7 @@ func TestDirectoryConcurrently(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 200 {
-				if _, ok := d.Member("12D3KooWKAZ", epoch); !ok {
+				if _, ok := d.Member(testpeer.ID("KAZ"), epoch); !ok {
 					t.Error("a member vanished")
 					return
 				}
@@ -388,7 +389,8 @@ func TestMemberAllocatesNothing(t *testing.T) {
 	if _, err := d.Refresh(t.Context(), epoch); err != nil {
 		t.Fatal(err)
 	}
-	if n := testing.AllocsPerRun(100, func() { d.Member("12D3KooWKAZ", epoch) }); n != 0 {
+	peer := testpeer.ID("KAZ")
+	if n := testing.AllocsPerRun(100, func() { d.Member(peer, epoch) }); n != 0 {
 		t.Errorf("%v allocations per look-up", n)
 	}
 }

@@ -17,7 +17,8 @@
 //   - a [Chain] exists only after every signature up to an Anchor key that came
 //     from out of band was verified; the zero Chain names nobody;
 //   - a [Node] carries the jurisdiction and peer ID its immediate superior pinned,
-//     never only what the node says about itself;
+//     never only what the node says about itself, and no peer ID whose key has not signed
+//     for the Entity and its federation key (package peerid);
 //   - "not a member", "expired" and "could not tell" are three different errors;
 //   - a member that cannot be reached keeps its verified chain until that expires,
 //     and not longer.

@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/peerid"
 )
 
 func exampleKey(name string) jose.PrivateKey {
@@ -27,13 +28,19 @@ func exampleKey(name string) jose.PrivateKey {
 }
 
 func exampleNode() *trust.NodeMetadata {
+	libp2p := exampleKey("libp2p")
+	proofs, err := peerid.Prove("https://tamga.kaz.example", exampleKey("federation").Public(), libp2p.Seed())
+	if err != nil {
+		panic(err)
+	}
 	sealer, err := sealing.NewPrivateKey(exampleKey("sealing").Seed())
 	if err != nil {
 		panic(err)
 	}
 	return &trust.NodeMetadata{
 		Jurisdiction: "KAZ",
-		PeerID:       "12D3KooWExample",
+		PeerID:       peerid.Of(libp2p.Public()),
+		PeerProofs:   proofs,
 		Addresses:    []string{"/ip4/192.0.2.1/udp/4001/quic-v1"},
 		Keys:         jose.NewKeySet(exampleKey("protocol").Public()),
 		SealingKeys:  []sealing.PublicKey{sealer.Public()},
@@ -96,7 +103,7 @@ func Example() {
 	if _, err := members.Refresh(context.Background(), now); err != nil {
 		panic(err)
 	}
-	node, admitted := members.Member("12D3KooWExample", now)
+	node, admitted := members.Member(peerid.Of(exampleKey("libp2p").Public()), now)
 	fmt.Println(admitted, node.Jurisdiction, node.EntityID)
 	_, err = members.Country("UZB", now)
 	fmt.Println(err)

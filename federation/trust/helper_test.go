@@ -10,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
 var epoch = time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
@@ -58,7 +59,7 @@ func nodeMetadata(t testing.TB, country string) *trust.NodeMetadata {
 	}
 	return &trust.NodeMetadata{
 		Jurisdiction: country,
-		PeerID:       "12D3KooW" + country,
+		PeerID:       testpeer.ID(country),
 		Addresses:    []string{"/ip4/127.0.0.1/udp/4001/quic-v1"},
 		Keys:         keySet(t, "protocol "+country),
 		SealingKeys:  []sealing.PublicKey{sealer.Public()},
@@ -78,7 +79,7 @@ func configuration(t testing.TB, id trust.EntityID, m *trust.NodeMetadata, issue
 	}
 	token, err := trust.SignEntityConfiguration(keyOf(t, string(id)), trust.EntityConfiguration{
 		Entity: id, IssuedAt: issued, ExpiresAt: issued.Add(14 * 24 * time.Hour), AuthorityHints: hints,
-		Metadata: trust.Metadata{TamgaNode: m},
+		Metadata: trust.Metadata{TamgaNode: testpeer.Prove(m, id, keyOf(t, string(id)).Public())},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -138,13 +139,13 @@ func drafts(t testing.TB) []draft {
 		}
 		return draft{claims, iss, statementTyp}
 	}
-	node := asMap(t, nodeMetadata(t, "KAZ"))
+	node := asMap(t, testpeer.Prove(nodeMetadata(t, "KAZ"), nodeID, keyOf(t, nodeID).Public()))
 	return []draft{
 		statement(nodeID, nodeID, 100, map[string]any{
 			"authority_hints": []string{intermediateID}, "metadata": map[string]any{"tamga_node": node},
 		}),
 		statement(intermediateID, nodeID, 24, map[string]any{"metadata": map[string]any{
-			"tamga_node": map[string]any{"jurisdiction": "KAZ", "peer_id": "12D3KooWKAZ"},
+			"tamga_node": map[string]any{"jurisdiction": "KAZ", "peer_id": testpeer.ID("KAZ")},
 		}}),
 		statement(anchorID, intermediateID, 48, map[string]any{"constraints": map[string]any{"max_path_length": 1}}),
 		statement(anchorID, anchorID, 72, map[string]any{"metadata": map[string]any{

@@ -11,6 +11,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
 // tree is a federation whose Entities are asked in frames of /tamga/trust/1.
@@ -57,7 +58,7 @@ func (w *tree) superiorBy(key string, id trust.EntityID, node *trust.NodeMetadat
 		var err error
 		if cfg.Publisher, err = endpoint.NewPublisher(endpoint.PublisherConfig{Key: cfg.Key, Clock: w.clock.Now,
 			Configuration: trust.EntityConfiguration{Entity: id, AuthorityHints: above, TrustAnchorHints: cfg.TrustAnchorHints,
-				Metadata: trust.Metadata{TamgaNode: node, FederationEntity: authority.Endpoints(id, "")}}}); err != nil {
+				Metadata: trust.Metadata{TamgaNode: testpeer.Prove(node, id, cfg.Key.Public()), FederationEntity: authority.Endpoints(id, "")}}}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -73,7 +74,7 @@ func (w *tree) superiorBy(key string, id trust.EntityID, node *trust.NodeMetadat
 func (w *tree) leaf(id trust.EntityID, m *trust.NodeMetadata, above ...trust.EntityID) {
 	w.t.Helper()
 	p, err := endpoint.NewPublisher(endpoint.PublisherConfig{Key: keyOf(w.t, string(id)), Clock: w.clock.Now,
-		Configuration: trust.EntityConfiguration{Entity: id, AuthorityHints: above, Metadata: trust.Metadata{TamgaNode: m}}})
+		Configuration: trust.EntityConfiguration{Entity: id, AuthorityHints: above, Metadata: trust.Metadata{TamgaNode: testpeer.Prove(m, id, keyOf(w.t, string(id)).Public())}}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ const (
 
 func ministry(t testing.TB) *trust.NodeMetadata {
 	m := nodeMetadata(t, "KAZ")
-	m.PeerID = "12D3KooWMinistry"
+	m.PeerID = testpeer.ID("Ministry")
 	m.Keys = keySet(t, "protocol of the ministry")
 	return m
 }
@@ -155,7 +156,7 @@ func TestHierarchy(t *testing.T) {
 	if err != nil || sub.Under != countryID || sub.Jurisdiction != "KAZ" {
 		t.Errorf("ministry: got under %q, error %v", sub.Under, err)
 	}
-	if _, ok := d.Member("12D3KooWMinistry", epoch); !ok {
+	if _, ok := d.Member(testpeer.ID("Ministry"), epoch); !ok {
 		t.Error("the gate refuses the ministry's node")
 	}
 	if got := len(d.Members(epoch)); got != 3 {
@@ -261,7 +262,7 @@ func TestIntermediateKeepsToItsCountries(t *testing.T) {
 	deep := trust.EntityID("https://deep.kaz.example")
 	w.superior(ministryID, ministry(t), countryID)
 	m := nodeMetadata(t, "KAZ")
-	m.PeerID = "12D3KooWDeep"
+	m.PeerID = testpeer.ID("Deep")
 	w.leaf(deep, m, ministryID)
 	for below, o := range map[trust.EntityID]authority.EnrollOptions{ministryID: {Jurisdiction: "KAZ", Jurisdictions: []string{"KAZ"}}, deep: {Jurisdiction: "KAZ"}} {
 		above := countryID
@@ -324,7 +325,7 @@ func TestTwoAnchors(t *testing.T) {
 		if _, err := d.Country("KAZ", at); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", what, err, want)
 		}
-		if _, ok := d.Member("12D3KooWKAZ", at); ok != (want == nil) {
+		if _, ok := d.Member(testpeer.ID("KAZ"), at); ok != (want == nil) {
 			t.Errorf("%s: the gate says %v", what, ok)
 		}
 	}
@@ -350,8 +351,9 @@ func TestLookupsAllocateNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Retain(anchorID, []trust.EntityID{nationalID, idOf("KGZ")}, nil)
+	peer := testpeer.ID("Ministry")
 	if n := testing.AllocsPerRun(100, func() {
-		if _, ok := d.Member("12D3KooWMinistry", epoch); !ok {
+		if _, ok := d.Member(peer, epoch); !ok {
 			t.Error("not a member")
 		}
 	}); n != 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/policy/inventory"
+	"github.com/tamga-id/tamga/federation/trust/peerid"
 )
 
 // Entity Type Identifiers.
@@ -35,11 +36,14 @@ func (m Metadata) IsZero() bool { return m == Metadata{} }
 type NodeMetadata struct {
 	// Jurisdiction is the ISO 3166-1 alpha-3 code of the country.
 	Jurisdiction string `json:"jurisdiction,omitempty"`
-	// PeerID is the libp2p peer ID, base58 or CIDv1 text.
+	// PeerID is the libp2p peer ID, see package peerid.
 	PeerID string `json:"peer_id,omitempty"`
 	// PeerIDs are further ones, while the libp2p key is replaced: of the next key or of
 	// the last one.
 	PeerIDs []string `json:"peer_ids,omitempty"`
+	// PeerProofs are by the keys of these peer IDs, for the Entity and the federation key that signs its Entity
+	// Configuration.
+	PeerProofs peerid.Proofs `json:"peer_id_proofs,omitempty"`
 	// Addresses are the multiaddrs where the node listens; empty for a node that
 	// only dials.
 	Addresses []string `json:"addresses,omitempty"`
@@ -172,7 +176,7 @@ func decodeNodeMetadata(p map[string]json.RawMessage) (*NodeMetadata, error) {
 	var ledger map[string]json.RawMessage
 	var holds []map[string]json.RawMessage
 	err := decodeParameters(p, map[string]any{
-		"jurisdiction": &n.Jurisdiction, "peer_id": &n.PeerID, "peer_ids": &n.PeerIDs, "addresses": &n.Addresses,
+		"jurisdiction": &n.Jurisdiction, "peer_id": &n.PeerID, "peer_ids": &n.PeerIDs, "peer_id_proofs": &n.PeerProofs, "addresses": &n.Addresses,
 		"jwks": &n.Keys, "sealing_keys": &sealingKeys, "modalities": &n.Modalities,
 		"formats": &n.Formats, "purposes": &n.Purposes, "ledger": &ledger, "revisions": &n.Revisions, "key_exchange": &n.KeyExchange,
 		"legal_bases": &n.LegalBases, "biometric_data": &holds,

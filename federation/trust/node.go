@@ -2,6 +2,7 @@ package trust
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/policy/inventory"
+	"github.com/tamga-id/tamga/federation/trust/peerid"
 )
 
 // Limits on what a node may publish. They bound what a directory of all nodes
@@ -16,7 +18,6 @@ import (
 const (
 	maxAddresses   = 16
 	maxAddressSize = 512
-	maxPeerID      = 128
 	maxPeerIDs     = 3 // beside peer_id: the next key's and the last one's, and one to spare
 	maxNodeKeys    = 16
 	maxTokens      = 64
@@ -89,8 +90,10 @@ func (n Node) MarkTypes(now time.Time) []string {
 
 // Node returns the Leaf as a Tamga node. It requires complete, well-formed
 // tamga_node metadata whose jurisdiction and peer_id the immediate superior pinned,
-// because those two are what a member could take from another; peer_ids counts for
-// nothing where the superior did not pin it, for the same reason. Parameters of later
+// because the one is what a member could take from another, and by the other it is let in;
+// peer_ids counts for nothing where the superior did not pin it. A peer ID whose key has
+// not signed for the Entity is passed over, and the chain is refused by [RuleUnproved] when
+// none is left: a superior may still pin one that the member has given up. Parameters of later
 // revisions are ignored. Errors are [*ChainError] about statement 0.
 func (c Chain) Node() (Node, error) {
 	fail := func(rule Rule, err error) (Node, error) {
@@ -106,12 +109,16 @@ func (c Chain) Node() (Node, error) {
 	if err := m.Check(); err != nil {
 		return fail(ruleMetadata, err)
 	}
-	var further []string
-	if c.pinned.pins(TypeNode, "peer_ids") {
-		further = slices.DeleteFunc(slices.Clone(m.PeerIDs), func(id string) bool { return id == m.PeerID })
-	}
 	if m.SharesKey(c.JWKS) {
 		return fail(ruleKeysShared, nil)
+	}
+	known := *m
+	if !c.pinned.pins(TypeNode, "peer_ids") {
+		known.PeerIDs = nil
+	}
+	ids, err := known.proved(c.Leaf, c.signer)
+	if len(ids) == 0 {
+		return fail(RuleUnproved, err)
 	}
 	under := EntityID("")
 	if c.above != nil {
@@ -124,7 +131,7 @@ func (c Chain) Node() (Node, error) {
 	}
 	return Node{
 		Under:    under,
-		EntityID: c.Leaf, Jurisdiction: m.Jurisdiction, PeerID: m.PeerID, PeerIDs: further, Addresses: m.Addresses,
+		EntityID: c.Leaf, Jurisdiction: m.Jurisdiction, PeerID: ids[0], PeerIDs: ids[1:], Addresses: m.Addresses,
 		SigningKeys: m.Keys, SealingKeys: m.SealingKeys, Modalities: m.Modalities, Formats: m.Formats,
 		Purposes: m.Purposes, LedgerKeys: m.Ledger.Keys, LedgerOrigin: m.Ledger.Origin,
 		Revisions: m.Revisions, KeyExchange: m.KeyExchange, LegalBases: m.LegalBases, Holds: m.Holds, ExpiresAt: c.ExpiresAt,
@@ -140,6 +147,7 @@ func (m *NodeMetadata) Check() error {
 		{"jurisdiction", isAlpha3(m.Jurisdiction)},
 		{"peer_id", isPeerID(m.PeerID)},
 		{"peer_ids", all(m.PeerIDs, 0, maxPeerIDs, isPeerID)},
+		{"peer_id_proofs", len(m.PeerProofs) <= 1+maxPeerIDs},
 		{"addresses", all(m.Addresses, 0, maxAddresses, isAddress)},
 		{"jwks", m.Keys.Len() >= 1 && m.Keys.Len() <= maxNodeKeys},
 		{"sealing_keys", len(m.SealingKeys) >= 1 && len(m.SealingKeys) <= maxNodeKeys},
@@ -158,6 +166,27 @@ func (m *NodeMetadata) Check() error {
 		}
 	}
 	return nil
+}
+
+// proved are those of the peer IDs, each once and the one in use first, whose keys have signed for the Entity and the
+// federation key with that thumbprint. The error is about the first that is not among them.
+func (m *NodeMetadata) proved(id EntityID, signer string) (ids []string, first error) {
+	for i, peer := range append([]string{m.PeerID}, m.PeerIDs...) {
+		if i > 0 && peer == m.PeerID {
+			continue
+		}
+		err := m.PeerProofs.Verify(peer, string(id), signer)
+		switch {
+		case err == nil:
+			ids = append(ids, peer)
+		case first != nil:
+		case i == 0:
+			first = fmt.Errorf("peer_id: %w", err)
+		default:
+			first = fmt.Errorf("peer_ids: entry %d: %w", i-1, err)
+		}
+	}
+	return ids, first
 }
 
 // SharesKey reports whether a federation key is also a protocol key. One key in two
@@ -193,7 +222,8 @@ func isAlpha3(s string) bool {
 }
 
 func isPeerID(s string) bool {
-	return s != "" && len(s) <= maxPeerID && isAlphanumeric(s, "")
+	_, err := peerid.Parse(s)
+	return err == nil
 }
 
 // isToken is the shape of every registered name: modality, format, purpose, revision.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/tamga-id/tamga/federation/policy/inventory"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
+	"github.com/tamga-id/tamga/federation/trust/peerid"
 )
 
 func nodeParameters(ds []draft) map[string]any {
@@ -43,8 +45,9 @@ func TestNodeRefuses(t *testing.T) {
 		{"two-letter-country", "metadata", pin("jurisdiction", "KZ")},
 		{"peer-id-with-slash", "metadata", pin("peer_id", "a/b")},
 		{"further-peer-id-with-slash", "metadata", pin("peer_ids", []string{"a/b"})},
-		{"further-peer-ids-too-many", "metadata", pin("peer_ids", []string{"a", "b", "c", "d"})},
-		{"peer-id-long", "metadata", pin("peer_id", strings.Repeat("a", 129))},
+		{"further-peer-ids-too-many", "metadata", pin("peer_ids", testpeer.IDs("a", "b", "c", "d"))},
+		{"peer-id-long", "metadata", pin("peer_id", testpeer.ID("KAZ")+"1")},
+		{"proofs-too-many", "metadata", set("peer_id_proofs", testpeer.Proofs(nodeID, keyOf(t, nodeID).Public(), testpeer.IDs("KAZ", "a", "b", "c", "d")...))},
 		{"address-relative", "metadata", set("addresses", []string{"ip4/1.2.3.4"})},
 		{"address-with-space", "metadata", set("addresses", []string{"/dns/a b"})},
 		{"addresses-too-many", "metadata", set("addresses", manyAddresses(17))},
@@ -106,34 +109,60 @@ func manyAddresses(n int) []string {
 	return out
 }
 
-// TestFurtherPeerIDs: while a node replaces its libp2p key it has the IDs that its superior
-// pinned, and no others: another member's would let it be taken for that one.
-func TestFurtherPeerIDs(t *testing.T) {
+// TestPeerIDs: a node has the IDs that its superior pinned and whose keys have signed for it, and no others: another
+// member's would let it be taken for that one.
+func TestPeerIDs(t *testing.T) {
+	own := keyOf(t, nodeID).Public()
+	all := testpeer.IDs("KAZ", "NEXT", "UZB")
+	proofs := func(names ...string) peerid.Proofs { return testpeer.Proofs(nodeID, own, testpeer.IDs(names...)...) }
+	stolen := testpeer.Proofs("https://tamga.uzb.example", keyOf(t, "https://tamga.uzb.example").Public(), all...)
+	former := testpeer.Proofs(nodeID, keyOf(t, "a former federation key").Public(), all...)
+	swapped := proofs("KAZ", "UZB")
+	swapped[all[0]], swapped[all[2]] = swapped[all[2]], swapped[all[0]]
 	for _, tc := range []struct {
-		name        string
-		own, pinned any
-		want        []string
+		name                 string
+		own, pinned, further any
+		proofs               any
+		want                 []string
 	}{
-		{"none", nil, nil, []string{"12D3KooWKAZ"}},
-		{"announced-and-pinned", []string{"12D3KooWNEXT"}, []string{"12D3KooWNEXT"}, []string{"12D3KooWKAZ", "12D3KooWNEXT"}},
-		{"announced-only", []string{"12D3KooWNEXT"}, nil, []string{"12D3KooWKAZ"}},
-		{"another's", []string{"12D3KooWUZB"}, []string{"12D3KooWNEXT"}, []string{"12D3KooWKAZ", "12D3KooWNEXT"}},
-		{"one in use already", []string{"12D3KooWKAZ"}, []string{"12D3KooWKAZ"}, []string{"12D3KooWKAZ"}},
+		{"none", nil, nil, nil, proofs("KAZ"), all[:1]},
+		{"announced-and-pinned", all[1:2], nil, all[1:2], proofs("KAZ", "NEXT"), all[:2]},
+		{"announced-only", all[1:2], nil, nil, proofs("KAZ", "NEXT"), all[:1]},
+		{"another-announced", all[2:], nil, all[1:2], proofs("KAZ", "NEXT"), all[:2]},
+		{"in-use-already", all[:1], nil, all[:1], proofs("KAZ"), all[:1]},
+		{"further-unproved", all[1:2], nil, all[1:2], proofs("KAZ"), all[:1]},
+		{"given-up", nil, all[1], all[:1], proofs("KAZ"), all[:1]}, // and the superior has not heard of it
+		{"another's-further", all[2:], nil, all[2:], proofs("KAZ"), all[:1]},
+		{"another's", nil, all[2], nil, proofs("KAZ"), nil},
+		{"another's-with-its-proof", nil, all[2], nil, stolen, nil},
+		{"former-federation-key", nil, nil, nil, former, nil},
+		{"swapped", nil, nil, all[2:], swapped, nil},
+		{"no-proofs", nil, nil, nil, nil, nil},
+		{"zero-proof", nil, nil, nil, peerid.Proofs{all[0]: {}}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			ds := drafts(t)
-			if tc.own != nil {
-				nodeParameters(ds)["peer_ids"] = tc.own
+			put := func(m map[string]any, name string, value any) {
+				if value != nil {
+					m[name] = value
+				}
 			}
-			if tc.pinned != nil {
-				pins(ds)["peer_ids"] = tc.pinned
-			}
+			delete(nodeParameters(ds), "peer_id_proofs")
+			put(nodeParameters(ds), "peer_id_proofs", tc.proofs)
+			put(nodeParameters(ds), "peer_ids", tc.own)
+			put(pins(ds), "peer_id", tc.pinned)
+			put(pins(ds), "peer_ids", tc.further)
 			c, err := trust.VerifyChain(tokens(t, ds), []trust.Anchor{anchor(t)}, epoch)
 			if err != nil {
 				t.Fatal(err)
 			}
 			n, err := c.Node()
-			if err != nil || !slices.Equal(n.IDs(), tc.want) {
+			if tc.want == nil {
+				wantRule(t, err, trust.RuleUnproved, 0)
+				if n.PeerID != "" {
+					t.Error("a refused node is not zero")
+				}
+			} else if err != nil || !slices.Equal(n.IDs(), tc.want) {
 				t.Fatalf("IDs are %q, %v, want %q", n.IDs(), err, tc.want)
 			}
 		})
@@ -145,7 +174,7 @@ func TestFurtherPeerIDs(t *testing.T) {
 func TestSuperiorOverrides(t *testing.T) {
 	ds := drafts(t)
 	nodeParameters(ds)["jurisdiction"] = "UZB"
-	nodeParameters(ds)["peer_id"] = "12D3KooWUZB"
+	nodeParameters(ds)["peer_id"] = testpeer.ID("UZB")
 	ds[1].claims["metadata"].(map[string]any)["federation_entity"] = map[string]any{"organization_name": "Impostor"}
 	c, err := trust.VerifyChain(tokens(t, ds), []trust.Anchor{anchor(t)}, epoch)
 	if err != nil {
@@ -155,7 +184,7 @@ func TestSuperiorOverrides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n.Jurisdiction != "KAZ" || n.PeerID != "12D3KooWKAZ" {
+	if n.Jurisdiction != "KAZ" || n.PeerID != testpeer.ID("KAZ") {
 		t.Errorf("got %s and %s: the member's own claim prevailed", n.Jurisdiction, n.PeerID)
 	}
 	if c.Metadata.FederationEntity != nil {

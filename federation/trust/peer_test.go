@@ -13,6 +13,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
 // clock is a settable time for tests that run in one goroutine.
@@ -115,13 +116,13 @@ func TestPeerSource(t *testing.T) {
 		return endpoint.Peer{
 			Source: failing{},
 			Exchange: func(_ context.Context, peerID string, addrs []string, frame []byte) ([]byte, error) {
-				if peerID != "12D3KooWKAZ" || len(addrs) != 1 {
+				if peerID != testpeer.ID("KAZ") || len(addrs) != 1 {
 					t.Errorf("asked peer %q at %v", peerID, addrs)
 				}
 				return exchange(frame)
 			},
 			Locate: func(id trust.EntityID) (string, []string, bool) {
-				return "12D3KooWKAZ", []string{"/ip4/127.0.0.1"}, id == nodeID
+				return testpeer.ID("KAZ"), []string{"/ip4/127.0.0.1"}, id == nodeID
 			},
 		}
 	}

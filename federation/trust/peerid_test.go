@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
 // TestPeerIDRotates: a member replaces its libp2p key in three steps, each told to the Anchor. Whoever has refreshed
@@ -23,7 +24,7 @@ func TestPeerIDRotates(t *testing.T) {
 		if _, err := d.Refresh(t.Context(), w.clock.now); err != nil {
 			t.Fatal(err)
 		}
-		for _, id := range []string{"12D3KooWKAZ", "12D3KooWNEXT"} {
+		for _, id := range testpeer.IDs("KAZ", "NEXT") {
 			n, ok := d.Member(id, w.clock.now)
 			if ok != slices.Contains(ids, id) || ok && n.EntityID != idOf("KAZ") {
 				t.Fatalf("%s is a member's: %v, of %q", id, ok, n.EntityID)
@@ -37,13 +38,13 @@ func TestPeerIDRotates(t *testing.T) {
 			t.Fatalf("after a restart %s is nobody's", ids[len(ids)-1])
 		}
 	}
-	known("12D3KooWKAZ")
-	for _, ids := range [][]string{{"12D3KooWKAZ", "12D3KooWNEXT"}, {"12D3KooWNEXT", "12D3KooWKAZ"}, {"12D3KooWNEXT"}} {
+	known(testpeer.ID("KAZ"))
+	for _, ids := range [][]string{testpeer.IDs("KAZ", "NEXT"), testpeer.IDs("NEXT", "KAZ"), testpeer.IDs("NEXT")} {
 		if err := enrol("KAZ", ids...); err != nil {
 			t.Fatal(err)
 		}
 		known(ids...)
-		if err := enrol("KGZ", "12D3KooWKGZ", ids[len(ids)-1]); err == nil {
+		if err := enrol("KGZ", testpeer.ID("KGZ"), ids[len(ids)-1]); err == nil {
 			t.Fatalf("another was enrolled with %s", ids[len(ids)-1])
 		}
 	}

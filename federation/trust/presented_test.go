@@ -11,6 +11,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
 // TestPresented: a chain that a member brings is judged with the Anchors' keys alone; no
@@ -105,7 +106,7 @@ func TestPresentedReplacedKey(t *testing.T) {
 	// The ministry is enrolled anew with another key.
 	w.clock.now = later
 	token, err := trust.SignEntityConfiguration(keyOf(t, "the next key"), trust.EntityConfiguration{Entity: ministryID, IssuedAt: later,
-		ExpiresAt: later.Add(24 * time.Hour), AuthorityHints: []trust.EntityID{countryID}, Metadata: trust.Metadata{TamgaNode: ministry(t)}})
+		ExpiresAt: later.Add(24 * time.Hour), AuthorityHints: []trust.EntityID{countryID}, Metadata: trust.Metadata{TamgaNode: testpeer.Prove(ministry(t), ministryID, keyOf(t, "the next key").Public())}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestManyNodesOfOneCountry(t *testing.T) {
 	for i := range 40 {
 		id := trust.EntityID(fmt.Sprintf("https://office-%d.kaz.example", i))
 		m := ministry(t)
-		m.PeerID = fmt.Sprintf("12D3KooWOffice%d", i)
+		m.PeerID = testpeer.ID(fmt.Sprintf("office %d", i))
 		w.leaf(id, m, countryID)
 		if err := w.enroll(countryID, id, authority.EnrollOptions{Jurisdiction: "KAZ"}); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
 // TestRenew: a member announces an Entity Configuration that the Anchor has not heard of. It is in force at once, past
@@ -31,7 +32,7 @@ func TestRenew(t *testing.T) {
 	addressed := func(want string) {
 		t.Helper()
 		byCountry, err := d.Country("KAZ", w.clock.now)
-		byPeer, ok := d.Member("12D3KooWKAZ", w.clock.now)
+		byPeer, ok := d.Member(testpeer.ID("KAZ"), w.clock.now)
 		listed := slices.ContainsFunc(d.Members(w.clock.now), func(n trust.Node) bool { return slices.Equal(n.Addresses, []string{want}) })
 		if err != nil || !ok || !listed || !slices.Equal(byCountry.Addresses, []string{want}) || !slices.Equal(byPeer.Addresses, []string{want}) {
 			t.Fatalf("addresses are %q and %q, listed: %v, %v; want %q", byCountry.Addresses, byPeer.Addresses, listed, err, want)
@@ -65,11 +66,12 @@ func TestRenew(t *testing.T) {
 	addressed("/ip4/192.0.2.1/tcp/1")
 	w.clock.now = w.clock.now.Add(time.Minute)
 	renew(idOf("KAZ"), at("/ip4/192.0.2.2/tcp/1", func(m *trust.NodeMetadata) {
-		m.Jurisdiction, m.PeerID, m.PeerIDs = "KGZ", "12D3KooWKGZ", []string{"12D3KooWKGZ"}
+		m.PeerProofs = testpeer.Proofs(idOf("KAZ"), keyOf(t, string(idOf("KAZ"))).Public(), testpeer.IDs("KAZ", "KGZ")...)
+		m.Jurisdiction, m.PeerID, m.PeerIDs = "KGZ", testpeer.ID("KGZ"), testpeer.IDs("KGZ")
 	}), true)
 	addressed("/ip4/192.0.2.2/tcp/1")
-	if n, ok := d.Member("12D3KooWKGZ", w.clock.now); !ok || n.EntityID != idOf("KGZ") {
-		t.Errorf("12D3KooWKGZ is %q", n.EntityID)
+	if n, ok := d.Member(testpeer.ID("KGZ"), w.clock.now); !ok || n.EntityID != idOf("KGZ") {
+		t.Errorf("the peer ID of KGZ is %q", n.EntityID)
 	}
 	w.clock.now = w.clock.now.Add(time.Minute)
 	enroll(t, w.Authority, w.clock, "KAZ")

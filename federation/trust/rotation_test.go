@@ -9,6 +9,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 	"github.com/tamga-id/tamga/federation/trust/trustmark"
 )
 
@@ -33,7 +34,7 @@ func TestKeysRotate(t *testing.T) {
 		t.Helper()
 		key := keyOf(t, signs)
 		p, err := endpoint.NewPublisher(endpoint.PublisherConfig{Key: key, Clock: w.clock.Now, Configuration: trust.EntityConfiguration{
-			Entity: countryID, AuthorityHints: []trust.EntityID{nationalID}, Metadata: trust.Metadata{TamgaNode: nodeMetadata(t, "KAZ")},
+			Entity: countryID, AuthorityHints: []trust.EntityID{nationalID}, Metadata: trust.Metadata{TamgaNode: testpeer.Prove(nodeMetadata(t, "KAZ"), countryID, key.Public())},
 			Keys: jose.NewKeySet(append([]jose.PublicKey{key.Public()}, keySet(t, also...).Keys()...)...),
 		}})
 		if err != nil {

@@ -33,6 +33,7 @@ const (
 	ruleMetadata    Rule = "metadata"              // resolved metadata malformed
 	RuleNotNode     Rule = "no-tamga-node"         // the Entity is no Tamga node
 	ruleUnpinned    Rule = "unpinned"              // superior pins no jurisdiction or peer ID
+	RuleUnproved    Rule = "peer-id-unproved"      // no peer ID whose key has signed for the Entity
 	ruleForeign     Rule = "foreign-jurisdiction"  // a node below the node of another country
 	ruleKeysShared  Rule = "federation-key-reused" // a federation key used as a protocol key
 	ruleWrongEntity Rule = "wrong-entity"          // a valid chain, about somebody else

@@ -9,6 +9,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
 // squat is the federation of fourLevels, in which the ministry claims another's peer IDs.
@@ -19,7 +20,7 @@ type squat struct {
 	cache string
 }
 
-const nextID = "12D3KooWnextOfKGZ"
+var nextID = testpeer.ID("next of KGZ")
 
 func (s *squat) claim(id trust.EntityID, m *trust.NodeMetadata, above trust.EntityID) {
 	s.t.Helper()

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 	"github.com/tamga-id/tamga/federation/trust/trustmark"
 )
 
@@ -182,7 +183,7 @@ func TestStalledMarkIssuers(t *testing.T) {
 			}
 			p, err := endpoint.NewPublisher(endpoint.PublisherConfig{Key: keyOf(t, string(idOf(country))), Clock: w.clock.Now,
 				Configuration: trust.EntityConfiguration{Entity: idOf(country), AuthorityHints: []trust.EntityID{anchorID},
-					TrustMarks: marks, Metadata: trust.Metadata{TamgaNode: nodeMetadata(t, country)}}})
+					TrustMarks: marks, Metadata: trust.Metadata{TamgaNode: testpeer.Prove(nodeMetadata(t, country), idOf(country), keyOf(t, string(idOf(country))).Public())}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -319,7 +320,7 @@ func TestNearerGoesFirst(t *testing.T) {
 	w, anchors := twoRegions(t)
 	other := anchors[1].EntityID
 	thief := nodeMetadata(t, "KAZ")
-	thief.PeerID = "12D3KooWKGZ"
+	thief.PeerID = testpeer.ID("KGZ")
 	w.leaf(countryID, thief, nationalID)
 	w.leaf(idOf("KGZ"), nodeMetadata(t, "KGZ"), other)
 	if err := errors.Join(w.enroll(nationalID, countryID, authority.EnrollOptions{Jurisdiction: "KAZ"}),
@@ -331,7 +332,7 @@ func TestNearerGoesFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, ok := d.Member("12D3KooWKGZ", epoch); !ok || n.EntityID != idOf("KGZ") || report.Failures[countryID] == nil {
+	if n, ok := d.Member(testpeer.ID("KGZ"), epoch); !ok || n.EntityID != idOf("KGZ") || report.Failures[countryID] == nil {
 		t.Errorf("the peer ID is of %q, failures %v", n.EntityID, report.Failures)
 	}
 }
@@ -349,7 +350,7 @@ func TestCountryOutlastsPeerID(t *testing.T) {
 	refresh(t, d, epoch)
 	w.clock.now = epoch.Add(time.Minute)
 	moved, rival := nodeMetadata(t, "KAZ"), nodeMetadata(t, "KAZ")
-	moved.PeerID, rival.PeerID = "12D3KooWmoved", "12D3KooWrival"
+	moved.PeerID, rival.PeerID = testpeer.ID("moved"), testpeer.ID("rival")
 	w.leaf(idOf("KAZ"), moved, other)
 	w.leaf(countryID, rival, anchorID)
 	remove(t, w.authorities[anchorID], nationalID)
@@ -358,7 +359,7 @@ func TestCountryOutlastsPeerID(t *testing.T) {
 		t.Fatal(err)
 	}
 	refresh(t, d, w.clock.now)
-	if n, err := d.Country("KAZ", w.clock.now); err != nil || n.EntityID != idOf("KAZ") || n.PeerID != "12D3KooWmoved" {
+	if n, err := d.Country("KAZ", w.clock.now); err != nil || n.EntityID != idOf("KAZ") || n.PeerID != testpeer.ID("moved") {
 		t.Errorf("the country is of %q at %q, error %v", n.EntityID, n.PeerID, err)
 	}
 }

@@ -28,6 +28,7 @@ const (
 // statement is one Entity Statement's claims, as far as they are used here.
 type statement struct {
 	token    string
+	signer   string // kid of the key that signed it
 	iss, sub EntityID
 	iat, exp time.Time
 	keys     jose.KeySet
@@ -136,7 +137,7 @@ func parseStatement(token string) (statement, *ChainError) {
 		fault.Entity = s.sub
 		return statement{}, fault
 	}
-	s.token = token
+	s.token, s.signer = token, u.KeyID()
 	return s, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
 // TestWithdrawnAnchorKey: who has a key that the Anchor has withdrawn puts the Entity
@@ -55,17 +56,17 @@ func TestEveryNodeAbovePins(t *testing.T) {
 		}
 		ds := drafts(t)
 		ds[0].claims["metadata"].(map[string]any)["tamga_node"].(map[string]any)["jurisdiction"] = country
-		ds[1].claims["metadata"] = pin(country, "12D3KooWKAZ")
+		ds[1].claims["metadata"] = pin(country, testpeer.ID("KAZ"))
 		const outerID = "https://outer.example"
 		inner := draft{map[string]any{}, outerID, statementTyp}
 		for k, v := range ds[2].claims {
 			inner.claims[k] = v
 		}
 		delete(inner.claims, "constraints")
-		inner.claims["iss"], inner.claims["metadata"] = outerID, pin(country, "12D3KooWinner")
+		inner.claims["iss"], inner.claims["metadata"] = outerID, pin(country, testpeer.ID("inner"))
 		ds[2].claims["sub"], ds[2].claims["jwks"] = outerID, asMap(t, keySet(t, outerID))
 		ds[2].claims["constraints"] = map[string]any{"max_path_length": 2}
-		ds[2].claims["metadata"] = pin("KAZ", "12D3KooWouter")
+		ds[2].claims["metadata"] = pin("KAZ", testpeer.ID("outer"))
 		c, err := trust.VerifyChain(tokens(t, []draft{ds[0], ds[1], inner, ds[2], ds[3]}), []trust.Anchor{anchor(t)}, epoch)
 		if err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/federation/trust/peerid"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/ledgers"
@@ -38,6 +39,7 @@ type Set struct {
 	Faces       *protection.Faces
 	LibP2P      []byte             // the current one
 	PeerIDs     []transport.PeerID // of every generation of the libp2p key, the current one first
+	PeerProofs  peerid.Proofs      // by each of them for the Entity and the current federation key
 	Officers    []byte
 	Token       string
 	EnrolToken  string
@@ -62,7 +64,7 @@ func (k Set) Drops(next Set) bool {
 func (k *Set) Take(next Set) {
 	k.Federation, k.Federations, k.Announced, k.Ledger = next.Federation, next.Federations, next.Announced, next.Ledger
 	clear(k.LibP2P)
-	k.LibP2P, k.PeerIDs = next.LibP2P, next.PeerIDs
+	k.LibP2P, k.PeerIDs, k.PeerProofs = next.LibP2P, next.PeerIDs, next.PeerProofs
 	families := maps.Clone(k.Families)
 	maps.Copy(families, next.Families)
 	k.Families = families
@@ -131,7 +133,7 @@ func Load(secrets map[string][]byte, entity string, number int, committee func()
 	if err := k.loadLedgers(secrets, entity, number); err != nil {
 		return Set{}, fmt.Errorf("loading ledger keys: %w", err)
 	}
-	if err := k.loadLibP2P(secrets); err != nil {
+	if err := k.loadLibP2P(secrets, entity); err != nil {
 		return Set{}, fmt.Errorf("loading libp2p key: %w", err)
 	}
 	k.Officers = bytes.Clone(secrets[secretOfficers])
@@ -153,7 +155,8 @@ func (k *Set) loadLedgers(secrets map[string][]byte, entity string, number int) 
 	return err
 }
 
-func (k *Set) loadLibP2P(secrets map[string][]byte) error {
+// loadLibP2P comes after the federation keys, for which the libp2p keys sign.
+func (k *Set) loadLibP2P(secrets map[string][]byte, entity string) error {
 	g, err := keys.Of(secrets, keys.LibP2P)
 	if err != nil {
 		return err
@@ -166,7 +169,8 @@ func (k *Set) loadLibP2P(secrets map[string][]byte) error {
 		k.PeerIDs = append(k.PeerIDs, id)
 	}
 	k.LibP2P = bytes.Clone(g.Ordered()[0])
-	return nil
+	k.PeerProofs, err = peerid.Prove(entity, k.Federation.Public(), g.Ordered()...)
+	return err
 }
 
 // loadGenerations loads the keys that node/keys rotates.

@@ -28,6 +28,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/peerid"
 )
 
 // Jurisdiction is what a Lab says by default: a user-assigned code of ISO 3166-1,
@@ -174,12 +175,16 @@ func (c Config) configuration(signing jose.PrivateKey) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	proofs, err := peerid.Prove(string(c.EntityID), federation.Public(), c.Keys.Transport)
+	if err != nil {
+		return "", err
+	}
 	p, err := endpoint.NewPublisher(endpoint.PublisherConfig{Key: federation, Clock: c.Now, Configuration: trust.EntityConfiguration{
 		Entity: c.EntityID, AuthorityHints: []trust.EntityID{c.Anchor.EntityID},
 		Metadata: trust.Metadata{
 			FederationEntity: &trust.FederationEntityMetadata{OrganizationName: c.Name},
 			TamgaNode: &trust.NodeMetadata{
-				Jurisdiction: c.Jurisdiction, PeerID: string(peer), Keys: jose.NewKeySet(signing.Public()),
+				Jurisdiction: c.Jurisdiction, PeerID: string(peer), PeerProofs: proofs, Keys: jose.NewKeySet(signing.Public()),
 				SealingKeys: []sealing.PublicKey{seal.Public()}, Revisions: []string{protocol.Revision},
 				Ledger: &trust.LedgerMetadata{Origin: origin, Keys: signer.VerifierKeys()},
 			},

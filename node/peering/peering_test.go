@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/membership"
+	"github.com/tamga-id/tamga/federation/trust/peerid"
 	"github.com/tamga-id/tamga/node/peering"
 )
 
@@ -129,9 +130,13 @@ func (r *region) join(t *testing.T, country string) *member {
 		base, _, _ := strings.Cut(a, "/p2p/")
 		addresses = append(addresses, base)
 	}
+	proofs, err := peerid.Prove(string(entity(country)), key(t, country).Public(), seed("libp2p "+country))
+	if err != nil {
+		t.Fatal(err)
+	}
 	token, err := trust.SignEntityConfiguration(key(t, country), trust.EntityConfiguration{
 		Entity: entity(country), IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour), AuthorityHints: []trust.EntityID{anchorID},
-		Metadata: trust.Metadata{TamgaNode: &trust.NodeMetadata{Jurisdiction: country, PeerID: string(m.host.PeerID()), Addresses: addresses,
+		Metadata: trust.Metadata{TamgaNode: &trust.NodeMetadata{Jurisdiction: country, PeerID: string(m.host.PeerID()), PeerProofs: proofs, Addresses: addresses,
 			Keys: jose.NewKeySet(key(t, "protocol "+country).Public()), SealingKeys: []sealing.PublicKey{sealer.Public()},
 			Ledger: &trust.LedgerMetadata{Origin: "log", Keys: []string{"log+abc+def"}}, Revisions: []string{"1"}}},
 	})

@@ -41,8 +41,12 @@ func (d *Directory) Renew(id trust.EntityID, configuration string, now time.Time
 	next.ordered = slices.Clone(s.ordered)
 	next.entities[id] = renewed
 	for peer, held := range s.peers {
-		if held == e {
+		switch {
+		case held != e:
+		case slices.ContainsFunc(renewed.chains(), func(c *entry) bool { return c.node.Is(peer) }):
 			next.peers[peer] = renewed
+		default: // it proves it no longer
+			delete(next.peers, peer)
 		}
 	}
 	for country, held := range s.countries {
@@ -67,12 +71,15 @@ func (d *Directory) under(e *entry, configuration string, now time.Time) *entry 
 		return e
 	}
 	n, err := newEntry(c, e.checked)
-	if err != nil || !n.node.Shares(e.node) {
+	if err != nil {
 		return e
 	}
 	n.evidence, n.node.Marks = e.evidence, e.node.Marks
 	// What the superior pinned is the same, less what belongs to another.
-	n.node.PeerID, n.node.PeerIDs = e.node.PeerID, e.node.PeerIDs
+	n, ok := n.with(e.node.Is)
+	if !ok {
+		return e
+	}
 	return n
 }
 

@@ -64,6 +64,9 @@ func Resolve(ctx context.Context, anchors []trust.Anchor, source trust.Source, i
 	w := &watcher{Source: source, anchors: anchors}
 	c, err := trust.Resolver{Anchors: anchors, Source: w}.Resolve(ctx, id, now)
 	e := Explanation{Entity: id, Outcome: Accepted, Statements: w.statements}
+	if err == nil && c.Metadata.TamgaNode != nil {
+		_, err = c.Node() // a good chain about what nobody takes for a node
+	}
 	if err == nil {
 		e.Chain = c
 		return e

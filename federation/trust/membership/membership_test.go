@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 	"github.com/tamga-id/tamga/federation/trust/membership"
 )
 
@@ -85,7 +86,8 @@ func (w *world) enroll(t testing.TB, country string) {
 	token, err := trust.SignEntityConfiguration(key(t, country), trust.EntityConfiguration{
 		Entity: id(country), IssuedAt: w.now, ExpiresAt: w.now.Add(240 * time.Hour), AuthorityHints: []trust.EntityID{anchorID},
 		Metadata: trust.Metadata{TamgaNode: &trust.NodeMetadata{
-			Jurisdiction: country, PeerID: "12D3KooW" + country, Addresses: []string{"/ip4/127.0.0.1/udp/4001/quic-v1"},
+			Jurisdiction: country, PeerID: testpeer.ID(country), PeerProofs: testpeer.Proofs(id(country), key(t, country).Public(), testpeer.ID(country)),
+			Addresses:   []string{"/ip4/127.0.0.1/udp/4001/quic-v1"},
 			Keys:        jose.NewKeySet(key(t, "protocol "+country).Public()),
 			SealingKeys: []sealing.PublicKey{sealer.Public()},
 			Ledger:      &trust.LedgerMetadata{Origin: "log", Keys: []string{"log+abc+def"}}, Revisions: []string{"1"},
@@ -156,7 +158,7 @@ func TestFolder(t *testing.T) {
 	w, dir := newWorld(t, "KAZ", "KGZ"), t.TempDir()
 	m := newMember(t, w, w.publish(t, dir), "")
 	m.refresh(t, w)
-	if n, err := m.directory.Country("KGZ", w.now); err != nil || n.PeerID != "12D3KooWKGZ" {
+	if n, err := m.directory.Country("KGZ", w.now); err != nil || n.PeerID != testpeer.ID("KGZ") {
 		t.Fatalf("got %q, %v", n.PeerID, err)
 	}
 	if err := w.authority.Suspend(id("KGZ"), "key lost"); err != nil {
@@ -175,7 +177,7 @@ func TestFolder(t *testing.T) {
 		t.Errorf("dropped %v", dropped)
 	}
 	// At once and by every look-up, before anything is refreshed.
-	if _, ok := m.directory.Member("12D3KooWKGZ", w.now); ok {
+	if _, ok := m.directory.Member(testpeer.ID("KGZ"), w.now); ok {
 		t.Error("the gate admits a suspended member")
 	}
 	if _, err := m.directory.Entity(id("KGZ"), w.now); !errors.Is(err, trust.ErrNotMember) {

@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 	"github.com/tamga-id/tamga/federation/trust/membership"
 )
 
@@ -304,7 +305,7 @@ func (w *world) enrollAs(t *testing.T, entity trust.EntityID, country string) er
 	token, err := trust.SignEntityConfiguration(key(t, "federation"), trust.EntityConfiguration{
 		Entity: entity, IssuedAt: w.now, ExpiresAt: w.now.Add(240 * time.Hour), AuthorityHints: []trust.EntityID{anchorID},
 		Metadata: trust.Metadata{TamgaNode: &trust.NodeMetadata{
-			Jurisdiction: country, PeerID: "12D3KooW" + country,
+			Jurisdiction: country, PeerID: testpeer.ID(country), PeerProofs: testpeer.Proofs(entity, key(t, "federation").Public(), testpeer.ID(country)),
 			Keys: jose.NewKeySet(key(t, "protocol").Public()), SealingKeys: []sealing.PublicKey{sealer.Public()},
 			Ledger: &trust.LedgerMetadata{Origin: "log", Keys: []string{"log+abc+def"}}, Revisions: []string{"1"},
 		}},

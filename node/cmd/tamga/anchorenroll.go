@@ -30,7 +30,8 @@ func (a *app) anchorEnroll() *cobra.Command {
 		Use:   "enroll ENTITY-CONFIGURATION",
 		Short: "Make a node or an Intermediate a member, or change its membership",
 		Long: `Reads the Entity Configuration that tamga init wrote, checks it, and pins its country and
-peer ID: no other member can claim either. Say with --jurisdiction which country you
+peer ID: no other member can claim either. It proves that the node holds the private key of
+each peer ID in it, and is refused without (TMG-TRU-0009). Say with --jurisdiction which country you
 have established the node to act for. A running anchor serves the member at once.
 
 With --jurisdictions the member is an Intermediate, and may vouch for nodes of those
@@ -114,10 +115,22 @@ func (a *app) enroll(e enrollFlags, file string) error {
 func notEnrolled(err error) error {
 	f := &failure{exit: exitIntegrity, code: protocol.CodeMembership, err: err,
 		hint: "nothing was changed. The file to enroll is the entity-configuration.jwt of the node's folder: compare it and --jurisdiction with what the node's operator sent"}
+	if unproved(err) {
+		f.code, f.hint = protocol.CodePeerUnproved, hintUnproved
+	}
 	if errors.Is(err, authority.ErrFull) {
 		f.exit, f.hint = exitFailure, "nothing was changed. Raise trust.subordinates in tamga.yaml; other countries take 32 nodes below one"
 	}
 	return f
+}
+
+const hintUnproved = "nothing was changed. The node has to hold the libp2p key of every peer ID that it names: ask its operator for the " +
+	"entity-configuration.jwt that the node wrote last. If he sent you that, somebody claims a peer ID that is not his"
+
+// unproved reports whether an Entity Configuration names a peer ID without a proof of its key.
+func unproved(err error) bool {
+	f, ok := errors.AsType[*trust.ChainError](err)
+	return ok && f.Rule == trust.RuleUnproved
 }
 
 // enrolled shows a member that was enrolled or renewed.
@@ -170,8 +183,12 @@ itself when half of the life of the one it has is over.`,
 			defer anchor.root.Wipe()
 			m, err := anchor.Renew(strings.TrimSpace(string(token)))
 			if err != nil {
-				return &failure{exit: exitIntegrity, code: protocol.CodeMembership, err: err,
+				f := &failure{exit: exitIntegrity, code: protocol.CodeMembership, err: err,
 					hint: "nothing was changed. A member whose key was lost, or whose country or peer ID is another, is enrolled anew: tamga anchor enroll"}
+				if unproved(err) {
+					f.code, f.hint = protocol.CodePeerUnproved, hintUnproved
+				}
+				return f
 			}
 			return a.enrolled(anchor, m)
 		},

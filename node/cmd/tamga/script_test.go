@@ -94,6 +94,7 @@ func scripts(t *testing.T) testscript.Params {
 			"sealed":  waitForSealed,
 			"exits":   exits,
 			"scrape":  scrape,
+			"thief":   thief,
 			"database": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) != 1 {
 					ts.Fatalf("usage: database FILE")

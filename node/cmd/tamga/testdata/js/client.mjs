@@ -15,7 +15,7 @@ import { tcp } from '@libp2p/tcp'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { CipherSuite, HkdfSha256, Aes256Gcm } from '@hpke/core'
 import { XWing } from '@hpke/hybridkem-x-wing'
@@ -102,9 +102,19 @@ async function resolve (anchor, entity) {
     check(Math.min(leaf.exp, link.exp, top.exp) > now() && leaf.authority_hints.includes(link.iss), 'TMG-E-003')
     const pinned = link.metadata.tamga_node
     check(pinned.jurisdiction !== undefined && pinned.peer_id !== undefined, 'TMG-E-002')
-    return { ...leaf.metadata.tamga_node, ...pinned }
+    const node = { ...leaf.metadata.tamga_node, ...pinned }
+    const signer = JSON.parse(unb64(leafToken.split('.')[0])).kid
+    const proof = unb64(leaf.metadata.tamga_node.peer_id_proofs[node.peer_id])
+    check(await peerIdFromString(node.peer_id).publicKey.verify(possession(entity, signer), proof), 'TMG-E-014')
+    return node
   }
   throw new Error('TMG-E-003')
+}
+
+// possession is what the key of a peer ID signs for an Entity and its federation key (TMG-E-014).
+function possession (entity, kid) {
+  const framed = (s) => { const b = Buffer.alloc(2); b.writeUInt16BE(Buffer.byteLength(s)); return Buffer.concat([b, Buffer.from(s)]) }
+  return Buffer.concat([Buffer.from('tamga/v1/peer-id'), framed(entity), framed(kid)])
 }
 
 async function init (dir, entity, country, anchor) {
@@ -112,12 +122,14 @@ async function init (dir, entity, country, anchor) {
   const federation = newKey(); const signing = newKey(); const ledger = newKey(); const seed = randomBytes(32)
   const sealing = await suite.kem.generateKeyPair()
   const pub = Buffer.from(await suite.kem.serializePublicKey(sealing.publicKey))
-  const peer = peerIdFromPrivateKey(await generateKeyPairFromSeed('Ed25519', seed)).toString()
+  const libp2p = await generateKeyPairFromSeed('Ed25519', seed)
+  const peer = peerIdFromPrivateKey(libp2p).toString()
+  const proof = b64(await libp2p.sign(possession(entity, federation.kid)))
   const origin = new URL(entity).host + '/ledger'
   const typed = Buffer.concat([Buffer.from([1]), unb64(ledger.x)]) // C2SP signed-note, type 0x01
   const vkey = origin + '+' + sha256(origin + '\n', typed).subarray(0, 4).toString('hex') + '+' + typed.toString('base64')
   const node = {
-    jurisdiction: country, peer_id: peer, addresses: [], jwks: { keys: [publicJWK(signing)] },
+    jurisdiction: country, peer_id: peer, peer_id_proofs: { [peer]: proof }, addresses: [], jwks: { keys: [publicJWK(signing)] },
     sealing_keys: [{ kid: b64(sha256('tamga/v1/sealing-key', pub).subarray(0, 16)), kem: 'X-Wing', kdf: 'HKDF-SHA256', aead: 'AES-256-GCM', pub: b64(pub) }],
     modalities: [], formats: [], purposes: [], ledger: { origin, keys: [vkey] }, revisions: ['1']
   }
