@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/custody"
+	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/rotation"
@@ -91,7 +92,7 @@ func (n *Node) aging(ctx context.Context) {
 	}
 	// The escrow has a new KEK before anything is wrapped under it.
 	if n.cfg.Backup.EscrowFile != "" {
-		written, err := refreshEscrow(n.cfg, n.dir, n.backer().keys.Federations, n.now())
+		written, err := folder.KeepEscrow(n.cfg, n.dir, n.source().Keys.Federations, n.now())
 		if written != "" {
 			n.log.InfoContext(ctx, "key escrow written anew")
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
 	"github.com/tamga-id/tamga/node/keys"
@@ -185,10 +186,10 @@ func TestEscrowKept(t *testing.T) {
 	}
 	v.must(os.Remove(file))
 	// The command does the same at once.
-	if written, err := node.RefreshEscrow(v.dir, root, now); written != file || err != nil {
+	if written, err := folder.RefreshEscrow(v.dir, root, now); written != file || err != nil {
 		t.Errorf("%q, %v", written, err)
 	}
-	if written, err := node.RefreshEscrow(v.dir, root, now); written != "" || err != nil {
+	if written, err := folder.RefreshEscrow(v.dir, root, now); written != "" || err != nil {
 		t.Errorf("again: %q, %v", written, err)
 	}
 	turn()
@@ -254,7 +255,7 @@ func TestEscrowAnnounced(t *testing.T) {
 		},
 	} {
 		v.must(step())
-		_, err := node.RefreshEscrow(v.dir, root, time.Now())
+		_, err := folder.RefreshEscrow(v.dir, root, time.Now())
 		v.must(err)
 		v.escrow(file)
 		v.take("x")

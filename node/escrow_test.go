@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
@@ -77,9 +78,9 @@ func (v *vault) take(name string) {
 	v.t.Helper()
 	v.do(func(r *node.Registrar) {
 		var out bytes.Buffer
-		_, err := r.Backup(v.t.Context(), &out, v.recipients, nil)
+		_, err := r.Source().BackUp(v.t.Context(), &out, v.recipients, nil)
 		v.must(errors.Join(err, os.WriteFile(v.file(name, backup.BackupEnding), out.Bytes(), 0o600)))
-		b, _, err := r.Escrow(v.t.Context(), v.recipients)
+		b, _, err := r.Source().Escrow(v.t.Context(), v.recipients)
 		v.must(errors.Join(err, custody.WriteFile(v.file(name, backup.EscrowEnding), b)))
 	})
 }
@@ -132,7 +133,7 @@ func (v *vault) restore(archive, escrow string) (string, error) {
 	e, err := backup.OpenEscrow(v.file(escrow, backup.EscrowEnding), []age.Identity{v.id}, backup.Signer{})
 	v.must(err)
 	made := filepath.Join(v.t.TempDir(), "elsewhere", "made")
-	_, err = node.Restore(v.t.Context(), c, e, made, "", nil)
+	_, err = folder.Restore(v.t.Context(), c, e, made, "", nil)
 	return made, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
@@ -163,7 +164,7 @@ func (n *Node) compareHeads(ctx context.Context) (answered int, err error) {
 // LearnFromPeers does what Learn does, after asking the members of the federation
 // that can be reached which checkpoints the node has shown them.
 func LearnFromPeers(ctx context.Context, configFile, checkpoint string, root custody.Root, log *slog.Logger) (_ recovery.Claim, err error) {
-	cfg, r, err := openGap(configFile)
+	cfg, r, err := folder.Open(configFile)
 	if err != nil {
 		return recovery.Claim{}, err
 	}

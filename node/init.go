@@ -31,10 +31,7 @@ import (
 const (
 	ConfigFile              = config.File
 	TokenFile               = "api-token"
-	EntityConfigurationFile = "entity-configuration.jwt"
-
-	lawFile    = "law.cedar"
-	anchorFile = "trust-anchor.json"
+	EntityConfigurationFile = config.EntityConfigurationFile
 )
 
 // InitOptions describe the node to make. Law may be nil for the built-in law of
@@ -148,8 +145,8 @@ func Init(o InitOptions) (Initialised, error) {
 	}{
 		{TokenFile, []byte(k.Token + "\n"), 0o600},
 		{EnrolTokenFile, []byte(k.EnrolToken + "\n"), 0o600},
-		{lawFile, o.Law, 0o644},
-		{anchorFile, append(anchor, '\n'), 0o644},
+		{config.LawFile, o.Law, 0o644},
+		{config.AnchorFile, append(anchor, '\n'), 0o644},
 		{EntityConfigurationFile, []byte(token + "\n"), 0o644},
 	} {
 		if err := durable.WriteNew(filepath.Join(o.Dir, f.name), f.data, f.mode); err != nil {
@@ -230,7 +227,7 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 	}
 	name := o.LawName
 	if name == "" {
-		name = lawFile
+		name = config.LawFile
 	}
 	law, err := policy.Load(name, o.Law)
 	if err != nil {
@@ -252,7 +249,7 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 	} else if host, _, _ := net.SplitHostPort(o.Listen); unspecified(host) {
 		return config.Config{}, nil, errors.New("listening on every address: say with --advertise host:port which one peers dial")
 	}
-	c.Trust.Anchors = []config.Anchor{{EntityID: string(o.Anchor.EntityID), KeysFile: anchorFile, Location: o.Anchor.Location}}
+	c.Trust.Anchors = []config.Anchor{{EntityID: string(o.Anchor.EntityID), KeysFile: config.AnchorFile, Location: o.Anchor.Location}}
 	c.Trust.Refresh, c.Trust.Subordinates = o.Refresh, o.Subordinates
 	for _, id := range o.Superiors {
 		c.Trust.Superiors = append(c.Trust.Superiors, string(id))
@@ -271,7 +268,7 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 	if o.Holders != nil {
 		c.Pseudonym.Holders = keystore.CommitteeFile
 	}
-	c.Policy.Law, c.BiometricData = lawFile, example
+	c.Policy.Law, c.BiometricData = config.LawFile, example
 	yaml, err := c.Marshal()
 	if err != nil {
 		return config.Config{}, nil, err
@@ -312,4 +309,19 @@ func fixedPorts(addrs []string) []string {
 		}
 	}
 	return out
+}
+
+// writeTokens writes the files of the API tokens where there are none, as in a folder
+// made of a backup.
+func (n *Node) writeTokens() error {
+	for name, token := range map[string]string{TokenFile: n.keys.Token, EnrolTokenFile: n.keys.EnrolToken} {
+		path := filepath.Join(n.dir, name)
+		if _, err := os.Lstat(path); err == nil {
+			continue
+		}
+		if err := durable.WriteNew(path, []byte(token+"\n"), 0o600); err != nil {
+			return fmt.Errorf("writing token: %w", err)
+		}
+	}
+	return nil
 }

@@ -303,7 +303,7 @@ func (c *child) backup(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := r.Backup(ctx, f, c.to, nil); err != nil {
+		if _, err := r.Source().BackUp(ctx, f, c.to, nil); err != nil {
 			return err
 		}
 		if err := errors.Join(f.Sync(), f.Close(), c.writeEscrow(ctx, r), os.Rename(name+".partial", name)); err != nil {
@@ -319,7 +319,7 @@ func escrowFile(dir string) string {
 }
 
 func (c *child) writeEscrow(ctx context.Context, r *node.Registrar) error {
-	b, _, err := r.Escrow(ctx, c.to)
+	b, _, err := r.Source().Escrow(ctx, c.to)
 	if err == nil {
 		err = custody.WriteFile(escrowFile(c.dir), b)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gap"
@@ -33,7 +34,7 @@ func passport(value string) pseudonym.Identifier {
 func escrowOf(t *testing.T, r *node.Registrar, recipients []string, id age.Identity) *backup.Escrow {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "kaz.tamga-escrow")
-	b, _, err := r.Escrow(t.Context(), recipients)
+	b, _, err := r.Source().Escrow(t.Context(), recipients)
 	if err == nil {
 		err = os.WriteFile(file, b, 0o600)
 	}
@@ -51,7 +52,7 @@ func openRestored(t *testing.T, dir string) (int64, error) {
 	t.Helper()
 	root := openRoot(t, dir)
 	defer root.Wipe()
-	return node.OpenRestored(context.Background(), dir, keystore.Roots{Node: root})
+	return folder.OpenRestored(context.Background(), dir, keystore.Roots{Node: root})
 }
 
 // TestRestoreErasesAgain: who was erased after the backup is not served out of it.
@@ -85,7 +86,7 @@ func TestRestoreErasesAgain(t *testing.T) {
 	must(err)
 	var out bytes.Buffer
 	recipients := []string{id.Recipient().String(), other.Recipient().String()}
-	_, err = r.Backup(t.Context(), &out, recipients, nil)
+	_, err = r.Source().BackUp(t.Context(), &out, recipients, nil)
 	must(err)
 	escrow := escrowOf(t, r, recipients, id)
 	must(errors.Join(err, os.WriteFile(file, out.Bytes(), 0o600)))
@@ -100,7 +101,7 @@ func TestRestoreErasesAgain(t *testing.T) {
 		subjects int64
 	}{"with-list": {list, 1}, "beside-the-copy": {"", 1}, "elsewhere/with-list": {list, 1}, "another-place/without": {"", 2}} {
 		made := filepath.Join(top, name)
-		_, err := node.Restore(t.Context(), c, escrow, made, want.erasures, nil)
+		_, err := folder.Restore(t.Context(), c, escrow, made, want.erasures, nil)
 		must(err)
 		if n, err := openRestored(t, made); n != want.subjects || err != nil {
 			t.Errorf("%s: %d subjects, %v; want %d", name, n, err, want.subjects)
@@ -115,7 +116,7 @@ func TestRestoreErasesAgain(t *testing.T) {
 	for name, list := range map[string][]byte{"foreign": bytes.Repeat([]byte{7}, len(b)), "empty": nil, "cut": b[:len(b)-1]} {
 		bad := filepath.Join(top, name+"-list")
 		must(os.WriteFile(bad, list, 0o600))
-		if _, err := node.Restore(t.Context(), c, escrow, filepath.Join(top, name), bad, nil); !errors.Is(err, node.ErrErasures) {
+		if _, err := folder.Restore(t.Context(), c, escrow, filepath.Join(top, name), bad, nil); !errors.Is(err, folder.ErrErasures) {
 			t.Errorf("%s list: %v", name, err)
 		}
 		if _, err := os.Stat(filepath.Join(top, name)); !errors.Is(err, os.ErrNotExist) {

@@ -28,6 +28,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
@@ -325,7 +326,7 @@ func TestRenewRestored(t *testing.T) {
 		r := registrar(t, dir)
 		var out bytes.Buffer
 		escrow := escrowOf(t, r, recipients, identities[0])
-		_, err := r.Backup(t.Context(), &out, recipients, nil)
+		_, err := r.Source().BackUp(t.Context(), &out, recipients, nil)
 		if err := errors.Join(err, r.Close(), os.WriteFile(file, out.Bytes(), 0o600)); err != nil {
 			t.Fatal(err)
 		}
@@ -338,7 +339,7 @@ func TestRenewRestored(t *testing.T) {
 		}
 		c, err := backup.Check(t.Context(), file, identities[:1], backup.Signer{}, nil)
 		if err == nil {
-			_, err = node.Restore(t.Context(), c, escrow, made, "", nil)
+			_, err = folder.Restore(t.Context(), c, escrow, made, "", nil)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keystore"
 )
@@ -70,9 +71,9 @@ func newWorldOf(t testing.TB, entity, country string) world {
 		w.identities, to = append(w.identities, id), append(to, id.Recipient().String())
 	}
 	var out bytes.Buffer
-	w.manifest, err = r.Backup(t.Context(), &out, to, nil)
+	w.manifest, err = r.Source().BackUp(t.Context(), &out, to, nil)
 	must(err)
-	keys, _, err := r.Escrow(t.Context(), to)
+	keys, _, err := r.Source().Escrow(t.Context(), to)
 	must(errors.Join(err, r.Close(), os.WriteFile(w.file, out.Bytes(), 0o600), os.WriteFile(w.escrow, keys, 0o600)))
 	return w
 }
@@ -93,7 +94,7 @@ func openRestored(dir, passphrase string) (int64, error) {
 		return 0, err
 	}
 	defer root.Wipe()
-	return node.OpenRestored(context.Background(), dir, keystore.Roots{Node: root})
+	return folder.OpenRestored(context.Background(), dir, keystore.Roots{Node: root})
 }
 
 func (w world) check(file string, id int) (*backup.Checked, error) {

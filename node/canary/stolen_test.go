@@ -196,9 +196,9 @@ func (s *theft) backup(r *node.Registrar, name string) {
 	}
 	f, err := os.Create(filepath.Join(s.top, name))
 	s.must(err)
-	_, err = r.Backup(s.t.Context(), f, to, nil)
+	_, err = r.Source().BackUp(s.t.Context(), f, to, nil)
 	s.must(errors.Join(err, f.Close()))
-	keys, _, err := r.Escrow(s.t.Context(), to)
+	keys, _, err := r.Source().Escrow(s.t.Context(), to)
 	s.must(errors.Join(err, custody.WriteFile(filepath.Join(s.top, name+".tamga-escrow"), keys)))
 }
 

@@ -29,6 +29,13 @@ import (
 // File is the name of the file in a node's folder.
 const File = "tamga.yaml"
 
+// Names that files have in a node's folder when it is made, or restored.
+const (
+	EntityConfigurationFile = "entity-configuration.jwt"
+	LawFile                 = "law.cedar"
+	AnchorFile              = "trust-anchor.json"
+)
+
 // Defaults of optional fields.
 const (
 	DefaultAPI     = "127.0.0.1:7443"

@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/config"
 )
 
@@ -114,7 +115,7 @@ func (n *backer) writeEscrow(ctx context.Context, dir, file string, recipients [
 // keepEscrow has the key escrow of the configuration follow a change of the keys, or of
 // what opens them. A running node does so, too, and goes on trying.
 func (a *app) keepEscrow(dir string, root custody.Root) {
-	file, err := node.RefreshEscrow(dir, root, time.Now())
+	file, err := folder.RefreshEscrow(dir, root, time.Now())
 	if file != "" {
 		a.say("the key escrow was written anew: %s", file)
 	}

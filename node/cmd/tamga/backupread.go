@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/backup/folder"
 )
 
 // backedUp is the JSON result of create, verify and restore.
@@ -202,7 +202,7 @@ func (a *app) openVerified(ctx context.Context, dir string, from rootFlags, m ba
 		return err
 	}
 	defer roots.Wipe()
-	subjects, err := node.OpenRestored(ctx, dir, roots)
+	subjects, err := folder.OpenRestored(ctx, dir, roots)
 	if err != nil {
 		return err
 	}

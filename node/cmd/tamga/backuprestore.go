@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/backup/folder"
 )
 
 // restoreRisk is what --accept-risk must name when there is no list of erasures.
@@ -57,7 +57,7 @@ func (a *app) restoreBackup(ctx context.Context, file, dir, erasures string, f r
 	if err != nil {
 		return err
 	}
-	claim, err := node.Restore(ctx, c.Checked, c.escrow, dir, erasures, a.partly("restoring"))
+	claim, err := folder.Restore(ctx, c.Checked, c.escrow, dir, erasures, a.partly("restoring"))
 	if err != nil {
 		return err
 	}

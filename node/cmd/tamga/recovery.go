@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/recovery"
@@ -53,7 +54,7 @@ its first entry (finish). Operators are listed in tamga.yaml, under recovery.ope
 // ofRecovery classifies what is about a data folder that is not the latest.
 func ofRecovery(err error) *failure {
 	switch {
-	case errors.Is(err, node.ErrErasures):
+	case errors.Is(err, folder.ErrErasures):
 		return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: err, hint: "give with --erasures the data/gallery-erasures of the same node, whole and not older than the backup, or name the risk; nothing was made"}
 	case errors.Is(err, gap.ErrRecovery):
 		return &failure{exit: exitIntegrity, code: protocol.CodeRecovery, err: err}
@@ -184,7 +185,7 @@ func (a *app) recoveryLearn(ctx context.Context, dir, file string, ask bool, fro
 	if ask {
 		return a.askPeers(ctx, dir, file, from)
 	}
-	claim, err := node.Learn(ctx, filepath.Join(dir, node.ConfigFile), file)
+	claim, err := folder.Learn(ctx, filepath.Join(dir, node.ConfigFile), file)
 	if err != nil {
 		return err
 	}
@@ -323,7 +324,7 @@ func (a *app) finishRecovery(ctx context.Context, dir string, from rootFlags, fi
 		return err
 	}
 	defer root.Wipe()
-	claim, err := node.FinishRecovery(ctx, filepath.Join(dir, node.ConfigFile), root, acceptances, time.Now)
+	claim, err := folder.Finish(ctx, filepath.Join(dir, node.ConfigFile), root, acceptances, time.Now)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package node
+package folder
 
 import (
 	"bytes"
@@ -96,28 +96,29 @@ func laterErasures(from, to string) error {
 // Learn finds out what is missing from the ledger of a node that does not run, of which
 // somebody kept the file checkpoint, empty for none: see [gap.Folder.Learn].
 func Learn(ctx context.Context, configFile, checkpoint string) (recovery.Claim, error) {
-	_, r, err := openGap(configFile)
+	_, r, err := Open(configFile)
 	if err != nil {
 		return recovery.Claim{}, err
 	}
 	return r.Learn(ctx, checkpoint)
 }
 
-func openGap(configFile string) (config.Config, gap.Folder, error) {
+// Open opens the recovery of the node that a configuration is of.
+func Open(configFile string) (config.Config, gap.Folder, error) {
 	cfg, err := config.Load(configFile)
 	if err != nil {
 		return cfg, gap.Folder{}, err
 	}
-	r, err := gap.NewFolder(cfg, filepath.Join(filepath.Dir(configFile), EntityConfigurationFile))
+	r, err := gap.NewFolder(cfg, filepath.Join(filepath.Dir(configFile), config.EntityConfigurationFile))
 	return cfg, r, err
 }
 
-// FinishRecovery ends the recovery of a node that does not run: the acceptances must
+// Finish ends the recovery of a node that does not run: the acceptances must
 // be of the claim in its folder, by two operators of its configuration. A ledger of
 // another origin begins, whose first entry is the claim with its acceptances; the one
 // before gets no entry any more. It may be done again after a crash.
-func FinishRecovery(ctx context.Context, configFile string, root custody.Root, acceptances []string, now func() time.Time) (recovery.Claim, error) {
-	cfg, r, err := openGap(configFile)
+func Finish(ctx context.Context, configFile string, root custody.Root, acceptances []string, now func() time.Time) (recovery.Claim, error) {
+	cfg, r, err := Open(configFile)
 	if err != nil {
 		return recovery.Claim{}, err
 	}

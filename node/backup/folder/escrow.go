@@ -1,4 +1,4 @@
-package node
+package folder
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ import (
 // folder names, with which what is signed can be verified: a node that has not run since a
 // step of a rotation has not announced the next one.
 func announcedKey(dir string, all []jose.PrivateKey) (jose.PrivateKey, error) {
-	b, err := os.ReadFile(filepath.Join(dir, EntityConfigurationFile))
+	b, err := os.ReadFile(filepath.Join(dir, config.EntityConfigurationFile))
 	if err != nil {
 		return jose.PrivateKey{}, fmt.Errorf("reading entity configuration: %w", err)
 	}
@@ -44,22 +44,23 @@ func announcedKey(dir string, all []jose.PrivateKey) (jose.PrivateKey, error) {
 	return jose.PrivateKey{}, errors.New("reading entity configuration: it names no federation key of the node; start the node, which writes it anew")
 }
 
-func (b backer) escrow(ctx context.Context, recipients []string) ([]byte, backup.Manifest, error) {
+// Escrow makes a key escrow, encrypted to the age recipients, after saying so in the ledger.
+func (b Source) Escrow(ctx context.Context, recipients []string) ([]byte, backup.Manifest, error) {
 	if _, err := backup.ParseRecipients(recipients); err != nil {
 		return nil, backup.Manifest{}, fmt.Errorf("creating key escrow: %w", err)
 	}
 	if err := b.witness(ctx, string(backup.KindEscrow), recipients); err != nil {
 		return nil, backup.Manifest{}, err
 	}
-	held, err := readHeld(b.dir)
+	held, err := readHeld(b.Dir)
 	if err != nil {
 		return nil, backup.Manifest{}, fmt.Errorf("creating key escrow: %w", err)
 	}
-	key, err := announcedKey(b.dir, b.keys.Federations)
+	key, err := announcedKey(b.Dir, b.Keys.Federations)
 	if err != nil {
 		return nil, backup.Manifest{}, fmt.Errorf("creating key escrow: %w", err)
 	}
-	return held.seal(b.cfg, b.dir, key, recipients, b.now())
+	return held.seal(b.Config, b.Dir, key, recipients, b.Now())
 }
 
 // held are the files that a key escrow is made of, as they lay in the folder at one moment.
@@ -124,7 +125,7 @@ type escrowState struct {
 // what is in it, or what opens it, has changed since it was written. It reports its file
 // when it did.
 func RefreshEscrow(dir string, root custody.Root, now time.Time) (written string, err error) {
-	cfg, err := config.Load(filepath.Join(dir, ConfigFile))
+	cfg, err := config.Load(filepath.Join(dir, config.File))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil // a pseudonym keystore
 	}
@@ -140,10 +141,12 @@ func RefreshEscrow(dir string, root custody.Root, now time.Time) (written string
 	if err != nil {
 		return "", err
 	}
-	return refreshEscrow(cfg, dir, federation, now)
+	return KeepEscrow(cfg, dir, federation, now)
 }
 
-func refreshEscrow(cfg config.Config, dir string, federation []jose.PrivateKey, now time.Time) (written string, err error) {
+// KeepEscrow does what RefreshEscrow does, for who has the configuration and the federation
+// keys, current first.
+func KeepEscrow(cfg config.Config, dir string, federation []jose.PrivateKey, now time.Time) (written string, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("keeping key escrow: %w", err)
@@ -222,7 +225,7 @@ func (h held) seal(cfg config.Config, dir string, key jose.PrivateKey, recipient
 	if err != nil {
 		return nil, backup.Manifest{}, fmt.Errorf("creating key escrow: %w", err)
 	}
-	configuration, err := os.ReadFile(filepath.Join(dir, EntityConfigurationFile))
+	configuration, err := os.ReadFile(filepath.Join(dir, config.EntityConfigurationFile))
 	if err != nil {
 		return nil, backup.Manifest{}, fmt.Errorf("creating key escrow: %w", err)
 	}
