@@ -8,32 +8,30 @@
 //
 // A window slides in twelfths: a count is of between eleven twelfths of it and the whole.
 //
-// Of probes are kept, per requester and subject and sealed under the node's keys, a keyed
-// digest of 16 bytes, and a sketch of 16 bytes that is alike where records are nearly the
-// same: the smallest of keyed hashes over every six bytes in a row, a byte of each
-// (Broder, "On the resemblance and containment of documents", 1997; b-bit minwise hashing:
-// Li and König, WWW 2010). No probe can be made from either. Records of fingers, irises and
-// signatures of which a few bytes were changed are told; a face in floating point to every
-// number of which noise was added is not.
+// Of probes are kept, per requester and subject, sealed under the node's keys and for Limits.Probes
+// or a day, whichever is longer, the marks of package resemblance, by which the same probe is told again, and one that was
+// changed a little.
 //
 // Invariants:
 //
 //   - an Update that failed permits nothing;
+//   - a clock that went back permits nothing that was spent before: counts, locks and marks stay, and are
+//     kept for as long as they were to be. One that went forward and came back has forgotten what would
+//     have been over by then;
 //   - a run of Queries about a subject without a match locks it for that requester, whether
 //     or not anybody is enrolled, so that a lock says nothing about the register.
 package budget
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/resemblance"
 	"github.com/tamga-id/tamga/node/rows"
 )
 
@@ -64,7 +62,13 @@ type Ask struct {
 	Country                     string               // of the requester, as its trust chain says
 	Requester, Officer, Purpose string               // the node that asks; its officers' pseudonyms are its own
 	Subject                     pseudonym.Identifier // normalised
-	Probes                      [][]byte             // records; only read
+	Probes                      []Probe              // only read
+}
+
+// Probe is a record in one of the formats of protocol.
+type Probe struct {
+	Format string
+	Data   []byte
 }
 
 // Book is what is counted. It is safe for concurrent use.
@@ -72,19 +76,20 @@ type Book struct {
 	// Immutable.
 	rows   *rows.Rows
 	limits Limits
-	key    [32]byte
+	marker *resemblance.Marker
 }
 
-// New opens the book in rows. The key is the node's, for digests of probes.
-func New(r *rows.Rows, key [32]byte, l Limits) *Book { return &Book{r, l, key} }
+// New opens the book in rows. The key is the node's, for marks of probes.
+func New(r *rows.Rows, key [32]byte, l Limits) *Book { return &Book{r, l, resemblance.New(key)} }
 
 const (
 	twelfths  = 12
 	hour, day = time.Hour, 24 * time.Hour
 	// lockTime is for how long a subject is locked, and a run of misses counts.
 	lockTime = day
-	// maxProbes is how many probes are kept of a requester and subject, the latest.
-	maxProbes = 32
+	// maxMarks is how many marks of probes are kept of a requester and subject, the latest, and maxMarksQuery how
+	// many of one Query: those of ten fingers, so that no single record drives out all that was before it.
+	maxMarks, maxMarksQuery = 160, 40
 )
 
 // window is one counter.
@@ -108,23 +113,23 @@ func (w *window) add(now time.Time, length time.Duration) (before int) {
 	}
 	// A clock that went back counts in the first twelfth.
 	w.Buckets[min(max(at-w.Start, 0), twelfths-1)]++
-	w.Until = now.Add(length).Unix()
+	// Never earlier than before: of a clock that went back the counts of the time before it are kept.
+	w.Until = max(w.Until, now.Add(length).Unix())
 	return before
 }
 
 // pair is what is kept of a requester and a subject.
 type pair struct {
-	Until  int64   `cbor:"1,keyasint"`
-	Misses int     `cbor:"2,keyasint"`
-	Last   int64   `cbor:"3,keyasint"` // when the last miss was
-	Locked int64   `cbor:"4,keyasint"` // until when
-	Probes []probe `cbor:"5,keyasint"`
+	Until  int64  `cbor:"1,keyasint"`
+	Misses int    `cbor:"2,keyasint"`
+	Last   int64  `cbor:"3,keyasint"` // when the last miss was
+	Locked int64  `cbor:"4,keyasint"` // until when
+	Marks  []mark `cbor:"6,keyasint"`
 }
 
-type probe struct {
-	At     int64    `cbor:"1,keyasint"`
-	Digest [16]byte `cbor:"2,keyasint"`
-	Sketch [16]byte `cbor:"3,keyasint"`
+type mark struct {
+	At   int64            `cbor:"1,keyasint"`
+	Mark resemblance.Mark `cbor:"2,keyasint"`
 }
 
 func read(t rows.Txn, name string, v any) error {
@@ -157,6 +162,7 @@ func (a Ask) pair() string { return "pair\x00" + a.Country + "\x00" + a.subject(
 // withheld, so that a lock is not told by its time. Errors match [ErrSpent] and [ErrRepeated].
 func (b *Book) Begin(a Ask, now time.Time) (c Counts, locked bool, err error) {
 	var refused error
+	marks := b.marks(a.Probes)
 	err = b.rows.Update(func(t rows.Txn) (err error) {
 		for _, w := range []struct {
 			name   string
@@ -189,7 +195,7 @@ func (b *Book) Begin(a Ask, now time.Time) (c Counts, locked bool, err error) {
 			c.Misses = p.Misses
 		}
 		if b.limits.Probes > 0 {
-			if b.repeated(&p, a.Probes, now) && refused == nil {
+			if b.repeated(&p, marks, now) && refused == nil {
 				refused = ErrRepeated
 			}
 			p.Until = max(p.Until, now.Add(max(b.limits.Probes, lockTime)).Unix())
@@ -241,81 +247,29 @@ func (b *Book) End(a Ask, matched bool, now time.Time) (locks, locked bool, err 
 	return locks, locked, nil
 }
 
-// repeated reports whether one of the probes was there, and keeps them all.
-func (b *Book) repeated(p *pair, probes [][]byte, now time.Time) (is bool) {
-	oldest := now.Add(-b.limits.Probes).Unix()
-	var kept, fresh []probe
-	for _, old := range p.Probes {
-		if old.At > oldest {
-			kept = append(kept, old)
-		}
+// marks are those of all probes, which takes too long for a commit that others wait for.
+func (b *Book) marks(probes []Probe) (out []resemblance.Mark) {
+	if b.limits.Probes == 0 {
+		return nil
 	}
-	for _, record := range probes {
-		one := probe{now.Unix(), b.digest(record), b.sketch(record)}
-		for _, old := range kept {
-			is = is || old.Digest == one.Digest || alike(old.Sketch, one.Sketch)
-		}
-		fresh = append(fresh, one)
-	}
-	p.Probes = append(kept, fresh...)
-	p.Probes = p.Probes[max(0, len(p.Probes)-maxProbes):]
-	return is
-}
-
-func (b *Book) digest(record []byte) [16]byte {
-	mac := hmac.New(sha256.New, b.key[:])
-	mac.Write([]byte("tamga/v1/probe-digest\x00"))
-	mac.Write(record)
-	return [16]byte(mac.Sum(nil)[:16])
-}
-
-// shingle is as long as a minutia of ISO/IEC 19794-2:2005.
-const shingle = 6
-
-// sketch is the lowest byte of the smallest of 16 keyed hashes over the record's shingles.
-// The hash is a keyed multiply-shift, which only has to be unpredictable, not one-way: what
-// is kept of it is sealed.
-func (b *Book) sketch(record []byte) (out [16]byte) {
-	var least [16]uint64
-	for i := range least {
-		least[i] = ^uint64(0)
-	}
-	mac := sha256.Sum256(append([]byte("tamga/v1/probe-sketch\x00"), b.key[:]...))
-	seed := binary.BigEndian.Uint64(mac[:]) | 1
-	for i := 0; i+shingle <= len(record); i++ {
-		v := uint64(0)
-		for _, c := range record[i : i+shingle] {
-			v = v<<8 | uint64(c)
-		}
-		h := mix(v*seed + binary.BigEndian.Uint64(mac[8:]))
-		for j := range least {
-			h = mix(h + seed)
-			least[j] = min(least[j], h)
-		}
-	}
-	for i, v := range least {
-		out[i] = byte(v)
+	for _, p := range probes {
+		out = append(out, b.marker.Marks(p.Format, p.Data)...)
 	}
 	return out
 }
 
-// mix is the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
-
-// alike: 13 of 16, which two records that share a third of their shingles reach once in
-// ten thousand, and two that share nine tenths of them nine times in ten.
-func alike(a, b [16]byte) bool {
-	same := 0
-	for i := range a {
-		if a[i] == b[i] {
-			same++
-		}
+// repeated reports whether one of the probes was there, or one like it, and keeps them all.
+func (b *Book) repeated(p *pair, marks []resemblance.Mark, now time.Time) (is bool) {
+	oldest := now.Add(-b.limits.Probes).Unix()
+	p.Marks = slices.DeleteFunc(p.Marks, func(m mark) bool { return m.At <= oldest })
+	for _, one := range marks {
+		is = is || slices.ContainsFunc(p.Marks, func(old mark) bool { return resemblance.Alike(old.Mark, one) })
 	}
-	return same >= 13
+	for _, one := range marks[:min(len(marks), maxMarksQuery)] {
+		p.Marks = append(p.Marks, mark{now.Unix(), one})
+	}
+	p.Marks = p.Marks[max(0, len(p.Marks)-maxMarks):]
+	return is
 }
 
 // maxForget bounds one commit.

@@ -3,11 +3,11 @@ package budget_test
 import (
 	"bytes"
 	"errors"
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/gallery/store"
@@ -46,7 +46,11 @@ func book(t *testing.T, l *lent, limits budget.Limits) *budget.Book {
 	return budget.New(r, [32]byte{2}, limits)
 }
 
-func ask(officer, value string, probes ...[]byte) budget.Ask {
+func ask(officer, value string, fingers ...[]byte) budget.Ask {
+	var probes []budget.Probe
+	for _, f := range fingers {
+		probes = append(probes, budget.Probe{Format: exchange.FormatFinger2005, Data: f})
+	}
 	return budget.Ask{Country: "UZB", Requester: "https://uzb.example", Officer: officer, Purpose: "border_control",
 		Subject: pseudonym.Identifier{Jurisdiction: "KAZ", Type: pseudonym.IDPassport, Value: value}, Probes: probes}
 }
@@ -173,35 +177,109 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// TestSketch measures how often recaptures of a finger are taken for the same probe, and
-// probes with one byte changed are not. Both are reported.
-func TestSketch(t *testing.T) {
-	l := open(t, t.TempDir())
-	defer l.Close()
-	b := book(t, l, budget.Limits{Probes: time.Hour})
-	pop, r := synth.New(1, "KAZ"), rand.New(rand.NewPCG(1, 2))
-	const people = 60
-	wrong, missed := 0, 0
-	for i := range people {
-		p := pop.Person(i)
-		value := p.PassportNumber
-		first := p.FingerProbe(2, 1)
-		changed := bytes.Clone(first)
-		changed[28+r.IntN(len(changed)-30)] ^= byte(1 + r.IntN(255))
-		_, _, err := b.Begin(ask("a", value, first), now)
+// TestNoisyProbes: a face with noise on every number is the one that was sent before, across a
+// restart; another capture, somebody else's, and the same for another requester are not.
+func TestNoisyProbes(t *testing.T) {
+	dir := t.TempDir()
+	p, other := synth.New(1, "KAZ").Person(1), synth.New(1, "KAZ").Person(2)
+	noisy := func(record []byte) []byte {
+		e, err := exchange.ParseEmbedding(record)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := b.Begin(ask("a", value, p.FingerProbe(2, 2)), now); errors.Is(err, budget.ErrRepeated) {
-			wrong++
+		for i := range e.Values {
+			e.Values[i] *= 1 + 0.02*float32(i%5-2)
 		}
-		if _, _, err := b.Begin(ask("a", value, changed), now); !errors.Is(err, budget.ErrRepeated) {
-			missed++
+		out, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name, requester string
+		face            []byte
+		want            error
+	}{
+		{"first", "uzb", p.FaceProbe(1), nil},
+		{"noisy", "uzb", noisy(p.FaceProbe(1)), budget.ErrRepeated},
+		{"another-capture", "uzb", p.FaceProbe(2), nil},
+		{"another-person", "uzb", other.FaceProbe(1), nil},
+		{"another-requester", "tjk", noisy(p.FaceProbe(1)), nil},
+		{"noisy-again", "uzb", noisy(noisy(p.FaceProbe(1))), budget.ErrRepeated},
+	} {
+		l := open(t, dir)
+		a := ask("a", "N1")
+		a.Country, a.Requester, a.Probes = c.requester, c.requester, []budget.Probe{{Format: exchange.FormatEmbedding, Data: c.face}}
+		if _, _, err := book(t, l, budget.Limits{Probes: time.Hour}).Begin(a, now); !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
-	t.Logf("of %d fingers: %d recaptures refused, %d probes with one byte changed let through", people, wrong, missed)
-	if wrong > 0 || missed > people/10 {
-		t.Errorf("%d recaptures refused, %d changed probes let through", wrong, missed)
+}
+
+// TestMarksBounded: one Query, whatever it holds, does not drive out what was before it.
+func TestMarksBounded(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l, budget.Limits{Probes: time.Hour})
+	pop := synth.New(1, "KAZ")
+	probe := pop.Person(1).FingerProbe(2, 1)
+	if _, _, err := b.Begin(ask("a", "N1", probe), now); err != nil {
+		t.Fatal(err)
+	}
+	var flood [][]byte
+	for i := range 60 {
+		flood = append(flood, pop.Person(10+i).FingerProbe(2, 1))
+	}
+	for range 2 {
+		if _, _, err := b.Begin(ask("a", "N1", flood[:len(flood)/2]...), now); err != nil {
+			t.Fatal(err)
+		}
+		flood = flood[len(flood)/2:]
+	}
+	if _, _, err := b.Begin(ask("a", "N1", probe), now); !errors.Is(err, budget.ErrRepeated) {
+		t.Errorf("after a flood: %v", err)
+	}
+}
+
+// TestClockBack: a clock that was put back gives nobody back what he spent, and has nothing
+// forgotten before its time.
+func TestClockBack(t *testing.T) {
+	for _, back := range []time.Duration{time.Second, 10 * time.Minute, 2 * time.Hour, 30 * time.Hour} {
+		l := open(t, t.TempDir())
+		b := book(t, l, budget.Limits{Officer: 2, Misses: 1, Probes: time.Hour})
+		probe := synth.New(1, "KAZ").Person(1).FingerProbe(2, 1)
+		for range 2 {
+			if _, _, err := b.Begin(ask("a", "N1"), now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := b.Begin(ask("b", "N2", probe), now); err != nil {
+			t.Fatal(err)
+		}
+		if locks, _, err := b.End(ask("b", "N3"), false, now); !locks || err != nil {
+			t.Fatal(locks, err)
+		}
+		for i, at := range []time.Time{now.Add(-back), now.Add(time.Minute)} { // and when it was corrected
+			if _, _, err := b.Begin(ask("a", "N1"), at); !errors.Is(err, budget.ErrSpent) {
+				t.Errorf("%v back, step %d: spent Queries: %v", back, i, err)
+			}
+			if _, _, err := b.Begin(ask("c", "N2", probe), at); !errors.Is(err, budget.ErrRepeated) && !errors.Is(err, budget.ErrSpent) {
+				t.Errorf("%v back, step %d: a repeated probe: %v", back, i, err)
+			}
+			if _, locked, err := b.Begin(ask("d"+string(rune('0'+i)), "N3"), at); !locked || err != nil {
+				t.Errorf("%v back, step %d: locked %v, %v", back, i, locked, err)
+			}
+			if _, err := b.Forget(now.Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

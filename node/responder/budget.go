@@ -27,7 +27,7 @@ func (r *Responder) count(q protocol.Query, question protocol.Question, visible 
 	}
 	c := counting{ask: budget.Ask{Country: visible.RequesterCountry, Requester: q.Issuer, Officer: q.Officer, Purpose: q.Purpose, Subject: question.Subject}}
 	for _, p := range question.Probes {
-		c.ask.Probes = append(c.ask.Probes, p.Data)
+		c.ask.Probes = append(c.ask.Probes, budget.Probe{Format: p.Format, Data: p.Data})
 	}
 	before, locked, err := r.cfg.Budgets.Begin(c.ask, visible.Time)
 	c.locked, c.ask.Probes = locked, nil
