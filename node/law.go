@@ -59,35 +59,26 @@ func (n *Node) loadLaw() (err error) {
 	return nil
 }
 
-// proveLaw demands that the ledger has the entry of the newest publication. After a recovery its ledger is another one;
-// then the operators' signatures have to do.
+// proveLaw demands that the ledger knows the law in force, and every text before it.
 func (n *Node) proveLaw() error {
-	last := n.laws.Last()
-	if last.Number == 0 {
-		return nil
-	}
-	if last.Origin != n.keys.Ledger.Origin() {
-		p, err := lawbook.ParsePublished(LawbookDir(n.cfg), last.Number)
-		if err != nil {
-			return fmt.Errorf("opening node: %w", err)
-		}
-		operators, err := gap.Operators(n.cfg)
-		if err != nil {
-			return fmt.Errorf("opening node: %w", err)
-		}
-		if _, err := p.Approvers(last.Approvals, operators); err != nil {
-			return fmt.Errorf("opening node: %w: %w", lawbook.ErrForged, err)
-		}
-		return nil
-	}
-	b, err := n.ledger.Entry(last.Entry)
+	operators, err := gap.Operators(n.cfg)
 	if err != nil {
-		return fmt.Errorf("opening node: %w: %w", lawbook.ErrForged, err)
+		return fmt.Errorf("opening node: %w", err)
 	}
-	leaf, err := protocol.ParseLeaf(b)
-	if err != nil || leaf.Kind != protocol.LeafLaw || leaf.Query != protocol.Hash(last.Proposal) {
-		return fmt.Errorf("opening node: %w: entry %d is about something else", lawbook.ErrForged, last.Entry)
+	before := n.laws.Last().Number
+	if err := n.laws.Prove(n.keys.Ledger.Origin(), n.ledger, operators); err != nil {
+		return fmt.Errorf("opening node: %w", err)
 	}
+	last := n.laws.Last()
+	if last.Number == before {
+		return nil
+	}
+	// A publication that was under way when the node ended.
+	law, err := policy.Load(n.cfg.Policy.Law, last.Text)
+	if err != nil {
+		return err
+	}
+	n.law.Set(law)
 	return nil
 }
 

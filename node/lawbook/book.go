@@ -31,13 +31,14 @@ type Publication struct {
 	Entry     uint64
 	Text      []byte
 	Proposal  [32]byte // SHA-256 of the claim that was signed; zero for number 0
+
+	proposal Proposal // what was signed; zero for number 0
 }
 
 // wirePublication is a publication's file.
 type wirePublication struct {
 	Proposal  wireProposal `json:"proposal"`
 	Approvals []string     `json:"approvals"`
-	Operators []string     `json:"operators"`
 	At        time.Time    `json:"at"`
 	Origin    string       `json:"origin"`
 	Entry     uint64       `json:"entry"`
@@ -82,22 +83,12 @@ func Open(dir string, first *policy.Law, text []byte) (*Book, error) {
 	return b, nil
 }
 
-const firstFile = "000000.cedar"
+const (
+	firstFile   = "000000.cedar"
+	pendingFile = "next.pending" // a publication that may yet have no entry in the ledger
+)
 
 func fileOf(number uint64) string { return fmt.Sprintf("%06d.json", number) }
-
-// ParsePublished reads the proposal of a publication, for who wants to verify its approvals again.
-func ParsePublished(dir string, number uint64) (Proposal, error) {
-	src, err := os.ReadFile(filepath.Join(dir, fileOf(number)))
-	if err != nil {
-		return Proposal{}, fmt.Errorf("reading publication: %w", err)
-	}
-	var w wirePublication
-	if err := jose.DecodeClaims(src, &w); err != nil {
-		return Proposal{}, fmt.Errorf("reading publication: %w", err)
-	}
-	return assemble([]byte(w.Proposal.Claim), []byte(w.Proposal.Law))
-}
 
 // read reads the next publication, which must follow the last.
 func (b *Book) read(path string) (Publication, error) {
@@ -120,8 +111,18 @@ func (b *Book) read(path string) (Publication, error) {
 }
 
 func publication(p Proposal, w wirePublication) Publication {
-	return Publication{Number: p.Number, Version: p.Version, Digest: p.law.Digest(), Note: p.Note, At: w.At, Operators: w.Operators,
-		Approvals: w.Approvals, Origin: w.Origin, Entry: w.Entry, Text: p.Text, Proposal: p.Digest()}
+	return Publication{Number: p.Number, Version: p.Version, Digest: p.law.Digest(), Note: p.Note, At: w.At, Operators: signers(w.Approvals),
+		Approvals: w.Approvals, Origin: w.Origin, Entry: w.Entry, Text: p.Text, Proposal: p.Digest(), proposal: p}
+}
+
+// signers are the keys that approvals name, each once.
+func signers(approvals []string) (ids []string) {
+	for _, token := range approvals {
+		if u, err := jose.Parse(token); err == nil && !slices.Contains(ids, u.KeyID()) {
+			ids = append(ids, u.KeyID())
+		}
+	}
+	return ids
 }
 
 // follows demands that p is about the last of the book.
@@ -151,14 +152,14 @@ func (b *Book) Last() Publication {
 type Recorded func(p Proposal, evidence []byte, operators []string) (origin string, entry uint64, err error)
 
 // Publish puts the proposal into force: approvals by two operators, an entry in the ledger, then the file. It is in force
-// when Publish returns, also after a crash; with an error it is not, whatever the ledger says.
+// when Publish returns, also after a crash; with an error it is not, until [Book.Prove] finds its entry in the ledger.
 func (b *Book) Publish(p Proposal, approvals []string, operators []jose.PublicKey, now time.Time, record Recorded) (Publication, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.follows(p); err != nil {
 		return Publication{}, fmt.Errorf("publishing law: %w", err)
 	}
-	signers, err := p.Approvers(approvals, operators)
+	signed, err := p.Approvers(approvals, operators)
 	if err != nil {
 		return Publication{}, fmt.Errorf("publishing law: %w", err)
 	}
@@ -166,19 +167,34 @@ func (b *Book) Publish(p Proposal, approvals []string, operators []jose.PublicKe
 	if err != nil {
 		return Publication{}, fmt.Errorf("publishing law: %w", err)
 	}
-	w := wirePublication{Proposal: wireProposal{string(p.raw), string(p.Text)}, Approvals: approvals, Operators: signers, At: now.UTC().Truncate(time.Second)}
-	if w.Origin, w.Entry, err = record(p, evidence, signers); err != nil {
+	w := wirePublication{Proposal: wireProposal{string(p.raw), string(p.Text)}, Approvals: approvals, At: now.UTC().Truncate(time.Second)}
+	// Before the entry: the ledger must never tell of a text that is nowhere.
+	if err := b.put(pendingFile, w); err != nil {
 		return Publication{}, fmt.Errorf("publishing law: %w", err)
 	}
-	if err := b.write(p.Number, w); err != nil {
+	if w.Origin, w.Entry, err = record(p, evidence, signed); err != nil {
 		return Publication{}, fmt.Errorf("publishing law: %w", err)
 	}
+	return b.take(p, w)
+}
+
+// take makes what is in the ledger the newest publication.
+func (b *Book) take(p Proposal, w wirePublication) (Publication, error) {
+	if p.Number == 1 {
+		if err := durable.Replace(filepath.Join(b.dir, firstFile), b.all[0].Text); err != nil {
+			return Publication{}, fmt.Errorf("publishing law: %w", err)
+		}
+	}
+	if err := b.put(fileOf(p.Number), w); err != nil {
+		return Publication{}, fmt.Errorf("publishing law: %w", err)
+	}
+	_ = os.Remove(filepath.Join(b.dir, pendingFile)) // one that stays does not follow any more
 	out := publication(p, w)
 	b.all = append(b.all, out)
 	return out, nil
 }
 
-func (b *Book) write(number uint64, w wirePublication) error {
+func (b *Book) put(name string, w wirePublication) error {
 	src, err := json.MarshalIndent(w, "", "  ")
 	if err != nil {
 		return err
@@ -186,10 +202,5 @@ func (b *Book) write(number uint64, w wirePublication) error {
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return err
 	}
-	if number == 1 {
-		if err := durable.Replace(filepath.Join(b.dir, firstFile), b.all[0].Text); err != nil {
-			return err
-		}
-	}
-	return durable.Replace(filepath.Join(b.dir, fileOf(number)), append(src, '\n'))
+	return durable.Replace(filepath.Join(b.dir, name), append(src, '\n'))
 }

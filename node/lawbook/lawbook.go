@@ -6,11 +6,11 @@
 // requester: it changes between two decisions. Going back is a proposal of an older text; nothing is ever taken out.
 //
 // Because a claim names the text it replaces and the number that it takes, an approval is good once: an older one cannot
-// put an older text back. A book is a folder of files that are written once. What says that a publication is one is the
-// ledger: [Book.Current] demands its entry, so a file put into the folder changes nothing but that the node does not
-// start. Who deletes the newest files, or the folder, has the node execute an earlier text, or the file of the
-// configuration, again, and it starts: the ledger, which has the entries, and every decision, which names the hash of its
-// text, show it.
+// put an older text back. A book is a folder of files that are written once. What says what was published is the ledger:
+// [Book.Prove] demands the entry of each, and that the text of the newest publication, or decision, in the ledger is the
+// one to be executed. Who edits, deletes or adds files, or the law of the configuration once there are two operators, has a
+// node that does not start. What one person who rules the whole machine can do is to put other operators' keys into the
+// configuration: every publication in the ledger has the keys that signed it.
 //
 // The package verifies no citations and knows no clock. It is safe for concurrent use by one process.
 package lawbook
@@ -34,8 +34,10 @@ var (
 	ErrApproval = errors.New("the law is not approved by two operators")
 	// ErrStale: the claim is not about the law in force, or its number is taken.
 	ErrStale = errors.New("the proposal is not about the law in force")
-	// ErrForged: a publication in the folder is not in the ledger.
+	// ErrForged: a publication in the folder is not as the ledger has it.
 	ErrForged = errors.New("a publication of a law is not in the ledger")
+	// ErrUnpublished: the text to be executed is not the one that the ledger tells of last.
+	ErrUnpublished = errors.New("the law was changed without two operators")
 )
 
 const (

@@ -27,6 +27,9 @@ func ofLawbook(err error) *failure {
 	case errors.Is(err, lawbook.ErrForged):
 		return &failure{exit: exitIntegrity, code: protocol.CodeLawBook, err: err,
 			hint: "keep the folder laws as evidence, and put back the one that the node wrote; the ledger says what was published"}
+	case errors.Is(err, lawbook.ErrUnpublished):
+		return &failure{exit: exitIntegrity, code: protocol.CodeLawBook, err: err,
+			hint: "put the text back, as law file or in the folder laws, and publish the other one: `tamga policy propose`"}
 	case errors.Is(err, lawbook.ErrApproval):
 		return &failure{exit: exitUnauthorised, code: protocol.CodeLawBook, err: err, hint: "two different operators of recovery.operators sign it: `tamga policy approve`; the law in force was not changed"}
 	case errors.Is(err, lawbook.ErrStale):
