@@ -9,6 +9,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
@@ -71,77 +72,141 @@ func newSquat(t *testing.T, ids ...string) *squat {
 	return s
 }
 
-// TestNextPeerIDSquatted: who claims the next peer ID of another before its Anchor pins it has to give it up then, and
-// both are known by what is their own; the one in use is not to be had either.
+// collude has the country vouch for the ministry with the peer IDs, whatever was enrolled.
+func (s *squat) collude(ids ...string) {
+	below := 0
+	token, err := trust.SignSubordinateStatement(keyOf(s.t, string(countryID)), trust.SubordinateStatement{
+		Issuer: countryID, Subject: ministryID, IssuedAt: s.clock.now, ExpiresAt: s.clock.now.Add(time.Hour),
+		Keys: keySet(s.t, string(ministryID)), Constraints: trust.Constraints{MaxPathLength: &below},
+		Metadata: trust.Metadata{TamgaNode: &trust.NodeMetadata{Jurisdiction: "KAZ", PeerID: ids[0], PeerIDs: ids[1:]}},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.answers[countryID] = func(r endpoint.Request) endpoint.Response {
+		switch sub, ok := r.Subject(); {
+		case !ok || sub != ministryID:
+			return s.authorities[countryID].Answer(r)
+		case r.Operation == endpoint.Fetch:
+			return endpoint.Response{Body: token}
+		}
+		return endpoint.Response{Code: endpoint.NotFound} // resolve would bring what was enrolled
+	}
+}
+
+// TestNextPeerIDSquatted: who claims the next peer ID of another without its key, before its Anchor pins it, never has it,
+// although who vouches for the claim helps; nor the one in use.
 func TestNextPeerIDSquatted(t *testing.T) {
-	s := newSquat(t, nextID)
-	s.at(0)
+	s := newSquat(t)
 	kgz := nodeMetadata(t, "KGZ")
 	present := kgz.PeerID
+	key := keyOf(t, string(ministryID)).Public()
+	for i, claimed := range [][]string{{ministry(t).PeerID, nextID, present}, {nextID, ministry(t).PeerID}, {nextID}} {
+		m := ministry(t)
+		m.PeerID, m.PeerIDs, m.PeerProofs = claimed[0], claimed[1:], testpeer.Proofs(ministryID, key, ministry(t).PeerID)
+		s.leaf(ministryID, m, countryID)
+		wantRule(t, s.enroll(countryID, ministryID, authority.EnrollOptions{Jurisdiction: "KAZ"}), trust.RuleUnproved, 0)
+		s.collude(claimed...)
+		if i == 0 {
+			s.at(0)
+			s.owns(nextID, "")
+			kgz.PeerIDs = []string{nextID}
+			s.clock.now = epoch.Add(time.Minute)
+			s.claim(idOf("KGZ"), kgz, anchorID)
+		}
+		report := s.at(i + 1)
+		if (report.Failures[ministryID] != nil) != (len(claimed) == 1) || report.Failures[idOf("KGZ")] != nil || len(report.Dropped) > 0 {
+			t.Errorf("%d: got failures %v, dropped %v", i, report.Failures, report.Dropped)
+		}
+		for range 2 {
+			s.owns(nextID, idOf("KGZ"))
+			s.owns(present, idOf("KGZ"))
+			s.owns(ministry(t).PeerID, ministryID) // by the chain of before, the last time
+			if n, err := s.d.Country("KGZ", s.clock.now); err != nil || !slices.Equal(n.IDs(), []string{present, nextID}) {
+				t.Errorf("%d: KGZ has %v, %v", i, n.IDs(), err)
+			}
+			if n, err := s.d.Entity(ministryID, s.clock.now); err != nil || !slices.Equal(n.IDs(), []string{ministry(t).PeerID}) {
+				t.Errorf("%d: the ministry has %v, %v", i, n.IDs(), err)
+			}
+			s.restart()
+		}
+	}
+}
+
+// TestStolenKey: who has the key of another's peer ID gets one that nobody has, and none from a member, which is known by
+// what it has besides.
+func TestStolenKey(t *testing.T) {
+	kgz := nodeMetadata(t, "KGZ")
+	present := kgz.PeerID
+	s := newSquat(t, nextID, present)
+	s.at(0)
 	kgz.PeerIDs = []string{nextID}
 	s.clock.now = epoch.Add(time.Minute)
 	s.claim(idOf("KGZ"), kgz, anchorID)
 	report := s.at(1)
-	if report.Failures[ministryID] == nil || report.Failures[idOf("KGZ")] != nil || len(report.Dropped) > 0 {
+	if report.Failures[ministryID] == nil || report.Failures[idOf("KGZ")] == nil || len(report.Dropped) > 0 {
 		t.Errorf("got failures %v, dropped %v", report.Failures, report.Dropped)
 	}
-	check := func() {
-		t.Helper()
-		s.owns(nextID, idOf("KGZ"))
+	for range 2 {
+		s.owns(nextID, ministryID)
 		s.owns(present, idOf("KGZ"))
 		s.owns(ministry(t).PeerID, ministryID)
-		if n, err := s.d.Country("KGZ", s.clock.now); err != nil || !slices.Equal(n.IDs(), []string{present, nextID}) {
-			t.Errorf("KGZ has %v, %v", n.IDs(), err)
-		}
-		if n, err := s.d.Entity(ministryID, s.clock.now); err != nil || !slices.Equal(n.IDs(), []string{ministry(t).PeerID}) {
-			t.Errorf("the ministry has %v, %v", n.IDs(), err)
-		}
+		s.restart()
 	}
-	check()
-	m := ministry(t)
-	m.PeerIDs = []string{nextID, present}
-	s.clock.now = epoch.Add(2 * time.Minute)
-	s.claim(ministryID, m, countryID)
-	s.at(2)
-	check()
-	s.restart()
-	check()
 }
 
-// TestPeerIDOfSuspendedIsKept: nobody gets the peer ID of a member while that is suspended,
-// a restart between, and it has it again when it is reinstated.
+// TestPeerIDOfRemovedIsFree: the peer ID of a member that its Anchor has removed goes to whom that Anchor enrols with it and
+// its key, and to nobody below an Intermediate as long as the chain of before holds.
+func TestPeerIDOfRemovedIsFree(t *testing.T) {
+	present := nodeMetadata(t, "KGZ").PeerID
+	s := newSquat(t, present)
+	s.at(0)
+	remove(t, s.authorities[anchorID], idOf("KGZ"))
+	s.at(1)
+	s.owns(present, "")
+	s.claim("https://anew.kgz.example", nodeMetadata(t, "KGZ"), anchorID)
+	s.at(2)
+	s.owns(present, "https://anew.kgz.example")
+}
+
+// TestPeerIDOfSuspendedIsKept: nobody gets the peer ID of a member while that is suspended, with its key, a restart
+// between, and it has it again when it is reinstated.
 func TestPeerIDOfSuspendedIsKept(t *testing.T) {
 	present := nodeMetadata(t, "KGZ").PeerID
-	s := newSquat(t, "", present) // the ministry has no ID but that
-	s.at(0)
-	s.owns(present, idOf("KGZ"))
-	if err := s.authorities[anchorID].Suspend(idOf("KGZ"), ""); err != nil {
-		t.Fatal(err)
-	}
-	s.d.Retain(anchorID, []trust.EntityID{nationalID}, []trust.EntityID{idOf("KGZ")})
-	for minute := 1; minute < 4; minute++ {
-		s.at(minute)
-		s.owns(present, "")
-		if chain, ok := s.d.Statements(ministryID); ok {
-			t.Errorf("the ministry is a member by %d statements", len(chain))
-		}
-		if minute == 2 {
-			s.restart()
+	for name, ids := range map[string][]string{"only": {"", present}, "besides": {present}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSquat(t, ids...)
+			s.at(0)
+			s.owns(present, idOf("KGZ"))
+			if err := s.authorities[anchorID].Suspend(idOf("KGZ"), ""); err != nil {
+				t.Fatal(err)
+			}
+			s.d.Retain(anchorID, []trust.EntityID{nationalID}, []trust.EntityID{idOf("KGZ")})
+			for minute := 1; minute < 4; minute++ {
+				s.at(minute)
+				s.owns(present, "")
+				if chain, ok := s.d.Statements(ministryID); ok != (name == "besides") {
+					t.Errorf("the ministry is a member by %d statements", len(chain))
+				}
+				if minute == 2 {
+					s.restart()
+					s.owns(present, "")
+				}
+			}
+			// Its chain would have run out by then.
+			s.d.Retain(anchorID, []trust.EntityID{nationalID}, []trust.EntityID{idOf("KGZ")})
+			s.at(40 * 60)
 			s.owns(present, "")
-		}
+			s.d.Retain(anchorID, []trust.EntityID{nationalID, idOf("KGZ")}, nil)
+			s.clock.now = s.clock.now.Add(time.Minute)
+			if err := s.authorities[anchorID].Reinstate(idOf("KGZ")); err != nil {
+				t.Fatal(err)
+			}
+			s.claim(idOf("KGZ"), nodeMetadata(t, "KGZ"), anchorID)
+			s.at(40*60 + 1)
+			s.owns(present, idOf("KGZ"))
+		})
 	}
-	// Its chain would have run out by then.
-	s.d.Retain(anchorID, []trust.EntityID{nationalID}, []trust.EntityID{idOf("KGZ")})
-	s.at(40 * 60)
-	s.owns(present, "")
-	s.d.Retain(anchorID, []trust.EntityID{nationalID, idOf("KGZ")}, nil)
-	s.clock.now = s.clock.now.Add(time.Minute)
-	if err := s.authorities[anchorID].Reinstate(idOf("KGZ")); err != nil {
-		t.Fatal(err)
-	}
-	s.claim(idOf("KGZ"), nodeMetadata(t, "KGZ"), anchorID)
-	s.at(40*60 + 1)
-	s.owns(present, idOf("KGZ"))
 }
 
 // TestVouchedThroughIntermediate: an Anchor that lists an Intermediate alone vouches for the nodes below, and for none

@@ -61,7 +61,6 @@ func (d *Directory) loadSnapshot(path string) (*snapshot, error) {
 		r.former[e.node.EntityID] = e
 	}
 	members := d.read(f.Members)
-	r.peers = empty.heldBefore(nil, r.former, time.Time{})
 	s, _ := newSnapshot(members, r)
 	return s, nil
 }

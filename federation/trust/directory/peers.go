@@ -2,6 +2,7 @@ package directory
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,60 +13,30 @@ import (
 // more than there are countries.
 const maxFormer = 256
 
-// holder is to whom a peer ID belonged before. Its zero value is nobody.
-type holder struct {
-	member *entry
-	former bool // it is no candidate now: suspended, or removed
-}
-
-// The ranks of claims to one peer ID, which is public text before its owner uses it: the
-// least has it. What an Anchor says of its own member goes before what somebody below an
-// Intermediate of that Anchor got to be said; who held it before goes before the rest.
-const (
-	rankHeldDirect = iota
-	rankSameAnchor // directly below an Anchor of the holder's, who is further down or gone
-	rankHeld
-	rankDirect
-	rankBelow // and as many more as there are superiors
-)
-
-// rank is that of e's claim.
-func (h holder) rank(e *entry) int {
-	direct := len(e.superiors) == 1
-	switch held := h.member; {
-	case held != nil && held.node.EntityID == e.node.EntityID && direct:
-		return rankHeldDirect
-	case held != nil && direct && held.below(e.anchor) && (h.former || len(held.superiors) > 1):
-		return rankSameAnchor
-	case held != nil && held.node.EntityID == e.node.EntityID:
-		return rankHeld
-	case direct:
-		return rankDirect
+// owners are the Entities to which the peer IDs belong that the candidates claim, or that are kept for former members. For
+// several to claim one its key must have signed for each of them ([trust.Chain.Node] passes over what is not proved), so
+// nobody loses a peer ID to one who has not its key. What is left is that a key which was stolen, or signs for two, moves
+// none: who held it before has it, and else the first of the candidates, which are in their order of precedence. What is
+// kept for a former member goes only to one that an Anchor of that member vouches for itself: it knows what became of it.
+func owners(candidates []*entry, r reserved) map[string]trust.EntityID {
+	out := make(map[string]trust.EntityID)
+	maps.Copy(out, r.peers)
+	kept := make(map[string]*entry)
+	for _, f := range r.former {
+		for _, id := range f.node.IDs() {
+			kept[id] = f
+		}
 	}
-	return rankBelow + len(e.superiors)
-}
-
-// owners are the Entities to which the peer IDs belong that the candidates claim, in
-// their order of precedence where the rank is one.
-func owners(candidates []*entry, before map[string]holder) map[string]trust.EntityID {
-	type claim struct {
-		rank int
-		of   trust.EntityID
-	}
-	best := make(map[string]claim)
 	for _, e := range candidates {
 		for _, id := range e.node.IDs() {
-			c := claim{before[id].rank(e), e.node.EntityID}
-			if b, ok := best[id]; !ok || c.rank < b.rank {
-				best[id] = c
+			if f := kept[id]; out[id] == "" && (f == nil || len(e.superiors) == 1 && f.below(e.anchor)) {
+				out[id] = e.node.EntityID
 			}
 		}
 	}
-	out := make(map[string]trust.EntityID, len(best))
-	for id, c := range best {
-		out[id] = c.of
-		if h := before[id]; h.former && c.rank > rankHeld {
-			out[id] = h.member.node.EntityID
+	for id, f := range kept {
+		if out[id] == "" {
+			out[id] = f.node.EntityID
 		}
 	}
 	return out
@@ -92,19 +63,15 @@ func (e *entry) with(good func(string) bool) (*entry, bool) {
 	return &c, true
 }
 
-// heldBefore says whose the peer IDs were before that somebody holds whose chain has not
-// run out, and those of the former members.
-func (s *snapshot) heldBefore(candidates []*entry, former map[trust.EntityID]*entry, now time.Time) map[string]holder {
-	out := make(map[string]holder)
-	for _, e := range former {
-		for _, id := range e.node.IDs() {
-			out[id] = holder{e, true}
-		}
-	}
+// heldBefore says which of the candidates held the peer IDs before that they claim: each by a chain that has not run out,
+// or because it was kept for it.
+func (s *snapshot) heldBefore(candidates []*entry, now time.Time) map[string]trust.EntityID {
+	out := make(map[string]trust.EntityID)
 	for _, e := range candidates {
 		for _, id := range e.node.IDs() {
-			if held := s.peers[id]; held != nil && held.node.EntityID == e.node.EntityID && held.valid(now) {
-				out[id] = holder{held, false}
+			held := s.peers[id]
+			if held != nil && held.node.EntityID == e.node.EntityID && held.valid(now) || s.reserved[id] == e.node.EntityID {
+				out[id] = e.node.EntityID
 			}
 		}
 	}
@@ -158,7 +125,7 @@ func (e *entry) below(anchor trust.EntityID) bool {
 func (s *snapshot) keep(former map[trust.EntityID]*entry, owner map[string]trust.EntityID) {
 	s.former, s.reserved = make(map[trust.EntityID]*entry, len(former)), make(map[string]trust.EntityID)
 	for of, e := range former {
-		left, ok := e.with(func(id string) bool { o, claimed := owner[id]; return !claimed || o == of })
+		left, ok := e.narrow(owner)
 		if !ok {
 			continue
 		}

@@ -139,7 +139,7 @@ func newSnapshot(members []*entry, r reserved) (*snapshot, []trust.EntityID) {
 		joined[n.EntityID] = m
 		admitted = append(admitted, m)
 	}
-	owner := owners(admitted, r.peers)
+	owner := owners(admitted, r)
 	s.keep(r.former, owner)
 	for _, m := range admitted {
 		own, ok := m.narrow(owner)
@@ -211,7 +211,7 @@ func (s *snapshot) holds(e *entry, now time.Time) bool {
 
 // reserved says to whom peer IDs and jurisdictions belong by what was known before.
 type reserved struct {
-	peers     map[string]holder
+	peers     map[string]trust.EntityID // of those that claim them now
 	countries map[string]trust.EntityID
 	former    map[trust.EntityID]*entry
 }
@@ -227,7 +227,7 @@ func (r reserved) from(n trust.Node) bool {
 // newcomer meanwhile; and the peer IDs of those who are no candidates now.
 func (d *Directory) reservations(s *snapshot, candidates []*entry, now time.Time) reserved {
 	r := reserved{countries: make(map[string]trust.EntityID), former: d.gone(s, candidates, now)}
-	r.peers = s.heldBefore(candidates, r.former, now)
+	r.peers = s.heldBefore(candidates, now)
 	for _, e := range candidates {
 		n := e.node
 		if held := s.countries[n.Jurisdiction]; n.Under == "" && held != nil && held.node.EntityID == n.EntityID && held.valid(now) {
