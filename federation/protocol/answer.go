@@ -208,7 +208,10 @@ func (p *Pending) Reply(frame []byte, from Peer, now time.Time) (Answer, error) 
 	if err := jose.DecodeClaims(payload, &w); err != nil {
 		return Answer{}, &Fault{CodeAnswerInvalid, err}
 	}
-	if err := p.bound(w.Issuer, w.QueryHash, w.IssuedAt, from, now); err != nil {
+	if err := p.bound(w.Issuer, w.QueryHash, from); err != nil {
+		return Answer{}, err
+	}
+	if err := p.timely(w.IssuedAt, now); err != nil {
 		return Answer{}, err
 	}
 	if w.Audience != p.Issuer {
@@ -268,10 +271,16 @@ func (p *Pending) refusal(token string, from Peer, now time.Time) (Answer, error
 	if err := jose.DecodeClaims(payload, &w); err != nil {
 		return Answer{}, &Fault{CodeAnswerInvalid, err}
 	}
-	if err := p.bound(w.Issuer, w.QueryHash, w.IssuedAt, from, now); err != nil {
+	if err := p.bound(w.Issuer, w.QueryHash, from); err != nil {
 		return Answer{}, err
 	}
 	v := Verdict{Outcome: Outcome(w.Outcome), Code: Code(w.Code)}
+	// That the clocks differ is what these two codes say; it is of this Query, whose hash is of no other.
+	if v.Code != CodeExpired && v.Code != CodeLifetime {
+		if err := p.timely(w.IssuedAt, now); err != nil {
+			return Answer{}, err
+		}
+	}
 	if v.Outcome != Refused && v.Outcome != Unavailable {
 		return Answer{}, fault(CodeAnswerInvalid, "a refusal carries a verdict")
 	}
@@ -284,15 +293,21 @@ func (p *Pending) refusal(token string, from Peer, now time.Time) (Answer, error
 	return Answer{Verdict: v, Issuer: w.Issuer, IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Token: token}, nil
 }
 
-// bound checks that a reply is this responder's, about this Query, made after it.
-func (p *Pending) bound(issuer, hash string, iat int64, from Peer, now time.Time) error {
-	at := time.Unix(iat, 0)
+// bound checks that a reply is this responder's, about this Query.
+func (p *Pending) bound(issuer, hash string, from Peer) error {
 	switch {
 	case issuer != from.Entity || issuer != p.Audience:
 		return fault(CodeAnswerInvalid, "iss is not the responder")
 	case hash != p.Hash.String():
 		return fault(CodeAnswerInvalid, "query_hash is of another Query")
-	case at.Before(p.IssuedAt.Add(-MaxSkew-MaxLifetime)) || at.After(now.Add(MaxSkew+MaxLifetime)):
+	}
+	return nil
+}
+
+// timely checks that a reply was made when its Query could be answered.
+func (p *Pending) timely(iat int64, now time.Time) error {
+	at := time.Unix(iat, 0)
+	if at.Before(p.IssuedAt.Add(-MaxSkew-MaxLifetime)) || at.After(now.Add(MaxSkew+MaxLifetime)) {
 		return fault(CodeAnswerInvalid, "iat is not near the Query")
 	}
 	return nil

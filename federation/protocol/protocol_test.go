@@ -389,6 +389,30 @@ func TestRefusalCodes(t *testing.T) {
 	}
 }
 
+// TestRefusalOfClocks: a node whose clock is off says so at its own time, and is understood; whatever
+// else it says then is not.
+func TestRefusalOfClocks(t *testing.T) {
+	a, h := newSide(t, "ka"), newSide(t, "gz")
+	p := ask(t, a, h)
+	for _, off := range []time.Duration{-48 * time.Hour, -2 * time.Minute, 2 * time.Minute, 48 * time.Hour} {
+		for c, want := range map[protocol.Code]protocol.Code{protocol.CodeExpired: "", protocol.CodeLifetime: "",
+			protocol.CodeSignature: protocol.CodeAnswerInvalid, protocol.CodeOverloaded: protocol.CodeAnswerInvalid} {
+			frame, err := protocol.Refuse(holder, p.Hash, c, h.sign, now.Add(off))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := p.Reply(frame, peer(h), now)
+			if want != "" {
+				code(t, err, want)
+				continue
+			}
+			if err != nil || got.Code != c || got.Outcome != protocol.Refused {
+				t.Errorf("%s at %v: got %s %s, %v", c, off, got.Outcome, got.Code, err)
+			}
+		}
+	}
+}
+
 // TestRefusalCannotSayYes: the clear-text reply must not carry a verdict.
 func TestRefusalCannotSayYes(t *testing.T) {
 	a, h := newSide(t, "ka"), newSide(t, "gz")

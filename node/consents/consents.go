@@ -10,7 +10,8 @@
 //   - a Use that returned nil is one of the artefact's uses, and is counted for ever, or
 //     until the artefact expires: across a restart, a kill, and replicas;
 //   - once Withdraw returned nil no Use of that artefact does;
-//   - a Use that failed may have been counted; it never permits.
+//   - a Use that failed may have been counted; it never permits;
+//   - no clock, forward or back, has a consent be used again that was used or withdrawn.
 //
 // Who can write to the store can take rows away, and so have a consent used again; both
 // uses are in the ledger. A withdrawal stands: it is in a [List] outside of the store, too. What is remembered names nobody: rows lie under keyed hashes.
@@ -94,9 +95,15 @@ func (b *Book) Use(c consent.Consent) error {
 	}
 	err := b.rows.Update(func(t rows.Txn) error {
 		e, err := find(t.Reader, key)
+		if err != nil {
+			return err
+		}
+		forgotten, err := find(t.Reader, floor)
 		switch {
 		case err != nil:
 			return err
+		case forgotten.expires > 0 && c.ExpiresAt.Unix() <= forgotten.expires:
+			return errForgotten
 		case e.withdrawn:
 			return ErrWithdrawn
 		case e.uses >= uint32(max(c.Uses, 0)): // of a Consent that says nothing none
@@ -113,6 +120,13 @@ func (b *Book) Use(c consent.Consent) error {
 	}
 	return nil
 }
+
+// floor is where the row lies of the latest expiry of what was forgotten. A clock that went forward, and had
+// it forgotten, and came back would have what was used or withdrawn permit again. What was not used, but
+// expires earlier than that, permits nothing either: for consent.MaxLifetime at most.
+var floor = [32]byte{'f', 'l', 'o', 'o', 'r'}
+
+var errForgotten = errors.New("whether the consent was used is forgotten: the clock is behind one that it had run out by")
 
 // Withdrawn reports whether the artefact of a key was.
 func (b *Book) Withdrawn(key [32]byte) (is bool, err error) {
@@ -218,25 +232,31 @@ func (b *Book) Told(o Outstanding) error {
 	})
 }
 
-// Forget removes what is of artefacts that expired, and returns how many. A clock that is
-// set forward has it forget too early, by a day at least.
+// Forget removes what is of artefacts that expired a day ago, and returns how many. What a clock that
+// was set forward has forgotten too early permits nothing once the clock is right.
 func (b *Book) Forget(now time.Time) (gone int, err error) {
 	var old []rows.Key
-	before := forgetBefore(now)
+	var latest int64
+	before, kept := forgetBefore(now), b.rows.Key(rows.Consents, floor[:])
 	err = b.rows.View(func(r rows.Reader) error {
 		return r.Each(rows.Consents, func(key rows.Key, value []byte) error {
 			e, err := parseEntry(value)
-			if err == nil && e.expires < before && len(old) < maxForget {
-				old = append(old, key)
+			if err == nil && e.expires < before && len(old) < maxForget && key != kept {
+				old, latest = append(old, key), max(latest, e.expires)
 			}
 			return err
 		})
 	})
 	if err == nil && len(old) > 0 {
 		err = b.rows.Update(func(t rows.Txn) error {
+			forgotten, err := find(t.Reader, floor)
+			if err != nil {
+				return err
+			}
 			for _, key := range old {
 				t.Delete(key)
 			}
+			t.SetAt(kept, entry{expires: max(forgotten.expires, latest)}.bytes())
 			return nil
 		})
 	}

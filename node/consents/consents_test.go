@@ -176,3 +176,38 @@ func TestForget(t *testing.T) {
 		t.Errorf("a withdrawal is remembered for as long as any consent lives: %v, %v", is, err)
 	}
 }
+
+// TestClock: whatever the clock says, a consent that was used, or withdrawn, permits nothing again;
+// one that was given since does.
+func TestClock(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l)
+	if err := b.Use(given("used", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Withdraw(withdrawn("withdrawn"), "token", now); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []time.Duration{-48 * time.Hour, 26 * time.Hour, 40 * 24 * time.Hour, 20 * 365 * 24 * time.Hour, 0} {
+		if _, err := b.Forget(now.Add(at)); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // of a clock that is right again
+			if err := b.Use(given("used", 1)); err == nil {
+				t.Errorf("forgotten at %v: used again", at)
+			}
+			if err := b.Use(given("withdrawn", 1)); err == nil {
+				t.Errorf("forgotten at %v: used though it was withdrawn", at)
+			}
+		}
+	}
+	if err := b.Use(given("used", 1)); errors.Is(err, consents.ErrUsed) || errors.Is(err, consents.ErrWithdrawn) {
+		t.Errorf("what is forgotten is said to be known: %v", err)
+	}
+	later := given("later", 1)
+	later.ExpiresAt = now.Add(consent.MaxLifetime + time.Hour)
+	if err := b.Use(later); err != nil {
+		t.Errorf("given since: %v", err)
+	}
+}

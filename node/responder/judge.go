@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -30,6 +31,9 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 		return v, err
 	}
 	now := r.cfg.Now()
+	if now.Before(r.started.Add(-time.Second)) {
+		return v, &protocol.Fault{Code: protocol.CodeOverloaded, Err: errClockBack}
+	}
 	if q.IssuedAt.Before(r.started) {
 		return v, &protocol.Fault{Code: protocol.CodeRestarted}
 	}
@@ -61,6 +65,9 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 	}
 	return v, nil
 }
+
+// errClockBack: Queries that were answered before this process started could pass for new ones.
+var errClockBack = errors.New("remembering query: the clock is behind the start of this node; set it right, and if it was ahead then, start the node again")
 
 // await returns when a Query issued in this node's future is due, at most
 // protocol.MaxSkew later. Were it handled before, a restart could forget it while

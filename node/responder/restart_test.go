@@ -2,6 +2,7 @@ package responder_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,5 +96,26 @@ func TestEarly(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestClockBack: a node whose clock was put back behind its own start cannot tell what was answered before it, says so, and
+// goes on when the clock is right.
+func TestClockBack(t *testing.T) {
+	w := newWorld()
+	w.Responder = w.build(w.clock.Now)
+	for at, want := range map[time.Duration]protocol.Code{-time.Hour: protocol.CodeOverloaded, -2 * time.Second: protocol.CodeOverloaded,
+		-time.Second / 2: protocol.CodeRestarted, time.Second: protocol.CodeSubjectUnknown} {
+		w.logs.Reset()
+		w.clock.set(start.Add(at))
+		_, q := traveller()
+		q.env.IssuedAt = start.Add(at).Truncate(time.Second)
+		q.env.ExpiresAt = q.env.IssuedAt.Add(time.Minute)
+		if got := w.code(t, t.Context(), q.pending(t)); got != want {
+			t.Errorf("%v after the start: %s, want %s", at, got, want)
+		}
+		if want == protocol.CodeOverloaded && !strings.Contains(w.logs.String(), "set it right") {
+			t.Errorf("the log does not say what to do: %s", w.logs.String())
+		}
 	}
 }
