@@ -129,7 +129,8 @@ func (n *Node) BiometricData() []inventory.Entry { return n.cfg.BiometricData }
 func (n *Node) Laws() []lawbook.Publication { return n.laws.Publications() }
 
 // SimulateLaw decides again what the newest last entries of the ledger say was decided, under another text; 0 is all.
-func (n *Node) SimulateLaw(ctx context.Context, text []byte, last uint64) (lawbook.Simulation, error) {
+// Every subject is taken to be of the class; empty: unspecified.
+func (n *Node) SimulateLaw(ctx context.Context, text []byte, last uint64, class string) (lawbook.Simulation, error) {
 	law, err := policy.Load("proposed.cedar", text)
 	if err != nil {
 		return lawbook.Simulation{}, err
@@ -143,7 +144,7 @@ func (n *Node) SimulateLaw(ctx context.Context, text []byte, last uint64) (lawbo
 		from = size - last
 	}
 	var failed error
-	s, err := lawbook.Simulate(law, n.entries(ctx, from, size, &failed))
+	s, err := lawbook.Simulate(law, n.entries(ctx, from, size, &failed), lawbook.Assumed{Class: class, Limits: n.limits()})
 	if err = errors.Join(err, failed); err != nil {
 		return lawbook.Simulation{}, fmt.Errorf("simulating law: %w", err)
 	}

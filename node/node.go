@@ -319,7 +319,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		return requester.New(requester.Config{
 			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.Signing,
 			Directory: n.directory, Law: &n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain, Proof: n.provingChain, Witness: n.witness,
-			Withdrawn: n.withdrawn,
+			Withdrawn: n.withdrawn, Counts: n.ownCounts,
 		})
 	}
 	n.requester.Store(n.makeRequester(n.keys))

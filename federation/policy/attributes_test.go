@@ -98,6 +98,90 @@ func TestTimeAndCounts(t *testing.T) {
 	}
 }
 
+// TestLeft: a law sees what budgets leave, and more than any limit where there is none.
+func TestLeft(t *testing.T) {
+	law := load(t, permit("aaa", "none", "1000", "face"),
+		forbid("reserve", "context.left_by_officer < 10 || context.left_by_requester < 10 || context.left_about_subject < 10 || context.left_for_purpose < 10"))
+	answers := load(t, permit("aaa", "none", "1000", "face"), forbid("bbb", `context.direction == "answer" && context.near_misses > 2`))
+	for name, c := range map[string]struct {
+		law         *policy.Law
+		ask, answer bool
+	}{"both": {law, true, true}, "none": {load(t, permit("aaa", "none", "1000", "face")), false, false}, "answers": {answers, false, true}, "zero": {nil, false, false}} {
+		if c.law.AsksCounts(policy.Ask) != c.ask || c.law.AsksCounts(policy.Answer) != c.answer {
+			t.Errorf("%s: in which direction it asks for counts is not told", name)
+		}
+	}
+	for name, c := range map[string]struct {
+		counts policy.Counts
+		want   bool
+	}{
+		"no-limit":  {policy.Counts{}, true},
+		"enough":    {policy.Counts{LeftByOfficer: 10, LeftByRequester: 10, LeftAboutSubject: 10, LeftForPurpose: 10}, true},
+		"officer":   {policy.Counts{LeftByOfficer: 9}, false},
+		"requester": {policy.Counts{LeftByRequester: 1}, false},
+		"subject":   {policy.Counts{LeftAboutSubject: 9}, false},
+		"purpose":   {policy.Counts{LeftForPurpose: 9}, false},
+	} {
+		r := request("KAZ", policy.Answer, "border_control", "public_task")
+		r.Counts = c.counts
+		if d := law.Decide(r); d.Allowed != c.want {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
+// TestSealed: while the class is not known, a law that asks for it is taken at its best; a refusal that no class would
+// change is one at once.
+func TestSealed(t *testing.T) {
+	adults := load(t, permit("aaa", "none", "1000", "face"), forbid("others", `resource.subject_class != "adult"`))
+	never := load(t, permit("aaa", "none", "1000", "face"), forbid("all", `resource.subject_class != "adult" || context.purpose == "border_control"`))
+	for name, c := range map[string]struct {
+		law    *policy.Law
+		sealed bool
+		class  string
+		want   string // the policy that refuses, or none
+	}{
+		"sealed":         {adults, true, "", ""},
+		"open-not-said":  {adults, false, "", "others"},
+		"open-minor":     {adults, false, "minor", "others"},
+		"open-adult":     {adults, false, "adult", ""},
+		"sealed-known":   {adults, true, "minor", "others"},
+		"sealed-refused": {never, true, "", "all"},
+	} {
+		r := request("KAZ", policy.Answer, "border_control", "public_task")
+		r.Sealed, r.SubjectClass = c.sealed, c.class
+		if d := c.law.Decide(r); d.Allowed != (c.want == "") || !d.Allowed && d.PolicyID != c.want {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
+// TestGiven: what a law asks about is listed with its values, and what is not known is not.
+func TestGiven(t *testing.T) {
+	law := load(t, permit("aaa", "none", "1000", "face"), forbid("bbb", `context.near_misses > 2 || context.left_by_officer < 5`),
+		forbid("ccc", `resource.subject_class == "minor" && context.consent == "none"`))
+	r := request("KAZ", policy.Answer, "border_control", "public_task")
+	r.Sealed, r.Counts.NearMisses = true, 1
+	find := func(name string) string {
+		for _, g := range law.Given(r) {
+			if g.Name == name {
+				return g.Value
+			}
+		}
+		return "absent"
+	}
+	for name, want := range map[string]string{"context.near_misses": "1", "context.left_by_officer": "no limit", "context.purpose": "border_control",
+		"resource.subject_class": "absent", "context.consent": "absent", "context.queries_by_officer": "absent"} {
+		if got := find(name); got != want {
+			t.Errorf("sealed: %s is %s, want %s", name, got, want)
+		}
+	}
+	r.Sealed, r.SubjectClass, r.Consent = false, "minor", "none"
+	if find("resource.subject_class") != "minor" || find("context.consent") != "none" {
+		t.Errorf("open: %v", law.Given(r))
+	}
+}
+
 // TestConsentsAddUp: of several permits only what all accept will do, and only what all let be told is told.
 func TestConsentsAddUp(t *testing.T) {
 	r := request("KAZ", policy.Answer, "border_control", "public_task")

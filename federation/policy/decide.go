@@ -19,6 +19,7 @@ type rule struct {
 	column  int
 
 	permit     bool
+	counts     bool     // its conditions ask how many Queries there were
 	consents   []string // states that will do, in vocabulary order; none when it need not be asked
 	fmrOneIn   uint32
 	modalities []string // in vocabulary order
@@ -47,6 +48,7 @@ func (l *Law) Decide(r Request) Decision {
 	if l == nil || len(l.rules) == 0 {
 		return Decision{PolicyID: DefaultDeny, Reason: "refused by " + DefaultDeny + ": no law is loaded"}
 	}
+	sealed := r.Sealed && r.SubjectClass == "" && l.asksClass
 	r = r.complete()
 	if field := r.fault(); field != "" {
 		return l.refuse("the request's " + field + " is missing or outside the vocabulary")
@@ -54,6 +56,14 @@ func (l *Law) Decide(r Request) Decision {
 	if l.asksTime && r.Time.IsZero() {
 		return l.refuse("the law asks for the time, and it is not known")
 	}
+	if sealed {
+		return firstAllowed(classes, func(class string) Decision { r.SubjectClass = class; return l.known(r) })
+	}
+	return l.known(r)
+}
+
+// known decides r, and says of a refusal whether another state of consent would change it.
+func (l *Law) known(r Request) Decision {
 	d := l.supposing(r)
 	if !d.Allowed && r.Consent != "" && l.asksConsent { // else a permit that lacks it has said so
 		other := r
@@ -297,6 +307,14 @@ func (r *Request) attribute(name string) cedar.Value {
 		return cedar.Long(r.Counts.ForPurpose)
 	case "near_misses":
 		return cedar.Long(r.Counts.NearMisses)
+	case "left_by_officer":
+		return left(r.Counts.LeftByOfficer)
+	case "left_by_requester":
+		return left(r.Counts.LeftByRequester)
+	case "left_about_subject":
+		return left(r.Counts.LeftAboutSubject)
+	case "left_for_purpose":
+		return left(r.Counts.LeftForPurpose)
 	case peerMarks:
 		marks := make([]cedar.Value, len(r.PeerMarks))
 		for i, m := range r.PeerMarks {
@@ -305,6 +323,13 @@ func (r *Request) attribute(name string) cedar.Value {
 		return cedar.NewSet(marks...)
 	}
 	panic("policy: attribute without a value: " + name)
+}
+
+func left(n int64) cedar.Long {
+	if n == 0 {
+		return NoLimit
+	}
+	return cedar.Long(n)
 }
 
 // entities answers Cedar's look-ups of the two entities of one request, made once and only when a law uses their attributes.

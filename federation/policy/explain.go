@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	cedar "github.com/cedar-policy/cedar-go"
 	cedarast "github.com/cedar-policy/cedar-go/ast"
@@ -14,6 +16,50 @@ type Step struct {
 	Applies bool
 	// Because is the first part of its condition that does not hold; empty when it applies.
 	Because string
+}
+
+// Given is one thing that the law was asked about, by its name in a law.
+type Given struct{ Name, Value string }
+
+// Given lists what of r the conditions of the law ask about, in the order of the profile, with the values that they see.
+// Consent, modality and, while the Query is sealed, the class are left out when they are not known.
+func (l *Law) Given(r Request) (out []Given) {
+	if l == nil {
+		return nil
+	}
+	class := r.SubjectClass
+	r = r.complete()
+	for _, a := range known {
+		name := a.of + "." + a.name
+		switch {
+		case a.of == "context" && !slices.Contains(l.asked, a.name), a.kind == kindClass && !l.asksClass, a.kind == kindModality && !l.asksModality:
+		case a.kind == kindMarks:
+			out = append(out, Given{name, strings.Join(r.PeerMarks, " ")})
+		case a.kind == kindConsent && r.Consent == "", a.kind == kindModality && r.Modality == "", a.kind == kindClass && r.Sealed && class == "":
+		case a.kind == kindTime:
+			out = append(out, Given{name, r.Time.UTC().Format(time.RFC3339)})
+		case a.of == "context":
+			out = append(out, Given{name, plain(r.attribute(a.name))})
+		case a.of == "principal":
+			out = append(out, Given{name, plain(r.asker()[cedar.String(a.name)])})
+		default:
+			out = append(out, Given{name, plain(r.asked()[cedar.String(a.name)])})
+		}
+	}
+	return out
+}
+
+// plain is a word or a number as it is read.
+func plain(v cedar.Value) string {
+	switch v := v.(type) {
+	case cedar.String:
+		return string(v)
+	case cedar.Long:
+		if v == NoLimit {
+			return "no limit"
+		}
+	}
+	return v.String()
 }
 
 // Explain decides r and says of every policy, in file order, whether it applies and, if not, on what it fails. It

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 )
@@ -36,8 +38,12 @@ func (l *Law) index() {
 				for _, basis := range legalBases {
 					s := selector{direction, operation, purpose, basis}
 					for i := range l.rules {
-						if s.applies((*ast.Policy)(l.rules[i].policy.AST())) != never {
-							l.candidates[s] = append(l.candidates[s], &l.rules[i])
+						if s.applies((*ast.Policy)(l.rules[i].policy.AST())) == never {
+							continue
+						}
+						l.candidates[s] = append(l.candidates[s], &l.rules[i])
+						if l.rules[i].counts && !slices.Contains(l.counts, direction) {
+							l.counts = append(l.counts, direction)
 						}
 					}
 				}

@@ -105,6 +105,7 @@ func (l *Law) add(st statement, p *cedar.Policy, f *faults) {
 		}
 	}
 	l.asksConsent, l.asksModality, l.asksTime = l.asksConsent || c.asks[kindConsent], l.asksModality || c.asks[kindModality], l.asksTime || c.asks[kindTime]
+	l.asksClass, r.counts = l.asksClass || c.asks[kindClass], c.asks[kindCount]
 	if first, ok := l.byID[cedar.PolicyID(r.id)]; ok && r.id != "" {
 		f.add(st.where(st.annotations, "id"), "policy id %s is already used at line %d", quote(r.id), l.rules[first].line)
 		return

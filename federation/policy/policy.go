@@ -27,7 +27,9 @@
 // subject_class, modality); action is one of Tamga::Action::"verify", "identify", "resolve",
 // "document", "attributes"; context holds direction, purpose, legal_basis, requester_country, responder_country, consent, assurance, time, peer_marks (the Trust
 // Marks that the other side validly holds) and the counts queries_by_officer, queries_by_requester,
-// queries_about_subject, queries_for_purpose and near_misses. Conditions are built from ==, !=, ["a", "b"].contains(x),
+// queries_about_subject, queries_for_purpose and near_misses, of Queries before this one, and left_by_officer,
+// left_by_requester, left_about_subject and left_for_purpose, of what the operator's budgets leave, this one included. In
+// direction ask they are of own officers' questions abroad: no budget bounds these, and near_misses is 0. Conditions are built from ==, !=, ["a", "b"].contains(x),
 // context.peer_marks.contains("https://..."), context.time < datetime("2027-01-31"), context.near_misses < 3, &&, ||
 // and !, so that every value of a law is checked against its closed vocabulary when the file is read and no evaluation
 // can fail on a type. A permit names its actions and tests both purpose and legal_basis: no blanket permission.
@@ -83,10 +85,14 @@ type Request struct {
 	PeerMarks []string
 
 	OfficerRole  string // of who asks, as the requester says; empty: unspecified
-	SubjectClass string // of whom it is about; empty: unspecified
+	SubjectClass string // of whom it is about, as the responder's register says; empty: unspecified
 	Assurance    string // of the capture; empty: unspecified
 	Time         time.Time
 	Counts       Counts
+
+	// Sealed is set while the Query is not open. Then the class is not known either, nor are the counts: of the classes the
+	// first is taken that the law allows, and the counts are taken to be of nobody who asked before.
+	Sealed bool
 
 	// Modality and Consent are known only once a Query is open. While they are empty, a law that asks for them is taken
 	// to be met wherever some value would meet it; the request has to be decided again with the values.
@@ -99,7 +105,12 @@ type Request struct {
 type Counts struct {
 	ByOfficer, ByRequester, AboutSubject, ForPurpose int64
 	NearMisses                                       int64 // of the requester on the subject
+	// What the operator's limits leave in the same windows, this Query included; 0: there is no limit.
+	LeftByOfficer, LeftByRequester, LeftAboutSubject, LeftForPurpose int64
 }
+
+// NoLimit is what a law sees where the operator set no limit: more than any that may be set.
+const NoLimit = 1<<53 - 1
 
 // Decision is law applied to a [Request]. The zero value refuses. The obligations are meaningful only when Allowed.
 type Decision struct {
@@ -146,7 +157,15 @@ type Law struct {
 
 	asked []string // attributes of the context that conditions ask for
 
-	asksConsent, asksModality, asksTime bool // whether any condition does
+	asksConsent, asksModality, asksTime, asksClass bool // whether any condition does
+
+	counts []string // directions in which one asks for counts
+}
+
+// AsksCounts reports whether the law asks, in the direction, how many Queries there were or are left: then they have to
+// be counted, whatever limits there are.
+func (l *Law) AsksCounts(direction string) bool {
+	return l != nil && slices.Contains(l.counts, direction)
 }
 
 // Digest is the SHA-256 of a law file, byte for byte.

@@ -52,7 +52,7 @@ type enrolment struct {
 func (s *service) enrolment(api huma.API) {
 	op := operation(api, "enrol", http.MethodPost, "/v1/enrolments", "Enrol people into the own gallery",
 		"Each line is a manifest record as `tamga enrol` reads it: one JSON object with `subject` (`type`, `value`), optionally "+
-			"`holder_key` (the Ed25519 public JWK the person signs consents with) and `biometrics` (`modality`, `format`, `data` in base64) "+
+			"`holder_key` (the Ed25519 public JWK the person signs consents with), `class` (what the person is in law: adult, minor, ward or protected) and `biometrics` (`modality`, `format`, `data` in base64) "+
 			"and `absent` (`modality`, `position`, `reason`: what could not be captured). "+
 			"At most 256 lines of at most 196,608 bytes. A line that breaks a rule is reported and changes nothing; the others are enrolled. Needs the operator's token.",
 		"Enrolments", enrolmentExample())

@@ -196,7 +196,7 @@ func (f *fake) PublishLaw(_ context.Context, proposal []byte, approvals []string
 	return lawbook.Publication{Number: 1, Version: "2", Operators: []string{"a", "b"}, Text: proposal}, nil
 }
 
-func (f *fake) SimulateLaw(context.Context, []byte, uint64) (lawbook.Simulation, error) {
+func (f *fake) SimulateLaw(context.Context, []byte, uint64, string) (lawbook.Simulation, error) {
 	return lawbook.Simulation{Entries: 3, Decisions: 1, Groups: []lawbook.Group{{Direction: "answer", Count: 1}}}, nil
 }
 

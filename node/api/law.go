@@ -27,8 +27,9 @@ type Lawgiving interface {
 	// PublishLaw puts a proposal into force that two operators approved. The errors match lawbook.ErrApproval,
 	// lawbook.ErrStale, node.ErrForeignLaw and *policy.LawError.
 	PublishLaw(ctx context.Context, proposal []byte, approvals []string) (lawbook.Publication, error)
-	// SimulateLaw decides the newest entries of the ledger again under another text; 0 is all.
-	SimulateLaw(ctx context.Context, text []byte, last uint64) (lawbook.Simulation, error)
+	// SimulateLaw decides the newest entries of the ledger again under another text; 0 is all. Every
+	// subject is taken to be of the class; empty: unspecified.
+	SimulateLaw(ctx context.Context, text []byte, last uint64, class string) (lawbook.Simulation, error)
 }
 
 const (
@@ -114,8 +115,9 @@ type publishRequest struct {
 type simulateInput struct{ Body simulateRequest }
 
 type simulateRequest struct {
-	Law  string `json:"law" minLength:"1" maxLength:"65536" doc:"The proposed law file."`
-	Last uint64 `json:"last,omitempty" doc:"How many of the newest entries of the ledger to look at; absent for all."`
+	Law   string `json:"law" minLength:"1" maxLength:"65536" doc:"The proposed law file."`
+	Last  uint64 `json:"last,omitempty" doc:"How many of the newest entries of the ledger to look at; absent for all."`
+	Class string `json:"subject_class,omitempty" enum:"unspecified,adult,minor,ward,protected" doc:"What every subject is taken to be: the ledger does not say; absent: unspecified."`
 }
 
 type simulateOutput struct{ Body simulation }
@@ -130,30 +132,45 @@ type simulation struct {
 }
 
 type group struct {
-	Count      int    `json:"count" doc:"How many."`
-	First      uint64 `json:"first" doc:"Index of the first entry."`
-	Last       uint64 `json:"last" doc:"Index of the last entry."`
-	Direction  string `json:"direction" enum:"ask,answer" doc:"Own officers asking abroad, or foreign questions."`
-	Country    string `json:"country" doc:"The other country."`
-	Purpose    string `json:"purpose" doc:"Why it was asked."`
-	LegalBasis string `json:"legal_basis" doc:"On what basis."`
-	Operation  string `json:"operation" doc:"What was asked."`
-	Role       string `json:"officer_role,omitempty" doc:"What the officer is."`
-	Modalities string `json:"modalities,omitempty" doc:"Of the probes; absent where they were not looked at."`
-	Consent    string `json:"consent,omitempty" doc:"State of the consent; absent where it was not looked at."`
-	Was        string `json:"was" enum:"allowed,refused" doc:"What was decided."`
-	WasPolicy  string `json:"was_policy" doc:"By which policy."`
-	WasVersion string `json:"was_version" doc:"Of which version of the law."`
-	Would      string `json:"would" enum:"allowed,refused" doc:"What the proposed law decides."`
-	Policy     string `json:"policy" doc:"By which policy."`
-	Article    string `json:"article" doc:"Of which article."`
+	Count      int       `json:"count" doc:"How many."`
+	First      uint64    `json:"first" doc:"Index of the first entry."`
+	Last       uint64    `json:"last" doc:"Index of the last entry."`
+	Direction  string    `json:"direction" enum:"ask,answer" doc:"Own officers asking abroad, or foreign questions."`
+	Country    string    `json:"country" doc:"The other country."`
+	Purpose    string    `json:"purpose" doc:"Why it was asked."`
+	LegalBasis string    `json:"legal_basis" doc:"On what basis."`
+	Operation  string    `json:"operation" doc:"What was asked."`
+	Role       string    `json:"officer_role,omitempty" doc:"What the officer is."`
+	Modalities string    `json:"modalities,omitempty" doc:"Of the probes; absent where they were not looked at."`
+	Consent    string    `json:"consent,omitempty" doc:"State of the consent; absent where it was not looked at."`
+	Counts     *countsOf `json:"counts,omitempty" doc:"What the proposed law saw counted at most, and left at least; absent where it asks for none."`
+	Was        string    `json:"was" enum:"allowed,refused" doc:"What was decided."`
+	WasPolicy  string    `json:"was_policy" doc:"By which policy."`
+	WasVersion string    `json:"was_version" doc:"Of which version of the law."`
+	Would      string    `json:"would" enum:"allowed,refused" doc:"What the proposed law decides."`
+	Policy     string    `json:"policy" doc:"By which policy."`
+	Article    string    `json:"article" doc:"Of which article."`
+}
+
+// countsOf are the counts that a ledger tells, by the names that laws use.
+type countsOf struct {
+	ByOfficer       int64 `json:"queries_by_officer" doc:"By one officer in the hour before."`
+	ByRequester     int64 `json:"queries_by_requester" doc:"By one requester in the hour before."`
+	ForPurpose      int64 `json:"queries_for_purpose" doc:"By one requester for one purpose in the hour before."`
+	LeftByOfficer   int64 `json:"left_by_officer,omitempty" doc:"What the node's budgets left, that Query included; absent without a limit, like the following."`
+	LeftByRequester int64 `json:"left_by_requester,omitempty" doc:"Of the requester."`
+	LeftForPurpose  int64 `json:"left_for_purpose,omitempty" doc:"Of the purpose."`
 }
 
 func newSimulation(s lawbook.Simulation) simulation {
 	word := map[bool]string{true: "allowed", false: "refused"}
 	out := simulation{Entries: s.Entries, Decisions: s.Decisions, Same: s.Same, Unknown: s.Unknown, Truncated: s.Truncated, Changes: []group{}}
 	for _, g := range s.Groups {
-		out.Changes = append(out.Changes, group{Count: g.Count, First: g.First, Last: g.Last, Direction: g.Direction, Country: g.Country,
+		var counts *countsOf
+		if c := g.Counts; c != (policy.Counts{}) {
+			counts = &countsOf{c.ByOfficer, c.ByRequester, c.ForPurpose, c.LeftByOfficer, c.LeftByRequester, c.LeftForPurpose}
+		}
+		out.Changes = append(out.Changes, group{Counts: counts, Count: g.Count, First: g.First, Last: g.Last, Direction: g.Direction, Country: g.Country,
 			Purpose: g.Purpose, LegalBasis: g.LegalBasis, Operation: g.Operation, Role: g.Role, Modalities: g.Modalities, Consent: g.Consent,
 			Was: word[g.WasAllowed], WasPolicy: g.OldPolicy, WasVersion: g.OldVersion, Would: word[g.New.Allowed], Policy: g.New.PolicyID, Article: g.New.Article})
 	}
@@ -207,7 +224,7 @@ func (s *service) simulateLaw(ctx context.Context, in *simulateInput) (*simulate
 	default:
 		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being read for another caller.")
 	}
-	r, err := s.node.SimulateLaw(ctx, []byte(in.Body.Law), in.Body.Last)
+	r, err := s.node.SimulateLaw(ctx, []byte(in.Body.Law), in.Body.Last, in.Body.Class)
 	if err != nil {
 		return nil, ofLaw(err)
 	}

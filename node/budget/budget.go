@@ -31,6 +31,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/node/resemblance"
 	"github.com/tamga-id/tamga/node/rows"
 )
@@ -55,7 +56,21 @@ type Limits struct {
 }
 
 // Counts are of what was before this Query.
-type Counts struct{ Requester, Officer, Purpose, Subject, Misses int }
+type Counts struct {
+	Requester, Officer, Purpose, Subject, Misses int
+	// Left is what the limits leave, this Query included.
+	Left Left
+}
+
+// Law is what a law sees of them.
+func (c Counts) Law() policy.Counts {
+	return policy.Counts{ByOfficer: int64(c.Officer), ByRequester: int64(c.Requester), AboutSubject: int64(c.Subject), ForPurpose: int64(c.Purpose),
+		NearMisses: int64(c.Misses), LeftByOfficer: int64(c.Left.Officer), LeftByRequester: int64(c.Left.Requester),
+		LeftAboutSubject: int64(c.Left.Subject), LeftForPurpose: int64(c.Left.Purpose)}
+}
+
+// Left is at least 1 of each, and 0 where there is no limit.
+type Left struct{ Requester, Officer, Purpose, Subject int }
 
 // Ask is a Query that is about to be decided.
 type Ask struct {
@@ -169,11 +184,12 @@ func (b *Book) Begin(a Ask, now time.Time) (c Counts, locked bool, err error) {
 			length time.Duration
 			limit  int
 			count  *int
+			left   *int
 		}{
-			{"requester\x00" + a.Country, hour, b.limits.Requester, &c.Requester},
-			{"officer\x00" + a.Requester + "\x00" + a.Officer, hour, b.limits.Officer, &c.Officer},
-			{"purpose\x00" + a.Country + "\x00" + a.Purpose, hour, b.limits.Purpose, &c.Purpose},
-			{"subject\x00" + a.subject(), day, b.limits.Subject, &c.Subject},
+			{"requester\x00" + a.Country, hour, b.limits.Requester, &c.Requester, &c.Left.Requester},
+			{"officer\x00" + a.Requester + "\x00" + a.Officer, hour, b.limits.Officer, &c.Officer, &c.Left.Officer},
+			{"purpose\x00" + a.Country + "\x00" + a.Purpose, hour, b.limits.Purpose, &c.Purpose, &c.Left.Purpose},
+			{"subject\x00" + a.subject(), day, b.limits.Subject, &c.Subject, &c.Left.Subject},
 		} {
 			var v window
 			if err := read(t, w.name, &v); err != nil {
@@ -181,6 +197,9 @@ func (b *Book) Begin(a Ask, now time.Time) (c Counts, locked bool, err error) {
 			}
 			if *w.count = v.add(now, w.length); w.limit > 0 && *w.count >= w.limit {
 				refused = ErrSpent
+			}
+			if w.limit > 0 {
+				*w.left = max(w.limit-*w.count, 1)
 			}
 			if err := write(t, w.name, v); err != nil {
 				return err
@@ -214,12 +233,9 @@ func (b *Book) Begin(a Ask, now time.Time) (c Counts, locked bool, err error) {
 
 // End says what came of a Query that Begin let through; it reports whether the subject is
 // locked for the requester from now on, and whether it was before: then, too, the answer is
-// to be withheld. Of Queries that come all at once, none of which Begin could see the lock
+// to be withheld. Without a limit of misses they are counted all the same, for law. Of Queries that come all at once, none of which Begin could see the lock
 // of, only as many are answered as may miss.
 func (b *Book) End(a Ask, matched bool, now time.Time) (locks, locked bool, err error) {
-	if b.limits.Misses == 0 {
-		return false, false, nil
-	}
 	err = b.rows.Update(func(t rows.Txn) error {
 		var p pair
 		if err := read(t, a.pair(), &p); err != nil {
@@ -234,7 +250,7 @@ func (b *Book) End(a Ask, matched bool, now time.Time) (locks, locked bool, err 
 				p.Misses = 0
 			}
 			p.Misses, p.Last = p.Misses+1, now.Unix()
-			if locks = p.Misses >= b.limits.Misses && !locked; locks {
+			if locks = b.limits.Misses > 0 && p.Misses >= b.limits.Misses && !locked; locks {
 				p.Locked = now.Add(lockTime).Unix()
 			}
 		}

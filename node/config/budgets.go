@@ -3,7 +3,7 @@ package config
 import "go.yaml.in/yaml/v3"
 
 // Budgets are how many Queries about the own register there may be, see node/budget. 0 is
-// no limit; without any, nothing is counted, and laws that ask for counts see none.
+// no limit; without any, Queries are counted only where the law in force asks how many there were.
 type Budgets struct {
 	Requester  int // budgets.requester, 1 to 10000000: by one country in an hour
 	Officer    int // budgets.officer, 1 to 1000000: by one officer's pseudonym in an hour; too low stops a counter at its busiest

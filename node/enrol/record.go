@@ -13,6 +13,7 @@
 //
 //	{"subject":{"type":"national_number","value":"..."},
 //	 "holder_key":{"kty":"OKP","crv":"Ed25519","x":"..."},            optional
+//	 "class":"minor",                                                 optional
 //	 "biometrics":[{"modality":"finger","format":"iso-19794-2-2005","data":"<base64>"},
 //	               {"modality":"face","format":"tamga-embedding-1","file":"faces/1.emb"}]}
 //
@@ -28,6 +29,9 @@
 // with the reason amputated, unable_to_capture (bandaged, diseased or out of reach),
 // not_captured or not_extracted, and no position, or 0, for all of a modality. Finger
 // records say the same in themselves, and then it is taken from there.
+//
+// class is what the person is in law, a word of the vocabulary (adult, minor, ward, protected); law may ask for it. What is
+// said last holds, and a record that says nothing leaves it.
 //
 // holder_key is the public key with which the person signs consents; holder_jkt, in
 // its place, is that key's RFC 7638 SHA-256 thumbprint. consent is the artefact by which
@@ -52,11 +56,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -67,6 +73,7 @@ type Record struct {
 	Subject    Subject         `json:"subject"`
 	HolderKey  json.RawMessage `json:"holder_key,omitempty"`
 	HolderJKT  string          `json:"holder_jkt,omitempty"`
+	Class      string          `json:"class,omitempty"`
 	Biometrics []Biometric     `json:"biometrics,omitempty"`
 	Absent     []Absent        `json:"absent,omitempty"`
 	Consent    string          `json:"consent,omitempty"`
@@ -74,7 +81,7 @@ type Record struct {
 
 // RecordOf is the record that ParseRecord reads back as e.
 func RecordOf(e gallery.Enrolment) Record {
-	r := Record{Subject: Subject{Type: e.Subject.Type, Value: e.Subject.Value}, HolderJKT: e.Holder, Consent: e.Artefact}
+	r := Record{Subject: Subject{Type: e.Subject.Type, Value: e.Subject.Value}, HolderJKT: e.Holder, Class: e.Class, Consent: e.Artefact}
 	for _, t := range e.Templates {
 		r.Biometrics = append(r.Biometrics, Biometric{Modality: t.Modality, Format: t.Format, Data: base64.StdEncoding.EncodeToString(t.Data)})
 	}
@@ -168,6 +175,10 @@ func (r Record) enrolment(jurisdiction string, files fs.FS) (gallery.Enrolment, 
 		return gallery.Enrolment{}, broken("consent", fmt.Sprintf("is longer than %d bytes", consent.MaxSize))
 	}
 	e.Artefact = r.Consent
+	if r.Class != "" && !slices.Contains(vocabulary.SubjectClasses(), r.Class) {
+		return gallery.Enrolment{}, broken("class", "must be one of "+strings.Join(vocabulary.SubjectClasses(), ", "))
+	}
+	e.Class = r.Class
 	if len(r.Biometrics) > gallery.MaxRecords || len(r.Biometrics) == 0 && len(r.Absent) == 0 {
 		return gallery.Enrolment{}, broken("biometrics", fmt.Sprintf("must hold 1 to %d templates, or absent say why there are none", gallery.MaxRecords))
 	}

@@ -126,6 +126,7 @@ func TestParseRecordFaults(t *testing.T) {
 			m.holder = strings.Replace(m.holder, `{`, `{"kty":"OKP",`, 1)
 		}, "holder_key", "duplicate member"},
 		"key-and-jkt":   {func(m *members) { m.holder += `,"holder_jkt":"` + strings.Repeat("A", 43) + `"` }, "holder_jkt", "stands beside holder_key"},
+		"class":         {set(holder, `"class":"CANARY"`), "class", "must be one of unspecified, adult, minor, ward, protected"},
 		"jkt-short":     {set(holder, `"holder_jkt":"CANARY"`), "holder_jkt", "is not a SHA-256 thumbprint"},
 		"jkt-long":      {set(holder, `"holder_jkt":"`+strings.Repeat("A", 44)+`"`), "holder_jkt", "is not a SHA-256 thumbprint"},
 		"jkt-broken":    {set(holder, `"holder_jkt":"\n`+strings.Repeat("A", 43)+`"`), "holder_jkt", "is not a SHA-256 thumbprint"},
@@ -247,6 +248,7 @@ func TestParseRecordLoose(t *testing.T) {
 		"space":       "  " + strings.ReplaceAll(m.line(), `,"`, ` , "`) + "\t",
 		"other-order": "{" + m.biometrics + "," + m.subject + "," + m.holder + "}",
 		"thumbprint":  "{" + m.subject + "," + m.biometrics + `,"holder_jkt":"` + want.Holder + `"}`,
+		"class":       strings.Replace(m.line(), "{", `{"class":"",`, 1),
 		"spelling":    strings.Replace(m.line(), `"value":"SYN`, `"value":"s-y n`, 1),
 	} {
 		got, err := enrol.ParseRecord([]byte(text), "KAZ", nil)

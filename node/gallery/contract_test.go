@@ -103,6 +103,19 @@ func checkEnrol(t *testing.T, h *home) {
 	if got := changes(enrol(t, g, first, person(1), person(0), person(0))); got != "created created updated unchanged" {
 		t.Errorf("got %q", got)
 	}
+	// What somebody is in law is replaced by what is said last, and kept where nothing is said.
+	for _, c := range []struct{ class, change, want string }{{"minor", "updated", "minor"}, {"minor", "unchanged", "minor"}, {"", "unchanged", "minor"}, {"adult", "updated", "adult"}} {
+		said := person(1)
+		said.Class = c.class
+		if got := changes(enrol(t, g, said)); got != c.change {
+			t.Errorf("class %q: %q, want %q", c.class, got, c.change)
+		}
+		refs, err := g.References(passport(1), "face")
+		if err != nil || refs.Class != c.want {
+			t.Errorf("class %q, want %q, %v", refs.Class, c.want, err)
+		}
+		refs.Close()
+	}
 	other := person(1)
 	other.Holder = "another"
 	results, err := g.Enrol(t.Context(), []gallery.Enrolment{other, person(2), {Subject: passport(3)}})

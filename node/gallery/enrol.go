@@ -189,7 +189,7 @@ func (e Enrolment) check() error {
 		return ErrNothing
 	}
 	if len(e.Templates) > MaxRecords || e.size() > maxSubject || len(e.Holder) > maxHolder ||
-		len(e.Absences) > maxAbsences || len(e.Batch) > maxName {
+		len(e.Absences) > maxAbsences || len(e.Batch) > maxName || len(e.Class) > maxName {
 		return ErrTooMuch
 	}
 	for _, a := range e.Absences {
@@ -255,6 +255,9 @@ func (g *Gallery) stage(txn store.Reader, number uint32, j *job) (staged, error)
 	fresh := change == Created
 	if s.List.Holder == "" && j.e.Holder != "" {
 		s.List.Holder, s.List.Batch, fresh = j.e.Holder, j.e.Batch, true
+	}
+	if j.e.Class != "" && j.e.Class != s.List.Class {
+		s.List.Class, fresh = j.e.Class, true
 	}
 	writes, err := g.stageRecords(txn, &s, j)
 	if err != nil {

@@ -28,6 +28,7 @@ type Enrolment struct {
 	Holder    string
 	Templates []Template
 	Absences  []Absence
+	Class     string  // what the subject is in law, at most 64 bytes; it replaces what was said before, and empty does not
 	Batch     string  // at most 64 bytes
 	IfKnown   IfKnown // what to do about a subject who is enrolled and would change
 

@@ -16,6 +16,7 @@ import (
 // records are opened one at a time by Each and wiped afterwards. Close it.
 type References struct {
 	Holder  string    // thumbprint of the subject's consent key, empty for none
+	Class   string    // what the subject is in law, as it was last said; empty for nothing said
 	Known   bool      // whether the subject is enrolled at all
 	Absent  []Absence // what of this modality could not be captured
 	g       *Gallery
@@ -54,7 +55,7 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 	if err != nil {
 		return References{}, fmt.Errorf("looking up subject: %w", err)
 	}
-	r := References{Holder: s.List.Holder, Known: true, g: g, s: s, records: records}
+	r := References{Holder: s.List.Holder, Class: s.List.Class, Known: true, g: g, s: s, records: records}
 	for _, a := range s.List.Absent {
 		if a.What.Modality == modality {
 			r.Absent = append(r.Absent, a.What)

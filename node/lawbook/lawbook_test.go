@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/lawbook"
 )
 
@@ -228,11 +229,11 @@ func past(t testing.TB, n int) iter.Seq2[uint64, []byte] {
 }
 
 func TestSimulate(t *testing.T) {
-	same := must(lawbook.Simulate(must(policy.Load("x", first())), past(t, 840)))
+	same := must(lawbook.Simulate(must(policy.Load("x", first())), past(t, 840), lawbook.Assumed{}))
 	if same.Entries != 840 || same.Decisions != 840 || same.Same != 840 || len(same.Groups) != 0 {
 		t.Errorf("under its own law: %+v", same)
 	}
-	s := must(lawbook.Simulate(must(policy.Load("x", next("2026.4"))), past(t, 840)))
+	s := must(lawbook.Simulate(must(policy.Load("x", next("2026.4"))), past(t, 840), lawbook.Assumed{}))
 	if s.Same != 830 || len(s.Groups) != 1 {
 		t.Fatalf("got %+v", s)
 	}
@@ -258,12 +259,66 @@ func TestSimulate(t *testing.T) {
 				return
 			}
 		}
-	}))
+	}, lawbook.Assumed{}))
 	if s.Entries != 4 || s.Decisions != 1 || s.Unknown != 1 || s.Same != 0 || len(s.Groups) != 0 {
 		t.Errorf("got %+v", s)
 	}
-	if _, err := lawbook.Simulate(must(policy.Load("x", first())), func(yield func(uint64, []byte) bool) { yield(0, []byte("x")) }); err == nil {
+	if _, err := lawbook.Simulate(must(policy.Load("x", first())), func(yield func(uint64, []byte) bool) { yield(0, []byte("x")) }, lawbook.Assumed{}); err == nil {
 		t.Error("an entry that cannot be read is passed over")
+	}
+}
+
+// TestSimulateCounts: what a law asks of counts is counted again from the ledger, and of subjects what is assumed.
+func TestSimulateCounts(t *testing.T) {
+	e := protocol.Envelope{Issuer: "https://kaz.example", Audience: entity, Purpose: "travel_check_in", LegalBasis: "consent", Operation: "verify", Officer: "o-1"}
+	var leaves [][]byte
+	add := func(officer string, at time.Time, modalities string) {
+		e.Officer = officer
+		l := protocol.NewLeaf(protocol.LeafAnswer, e, protocol.Hash{1}, protocol.Verdict{Outcome: protocol.Matched, Code: protocol.CodeMatched, FMROneIn: 10000, Policy: protocol.PolicyRef{ID: "kgz-hotels"}}, at)
+		l.Inputs = protocol.Inputs{RequesterCountry: "KAZ", ResponderCountry: "KGZ", Consent: vocabulary.ConsentHolder, Modalities: modalities}
+		leaves = append(leaves, must(l.Marshal()))
+	}
+	for i := range 5 {
+		add("o-1", noon.Add(time.Duration(i)*time.Minute), "face")
+	}
+	add("o-2", noon.Add(5*time.Minute), "face") // another officer
+	add("o-1", noon.Add(6*time.Minute), "")     // whose seal was not opened
+	add("o-1", noon.Add(2*time.Hour), "face")   // in a later hour
+	entries := func(yield func(uint64, []byte) bool) {
+		for i, b := range leaves {
+			if !yield(uint64(i), b) {
+				return
+			}
+		}
+	}
+	forbid := func(condition string) *policy.Law {
+		return must(policy.Load("x", []byte(string(next("2026.4"))+`@id("extra") @law("Act") @article("Article 10") forbid (principal, action, resource) when { `+condition+" };\n")))
+	}
+	for name, c := range map[string]struct {
+		condition string
+		assumed   lawbook.Assumed
+		count     int
+		first     uint64
+		seen      policy.Counts
+	}{
+		"used":      {"context.queries_by_officer >= 3", lawbook.Assumed{}, 2, 3, policy.Counts{ByOfficer: 4, ByRequester: 4, ForPurpose: 4}},
+		"left":      {"context.left_by_officer <= 2", lawbook.Assumed{Limits: budget.Limits{Officer: 5}}, 2, 3, policy.Counts{ByOfficer: 4, ByRequester: 4, ForPurpose: 4, LeftByOfficer: 1}},
+		"purpose":   {"context.queries_for_purpose >= 5", lawbook.Assumed{}, 1, 5, policy.Counts{ByRequester: 5, ForPurpose: 5}},
+		"minor":     {`resource.subject_class == "minor"`, lawbook.Assumed{Class: "minor"}, 8, 0, policy.Counts{}},
+		"not-minor": {`resource.subject_class == "minor"`, lawbook.Assumed{}, 0, 0, policy.Counts{}},
+	} {
+		s := must(lawbook.Simulate(forbid(c.condition), entries, c.assumed))
+		count := 0
+		for _, g := range s.Groups {
+			count += g.Count
+		}
+		if count != c.count || s.Same != len(leaves)-c.count {
+			t.Errorf("%s: %d change, want %d: %+v", name, count, c.count, s)
+			continue
+		}
+		if count > 0 && (s.Groups[0].First != c.first || s.Groups[0].New.PolicyID != "extra" || s.Groups[0].Counts != c.seen) {
+			t.Errorf("%s: %+v", name, s.Groups[0])
+		}
 	}
 }
 
@@ -271,7 +326,7 @@ func TestSimulate(t *testing.T) {
 func BenchmarkSimulate(b *testing.B) {
 	law, entries := must(policy.Load("x", next("2026.4"))), past(b, 100_000)
 	for b.Loop() {
-		if s := must(lawbook.Simulate(law, entries)); s.Decisions != 100_000 {
+		if s := must(lawbook.Simulate(law, entries, lawbook.Assumed{})); s.Decisions != 100_000 {
 			b.Fatal(s.Decisions)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/budget"
 )
 
 // maxGroups bounds a report: what changes in more ways than that is another law.
@@ -22,7 +23,8 @@ type Group struct {
 	WasAllowed                                      bool
 	New                                             policy.Decision // the strictest of its modalities
 	Count                                           int
-	First, Last                                     uint64 // entries of the ledger
+	Counts                                          policy.Counts // the highest that the law saw, and the least it saw left; zero where it asks for none
+	First, Last                                     uint64        // entries of the ledger
 }
 
 // Simulation is what would have come of decisions of the past under another law.
@@ -36,11 +38,14 @@ type Simulation struct {
 }
 
 // Simulate decides again what a ledger's entries say was decided, under law. Verdicts that concern another node's law,
-// and entries about no Query, are left out. What does not stand in a leaf (counts, subject class, assurance) is taken to
-// be unspecified; the times are those of then. An entry that cannot be read is an error.
-func Simulate(law *policy.Law, entries iter.Seq2[uint64, []byte]) (Simulation, error) {
+// and entries about no Query, are left out. The times are those of then. What law asks of counts is counted again, from
+// the first of the entries on: by requester, officer and purpose. What does not stand in a leaf (counts about a subject,
+// misses, assurance) is taken to be none; the subject's class to be what is assumed. An entry that cannot be read is an
+// error.
+func Simulate(law *policy.Law, entries iter.Seq2[uint64, []byte], assumed Assumed) (Simulation, error) {
 	var out Simulation
 	groups := make(map[groupKey]*Group)
+	past := past{assumed, make(budget.Sliding)}
 	for index, b := range entries {
 		leaf, err := protocol.ParseLeaf(b)
 		if err != nil {
@@ -56,18 +61,47 @@ func Simulate(law *policy.Law, entries iter.Seq2[uint64, []byte]) (Simulation, e
 			out.Unknown++
 			continue
 		}
-		d := again(law, leaf, direction)
+		r := past.request(law, leaf, direction)
+		d := again(law, leaf, r)
 		if d.Allowed == allowed(leaf) {
 			out.Same++
 			continue
 		}
-		out.count(groups, direction, leaf, d, index)
+		out.count(groups, r, leaf, d, index)
 	}
 	slices.SortStableFunc(out.Groups, func(a, b Group) int { return cmp.Compare(groups[b.key()].Count, groups[a.key()].Count) })
 	for i := range out.Groups {
 		out.Groups[i] = *groups[out.Groups[i].key()]
 	}
 	return out, nil
+}
+
+// Assumed is what a simulation takes for given where the ledger says nothing.
+type Assumed struct {
+	Class  string        // of every subject; empty: unspecified
+	Limits budget.Limits // of foreign Queries, for what is left of them
+}
+
+// past is what was counted so far.
+type past struct {
+	Assumed
+	counts budget.Sliding
+}
+
+// request is what the law was asked about, so far as the leaf and those before it say.
+func (p past) request(law *policy.Law, l protocol.Leaf, direction string) policy.Request {
+	r := policy.Request{Direction: direction, Requester: l.Requester, Responder: l.Responder,
+		RequesterCountry: l.RequesterCountry, ResponderCountry: l.ResponderCountry, Purpose: l.Purpose, LegalBasis: l.LegalBasis,
+		Operation: l.Operation, OfficerRole: l.Role, PeerMarks: strings.Fields(l.Marks), Time: l.Time, Consent: l.Consent, SubjectClass: p.Class}
+	limits := p.Limits
+	if direction == policy.Ask {
+		r.SubjectClass, limits = "", budget.Limits{}
+	}
+	// A Query whose seal was not opened was not counted.
+	if law.AsksCounts(direction) && (direction == policy.Ask || l.Modalities != "") {
+		r.Counts = p.counts.Count(l.RequesterCountry, l.Requester, l.Officer, l.Purpose, limits, l.Time).Law()
+	}
+	return r
 }
 
 // groupKey is what decisions of one group have in common.
@@ -79,16 +113,17 @@ func (g Group) key() groupKey {
 	return groupKey{g.Direction, g.Purpose, g.LegalBasis, g.Operation, g.Role, g.Country, g.Modalities, g.Consent, g.OldPolicy, g.OldVersion, g.New.PolicyID}
 }
 
-func (s *Simulation) count(groups map[groupKey]*Group, direction string, l protocol.Leaf, d policy.Decision, index uint64) {
-	g := Group{Direction: direction, Purpose: l.Purpose, LegalBasis: l.LegalBasis, Operation: l.Operation, Role: l.Role,
+func (s *Simulation) count(groups map[groupKey]*Group, r policy.Request, l protocol.Leaf, d policy.Decision, index uint64) {
+	g := Group{Direction: r.Direction, Counts: r.Counts, Purpose: l.Purpose, LegalBasis: l.LegalBasis, Operation: l.Operation, Role: l.Role,
 		Country: l.RequesterCountry, Modalities: l.Modalities, Consent: l.Consent, OldPolicy: l.Policy.ID, OldVersion: l.Policy.Version,
 		WasAllowed: allowed(l), New: d, First: index, Last: index, Count: 1}
-	if direction == policy.Ask {
+	if r.Direction == policy.Ask {
 		g.Country = l.ResponderCountry
 	}
 	if have, ok := groups[g.key()]; ok {
 		have.Count++
 		have.First, have.Last = min(have.First, index), max(have.Last, index)
+		have.Counts = furthest(have.Counts, r.Counts)
 		return
 	}
 	if len(groups) >= maxGroups {
@@ -97,6 +132,18 @@ func (s *Simulation) count(groups map[groupKey]*Group, direction string, l proto
 	}
 	groups[g.key()] = &g
 	s.Groups = append(s.Groups, g)
+}
+
+// furthest is the most of what was counted, and the least of what was left.
+func furthest(a, b policy.Counts) policy.Counts {
+	least := func(a, b int64) int64 {
+		if a == 0 || b == 0 {
+			return a + b
+		}
+		return min(a, b)
+	}
+	return policy.Counts{ByOfficer: max(a.ByOfficer, b.ByOfficer), ByRequester: max(a.ByRequester, b.ByRequester), ForPurpose: max(a.ForPurpose, b.ForPurpose),
+		LeftByOfficer: least(a.LeftByOfficer, b.LeftByOfficer), LeftByRequester: least(a.LeftByRequester, b.LeftByRequester), LeftForPurpose: least(a.LeftForPurpose, b.LeftForPurpose)}
 }
 
 // directionOf says on which side law was asked, and whether it was: an intent is own law's leave to ask, a verdict
@@ -121,10 +168,7 @@ func allowed(l protocol.Leaf) bool {
 }
 
 // again decides what the leaf is about, for each of its modalities; the first refusal counts.
-func again(law *policy.Law, l protocol.Leaf, direction string) policy.Decision {
-	r := policy.Request{Direction: direction, Requester: l.Requester, Responder: l.Responder,
-		RequesterCountry: l.RequesterCountry, ResponderCountry: l.ResponderCountry, Purpose: l.Purpose, LegalBasis: l.LegalBasis,
-		Operation: l.Operation, OfficerRole: l.Role, PeerMarks: strings.Fields(l.Marks), Time: l.Time, Consent: l.Consent}
+func again(law *policy.Law, l protocol.Leaf, r policy.Request) policy.Decision {
 	if l.Modalities == "" {
 		return law.Decide(r)
 	}

@@ -20,7 +20,7 @@ func TestSimulateForm(t *testing.T) {
 	l.Inputs = protocol.Inputs{RequesterCountry: "KAZ", ResponderCountry: "KGZ", Consent: vocabulary.ConsentExemption, Modalities: "face"}
 	entries := func(yield func(uint64, []byte) bool) { yield(0, must(l.Marshal())) }
 	for text, changes := range map[string]int{string(first()): 0, loose: 1} {
-		s := must(lawbook.Simulate(must(policy.Load("x", []byte(text))), entries))
+		s := must(lawbook.Simulate(must(policy.Load("x", []byte(text))), entries, lawbook.Assumed{}))
 		if s.Decisions != 1 || len(s.Groups) != changes || changes > 0 && (s.Groups[0].WasAllowed || !s.Groups[0].New.Allowed) {
 			t.Errorf("%d changes expected: %+v", changes, s)
 		}

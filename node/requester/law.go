@@ -13,12 +13,12 @@ import (
 
 // lawful asks own law about every modality of the question, and returns the strictest decision: the first refusal, or the
 // obligations of all. Whose consent it is, and of what form, only the responder can tell; that there is none, we can.
-func (r *Requester) lawful(e protocol.Envelope, peer trust.Node, q protocol.Question, now time.Time) (policy.Decision, protocol.Inputs) {
+func (r *Requester) lawful(e protocol.Envelope, peer trust.Node, q protocol.Question, counts policy.Counts, now time.Time) (policy.Decision, protocol.Inputs) {
 	ask := policy.Request{
 		Direction: policy.Ask, Requester: e.Issuer, Responder: e.Audience,
 		RequesterCountry: r.cfg.Country, ResponderCountry: peer.Jurisdiction,
 		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, OfficerRole: e.Role,
-		PeerMarks: peer.MarkTypes(now), Time: now,
+		PeerMarks: peer.MarkTypes(now), Time: now, Counts: counts,
 	}
 	if q.Consent == "" {
 		ask.Consent = vocabulary.ConsentNone

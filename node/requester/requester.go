@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -60,7 +61,7 @@ type Witness interface {
 	Expect(peer trust.Node) func(context.Context, protocol.Answer) error
 }
 
-// Config is what a Requester is made of. Every field but Chain, Proof, Witness and Withdrawn is required.
+// Config is what a Requester is made of. Every field but Counts, Chain, Proof, Witness and Withdrawn is required.
 type Config struct {
 	Self      trust.EntityID
 	Country   string
@@ -73,6 +74,8 @@ type Config struct {
 	Logger    *slog.Logger
 	// Withdrawn reports whether a consent artefact is known to be withdrawn; nil knows of none.
 	Withdrawn func(artefact string) (bool, error)
+	// Counts counts an officer's question about the subject, and says how many there were before, for own law; nil counts none.
+	Counts func(subject pseudonym.Identifier, officer, purpose string, now time.Time) (policy.Counts, error)
 	// Chain is the Trust Chain to bring with a Query, for responders that may not know this
 	// node's present keys; it returns nil for none. nil brings none.
 	Chain func() []string
@@ -172,7 +175,14 @@ func (r *Requester) ask(ctx context.Context, req Request, bring func() []string,
 	if err := e.Check(); err != nil {
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}
-	d, in := r.lawful(e, peer, req.Question, now)
+	var counts policy.Counts
+	if r.cfg.Counts != nil {
+		if counts, err = r.cfg.Counts(req.Question.Subject, e.Officer, e.Purpose, now); err != nil {
+			r.cfg.Logger.ErrorContext(ctx, "questions not counted", slog.String("cause", err.Error()))
+			return result(protocol.CodeInternal), nil
+		}
+	}
+	d, in := r.lawful(e, peer, req.Question, counts, now)
 	own := protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article, Text: protocol.Hash(d.Digest)}
 	if c := unlawful(d, req.Question); c != "" {
 		return r.decline(ctx, e, c, own, in), nil

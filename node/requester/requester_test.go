@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/federation/policy"
@@ -552,4 +553,49 @@ func TestNormalises(t *testing.T) {
 	if _, err := w.Verify(t.Context(), req); err != nil || got != plain {
 		t.Errorf("asked about another number, %v", err)
 	}
+}
+
+// TestCounts: own law sees how often own officers have asked; nothing is asked when that cannot be told.
+func TestCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		counts func(pseudonym.Identifier, string, string, time.Time) (policy.Counts, error)
+		want   protocol.Code
+		order  string
+	}{
+		"seen": {func(_ pseudonym.Identifier, officer, purpose string, _ time.Time) (policy.Counts, error) {
+			if officer != "o7" || purpose != "border_control" {
+				t.Errorf("counted for %q, %q", officer, purpose)
+			}
+			return policy.Counts{ByOfficer: 4}, nil
+		}, protocol.CodeMatched, ""},
+		"not-told": {func(pseudonym.Identifier, string, string, time.Time) (policy.Counts, error) {
+			return policy.Counts{}, errors.New("disk")
+		}, protocol.CodeInternal, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			own, foreign := books(t)
+			w := newWorld(own, foreign)
+			seen := &seeing{world: w}
+			w.Requester = requester.New(requester.Config{Self: self, Country: "UZB", Signing: selfSigning(), Directory: w, Law: seen, Ledger: w, Exchanger: w,
+				Now: func() time.Time { return w.clock() }, Logger: slog.New(slog.DiscardHandler), Counts: c.counts})
+			res, err := w.Verify(t.Context(), request())
+			if err != nil || res.Code != c.want {
+				t.Errorf("got %+v, %v", res.Verdict, err)
+			}
+			if name == "seen" && seen.got.Counts.ByOfficer != 4 || name != "seen" && (w.order() != "" || seen.got.Purpose != "") {
+				t.Errorf("law was asked %+v; %q", seen.got.Counts, w.order())
+			}
+		})
+	}
+}
+
+// seeing is the world's law, and remembers what it was asked.
+type seeing struct {
+	*world
+	got policy.Request
+}
+
+func (s *seeing) Decide(r policy.Request) policy.Decision {
+	s.got = r
+	return s.world.Decide(r)
 }

@@ -19,7 +19,7 @@ type counting struct {
 	locked bool
 }
 
-// count counts the Query before anything is looked up (TMG-R-014), and has law see how
+// count counts the Query before anything is looked up (TMG-R-016), and has law see how
 // many there were.
 func (r *Responder) count(q protocol.Query, question protocol.Question, visible *policy.Request) (counting, error) {
 	if r.cfg.Budgets == nil {
@@ -31,8 +31,7 @@ func (r *Responder) count(q protocol.Query, question protocol.Question, visible 
 	}
 	before, locked, err := r.cfg.Budgets.Begin(c.ask, visible.Time)
 	c.locked, c.ask.Probes = locked, nil
-	visible.Counts = policy.Counts{ByOfficer: int64(before.Officer), ByRequester: int64(before.Requester), AboutSubject: int64(before.Subject),
-		ForPurpose: int64(before.Purpose), NearMisses: int64(before.Misses)}
+	visible.Counts = before.Law()
 	switch {
 	case errors.Is(err, budget.ErrSpent):
 		return c, &protocol.Fault{Code: protocol.CodeBudget, Err: err}

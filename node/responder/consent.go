@@ -27,22 +27,27 @@ func (r *Responder) ground(q protocol.Query, question protocol.Question, wanted 
 			d.ConsentRequired = true
 		}
 	}
-	var agreed consent.Consent
 	for _, m := range wanted {
 		refs, err := r.cfg.Gallery.References(question.Subject, m)
 		if err != nil {
 			return found, "", d, err
 		}
 		found = append(found, refs)
-		if !d.ConsentRequired {
-			continue
-		}
-		if agreed, err = r.consented(q, question, m, refs, asked.Time); err != nil {
-			return found, "", d, err
+		asked.SubjectClass = refs.Class
+	}
+	// Now the class is known: of who is not enrolled, that it is not.
+	asked.Sealed = false
+	if !d.ConsentRequired {
+		without, err := r.opened(asked, wanted, consent.None)
+		if err == nil || !without.ConsentLacking || question.Consent == "" {
+			return found, consent.None, without, err
 		}
 	}
-	if !d.ConsentRequired {
-		return found, consent.None, d, nil
+	var agreed consent.Consent
+	for i, m := range wanted {
+		if agreed, err = r.consented(q, question, m, found[i], asked.Time); err != nil {
+			return found, "", d, err
+		}
 	}
 	with, err := r.opened(asked, wanted, agreed.State())
 	if err == nil {

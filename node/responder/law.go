@@ -21,7 +21,7 @@ func (r *Responder) visible(q protocol.Query, asker trust.Node, now time.Time) p
 		Direction: policy.Answer, Requester: q.Issuer, Responder: q.Audience,
 		RequesterCountry: asker.Jurisdiction, ResponderCountry: r.cfg.Country,
 		Purpose: q.Purpose, LegalBasis: q.LegalBasis, Operation: q.Operation, OfficerRole: q.Role,
-		PeerMarks: asker.MarkTypes(now), Time: now,
+		PeerMarks: asker.MarkTypes(now), Time: now, Sealed: true,
 	}
 }
 

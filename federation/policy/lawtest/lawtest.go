@@ -16,7 +16,7 @@
 // Purpose, basis, direction (both, unless named), operation (verify), consent, modality, role, class and assurance take
 // one word or a list; a case with lists is tried for every combination. Without consent or modality these are not known
 // yet, as before a Query is opened. Country is the other side's, own the
-// one on this side where it is not the law's; marks, time and counts are as in package policy. Want is
+// one on this side where it is not the law's; marks, time and counts (queries_by_officer: 12 and the like under counts) are as in package policy. Want is
 // allowed, refused, or lacking: refused, and another consent would do. Policy and article must be the decision's; consents, modalities
 // and tell, where they stand, its obligations.
 //
@@ -103,6 +103,11 @@ func combination(r policy.Request) string {
 	for _, more := range []string{r.Consent, r.Modality, r.OfficerRole, r.SubjectClass, r.Assurance} {
 		if more != "" {
 			parts = append(parts, more)
+		}
+	}
+	for _, c := range counts(r.Counts).list() {
+		if c.n != 0 {
+			parts = append(parts, fmt.Sprintf("%s=%d", c.name, c.n))
 		}
 	}
 	return strings.Join(parts, " ")

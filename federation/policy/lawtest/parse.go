@@ -40,6 +40,23 @@ type counts struct {
 	AboutSubject int64 `yaml:"queries_about_subject"`
 	ForPurpose   int64 `yaml:"queries_for_purpose"`
 	NearMisses   int64 `yaml:"near_misses"`
+
+	LeftByOfficer    int64 `yaml:"left_by_officer"`
+	LeftByRequester  int64 `yaml:"left_by_requester"`
+	LeftAboutSubject int64 `yaml:"left_about_subject"`
+	LeftForPurpose   int64 `yaml:"left_for_purpose"`
+}
+
+type count struct {
+	name string
+	n    int64
+}
+
+// list is every count by its name.
+func (c counts) list() []count {
+	return []count{{"queries_by_officer", c.ByOfficer}, {"queries_by_requester", c.ByRequester}, {"queries_about_subject", c.AboutSubject},
+		{"queries_for_purpose", c.ForPurpose}, {"near_misses", c.NearMisses}, {"left_by_officer", c.LeftByOfficer},
+		{"left_by_requester", c.LeftByRequester}, {"left_about_subject", c.LeftAboutSubject}, {"left_for_purpose", c.LeftForPurpose}}
 }
 
 // testCase is one entry of a table.
@@ -188,6 +205,11 @@ func (c *testCase) check() error {
 			if !slices.Contains(l.of, word) && (l.required || word != "") {
 				return fmt.Errorf("%s %q is none of %s", l.key, word, strings.Join(l.of, ", "))
 			}
+		}
+	}
+	for _, g := range c.Counts.list() {
+		if g.n < 0 {
+			return fmt.Errorf("%s is less than nothing", g.name)
 		}
 	}
 	if c.Policy == "" {

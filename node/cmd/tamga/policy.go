@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -203,6 +205,7 @@ func orNone(list []string) []string {
 type askedFlags struct {
 	direction, purpose, basis, operation, consent, modality, role, class, country string
 	marks                                                                         []string
+	counts                                                                        map[string]int64
 }
 
 func (q *askedFlags) add(f *pflag.FlagSet) {
@@ -215,15 +218,34 @@ func (q *askedFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&q.role, "officer-role", "", "what the officer is")
 	f.StringVar(&q.class, "subject-class", "", "of whom it is about: adult, minor, ward, protected")
 	f.StringVar(&q.country, "country", "XXZ", "the other country")
+	f.StringToInt64Var(&q.counts, "count", nil, "how many Queries there were or are left, as near_misses=2; may be repeated")
 	f.StringSliceVar(&q.marks, "mark", nil, "a Trust Mark type that the other side holds; may be repeated")
 }
 
-func (q askedFlags) request(own string) policy.Request {
+// countsOf are counts by the names that laws use.
+func countsOf(named map[string]int64) (policy.Counts, error) {
+	var c policy.Counts
+	fields := map[string]*int64{"queries_by_officer": &c.ByOfficer, "queries_by_requester": &c.ByRequester, "queries_about_subject": &c.AboutSubject,
+		"queries_for_purpose": &c.ForPurpose, "near_misses": &c.NearMisses, "left_by_officer": &c.LeftByOfficer,
+		"left_by_requester": &c.LeftByRequester, "left_about_subject": &c.LeftAboutSubject, "left_for_purpose": &c.LeftForPurpose}
+	for name, n := range named {
+		to, ok := fields[name]
+		if !ok || n < 0 {
+			return c, usage("--count takes a whole number for one of %s", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		}
+		*to = n
+	}
+	return c, nil
+}
+
+func (q askedFlags) request(own string) (policy.Request, error) {
+	counts, err := countsOf(q.counts)
 	r := policy.Request{Direction: q.direction, Requester: "https://requester.invalid", Responder: "https://responder.invalid",
 		RequesterCountry: own, ResponderCountry: q.country, Purpose: q.purpose, LegalBasis: q.basis, Operation: q.operation,
-		Consent: q.consent, Modality: q.modality, OfficerRole: q.role, SubjectClass: q.class, PeerMarks: q.marks, Time: time.Now()}
+		Consent: q.consent, Modality: q.modality, OfficerRole: q.role, SubjectClass: q.class, PeerMarks: q.marks, Time: time.Now(), Counts: counts,
+		Sealed: q.direction == policy.Answer && q.class == ""}
 	if q.direction == policy.Answer {
 		r.RequesterCountry, r.ResponderCountry = r.ResponderCountry, r.RequesterCountry
 	}
-	return r
+	return r, err
 }

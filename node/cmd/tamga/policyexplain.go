@@ -59,9 +59,11 @@ func (a *app) policyExplain() *cobra.Command {
 		Use:   "explain LAW",
 		Short: "Say what a law decides, and why, policy by policy",
 		Long: `Decides one request and says of every policy whether it applies and, if not, the part of its
-condition that fails. What is not known yet, like the consent before a Query is opened,
-is left out of the request.`,
+condition that fails, and lists what the law asks about with the values it was given. What
+is not known yet, like the consent or the class before a Query is opened, is left out of
+the request; --count gives what budgets have counted.`,
 		Example: `  tamga policy explain KGZ --purpose border_control --legal-basis public_task
+  tamga policy explain KAZ --purpose banking_kyc --legal-basis consent --subject-class minor --count near_misses=2
   tamga policy explain KGZ --purpose service_delivery --legal-basis legal_obligation -o json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -72,7 +74,11 @@ is left out of the request.`,
 			if err != nil {
 				return err
 			}
-			return a.explainLaw(law, q.request(law.Jurisdiction()))
+			r, err := q.request(law.Jurisdiction())
+			if err != nil {
+				return err
+			}
+			return a.explainLaw(law, r)
 		},
 	}
 	q.add(c.Flags())
@@ -91,6 +97,11 @@ func (a *app) explainLaw(law *policy.Law, r policy.Request) error {
 	d, steps := law.Explain(r)
 	v := viewOf(d)
 	rows := [][2]string{{"decision", v.words()}, {"because", v.Reason}}
+	given := map[string]string{}
+	for _, g := range law.Given(r) {
+		given[g.Name] = g.Value
+		rows = append(rows, [2]string{"given " + g.Name, g.Value})
+	}
 	views := []stepOf{}
 	for _, s := range steps {
 		one := stepOf{Policy: s.ID, Effect: "forbid", Line: s.Line, Applies: s.Applies, Fails: s.Because}
@@ -104,7 +115,7 @@ func (a *app) explainLaw(law *policy.Law, r policy.Request) error {
 		rows = append(rows, [2]string{one.Effect + " " + s.ID, text})
 		views = append(views, one)
 	}
-	return a.emit(map[string]any{"decision": v, "policies": views}, rows)
+	return a.emit(map[string]any{"decision": v, "given": given, "policies": views}, rows)
 }
 
 func (a *app) policyDiff() *cobra.Command {

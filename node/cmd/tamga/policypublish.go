@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -324,40 +326,55 @@ operators, under a new number: nothing is taken out of the history.`,
 
 // simulationView is the API's simulation.
 type simulationView struct {
-	Entries   int  `json:"entries"`
-	Decisions int  `json:"decisions"`
-	Same      int  `json:"same"`
-	Unknown   int  `json:"unknown"`
-	Truncated bool `json:"truncated"`
-	Changes   []struct {
-		Count      int    `json:"count"`
-		First      uint64 `json:"first"`
-		Last       uint64 `json:"last"`
-		Direction  string `json:"direction"`
-		Country    string `json:"country"`
-		Purpose    string `json:"purpose"`
-		LegalBasis string `json:"legal_basis"`
-		Operation  string `json:"operation"`
-		Role       string `json:"officer_role,omitempty"`
-		Modalities string `json:"modalities,omitempty"`
-		Consent    string `json:"consent,omitempty"`
-		Was        string `json:"was"`
-		WasPolicy  string `json:"was_policy"`
-		WasVersion string `json:"was_version"`
-		Would      string `json:"would"`
-		Policy     string `json:"policy"`
-		Article    string `json:"article"`
-	} `json:"changes"`
+	Entries   int             `json:"entries"`
+	Decisions int             `json:"decisions"`
+	Same      int             `json:"same"`
+	Unknown   int             `json:"unknown"`
+	Truncated bool            `json:"truncated"`
+	Changes   []simulatedView `json:"changes"`
+}
+
+// simulatedView is decisions of one kind.
+type simulatedView struct {
+	Count      int              `json:"count"`
+	First      uint64           `json:"first"`
+	Last       uint64           `json:"last"`
+	Direction  string           `json:"direction"`
+	Country    string           `json:"country"`
+	Purpose    string           `json:"purpose"`
+	LegalBasis string           `json:"legal_basis"`
+	Operation  string           `json:"operation"`
+	Role       string           `json:"officer_role,omitempty"`
+	Modalities string           `json:"modalities,omitempty"`
+	Consent    string           `json:"consent,omitempty"`
+	Was        string           `json:"was"`
+	WasPolicy  string           `json:"was_policy"`
+	WasVersion string           `json:"was_version"`
+	Would      string           `json:"would"`
+	Policy     string           `json:"policy"`
+	Article    string           `json:"article"`
+	Counts     map[string]int64 `json:"counts,omitempty"`
+}
+
+// counted is what the law saw counted, after a comma each, in the order of the names.
+func (v simulatedView) counted() (text string) {
+	for _, name := range slices.Sorted(maps.Keys(v.Counts)) {
+		text += fmt.Sprintf(", %s %d", name, v.Counts[name])
+	}
+	return text
 }
 
 func (a *app) policySimulate() *cobra.Command {
 	nf := nodeFlags{operator: true}
 	var last uint64
+	var class string
 	c := &cobra.Command{
 		Use:   "simulate LAW",
 		Short: "List what a law would have decided otherwise in the past",
 		Long: `The running node decides what its ledger says was asked again, under the law of the file, and
-lists what would have come out otherwise, those of one kind together. It changes nothing.`,
+lists what would have come out otherwise, those of one kind together. It changes nothing.
+What the law asks of counts is counted again from the ledger, by officer, requester and
+purpose; of subjects the ledger says nothing: --subject-class says what to take them for.`,
 		Example: `  tamga policy simulate --dir kgz --last 100000 KGZ-new.cedar`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -368,7 +385,7 @@ lists what would have come out otherwise, those of one kind together. It changes
 			if err != nil {
 				return fmt.Errorf("reading law: %w", err)
 			}
-			body, err := json.Marshal(map[string]any{"law": string(text), "last": last})
+			body, err := json.Marshal(map[string]any{"law": string(text), "last": last, "subject_class": class})
 			if err != nil {
 				return err
 			}
@@ -379,11 +396,12 @@ lists what would have come out otherwise, those of one kind together. It changes
 			rows := [][2]string{{"decisions", fmt.Sprintf("%d in %d entries: %d alike, %d unknown", s.Decisions, s.Entries, s.Same, s.Unknown)}}
 			for _, g := range s.Changes {
 				about := strings.Join(strings.Fields(strings.Join([]string{g.Direction, g.Operation, g.Country, g.Purpose, "on", g.LegalBasis, g.Consent, g.Role, g.Modalities}, " ")), " ")
-				rows = append(rows, [2]string{fmt.Sprint(g.Count), fmt.Sprintf("%s: %s by %s -> %s by %s, %s (entries %d to %d)", about, g.Was, g.WasPolicy, g.Would, g.Policy, g.Article, g.First, g.Last)})
+				rows = append(rows, [2]string{fmt.Sprint(g.Count), fmt.Sprintf("%s: %s by %s -> %s by %s, %s (entries %d to %d)%s", about, g.Was, g.WasPolicy, g.Would, g.Policy, g.Article, g.First, g.Last, g.counted())})
 			}
 			return a.emit(s, rows)
 		},
 	}
+	c.Flags().StringVar(&class, "subject-class", "unspecified", "what every subject is taken to be: adult, minor, ward or protected")
 	c.Flags().Uint64Var(&last, "last", 0, "how many of the newest entries of the ledger to look at (default: all)")
 	nf.add(c.Flags())
 	return c

@@ -26,6 +26,9 @@ type List struct {
 
 	// The key of the consent by which alone the subject is held; zero: on another ground.
 	Consent [32]byte
+
+	// Class is what the subject is in law, a word of the caller's vocabulary as it was last said; empty: nobody has.
+	Class string
 }
 
 // Record says what one of the records is, and which one it is.
