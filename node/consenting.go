@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/tamga-id/tamga/credentials/consent"
@@ -125,6 +126,12 @@ func (n *Node) WithdrawConsent(ctx context.Context, token string) (Withdrawal, e
 		return n.withdrawEnrolment(ctx, w, token)
 	}
 	fresh, err := n.consents.Withdraw(w, token, n.now(), other)
+	if errors.Is(err, consents.ErrFull) { // it stands here; nobody goes on trying
+		if untold := n.tell(ctx, consents.Outstanding{Entity: other, Token: token}); untold != nil {
+			return Withdrawal{}, fmt.Errorf("%w: %w", err, untold)
+		}
+		return Withdrawal{Fresh: fresh, Peer: trust.EntityID(other), Told: true}, nil
+	}
 	if err != nil {
 		return Withdrawal{}, err
 	}
@@ -228,10 +235,16 @@ func (n *Node) serveConsent(ctx context.Context, from transport.PeerID, frame []
 	}
 	n.directory.Heard(from)
 	token := string(frame[1:])
+	keep := func(w consent.Withdrawal) error {
+		_, err := n.consents.Withdraw(w, token, n.now())
+		return err
+	}
 	w, err := consent.VerifyWithdrawal(token, n.offices, n.now())
 	if errors.Is(err, consent.ErrOffice) {
 		// An office that only the register's node knows: that node refuses the artefact
-		// whatever this one makes of it, so its word is enough for not asking.
+		// whatever this one makes of it, so its word is enough for not asking it, and for
+		// nothing else: the signature may be anybody's.
+		keep = func(w consent.Withdrawal) error { return n.consents.Hear(w, token, n.now()) }
 		var u consent.UnverifiedWithdrawal
 		if u, err = consent.ParseWithdrawal(token); u.Claimed().Controller != string(m.EntityID) {
 			err = consent.ErrOffice
@@ -245,12 +258,48 @@ func (n *Node) serveConsent(ctx context.Context, from transport.PeerID, frame []
 	if sides[n.cfg.EntityID] != string(m.EntityID) {
 		return nil, errors.New("not a withdrawal between these two")
 	}
-	if _, err := n.consents.Withdraw(w, token, n.now()); err != nil {
+	known, err := n.consents.Heard(consent.Consent{ID: w.ID, Holder: w.Holder, Office: w.Office, Controller: w.Controller})
+	switch {
+	case err != nil:
+	case !known && !n.withdrawals.take(m.Jurisdiction, n.now()):
+		err = errTooMany
+	default:
+		err = keep(w)
+	}
+	if err != nil {
 		n.log.WarnContext(ctx, "withdrawal not kept", slog.String("entity", string(m.EntityID)), slog.String("cause", err.Error()))
 		return nil, errors.New("not kept")
 	}
 	n.log.InfoContext(ctx, "consent withdrawn", slog.String("requester", w.Requester), slog.String("controller", w.Controller))
 	return []byte{consentVersion}, nil
+}
+
+// maxWithdrawals is how many new withdrawals a country may hand on in a day. Everybody can
+// sign one of an artefact that never was, and each is remembered for as long as an artefact
+// lives: this many are some 40 MB of memory by then. What is refused comes again.
+const maxWithdrawals = 5000
+
+var errTooMany = errors.New("the country has handed on as many withdrawals as are taken in a day")
+
+// allowance counts what countries do in a day. The zero value is ready.
+type allowance struct {
+	mu   sync.Mutex
+	day  int64
+	used map[string]int
+}
+
+// take reports whether one more may be done, and counts it.
+func (a *allowance) take(country string, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if day := now.Unix() / int64(24*time.Hour/time.Second); day > a.day || a.used == nil {
+		a.day, a.used = day, make(map[string]int)
+	}
+	if a.used[country] >= maxWithdrawals {
+		return false
+	}
+	a.used[country]++
+	return true
 }
 
 // withdrawn reports whether an artefact is known to be withdrawn. Of what is none the
@@ -260,7 +309,7 @@ func (n *Node) withdrawn(artefact string) (bool, error) {
 	if err != nil {
 		return false, nil //nolint:nilerr // that it is malformed is no reason to take it for withdrawn
 	}
-	return n.consents.Withdrawn(u.Claimed().Key())
+	return n.consents.Heard(u.Claimed())
 }
 
 // mindConsents tells the other sides of withdrawals that they could not be told of before,

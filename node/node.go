@@ -79,6 +79,7 @@ type Node struct {
 	ledger       *ledger.Log
 	rows         *rows.Rows
 	consents     *consents.Book
+	withdrawals  allowance // of those that members hand on
 	grounds      *holding.Grounds
 	decoys       *decoy.Book
 	offices      consent.Offices

@@ -18,9 +18,12 @@
 package consents
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tamga-id/tamga/credentials/consent"
@@ -152,24 +155,52 @@ const MaxOutstanding = 10_000
 var ErrFull = errors.New("too many withdrawals wait to be handed on")
 
 // Withdraw remembers a withdrawal, of which token is the artefact; it reports whether it is
-// new. It is handed on to the given entities: see Outstanding. When one entity is both of its
-// sides, whom the consent held is owed the erasure as of now: see Owed.
+// new. It is handed on to the given entities, of one that is known again: see Outstanding.
+// When one entity is both of its sides, whom the consent held is owed the erasure as of now:
+// see Owed. With [ErrFull] it stands all the same and is not handed on: nobody who fills that
+// list keeps a person from withdrawing.
 func (b *Book) Withdraw(w consent.Withdrawal, token string, now time.Time, to ...string) (fresh bool, err error) {
-	key := w.Key()
+	return b.withdraw(w.Key(), w, token, now, to...)
+}
+
+// Hear remembers the word of the artefact's controller that it was withdrawn, which nobody
+// here can verify: nothing is asked of that controller on it, see [Book.Heard]. It is not
+// withdrawn for anybody else, and nobody is owed anything.
+func (b *Book) Hear(w consent.Withdrawal, token string, now time.Time) error {
+	_, err := b.withdraw(onWord(w.Key(), w.Controller), w, token, now)
+	return err
+}
+
+// onWord is the key of an artefact that was withdrawn by a controller's word.
+func onWord(key [32]byte, controller string) [32]byte {
+	return sha256.Sum256(slices.Concat([]byte("tamga/v1/consent-withdrawn-on-word\x00"), key[:], []byte(controller)))
+}
+
+// Heard reports whether the artefact was withdrawn, or its controller says so.
+func (b *Book) Heard(c consent.Consent) (bool, error) {
+	is, err := b.Withdrawn(c.Key())
+	if is || err != nil {
+		return is, err
+	}
+	return b.Withdrawn(onWord(c.Key(), c.Controller))
+}
+
+func (b *Book) withdraw(key [32]byte, w consent.Withdrawal, token string, now time.Time, to ...string) (fresh bool, err error) {
 	var expires int64
+	var full error
 	err = b.rows.Update(func(t rows.Txn) error {
 		e, err := find(t.Reader, key)
 		if err != nil {
 			return err
 		}
-		if expires, fresh = e.expires, !e.withdrawn; !fresh {
-			return nil
-		}
+		fresh = !e.withdrawn
 		// For longer than the artefact can live, whatever the withdrawal says of it.
 		e.expires = max(e.expires, w.ExpiresAt.Unix(), w.IssuedAt.Add(consent.MaxLifetime+consent.Skew).Unix())
 		e.withdrawn, expires = true, e.expires
-		t.Set(rows.Consents, key[:], e.bytes())
-		if w.Requester == w.Controller { // nobody asks himself: it is what a person was enrolled by
+		if fresh {
+			t.Set(rows.Consents, key[:], e.bytes())
+		}
+		if fresh && w.Requester == w.Controller { // nobody asks himself: it is what a person was enrolled by
 			t.Set(rows.Owed, key[:], Owed{Consent: key, Since: now}.bytes())
 		}
 		if len(to) == 0 {
@@ -180,7 +211,8 @@ func (b *Book) Withdraw(w consent.Withdrawal, token string, now time.Time, to ..
 			return err
 		}
 		if waiting+len(to) > MaxOutstanding {
-			return ErrFull
+			full = ErrFull
+			return nil
 		}
 		for _, entity := range to {
 			t.Set(rows.Withdrawals, outstandingName(key, entity), []byte(entity+"\x00"+token))
@@ -193,7 +225,10 @@ func (b *Book) Withdraw(w consent.Withdrawal, token string, now time.Time, to ..
 	if err != nil {
 		return false, fmt.Errorf("withdrawing consent: %w", err)
 	}
-	return fresh, nil
+	if full != nil {
+		full = fmt.Errorf("handing a withdrawal on: %w", full)
+	}
+	return fresh, full
 }
 
 func outstandingName(key [32]byte, entity string) []byte { return append(key[:], entity...) }
@@ -209,19 +244,29 @@ type Outstanding struct {
 func (b *Book) Outstanding() (out []Outstanding, err error) {
 	err = b.rows.View(func(r rows.Reader) error {
 		return r.Each(rows.Withdrawals, func(key rows.Key, value []byte) error {
-			for i, c := range value {
-				if c == 0 {
-					out = append(out, Outstanding{string(value[:i]), string(value[i+1:]), key})
-					return nil
-				}
-			}
-			return errEntry
+			o, err := parseOutstanding(key, value)
+			out = append(out, o)
+			return err
 		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing withdrawals to be handed on: %w", err)
 	}
 	return out, nil
+}
+
+func parseOutstanding(key rows.Key, value []byte) (Outstanding, error) {
+	entity, token, ok := strings.Cut(string(value), "\x00")
+	if !ok {
+		return Outstanding{}, errEntry
+	}
+	return Outstanding{entity, token, key}, nil
+}
+
+// over reports that nobody has to be told any more: the artefact had expired.
+func (o Outstanding) over(before int64) bool {
+	u, err := consent.ParseWithdrawal(o.Token)
+	return err == nil && u.Claimed().ExpiresAt.Unix() < before
 }
 
 // Told notes that the entity of an outstanding withdrawal has it.
@@ -232,7 +277,7 @@ func (b *Book) Told(o Outstanding) error {
 	})
 }
 
-// Forget removes what is of artefacts that expired a day ago, and returns how many. What a clock that
+// Forget removes what is of artefacts that expired a day ago, and returns how many rows. What a clock that
 // was set forward has forgotten too early permits nothing once the clock is right.
 func (b *Book) Forget(now time.Time) (gone int, err error) {
 	var old []rows.Key
@@ -247,6 +292,17 @@ func (b *Book) Forget(now time.Time) (gone int, err error) {
 			return err
 		})
 	})
+	if err == nil {
+		err = b.rows.View(func(r rows.Reader) error {
+			return r.Each(rows.Withdrawals, func(key rows.Key, value []byte) error {
+				o, err := parseOutstanding(key, value)
+				if err == nil && len(old) < maxForget && o.over(before) {
+					old = append(old, key)
+				}
+				return err
+			})
+		})
+	}
 	if err == nil && len(old) > 0 {
 		err = b.rows.Update(func(t rows.Txn) error {
 			forgotten, err := find(t.Reader, floor)

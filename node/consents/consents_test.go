@@ -1,13 +1,16 @@
 package consents_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/rows"
@@ -209,5 +212,91 @@ func TestClock(t *testing.T) {
 	later.ExpiresAt = now.Add(consent.MaxLifetime + time.Hour)
 	if err := b.Use(later); err != nil {
 		t.Errorf("given since: %v", err)
+	}
+}
+
+// TestWithdrawFlood: a list of withdrawals to be handed on that somebody filled keeps nobody from
+// withdrawing, and empties when what it is about has expired.
+func TestWithdrawFlood(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l)
+	token := withdrawalToken(t, "junk")
+	const each = 500
+	for i := range consents.MaxOutstanding / each {
+		var many []string
+		for n := range each {
+			many = append(many, fmt.Sprintf("https://n%d.example", n))
+		}
+		if _, err := b.Withdraw(withdrawn(fmt.Sprint("junk", i)), token, now, many...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fresh, err := b.Withdraw(withdrawn("a"), "token", now, "https://uzb.example"); !fresh || !errors.Is(err, consents.ErrFull) {
+		t.Errorf("with a full list: fresh %v, %v", fresh, err)
+	}
+	if err := b.Use(given("a", 1)); !errors.Is(err, consents.ErrWithdrawn) {
+		t.Errorf("used although it was withdrawn: %v", err)
+	}
+	later := now.Add(26 * time.Hour) // the artefact lived for an hour
+	for range 3 {
+		if _, err := b.Forget(later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := b.Outstanding(); len(out) != 0 || err != nil {
+		t.Errorf("%d are still to be handed on, %v", len(out), err)
+	}
+	// Brought again it is handed on.
+	if fresh, err := b.Withdraw(withdrawn("a"), "token", now, "https://uzb.example"); fresh || err != nil {
+		t.Errorf("brought again: fresh %v, %v", fresh, err)
+	}
+	if out, _ := b.Outstanding(); len(out) != 1 {
+		t.Errorf("%d to be handed on, want 1", len(out))
+	}
+}
+
+func withdrawalToken(t *testing.T, id string) string {
+	t.Helper()
+	k, err := jose.NewPrivateKey(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := given(id, 1)
+	c.Holder = k.Public().KeyID()
+	token, err := consent.Withdraw(k, c, "", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// TestHear: what a controller says without proof keeps this node from asking that controller, and no more: neither is the
+// artefact withdrawn here, where somebody else may be asked on it or was enrolled by it, nor is anybody owed an erasure.
+func TestHear(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l)
+	w := consent.Withdrawal{ID: "a", Office: "https://office.example", Officer: "nobody", Requester: "https://kaz.example", Controller: "https://liar.example", IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
+	if err := b.Hear(w, "token", now); err != nil {
+		t.Fatal(err)
+	}
+	c := given("a", 1)
+	c.Holder, c.Office = "", w.Office
+	if is, err := b.Withdrawn(c.Key()); is || err != nil {
+		t.Errorf("withdrawn: %v, %v", is, err)
+	}
+	if is, err := b.Heard(c); is || err != nil {
+		t.Errorf("heard of another controller's: %v, %v", is, err)
+	}
+	if err := b.Use(c); err != nil {
+		t.Errorf("use: %v", err)
+	}
+	c.Controller = w.Controller
+	if is, err := b.Heard(c); !is || err != nil {
+		t.Errorf("heard: %v, %v", is, err)
+	}
+	if owed, err := b.Owed(); len(owed) != 0 || err != nil {
+		t.Errorf("owed: %v, %v", owed, err)
 	}
 }
