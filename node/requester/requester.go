@@ -187,7 +187,8 @@ func (r *Requester) ask(ctx context.Context, req Request, bring func() []string,
 	if c := unlawful(d, req.Question); c != "" {
 		return r.decline(ctx, e, c, own, in), nil
 	}
-	if c := r.withdrawn(req.Question); c != "" && d.ConsentRequired {
+	// Whatever own law says to consents: the responder's may rest on this one (TMG-C-007).
+	if c := r.withdrawn(req.Question); c != "" {
 		return r.decline(ctx, e, c, own, in), nil
 	}
 	if after := r.stillAway(peer.EntityID, now); after > 0 {

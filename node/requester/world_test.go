@@ -58,19 +58,21 @@ type world struct {
 	mu    sync.Mutex
 	calls []string // order of everything that left a mark or the node
 
-	clock   func() time.Time
-	node    trust.Node // the peer, as the directory has it
-	lookup  error
-	law     policy.Decision
-	asked   policy.Request
-	fail    map[protocol.LeafKind]error // appends that fail
-	leaves  []protocol.Leaf             // the own ledger
-	peer    func(ctx context.Context, q asked) ([]byte, error)
-	sent    [][]byte
-	limit   time.Duration // until the deadline that the exchange was given
-	logs    bytes.Buffer
-	book    *ledger.Log // the peer's ledger
-	another *ledger.Log // one of other keys
+	clock     func() time.Time
+	node      trust.Node // the peer, as the directory has it
+	lookup    error
+	law       policy.Decision
+	asked     policy.Request
+	fail      map[protocol.LeafKind]error // appends that fail
+	leaves    []protocol.Leaf             // the own ledger
+	peer      func(ctx context.Context, q asked) ([]byte, error)
+	sent      [][]byte
+	withdrawn bool          // what the node knows of every consent
+	untold    error         // or why it cannot tell
+	limit     time.Duration // until the deadline that the exchange was given
+	logs      bytes.Buffer
+	book      *ledger.Log // the peer's ledger
+	another   *ledger.Log // one of other keys
 	*requester.Requester
 }
 
@@ -99,7 +101,7 @@ func newWorld(books ...*ledger.Log) *world {
 // witness makes the Requester anew, with a Witness or none.
 func (w *world) witness(by requester.Witness) {
 	w.Requester = requester.New(requester.Config{Self: self, Witness: by, Country: "UZB", Signing: selfSigning(), Directory: w, Law: w, Ledger: w,
-		Exchanger: w, Now: func() time.Time { return w.clock() },
+		Exchanger: w, Now: func() time.Time { return w.clock() }, Withdrawn: func(string) (bool, error) { return w.withdrawn, w.untold },
 		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 }
 
