@@ -77,6 +77,7 @@ const (
 	CodeBudget            Code = "TMG-LIM-0002"
 	CodeLocked            Code = "TMG-LIM-0003"
 	CodeProbeRepeated     Code = "TMG-LIM-0004"
+	CodeBudgetStore       Code = "TMG-LIM-0005"
 	CodeLedgerUnavailable Code = "TMG-LED-0001"
 	CodeInternal          Code = "TMG-INT-0001"
 )
@@ -211,6 +212,7 @@ func registry() []CodeEntry {
 		{CodeBudget, Refused, wire, "There were as many Queries as the register's operator allows: of this requester, officer or purpose, or about this person.", "Wait until the hour, or for a person the day, is over. If it was not you, investigate: the ledger has every Query."},
 		{CodeLocked, Refused, wire, "Too many Queries of this requester about this person ended without a match: the person is locked for it.", "Take the person to second-line inspection; the lock ends after a day. Find out who asked: the ledger has every Query."},
 		{CodeProbeRepeated, Refused, wire, "This sample, or one nearly the same, was sent about this person before.", "Capture a new sample; if you did, find out where the old one comes from."},
+		{CodeBudgetStore, Unavailable, wire, "How many Queries there were cannot be counted now, so none is answered.", "This is not a \"no\". The responder's operator: check the store. The requester: ask again later."},
 		{CodeLedgerUnavailable, Unavailable, wire, "The node cannot write its ledger, so it must not answer.", "The responder's operator: check the disk. The requester: ask again later."},
 		{CodeInternal, Unavailable, wire, "The node failed to answer.", "Ask again; if it persists, tell the responder's operator the time of the Query."},
 		{CodeWeakDecision, Inconclusive, local, "The peer decided at a weaker false match rate than your own law demands.", "Use another modality or second-line inspection; the agencies must agree on a rate."},

@@ -19,7 +19,7 @@ type counting struct {
 	locked bool
 }
 
-// count counts the Query before anything is looked up (TMG-R-016), and has law see how
+// count counts the Query before anything is looked up (TMG-R-014), and has law see how
 // many there were.
 func (r *Responder) count(q protocol.Query, question protocol.Question, visible *policy.Request) (counting, error) {
 	if r.cfg.Budgets == nil {
@@ -37,8 +37,10 @@ func (r *Responder) count(q protocol.Query, question protocol.Question, visible 
 		return c, &protocol.Fault{Code: protocol.CodeBudget, Err: err}
 	case errors.Is(err, budget.ErrRepeated):
 		return c, &protocol.Fault{Code: protocol.CodeProbeRepeated, Err: err}
+	case err != nil:
+		return c, &protocol.Fault{Code: protocol.CodeBudgetStore, Err: err}
 	}
-	return c, err
+	return c, nil
 }
 
 // counted notes what came of it and is what is answered: of a locked subject that alone,
@@ -49,7 +51,7 @@ func (r *Responder) counted(ctx context.Context, q protocol.Query, c counting, c
 	}
 	locks, locked, err := r.cfg.Budgets.End(c.ask, code == protocol.CodeMatched, r.cfg.Now())
 	if err != nil {
-		return "", err
+		return "", &protocol.Fault{Code: protocol.CodeBudgetStore, Err: err}
 	}
 	if locks {
 		r.cfg.Logger.ErrorContext(ctx, AlarmLocked, slog.String("requester", q.Issuer), slog.String("officer", q.Officer),

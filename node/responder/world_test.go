@@ -132,7 +132,8 @@ func (m *members) Entity(id trust.EntityID, _ time.Time) (trust.Node, error) {
 type law struct {
 	*trace
 	d     policy.Decision
-	real  *policy.Law // decides instead of d when set
+	real  *policy.Law   // decides instead of d when set
+	none  responder.Law // likewise
 	panic any
 	got   policy.Request
 }
@@ -148,6 +149,9 @@ func (l *law) Decide(r policy.Request) policy.Decision {
 	}
 	if l.real != nil {
 		return l.real.Decide(r)
+	}
+	if l.none != nil {
+		return l.none.Decide(r)
 	}
 	return l.d
 }
@@ -253,6 +257,7 @@ type world struct {
 	budgets      responder.Budgets
 	pace         *pace.Pace
 	decoys       responder.Decoys
+	real         responder.Consents // counts instead of consents when set
 	logs         bytes.Buffer
 	log          *ledger.Log // the real one under ledger, nil when there is none
 	*responder.Responder
@@ -274,10 +279,14 @@ func newWorld() *world {
 }
 
 func (w *world) build(now func() time.Time) *responder.Responder {
+	book := responder.Consents(&w.consents)
+	if w.real != nil {
+		book = w.real
+	}
 	return responder.New(responder.Config{
 		Self: self, Country: "KAZ", Signing: selfSigning(), Sealing: w.keys(),
 		Members: &w.members, Law: &w.law, Gallery: &w.gallery, Ledger: &w.ledger, Replay: &w.replay, Now: now,
-		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented, Consents: &w.consents, Offices: w.offices, Budgets: w.budgets, Pace: w.pace, Decoys: w.decoys,
+		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented, Consents: book, Offices: w.offices, Budgets: w.budgets, Pace: w.pace, Decoys: w.decoys,
 		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 }
