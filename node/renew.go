@@ -14,6 +14,8 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/renewal"
+	"github.com/tamga-id/tamga/node/gallery/subjects"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
@@ -149,7 +151,7 @@ func (n *Node) renew(ctx context.Context) {
 	}
 	if err == nil {
 		defer n.reading.leave()
-		gone, err = finishRenewal(ctx, n.dir, roots, n.gallery, generation, func(r gallery.Renewed) {
+		gone, err = finishRenewal(ctx, n.dir, roots, n.gallery, generation, func(r renewal.Renewed) {
 			n.renewals.set(func(s *Renewal) { s.Looked, s.Renewed = r.Looked, r.Subjects })
 		})
 	}
@@ -196,7 +198,7 @@ func RenewTemplates(ctx context.Context, configFile string, roots keystore.Roots
 	}
 	defer fresh.Wipe()
 	k.Faces.Replace(fresh.Faces) // the gallery holds these
-	r.Destroyed, err = finishRenewal(ctx, dir, roots, g, r.Generation, func(done gallery.Renewed) {
+	r.Destroyed, err = finishRenewal(ctx, dir, roots, g, r.Generation, func(done renewal.Renewed) {
 		r.Looked, r.Renewed = done.Looked, done.Subjects
 		if progress != nil {
 			progress(r)
@@ -246,11 +248,11 @@ var ErrReplicas = errors.New("other nodes of the store still use the key before:
 
 // finishRenewal moves every template to the generation, which is the gallery's current
 // one, and then destroys those before it.
-func finishRenewal(ctx context.Context, dir string, roots keystore.Roots, g *gallery.Gallery, generation uint32, progress func(gallery.Renewed)) (gone []uint32, err error) {
+func finishRenewal(ctx context.Context, dir string, roots keystore.Roots, g *gallery.Gallery, generation uint32, progress func(renewal.Renewed)) (gone []uint32, err error) {
 	if _, err := g.RenewAll(ctx, progress); err != nil {
 		return nil, err
 	}
-	behind, err := g.Behind(time.Now(), gallery.KeyTemplate, generation)
+	behind, err := g.Behind(time.Now(), subjects.KeyTemplate, generation)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/renewal"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
@@ -95,7 +96,7 @@ func (n *Node) renaming(ctx context.Context) error {
 	if len(n.gallery.PseudonymGenerations()) == 1 {
 		return nil
 	}
-	generation, done, err := n.gallery.RenameAll(ctx, func(r gallery.Renamed) { n.retirements.progress(keys.Pseudonym, r.Looked) })
+	generation, done, err := n.gallery.RenameAll(ctx, func(r renewal.Renamed) { n.retirements.progress(keys.Pseudonym, r.Looked) })
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

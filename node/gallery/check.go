@@ -19,9 +19,9 @@ type surveyor interface {
 // Damage is no error.
 func (g *Gallery) Fsck(ctx context.Context, progress fsck.Progress) (fsck.Report, error) {
 	var r fsck.Report
-	known := g.line.Commits() // acknowledged before it began
-	err := g.line.View(func(txn store.Reader) (err error) {
-		if s, ok := g.line.Store().(surveyor); ok {
+	known := g.set.Line.Commits() // acknowledged before it began
+	err := g.set.Line.View(func(txn store.Reader) (err error) {
+		if s, ok := g.set.Line.Store().(surveyor); ok {
 			if r.Faults, err = s.Survey(ctx, progress.Bytes()); err != nil {
 				return err
 			}
@@ -29,7 +29,7 @@ func (g *Gallery) Fsck(ctx context.Context, progress fsck.Progress) (fsck.Report
 		return g.checker().Rows(ctx, txn, &r, tally.Tally{Commit: known}, progress)
 	})
 	if err == nil {
-		err = r.Erasures(g.line.CheckErasures(ctx, r.Carried.Erasures, r.Carried.Last))
+		err = r.Erasures(g.set.Line.CheckErasures(ctx, r.Carried.Erasures, r.Carried.Last))
 	}
 	if err != nil {
 		return r, fmt.Errorf("checking gallery: %w", err)
@@ -51,5 +51,5 @@ func Fsck(ctx context.Context, cfg Config, progress fsck.Progress) (r fsck.Repor
 }
 
 func (g *Gallery) checker() fsck.Checker {
-	return fsck.Checker{Tallies: g.tallies, Vault: g.vault, Index: g.index, Load: g.load, Holds: g.holds, Keys: g.acceptsOwn}
+	return fsck.Checker{Tallies: g.set.Tallies, Vault: g.set.Vault, Index: g.index, Load: g.set.Load, Holds: g.holds, Keys: g.set.AcceptsOwn}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/renewal"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
@@ -603,7 +604,7 @@ func TestRewrapShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	gs[0].UseRing(ring)
-	if n, err := gs[0].RewrapAll(t.Context(), nil); err != nil || n != (gallery.Rewrapped{Generation: 2, Looked: 4, Subjects: 4}) {
+	if n, err := gs[0].RewrapAll(t.Context(), nil); err != nil || n != (renewal.Rewrapped{Generation: 2, Looked: 4, Subjects: 4}) {
 		t.Errorf("%+v rewrapped, %v", n, err)
 	}
 	if r, err := gs[1].Enrol(t.Context(), persons(4, 5)); err != nil || !errors.Is(r[0].Err, gallery.ErrOutdated) {

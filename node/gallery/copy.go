@@ -70,14 +70,14 @@ func (g *Gallery) copyTo(ctx context.Context, to store.Store, progress func(uint
 // beginCopy marks the store, unless it is the gallery's own or holds something else.
 func (g *Gallery) beginCopy(to store.Store) error {
 	var now tally.Tally
-	err := g.line.View(func(r store.Reader) (err error) {
-		now, err = g.tallies.Stored(r)
+	err := g.set.Line.View(func(r store.Reader) (err error) {
+		now, err = g.set.Tallies.Stored(r)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	mark := g.tallies.Seal(tally.Tally{})
+	mark := g.set.Tallies.Seal(tally.Tally{})
 	err = to.Update(func(txn store.Txn) error {
 		if err := g.mayReplace(txn, now, mark); err != nil {
 			return err
@@ -89,7 +89,7 @@ func (g *Gallery) beginCopy(to store.Store) error {
 	}
 	// Whether the two are one shows in the other.
 	var same bool
-	err = g.line.View(func(r store.Reader) error {
+	err = g.set.Line.View(func(r store.Reader) error {
 		v, err := r.Get(commit.CopyingRow())
 		if same = bytes.Equal(v, mark); errors.Is(err, store.ErrNotFound) {
 			err = nil
@@ -117,14 +117,14 @@ func (g *Gallery) mayReplace(r store.Reader, now tally.Tally, mark []byte) error
 	}
 	v, err := r.Get(tally.Row())
 	if err == nil {
-		t, ok := g.tallies.Open(v)
+		t, ok := g.set.Tallies.Open(v)
 		if !ok || t.Commit > now.Commit || t.Commit == now.Commit && t != now {
 			return ErrNotEmpty
 		}
 		// The tally does not say under which pseudonym keys its subjects lie.
 		if row, err := r.Get(naming.Row()); err != nil {
 			return store.Damaged("reading pseudonym keys", err)
-		} else if _, err := g.openNames(row); err != nil {
+		} else if _, err := g.set.OpenNames(row); err != nil {
 			return ErrNotEmpty
 		}
 		return nil

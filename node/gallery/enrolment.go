@@ -56,9 +56,6 @@ const (
 // maxHolder bounds Enrolment.Holder; a thumbprint has 43 bytes.
 const maxHolder = 128
 
-// maxName bounds the names that an Enrolment brings.
-const maxName = 64
-
 const redactedTemplate = "template(redacted)"
 
 // String is a constant.

@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/naming"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/subjects"
 )
 
 // Erase destroys everything that is held of a subject: key, records, findings and
@@ -28,16 +29,16 @@ import (
 func (g *Gallery) Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error) {
 	for {
 		var who naming.Named
-		if who, err = g.nameOf(id); err != nil {
+		if who, err = g.set.NameOf(id); err != nil {
 			break
 		}
 		records, err = g.eraseInTurn(ctx, who.Pseudonyms(), func(txn store.Reader) (pseudonym.Pseudonym, error) {
-			if !g.isCurrent(who) {
-				return pseudonym.Pseudonym{}, errNamesChanged
+			if !g.set.IsCurrent(who) {
+				return pseudonym.Pseudonym{}, subjects.ErrNamesChanged
 			}
-			return whereIs(txn, who)
+			return subjects.Where(txn, who)
 		})
-		if !errors.Is(err, errNamesChanged) {
+		if !errors.Is(err, subjects.ErrNamesChanged) {
 			break
 		}
 	}
@@ -70,7 +71,7 @@ func (g *Gallery) EraseDamaged(ctx context.Context, handle string) error {
 // damagedSubject finds whose handle it is. Handles cannot be turned back.
 func (g *Gallery) damagedSubject(ctx context.Context, handle string) (p pseudonym.Pseudonym, err error) {
 	c := g.checker()
-	err = g.line.View(func(txn store.Reader) error {
+	err = g.set.Line.View(func(txn store.Reader) error {
 		for row, err := range txn.Scan([]byte("v"), nil) {
 			if err = errors.Join(err, ctx.Err()); err != nil {
 				return err
@@ -98,7 +99,7 @@ type located func(store.Reader) (pseudonym.Pseudonym, error)
 
 // eraseInTurn erases the subject who lies where that says, which is one of all or nowhere.
 func (g *Gallery) eraseInTurn(ctx context.Context, all []pseudonym.Pseudonym, where located) (records int, err error) {
-	err = g.line.InTurn(ctx, func() (err error) {
+	err = g.set.Line.InTurn(ctx, func() (err error) {
 		records, err = g.erase(all, where)
 		return err
 	})
@@ -113,14 +114,14 @@ func (g *Gallery) eraseInTurn(ctx context.Context, all []pseudonym.Pseudonym, wh
 func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, err error) {
 	var p pseudonym.Pseudonym
 	listed := false
-	err = g.line.Update(nil, func(b *commit.Bundle) (err error) {
+	err = g.set.Line.Update(nil, func(b *commit.Bundle) (err error) {
 		p, err = where(b.Txn)
-		if errors.Is(err, ErrUnknownSubject) || errors.Is(err, errNamesChanged) {
+		if errors.Is(err, ErrUnknownSubject) || errors.Is(err, subjects.ErrNamesChanged) {
 			return err
 		} else if err != nil {
 			return store.Damaged("reading keyring", err)
 		}
-		for _, p := range append(g.former(b.Txn, p), p) {
+		for _, p := range append(g.set.Former(b.Txn, p), p) {
 			if err := b.List(erasure.Entry{Commit: b.Commit(), Subject: p}); err != nil {
 				return err
 			}
@@ -138,7 +139,7 @@ func (g *Gallery) erase(all []pseudonym.Pseudonym, where located) (records int, 
 		}
 	}
 	if err == nil {
-		if err = g.line.FollowOutside(); err != nil {
+		if err = g.set.Line.FollowOutside(); err != nil {
 			err = fmt.Errorf("erased, but another folder put back would not show it: %w", err)
 			listed = true
 		}
@@ -158,18 +159,18 @@ func (g *Gallery) stageErase(b *commit.Bundle, p pseudonym.Pseudonym) (records i
 	if err != nil {
 		return 0, store.Damaged("reading keyring", err)
 	}
-	opened, err := g.load(b.Txn, p)
+	opened, err := g.set.Load(b.Txn, p)
 	switch {
 	case err == nil:
 		defer opened.Wipe()
 		records = len(opened.List.Records)
-		for _, row := range g.heldByRows(opened.List.Consent, p) {
+		for _, row := range g.set.Vault.ConsentRows(opened.List.Consent, p) {
 			if err := b.Drop(row); err != nil {
 				return 0, err
 			}
 		}
 		for _, r := range opened.List.Records {
-			if err := b.Drop(g.vault.RecordRow(opened.Home(), r.Slot)); err != nil {
+			if err := b.Drop(g.set.Vault.RecordRow(opened.Home(), r.Slot)); err != nil {
 				return 0, err
 			}
 		}

@@ -11,61 +11,62 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/subjects"
 )
 
 // What the tests need to see from outside the package.
 const (
-	MaxCommit  = maxCommit
+	MaxCommit  = subjects.MaxCommit
 	MaxCall    = maxCall
-	MaxSubject = maxSubject
+	MaxSubject = subjects.MaxSubject
 	MaxHolder  = maxHolder
-	MaxKeyring = maxKeyring
+	MaxKeyring = keyring.MaxRow
 )
 
 // DB lets a test edit the store under an open gallery.
-func (g *Gallery) DB() store.Store { return g.line.Store() }
+func (g *Gallery) DB() store.Store { return g.set.Line.Store() }
 
 // Keys are the store's keys of a subject: its stamp, its keyring and its records
 // by slot.
 func (g *Gallery) Keys(id pseudonym.Identifier) (stamp, ring []byte, record func(slot uint32) []byte) {
-	who, err := g.nameOf(id)
+	who, err := g.set.NameOf(id)
 	if err != nil {
 		panic(err)
 	}
 	p := who.Elements[0].Pseudonym()
-	return keyring.StampRow(p), keyring.Row(p), func(slot uint32) []byte { return g.vault.RecordRow(p, slot) }
+	return keyring.StampRow(p), keyring.Row(p), func(slot uint32) []byte { return g.set.Vault.RecordRow(p, slot) }
 }
 
 // HoldTurn keeps every commit waiting until the returned function is called.
 func (g *Gallery) HoldTurn() (release func()) {
 	held, done := make(chan struct{}), make(chan struct{})
 	go func() {
-		_ = g.line.InTurn(context.Background(), func() error { close(held); <-done; return nil })
+		_ = g.set.Line.InTurn(context.Background(), func() error { close(held); <-done; return nil })
 	}()
 	<-held
 	return func() { close(done) }
 }
 
 // Waiting is how many calls nobody has taken yet.
-func (g *Gallery) Waiting() int { return g.queue.Waiting() }
+func (g *Gallery) Waiting() int { return g.set.Waiting() }
 
 // Closing reports whether Close has begun.
-func (g *Gallery) Closing() bool { return g.queue.Closed() }
+func (g *Gallery) Closing() bool { return g.set.Closing() }
 
 // Commits is the number of the last commit. The caller sees to it that none is
 // under way.
-func (g *Gallery) Commits() uint32 { return g.line.Commits() }
+func (g *Gallery) Commits() uint32 { return g.set.Line.Commits() }
 
 // ListErasure does the first half of Erase, up to where a crash may cut it off.
 func (g *Gallery) ListErasure(id pseudonym.Identifier) error {
-	who, err := g.nameOf(id)
+	who, err := g.set.NameOf(id)
 	if err != nil {
 		return err
 	}
 	p := who.Elements[0].Pseudonym()
 	crash := errors.New("crash")
-	err = g.line.InTurn(context.Background(), func() error {
-		return g.line.Update(nil, func(b *commit.Bundle) error {
+	err = g.set.Line.InTurn(context.Background(), func() error {
+		return g.set.Line.Update(nil, func(b *commit.Bundle) error {
 			return errors.Join(b.List(erasure.Entry{Commit: b.Commit(), Subject: p}), crash)
 		})
 	})
@@ -76,7 +77,7 @@ func (g *Gallery) ListErasure(id pseudonym.Identifier) error {
 }
 
 // SetPatience changes how long a commit in doubt is asked after.
-func (g *Gallery) SetPatience(d time.Duration) { g.line.Patience = d }
+func (g *Gallery) SetPatience(d time.Duration) { g.set.Line.Patience = d }
 
 // Flaky is a store that fails on demand.
 type Flaky struct {
@@ -133,7 +134,7 @@ func (r flakyReader) Scan(prefix, after []byte) iter.Seq2[store.Row, error] {
 
 // Handle is what a Report calls the subject.
 func (g *Gallery) Handle(id pseudonym.Identifier) string {
-	who, err := g.nameOf(id)
+	who, err := g.set.NameOf(id)
 	if err != nil {
 		panic(err)
 	}

@@ -57,19 +57,16 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"sync/atomic"
 
 	"github.com/tamga-id/tamga/node/gallery/erasure"
-	"github.com/tamga-id/tamga/node/gallery/naming"
+	"github.com/tamga-id/tamga/node/gallery/subjects"
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/commit"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
-	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/store"
-	"github.com/tamga-id/tamga/node/gallery/tally"
 )
 
 // Errors that callers branch on.
@@ -86,7 +83,7 @@ var (
 
 // Limits per subject.
 const (
-	MaxRecords    = 64
+	MaxRecords    = keyring.MaxRecords
 	MaxRecordSize = 64 << 10
 )
 
@@ -129,18 +126,9 @@ func (c Config) check() error {
 // Gallery is an open store. It is safe for concurrent use; Close it.
 type Gallery struct {
 	// Immutable after Open.
-	line       *commit.Line
-	queue      *commit.Queue[*call]
+	set        *subjects.Set
 	index      [32]byte
-	vault      *keyring.Vault
-	tallies    tally.Key
 	protection Protection // nil for none
-	presence   [32]byte
-	board      *presence.Board // nil in a store that is not shared
-
-	keys   atomic.Pointer[pseudonym.Ring] // replaced by UsePseudonyms
-	names  atomic.Pointer[naming.Keys]    // what rows lie under
-	moving chan struct{}                  // has room for one, who moves subjects or must not miss one
 
 	// It belongs to who has the line's turn.
 	owed map[pseudonym.Pseudonym]int // records of who is listed as erased and may not be yet
@@ -162,36 +150,20 @@ func open(cfg Config) (*Gallery, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	var err error
 	g := newGallery(cfg)
 	list, outside := OutsideFiles(cfg.Outside)
 	if cfg.Restored {
 		outside = ""
 	}
-	g.line, err = commit.Open(commit.Config{Store: cfg.Store, Dir: cfg.Dir, ListOutside: list, TallyOutside: outside,
-		Root: cfg.Root, Tallies: g.tallies, Rules: rules{g}})
+	line, err := commit.Open(commit.Config{Store: cfg.Store, Dir: cfg.Dir, ListOutside: list, TallyOutside: outside,
+		Root: cfg.Root, Tallies: g.set.Tallies, Rules: rules{g}})
 	if err != nil {
 		return nil, err
 	}
-	g.queue = commit.NewQueue(g.line, maxCommit, g.commit)
-	if err := g.begin(cfg.Dir); err != nil {
-		return nil, errors.Join(err, g.line.Abandon())
+	if err := g.set.Begin(line, cfg.Dir); err != nil {
+		return nil, errors.Join(err, line.Abandon())
 	}
 	return g, nil
-}
-
-// begin does what is to be done before anybody is served.
-func (g *Gallery) begin(dir string) error {
-	if err := g.startNames(); err != nil {
-		return err
-	}
-	if err := g.join(dir); err != nil {
-		return err
-	}
-	if err := g.line.MeetLists(); err != nil {
-		return err
-	}
-	return g.adopt()
 }
 
 // OutsideFiles are the two files that [Config].Outside names: another copy of the list
@@ -207,42 +179,29 @@ func OutsideFiles(outside string) (erasures, tally string) {
 // newGallery is the gallery of a configuration that was checked, with nothing open.
 func newGallery(cfg Config) *Gallery {
 	index := cfg.Root.Derive("tamga/v1/gallery-index")
-	g := &Gallery{
-		index:      index,
-		vault:      keyring.New(cfg.Node, index, cfg.Ring),
-		tallies:    tally.NewKey(index, cfg.Node),
-		presence:   cfg.Root.Derive("tamga/v1/gallery-presence"),
-		protection: cfg.Protection,
-		moving:     make(chan struct{}, 1),
-		owed:       make(map[pseudonym.Pseudonym]int),
-	}
-	g.keys.Store(cfg.Pseudonyms)
-	return g
+	set := subjects.New(subjects.Config{
+		Node: cfg.Node, Index: index, Presence: cfg.Root.Derive("tamga/v1/gallery-presence"),
+		Ring: cfg.Ring, Pseudonyms: cfg.Pseudonyms, Templates: cfg.Protection,
+	})
+	return &Gallery{set: set, index: index, protection: cfg.Protection, owed: make(map[pseudonym.Pseudonym]int)}
 }
 
 // Close waits for the commit under way, refuses those that wait, and releases the
 // folder. A second Close returns [ErrClosed].
 func (g *Gallery) Close() error {
-	if !g.queue.Close() {
-		return ErrClosed
+	err := g.set.Close()
+	if err != nil && !errors.Is(err, ErrClosed) {
+		err = fmt.Errorf("closing gallery: %w", err)
 	}
-	err := g.line.Close(func() {
-		if g.board != nil {
-			_ = g.board.Leave() // otherwise it is waited for until its lease is over
-		}
-	})
-	if err != nil {
-		return fmt.Errorf("closing gallery: %w", err)
-	}
-	return nil
+	return err
 }
 
 // Subjects is how many subjects are enrolled; in a shared store, when this gallery last
 // looked.
-func (g *Gallery) Subjects() int64 { return g.line.Subjects() }
+func (g *Gallery) Subjects() int64 { return g.set.Line.Subjects() }
 
 // Ready is [ErrFull] while no change would be taken.
-func (g *Gallery) Ready() error { return g.line.While(store.Store.Ready) }
+func (g *Gallery) Ready() error { return g.set.Line.While(store.Store.Ready) }
 
 // Collect gives disk space back that only rows take which are gone: those of subjects who
 // were erased, of batches undone, of lists rewritten. It returns how many files it
@@ -250,7 +209,7 @@ func (g *Gallery) Ready() error { return g.line.While(store.Store.Ready) }
 // less that is sealed. It may be called at any time, and does nothing in a store that
 // looks after itself.
 func (g *Gallery) Collect(ctx context.Context) (files int, err error) {
-	err = g.line.While(func(db store.Store) (err error) {
+	err = g.set.Line.While(func(db store.Store) (err error) {
 		c, ok := db.(interface {
 			Collect(context.Context) (int, error)
 		})
@@ -273,4 +232,4 @@ func (*Gallery) LogValue() slog.Value { return slog.StringValue("gallery(redacte
 
 // Beside runs f with the store, for who keeps rows of its own beside the gallery's: see
 // node/rows. [ErrClosed] when the gallery is not open any more.
-func (g *Gallery) Beside(f func(store.Store) error) error { return g.line.While(f) }
+func (g *Gallery) Beside(f func(store.Store) error) error { return g.set.Line.While(f) }

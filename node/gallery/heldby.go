@@ -3,47 +3,21 @@ package gallery
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
-	"github.com/tamga-id/tamga/node/gallery/commit"
-	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/subjects"
 )
 
 // Who is held by a consent alone is erased when it is withdrawn. Which consent that is lies
 // in the subject's sealed list; a row for each says where to look.
 
-// heldByPrefix begins the rows of those who are held by a consent.
-func (g *Gallery) heldByPrefix(consent [32]byte) []byte {
-	mac := hmac.New(sha256.New, g.index[:])
-	mac.Write([]byte("tamga/v1/gallery-held-by\x00"))
-	mac.Write(consent[:])
-	return mac.Sum([]byte("h"))
-}
-
-// heldByRows are the rows that say so of the subject at p: one, or none.
-func (g *Gallery) heldByRows(consent [32]byte, p pseudonym.Pseudonym) [][]byte {
-	if consent == ([32]byte{}) {
-		return nil
-	}
-	return [][]byte{append(g.heldByPrefix(consent), p[:]...)}
-}
-
-func (g *Gallery) heldByWrites(s keyring.Subject) (w []commit.Write) {
-	for _, row := range g.heldByRows(s.List.Consent, s.P) {
-		w = append(w, commit.Write{Key: row, Value: []byte{1}})
-	}
-	return w
-}
-
 // Holds reports whether somebody is held by a consent alone.
 func (g *Gallery) Holds(consent [32]byte) (is bool, err error) {
-	err = g.line.View(func(txn store.Reader) error {
-		for _, err := range txn.Scan(g.heldByPrefix(consent), nil) {
+	err = g.set.Line.View(func(txn store.Reader) error {
+		for _, err := range txn.Scan(g.set.Vault.ConsentPrefix(consent), nil) {
 			is = err == nil
 			return err
 		}
@@ -68,8 +42,8 @@ func (g *Gallery) EraseHeldBy(ctx context.Context, consent [32]byte) (subjects i
 		return 0, nil
 	}
 	var found []heldOne
-	prefix := g.heldByPrefix(consent)
-	err = g.line.View(func(txn store.Reader) error {
+	prefix := g.set.Vault.ConsentPrefix(consent)
+	err = g.set.Line.View(func(txn store.Reader) error {
 		for row, err := range txn.Scan(prefix, nil) {
 			if err != nil {
 				return err
@@ -120,20 +94,20 @@ func (g *Gallery) EraseHeldByAny(ctx context.Context, withdrawn func(consent [32
 // heldAfter looks at subjects after a key for those that consents hold; last is nil when it
 // came to the end.
 func (g *Gallery) heldAfter(ctx context.Context, after []byte) (found []heldOne, last []byte, err error) {
-	err = g.line.View(func(txn store.Reader) error {
+	err = g.set.Line.View(func(txn store.Reader) error {
 		looked := 0
 		for row, err := range txn.Scan([]byte("k"), after) {
 			if err = errors.Join(err, ctx.Err()); err != nil {
 				return err
 			}
-			if looked++; looked > maxLooked {
+			if looked++; looked > subjects.MaxLooked {
 				return nil
 			}
 			if last = bytes.Clone(row.Key); len(last) != 1+len(pseudonym.Pseudonym{}) {
 				continue
 			}
 			p := pseudonym.Pseudonym(last[1:])
-			s, err := g.load(txn, p)
+			s, err := g.set.Load(txn, p)
 			if errors.Is(err, ErrDamaged) {
 				continue // fsck lists who that is
 			}
@@ -155,7 +129,7 @@ func (g *Gallery) heldAfter(ctx context.Context, after []byte) (found []heldOne,
 func (g *Gallery) eraseHeld(ctx context.Context, found []heldOne) (subjects int, err error) {
 	for _, one := range found {
 		_, err := g.eraseInTurn(ctx, []pseudonym.Pseudonym{one.p}, func(txn store.Reader) (pseudonym.Pseudonym, error) {
-			s, err := g.load(txn, one.p)
+			s, err := g.set.Load(txn, one.p)
 			if err != nil {
 				return one.p, err
 			}

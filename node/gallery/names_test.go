@@ -13,6 +13,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/renewal"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -225,7 +226,7 @@ func TestRenameResumed(t *testing.T) {
 	for rounds := 0; ; rounds++ {
 		g = openNamed(t, dir, nameKeys(t, 2, 1, 2))
 		ctx, cancel := context.WithCancel(t.Context())
-		_, n, err := g.RenameAll(ctx, func(r gallery.Renamed) {
+		_, n, err := g.RenameAll(ctx, func(r renewal.Renamed) {
 			if r.Subjects > 0 {
 				cancel()
 			}

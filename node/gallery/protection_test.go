@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/renewal"
 )
 
 // shifts is a protection that adds the generation to every byte, and says so in the
@@ -135,8 +136,8 @@ func TestRenewAll(t *testing.T) {
 			}
 		}
 	})
-	var steps []gallery.Renewed
-	n, err := g.RenewAll(t.Context(), func(r gallery.Renewed) { steps = append(steps, r) })
+	var steps []renewal.Renewed
+	n, err := g.RenewAll(t.Context(), func(r renewal.Renewed) { steps = append(steps, r) })
 	others.Wait()
 	if err != nil || n.Subjects != 150 || n.Looked < 150 || len(steps) < 3 || steps[len(steps)-1] != n {
 		t.Errorf("renewed %+v in steps %v, %v; want 150 subjects", n, steps, err)
@@ -159,7 +160,7 @@ func TestRenewResumed(t *testing.T) {
 	enrol(t, g, faces(0, 150)...)
 	by.current.Store(2)
 	ctx, cancel := context.WithCancel(t.Context())
-	first, err := g.RenewAll(ctx, func(gallery.Renewed) { cancel() })
+	first, err := g.RenewAll(ctx, func(renewal.Renewed) { cancel() })
 	if !errors.Is(err, context.Canceled) || first.Subjects == 0 || first.Subjects == 150 {
 		t.Fatalf("stopped after %+v: %v", first, err)
 	}

@@ -40,8 +40,8 @@ func (r References) Len() int { return len(r.records) }
 func (g *Gallery) References(id pseudonym.Identifier, modality string) (References, error) {
 	var s keyring.Subject
 	var records []sealedRecord
-	err := g.viewOf(id, func(txn store.Reader, who naming.Named) (err error) {
-		if s, err = g.find(txn, who); err != nil {
+	err := g.set.ViewOf(id, func(txn store.Reader, who naming.Named) (err error) {
+		if s, err = g.set.Find(txn, who); err != nil {
 			return err
 		}
 		if records, err = g.sealedRecords(txn, s, modality); err != nil {
@@ -68,7 +68,7 @@ func (g *Gallery) sealedRecords(txn store.Reader, s keyring.Subject, modality st
 	var keys [][]byte
 	for _, info := range s.List.Records {
 		if info.Modality == modality {
-			keys = append(keys, g.vault.RecordRow(s.Home(), info.Slot))
+			keys = append(keys, g.set.Vault.RecordRow(s.Home(), info.Slot))
 		}
 	}
 	if err := txn.Fetch(keys...); err != nil {
@@ -78,7 +78,7 @@ func (g *Gallery) sealedRecords(txn store.Reader, s keyring.Subject, modality st
 		if info.Modality != modality {
 			continue
 		}
-		sealed, err := txn.Get(g.vault.RecordRow(s.Home(), info.Slot))
+		sealed, err := txn.Get(g.set.Vault.RecordRow(s.Home(), info.Slot))
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, store.Damaged("reading record", err)
 		}
@@ -91,7 +91,7 @@ func (g *Gallery) sealedRecords(txn store.Reader, s keyring.Subject, modality st
 // are wiped when visit returns and must not be kept. It stops at the first error.
 func (r References) Each(visit func(Template) error) error {
 	for _, record := range r.records {
-		plain, err := r.g.vault.OpenRecord(r.s, record.info, record.sealed)
+		plain, err := r.g.set.Vault.OpenRecord(r.s, record.info, record.sealed)
 		if err != nil {
 			return fmt.Errorf("opening record: %w", err)
 		}

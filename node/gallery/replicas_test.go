@@ -8,12 +8,13 @@ import (
 
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
+	"github.com/tamga-id/tamga/node/gallery/subjects"
 )
 
 // behind are those that do not use generation keep of the KEK yet.
 func behind(t *testing.T, g *gallery.Gallery, at time.Time, keep uint32) int {
 	t.Helper()
-	names, err := g.Behind(at, gallery.KeyKEK, keep)
+	names, err := g.Behind(at, subjects.KeyKEK, keep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func TestReplicas(t *testing.T) {
 	}
 	// One that was killed is waited for as long as its lease.
 	for _, o := range tell(t, gs[1], at) {
-		if o.Keys[gallery.KeyKEK].Current != 2 {
+		if o.Keys[subjects.KeyKEK].Current != 2 {
 			t.Errorf("%s uses %+v", o.Name, o.Keys)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/renewal"
 )
 
 // ringOf is a ring of some generations, the last one current. Generation 1 is that
@@ -76,7 +77,7 @@ func TestRewrapAll(t *testing.T) {
 		}
 	})
 	var steps []uint64
-	n, err := g.RewrapAll(t.Context(), func(done gallery.Rewrapped) { steps = append(steps, done.Subjects) })
+	n, err := g.RewrapAll(t.Context(), func(done renewal.Rewrapped) { steps = append(steps, done.Subjects) })
 	if err != nil || n.Subjects != 150 || n.Looked < 150 || len(steps) < 3 || steps[len(steps)-1] != 150 {
 		t.Errorf("rewrapped %+v in steps %d, %v; want 150", n, steps, err)
 	}
@@ -114,7 +115,7 @@ func TestRewrapResumed(t *testing.T) {
 	enrol(t, g, smalls(0, 150)...)
 	g.UseRing(ringOf(t, 1, 2))
 	ctx, cancel := context.WithCancel(t.Context())
-	first, err := g.RewrapAll(ctx, func(gallery.Rewrapped) { cancel() })
+	first, err := g.RewrapAll(ctx, func(renewal.Rewrapped) { cancel() })
 	if !errors.Is(err, context.Canceled) || first.Subjects == 0 || first.Subjects == 150 {
 		t.Fatalf("stopped after %+v: %v", first, err)
 	}

@@ -15,10 +15,10 @@ var _ commit.Rules = rules{}
 
 func (rules) Row() []byte { return naming.Row() }
 
-func (r rules) See(txn store.Reader) (said bool, err error) { return r.g.seeNames(txn) }
+func (r rules) See(txn store.Reader) (said bool, err error) { return r.g.set.See(txn) }
 
-func (r rules) Said() []byte { return r.g.names.Load().Seal(r.g.tallies) }
+func (r rules) Said() []byte { return r.g.set.Said() }
 
-func (r rules) Opens(txn store.Reader, p pseudonym.Pseudonym) error { return r.g.readable(txn, p) }
+func (r rules) Opens(txn store.Reader, p pseudonym.Pseudonym) error { return r.g.set.Readable(txn, p) }
 
 func (r rules) EraseAgain(b *commit.Bundle, x erasure.Entry) error { return r.g.eraseAgain(b, x) }

@@ -33,11 +33,11 @@ type Census struct {
 // keys, while enrolments go on.
 func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (c Census, err error) {
 	// A key that went into use, or out of it, around the moment is one of these or those.
-	pseudonyms := g.PseudonymGenerations()
+	pseudonyms := g.set.PseudonymGenerations()
 	keks := make(map[uint32]bool)
-	err = g.line.View(func(txn store.Reader) error {
-		pseudonyms = append(pseudonyms, g.PseudonymGenerations()...)
-		t, err := g.tallies.Stored(txn)
+	err = g.set.Line.View(func(txn store.Reader) error {
+		pseudonyms = append(pseudonyms, g.set.PseudonymGenerations()...)
+		t, err := g.set.Tallies.Stored(txn)
 		if err != nil {
 			return store.Damaged("reading tally", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/subjects"
 )
 
 // Undone is what taking a batch back did.
@@ -39,12 +40,11 @@ func (g *Gallery) Undo(ctx context.Context, batch string) (Undone, error) {
 	if batch == "" {
 		return total, errors.New("undoing batch: no batch named")
 	}
-	select { // a subject that gets another pseudonym meanwhile would be passed over
-	case g.moving <- struct{}{}:
-		defer func() { <-g.moving }()
-	case <-ctx.Done():
-		return total, fmt.Errorf("undoing batch: %w", ctx.Err())
+	release, err := g.set.HoldStill(ctx) // a subject that gets another pseudonym meanwhile would be passed over
+	if err != nil {
+		return total, fmt.Errorf("undoing batch: %w", err)
 	}
+	defer release()
 	for after, more := []byte(nil), true; more; {
 		page, last, err := g.members(ctx, batch, after)
 		if err == nil && len(page) > 0 {
@@ -61,7 +61,7 @@ func (g *Gallery) Undo(ctx context.Context, batch string) (Undone, error) {
 // members finds, after a stamp's key, who of the next subjects has a part in batch,
 // and the key after which to go on; nil at the end.
 func (g *Gallery) members(ctx context.Context, batch string, after []byte) (found []pseudonym.Pseudonym, last []byte, err error) {
-	err = g.line.View(func(txn store.Reader) error {
+	err = g.set.Line.View(func(txn store.Reader) error {
 		seen := 0
 		for row, err := range txn.Scan([]byte("v"), after) {
 			if seen++; seen > undoPage {
@@ -72,7 +72,7 @@ func (g *Gallery) members(ctx context.Context, batch string, after []byte) (foun
 			}
 			last = bytes.Clone(row.Key)
 			p := pseudonym.Pseudonym(last[1:])
-			s, err := g.load(txn, p)
+			s, err := g.set.Load(txn, p)
 			if err != nil {
 				return err
 			}
@@ -89,21 +89,21 @@ func (g *Gallery) members(ctx context.Context, batch string, after []byte) (foun
 
 // undo commits the removal from the given subjects.
 func (g *Gallery) undo(ctx context.Context, batch string, page []pseudonym.Pseudonym, total *Undone) error {
-	return g.line.InTurn(ctx, func() error { return g.undoInTurn(batch, page, total) })
+	return g.set.Line.InTurn(ctx, func() error { return g.undoInTurn(batch, page, total) })
 }
 
 func (g *Gallery) undoInTurn(batch string, page []pseudonym.Pseudonym, total *Undone) error {
 	for len(page) > 0 {
 		var done Undone
 		var taken int
-		err := g.line.Update(nil, func(b *commit.Bundle) error {
+		err := g.set.Line.Update(nil, func(b *commit.Bundle) error {
 			done, taken = Undone{}, 0
 			var gone []erasure.Entry
 			for _, p := range page {
-				if b.Size()+maxKeyring+len(gone)*maxEntry > maxCommit {
+				if b.Size()+keyring.MaxRow+len(gone)*maxEntry > subjects.MaxCommit {
 					break
 				}
-				former := g.former(b.Txn, p) // an older copy has the subject under one of those
+				former := g.set.Former(b.Txn, p) // an older copy has the subject under one of those
 				whole, err := g.remove(b, p, batch, &done)
 				if err != nil {
 					return err
@@ -118,7 +118,7 @@ func (g *Gallery) undoInTurn(batch string, page []pseudonym.Pseudonym, total *Un
 			return b.ListAfter(gone...)
 		})
 		if err == nil && done.Subjects > 0 {
-			err = g.line.FollowOutside()
+			err = g.set.Line.FollowOutside()
 		}
 		if err != nil {
 			return err
@@ -138,7 +138,7 @@ func (u *Undone) add(more Undone) {
 // remove stages the removal from one subject, as it is by now, and reports whether nothing
 // of it is left.
 func (g *Gallery) remove(b *commit.Bundle, p pseudonym.Pseudonym, batch string, done *Undone) (whole bool, err error) {
-	s, err := g.load(b.Txn, p)
+	s, err := g.set.Load(b.Txn, p)
 	if errors.Is(err, ErrUnknownSubject) {
 		return false, nil
 	}
@@ -151,7 +151,7 @@ func (g *Gallery) remove(b *commit.Bundle, p pseudonym.Pseudonym, batch string, 
 	}
 	gone := s.List.Take(batch)
 	for _, slot := range gone {
-		if err := b.Drop(g.vault.RecordRow(s.Home(), slot)); err != nil {
+		if err := b.Drop(g.set.Vault.RecordRow(s.Home(), slot)); err != nil {
 			return false, err
 		}
 	}
@@ -159,7 +159,7 @@ func (g *Gallery) remove(b *commit.Bundle, p pseudonym.Pseudonym, batch string, 
 	if len(s.List.Records) == 0 && len(s.List.Absent) == 0 && s.List.Holder == "" {
 		done.Subjects++
 		b.Forget(p, s.Stamp)
-		for _, row := range g.heldByRows(s.List.Consent, p) {
+		for _, row := range g.set.Vault.ConsentRows(s.List.Consent, p) {
 			if err := b.Drop(row); err != nil {
 				return false, err
 			}
@@ -167,9 +167,9 @@ func (g *Gallery) remove(b *commit.Bundle, p pseudonym.Pseudonym, batch string, 
 		return true, errors.Join(b.Drop(keyring.Row(p)), b.Drop(keyring.StampRow(p)))
 	}
 	done.Reduced++
-	kept, err := g.stageKeyring(s, b.Commit(), Updated, nil)
+	kept, err := g.set.Change(s, b.Commit(), nil)
 	if err != nil {
 		return false, err
 	}
-	return false, stageAll(b, kept)
+	return false, kept.Put(b)
 }

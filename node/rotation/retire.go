@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/renewal"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
@@ -51,10 +52,10 @@ type Retirement struct {
 // that: nothing is under an older one then, or ever will be.
 func MoveOn(ctx context.Context, g *gallery.Gallery, f keys.Family, progress func(looked uint64)) (uint32, error) {
 	if f == keys.Pseudonym {
-		generation, _, err := g.RenameAll(ctx, func(r gallery.Renamed) { progress(r.Looked) })
+		generation, _, err := g.RenameAll(ctx, func(r renewal.Renamed) { progress(r.Looked) })
 		return generation, err
 	}
-	done, err := g.RewrapAll(ctx, func(r gallery.Rewrapped) { progress(r.Looked) })
+	done, err := g.RewrapAll(ctx, func(r renewal.Rewrapped) { progress(r.Looked) })
 	return done.Generation, err
 }
 

@@ -10,6 +10,18 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 )
 
+// Limits of one subject's list.
+const (
+	MaxRecords = 64
+	// MaxAbsences is one for every finger, and room for other modalities.
+	MaxAbsences = 16
+	// MaxName bounds the names that an enrolment brings.
+	MaxName = 64
+	// MaxRow is more than the list of MaxRecords records takes, each with its digest and
+	// names of the length that envelope allows.
+	MaxRow = MaxRecords*(320+MaxName) + MaxAbsences*(3*MaxName+16) + 1024
+)
+
 // List is what lies sealed in a keyring.
 type List struct {
 	_       struct{} `cbor:",toarray"`

@@ -223,3 +223,19 @@ func (v *Vault) OpenRecord(s Subject, info Record, sealed []byte) ([]byte, error
 	}
 	return plain, nil
 }
+
+// ConsentPrefix begins the rows of those who are held by a consent.
+func (v *Vault) ConsentPrefix(consent [32]byte) []byte {
+	mac := hmac.New(sha256.New, v.index[:])
+	mac.Write([]byte("tamga/v1/gallery-held-by\x00"))
+	mac.Write(consent[:])
+	return mac.Sum([]byte("h"))
+}
+
+// ConsentRows are the rows that say of the subject at p which consent holds it: one, or none.
+func (v *Vault) ConsentRows(consent [32]byte, p pseudonym.Pseudonym) [][]byte {
+	if consent == ([32]byte{}) {
+		return nil
+	}
+	return [][]byte{append(v.ConsentPrefix(consent), p[:]...)}
+}
