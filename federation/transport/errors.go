@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
 // Errors that callers branch on, with errors.Is. Libp2p's own errors are never part of the contract.
@@ -19,7 +20,7 @@ var (
 	// reason, a new connection closed by the peer before any byte counts as this.
 	ErrNotAdmitted = errors.New("peer not admitted")
 	// ErrTooLarge: our frame is longer than we or the peer allow, or the peer's reply is longer than we allow.
-	ErrTooLarge = errors.New("frame too large")
+	ErrTooLarge = wire.ErrTooLarge
 	// ErrTimeout: the deadline passed. When it passed after the request was written the peer may have handled it.
 	ErrTimeout = errors.New("exchange timed out")
 	// ErrOverloaded: the peer has too much in hand and did not take the request.
@@ -29,21 +30,11 @@ var (
 	// ErrInterrupted: connection or stream ended after the request was written; the peer may have handled it.
 	ErrInterrupted = errors.New("exchange interrupted")
 	// ErrMalformed: a frame with no payload, or one that ends early.
-	ErrMalformed = errors.New("malformed frame")
+	ErrMalformed = wire.ErrMalformed
 	// ErrClosed: the host is draining or closed.
 	ErrClosed = errors.New("transport closed")
 	// ErrListen: New could not listen on an address. The system's error, if it gave one, is a syscall.Errno beside it.
 	ErrListen = errors.New("cannot listen")
-)
-
-// Stream reset codes beyond libp2p's own; see the package comment for the table. codeGivenUp carries the number of
-// replies sent, so that a peer whose request crossed the reset knows whether the lost thing was the request, which it
-// may then repeat, or the reply.
-const (
-	codeGivenUp   network.StreamErrorCode = 0x74b0 // to 0x74bf
-	codeTooLarge  network.StreamErrorCode = 0x74a1
-	codeMalformed network.StreamErrorCode = 0x74a2
-	codeFailed    network.StreamErrorCode = 0x74a3
 )
 
 // Attempt is the outcome of trying one address.
@@ -87,7 +78,7 @@ func opaque(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return ErrTimeout
 	}
-	if gated(err) {
+	if wire.Gated(err) {
 		return ErrNotAdmitted
 	}
 	s := strings.Join(strings.Fields(err.Error()), " ")
@@ -105,36 +96,8 @@ func listening(addr string, err error) error {
 	return fmt.Errorf("%w on %s: %v", ErrListen, addr, opaque(err))
 }
 
-// gated reports whether the remote gate said no, on the connection or on the stream.
-func gated(err error) bool {
-	if c, ok := errors.AsType[*network.ConnError](err); ok {
-		return c.Remote && c.ErrorCode == network.ConnGated
-	}
-	return resetCode(err) == network.StreamGated
-}
-
-// resetCode returns the code with which the remote reset the stream, or 0.
-func resetCode(err error) network.StreamErrorCode {
-	if s, ok := errors.AsType[*network.StreamError](err); ok && s.Remote {
-		return s.ErrorCode
-	}
-	return 0
-}
-
 // errDraining is the cause of an attempt at a peer that is shutting down.
 var errDraining = errors.New("shutting down")
-
-// errUntouched marks a request that the remote declared it did not handle, for a reason a fresh stream may cure.
-var errUntouched = errors.New("peer gave up the stream before the request")
-
-// givenUp is the code for a stream given up after n replies.
-func givenUp(n uint) network.StreamErrorCode { return codeGivenUp + network.StreamErrorCode(n%16) }
-
-// untouched reports that the remote gave the stream up before it saw the request after n replies.
-func untouched(err error, n uint) bool {
-	code := resetCode(err)
-	return code == givenUp(n) || n == 0 && code == network.StreamShutdown
-}
 
 // classify turns a failure of a stream into one of the package's sentinels.
 func classify(ctx context.Context, doing string, err error) error {
@@ -150,14 +113,14 @@ func classify(ctx context.Context, doing string, err error) error {
 		}
 	}
 	kind := ErrInterrupted
-	switch code := resetCode(err); {
-	case gated(err):
+	switch code := wire.ResetCode(err); {
+	case wire.Gated(err):
 		kind = ErrNotAdmitted
 	case code == network.StreamResourceLimitExceeded, code == network.StreamRateLimited, errors.Is(err, network.ErrResourceLimitExceeded):
 		kind = ErrOverloaded
-	case code == network.StreamShutdown, errors.Is(err, errUntouched):
-		return fmt.Errorf("%s: %w: %w", doing, ErrUnreachable, errUntouched)
-	case code == codeTooLarge:
+	case code == network.StreamShutdown, errors.Is(err, wire.ErrUntouched):
+		return fmt.Errorf("%s: %w: %w", doing, ErrUnreachable, wire.ErrUntouched)
+	case code == wire.CodeTooLarge:
 		kind = ErrTooLarge
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%s: %w: stream ended without a reply", doing, kind)

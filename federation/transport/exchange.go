@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multistream"
+	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
 // suspectTimeout is how long a connection on which a reply was late has to open a stream before it is replaced: one
@@ -81,7 +82,7 @@ func (h *Host) exchange(ctx context.Context, to PeerID, addrs []string, name str
 // undialled reports that there was no connection, or that the peer was shutting down: it has not handled the request.
 func undialled(err error) bool {
 	_, ok := errors.AsType[*DialError](err)
-	return ok || errors.Is(err, errUntouched)
+	return ok || errors.Is(err, wire.ErrUntouched)
 }
 
 // bare are addresses without the peer ID behind them.
@@ -96,7 +97,7 @@ func bare(addrs []string) []string {
 // exchangeAs asks the peer under one of its IDs.
 func (h *Host) exchangeAs(ctx context.Context, to PeerID, addrs []string, name string, frame []byte, idempotent bool) ([]byte, error) {
 	doing := "exchanging with " + string(to[:min(len(to), maxPeerIDText)])
-	if err := checkPayload(frame, h.cfg.MaxFrame); err != nil {
+	if err := wire.Check(frame, h.cfg.MaxFrame); err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	r, err := h.remote(to)
@@ -129,7 +130,7 @@ func (h *Host) exchangeAs(ctx context.Context, to PeerID, addrs []string, name s
 
 // attempt runs the exchange on a pooled or fresh stream, and once more on a fresh one where that is safe.
 func (h *Host) attempt(ctx context.Context, r *remote, addrs []string, name string, frame []byte, idempotent bool) ([]byte, error) {
-	wire := appendFrame(make([]byte, 0, headerSize+len(frame)), frame)
+	request := wire.Append(make([]byte, 0, wire.HeaderSize+len(frame)), frame)
 	l := r.take(name, time.Now().Add(-h.cfg.IdleTimeout/2))
 	for again := false; ; again = true {
 		if l == nil {
@@ -138,7 +139,7 @@ func (h *Host) attempt(ctx context.Context, r *remote, addrs []string, name stri
 				return nil, err
 			}
 		}
-		reply, safe, err := l.run(ctx, wire)
+		reply, safe, err := l.run(ctx, request)
 		if err == nil {
 			if r.put(name, l) {
 				h.armJanitor()
@@ -170,11 +171,11 @@ func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string)
 			limit = min(limit, suspectTimeout)
 		}
 		l, err := h.negotiate(ctx, r, c, name, limit)
-		if untouched(err, 0) {
+		if wire.Untouched(err, 0) {
 			// It drains, and listens no longer. What it has taken in on this connection it still answers.
 			return nil, &DialError{Peer: r.name, Attempts: []Attempt{{Addr: c.RemoteMultiaddr().String(), Err: errDraining}}}
 		}
-		if err == nil || ctx.Err() != nil || resetCode(err) != 0 || final(err) {
+		if err == nil || ctx.Err() != nil || wire.ResetCode(err) != 0 || final(err) {
 			return l, err
 		}
 		// It is dead, or hangs: make room for one that lives.
@@ -187,7 +188,7 @@ func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string)
 		return nil, err
 	}
 	l, err := h.negotiate(ctx, r, c, name, h.cfg.DialTimeout)
-	if err == nil || ctx.Err() != nil || resetCode(err) != 0 || final(err) {
+	if err == nil || ctx.Err() != nil || wire.ResetCode(err) != 0 || final(err) {
 		return l, err
 	}
 	cause := Attempt{Addr: c.RemoteMultiaddr().String(), Err: opaque(err)}
@@ -206,7 +207,7 @@ func (h *Host) closedByGate(r *remote, c network.Conn, err error) bool {
 
 // final reports that another connection would not change the answer.
 func final(err error) bool {
-	return gated(err) || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrClosed) || errors.Is(err, network.ErrResourceLimitExceeded)
+	return wire.Gated(err) || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrClosed) || errors.Is(err, network.ErrResourceLimitExceeded)
 }
 
 // negotiate opens a stream on the connection and agrees on the protocol before any request is written, so that a

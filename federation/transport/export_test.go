@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
 // Connections counts the live connections of h with a peer.
@@ -73,22 +74,16 @@ func Conns(h *Host, p PeerID) []network.Conn {
 }
 
 // AppendFrame exposes the frame writer to raw peers.
-func AppendFrame(dst, payload []byte) []byte { return appendFrame(dst, payload) }
+func AppendFrame(dst, payload []byte) []byte { return wire.Append(dst, payload) }
 
-// ReadFrame exposes the frame reader to the fuzz target;
-// reserve is told what the reader wants to grow by.
-func ReadFrame(r io.Reader, limit int, reserve func(int) error) ([]byte, error) {
-	return readFrame(r, limit, frameHooks{reserve: reserve})
-}
-
-// FirstChunk is what a frame's announced length alone may make the reader allocate.
-const FirstChunk = firstChunk
+// ReadFrame exposes the frame reader to raw peers.
+func ReadFrame(r io.Reader, limit int) ([]byte, error) { return wire.Read(r, limit, wire.Hooks{}) }
 
 // Given-up and malformed stream codes, for raw peers.
 const (
-	CodeGivenUp   = codeGivenUp
-	CodeMalformed = codeMalformed
-	CodeTooLarge  = codeTooLarge
+	CodeGivenUp   = wire.CodeGivenUp
+	CodeMalformed = wire.CodeMalformed
+	CodeTooLarge  = wire.CodeTooLarge
 )
 
 // Raw is a libp2p peer with our transports and none of our manners.

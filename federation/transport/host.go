@@ -20,6 +20,7 @@ import (
 	"github.com/multiformats/go-multistream"
 
 	"github.com/tamga-id/tamga/federation/transport/fairqueue"
+	"github.com/tamga-id/tamga/federation/transport/internal/pressure"
 )
 
 // flushDelay is how long a draining host leaves a stream open after the last reply, and the connection after the last
@@ -110,7 +111,7 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 	h := &Host{
 		cfg: cfg, name: name, gate: g, log: cfg.Logger, swarm: sw, limits: lim, closers: closers, handlers: cloneHandlers(handlers),
 		mux: mux, refused: refused, crowd: g.crowd, guests: g.guests, share: fairqueue.New[string](fairqueue.Limits{Running: cfg.MaxHandlers, RunningPeer: cfg.MaxHandlersPeer,
-			WaitingPeer: cfg.MaxStreamsPeer, MaxWait: cfg.MaxWait, Rate: float64(cfg.MaxRate), Bytes: float64(cfg.MaxBytes), Pressed: newPressure().High}), cancel: cancel,
+			WaitingPeer: cfg.MaxStreamsPeer, MaxWait: cfg.MaxWait, Rate: float64(cfg.MaxRate), Bytes: float64(cfg.MaxBytes), Pressed: pressure.New().High}), cancel: cancel,
 		detach: func(d time.Duration) (context.Context, context.CancelFunc) { return context.WithTimeout(base, d) },
 		quiet:  make(chan struct{}), serving: map[*served]struct{}{}, streams: map[string]int{}, remotes: map[PeerID]*remote{},
 	}

@@ -300,7 +300,7 @@ func TestRefusedStreamIsLeftUnread(t *testing.T) {
 		refused := 0
 		for range frames {
 			began := time.Now()
-			got, err := transport.ReadFrame(s, 100, nil)
+			got, err := transport.ReadFrame(s, 100)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
 // errUnasked ends a stream on which the peer sent a reply that nobody asked for.
@@ -56,7 +57,7 @@ func newLane(s network.Stream) *lane {
 // read delivers replies until the stream ends. It resets the stream before it returns.
 func (l *lane) read(limit int) {
 	for {
-		frame, err := readFrame(l.stream, limit, frameHooks{began: l.expected})
+		frame, err := wire.Read(l.stream, limit, wire.Hooks{Began: l.expected})
 		if err != nil {
 			_ = l.stream.Reset()
 		}
@@ -105,10 +106,10 @@ func (l *lane) ask() bool {
 
 // run writes the request, for which ask has been called, and awaits the reply. On error the stream has been reset,
 // and safe reports that the peer cannot have handled the request.
-func (l *lane) run(ctx context.Context, wire []byte) (frame []byte, safe bool, err error) {
+func (l *lane) run(ctx context.Context, request []byte) (frame []byte, safe bool, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = l.stream.Reset() })
-	n, err := l.stream.Write(wire)
-	safe = err != nil && n < len(wire)
+	n, err := l.stream.Write(request)
+	safe = err != nil && n < len(request)
 	if err == nil {
 		select {
 		case r := <-l.replies:
@@ -116,8 +117,8 @@ func (l *lane) run(ctx context.Context, wire []byte) (frame []byte, safe bool, e
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
-		if untouched(err, l.done) {
-			safe, err = true, errUntouched
+		if wire.Untouched(err, l.done) {
+			safe, err = true, wire.ErrUntouched
 		}
 	}
 	if !stop() && err == nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
 // scripted is a stream on which the peer has sent what incoming holds. Its Reset says so on resetting and waits for
@@ -38,7 +39,7 @@ func (c connection) IsClosed() bool { return c.closed }
 // A request that a lane takes after its reader has refused an unasked reply would be lost, and could not be told from
 // one that the peer has handled.
 func TestLaneTakesNoRequestOnceItsReaderGaveUp(t *testing.T) {
-	reply := appendFrame(nil, []byte("asked"))
+	reply := wire.Append(nil, []byte("asked"))
 	s := &scripted{conn: connection{}, incoming: bytes.NewReader(append(reply, 0, 0, 0, 9)),
 		resetting: make(chan struct{}), proceed: make(chan struct{})}
 	l := newLane(s)

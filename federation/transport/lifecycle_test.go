@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"strings"
@@ -309,4 +310,16 @@ func TestIPv6(t *testing.T) {
 			ask(t, a, b, b.Addresses(), "over IPv6")
 		})
 	}
+}
+
+// base58PeerID computes a peer ID from the specification, without libp2p.
+func base58PeerID(publicKeyHex string) transport.PeerID {
+	const alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+	n, _ := new(big.Int).SetString("002408011220"+publicKeyHex, 16)
+	var out []byte
+	for rest := new(big.Int); n.Sign() > 0; {
+		n.DivMod(n, big.NewInt(58), rest)
+		out = append([]byte{alphabet[rest.Int64()]}, out...)
+	}
+	return transport.PeerID("1" + string(out)) // one leading zero byte
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/tamga-id/tamga/federation/transport/fairqueue"
+	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
 // Cause is why a host refused a peer's connection, stream or frame. The set is closed.
@@ -77,9 +78,9 @@ func unread(err error) (c Cause, code network.StreamErrorCode, refused bool) {
 	case errors.Is(err, network.ErrResourceLimitExceeded):
 		return CauseMemory, network.StreamResourceLimitExceeded, true
 	case errors.Is(err, ErrTooLarge):
-		return CauseSize, codeTooLarge, true
+		return CauseSize, wire.CodeTooLarge, true
 	case errors.Is(err, ErrMalformed):
-		return CauseForm, codeMalformed, true
+		return CauseForm, wire.CodeMalformed, true
 	}
 	return 0, network.StreamNoError, false
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
 type phase int
@@ -82,12 +83,12 @@ func (v *served) expire() {
 		v.mu.Unlock()
 		return
 	}
-	code := codeMalformed
+	code := wire.CodeMalformed
 	switch v.phase {
 	case phaseIdle:
-		code = givenUp(v.idles - 1)
+		code = wire.GivenUp(v.idles - 1)
 	case phaseWriting:
-		code = codeFailed
+		code = wire.CodeFailed
 	}
 	v.slow = v.phase == phaseReading
 	v.phase = phaseDead
@@ -126,7 +127,7 @@ func (v *served) dismiss() {
 	}
 	v.phase = phaseDead
 	v.timer.Stop()
-	code := givenUp(v.idles - 1)
+	code := wire.GivenUp(v.idles - 1)
 	v.mu.Unlock()
 	_ = v.stream.ResetWithError(code)
 }
@@ -135,7 +136,7 @@ func (v *served) dismiss() {
 func (v *served) untaken() network.StreamErrorCode {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return givenUp(v.idles - 1)
+	return wire.GivenUp(v.idles - 1)
 }
 
 func (v *served) wasSlow() bool {

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/tamga-id/tamga/federation/transport/fairqueue"
+	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
 var errPanicked = errors.New("handler panicked")
@@ -112,8 +113,8 @@ func (h *Host) serveOne(v *served, name string, handler Handler) bool {
 			v.stream.Scope().ReleaseMemory(reserved)
 		}
 	}()
-	frame, err := readFrame(v.stream, h.cfg.MaxFrame, frameHooks{
-		began: func() error {
+	frame, err := wire.Read(v.stream, h.cfg.MaxFrame, wire.Hooks{
+		Began: func() error {
 			if err := v.enter(phaseReading, h.cfg.FrameTimeout); err != nil {
 				return err
 			}
@@ -122,7 +123,7 @@ func (h *Host) serveOne(v *served, name string, handler Handler) bool {
 			}
 			return nil
 		},
-		reserve: func(n int) error {
+		Reserve: func(n int) error {
 			// Twice: while the buffer grows, the old one lives beside the new.
 			if err := v.stream.Scope().ReserveMemory(2*n, network.ReservationPriorityAlways); err != nil {
 				return err
@@ -198,7 +199,7 @@ func (h *Host) answer(v *served, name string, handler Handler, frame []byte) boo
 		return false
 	}
 	wait, done := h.detach(h.cfg.MaxWait)
-	slot, refused := h.share.Acquire(wait, v.share, headerSize+len(frame))
+	slot, refused := h.share.Acquire(wait, v.share, wire.HeaderSize+len(frame))
 	done()
 	if refused != nil {
 		return h.decline(v, name, refused)
@@ -208,7 +209,7 @@ func (h *Host) answer(v *served, name string, handler Handler, frame []byte) boo
 	began := time.Now()
 	reply, err := h.handle(ctx, v, name, handler, frame, slot)
 	if err == nil {
-		err = checkPayload(reply, h.cfg.MaxFrame)
+		err = wire.Check(reply, h.cfg.MaxFrame)
 	}
 	level, event := slog.LevelDebug, "exchange served"
 	if err != nil {
@@ -219,7 +220,7 @@ func (h *Host) answer(v *served, name string, handler Handler, frame []byte) boo
 	h.log.LogAttrs(ctx, level, event, slog.String("peer", string(v.from)), slog.String("protocol", name),
 		slog.Int("request_bytes", len(frame)), slog.Int("reply_bytes", len(reply)), slog.Duration("took", time.Since(began)))
 	if err != nil {
-		v.end(codeFailed)
+		v.end(wire.CodeFailed)
 		return false
 	}
 	return h.reply(v, reply)
@@ -229,8 +230,8 @@ func (h *Host) reply(v *served, payload []byte) bool {
 	if v.enter(phaseWriting, h.cfg.WriteTimeout) != nil {
 		return false
 	}
-	if _, err := v.stream.Write(appendFrame(make([]byte, 0, headerSize+len(payload)), payload)); err != nil {
-		v.end(codeFailed)
+	if _, err := v.stream.Write(wire.Append(make([]byte, 0, wire.HeaderSize+len(payload)), payload)); err != nil {
+		v.end(wire.CodeFailed)
 		return false
 	}
 	return true

@@ -1,4 +1,5 @@
-package transport
+// Package pressure tells whether the process has more to do than its processors do.
+package pressure
 
 import (
 	"runtime/metrics"
@@ -7,17 +8,17 @@ import (
 )
 
 const (
-	// pressurePeriod is how often the scheduler is looked at: long enough for some hundred goroutines to have waited,
+	// period is how often the scheduler is looked at: long enough for some hundred goroutines to have waited,
 	// short enough to be felt by the next second's budgets.
-	pressurePeriod = 100 * time.Millisecond
+	period = 100 * time.Millisecond
 	// pressed is what one goroutine in ten has to wait for a processor where there is too much to do. A frame waits a
 	// dozen times on its way through a node.
 	pressed = 500 * time.Microsecond
 )
 
-// pressure tells whether goroutines wait long for a processor, by the runtime's own histogram. It is of the process,
+// Gauge tells whether goroutines wait long for a processor, by the runtime's own histogram. It is of the process,
 // not of the host: whatever takes the processors, less work taken on is what helps.
-type pressure struct {
+type Gauge struct {
 	mu     sync.Mutex // guards what follows
 	at     time.Time
 	sample []metrics.Sample
@@ -25,15 +26,16 @@ type pressure struct {
 	high   bool
 }
 
-func newPressure() *pressure {
-	return &pressure{sample: []metrics.Sample{{Name: "/sched/latencies:seconds"}}}
+// New is a gauge that has not looked yet.
+func New() *Gauge {
+	return &Gauge{sample: []metrics.Sample{{Name: "/sched/latencies:seconds"}}}
 }
 
 // High reports what was found when the last period began.
-func (p *pressure) High(now time.Time) bool {
+func (p *Gauge) High(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now.Sub(p.at) < pressurePeriod {
+	if now.Sub(p.at) < period {
 		return p.high
 	}
 	p.at = now

@@ -1,4 +1,4 @@
-package transport
+package pressure
 
 import (
 	"runtime/metrics"
@@ -24,17 +24,17 @@ func TestLate(t *testing.T) {
 
 // TestPressureReads: the runtime has the histogram under this name, and reading it is bounded to one in a period.
 func TestPressureReads(t *testing.T) {
-	p, now := newPressure(), time.Now()
+	p, now := New(), time.Now()
 	p.High(now)
 	if len(p.counts) == 0 {
 		t.Fatal("the runtime has no such histogram")
 	}
 	p.counts[0] = ^uint64(0)
-	p.High(now.Add(pressurePeriod - 1))
+	p.High(now.Add(period - 1))
 	if p.counts[0] != ^uint64(0) {
 		t.Error("read again within the period")
 	}
-	p.High(now.Add(pressurePeriod))
+	p.High(now.Add(period))
 	if p.counts[0] == ^uint64(0) {
 		t.Error("not read after the period")
 	}

@@ -1,4 +1,4 @@
-package transport
+package wire
 
 import (
 	"encoding/binary"
@@ -8,21 +8,21 @@ import (
 )
 
 const (
-	// headerSize is the length prefix of a frame.
-	headerSize = 4
-	// firstChunk is how much of a frame is allocated on the word of its length alone; more only as bytes arrive, so
+	// HeaderSize is the length prefix of a frame.
+	HeaderSize = 4
+	// FirstChunk is how much of a frame is allocated on the word of its length alone; more only as bytes arrive, so
 	// that a claimed length costs the claimer, not us.
-	firstChunk = 16 << 10
+	FirstChunk = 16 << 10
 )
 
-// appendFrame appends length (4 bytes, big endian) and payload to dst. The payload has been checked by checkPayload.
-func appendFrame(dst, payload []byte) []byte {
+// Append appends length (4 bytes, big endian) and payload to dst. The payload has been checked by Check.
+func Append(dst, payload []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(payload)))
 	return append(dst, payload...)
 }
 
-// checkPayload refuses what a frame cannot carry.
-func checkPayload(payload []byte, limit int) error {
+// Check refuses what a frame cannot carry.
+func Check(payload []byte, limit int) error {
 	switch {
 	case len(payload) == 0:
 		return fmt.Errorf("%w: empty payload", ErrMalformed)
@@ -32,16 +32,16 @@ func checkPayload(payload []byte, limit int) error {
 	return nil
 }
 
-// frameHooks let the reader of a frame keep time and account for memory. Nil members do nothing.
-type frameHooks struct {
-	began   func() error      // the first byte has arrived
-	reserve func(n int) error // n bytes more than firstChunk are going to be allocated
+// Hooks let the reader of a frame keep time and account for memory. Nil members do nothing.
+type Hooks struct {
+	Began   func() error      // the first byte has arrived
+	Reserve func(n int) error // n bytes more than FirstChunk are going to be allocated
 }
 
-// readFrame reads one frame of at most limit bytes of payload; on error the payload is nil. io.EOF alone means that
+// Read reads one frame of at most limit bytes of payload; on error the payload is nil. io.EOF alone means that
 // the stream ended between frames; within one it is ErrMalformed.
-func readFrame(r io.Reader, limit int, hooks frameHooks) ([]byte, error) {
-	var header [headerSize]byte
+func Read(r io.Reader, limit int, hooks Hooks) ([]byte, error) {
+	var header [HeaderSize]byte
 	n, err := r.Read(header[:])
 	for n == 0 && err == nil {
 		n, err = r.Read(header[:])
@@ -49,12 +49,12 @@ func readFrame(r io.Reader, limit int, hooks frameHooks) ([]byte, error) {
 	if n == 0 {
 		return nil, err
 	}
-	if hooks.began != nil {
-		if err := hooks.began(); err != nil {
+	if hooks.Began != nil {
+		if err := hooks.Began(); err != nil {
 			return nil, err
 		}
 	}
-	if n < headerSize {
+	if n < HeaderSize {
 		if err == nil {
 			_, err = io.ReadFull(r, header[n:])
 		}
@@ -72,13 +72,13 @@ func readFrame(r io.Reader, limit int, hooks frameHooks) ([]byte, error) {
 	return readPayload(r, int(size), hooks)
 }
 
-func readPayload(r io.Reader, size int, hooks frameHooks) ([]byte, error) {
-	buf := make([]byte, min(size, firstChunk))
+func readPayload(r io.Reader, size int, hooks Hooks) ([]byte, error) {
+	buf := make([]byte, min(size, FirstChunk))
 	if _, err := io.ReadFull(r, buf); err != nil {
 		return nil, torn(err)
 	}
-	if len(buf) < size && hooks.reserve != nil {
-		if err := hooks.reserve(size - firstChunk); err != nil {
+	if len(buf) < size && hooks.Reserve != nil {
+		if err := hooks.Reserve(size - FirstChunk); err != nil {
 			return nil, err
 		}
 	}
