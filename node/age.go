@@ -11,6 +11,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
@@ -197,28 +198,7 @@ func advance(secrets map[string][]byte, g keys.Generations, a keys.Age, now time
 	return nil
 }
 
-// Finality says when somebody who is erased now is gone from backups of before, too.
-type Finality struct {
-	KEK uint32    // When this generation and those before it are retired, and the key escrows of before destroyed.
-	By  time.Time // By when kek.retention retires it; the zero time when nobody but an operator does.
-}
-
 // Finality is that of an erasure that was just carried out.
-func (n *Node) Finality() Finality {
-	return finality(n.cfg.KEK.Retention, n.family(keys.KEK).Current, n.now())
-}
-
-// Finality does what Node.Finality does.
-func (r *Registrar) Finality() Finality {
-	return finality(r.cfg.KEK.Retention, r.keys.Families[keys.KEK].Current, r.now())
-}
-
-// finality: the current KEK is replaced within half of the retention, and then kept for
-// the other half.
-func finality(retention time.Duration, current uint32, now time.Time) Finality {
-	f := Finality{KEK: current}
-	if retention != 0 {
-		f.By = now.Add(retention).UTC().Truncate(time.Second)
-	}
-	return f
+func (n *Node) Finality() registrar.Finality {
+	return registrar.FinalityOf(n.cfg.KEK.Retention, n.family(keys.KEK).Current, n.now())
 }

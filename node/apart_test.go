@@ -25,6 +25,7 @@ import (
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
 	"github.com/tamga-id/tamga/node/stores"
 )
@@ -53,7 +54,7 @@ func newApart(t *testing.T, made bool) apartWorld {
 	w.must(err)
 	roots := w.roots(made)
 	defer roots.Wipe()
-	r, err := node.OpenRegistrarUnsealed(t.Context(), w.config, roots)
+	r, err := registrar.OpenUnsealed(t.Context(), w.config, roots)
 	w.must(err)
 	_, err = r.Enrol(t.Context(), []gallery.Enrolment{{Subject: passport("A1"),
 		Templates: []gallery.Template{{Modality: "finger", Format: "test", Position: 1, Data: []byte("template")}}}})
@@ -99,9 +100,9 @@ func (w apartWorld) finds() {
 	w.t.Helper()
 	roots := w.roots(true)
 	defer roots.Wipe()
-	r, err := node.OpenRegistrarUnsealed(w.t.Context(), w.config, roots)
+	r, err := registrar.OpenUnsealed(w.t.Context(), w.config, roots)
 	w.must(err)
-	refs, err := r.Gallery().References(passport("A1"), "finger")
+	refs, err := r.Gallery.References(passport("A1"), "finger")
 	w.must(err)
 	if !refs.Known || refs.Len() != 1 {
 		w.t.Error("the person is not found")
@@ -171,7 +172,7 @@ func TestWhoTestsIdentifiers(t *testing.T) {
 			if got := w.testable(here); got != !apart {
 				t.Errorf("database and root key: tests identifiers %v, want %v", got, !apart)
 			}
-			r, err := node.OpenRegistrarUnsealed(t.Context(), w.config, keystore.Roots{Node: roots.Node})
+			r, err := registrar.OpenUnsealed(t.Context(), w.config, keystore.Roots{Node: roots.Node})
 			if err == nil {
 				w.must(r.Close())
 			}
@@ -215,9 +216,9 @@ func TestWhoTestsIdentifiersOfHolders(t *testing.T) {
 	if err != nil || len(gone) != 1 {
 		t.Fatalf("retired %v, %v", gone, err)
 	}
-	r, err := node.OpenRegistrarUnsealed(t.Context(), w.config, roots)
+	r, err := registrar.OpenUnsealed(t.Context(), w.config, roots)
 	w.must(err)
-	refs, err := r.Gallery().References(passport("A1"), "finger")
+	refs, err := r.Gallery.References(passport("A1"), "finger")
 	w.must(err)
 	if !refs.Known || refs.Len() != 1 {
 		t.Error("the person is not found")
@@ -281,9 +282,9 @@ func TestReplaceHolders(t *testing.T) {
 	w.must(os.WriteFile(w.config, append(text, "pseudonym:\n  holders: pseudonym-holders.json\n"...), 0o644))
 	finds := func() {
 		t.Helper()
-		r, err := node.OpenRegistrarUnsealed(t.Context(), w.config, roots)
+		r, err := registrar.OpenUnsealed(t.Context(), w.config, roots)
 		w.must(err)
-		refs, err := r.Gallery().References(passport("A1"), "finger")
+		refs, err := r.Gallery.References(passport("A1"), "finger")
 		w.must(err)
 		if !refs.Known || refs.Len() != 1 {
 			t.Error("the person is not found")
@@ -483,7 +484,7 @@ func TestForeignPseudonymKeystore(t *testing.T) {
 	defer roots.Wipe()
 	defer theirs.Wipe()
 	swapped := keystore.Roots{Node: roots.Node, Pseudonym: theirs.Pseudonym, PseudonymDir: other.usb}
-	if _, err := node.OpenRegistrarUnsealed(t.Context(), w.config, swapped); !errors.Is(err, keystore.ErrForeignPseudonymKey) {
+	if _, err := registrar.OpenUnsealed(t.Context(), w.config, swapped); !errors.Is(err, keystore.ErrForeignPseudonymKey) {
 		t.Errorf("another node's keystore: %v", err)
 	}
 	if _, err := rotation.PrepareKey(w.dir, swapped, keys.Pseudonym); !errors.Is(err, keystore.ErrForeignPseudonymKey) {
@@ -492,7 +493,7 @@ func TestForeignPseudonymKeystore(t *testing.T) {
 	here := newApart(t, false)
 	unmoved := keystore.Roots{Node: here.roots(false).Node, Pseudonym: theirs.Pseudonym, PseudonymDir: other.usb}
 	defer unmoved.Node.Wipe()
-	if _, err := node.OpenRegistrarUnsealed(t.Context(), here.config, unmoved); !errors.Is(err, keystore.ErrPseudonymKeyHere) {
+	if _, err := registrar.OpenUnsealed(t.Context(), here.config, unmoved); !errors.Is(err, keystore.ErrPseudonymKeyHere) {
 		t.Errorf("a keystore for a node that has its key: %v", err)
 	}
 
@@ -512,7 +513,7 @@ func TestForeignPseudonymKeystore(t *testing.T) {
 		t.Errorf("moving what is moved: %v", err)
 	}
 	old := keystore.Roots{Node: roots.Node, Pseudonym: roots.Pseudonym, PseudonymDir: copied}
-	if _, err := node.OpenRegistrarUnsealed(t.Context(), w.config, old); !errors.Is(err, gallery.ErrPseudonymKeys) {
+	if _, err := registrar.OpenUnsealed(t.Context(), w.config, old); !errors.Is(err, gallery.ErrPseudonymKeys) {
 		t.Errorf("a copy from before the rotation: %v", err)
 	}
 }

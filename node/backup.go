@@ -8,6 +8,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/registrar"
 )
 
 // Backup writes a backup of the running node: see [folder.Source.BackUp].
@@ -32,9 +33,9 @@ func (n *Node) source() folder.Source {
 	return folder.Source{Config: n.cfg, Dir: n.dir, Keys: n.keys, Gallery: n.gallery, Ledger: n.ledger, Law: lawOf(n.cfg), Now: n.now}
 }
 
-// Source is what a backup of the node is made of.
-func (r *Registrar) Source() folder.Source {
-	return folder.Source{Config: r.cfg, Dir: r.dir, Keys: r.keys, Gallery: r.gallery, Ledger: r.ledger, Law: lawOf(r.cfg), Now: r.now}
+// SourceOf is what a backup of a node that is not running is made of.
+func SourceOf(r *registrar.Registrar) folder.Source {
+	return folder.Source{Config: r.Config, Dir: r.Dir, Keys: r.Keys, Gallery: r.Gallery, Ledger: r.Ledger, Law: lawOf(r.Config), Now: r.Now}
 }
 
 // lawOf reads the text in force.

@@ -5,21 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/tamga-id/tamga/credentials/consent"
-	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
-	"github.com/tamga-id/tamga/node/gallery"
-	"github.com/tamga-id/tamga/node/holding"
-	"github.com/tamga-id/tamga/node/keystore"
-	"github.com/tamga-id/tamga/node/rows"
+	"github.com/tamga-id/tamga/node/registrar"
 )
 
 // consentVersion begins a frame of /tamga/consent/1 (PROTOCOL.md, TMG-C-008).
@@ -29,63 +22,19 @@ const consentVersion = 0x01
 const tellTimeout = 5 * time.Second
 
 var (
-	// ErrOfficeFile: a file of policy.offices is not the file of an office.
-	ErrOfficeFile = errors.New("reading office")
 	// ErrWithdrawal: what was brought is no withdrawal that this node takes.
 	ErrWithdrawal = errors.New("no withdrawal of a consent that this node asks or answers on")
 )
 
-// loadOffices reads whom the node lets attest and exempt.
-func loadOffices(files []string) (consent.Offices, error) {
-	out := consent.Offices{}
-	for _, path := range files {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrOfficeFile, err)
-		}
-		o, err := consent.ParseOffice(b)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", ErrOfficeFile, filepath.Base(path), err)
-		}
-		if _, twice := out[o.ID]; twice {
-			return nil, fmt.Errorf("%w: %s is of an office that another file is of", ErrOfficeFile, filepath.Base(path))
-		}
-		out[o.ID] = o
-	}
-	return out, nil
-}
-
-// openRows gives the rows of the node's own that lie beside the gallery.
-func openRows(k keystore.Set, beside rows.Beside) (*rows.Rows, error) {
-	return rows.New(beside, k.Gallery.Derive("tamga/v1/node-rows"))
-}
-
-// openGrounds opens what a node holds people by, for a gallery that is open.
-func openGrounds(cfg config.Config, k keystore.Set, beside rows.Beside, now func() time.Time) (*holding.Grounds, error) {
-	own, err := openRows(k, beside)
-	if err != nil {
-		return nil, err
-	}
-	list, err := consents.OpenList(consents.ListFile(cfg.Recovery.CheckpointFile), k.Gallery.Derive("tamga/v1/consent-withdrawals"), now())
-	if err != nil {
-		return nil, err
-	}
-	offices, err := loadOffices(cfg.Policy.Offices)
-	if err != nil {
-		return nil, err
-	}
-	return &holding.Grounds{Entity: cfg.EntityID, Offices: offices, Book: consents.New(own, list), Now: now}, nil
-}
-
 // openConsents opens the book of consents, and puts back withdrawals that the store has lost.
 func (n *Node) openConsents(ctx context.Context) (err error) {
-	if n.grounds, err = openGrounds(n.cfg, n.keys, n.gallery, n.now); err != nil {
+	if n.registrar, err = registrar.Witness(n.cfg, n.keys, n.gallery, n.ledger, n.now, n.log); err != nil {
 		return err
 	}
-	n.consents = n.grounds.Book
+	n.consents = n.registrar.Grounds.Book
 	back, err := n.consents.Agree(func() error {
 		// Before anything is served.
-		erased, err := heldWitnessed{n.gallery, n.ledger, n.cfg.EntityID, n.now}.EraseHeldByAny(ctx, n.consents.Withdrawn)
+		erased, err := n.registrar.EraseHeldByAny(ctx, n.consents.Withdrawn)
 		if erased > 0 {
 			n.log.WarnContext(ctx, "people erased whose consent was withdrawn: the store had them still", slog.Int("subjects", erased))
 		}
@@ -161,33 +110,11 @@ func (n *Node) withdrawEnrolment(ctx context.Context, w consent.Withdrawal, toke
 
 // eraseOwed erases whom withdrawn consents held.
 func (n *Node) eraseOwed(ctx context.Context) (int, error) {
-	erased, err := n.grounds.EraseOwed(ctx, heldWitnessed{n.gallery, n.ledger, n.cfg.EntityID, n.now})
+	erased, err := n.registrar.Grounds.EraseOwed(ctx, n.registrar)
 	if erased > 0 {
 		n.log.InfoContext(ctx, "erased with a consent that was withdrawn", slog.Int("subjects", erased))
 	}
 	return erased, err
-}
-
-// heldWitnessed erases from a gallery after saying so in the ledger.
-type heldWitnessed struct {
-	*gallery.Gallery
-	ledger *ledger.Log
-	entity string
-	now    func() time.Time
-}
-
-func (h heldWitnessed) EraseHeldBy(ctx context.Context, consent [32]byte) (int, error) {
-	if err := witnessErasure(ctx, h.Gallery, h.ledger, h.entity, h.now); err != nil {
-		return 0, err
-	}
-	return h.Gallery.EraseHeldBy(ctx, consent)
-}
-
-func (h heldWitnessed) EraseHeldByAny(ctx context.Context, withdrawn func([32]byte) (bool, error)) (int, error) {
-	if err := witnessErasure(ctx, h.Gallery, h.ledger, h.entity, h.now); err != nil {
-		return 0, err
-	}
-	return h.Gallery.EraseHeldByAny(ctx, withdrawn)
 }
 
 // tellWithdrawals hands on what is outstanding and returns what still is.

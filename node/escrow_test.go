@@ -19,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
@@ -55,16 +56,16 @@ func (v *vault) must(err error) {
 	}
 }
 
-func (v *vault) do(f func(r *node.Registrar)) {
+func (v *vault) do(f func(r *registrar.Registrar)) {
 	v.t.Helper()
-	r := registrar(v.t, v.dir)
+	r := opened(v.t, v.dir)
 	f(r)
 	v.must(r.Close())
 }
 
 func (v *vault) enrol(names ...string) {
 	v.t.Helper()
-	v.do(func(r *node.Registrar) {
+	v.do(func(r *registrar.Registrar) {
 		for _, name := range names {
 			_, err := r.Enrol(v.t.Context(), []gallery.Enrolment{{Subject: passport(name),
 				Templates: []gallery.Template{{Modality: "finger", Format: "test", Position: 1, Data: []byte("template of " + name)}}}})
@@ -76,11 +77,11 @@ func (v *vault) enrol(names ...string) {
 // take takes a backup and a key escrow.
 func (v *vault) take(name string) {
 	v.t.Helper()
-	v.do(func(r *node.Registrar) {
+	v.do(func(r *registrar.Registrar) {
 		var out bytes.Buffer
-		_, err := r.Source().BackUp(v.t.Context(), &out, v.recipients, nil)
+		_, err := node.SourceOf(r).BackUp(v.t.Context(), &out, v.recipients, nil)
 		v.must(errors.Join(err, os.WriteFile(v.file(name, backup.BackupEnding), out.Bytes(), 0o600)))
-		b, _, err := r.Source().Escrow(v.t.Context(), v.recipients)
+		b, _, err := node.SourceOf(r).Escrow(v.t.Context(), v.recipients)
 		v.must(errors.Join(err, custody.WriteFile(v.file(name, backup.EscrowEnding), b)))
 	})
 }
@@ -167,7 +168,7 @@ func TestErasedForGood(t *testing.T) {
 	v := newVault(t)
 	v.enrol("ERASED", "LIVING")
 	v.take("before")
-	v.do(func(r *node.Registrar) {
+	v.do(func(r *registrar.Registrar) {
 		_, err := r.Erase(t.Context(), passport("ERASED"))
 		v.must(err)
 	})

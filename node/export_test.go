@@ -3,28 +3,14 @@ package node
 import (
 	"context"
 	"path/filepath"
-	"time"
 
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
-	"github.com/tamga-id/tamga/node/protection"
 	"github.com/tamga-id/tamga/node/stores"
 )
-
-// Gallery is what the registrar enrols into.
-func (r *Registrar) Gallery() *gallery.Gallery { return r.gallery }
-
-// Faces is what it stores faces under.
-func (r *Registrar) Faces() *protection.Faces { return r.keys.Faces }
-
-// BeginRenewal does the first step of a renewal, up to where a crash may cut it off.
-func (r *Registrar) BeginRenewal(ctx context.Context, roots keystore.Roots) error {
-	_, _, err := beginRenewal(ctx, r.dir, roots, r.ledger, r.entity, time.Now)
-	return err
-}
 
 // OpenGallery opens the gallery of a folder, whatever its ledger says.
 func OpenGallery(dir string, roots keystore.Roots) (*gallery.Gallery, error) {

@@ -30,6 +30,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
@@ -97,8 +98,8 @@ func (c *child) names(n int) (names []string) {
 	return names
 }
 
-func (c *child) open(ctx context.Context) (*node.Registrar, error) {
-	return node.OpenRegistrar(ctx, c.config, []byte(passphrase))
+func (c *child) open(ctx context.Context) (*registrar.Registrar, error) {
+	return registrar.Open(ctx, c.config, []byte(passphrase))
 }
 
 // enroller is a node that runs, or one that does not.
@@ -303,7 +304,7 @@ func (c *child) backup(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := r.Source().BackUp(ctx, f, c.to, nil); err != nil {
+		if _, err := node.SourceOf(r).BackUp(ctx, f, c.to, nil); err != nil {
 			return err
 		}
 		if err := errors.Join(f.Sync(), f.Close(), c.writeEscrow(ctx, r), os.Rename(name+".partial", name)); err != nil {
@@ -318,8 +319,8 @@ func escrowFile(dir string) string {
 	return filepath.Join(filepath.Dir(dir), "kaz"+backup.EscrowEnding)
 }
 
-func (c *child) writeEscrow(ctx context.Context, r *node.Registrar) error {
-	b, _, err := r.Source().Escrow(ctx, c.to)
+func (c *child) writeEscrow(ctx context.Context, r *registrar.Registrar) error {
+	b, _, err := node.SourceOf(r).Escrow(ctx, c.to)
 	if err == nil {
 		err = custody.WriteFile(escrowFile(c.dir), b)
 	}
@@ -461,7 +462,7 @@ func (c *campaign) runUntilKilled(t *testing.T, work string) (spoken []string) {
 // backups that were written.
 func (c *campaign) check(t *testing.T, names []string) {
 	t.Helper()
-	r, err := node.OpenRegistrar(t.Context(), filepath.Join(c.dir, node.ConfigFile), []byte(passphrase))
+	r, err := registrar.Open(t.Context(), filepath.Join(c.dir, node.ConfigFile), []byte(passphrase))
 	if err != nil {
 		t.Fatalf("the node does not open after a kill: %v", err)
 	}
@@ -474,7 +475,7 @@ func (c *campaign) check(t *testing.T, names []string) {
 		}
 	}
 	for _, name := range names {
-		c.look(t, r.Gallery(), name)
+		c.look(t, r.Gallery, name)
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)

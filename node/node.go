@@ -47,6 +47,7 @@ import (
 	"github.com/tamga-id/tamga/node/metrics"
 	"github.com/tamga-id/tamga/node/pace"
 	"github.com/tamga-id/tamga/node/peering"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
 	"github.com/tamga-id/tamga/node/rows"
@@ -80,7 +81,7 @@ type Node struct {
 	rows         *rows.Rows
 	consents     *consents.Book
 	withdrawals  allowance // of those that members hand on
-	grounds      *holding.Grounds
+	registrar    registrar.Witnessed
 	decoys       *decoy.Book
 	offices      consent.Offices
 	directory    *peering.Peers
@@ -180,7 +181,7 @@ func OpenUnsealed(ctx context.Context, configFile string, roots keystore.Roots, 
 	n.listening.Store(&listening{cfg.Listen.LibP2P, cfg.Listen.Advertise})
 	n.checks.wake, n.checks.state.State = make(chan struct{}, 1), CheckIdle
 	n.renewals.wake, n.retirements.wake = make(chan struct{}, 1), make(chan struct{}, 1)
-	n.renewals.state = Renewal{State: RenewalIdle, Generation: n.keys.Faces.Current()}
+	n.renewals.state = registrar.Renewal{State: registrar.RenewalIdle, Generation: n.keys.Faces.Current()}
 	if n.keys.UnfinishedRenewal() {
 		n.renewals.resume(n.keys.Faces.Current())
 	}
@@ -226,7 +227,7 @@ func (n *Node) loadPublic() (err error) {
 	if n.calibrations, err = loadCalibrations(n.cfg.Policy.Calibrations); err != nil {
 		return err
 	}
-	if n.offices, err = loadOffices(n.cfg.Policy.Offices); err != nil {
+	if n.offices, err = holding.LoadOffices(n.cfg.Policy.Offices); err != nil {
 		return err
 	}
 	n.anchors, err = loadAnchors(n.cfg.Trust.Anchors)
@@ -237,7 +238,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if n.gallery, n.ledger, err = stores.Open(ctx, n.cfg, n.keys, n.now); err != nil {
 		return err
 	}
-	if n.rows, err = openRows(n.keys, n.gallery); err != nil {
+	if n.rows, err = registrar.Rows(n.keys, n.gallery); err != nil {
 		return err
 	}
 	if err = n.openConsents(ctx); err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 )
 
 const passphrase = "correct horse battery staple"
@@ -31,10 +32,10 @@ func passport(value string) pseudonym.Identifier {
 }
 
 // escrowOf takes the key escrow and opens it.
-func escrowOf(t *testing.T, r *node.Registrar, recipients []string, id age.Identity) *backup.Escrow {
+func escrowOf(t *testing.T, r *registrar.Registrar, recipients []string, id age.Identity) *backup.Escrow {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "kaz.tamga-escrow")
-	b, _, err := r.Source().Escrow(t.Context(), recipients)
+	b, _, err := node.SourceOf(r).Escrow(t.Context(), recipients)
 	if err == nil {
 		err = os.WriteFile(file, b, 0o600)
 	}
@@ -71,14 +72,14 @@ func TestRestoreErasesAgain(t *testing.T) {
 		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
 		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now})
 	must(err)
-	r, err := node.OpenRegistrar(t.Context(), filepath.Join(dir, node.ConfigFile), []byte(passphrase))
+	r, err := registrar.Open(t.Context(), filepath.Join(dir, node.ConfigFile), []byte(passphrase))
 	must(err)
 	for _, value := range []string{"A1", "B2", "C3"} {
 		_, err := r.Enrol(t.Context(), []gallery.Enrolment{{Subject: passport(value),
 			Templates: []gallery.Template{{Modality: "finger", Format: "test", Position: 1, Data: []byte("template of " + value)}}}})
 		must(err)
 	}
-	_, err = r.Gallery().Erase(t.Context(), passport("A1"))
+	_, err = r.Gallery.Erase(t.Context(), passport("A1"))
 	must(err)
 	id, err := age.GenerateX25519Identity()
 	must(err)
@@ -86,11 +87,11 @@ func TestRestoreErasesAgain(t *testing.T) {
 	must(err)
 	var out bytes.Buffer
 	recipients := []string{id.Recipient().String(), other.Recipient().String()}
-	_, err = r.Source().BackUp(t.Context(), &out, recipients, nil)
+	_, err = node.SourceOf(r).BackUp(t.Context(), &out, recipients, nil)
 	must(err)
 	escrow := escrowOf(t, r, recipients, id)
 	must(errors.Join(err, os.WriteFile(file, out.Bytes(), 0o600)))
-	_, err = r.Gallery().Erase(t.Context(), passport("B2"))
+	_, err = r.Gallery.Erase(t.Context(), passport("B2"))
 	must(errors.Join(err, r.Close()))
 
 	c, err := backup.Check(t.Context(), file, []age.Identity{id}, backup.Signer{}, nil)
@@ -106,7 +107,7 @@ func TestRestoreErasesAgain(t *testing.T) {
 		if n, err := openRestored(t, made); n != want.subjects || err != nil {
 			t.Errorf("%s: %d subjects, %v; want %d", name, n, err, want.subjects)
 		}
-		if _, err := node.OpenRegistrar(t.Context(), filepath.Join(made, node.ConfigFile), []byte(passphrase)); !errors.Is(err, gap.ErrRecovery) {
+		if _, err := registrar.Open(t.Context(), filepath.Join(made, node.ConfigFile), []byte(passphrase)); !errors.Is(err, gap.ErrRecovery) {
 			t.Errorf("%s: opens although it is in recovery: %v", name, err)
 		}
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
@@ -58,7 +59,7 @@ func faceNode(t *testing.T, people int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := registrar(t, dir)
+	r := opened(t, dir)
 	var es []gallery.Enrolment
 	for i := range people {
 		es = append(es, faceEnrolment(i))
@@ -79,9 +80,9 @@ func faceEnrolment(i int) gallery.Enrolment {
 		{Modality: "face", Format: exchange.FormatEmbedding, Data: p.FaceReference()}}}
 }
 
-func registrar(t *testing.T, dir string) *node.Registrar {
+func opened(t *testing.T, dir string) *registrar.Registrar {
 	t.Helper()
-	r, err := node.OpenRegistrar(t.Context(), filepath.Join(dir, node.ConfigFile), []byte(passphrase))
+	r, err := registrar.Open(t.Context(), filepath.Join(dir, node.ConfigFile), []byte(passphrase))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,10 +120,10 @@ func templateKeys(t *testing.T, dir string) (numbers []uint32) {
 // expectFaces fails unless everybody's stored face is that of the person.
 func expectFaces(t *testing.T, dir string, people int) {
 	t.Helper()
-	r := registrar(t, dir)
+	r := opened(t, dir)
 	defer r.Close()
 	for i := range people {
-		refs, err := r.Gallery().References(faceEnrolment(i).Subject, "face")
+		refs, err := r.Gallery.References(faceEnrolment(i).Subject, "face")
 		if err != nil || refs.Len() != 1 {
 			t.Fatalf("person %d: %d faces, %v", i, refs.Len(), err)
 		}
@@ -135,7 +136,7 @@ func expectFaces(t *testing.T, dir string, people int) {
 			if err != nil {
 				return err
 			}
-			turned, err := r.Faces().Turn(plain, reference.Model())
+			turned, err := r.Keys.Faces.Turn(plain, reference.Model())
 			if err != nil {
 				return err
 			}
@@ -158,8 +159,8 @@ func TestRenewStopped(t *testing.T) {
 	defer root.Wipe()
 	for generation := uint32(2); generation < 4; generation++ {
 		steps := 0
-		r, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, func(node.Renewal) { steps++ })
-		if err != nil || r.State != node.RenewalDone || r.Generation != generation || r.Renewed != people || r.Resumed ||
+		r, err := registrar.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, func(registrar.Renewal) { steps++ })
+		if err != nil || r.State != registrar.RenewalDone || r.Generation != generation || r.Renewed != people || r.Resumed ||
 			!slices.Equal(r.Destroyed, []uint32{generation - 1}) || steps < 2 {
 			t.Fatalf("%+v in %d steps, %v", r, steps, err)
 		}
@@ -179,7 +180,7 @@ func TestRenewCutOff(t *testing.T) {
 	defer root.Wipe()
 	config := filepath.Join(dir, node.ConfigFile)
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := node.RenewTemplates(ctx, config, keystore.Roots{Node: root}, func(node.Renewal) { cancel() }); !errors.Is(err, context.Canceled) {
+	if _, err := registrar.RenewTemplates(ctx, config, keystore.Roots{Node: root}, func(registrar.Renewal) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Fatalf("stopped: %v", err)
 	}
 	if got := templateKeys(t, dir); !slices.Equal(got, []uint32{1, 2}) {
@@ -199,7 +200,7 @@ func TestRenewCutOff(t *testing.T) {
 	for lines.Scan() && !bytes.Contains(lines.Bytes(), []byte("templates renewed")) {
 	}
 	go io.Copy(io.Discard, logged)
-	if r := n.Renewal(); r.State != node.RenewalDone || !r.Resumed || r.Generation != 2 || !slices.Equal(r.Destroyed, []uint32{1}) {
+	if r := n.Renewal(); r.State != registrar.RenewalDone || !r.Resumed || r.Generation != 2 || !slices.Equal(r.Destroyed, []uint32{1}) {
 		t.Errorf("%+v", r)
 	}
 	stop()
@@ -217,9 +218,9 @@ func TestRenewBegunOnce(t *testing.T) {
 	dir := faceNode(t, 3)
 	root := openRoot(t, dir)
 	defer root.Wipe()
-	r := registrar(t, dir)
+	r := opened(t, dir)
 	for range 2 {
-		if err := r.BeginRenewal(t.Context(), keystore.Roots{Node: root}); err != nil {
+		if _, _, err := registrar.BeginRenewal(t.Context(), r.Dir, keystore.Roots{Node: root}, r.Ledger, r.Entity, time.Now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -229,7 +230,7 @@ func TestRenewBegunOnce(t *testing.T) {
 	if got := templateKeys(t, dir); !slices.Equal(got, []uint32{1, 2}) {
 		t.Errorf("generations %d", got)
 	}
-	done, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, nil)
+	done, err := registrar.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, nil)
 	if err != nil || !done.Resumed || done.Generation != 2 || done.Renewed != 3 {
 		t.Errorf("%+v, %v", done, err)
 	}
@@ -242,7 +243,7 @@ func TestChildRenews(t *testing.T) {
 	}
 	root := openRoot(t, dir)
 	defer root.Wipe()
-	_, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, func(r node.Renewal) { fmt.Println("step", r.Looked) })
+	_, err := registrar.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, func(r registrar.Renewal) { fmt.Println("step", r.Looked) })
 	if err != nil {
 		panic(err)
 	}
@@ -323,10 +324,10 @@ func TestRenewRestored(t *testing.T) {
 	}
 	for generation := uint32(1); generation < 3; generation++ {
 		file, made := filepath.Join(t.TempDir(), "kaz.backup"), filepath.Join(t.TempDir(), "made")
-		r := registrar(t, dir)
+		r := opened(t, dir)
 		var out bytes.Buffer
 		escrow := escrowOf(t, r, recipients, identities[0])
-		_, err := r.Source().BackUp(t.Context(), &out, recipients, nil)
+		_, err := node.SourceOf(r).BackUp(t.Context(), &out, recipients, nil)
 		if err := errors.Join(err, r.Close(), os.WriteFile(file, out.Bytes(), 0o600)); err != nil {
 			t.Fatal(err)
 		}
@@ -334,7 +335,7 @@ func TestRenewRestored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := node.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, nil); err != nil {
+		if _, err := registrar.RenewTemplates(t.Context(), filepath.Join(dir, node.ConfigFile), keystore.Roots{Node: root}, nil); err != nil {
 			t.Fatal(err)
 		}
 		c, err := backup.Check(t.Context(), file, identities[:1], backup.Signer{}, nil)

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
@@ -34,7 +35,7 @@ func TestRetireDuringActivation(t *testing.T) {
 		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now})
 	must(err)
 	config := filepath.Join(dir, node.ConfigFile)
-	r, err := node.OpenRegistrar(t.Context(), config, []byte(passphrase))
+	r, err := registrar.Open(t.Context(), config, []byte(passphrase))
 	must(err)
 	_, err = r.Enrol(t.Context(), []gallery.Enrolment{{Subject: passport("A1"),
 		Templates: []gallery.Template{{Modality: "finger", Format: "test", Position: 1, Data: []byte("template")}}}})
@@ -60,10 +61,10 @@ func TestRetireDuringActivation(t *testing.T) {
 	if during != 1 || !slices.Equal(gone, []uint32{1}) {
 		t.Fatalf("activated %d times, retired %v", during, gone)
 	}
-	if r, err = node.OpenRegistrar(t.Context(), config, []byte(passphrase)); err != nil {
+	if r, err = registrar.Open(t.Context(), config, []byte(passphrase)); err != nil {
 		t.Fatal(err)
 	}
-	refs, err := r.Gallery().References(passport("A1"), "finger")
+	refs, err := r.Gallery.References(passport("A1"), "finger")
 	must(err)
 	if !refs.Known || refs.Len() != 1 {
 		t.Error("the person's records do not open any more")

@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/rotation"
 )
@@ -39,12 +40,12 @@ type Node interface {
 	// Erase destroys all that is held of a subject and returns how many records that were.
 	Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error)
 	// Finality says when who was just erased is gone from backups of before.
-	Finality() node.Finality
+	Finality() registrar.Finality
 	// RenewTemplates begins to renew the stored face templates, or joins in, and returns
 	// meanwhile.
-	RenewTemplates(ctx context.Context) (node.Renewal, error)
+	RenewTemplates(ctx context.Context) (registrar.Renewal, error)
 	// Renewal reports from memory how far that is.
-	Renewal() node.Renewal
+	Renewal() registrar.Renewal
 	// TakeUpKeys puts a changed keystore into use, begins what it says is to be retired,
 	// and returns meanwhile.
 	TakeUpKeys(ctx context.Context) (map[keys.Family]rotation.Retirement, error)

@@ -31,6 +31,7 @@ import (
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/lawbook"
 	"github.com/tamga-id/tamga/node/peering"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/rotation"
 )
@@ -53,7 +54,7 @@ type fake struct {
 	audit  func(context.Context) (ledger.Report, error)
 	undo   func(context.Context, string) (gallery.Undone, error)
 	erase  func(pseudonym.Identifier) (int, error)
-	renew  func() (node.Renewal, error)
+	renew  func() (registrar.Renewal, error)
 	copied func(config.Store) (gallery.Copied, error)
 	status node.Status
 	peers  []peering.Peer
@@ -85,8 +86,8 @@ func (f *fake) Backup(_ context.Context, w io.Writer, _ []string, _ func(string,
 	return backup.Manifest{EntityID: "https://node.kaz.example"}, err
 }
 
-func (f *fake) Finality() node.Finality {
-	return node.Finality{KEK: 7, By: time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)}
+func (f *fake) Finality() registrar.Finality {
+	return registrar.Finality{KEK: 7, By: time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)}
 }
 
 func (f *fake) Escrow(context.Context, []string) ([]byte, backup.Manifest, error) {
@@ -132,9 +133,9 @@ func (f *fake) Erase(_ context.Context, id pseudonym.Identifier) (int, error) {
 	return f.erase(id)
 }
 
-func (f *fake) RenewTemplates(context.Context) (node.Renewal, error) {
+func (f *fake) RenewTemplates(context.Context) (registrar.Renewal, error) {
 	if f.renew == nil {
-		return node.Renewal{State: node.RenewalRunning, Generation: 2, Subjects: 9}, nil
+		return registrar.Renewal{State: registrar.RenewalRunning, Generation: 2, Subjects: 9}, nil
 	}
 	return f.renew()
 }
@@ -150,10 +151,10 @@ func (f *fake) Retirements() map[keys.Family]rotation.Retirement { return f.reti
 
 func (f *fake) Replicas() []presence.Other { return f.replicas }
 
-func (f *fake) Renewal() node.Renewal {
+func (f *fake) Renewal() registrar.Renewal {
 	r, err := f.RenewTemplates(context.Background())
 	if err != nil {
-		return node.Renewal{State: node.RenewalFailed, Generation: 2, Err: err}
+		return registrar.Renewal{State: registrar.RenewalFailed, Generation: 2, Err: err}
 	}
 	return r
 }

@@ -11,11 +11,11 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
@@ -101,7 +101,7 @@ func (s *service) keysReport(all map[keys.Family]rotation.Retirement) keysReport
 // keyCode says what keeps the node from replacing a key.
 func keyCode(err error) protocol.Code {
 	switch {
-	case errors.Is(err, gallery.ErrOutdated), errors.Is(err, node.ErrReplicas):
+	case errors.Is(err, gallery.ErrOutdated), errors.Is(err, registrar.ErrReplicas):
 		return protocol.CodeRotation
 	case errors.Is(err, keystore.ErrPseudonymKey), errors.Is(err, keystore.ErrForeignPseudonymKey):
 		return protocol.CodePseudonymKey

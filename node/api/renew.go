@@ -9,8 +9,8 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api/problem"
+	"github.com/tamga-id/tamga/node/registrar"
 )
 
 type renewalOutput struct{ Body renewal }
@@ -65,10 +65,10 @@ func (s *service) renew(ctx context.Context, _ *struct{}) (*renewalOutput, error
 	return &renewalOutput{Body: newRenewal(r)}, nil
 }
 
-func newRenewal(r node.Renewal) renewal {
+func newRenewal(r registrar.Renewal) renewal {
 	out := renewal{State: string(r.State), Generation: r.Generation, Resumed: r.Resumed, Looked: r.Looked, Renewed: r.Renewed,
 		Subjects: r.Subjects, Destroyed: append([]uint32{}, r.Destroyed...)}
-	if r.State == node.RenewalFailed {
+	if r.State == registrar.RenewalFailed {
 		e, _ := protocol.Lookup(keyCode(r.Err))
 		out.Code, out.Title, out.Next = string(e.Code), e.Title, e.Next
 	}

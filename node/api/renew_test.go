@@ -9,15 +9,15 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/registrar"
 )
 
 func TestRenewal(t *testing.T) {
 	const path = "/v1/templates/renewal"
-	n := &fake{renew: func() (node.Renewal, error) {
-		return node.Renewal{State: node.RenewalDone, Generation: 3, Resumed: true, Looked: 9, Renewed: 8, Subjects: 9, Destroyed: []uint32{1, 2}}, nil
+	n := &fake{renew: func() (registrar.Renewal, error) {
+		return registrar.Renewal{State: registrar.RenewalDone, Generation: 3, Resumed: true, Looked: 9, Renewed: 8, Subjects: 9, Destroyed: []uint32{1, 2}}, nil
 	}}
 	want := map[string]any{"state": "done", "generation": 3.0, "resumed": true, "looked": 9.0, "renewed": 8.0, "subjects": 9.0,
 		"destroyed": []any{1.0, 2.0}}
@@ -44,7 +44,7 @@ func TestRenewal(t *testing.T) {
 		{gallery.ErrDamaged, 500, "TMG-INT-0001", "TMG-STO-0002"},
 		{errors.New("CANARY"), 500, "TMG-INT-0001", "TMG-INT-0001"},
 	} {
-		n.renew = func() (node.Renewal, error) { return node.Renewal{}, fmt.Errorf("renewing: %w", c.err) }
+		n.renew = func() (registrar.Renewal, error) { return registrar.Renewal{}, fmt.Errorf("renewing: %w", c.err) }
 		if res, body := send(t, api.Handler(n), newRequest("POST", path, "")); res.StatusCode != c.status || body["code"] != c.code {
 			t.Errorf("%v: status %d, %v", c.err, res.StatusCode, body)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 )
 
 const passphrase = "correct horse battery staple"
@@ -55,7 +56,7 @@ func newWorldOf(t testing.TB, entity, country string) world {
 		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
 		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now})
 	must(err)
-	r, err := node.OpenRegistrar(t.Context(), filepath.Join(w.dir, node.ConfigFile), []byte(passphrase))
+	r, err := registrar.Open(t.Context(), filepath.Join(w.dir, node.ConfigFile), []byte(passphrase))
 	must(err)
 	var batch []gallery.Enrolment
 	for _, value := range []string{"A1", "B2", "C3"} {
@@ -71,9 +72,9 @@ func newWorldOf(t testing.TB, entity, country string) world {
 		w.identities, to = append(w.identities, id), append(to, id.Recipient().String())
 	}
 	var out bytes.Buffer
-	w.manifest, err = r.Source().BackUp(t.Context(), &out, to, nil)
+	w.manifest, err = node.SourceOf(r).BackUp(t.Context(), &out, to, nil)
 	must(err)
-	keys, _, err := r.Source().Escrow(t.Context(), to)
+	keys, _, err := node.SourceOf(r).Escrow(t.Context(), to)
 	must(errors.Join(err, r.Close(), os.WriteFile(w.file, out.Bytes(), 0o600), os.WriteFile(w.escrow, keys, 0o600)))
 	return w
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
@@ -98,9 +99,9 @@ func (s *theft) must(err error) {
 	}
 }
 
-func (s *theft) open() *node.Registrar {
+func (s *theft) open() *registrar.Registrar {
 	s.t.Helper()
-	r, err := node.OpenRegistrar(s.t.Context(), filepath.Join(s.dir, node.ConfigFile), []byte(stolenPassphrase))
+	r, err := registrar.Open(s.t.Context(), filepath.Join(s.dir, node.ConfigFile), []byte(stolenPassphrase))
 	s.must(err)
 	return r
 }
@@ -186,7 +187,7 @@ func (s *theft) rotate() {
 	s.must(err)
 }
 
-func (s *theft) backup(r *node.Registrar, name string) {
+func (s *theft) backup(r *registrar.Registrar, name string) {
 	s.t.Helper()
 	var to []string
 	for range 2 {
@@ -196,9 +197,9 @@ func (s *theft) backup(r *node.Registrar, name string) {
 	}
 	f, err := os.Create(filepath.Join(s.top, name))
 	s.must(err)
-	_, err = r.Source().BackUp(s.t.Context(), f, to, nil)
+	_, err = node.SourceOf(r).BackUp(s.t.Context(), f, to, nil)
 	s.must(errors.Join(err, f.Close()))
-	keys, _, err := r.Source().Escrow(s.t.Context(), to)
+	keys, _, err := node.SourceOf(r).Escrow(s.t.Context(), to)
 	s.must(errors.Join(err, custody.WriteFile(filepath.Join(s.top, name+".tamga-escrow"), keys)))
 }
 

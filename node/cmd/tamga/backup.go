@@ -318,10 +318,10 @@ func (a *app) openBacker(ctx context.Context, dir string, from rootFlags) (*back
 	}
 	return &backer{
 		backUp: func(ctx context.Context, w io.Writer, recipients []string) (backup.Manifest, error) {
-			return r.Source().BackUp(ctx, w, recipients, a.partly("writing"))
+			return node.SourceOf(r).BackUp(ctx, w, recipients, a.partly("writing"))
 		},
 		escrow: func(ctx context.Context, recipients []string) ([]byte, error) {
-			b, _, err := r.Source().Escrow(ctx, recipients)
+			b, _, err := node.SourceOf(r).Escrow(ctx, recipients)
 			return b, err
 		},
 		close: r.Close,

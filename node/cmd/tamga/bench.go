@@ -26,6 +26,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/demo"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/requester"
 )
 
@@ -163,7 +164,7 @@ func startPair(ctx context.Context, dir string, people int) (_ *pair, err error)
 			return nil, err
 		}
 	}
-	g, err := node.OpenRegistrar(ctx, filepath.Join(dir, "KGZ", node.ConfigFile), []byte(demo.Passphrase))
+	g, err := registrar.Open(ctx, filepath.Join(dir, "KGZ", node.ConfigFile), []byte(demo.Passphrase))
 	if err != nil {
 		return nil, err
 	}

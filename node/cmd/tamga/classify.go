@@ -31,6 +31,7 @@ import (
 	"github.com/tamga-id/tamga/node/introduction"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
 	"github.com/tamga-id/tamga/node/stores"
 )
@@ -162,7 +163,7 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitIntegrity, code: protocol.CodeOlderKeys, err: err, hint: "put back the newest keystore.json, with the root.json that opens it, or restore the newest key escrow. If that is lost, remove the file ending in -keys beside recovery.checkpoint_file: the node then uses the older keys again, also such as were replaced because they were stolen"}
 	case errors.Is(err, gallery.ErrOlderKeys):
 		return &failure{exit: exitIntegrity, code: protocol.CodeOlderKeys, err: err}
-	case errors.Is(err, gallery.ErrOutdated), errors.Is(err, node.ErrReplicas):
+	case errors.Is(err, gallery.ErrOutdated), errors.Is(err, registrar.ErrReplicas):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err}
 	case errors.Is(err, gallery.ErrSameStore), errors.Is(err, gallery.ErrNotEmpty):
 		return &failure{exit: exitFailure, code: protocol.CodeStoreTarget, err: err}

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/registrar"
 )
 
 // openSink is the running node, or its gallery when it is not running.
@@ -59,17 +60,17 @@ func (a *app) running(ctx context.Context, n nodeFlags) (*client, error) {
 	return cl, nil
 }
 
-func (a *app) openRegistrar(ctx context.Context, dir string, from rootFlags) (*node.Registrar, error) {
+func (a *app) openRegistrar(ctx context.Context, dir string, from rootFlags) (*registrar.Registrar, error) {
 	roots, err := a.openRoots(dir, from)
 	if err != nil {
 		return nil, err
 	}
 	defer roots.Wipe()
-	return node.OpenRegistrarUnsealed(ctx, filepath.Join(dir, node.ConfigFile), roots)
+	return registrar.OpenUnsealed(ctx, filepath.Join(dir, node.ConfigFile), roots)
 }
 
 // planSink says what would happen.
-type planSink struct{ *node.Registrar }
+type planSink struct{ *registrar.Registrar }
 
 func (p planSink) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
 	return p.Plan(ctx, batch)

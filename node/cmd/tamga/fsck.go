@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/registrar"
 )
 
 type fsckFlags struct {
@@ -173,7 +174,7 @@ func (a *app) checkStopped(ctx context.Context, f fsckFlags) (checked, error) {
 		return checked{}, err
 	}
 	defer roots.Wipe()
-	r, err := node.CheckStopped(ctx, filepath.Join(f.node.dir, node.ConfigFile), roots, a.checkProgress)
+	r, err := registrar.Check(ctx, filepath.Join(f.node.dir, node.ConfigFile), roots, a.checkProgress)
 	if err != nil {
 		return checked{}, err
 	}

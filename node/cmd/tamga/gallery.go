@@ -130,7 +130,7 @@ func (a *app) copyTo(ctx context.Context, f copyFlags, to config.Store) (r copie
 		return r, false, err
 	}
 	var done gallery.Copied
-	done, err = g.CopyGallery(ctx, to, func(rows uint64) {
+	done, err = g.Copy(ctx, to, func(rows uint64) {
 		if terminal(a.err) {
 			fmt.Fprintf(a.err, "\rcopied: %d rows", rows)
 		}

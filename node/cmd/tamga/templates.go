@@ -15,6 +15,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/registrar"
 )
 
 func (a *app) templatesCommand() *cobra.Command {
@@ -116,7 +117,7 @@ func (p *renewalProgress) stopped(ctx context.Context, f renewFlags) (renewal, e
 		return renewal{}, err
 	}
 	defer roots.Wipe()
-	done, err := node.RenewTemplates(ctx, filepath.Join(f.node.dir, node.ConfigFile), roots, func(r node.Renewal) { p.show(r.Looked, r.Subjects) })
+	done, err := registrar.RenewTemplates(ctx, filepath.Join(f.node.dir, node.ConfigFile), roots, func(r registrar.Renewal) { p.show(r.Looked, r.Subjects) })
 	if err != nil {
 		return renewal{}, unfinished(classify(err))
 	}
@@ -147,10 +148,10 @@ func (p *renewalProgress) follow(ctx context.Context, cl *client) (r renewal, er
 	for {
 		p.show(r.Looked, r.Subjects)
 		switch r.State {
-		case string(node.RenewalDone):
+		case string(registrar.RenewalDone):
 			r.Resumed = resumed
 			return r, nil
-		case string(node.RenewalFailed):
+		case string(registrar.RenewalFailed):
 			exit := exitFailure
 			if r.Code == protocol.CodeStoreDamaged {
 				exit = exitIntegrity
