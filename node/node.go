@@ -52,6 +52,7 @@ import (
 	"github.com/tamga-id/tamga/node/responder"
 	"github.com/tamga-id/tamga/node/rows"
 	"github.com/tamga-id/tamga/node/stores"
+	"github.com/tamga-id/tamga/node/subordinates"
 	"github.com/tamga-id/tamga/node/witness"
 )
 
@@ -354,7 +355,7 @@ func (n *Node) publish(k keystore.Set) error {
 		return err
 	}
 	if n.cfg.Trust.Subordinates > 0 {
-		s, err := newSuperior(n.cfg, k.Federation, jose.NewKeySet(k.Announced[1:]...), p, n.now)
+		s, err := subordinates.New(n.cfg, k.Federation, jose.NewKeySet(k.Announced[1:]...), p, n.now)
 		if err != nil {
 			return err
 		}

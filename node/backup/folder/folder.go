@@ -30,6 +30,7 @@ import (
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/stores"
+	"github.com/tamga-id/tamga/node/subordinates"
 )
 
 // Source is the parts of a node that a backup is made of. All are required.
@@ -181,7 +182,8 @@ func (b Source) files() ([]backup.File, error) {
 		}
 		files = append(files, backup.File{Name: f[1], Data: data})
 	}
-	return files, nil
+	enrolled, err := subordinates.Pack(subordinates.Dir(cfg))
+	return append(files, enrolled...), err
 }
 
 // OpenRestored opens the gallery of a restored folder, reads everybody in it with the

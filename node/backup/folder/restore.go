@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/recovery"
 	"github.com/tamga-id/tamga/node/stores"
+	"github.com/tamga-id/tamga/node/subordinates"
 )
 
 // Restore makes dir, which must not exist, the folder of the node of a backup and its key
@@ -40,6 +41,9 @@ func Restore(ctx context.Context, c *backup.Checked, keys *backup.Escrow, dir, e
 	}
 	if err := c.Restore(ctx, partial, keys, progress); err != nil {
 		return recovery.Claim{}, err
+	}
+	if err := subordinates.Unpack(partial); err != nil {
+		return recovery.Claim{}, errors.Join(fmt.Errorf("restoring backup: %w", err), os.RemoveAll(partial))
 	}
 	l := c.Manifest.Ledger()
 	claim := recovery.Claim{EntityID: c.Manifest.EntityID, Why: "restored", Kept: recovery.Head{Origin: l.Origin, Size: l.Size, Root: l.Root}}
@@ -129,6 +133,9 @@ func Finish(ctx context.Context, configFile string, root custody.Root, acceptanc
 		}
 		defer k.Wipe()
 		if err := checkErasures(cfg, k); err != nil {
+			return lognote.Signer{}, err
+		}
+		if err := subordinates.Adopt(cfg, filepath.Dir(configFile), k, now); err != nil {
 			return lognote.Signer{}, err
 		}
 		// While the mark is there, so that it is made up for when this is cut off.

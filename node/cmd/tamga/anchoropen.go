@@ -22,6 +22,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/internal/throng"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/subordinates"
 )
 
 // anchorKey is the family of an anchor's federation key.
@@ -93,7 +94,7 @@ func (a *app) openSuperior(at anchorFlags) (openedAnchor, error) {
 	if err != nil {
 		return openedAnchor{}, err
 	}
-	s, key, err := node.OpenSuperior(at.dir, root, time.Now)
+	s, key, err := subordinates.Open(at.dir, root, time.Now)
 	if err != nil {
 		root.Wipe()
 		return openedAnchor{}, err

@@ -329,6 +329,9 @@ func (a *app) finishRecovery(ctx context.Context, dir string, from rootFlags, fi
 		return err
 	}
 	a.say("hint: tamga run --dir %s; then hand its %s to the Trust Anchor, because the ledger's origin is new", dir, node.EntityConfigurationFile)
+	if cfg, err := config.Load(filepath.Join(dir, node.ConfigFile)); err == nil && cfg.Trust.Subordinates > 0 {
+		a.say("hint: whom it vouches for is as of the backup, suspensions too: tamga anchor list --dir %s, before it runs", dir)
+	}
 	return a.emit(map[string]any{"entity_id": claim.EntityID, "missing": claim.Missing(), "ledger": claim.Next},
 		[][2]string{{"given up", fmt.Sprintf("%d entries of %s", claim.Missing(), claim.Kept.Origin)}, {"ledger", claim.Next}})
 }
