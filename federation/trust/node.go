@@ -51,8 +51,8 @@ type Node struct {
 	// Under is the node of the same country that this one is below, such as a
 	// ministry's under its country's; empty for the country's own.
 	Under EntityID
-	// Marks are the node's valid Trust Marks. Only a directory knows them; each holds
-	// until its own time, which [Node.MarkTypes] checks.
+	// Marks are the node's Trust Marks that were verified. Only a directory knows them; each
+	// holds until its own time, which [Node.MarkTypes] checks.
 	Marks []ValidMark
 }
 
@@ -62,8 +62,17 @@ type ValidMark struct {
 	Type string
 	// Issuer gave the mark.
 	Issuer EntityID
-	// Until is when it ends, or what is known of its issuer and its status does.
+	// Until is when it ends, or what is known of its issuer and its status does; zero when
+	// nothing is known of its status.
 	Until time.Time
+	// Ends is when it ends by itself, or what is known of its issuer: from Until to then it is
+	// undetermined whether it still is active.
+	Ends time.Time
+}
+
+// Undetermined reports whether it cannot be told at now whether the mark still is active.
+func (m ValidMark) Undetermined(now time.Time) bool {
+	return !now.Before(m.Until) && now.Before(m.Ends)
 }
 
 // IDs are all peer IDs of the node, the one in use first. The slice is the caller's.

@@ -81,6 +81,9 @@ func (u UnverifiedStatement) Metadata() (Metadata, error) {
 	return m, nil
 }
 
+// TrustMarks are those that the Entity shows, unverified. The slice is the caller's.
+func (u UnverifiedStatement) TrustMarks() []TrustMark { return slices.Clone(u.s.marks) }
+
 // claims mirrors the claims of sections 3.1.1 to 3.1.4. Raw members tell absent
 // from null and from empty.
 type claims struct {

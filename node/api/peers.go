@@ -81,6 +81,7 @@ type peer struct {
 	Confirmed    time.Time   `json:"confirmed,omitzero" doc:"When its federation keys were compared over the phone; absent when never."`
 	KeysChanged  bool        `json:"keys_changed" doc:"Whether its superior now vouches for none of the keys that were compared."`
 	Marks        []markOf    `json:"marks" nullable:"false" doc:"Its valid Trust Marks."`
+	Undetermined []markOf    `json:"undetermined_marks" nullable:"false" doc:"Its Trust Marks of which it is not known whether they have been revoked; until is when they end by themselves. They count for nothing."`
 	Chain        []chainLink `json:"chain" nullable:"false" doc:"The Trust Chain by which it is a member, its own Entity Configuration first."`
 }
 
@@ -285,12 +286,15 @@ func newPeer(p peering.Peer, chain []explain.Statement) peer {
 	out := peer{EntityID: string(m.EntityID), Jurisdiction: m.Jurisdiction, State: "member", PeerID: m.PeerID, Expires: m.ExpiresAt,
 		Connected: p.Connected, Heard: p.Contact.Heard, Failed: p.Contact.Failed, Failure: p.Contact.Failure, Addresses: list(m.Addresses),
 		SigningKeys: []string{}, SealingKeys: []string{}, Links: []peerLink{}, Modalities: list(m.Modalities), Formats: list(m.Formats), Purposes: list(m.Purposes),
-		LegalBases: list(m.LegalBases), Holds: newHeld(m.Holds), Revisions: list(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Marks: []markOf{}, Chain: links(chain)}
+		LegalBases: list(m.LegalBases), Holds: newHeld(m.Holds), Revisions: list(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Marks: []markOf{}, Undetermined: []markOf{}, Chain: links(chain)}
 	for _, l := range p.Links {
 		out.Links = append(out.Links, peerLink(l))
 	}
-	for _, mark := range m.Marks {
+	for _, mark := range p.Marks {
 		out.Marks = append(out.Marks, markOf{mark.Type, string(mark.Issuer), mark.Until})
+	}
+	for _, mark := range p.Undetermined {
+		out.Undetermined = append(out.Undetermined, markOf{mark.Type, string(mark.Issuer), mark.Ends})
 	}
 	for _, k := range m.SigningKeys.Keys() {
 		out.SigningKeys = append(out.SigningKeys, k.KeyID())

@@ -183,6 +183,9 @@ type Peer struct {
 	Contact    Contact
 	Connected  bool
 	Links      []transport.Link // its live connections
+	// Marks are its valid Trust Marks, and Undetermined those of which it is not known now
+	// whether they have been revoked.
+	Marks, Undetermined []trust.ValidMark
 	// Confirmed is when the member's federation keys were compared over the phone, and
 	// KeysChanged whether its superior vouches for none of those now.
 	Confirmed   time.Time
@@ -228,6 +231,14 @@ func (p *Peers) List() []Peer {
 			continue
 		}
 		one := Peer{Node: m, Contact: contacts[m.EntityID]}
+		for _, mark := range m.Marks {
+			switch now := p.cfg.Now(); {
+			case mark.Undetermined(now):
+				one.Undetermined = append(one.Undetermined, mark)
+			case now.Before(mark.Until):
+				one.Marks = append(one.Marks, mark)
+			}
+		}
 		for _, id := range m.IDs() {
 			if slices.Contains(connected, transport.PeerID(id)) {
 				one.Connected, one.Links = true, append(one.Links, p.cfg.Links(transport.PeerID(id))...)

@@ -163,6 +163,7 @@ func Open(cfg Config) (*Peers, error) {
 	if p.Directory, err = directory.New(p.keeper.Anchors(), p.statements, filepath.Join(cfg.DataDir, "trust.json")); err != nil {
 		return nil, err
 	}
+	p.Directory.Published(p.source.PublishedStatus)
 	p.Directory.Bound(cfg.Staleness, cfg.MarkStaleness)
 	for _, l := range append(p.keeper.Listings(), p.below.Listings()...) {
 		p.Retain(l.Anchor, l.Members, l.Out())

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -146,6 +147,36 @@ func (a *Authority) answerMarkStatus(r endpoint.Request) endpoint.Response {
 		return endpoint.Response{Code: endpoint.ServerError}
 	}
 	return endpoint.Response{Body: body}
+}
+
+// statuses are signed ones of the marks that have not ended by themselves.
+func (a *Authority) statuses(now time.Time) ([]string, error) {
+	tokens := make(map[string]bool)
+	for _, m := range a.Marks() {
+		tokens[m.Token] = true
+	}
+	for _, e := range a.List() {
+		s, err := trust.ParseStatement(e.Configuration)
+		if err != nil {
+			continue
+		}
+		for _, held := range s.TrustMarks() {
+			tokens[held.Token] = true
+		}
+	}
+	var out []string
+	for _, token := range slices.Sorted(maps.Keys(tokens)) {
+		status, ok := a.markStatus(token)
+		if !ok || status == trustmark.Expired || status == trustmark.Invalid {
+			continue
+		}
+		signed, err := trustmark.SignStatus(a.cfg.Key, a.cfg.EntityID, token, status, now)
+		if err != nil {
+			return nil, fmt.Errorf("publishing: %w", err)
+		}
+		out = append(out, signed)
+	}
+	return out, nil
 }
 
 func (a *Authority) markStatus(token string) (trustmark.Status, bool) {

@@ -102,6 +102,9 @@ type Publication struct {
 	Expired []trust.EntityID
 	// Until is when the first of the chains runs out; zero when there is none.
 	Until time.Time
+	// Statuses holds a status response (section 8.4.2) for each Trust Mark that was issued
+	// and is known: the last of each type that an Entity got, and what members show.
+	Statuses []string
 }
 
 // Configuration is the authority's own Entity Configuration.
@@ -136,7 +139,8 @@ func (a *Authority) Publish() (Publication, error) {
 			p.Until = c.ExpiresAt
 		}
 	}
-	return p, nil
+	p.Statuses, err = a.statuses(now)
+	return p, err
 }
 
 // Resign signs every enrolment anew with the present key, so that files signed with

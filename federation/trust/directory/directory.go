@@ -21,6 +21,10 @@ type Directory struct {
 	source    trust.Source
 	cacheFile string
 
+	// published gives what an Anchor has published of a Trust Mark's status, if anything;
+	// immutable after Published.
+	published func(issuer trust.EntityID, mark string) (string, bool)
+
 	// staleness and markStaleness bound how old what is known may be; immutable after
 	// Bound.
 	staleness, markStaleness time.Duration
@@ -78,6 +82,12 @@ func (d *Directory) Bound(chains, marks time.Duration) {
 	if s, err := d.loadSnapshot(d.cacheFile); err == nil {
 		d.snapshot.Store(s)
 	}
+}
+
+// Published has the status of Trust Marks taken from what Anchors have published, beside
+// their endpoints: the later of the two counts. Call it before the directory is shared.
+func (d *Directory) Published(status func(issuer trust.EntityID, mark string) (token string, ok bool)) {
+	d.published = status
 }
 
 // UseAnchors replaces the Anchors by the same ones with other keys, after they have changed

@@ -71,8 +71,9 @@ func hasStatus(m trust.Metadata) bool {
 }
 
 // marks are those of a chain's Leaf that evidence makes valid, each with the time until
-// which it does. now is when the evidence is looked at; a mark that ended by then is not
-// among them.
+// which it does: it is over already where nobody knows by now whether the mark still is
+// active. now is when the evidence is looked at; a mark that ended by then, or that its issuer
+// has revoked, is not among them.
 func (d *Directory) marks(c trust.Chain, all []evidence, now time.Time) []trust.ValidMark {
 	var out []trust.ValidMark
 	for _, ev := range all {
@@ -84,29 +85,32 @@ func (d *Directory) marks(c trust.Chain, all []evidence, now time.Time) []trust.
 		if err != nil {
 			continue
 		}
-		until := by.until
-		if !m.ExpiresAt.IsZero() && m.ExpiresAt.Before(until) {
-			until = m.ExpiresAt
+		ends := by.until
+		if !m.ExpiresAt.IsZero() && m.ExpiresAt.Before(ends) {
+			ends = m.ExpiresAt
 		}
+		until := ends
 		if by.status {
 			status, at, err := trustmark.VerifyStatus(ev.Status, ev.Mark, by.id, by.keys, now)
-			if err != nil || status != trustmark.Active {
+			if err == nil && status != trustmark.Active {
 				continue
 			}
-			if stale := at.Add(d.markStaleness); stale.Before(until) {
+			if err != nil {
+				until = time.Time{}
+			} else if stale := at.Add(d.markStaleness); stale.Before(until) {
 				until = stale
 			}
 		}
-		if now.Before(until) {
-			out = append(out, trust.ValidMark{Type: m.Type, Issuer: m.Issuer, Until: until})
+		if now.Before(ends) {
+			out = append(out, trust.ValidMark{Type: m.Type, Issuer: m.Issuer, Until: until, Ends: ends})
 		}
 	}
 	return out
 }
 
-// gather collects evidence for the marks of a chain that was resolved anew: issuers' chains
-// and, where the last status is past a quarter of what it is good for, a new one. What
-// cannot be had anew stays as it was.
+// gather collects evidence for the marks of a chain that was resolved anew: issuers' chains,
+// what the Anchor has published of their status since and, where the last status is past a
+// quarter of what it is good for all the same, a new one. What cannot be had anew stays as it was.
 func (w *walk) gather(ctx context.Context, c trust.Chain) []evidence {
 	ctx, cancel := context.WithTimeout(ctx, marksTimeout)
 	defer cancel()
@@ -123,15 +127,33 @@ func (w *walk) gather(ctx context.Context, c trust.Chain) []evidence {
 			}
 		}
 		if by, ok := w.d.issuerOf(c, *ev); ok && by.status {
+			if w.d.published != nil {
+				if status, ok := w.d.published(by.id, ev.Mark); ok {
+					ev.Status = later(ev.Status, status, ev.Mark, by, w.now)
+				}
+			}
 			_, at, err := trustmark.VerifyStatus(ev.Status, ev.Mark, by.id, by.keys, w.now)
 			if err != nil || w.now.Sub(at) >= w.d.markStaleness/4 {
 				if status, ok := w.status(ctx, by.id, ev.Mark); ok {
-					ev.Status = status
+					ev.Status = later(ev.Status, status, ev.Mark, by, w.now)
 				}
 			}
 		}
 	}
 	return all
+}
+
+// later is the one of two status responses that was given later, and the first where the second
+// is not good: who keeps an old one does not take a revocation back with it.
+func later(known, heard, mark string, by issuer, now time.Time) string {
+	_, at, err := trustmark.VerifyStatus(heard, mark, by.id, by.keys, now)
+	if err != nil {
+		return known
+	}
+	if _, before, err := trustmark.VerifyStatus(known, mark, by.id, by.keys, now); err == nil && at.Before(before) {
+		return known
+	}
+	return heard
 }
 
 // status asks an issuer about a mark, unless it has let somebody wait in this walk.

@@ -52,6 +52,7 @@ type Author struct {
 
 	mu      sync.Mutex            // guards what follows
 	from    []authority.Enrolment // what the bundle was made of
+	marks   []authority.IssuedMark
 	bundle  []byte
 	entity  string // the Anchor's Entity Configuration in it
 	tag     string // of bundle
@@ -70,6 +71,8 @@ type Published struct {
 	Expired []trust.EntityID
 	// Until is when the first statement in it runs out; zero when it is about nobody.
 	Until time.Time
+	// Marks is how many Trust Marks' status is in it.
+	Marks int
 }
 
 // NewAuthor returns the author of an authority's listings. From there on the authority
@@ -245,8 +248,8 @@ func (a *Author) current() ([]byte, string, Published, error) {
 	if err := a.cfg.Authority.Reload(); err != nil {
 		return nil, "", Published{}, err
 	}
-	members, now := a.cfg.Authority.List(), a.cfg.Clock()
-	if a.bundle != nil && now.Before(a.renewAt) && !now.Before(a.madeAt) && slices.EqualFunc(a.from, members, same) {
+	members, marks, now := a.cfg.Authority.List(), a.cfg.Authority.Marks(), a.cfg.Clock()
+	if a.bundle != nil && now.Before(a.renewAt) && !now.Before(a.madeAt) && slices.EqualFunc(a.from, members, same) && slices.EqualFunc(a.marks, marks, sameMark) {
 		return a.bundle, a.tag, a.report, nil
 	}
 	l, token, err := a.updateLocked(members)
@@ -264,13 +267,13 @@ func (a *Author) current() ([]byte, string, Published, error) {
 	if p.Resolved == nil {
 		p.Resolved = []string{}
 	}
-	b, err := json.Marshal(Bundle{Version: bundleVersion, Notice: Notice{Configuration: p.Configuration, Listing: token}, Rollover: history, Resolved: p.Resolved})
+	b, err := json.Marshal(Bundle{Version: bundleVersion, Notice: Notice{Configuration: p.Configuration, Listing: token}, Rollover: history, Resolved: p.Resolved, Statuses: p.Statuses})
 	if err != nil {
 		return nil, "", Published{}, fmt.Errorf("making bundle: %w", err)
 	}
 	sum := sha256.Sum256(b)
-	a.from, a.bundle, a.entity, a.tag = members, b, p.Configuration, `"`+hex.EncodeToString(sum[:16])+`"`
-	a.report = Published{Listing: l, Expired: p.Expired, Until: p.Until}
+	a.from, a.marks, a.bundle, a.entity, a.tag = members, marks, b, p.Configuration, `"`+hex.EncodeToString(sum[:16])+`"`
+	a.report = Published{Listing: l, Expired: p.Expired, Until: p.Until, Marks: len(p.Statuses)}
 	a.madeAt, a.renewAt = now, now.Add(time.Hour) // the Entity Configuration may be another by then
 	if quarter := now.Add(p.Until.Sub(now) / 4); !p.Until.IsZero() && quarter.Before(a.renewAt) {
 		a.renewAt = quarter
@@ -282,6 +285,11 @@ func (a *Author) current() ([]byte, string, Published, error) {
 func same(a, b authority.Enrolment) bool {
 	return a.Entity == b.Entity && a.Configuration == b.Configuration && a.Lifetime == b.Lifetime &&
 		a.EnrolledAt.Equal(b.EnrolledAt) && a.Suspended.Equal(b.Suspended) && a.Reason == b.Reason
+}
+
+// sameMark compares what of a mark's status is in a bundle.
+func sameMark(a, b authority.IssuedMark) bool {
+	return a.Token == b.Token && a.Revoked.Equal(b.Revoked)
 }
 
 // Handler serves the bundle at [WellKnown], and everything else by the authority's own

@@ -17,6 +17,8 @@ const (
 	bundleVersion          = 1
 	// maxBundle bounds a bundle: a thousand members at 64 KiB.
 	maxBundle = 64 << 20
+	// maxStatuses is four Trust Marks for each of the most members.
+	maxStatuses = 4 * maxMembers
 )
 
 // Bundle is all that an Anchor has to say. What is in it proves itself: the file needs no
@@ -29,6 +31,9 @@ type Bundle struct {
 	Rollover []string `json:"rollover"`
 	// Resolved holds a resolve response about each member.
 	Resolved []string `json:"resolved"`
+	// Statuses holds status responses of the Anchor's Trust Marks (section 8.4.2), for those
+	// who cannot ask it.
+	Statuses []string `json:"mark_statuses,omitempty"`
 }
 
 // ParseBundle reads a bundle. Nothing in it is verified.
@@ -43,6 +48,9 @@ func ParseBundle(b []byte) (Bundle, error) {
 	if len(out.Resolved) > maxMembers || len(out.Rollover) > maxRollover {
 		return Bundle{}, fmt.Errorf("reading bundle: over %d members or %d changes of keys", maxMembers, maxRollover)
 	}
+	if len(out.Statuses) > maxStatuses {
+		return Bundle{}, fmt.Errorf("reading bundle: the status of over %d Trust Marks", maxStatuses)
+	}
 	return out, nil
 }
 
@@ -52,6 +60,24 @@ func (b Bundle) index() map[trust.EntityID]string {
 	for _, token := range b.Resolved {
 		if sub, _, err := inside(token); err == nil {
 			out[sub] = token
+		}
+	}
+	return out
+}
+
+// statuses gives the status responses by the mark that they claim to be about.
+func (b Bundle) statuses() map[string]string {
+	out := make(map[string]string, len(b.Statuses))
+	for _, token := range b.Statuses {
+		u, err := jose.Parse(token)
+		if err != nil {
+			continue
+		}
+		var c struct {
+			Mark string `json:"trust_mark"`
+		}
+		if err := jose.DecodeOpenClaims(u.Payload(), &c); err == nil {
+			out[c.Mark] = token
 		}
 	}
 	return out

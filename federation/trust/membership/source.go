@@ -48,8 +48,9 @@ type state struct {
 	size     int64
 	notice   Notice
 	resolved map[trust.EntityID]string
-	has      bool  // there is a bundle
-	err      error // of the last poll
+	statuses map[string]string // by Trust Mark
+	has      bool              // there is a bundle
+	err      error             // of the last poll
 }
 
 var _ trust.Source = (*Source)(nil)
@@ -169,7 +170,7 @@ func (s *Source) poll(ctx context.Context, i int, before state) (state, Listing,
 		before.err = nil
 		return before, Listing{}, false, nil
 	}
-	after.notice, after.resolved, after.has = bundle.Notice, bundle.index(), true
+	after.notice, after.resolved, after.statuses, after.has = bundle.Notice, bundle.index(), bundle.statuses(), true
 	return after, l, newer, nil
 }
 
@@ -323,4 +324,21 @@ func (s *Source) Resolve(ctx context.Context, resolver, subject, anchor trust.En
 		return token, nil
 	}
 	return "", fmt.Errorf("looking for a member in the bundle of %q: %w", resolver, trust.ErrNotMember)
+}
+
+// PublishedStatus is what the bundle of an Anchor says of a Trust Mark, if anything; nobody
+// has verified it.
+func (s *Source) PublishedStatus(issuer trust.EntityID, mark string) (string, bool) {
+	st, _ := s.of(issuer)
+	token, ok := st.statuses[mark]
+	return token, ok
+}
+
+// MarkStatus implements [trust.Source]. Of an Anchor that is a folder on a disk there is
+// nobody to ask.
+func (s *Source) MarkStatus(ctx context.Context, issuer trust.EntityID, mark string) (string, error) {
+	if slices.ContainsFunc(s.anchors, func(a trust.Anchor) bool { return a.EntityID == issuer && strings.HasPrefix(a.Location, fileScheme) }) {
+		return "", fmt.Errorf("asking %q for the status of a trust mark: %w", issuer.Clip(), trust.ErrUndetermined)
+	}
+	return s.Source.MarkStatus(ctx, issuer, mark)
 }

@@ -195,7 +195,10 @@ folder on a stick and put it
 
 Nodes look every few seconds whether it changed. They never go back to an older listing.
 Publish again after every change, and before the time that is printed, when the first
-statement runs out: enroll --lifetime says how long statements hold.`,
+statement runs out: enroll --lifetime says how long statements hold. Whether the anchor's
+Trust Marks are revoked is in the folder, too. Nodes believe that for their
+trust.mark_staleness, 6 hours by default; after that the marks are undetermined and count
+for nothing, until the folder is published again.`,
 		Example: `  tamga anchor publish --dir anchor --passphrase-file pass.txt --out /media/stick/federation`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -214,14 +217,14 @@ statement runs out: enroll --lifetime says how long statements hold.`,
 				return err
 			}
 			rows := [][2]string{{"folder", out}, {"sequence", fmt.Sprint(p.Listing.Sequence)}, {"members", fmt.Sprint(len(p.Listing.Members))},
-				{"suspended", fmt.Sprint(len(p.Listing.Suspended))}, {"publish again before", p.Until.UTC().Format(time.RFC3339)}}
+				{"suspended", fmt.Sprint(len(p.Listing.Suspended))}, {"trust marks", fmt.Sprint(p.Marks)}, {"publish again before", p.Until.UTC().Format(time.RFC3339)}}
 			expired := []trust.EntityID{}
 			for _, id := range p.Expired {
 				expired = append(expired, id)
 				a.say("warning: the Entity Configuration of %s has run out; nobody can verify it: enroll its new one", string(id))
 			}
 			return a.emit(map[string]any{"folder": out, "sequence": p.Listing.Sequence, "members": len(p.Listing.Members),
-				"suspended": len(p.Listing.Suspended), "until": p.Until.UTC(), "expired": expired}, rows)
+				"suspended": len(p.Listing.Suspended), "mark_statuses": p.Marks, "until": p.Until.UTC(), "expired": expired}, rows)
 		},
 	}
 	at.add(c.Flags())

@@ -81,6 +81,7 @@ type peerView struct {
 	Confirmed    time.Time  `json:"confirmed,omitzero"`
 	KeysChanged  bool       `json:"keys_changed"`
 	Marks        []markView `json:"marks"`
+	Undetermined []markView `json:"undetermined_marks"`
 	Chain        []linkView `json:"chain"`
 }
 
@@ -244,6 +245,9 @@ func (p peerView) rows() [][2]string {
 	for _, mark := range p.Marks {
 		rows = append(rows, [2]string{"trust mark", mark.words()})
 	}
+	for _, mark := range p.Undetermined {
+		rows = append(rows, [2]string{"trust mark", mark.undetermined()})
+	}
 	for _, address := range p.Addresses {
 		rows = append(rows, [2]string{"address", address})
 	}
@@ -255,6 +259,11 @@ func (p peerView) rows() [][2]string {
 
 func (m markView) words() string {
 	return m.Type + " by " + m.Issuer + ", until " + m.Until.UTC().Format(time.RFC3339)
+}
+
+// undetermined says that the mark counts for nothing, and why.
+func (m markView) undetermined() string {
+	return m.Type + " by " + m.Issuer + ", undetermined: its issuer has not said of late whether it is revoked"
 }
 
 // words says in one line what a statement is and what is wrong with it.

@@ -284,11 +284,12 @@ anchor publishes no listing.`,
 	return c
 }
 
-// memberMarks are the valid Trust Marks of one member.
+// memberMarks are the Trust Marks of one member: the valid, and those that may be.
 type memberMarks struct {
 	EntityID     string     `json:"entity_id"`
 	Jurisdiction string     `json:"jurisdiction"`
 	Marks        []markView `json:"marks"`
+	Undetermined []markView `json:"undetermined_marks"`
 }
 
 func (a *app) trustMarks() *cobra.Command {
@@ -298,7 +299,9 @@ func (a *app) trustMarks() *cobra.Command {
 		Short: "List the valid Trust Marks of members",
 		Long: `Lists the Trust Marks that the running node has verified under its Trust Anchors' rules, of
 all members or of one, which is named by country or Entity Identifier. A mark that is not
-valid, or whose issuer revoked it, is not listed.`,
+valid, or whose issuer revoked it, is not listed. One is undetermined, and counts for nothing,
+when its issuer could not be asked for trust.mark_staleness whether it is revoked, nor an
+Anchor's folder says so.`,
 		Example: `  tamga trust marks --dir kaz KGZ`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -312,12 +315,15 @@ valid, or whose issuer revoked it, is not listed.`,
 				if p.State == "suspended" || len(args) > 0 && p.Jurisdiction != args[0] && p.EntityID != args[0] {
 					continue
 				}
-				out = append(out, memberMarks{p.EntityID, p.Jurisdiction, p.Marks})
-				if len(p.Marks) == 0 {
+				out = append(out, memberMarks{p.EntityID, p.Jurisdiction, p.Marks, p.Undetermined})
+				if len(p.Marks)+len(p.Undetermined) == 0 {
 					rows = append(rows, [2]string{p.Jurisdiction, p.EntityID + ", none"})
 				}
 				for _, m := range p.Marks {
 					rows = append(rows, [2]string{p.Jurisdiction, p.EntityID + ", " + m.words()})
+				}
+				for _, m := range p.Undetermined {
+					rows = append(rows, [2]string{p.Jurisdiction, p.EntityID + ", " + m.undetermined()})
 				}
 			}
 			if len(args) > 0 && len(out) == 0 {
