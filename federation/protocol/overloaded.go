@@ -33,3 +33,6 @@ func ParseOverloaded(frame []byte) (after time.Duration, ok bool) {
 	}
 	return min(time.Duration(binary.BigEndian.Uint32(frame[1:]))*time.Millisecond, maxRetryAfter), true
 }
+
+// BudgetPause is for how long at least nothing changes after CodeBudget (TMG-P-004).
+const BudgetPause = 5 * time.Minute

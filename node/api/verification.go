@@ -52,6 +52,7 @@ type probe struct {
 }
 
 type verificationOutput struct {
+	RetryAfter string `header:"Retry-After" doc:"Seconds within which the same question is refused again, when a budget is spent."`
 	Outcome string `header:"Tamga-Outcome" doc:"The outcome again, for gateways and access logs."`
 	Body    verification
 }
@@ -67,6 +68,7 @@ type verification struct {
 	Receipt   *receipt  `json:"receipt,omitempty" doc:"Proof that the peer's ledger holds this verdict; absent when the peer gave none."`
 	Evidence  string    `json:"evidence,omitempty" doc:"The peer's signed reply as received, a compact JWS; absent when there was none."`
 	Entry     *uint64   `json:"entry,omitempty" minimum:"0" doc:"Index of the verdict, or of an attempt that your own law forbids, in your own node's ledger; absent when nothing was recorded."`
+	RetryS    int64     `json:"retry_after_s,omitempty" doc:"Seconds within which the same question is refused again; only when a budget is spent."`
 	TookMS    int64     `json:"took_ms" doc:"How long it took, in milliseconds."`
 }
 
@@ -120,17 +122,23 @@ func (s *service) verify(ctx context.Context, in *verificationInput) (*verificat
 	}
 	if res.Code == protocol.CodeOverloaded && res.RetryAfter > 0 {
 		guard.Passing(ctx)
-		seconds := int64((res.RetryAfter + time.Second - 1) / time.Second)
 		return nil, huma.ErrorWithHeaders(problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded,
 			"The other country's node is at its limit: ask again after the time in Retry-After."),
-			http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}})
+			http.Header{"Retry-After": {strconv.FormatInt(seconds(res.RetryAfter), 10)}})
 	}
 	body := answer(res)
 	if body.Outcome == string(protocol.Unavailable) {
 		guard.Passing(ctx)
 	}
-	return &verificationOutput{Outcome: body.Outcome, Body: body}, nil
+	out := &verificationOutput{Outcome: body.Outcome, Body: body}
+	if body.RetryS > 0 {
+		out.RetryAfter = strconv.FormatInt(body.RetryS, 10)
+	}
+	return out, nil
 }
+
+// seconds are whole ones, never too few.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 // question is what b asks, or the rule of the schema that only decoding can check.
 func question(b verificationRequest, now time.Time) (protocol.Question, *problem.Problem) {
@@ -180,7 +188,7 @@ func answer(res requester.Result) verification {
 	}
 	v := verification{
 		Outcome: string(e.Outcome), Code: string(e.Code), Title: e.Title, Next: e.Next,
-		Peer: string(res.Peer), Evidence: res.Reply, TookMS: res.Took.Milliseconds(),
+		Peer: string(res.Peer), Evidence: res.Reply, RetryS: seconds(res.RetryAfter), TookMS: res.Took.Milliseconds(),
 	}
 	// The verdict on a Query has the entry of its intent before it, so only a refusal
 	// by own law, of which nothing is sent, can be the ledger's first entry.

@@ -67,6 +67,23 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// TestBudgetSpent: the refusal is an outcome, and says when to come again.
+func TestBudgetSpent(t *testing.T) {
+	n := &fake{verify: func(context.Context, requester.Request) (requester.Result, error) {
+		return requester.Result{Verdict: protocol.Verdict{Outcome: protocol.Refused, Code: protocol.CodeBudget}, RetryAfter: protocol.BudgetPause}, nil
+	}}
+	res, body := send(t, api.Handler(n), newRequest("POST", "/v1/verifications", asking))
+	if res.StatusCode != http.StatusOK || res.Header.Get("Retry-After") != "300" || body["code"] != "TMG-LIM-0002" || body["retry_after_s"] != float64(300) {
+		t.Errorf("status %d, headers %v, body %v", res.StatusCode, res.Header, body)
+	}
+	n.verify = func(context.Context, requester.Request) (requester.Result, error) {
+		return requester.Result{Verdict: protocol.Verdict{Outcome: protocol.Refused, Code: protocol.CodeLaw}}, nil
+	}
+	if res, body := send(t, api.Handler(n), newRequest("POST", "/v1/verifications", asking)); res.Header["Retry-After"] != nil || body["retry_after_s"] != nil {
+		t.Errorf("after another refusal: %v, %v", res.Header, body)
+	}
+}
+
 // TestDisbelief: a result whose outcome and code do not belong together reads as
 // unavailable, the zero value too.
 func TestDisbelief(t *testing.T) {

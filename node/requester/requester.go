@@ -123,7 +123,8 @@ type Result struct {
 	Entry   uint64          // index of the verdict, or of the refusal by own law, in the own ledger
 	Took    time.Duration
 
-	// RetryAfter is how long the peer, at its limit, asked to be left alone; 0 when it did not.
+	// RetryAfter is how long the peer, at its limit, asked to be left alone, or how long its budget stays spent at least; 0
+	// when neither is so.
 	RetryAfter time.Duration
 }
 
@@ -345,7 +346,11 @@ func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trus
 			return res
 		}
 	}
-	return Result{Verdict: a.Verdict, Receipt: a.Receipt, Reply: a.Token}
+	res := Result{Verdict: a.Verdict, Receipt: a.Receipt, Reply: a.Token}
+	if a.Code == protocol.CodeBudget {
+		res.RetryAfter = protocol.BudgetPause
+	}
+	return res
 }
 
 // leaveAlone remembers that the peer asked for it (TMG-T-006).

@@ -93,6 +93,7 @@ type verified struct {
 	Receipt *struct {
 		Index uint64 `json:"index"`
 	} `json:"receipt"`
+	RetryS int64 `json:"retry_after_s"`
 	TookMS int64 `json:"took_ms"`
 }
 
@@ -135,6 +136,9 @@ func (v verified) rows() [][2]string {
 	rows := [][2]string{{"outcome", strings.ToUpper(strings.ReplaceAll(string(v.Outcome), "_", " "))}, {"code", string(v.Code)}, {"means", v.Code.Title()}}
 	if e, ok := protocol.Lookup(v.Code); ok {
 		rows = append(rows, [2]string{"now", e.Next})
+	}
+	if v.RetryS > 0 {
+		rows = append(rows, [2]string{"ask again", fmt.Sprintf("in %v or later", time.Duration(v.RetryS)*time.Second)})
 	}
 	if v.Peer != "" {
 		rows = append(rows, [2]string{"asked", v.Peer})
