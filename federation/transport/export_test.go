@@ -13,6 +13,15 @@ import (
 	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
+// ParsePeerID gives the canonical form of a peer ID that a host takes.
+func ParsePeerID(s string) (PeerID, error) {
+	id, err := decodePeerID(PeerID(s))
+	if err != nil {
+		return "", err
+	}
+	return PeerID(id.String()), nil
+}
+
 // Connections counts the live connections of h with a peer.
 func Connections(h *Host, p PeerID) int {
 	id, err := decodePeerID(p)

@@ -23,19 +23,9 @@ const (
 const maxPeerIDText = 128
 
 // PeerID is a libp2p peer ID of an Ed25519 key in its one canonical form, base58 of the identity multihash
-// ("12D3KooW…"). The zero value names nobody. Make one with [ParsePeerID] or [PeerIDFromSeed]; a string converted
-// without them may fail to compare equal to the same peer's canonical form.
+// ("12D3KooW…"). The zero value names nobody. Make one with [PeerIDFromSeed]; a string that is
+// converted may fail to compare equal to the same peer's canonical form.
 type PeerID string
-
-// ParsePeerID reads a peer ID in base58 or CID form and returns the canonical form. It refuses keys other than
-// Ed25519, since nothing else can be a member.
-func ParsePeerID(s string) (PeerID, error) {
-	id, err := decodePeerID(PeerID(s))
-	if err != nil {
-		return "", err
-	}
-	return PeerID(id.String()), nil
-}
 
 // PeerIDFromSeed returns the peer ID of the Ed25519 key with that 32-byte seed (RFC 8032 section 5.1.5).
 func PeerIDFromSeed(seed []byte) (PeerID, error) {

@@ -3,8 +3,8 @@
 //
 // [Create] writes a backup and [CreateEscrow] a key escrow; [Check] and [OpenEscrow] read
 // a whole file and believe nothing of it that its signed manifest does not say;
-// [Checked.Restore] makes the folder of what they accepted. [Inspect] and [Survey] need
-// no identity and say which files are whole, and which backups still open.
+// [Checked.Restore] makes the folder of what they accepted. [Survey] needs no
+// identity and says which files are whole, and which backups still open.
 //
 // A backup holds no key of the node. Its rows are ciphertext under keys that are wrapped
 // under KEKs which are in the key escrow alone: the sealed keystore and the root file.

@@ -51,3 +51,15 @@ func Labelled(file, token string) []byte {
 // Before is how many bytes are before a label, and Token its JWS.
 func Before(u UnverifiedLabel) int64 { return u.at }
 func Token(u UnverifiedLabel) string { return u.token }
+
+// Inspect is what [Survey] does with one file.
+func Inspect(file string, by Signer) (l Label, former string, err error) {
+	s, keys, err := by.parse()
+	if err == nil {
+		l, former, err = inspect(file, s, keys)
+	}
+	if err != nil {
+		return Label{}, "", err
+	}
+	return l, former, nil
+}

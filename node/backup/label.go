@@ -173,21 +173,10 @@ func (o Signer) parse() (s signer, former []historicalkeys.Key, err error) {
 // forever is later than any time in a list.
 var forever = time.Unix(1<<40, 0)
 
-// Inspect reads a file whole and returns its label, when the node signed it and the file
+// inspect reads a file whole and returns its label, when the node signed it and the file
 // is as it was. It needs no identity and learns nothing of what is inside. Of a label that
 // was signed under a federation key which the node has retired since, when it still had
 // it, former is the key's ID. Errors: [ErrDamaged], [ErrForeign], [ErrSignature].
-func Inspect(file string, by Signer) (l Label, former string, err error) {
-	s, keys, err := by.parse()
-	if err == nil {
-		l, former, err = inspect(file, s, keys)
-	}
-	if err != nil {
-		return Label{}, "", fmt.Errorf("inspecting backup: %w", err)
-	}
-	return l, former, nil
-}
-
 func inspect(file string, s signer, keys []historicalkeys.Key) (l Label, former string, err error) {
 	f, err := os.Open(file)
 	if err != nil {

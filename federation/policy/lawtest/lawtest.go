@@ -42,12 +42,9 @@ const (
 // Table is a parsed file. It is immutable.
 type Table struct {
 	file    string
-	country string
+	country string // whose law it tests, ISO 3166-1 alpha-3
 	cases   []testCase
 }
-
-// Country is whose law the table tests, ISO 3166-1 alpha-3.
-func (t *Table) Country() string { return t.country }
 
 // Failure is a case that the law decides otherwise.
 type Failure struct {
