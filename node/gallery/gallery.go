@@ -101,6 +101,9 @@ type Config struct {
 	Ring       *envelope.Ring  // KEKs; its current generation wraps the keys of new subjects
 	Pseudonyms *pseudonym.Ring // a ring without a key that rows lie under is refused
 	Protection Protection      // what templates are turned by before they are stored; nil stores them as they are
+	// Identifiers has who is enrolled from now on kept with the own identifier, sealed under the
+	// own key: without it nobody can say who was found by a search. It counts as one of MaxRecords.
+	Identifiers bool
 }
 
 func (c Config) check() error {
@@ -129,6 +132,7 @@ type Gallery struct {
 	set        *subjects.Set
 	index      [32]byte
 	protection Protection // nil for none
+	identified bool       // identifiers are kept
 
 	// It belongs to who has the line's turn.
 	owed map[pseudonym.Pseudonym]int // records of who is listed as erased and may not be yet
@@ -183,7 +187,7 @@ func newGallery(cfg Config) *Gallery {
 		Node: cfg.Node, Index: index, Presence: cfg.Root.Derive("tamga/v1/gallery-presence"),
 		Ring: cfg.Ring, Pseudonyms: cfg.Pseudonyms, Templates: cfg.Protection,
 	})
-	return &Gallery{set: set, index: index, protection: cfg.Protection, owed: make(map[pseudonym.Pseudonym]int)}
+	return &Gallery{set: set, index: index, protection: cfg.Protection, identified: cfg.Identifiers, owed: make(map[pseudonym.Pseudonym]int)}
 }
 
 // Close waits for the commit under way, refuses those that wait, and releases the

@@ -230,7 +230,12 @@ func (g *Gallery) protectAll(j *job) error {
 		}
 		j.stored = append(j.stored, p)
 	}
-	return nil
+	if !g.identified {
+		return nil
+	}
+	p, err := identifierOf(j.e.Subject)
+	j.stored = append(j.stored, p)
+	return err
 }
 
 // stageRecords seals the templates that the list does not name yet, and adds them to it, and

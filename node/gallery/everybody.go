@@ -1,0 +1,217 @@
+package gallery
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/tamga-id/tamga/crypto/envelope"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/gallery/keyring"
+	"github.com/tamga-id/tamga/node/gallery/store"
+)
+
+// Place is where the gallery has a subject, for who found one without an identifier:
+// [Gallery.WhoIs] takes it. It holds until the subject is erased or the pseudonym key is
+// replaced. It is a pseudonym, so it prints as a constant.
+type Place [len(pseudonym.Pseudonym{})]byte
+
+// Format prints a constant whatever the verb.
+func (Place) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "place(redacted)") }
+
+// LogValue is a constant.
+func (Place) LogValue() slog.Value { return slog.StringValue("place(redacted)") }
+
+// Place is where the subject is; the zero Place of one who is unknown.
+func (r References) Place() Place { return Place(r.s.P) }
+
+// Bounds of one page of [Gallery.Everybody]: what is in memory of a gallery at a time.
+const (
+	pageSubjects = 256
+	pageBytes    = 8 << 20
+)
+
+// Everybody hands visit all subjects who have something in a modality, page by page, each
+// sealed as [Gallery.References] gives it. Their keys are wiped when visit returns, so that it
+// must not keep them. It reports how many subjects it came across, whatever they have, and
+// how many there were at least: with fewer seen, not everybody was. A subject enrolled or
+// erased meanwhile may be missed. Errors: that of visit, of ctx, [ErrDamaged], [ErrClosed].
+func (g *Gallery) Everybody(ctx context.Context, modality string, visit func([]References) error) (seen, least int64, err error) {
+	least = g.Subjects()
+	for after := []byte(nil); ; {
+		if err := ctx.Err(); err != nil {
+			return seen, least, fmt.Errorf("looking at everybody: %w", err)
+		}
+		page, n, last, err := g.page(after, modality)
+		if err == nil && len(page) > 0 {
+			err = visit(page)
+		}
+		for _, r := range page {
+			r.Close()
+		}
+		if err != nil {
+			return seen, least, fmt.Errorf("looking at everybody: %w", err)
+		}
+		seen += n
+		if last == nil {
+			return seen, min(least, g.Subjects()), nil
+		}
+		after = last
+	}
+}
+
+// page is the subjects after a key, how many were looked at, and the key to go on after,
+// nil at the end. It is read again when a KEK was destroyed under it.
+func (g *Gallery) page(after []byte, modality string) (page []References, n int64, last []byte, err error) {
+	for {
+		ring := g.set.Vault.Ring()
+		err = g.set.Line.View(func(txn store.Reader) (err error) {
+			page, n, last, err = g.readPage(txn, after, modality)
+			return err
+		})
+		if err == nil {
+			return page, n, last, nil
+		}
+		for _, r := range page {
+			r.Close()
+		}
+		if !errors.Is(err, envelope.ErrGeneration) || g.set.Vault.Ring() == ring {
+			return nil, 0, nil, err
+		}
+	}
+}
+
+func (g *Gallery) readPage(txn store.Reader, after []byte, modality string) (page []References, n int64, last []byte, err error) {
+	keys, last, err := pageKeys(txn, after)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	var rows [][]byte
+	for _, p := range keys {
+		rows = append(rows, keyring.StampRow(p), keyring.Row(p))
+	}
+	if err := txn.Fetch(rows...); err != nil {
+		return nil, 0, nil, store.Damaged("reading keyrings", err)
+	}
+	size := 0
+	for i, p := range keys {
+		s, err := g.set.Load(txn, p)
+		if err != nil {
+			return page, n, nil, err
+		}
+		records, err := g.sealedRecords(txn, s, modality)
+		if err != nil || len(records) == 0 {
+			s.Wipe()
+		}
+		if err != nil {
+			return page, n, nil, err
+		}
+		n++
+		if len(records) == 0 {
+			continue
+		}
+		page = append(page, References{Holder: s.List.Holder, Known: true, g: g, s: s, records: records})
+		for _, r := range records {
+			size += len(r.sealed)
+		}
+		if size >= pageBytes && i+1 < len(keys) {
+			return page, n, keyring.Row(p), nil
+		}
+	}
+	return page, n, last, nil
+}
+
+// pageKeys is who the next subjects are, and the key to go on after, nil at the end.
+func pageKeys(txn store.Reader, after []byte) (keys []pseudonym.Pseudonym, last []byte, err error) {
+	for row, err := range txn.Scan([]byte("k"), after) {
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(keys) == pageSubjects {
+			return keys, last, nil
+		}
+		if len(row.Key) != 1+len(pseudonym.Pseudonym{}) {
+			return nil, nil, fmt.Errorf("reading keyring: %w: key of the wrong length", ErrDamaged)
+		}
+		last = bytes.Clone(row.Key)
+		keys = append(keys, pseudonym.Pseudonym(row.Key[1:]))
+	}
+	return keys, nil, nil
+}
+
+// What an identifier that is kept lies under in the subject's list: a record like a
+// template, sealed under the subject's key, in backups as that and gone with it.
+const (
+	identifierModality = "identifier"
+	identifierFormat   = "tamga-identifier-1"
+	identifierSize     = 64 // always, so that its length tells nothing
+)
+
+// identifierOf is the record with a subject's identifier: jurisdiction, type and value with
+// a zero byte behind each, and zeros.
+func identifierOf(id pseudonym.Identifier) (protected, error) {
+	id, err := id.Normalize()
+	if err != nil {
+		return protected{}, err
+	}
+	data := make([]byte, identifierSize)
+	if copy(data, id.Jurisdiction+"\x00"+id.Type+"\x00"+id.Value+"\x00") == identifierSize {
+		return protected{}, ErrTooMuch
+	}
+	return protected{Template: Template{Modality: identifierModality, Format: identifierFormat, Data: data}}, nil
+}
+
+func parseIdentifier(data []byte) (pseudonym.Identifier, error) {
+	parts := bytes.Split(data, []byte{0})
+	if len(data) != identifierSize || len(parts) < 4 {
+		return pseudonym.Identifier{}, fmt.Errorf("reading identifier: %w", ErrDamaged)
+	}
+	given := pseudonym.Identifier{Jurisdiction: string(parts[0]), Type: string(parts[1]), Value: string(parts[2])}
+	id, err := given.Normalize()
+	if err != nil || id != given {
+		return pseudonym.Identifier{}, fmt.Errorf("reading identifier: %w", ErrDamaged)
+	}
+	return id, nil
+}
+
+// WhoIs is the identifier of the subject at a place; ok is false when the gallery keeps none of
+// it, see [Config].Identifiers. [ErrUnknownSubject] when nobody is there any more, and
+// otherwise the errors of [Gallery.References].
+func (g *Gallery) WhoIs(at Place) (id pseudonym.Identifier, ok bool, err error) {
+	var r References
+	for {
+		ring := g.set.Vault.Ring()
+		err = g.set.Line.View(func(txn store.Reader) error {
+			s, err := g.set.Load(txn, pseudonym.Pseudonym(at))
+			if err != nil {
+				return err
+			}
+			records, err := g.sealedRecords(txn, s, identifierModality)
+			if err != nil {
+				s.Wipe()
+				return err
+			}
+			r = References{Known: true, g: g, s: s, records: records}
+			return nil
+		})
+		if !errors.Is(err, envelope.ErrGeneration) || g.set.Vault.Ring() == ring {
+			break
+		}
+	}
+	if err != nil {
+		return pseudonym.Identifier{}, false, fmt.Errorf("looking up candidate: %w", err)
+	}
+	defer r.Close()
+	err = r.Each(func(t Template) (err error) {
+		id, err = parseIdentifier(t.Data)
+		ok = err == nil
+		return err
+	})
+	if err != nil {
+		return pseudonym.Identifier{}, false, fmt.Errorf("looking up candidate: %w", err)
+	}
+	return id, ok, nil
+}
