@@ -41,6 +41,7 @@ func (n *Node) keeping(ctx context.Context) error {
 		case <-collect.C:
 			n.forgetConsents(ctx)
 			n.forgetCounts(ctx)
+			n.forgetHandles(ctx)
 			n.collect(ctx)
 		}
 	}

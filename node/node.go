@@ -296,7 +296,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		Sealing: n.keys.Sealing, Members: n.directory, Law: &n.law, Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
 		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Decoys: n.decoys,
-		Budgets: n.budgets(), Pace: pace.New(time.Duration(n.cfg.Limits.Quantum) * time.Millisecond), Answered: n.metrics.Answered,
+		Budgets: n.budgets(), Desk: n.desk(), Pace: pace.New(time.Duration(n.cfg.Limits.Quantum) * time.Millisecond), Answered: n.metrics.Answered,
 	}
 	if o.Responder != nil {
 		o.Responder(&cfg)
@@ -554,16 +554,7 @@ func (n *Node) Close() error {
 
 // Verify asks another country's node. See requester.Requester.
 func (n *Node) Verify(ctx context.Context, req requester.Request) (requester.Result, error) {
-	if errors.Is(n.beginning.over(ctx), errBehind) {
-		c := protocol.CodeLedgerUnavailable // no entry is made that may be another one's
-		return requester.Result{Verdict: protocol.Verdict{Code: c, Outcome: c.Outcome()}}, nil
-	}
-	begin := n.now()
-	r, err := n.requester.Load().Verify(ctx, req)
-	if err == nil {
-		n.metrics.Asked(r.Code, n.now().Sub(begin))
-	}
-	return r, err
+	return n.ask(ctx, func(r *requester.Requester) (requester.Result, error) { return r.Verify(ctx, req) })
 }
 
 // Jurisdiction is the country whose register the node holds.

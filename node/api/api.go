@@ -30,6 +30,10 @@ type Node interface {
 	// Verify asks another country's node. An error is a *protocol.Fault with
 	// CodeRequest when the request cannot be put; all else is an outcome.
 	Verify(ctx context.Context, req requester.Request) (requester.Result, error)
+	// Identify asks another country's node of whom a probe may be, and Resolve who a candidate is.
+	// Errors are those of Verify.
+	Identify(ctx context.Context, s requester.Search) (requester.Result, error)
+	Resolve(ctx context.Context, s requester.Search) (requester.Result, error)
 	// Enrol stores subjects; a result other than Failed is durable. With an error
 	// the results still say which enrolments stand.
 	Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
@@ -124,6 +128,8 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 	})
 	s := &service{node: n, now: now, ledgers: make(chan struct{}, 1), undos: make(chan struct{}, 1), backups: make(chan struct{}, 1), copies: make(chan struct{}, 1)}
 	s.verification(api, rules)
+	s.identification(api, rules)
+	s.resolution(api, rules)
 	s.enrolment(api)
 	s.undoing(api, rules)
 	s.erasing(api, rules)

@@ -113,7 +113,7 @@ func problems(id string, rt guard.Route) []*problem.Problem {
 			problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
-	case "verify", "enrol", "undo", "erase", "withdraw-consent", "add-canaries", "canaries", "copy-gallery", "verify-ledger", "backup", "escrow", "test-peer", "pause-peer", "resume-peer", "explain-trust", "publish-law", "simulate-law":
+	case "verify", "identify", "resolve", "enrol", "undo", "erase", "withdraw-consent", "add-canaries", "canaries", "copy-gallery", "verify-ledger", "backup", "escrow", "test-peer", "pause-peer", "resume-peer", "explain-trust", "publish-law", "simulate-law":
 		list = append(list, problem.New(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {
@@ -181,7 +181,7 @@ func finish(registry huma.Registry) {
 func isRequest(schema string) bool {
 	switch schema {
 	case "VerificationRequest", "Subject", "Probe", "BackupRequest", "UndoRequest", "EraseRequest", "WithdrawalRequest", "CanariesRequest", "CopyRequest",
-		"PeerTestRequest", "PauseRequest", "ResumeRequest", "ExplainRequest", "PublishRequest", "SimulateRequest":
+		"IdentificationRequest", "ResolutionRequest", "PeerTestRequest", "PauseRequest", "ResumeRequest", "ExplainRequest", "PublishRequest", "SimulateRequest":
 		return true
 	}
 	return false

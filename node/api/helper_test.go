@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,10 +66,27 @@ type fake struct {
 	canaries []decoy.Canary
 	withdraw func(string) (node.Withdrawal, error)
 
+	search requester.Search // the last that was asked
+	found  requester.Result // what came of it
+
 	mu      sync.Mutex
 	asked   int
 	enroled int
 	planned int
+}
+
+func (f *fake) Identify(_ context.Context, q requester.Search) (requester.Result, error) {
+	return f.searched(q)
+}
+
+func (f *fake) Resolve(_ context.Context, q requester.Search) (requester.Result, error) {
+	return f.searched(q)
+}
+
+func (f *fake) searched(q requester.Search) (requester.Result, error) {
+	q.Probe.Data = slices.Clone(q.Probe.Data) // wiped once it is answered
+	f.search = q
+	return f.found, nil
 }
 
 func (f *fake) Verify(ctx context.Context, r requester.Request) (requester.Result, error) {
@@ -265,7 +283,7 @@ func newRequest(method, path, body string) *http.Request {
 	req.Host = "127.0.0.1:8440"
 	req.Header.Set("Authorization", "Bearer "+token)
 	switch path {
-	case "/v1/verifications":
+	case "/v1/verifications", "/v1/identifications", "/v1/resolutions":
 		req.Header.Set("Content-Type", "application/json")
 	case "/v1/enrolments":
 		req.Header.Set("Content-Type", "application/x-ndjson")

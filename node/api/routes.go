@@ -9,6 +9,7 @@ import (
 // Bodies that are larger are refused.
 const (
 	maxVerificationBody = 2 << 20   // ten probes of 64 KiB in base64 and a consent need less than half
+	maxSearchBody       = 256 << 10 // one probe and an order
 	maxEnrolmentBody    = 16 << 20  // the manifest lines of one call
 	maxBackupBody       = 128 << 10 // 32 recipients; a post-quantum one has 2 KiB
 )
@@ -16,6 +17,9 @@ const (
 func routes() []guard.Route {
 	return []guard.Route{
 		{Method: "POST", Path: "/v1/verifications", Content: "application/json", MaxBody: maxVerificationBody, Idempotent: true},
+		{Method: "POST", Path: identificationsPath, Content: "application/json", MaxBody: maxSearchBody, Idempotent: true, Timeout: time.Minute},
+		// Not kept for 24 hours: it may tell who somebody is.
+		{Method: "POST", Path: resolutionsPath, Content: "application/json", MaxBody: maxSearchBody},
 		{Method: "POST", Path: "/v1/enrolments", Content: "application/x-ndjson", Who: guard.Operator, MaxBody: maxEnrolmentBody, Idempotent: true,
 			Options: enrolmentOptions()},
 		// Every subject is looked at.

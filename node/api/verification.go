@@ -115,14 +115,32 @@ func (s *service) verify(ctx context.Context, in *verificationInput) (*verificat
 		Node: trust.EntityID(in.Body.Node),
 	})
 	if err != nil {
-		if protocol.CodeOf(err) == protocol.CodeRequest {
-			return nil, problem.New(http.StatusUnprocessableEntity, protocol.CodeRequest, "The request cannot be put as a Query.")
-		}
-		return nil, problem.New(http.StatusInternalServerError, protocol.CodeInternal, "")
+		return nil, unput(err)
 	}
+	body, err := answered(ctx, res)
+	if err != nil {
+		return nil, err
+	}
+	out := &verificationOutput{Outcome: body.Outcome, Body: body}
+	if body.RetryS > 0 {
+		out.RetryAfter = strconv.FormatInt(body.RetryS, 10)
+	}
+	return out, nil
+}
+
+// unput is the problem of a request that was not put.
+func unput(err error) error {
+	if protocol.CodeOf(err) == protocol.CodeRequest {
+		return problem.New(http.StatusUnprocessableEntity, protocol.CodeRequest, "The request cannot be put as a Query.")
+	}
+	return problem.New(http.StatusInternalServerError, protocol.CodeInternal, "")
+}
+
+// answered renders a result, or says when to come again.
+func answered(ctx context.Context, res requester.Result) (verification, error) {
 	if res.Code == protocol.CodeOverloaded && res.RetryAfter > 0 {
 		guard.Passing(ctx)
-		return nil, huma.ErrorWithHeaders(problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded,
+		return verification{}, huma.ErrorWithHeaders(problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded,
 			"The other country's node is at its limit: ask again after the time in Retry-After."),
 			http.Header{"Retry-After": {strconv.FormatInt(seconds(res.RetryAfter), 10)}})
 	}
@@ -130,11 +148,7 @@ func (s *service) verify(ctx context.Context, in *verificationInput) (*verificat
 	if body.Outcome == string(protocol.Unavailable) {
 		guard.Passing(ctx)
 	}
-	out := &verificationOutput{Outcome: body.Outcome, Body: body}
-	if body.RetryS > 0 {
-		out.RetryAfter = strconv.FormatInt(body.RetryS, 10)
-	}
-	return out, nil
+	return body, nil
 }
 
 // seconds are whole ones, never too few.

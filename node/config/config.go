@@ -68,6 +68,8 @@ type Config struct {
 	// checks its form and not its truth
 	BiometricData []inventory.Entry
 	Budgets       Budgets  // budgets, optional: how many Queries there may be
+	Gallery       Gallery  // gallery, optional: what is kept of people
+	Identify      Identify // identify, optional: whether the register is searched
 	Limits        Limits   // limits, optional: what other members may cost the node
 	Log           Log      // log, optional
 	Recovery      Recovery // recovery, optional

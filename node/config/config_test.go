@@ -337,7 +337,7 @@ func ExampleParse() {
 func TestMisplacedKeys(t *testing.T) {
 	const nonsense = "qqqqqqqqqqqq"
 	checked := 0
-	for _, section := range []string{"", "listen", "trust", "store", "pseudonym", "policy", "recovery", "budgets", "limits", "log"} {
+	for _, section := range []string{"", "listen", "trust", "store", "pseudonym", "policy", "recovery", "budgets", "gallery", "identify", "limits", "log"} {
 		src := nonsense + ": x\n"
 		if section != "" {
 			src = section + ": {" + nonsense + ": x}\n"
@@ -357,8 +357,8 @@ func TestMisplacedKeys(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 52 {
-		t.Errorf("checked %d keys, want 52", checked)
+	if checked != 61 {
+		t.Errorf("checked %d keys, want 61", checked)
 	}
 }
 

@@ -59,6 +59,10 @@ func (w *walker) config(root *yaml.Node) Config {
 			)
 		}},
 		entry{"budgets", false, func(n *yaml.Node, path string) { w.budgets(n, path, &c.Budgets) }},
+		entry{"gallery", false, func(n *yaml.Node, path string) {
+			w.mapping(n, path, entry{"keep_identifiers", false, w.truth(&c.Gallery.KeepIdentifiers)})
+		}},
+		entry{"identify", false, func(n *yaml.Node, path string) { w.identify(n, path, &c.Identify) }},
 		entry{"limits", false, func(n *yaml.Node, path string) {
 			w.mapping(n, path,
 				entry{"handlers", false, w.number(&c.Limits.Handlers, 1, 4096)},
@@ -72,6 +76,7 @@ func (w *walker) config(root *yaml.Node) Config {
 			w.mapping(n, path, entry{"level", false, w.into(&c.Log.Level, ruleLevel)})
 		}},
 	)
+	w.named(root, c)
 	if c.Recovery.CheckpointFile == "" {
 		c.Recovery.CheckpointFile = DefaultCheckpointFile(w.base, c.EntityID)
 	}

@@ -113,6 +113,7 @@ func (c Config) render() []byte {
 	c.renderInventory(&p)
 	c.renderRecovery(&p)
 	c.renderBudgets(&p)
+	c.renderIdentify(&p)
 	c.renderLimits(&p)
 	p.line("log:")
 	p.line("  # debug, info, warn or error. No level logs subject data.")

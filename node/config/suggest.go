@@ -9,7 +9,7 @@ import (
 // sections says where a key belongs that somebody put elsewhere.
 func sections() map[string][]string {
 	return map[string][]string{
-		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "biometric_data", "recovery", "budgets", "limits", "log"},
+		"":          {"entity_id", "jurisdiction", "name", "data_dir", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "biometric_data", "recovery", "budgets", "gallery", "identify", "limits", "log"},
 		"listen":    {"libp2p", "advertise", "api", "federation", "metrics"},
 		"trust":     {"anchors", "refresh", "superiors", "subordinates", "staleness", "marks", "mark_staleness", "proxy", "allow_private_addresses", "locations"},
 		"store":     {"engine", "dsn_file"},
@@ -19,6 +19,8 @@ func sections() map[string][]string {
 		"policy":    {"law", "calibrations", "offices"},
 		"recovery":  {"checkpoint_file", "operators"},
 		"budgets":   {"requester", "officer", "purpose", "subject", "misses", "probe_hours"},
+		"gallery":   {"keep_identifiers"},
+		"identify":  {"enabled", "max_candidates", "handle_minutes", "per_requester", "per_officer", "per_day"},
 		"limits":    {"handlers", "rate", "bytes", "quantum_ms", "memory"},
 		"log":       {"level"},
 	}
@@ -42,7 +44,7 @@ func near(key string, known []string) string {
 // known here.
 func misplaced(key, path string, known []string) (hint string, elsewhere bool) {
 	places := sections()
-	for _, section := range []string{"", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "budgets", "limits", "log"} {
+	for _, section := range []string{"", "listen", "trust", "store", "kek", "backup", "pseudonym", "policy", "recovery", "budgets", "gallery", "identify", "limits", "log"} {
 		if section == path || !slices.Contains(places[section], key) {
 			continue
 		}

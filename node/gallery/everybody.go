@@ -113,7 +113,7 @@ func (g *Gallery) readPage(txn store.Reader, after []byte, modality string) (pag
 		if len(records) == 0 {
 			continue
 		}
-		page = append(page, References{Holder: s.List.Holder, Known: true, g: g, s: s, records: records})
+		page = append(page, References{Holder: s.List.Holder, Class: s.List.Class, Known: true, g: g, s: s, records: records})
 		for _, r := range records {
 			size += len(r.sealed)
 		}
@@ -177,10 +177,24 @@ func parseIdentifier(data []byte) (pseudonym.Identifier, error) {
 	return id, nil
 }
 
-// WhoIs is the identifier of the subject at a place; ok is false when the gallery keeps none of
-// it, see [Config].Identifiers. [ErrUnknownSubject] when nobody is there any more, and
+// Who is what the gallery has of the subject at a place beside samples. It prints as a constant.
+type Who struct {
+	Subject pseudonym.Identifier // zero when it keeps none, see [Config].Identifiers
+	Class   string               // as References have it
+}
+
+// Named reports whether there is an identifier.
+func (w Who) Named() bool { return w.Subject != (pseudonym.Identifier{}) }
+
+// Format prints a constant whatever the verb.
+func (Who) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "who(redacted)") }
+
+// LogValue is a constant.
+func (Who) LogValue() slog.Value { return slog.StringValue("who(redacted)") }
+
+// WhoIs is who the subject at a place is. [ErrUnknownSubject] when nobody is there any more, and
 // otherwise the errors of [Gallery.References].
-func (g *Gallery) WhoIs(at Place) (id pseudonym.Identifier, ok bool, err error) {
+func (g *Gallery) WhoIs(at Place) (who Who, err error) {
 	var r References
 	for {
 		ring := g.set.Vault.Ring()
@@ -194,24 +208,23 @@ func (g *Gallery) WhoIs(at Place) (id pseudonym.Identifier, ok bool, err error) 
 				s.Wipe()
 				return err
 			}
-			r = References{Known: true, g: g, s: s, records: records}
+			r = References{Class: s.List.Class, Known: true, g: g, s: s, records: records}
 			return nil
 		})
 		if !errors.Is(err, envelope.ErrGeneration) || g.set.Vault.Ring() == ring {
 			break
 		}
 	}
-	if err != nil {
-		return pseudonym.Identifier{}, false, fmt.Errorf("looking up candidate: %w", err)
+	if err == nil {
+		defer r.Close()
+		who.Class = r.Class
+		err = r.Each(func(t Template) (err error) {
+			who.Subject, err = parseIdentifier(t.Data)
+			return err
+		})
 	}
-	defer r.Close()
-	err = r.Each(func(t Template) (err error) {
-		id, err = parseIdentifier(t.Data)
-		ok = err == nil
-		return err
-	})
 	if err != nil {
-		return pseudonym.Identifier{}, false, fmt.Errorf("looking up candidate: %w", err)
+		return Who{}, fmt.Errorf("looking up candidate: %w", err)
 	}
-	return id, ok, nil
+	return who, nil
 }

@@ -72,14 +72,14 @@ func TestEverybody(t *testing.T) {
 	}
 	unnamed := 0
 	for at, n := range fingers {
-		id, ok, err := g.WhoIs(at)
+		who, err := g.WhoIs(at)
 		if err != nil || n != 1 {
 			t.Fatalf("visited %d times, %v", n, err)
 		}
-		if !ok {
+		if !who.Named() {
 			unnamed++
 		}
-		delete(want, id.Value)
+		delete(want, who.Subject.Value)
 	}
 	if unnamed != 1 || len(want) != 0 {
 		t.Errorf("%d without identifier, want the one enrolled before; %d were not named", unnamed, len(want))
@@ -106,7 +106,7 @@ func TestErasedIsNobodysCandidate(t *testing.T) {
 	}
 	gone := 0
 	for at := range before {
-		if _, _, err := g.WhoIs(at); errors.Is(err, gallery.ErrUnknownSubject) {
+		if _, err := g.WhoIs(at); errors.Is(err, gallery.ErrUnknownSubject) {
 			gone++
 		} else if err != nil {
 			t.Error(err)

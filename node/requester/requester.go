@@ -3,7 +3,7 @@
 // and the reply verified to the last receipt before anything is believed
 // (federation/protocol/PROTOCOL.md section 6).
 //
-// New, then [Requester.Verify]. The package does not listen and has no users: who
+// New, then [Requester.Verify], or [Requester.Identify] and [Requester.Resolve]. The package does not listen and has no users: who
 // the officer is was settled by its caller.
 //
 // Invariants: nothing is sent before the intent is durable; an attempt that own law
@@ -111,11 +111,16 @@ type Request struct {
 	// Node is who is asked, of the nodes of that country, such as a ministry's; empty is the
 	// country's own.
 	Node trust.EntityID
+
+	// operation and asked are the Question's, but for a search.
+	operation string
+	asked     protocol.Asked
 }
 
 // Result is what came of a Request.
 type Result struct {
 	protocol.Verdict
+	Found   protocol.Found  // by a search or a resolution; zero otherwise
 	Peer    trust.EntityID  // who was asked; empty when no one was
 	Query   protocol.Hash   // zero when nothing was sent
 	Receipt lognote.Receipt // the responder's; zero unless the reply was an Answer
@@ -132,6 +137,9 @@ type Result struct {
 // counter is better served by "unavailable" than by a spinner.
 const exchangeTimeout = 10 * time.Second
 
+// searchTimeout bounds a search, for which the peer reads its whole register.
+const searchTimeout = 25 * time.Second
+
 // Verify asks and returns what came of it. Only a Request that cannot be put as a
 // Query gives an error (a *protocol.Fault), and then nothing is recorded; all else
 // is an outcome. The Question stays the caller's to wipe.
@@ -142,6 +150,12 @@ func (r *Requester) Verify(ctx context.Context, req Request) (Result, error) {
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}
 	req.Question.Subject = id
+	req.operation, req.asked = protocol.OperationVerify, req.Question
+	return r.put(ctx, req, begin)
+}
+
+// put asks, and once more where the answer says that it may be otherwise then.
+func (r *Requester) put(ctx context.Context, req Request, begin time.Time) (Result, error) {
 	res, err := r.ask(ctx, req, r.cfg.Chain, begin)
 	if err == nil && res.Reply != "" && r.cfg.Proof != nil && (res.Code == protocol.CodeTrustUndetermined || res.Code == protocol.CodeChainExpired) {
 		// The peer cannot tell who is a member: the Trust Chain tells it. One new Query.
@@ -170,7 +184,7 @@ func (r *Requester) ask(ctx context.Context, req Request, bring func() []string,
 	}
 	e := protocol.Envelope{
 		Issuer: string(r.cfg.Self), Audience: string(peer.EntityID), Purpose: req.Purpose, LegalBasis: req.LegalBasis,
-		Operation: protocol.OperationVerify, Officer: req.Officer, Role: req.Role,
+		Operation: req.operation, Officer: req.Officer, Role: req.Role,
 	}
 	// Before law: what breaks the form of a Query must not get into a ledger either.
 	if err := e.Check(); err != nil {
@@ -204,7 +218,7 @@ func (r *Requester) ask(ctx context.Context, req Request, bring func() []string,
 	if bring != nil {
 		chain = bring()
 	}
-	p, err := protocol.AskWithChain(e, req.Question, peer.SealingKeys[0], r.cfg.Signing, chain, now)
+	p, err := protocol.AskWithChain(e, req.asked, peer.SealingKeys[0], r.cfg.Signing, chain, now)
 	if err != nil {
 		return Result{}, &protocol.Fault{Code: protocol.CodeRequest, Err: err}
 	}
@@ -278,7 +292,7 @@ func (r *Requester) send(ctx context.Context, p *protocol.Pending, peer trust.No
 	}
 	res := r.exchange(ctx, p, peer)
 	if res.FMROneIn > 0 && res.FMROneIn < oneIn {
-		res.Code = protocol.CodeWeakDecision
+		res.Code, res.Found = protocol.CodeWeakDecision, protocol.Found{}
 		res.Outcome = res.Code.Outcome()
 	}
 	res.Peer, res.Query = peer.EntityID, p.Hash
@@ -309,7 +323,11 @@ func (r *Requester) record(ctx context.Context, k protocol.LeafKind, e protocol.
 }
 
 func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trust.Node) Result {
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	limit := exchangeTimeout
+	if p.Operation == protocol.OperationIdentify {
+		limit = searchTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	agrees := func(context.Context, protocol.Answer) error { return nil }
 	if r.cfg.Witness != nil {
@@ -346,7 +364,7 @@ func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trus
 			return res
 		}
 	}
-	res := Result{Verdict: a.Verdict, Receipt: a.Receipt, Reply: a.Token}
+	res := Result{Verdict: a.Verdict, Found: a.Found, Receipt: a.Receipt, Reply: a.Token}
 	if a.Code == protocol.CodeBudget {
 		res.RetryAfter = protocol.BudgetPause
 	}

@@ -51,7 +51,7 @@ func (r *Responder) ground(q protocol.Query, question protocol.Question, wanted 
 	}
 	with, err := r.opened(asked, wanted, agreed.State())
 	if err == nil {
-		l.apart(func() { err = r.use(agreed) })
+		l.apart(func() { err = Use(r.cfg.Consents, agreed) })
 	}
 	return found, agreed.State(), with, err
 }
@@ -91,7 +91,7 @@ func (r *Responder) consented(q protocol.Query, question protocol.Question, moda
 		Purpose: q.Purpose, Modality: modality, Now: now, Offices: r.cfg.Offices,
 	})
 	if err != nil {
-		return consent.Consent{}, &protocol.Fault{Code: consentCode(err), Err: err}
+		return consent.Consent{}, &protocol.Fault{Code: ConsentCode(err), Err: err}
 	}
 	if c.State() == consent.Holder && (!refs.Known || refs.Holder == "") {
 		return consent.Consent{}, &protocol.Fault{Code: protocol.CodeConsentHolder}
@@ -99,13 +99,14 @@ func (r *Responder) consented(q protocol.Query, question protocol.Question, moda
 	return c, nil
 }
 
-// use takes one of the artefact's uses, before anything is compared: a use whose answer
-// was lost is gone, where one that is counted afterwards could be had for nothing.
-func (r *Responder) use(c consent.Consent) error {
-	if r.cfg.Consents == nil {
+// Use takes one of the artefact's uses, before anything is compared: a use whose answer
+// was lost is gone, where one that is counted afterwards could be had for nothing. A nil book
+// has none. Errors are faults.
+func Use(book Consents, c consent.Consent) error {
+	if book == nil {
 		return &protocol.Fault{Code: protocol.CodeConsentStore, Err: errors.New("no book of consents")}
 	}
-	err := r.cfg.Consents.Use(c)
+	err := book.Use(c)
 	switch {
 	case errors.Is(err, consents.ErrUsed):
 		return &protocol.Fault{Code: protocol.CodeConsentUsed, Err: err}
@@ -117,7 +118,8 @@ func (r *Responder) use(c consent.Consent) error {
 	return nil
 }
 
-func consentCode(err error) protocol.Code {
+// ConsentCode is the code of an error of consent.Verify.
+func ConsentCode(err error) protocol.Code {
 	switch {
 	case errors.Is(err, consent.ErrHolder):
 		return protocol.CodeConsentHolder

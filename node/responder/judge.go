@@ -51,7 +51,7 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 		return v, &protocol.Fault{Code: protocol.CodeLaw}
 	}
 	if q.Operation != protocol.OperationVerify {
-		return v, &protocol.Fault{Code: protocol.CodeOperation}
+		return v, r.serve(ctx, q, visible, d, &v)
 	}
 	code, d, err := r.open(ctx, q, visible, d, &v.inputs)
 	v.Policy = ruleOf(d)

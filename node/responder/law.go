@@ -13,6 +13,7 @@ import (
 type judgement struct {
 	protocol.Verdict
 	inputs protocol.Inputs
+	found  protocol.Found // by a search; zero with an error
 }
 
 // visible is what law is asked on the claims of a Query whose seal is not opened yet.

@@ -110,6 +110,8 @@ type Config struct {
 	// Pace has what is worked out about a person take a time that does not tell of it; nil
 	// answers when it is ready.
 	Pace *pace.Pace
+	// Desk searches among all; nil searches for nobody.
+	Desk Desk
 	// Calibrations are the operator's own; nil uses those shipped.
 	Calibrations Calibrations
 	// Faces is the protection under which the gallery stores faces; nil when it does not.
@@ -187,7 +189,7 @@ func (r *Responder) handle(ctx context.Context, from transport.PeerID, frame []b
 	}
 	r.cfg.Logger.InfoContext(ctx, "query answered", slog.String("requester", q.Issuer), slog.String("purpose", q.Purpose),
 		slog.String("code", logged(v.Code)), slog.Uint64("entry", receipt.Index), slog.Duration("took", r.cfg.Now().Sub(begin)))
-	reply, err := q.Answer(v.Verdict, receipt, r.cfg.Signing, r.cfg.Now())
+	reply, err := q.AnswerFound(v.Verdict, v.found, receipt, r.cfg.Signing, r.cfg.Now())
 	return reply, v.Code, err
 }
 
@@ -199,7 +201,7 @@ func (r *Responder) handle(ctx context.Context, from transport.PeerID, frame []b
 func logged(c protocol.Code) string {
 	switch c {
 	case protocol.CodeMatched, protocol.CodeNotMatched, protocol.CodeDisagree, protocol.CodeSmallPart, protocol.CodePoorCapture,
-		protocol.CodeWithheld:
+		protocol.CodeWithheld, protocol.CodeCandidates, protocol.CodeNoCandidate, protocol.CodeResolved, protocol.CodeNoIdentifier:
 		return "decided"
 	}
 	return string(c)

@@ -42,6 +42,7 @@ const (
 	Owed        byte = 'o' // node/consents: erasures that withdrawals leave owing
 	Budgets     byte = 'q' // node/budget
 	Canaries    byte = 'y' // node/decoy
+	Handles     byte = 'i' // node/identify
 )
 
 // Beside lends the gallery's store. gallery.Gallery does.

@@ -51,7 +51,7 @@ func GalleryDir(cfg config.Config) string { return filepath.Join(cfg.DataDir, "g
 // GalleryConfig is the configuration of the gallery in the folder, with Badger.
 func GalleryConfig(cfg config.Config, k keystore.Set) gallery.Config {
 	return gallery.Config{Dir: GalleryDir(cfg), Node: cfg.EntityID, Root: k.Gallery, Ring: k.Ring, Pseudonyms: k.Pseudonyms,
-		Protection: k.Faces, Outside: cfg.Recovery.CheckpointFile}
+		Protection: k.Faces, Outside: cfg.Recovery.CheckpointFile, Identifiers: cfg.Gallery.KeepIdentifiers}
 }
 
 // OpenGallery opens the gallery in the store that is configured, with keys that are no

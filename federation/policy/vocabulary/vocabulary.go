@@ -73,6 +73,10 @@ const (
 	// ConsentExemption: replaced by an exemption that two officers signed.
 	ConsentExemption = "exemption"
 
+	// CourtOrder and VitalInterest are the legal bases on which a node searches among all at most.
+	CourtOrder    = "court_order"
+	VitalInterest = "vital_interest"
+
 	// Unspecified stands for what nobody has said: an officer's role, a subject's class, an assurance.
 	Unspecified = "unspecified"
 )

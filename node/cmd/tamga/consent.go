@@ -61,6 +61,7 @@ func (a *app) signer(s signing) (jose.PrivateKey, error) {
 // terms are the flags of what is permitted.
 type terms struct {
 	id, requester, controller, purpose, subject, notice, language, out string
+	probe, handle                                                      string // in place of subject
 	modalities                                                         []string
 	valid                                                              time.Duration
 	uses                                                               int
@@ -110,7 +111,23 @@ func (a *app) terms(t terms, now time.Time) (consent.Consent, error) {
 		}
 		c.Notice = consent.NoticeOf(text, t.language)
 	}
-	if t.subject == "" {
+	switch {
+	case t.probe != "":
+		b, err := os.ReadFile(t.probe)
+		if err != nil {
+			return consent.Consent{}, unread(fmt.Errorf("reading probe: %w", nameless(err)), "--probe")
+		}
+		p, err := recognise(b, now)
+		c.Subject = consent.BindSample(p.Data)
+		return c, err
+	case t.handle != "":
+		h, err := protocol.ParseHandle(t.handle)
+		if err != nil {
+			return consent.Consent{}, usage("--handle takes a handle that `tamga identify` printed")
+		}
+		c.Subject = consent.BindHandle(h[:])
+		return c, nil
+	case t.subject == "":
 		return c, nil
 	}
 	id, err := a.subjectOf(t.subject)
@@ -211,7 +228,8 @@ func (a *app) consentExempt() *cobra.Command {
 		Short: "Order that a person is not asked, or countersign that order",
 		Long: `Where law lets an office compare a person who is not asked, one officer signs an order, and
 another officer, with another key, countersigns it (--countersign). The order alone permits
-nothing. It names the file and the day on which the person is to be told.`,
+nothing. It names the file and the day on which the person is to be told. For ` + "`tamga identify`" + ` it is
+about a sample (--probe), and for ` + "`tamga resolve`" + ` about a candidate (--handle), in place of a person.`,
 		Example: `  tamga consent exempt --key first --passphrase-file first.txt --office https://mvd.example --officer first \
     --case 17/2026 --disclose 2027-06-01 --subject UZB:passport:SYNB4T0C7 --requester https://kaz.example \
     --controller https://uzb.example --purpose criminal_investigation --out order.jwt
@@ -223,8 +241,14 @@ nothing. It names the file and the day on which the person is to be told.`,
 				return a.countersign(order, t.out, s)
 			}
 			at, err := time.Parse(time.DateOnly, disclose)
-			if t.subject == "" || file == "" || err != nil {
-				return usage("--subject, --case and --disclose with a day such as 2027-06-01 are needed, or --countersign")
+			about := 0
+			for _, given := range []string{t.subject, t.probe, t.handle} {
+				if given != "" {
+					about++
+				}
+			}
+			if about != 1 || file == "" || err != nil {
+				return usage("one of --subject, --probe and --handle, --case and --disclose with a day such as 2027-06-01 are needed, or --countersign")
 			}
 			given, err := a.terms(t, time.Now())
 			if err != nil {
@@ -246,6 +270,8 @@ nothing. It names the file and the day on which the person is to be told.`,
 	t.add(c, true, false)
 	s.add(c, true)
 	f := c.Flags()
+	f.StringVar(&t.probe, "probe", "", "file with the sample that is searched for, in place of --subject")
+	f.StringVar(&t.handle, "handle", "", "handle of the candidate who is to be named, in place of --subject")
 	f.StringVar(&file, "case", "", "reference of the file")
 	f.StringVar(&disclose, "disclose", "", "day on which the person is to be told, YYYY-MM-DD")
 	f.StringVar(&order, "countersign", "", "file with another officer's order, to countersign")

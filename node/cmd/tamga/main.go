@@ -88,7 +88,7 @@ the gallery of the country that holds them.`,
 		}
 	}
 	add("start", a.demoCommand(), a.sandboxCommand(), a.initCommand(), a.runCommand(), a.statusCommand())
-	add("ask", a.verifyCommand())
+	add("ask", a.verifyCommand(), a.identifyCommand(), a.resolveCommand())
 	add("keep", a.backupCommand(), a.recoveryCommand(), a.galleryCommand())
 	add("people", a.enrolCommand(), a.consentCommand(), a.canaryCommand(), a.subjectCommand(), a.templatesCommand(), a.extractCommand())
 	add("keys", a.custodyCommand(), a.holderCommand(), a.ceremonyCommand(), a.unsealCommand(), a.keyCommand())

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/user"
 	"strings"
 	"time"
 
@@ -174,10 +173,7 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 	req := verification{Subject: map[string]string{"jurisdiction": parts[0], "type": parts[1], "value": parts[2]},
 		Purpose: v.purpose, LegalBasis: v.basis, Officer: v.who, Role: v.role, Node: v.peer}
 	if req.Officer == "" {
-		req.Officer = "unknown"
-		if u, err := user.Current(); err == nil {
-			req.Officer = u.Username
-		}
+		req.Officer = loginName()
 	}
 	for i, name := range v.probes {
 		b, err := os.ReadFile(name)

@@ -1,0 +1,226 @@
+package identify
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/crypto/sealing"
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
+	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/budget"
+	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/responder"
+)
+
+// identify is the operation, cheapest first: what needs no order, the order, law, and then the register.
+func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.PrivateKey, asked policy.Request, out *responder.Served) error {
+	s, err := q.OpenSearch(key)
+	if err != nil {
+		return err
+	}
+	defer s.Wipe()
+	modality := s.Probe.Modality
+	if known := vocabulary.KnownModalities([]string{modality}); len(known) == 1 {
+		out.Modalities = known[0]
+	}
+	if !out.Decision.AllowsModality(modality) {
+		return &protocol.Fault{Code: protocol.CodeLaw}
+	}
+	probes, err := d.decode(s.Probe, out.Decision.FMROneIn)
+	defer wipe(probes)
+	if err != nil {
+		return err
+	}
+	c, err := d.permitted(q, s.Order, consent.Expectation{Sample: s.Probe.Data, Modality: modality}, asked, out)
+	if err != nil {
+		return err
+	}
+	if err := d.count(q, s.Probe, asked); err != nil {
+		return err
+	}
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	default:
+		return &protocol.Fault{Code: protocol.CodeOverloaded, Err: errors.New("another search runs")}
+	}
+	if err := responder.Use(d.cfg.Consents, c); err != nil {
+		return err
+	}
+	found, code, err := d.search(ctx, modality, probes)
+	if err != nil {
+		return err
+	}
+	out.Code = code
+	if code != protocol.CodeCandidates {
+		return nil
+	}
+	if found, err = d.lawful(ctx, q, asked, modality, found); err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		out.Code = protocol.CodeNoCandidate
+		return nil
+	}
+	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
+	out.Found.Handles, err = d.handles.add(found, stub{Until: d.cfg.Now().Add(d.cfg.Life).Unix(), Requester: q.Issuer, Purpose: q.Purpose,
+		Case: caseOf(c), Modality: modality})
+	return err
+}
+
+// decode decodes the probe once for each worker, at the rate that law demands.
+func (d *Desk) decode(p protocol.Probe, oneIn uint32) (probes []*responder.One, err error) {
+	people := uint32(min(max(d.cfg.Gallery.Subjects(), 0), math.MaxUint32))
+	for range d.cfg.Workers {
+		one, err := responder.DecodeOne(p, oneIn, people, d.cfg.Calibrations, d.cfg.Faces)
+		if err != nil {
+			return probes, err
+		}
+		probes = append(probes, one)
+	}
+	return probes, nil
+}
+
+func wipe(probes []*responder.One) {
+	for _, p := range probes {
+		p.Wipe()
+	}
+}
+
+// everyone is the subject under which searches are counted: all of them are about all.
+var everyone = pseudonym.Identifier{Type: "search"}
+
+// searching keeps their windows apart from those of Queries about one person.
+const searching = "search\x00"
+
+// count counts a search in windows of its own.
+func (d *Desk) count(q protocol.Query, p protocol.Probe, asked policy.Request) error {
+	if d.cfg.Searches == nil {
+		return nil
+	}
+	_, _, err := d.cfg.Searches.Begin(budget.Ask{Country: searching + asked.RequesterCountry, Requester: searching + q.Issuer, Officer: q.Officer,
+		Purpose: q.Purpose, Subject: everyone, Probes: []budget.Probe{{Format: p.Format, Data: p.Data}}}, asked.Time)
+	return spent(err)
+}
+
+func spent(err error) error {
+	switch {
+	case errors.Is(err, budget.ErrSpent):
+		return &protocol.Fault{Code: protocol.CodeBudget, Err: err}
+	case errors.Is(err, budget.ErrRepeated):
+		return &protocol.Fault{Code: protocol.CodeProbeRepeated, Err: err}
+	}
+	return err
+}
+
+// candidate is somebody who matched.
+type candidate struct {
+	at     gallery.Place
+	weight float64
+}
+
+// better puts those first who weigh more; of equals, whoever has the smaller pseudonym, so that a search
+// repeated finds the same.
+func better(a, b candidate) int {
+	switch {
+	case a.weight > b.weight:
+		return -1
+	case a.weight < b.weight:
+		return 1
+	}
+	return slices.Compare(a.at[:], b.at[:])
+}
+
+// tally is what a search has come to so far.
+type tally struct {
+	mu       sync.Mutex
+	found    []candidate // the best, in order
+	missed   bool        // somebody has the modality and could not be compared
+	compared bool        // somebody could
+}
+
+func (t *tally) take(most int, at gallery.Place, l responder.Likeness) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.compared = t.compared || l.Compared
+	t.missed = t.missed || !l.Compared
+	if !l.Matched {
+		return
+	}
+	c := candidate{at, l.Weight}
+	i, _ := slices.BinarySearchFunc(t.found, c, better)
+	t.found = slices.Insert(t.found, i, c)
+	t.found = t.found[:min(len(t.found), most)]
+}
+
+// search compares the probe with everybody. What it finds before its time is over is not told: it may
+// be the wrong ones.
+func (d *Desk) search(ctx context.Context, modality string, probes []*responder.One) ([]candidate, protocol.Code, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.Within)
+	defer cancel()
+	var t tally
+	seen, least, err := d.cfg.Gallery.Everybody(ctx, modality, func(page []gallery.References) error {
+		return d.compare(ctx, page, probes, &t)
+	})
+	switch {
+	case errors.Is(err, responder.ErrUncalibrated):
+		return nil, protocol.CodeUncalibrated, nil
+	case errors.Is(err, context.DeadlineExceeded), err == nil && seen < least:
+		return nil, protocol.CodeSearchIncomplete, nil
+	case err != nil:
+		return nil, "", err
+	case len(t.found) > 0:
+		return t.found, protocol.CodeCandidates, nil
+	case t.missed && !t.compared:
+		return nil, protocol.CodeNotComparable, nil
+	case t.missed:
+		return nil, protocol.CodeSearchIncomplete, nil
+	}
+	return nil, protocol.CodeNoCandidate, nil
+}
+
+// compare shares a page among the workers.
+func (d *Desk) compare(ctx context.Context, page []gallery.References, probes []*responder.One, t *tally) error {
+	errs := make([]error, len(probes))
+	var all sync.WaitGroup
+	for w, probe := range probes {
+		all.Go(func() {
+			for i := w; i < len(page) && errs[w] == nil && ctx.Err() == nil; i += len(probes) {
+				var l responder.Likeness
+				if l, errs[w] = probe.Compare(page[i]); errs[w] == nil {
+					t.take(d.cfg.Candidates, page[i].Place(), l)
+				}
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(append(errs, ctx.Err())...)
+}
+
+// lawful leaves out whom law does not let be told of, as if they were not there, and who was erased meanwhile; and raises the alarm
+// about canaries.
+func (d *Desk) lawful(ctx context.Context, q protocol.Query, asked policy.Request, modality string, found []candidate) (out []candidate, err error) {
+	for _, one := range found {
+		who, err := d.cfg.Gallery.WhoIs(one.at)
+		if errors.Is(err, gallery.ErrUnknownSubject) {
+			continue
+		}
+		if err == nil {
+			err = d.watch(ctx, q, who)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if d.about(who, asked, modality).Allowed {
+			out = append(out, one)
+		}
+	}
+	return out, nil
+}
