@@ -11,7 +11,7 @@ import (
 // A node may be the superior of its ministries' nodes: it enrols them as an anchor does,
 // under its federation key, and answers for them at the same endpoints as for itself, over
 // HTTP and /tamga/trust/1. What it enrolled is package subordinates'. Members are told of a change
-// within seconds (PROTOCOL.md, TMG-E-014).
+// within seconds (PROTOCOL.md, TMG-E-015).
 
 // answer answers what others ask of the node as an Entity: about itself, and, where it is a
 // superior, about those below it.

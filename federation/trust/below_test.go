@@ -52,6 +52,14 @@ func (w *told) author(id trust.EntityID, key string) {
 	w.authors[id] = a
 }
 
+// path is that of KAZ's authority, or of its node.
+func (w *told) path(id trust.EntityID) trust.Path {
+	if id == nationalID {
+		return trust.PathTo(id, anchorID)
+	}
+	return trust.PathTo(id, nationalID, anchorID)
+}
+
 // says is the notice of an Intermediate, one second after what it said before.
 func (w *told) says(id trust.EntityID) membership.Notice {
 	w.t.Helper()
@@ -60,7 +68,7 @@ func (w *told) says(id trust.EntityID) membership.Notice {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	n.Statements = w.d.Superiors()[id][1:]
+	n.Statements = w.d.Superiors()[w.path(id)][1:]
 	return n
 }
 
@@ -68,7 +76,7 @@ func (w *told) says(id trust.EntityID) membership.Notice {
 func (w *told) hear(n membership.Notice) (dropped []trust.EntityID, newer bool, err error) {
 	l, newer, err := w.below.Offer(n, w.clock.now)
 	if newer {
-		dropped = w.d.Retain(l.Anchor, l.Members, l.Out())
+		dropped = w.d.Retain(l.Path, l.Members, l.Out())
 	}
 	return dropped, newer, err
 }
@@ -152,7 +160,7 @@ func TestToldOfOthers(t *testing.T) {
 	if err := w.member(idOf("KGZ")); err != nil {
 		t.Errorf("KGZ: %v", err)
 	}
-	if w.d.WasBelow(idOf("KGZ"), nationalID) || !w.d.WasBelow(ministryID, nationalID) || !w.d.Leads(countryID) || w.d.Leads(ministryID) {
+	if w.d.WasBelow(idOf("KGZ"), w.path(nationalID)) || !w.d.WasBelow(ministryID, w.path(nationalID)) || !w.d.Leads(w.path(countryID)) || w.d.Leads(trust.PathTo(ministryID, countryID, nationalID, anchorID)) {
 		t.Error("who is below whom")
 	}
 }
@@ -220,7 +228,7 @@ func TestToldAfterStart(t *testing.T) {
 	if _, _, err := w.hear(w.says(countryID)); err != nil {
 		t.Fatal(err)
 	}
-	held, n, _ := w.below.Held(countryID)
+	held, n, _ := w.below.Held(w.path(countryID))
 	w.author(countryID, string(countryID))
 	again, l, err := w.authors[countryID].Notice(held, n.Listing)
 	if err != nil || again.Listing != n.Listing || l.Sequence != held.Sequence {
@@ -243,7 +251,7 @@ func TestToldByWithdrawnKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := w.d.Superiors()[countryID][1:]
+	old := w.d.Superiors()[w.path(countryID)][1:]
 	forged.Statements = old
 	if _, newer, err := w.hear(forged); err != nil || !newer {
 		t.Fatalf("forged: newer %v, %v", newer, err)

@@ -78,6 +78,27 @@ func (id *EntityID) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// Path is who vouches for others by the way to it: its identifier, then those of its superiors up to the Trust Anchor, with
+// spaces between. An Intermediate can vouch for a key of its own under any identifier, that of another Intermediate too: what
+// is said by an identifier alone may be anybody's, by a path it is that of whom everybody in it vouches for. The path of a
+// Trust Anchor is its identifier. The zero value is nobody's.
+type Path string
+
+// PathTo is the path of the Entity below the superiors, the immediate one first.
+func PathTo(id EntityID, superiors ...EntityID) Path {
+	p := []byte(id)
+	for _, s := range superiors {
+		p = append(append(p, ' '), s...)
+	}
+	return Path(p)
+}
+
+// Entity is whose path it is.
+func (p Path) Entity() EntityID {
+	id, _, _ := strings.Cut(string(p), " ")
+	return EntityID(id)
+}
+
 // Clip is the identifier for error messages and logs, cut to a bounded length.
 func (id EntityID) Clip() string { return clip(string(id)) }
 

@@ -397,7 +397,7 @@ func (c *check) clock(at, before, after time.Time) {
 // listing compares which listings both sides hold, and leaves both with the newest.
 func (c *check) listing(ctx context.Context) {
 	for _, a := range c.cfg.Anchors {
-		l, notice, ok := c.keeper.Held(a.EntityID)
+		l, notice, ok := c.keeper.Held(trust.Path(a.EntityID))
 		if !ok {
 			continue
 		}

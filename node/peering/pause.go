@@ -281,7 +281,7 @@ func (p *Peers) Anchors() []AnchorState {
 	var out []AnchorState
 	for _, a := range p.keeper.Anchors() {
 		s := AnchorState{EntityID: a.EntityID, Location: a.Location, KeyIDs: keyIDs(a)}
-		if l, _, ok := p.keeper.Held(a.EntityID); ok {
+		if l, _, ok := p.keeper.Held(trust.Path(a.EntityID)); ok {
 			s.Sequence, s.IssuedAt, s.Members, s.Suspended = l.Sequence, l.IssuedAt, len(l.Members), len(l.Suspended)
 		}
 		out = append(out, s)

@@ -166,7 +166,7 @@ func Open(cfg Config) (*Peers, error) {
 	p.Directory.Published(p.source.PublishedStatus)
 	p.Directory.Bound(cfg.Staleness, cfg.MarkStaleness)
 	for _, l := range append(p.keeper.Listings(), p.below.Listings()...) {
-		p.Retain(l.Anchor, l.Members, l.Out())
+		p.Retain(l.Path, l.Members, l.Out())
 	}
 	p.suspended.Store(p.out(cfg.Self))
 	return p, nil
@@ -294,7 +294,11 @@ func (p *Peers) Refresh(ctx context.Context, now time.Time) (directory.Report, e
 	report, err2 := p.Directory.Refresh(ctx, now)
 	err3 := p.hearSuperiors(ctx, true)
 	if p.again.Swap(false) {
-		p.unsaid.add(p.cfg.Self)
+		for at := range p.Directory.Superiors() {
+			if at.Entity() == p.cfg.Self {
+				p.unsaid.add(at)
+			}
+		}
 	}
 	p.settle() // this node's own chains may be others now
 	return report, errors.Join(err, err2, err3)
@@ -336,11 +340,11 @@ func (p *Peers) follow() {
 func (p *Peers) take(l membership.Listing) {
 	news, anchor := p.news[l.Anchor]
 	p.taking.Lock()
-	if newest, _, ok := p.held(l.Anchor); ok {
+	if newest, _, ok := p.held(l.Path); ok {
 		l = newest
 	}
 	known := len(p.Directory.Members(p.cfg.Now()))
-	dropped := p.Retain(l.Anchor, l.Members, l.Out())
+	dropped := p.Retain(l.Path, l.Members, l.Out())
 	p.taking.Unlock()
 	self, was := p.settle()
 	for _, id := range dropped {
@@ -362,7 +366,7 @@ func (p *Peers) take(l membership.Listing) {
 		p.nudge()
 	}
 	if !anchor {
-		p.unsaid.add(l.Anchor)
+		p.unsaid.add(l.Path)
 		return
 	}
 	select {
@@ -372,11 +376,11 @@ func (p *Peers) take(l membership.Listing) {
 }
 
 // held is the newest listing of an Anchor or Intermediate.
-func (p *Peers) held(id trust.EntityID) (membership.Listing, membership.Notice, bool) {
-	if _, anchor := p.news[id]; anchor {
-		return p.keeper.Held(id)
+func (p *Peers) held(at trust.Path) (membership.Listing, membership.Notice, bool) {
+	if _, anchor := p.news[trust.EntityID(at)]; anchor {
+		return p.keeper.Held(at)
 	}
-	return p.below.Held(id)
+	return p.below.Held(at)
 }
 
 // settle decides whether this node itself is suspended, and returns that and what was so before.
@@ -439,7 +443,7 @@ func (p *Peers) Run(ctx context.Context) error {
 				case <-ctx.Done():
 					return ctx.Err()
 				case <-p.news[a.EntityID]:
-					if _, notice, ok := p.keeper.Held(a.EntityID); ok {
+					if _, notice, ok := p.keeper.Held(trust.Path(a.EntityID)); ok {
 						p.handOn(ctx, notice)
 					}
 				}

@@ -38,17 +38,17 @@ type unsaid struct {
 	wake chan struct{} // has room for one
 
 	mu   *sync.Mutex
-	ids  map[trust.EntityID]bool      // guarded by mu
-	next map[trust.EntityID]time.Time // guarded by mu; when each is due at spreadEvery
+	at   map[trust.Path]bool      // guarded by mu
+	next map[trust.Path]time.Time // guarded by mu; when each is due at spreadEvery
 }
 
 func newUnsaid() unsaid {
-	return unsaid{make(chan struct{}, 1), new(sync.Mutex), make(map[trust.EntityID]bool), make(map[trust.EntityID]time.Time)}
+	return unsaid{make(chan struct{}, 1), new(sync.Mutex), make(map[trust.Path]bool), make(map[trust.Path]time.Time)}
 }
 
-func (u unsaid) add(id trust.EntityID) {
+func (u unsaid) add(at trust.Path) {
 	u.mu.Lock()
-	u.ids[id] = true
+	u.at[at] = true
 	u.mu.Unlock()
 	select {
 	case u.wake <- struct{}{}:
@@ -57,26 +57,26 @@ func (u unsaid) add(id trust.EntityID) {
 }
 
 // due takes out those whose turn it is.
-func (u unsaid) due(now time.Time) []trust.EntityID {
+func (u unsaid) due(now time.Time) []trust.Path {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for id, at := range u.next {
-		if at.Before(now) || at.Sub(now) > spreadAhead*spreadEvery { // or the clock was put back
-			delete(u.next, id)
+	for at, next := range u.next {
+		if next.Before(now) || next.Sub(now) > spreadAhead*spreadEvery { // or the clock was put back
+			delete(u.next, at)
 		}
 	}
-	var out []trust.EntityID
-	for id := range u.ids {
-		next, ok := u.next[id]
+	var out []trust.Path
+	for at := range u.at {
+		next, ok := u.next[at]
 		if !ok {
 			next = now
 		}
 		if next.Sub(now) > (spreadAhead-1)*spreadEvery {
 			continue
 		}
-		out = append(out, id)
-		u.next[id] = next.Add(spreadEvery)
-		delete(u.ids, id)
+		out = append(out, at)
+		u.next[at] = next.Add(spreadEvery)
+		delete(u.at, at)
 	}
 	return out
 }
@@ -93,14 +93,14 @@ func (p *Peers) spreading(ctx context.Context) error {
 		case <-every.C: // for those that had to wait
 		}
 		var g errgroup.Group
-		for _, id := range p.unsaid.due(p.cfg.Now()) {
-			l, notice, ok := p.below.Held(id)
+		for _, at := range p.unsaid.due(p.cfg.Now()) {
+			l, notice, ok := p.below.Held(at)
 			if !ok {
 				continue
 			}
 			if slices.ContainsFunc(l.Members, func(m trust.EntityID) bool { _, err := p.Directory.Entity(m, p.cfg.Now()); return err != nil }) {
 				p.nudge() // somebody was enrolled, or reinstated
-				p.again.Store(p.again.Load() || id == p.cfg.Self)
+				p.again.Store(p.again.Load() || at.Entity() == p.cfg.Self)
 			}
 			g.Go(func() error {
 				p.handOn(ctx, notice)
@@ -134,11 +134,26 @@ func (p *Peers) telling(ctx context.Context) error {
 // is handed on follows from that. Before its first refresh a node does not know who vouches
 // for it, and nobody would believe it.
 func (p *Peers) tell(ctx context.Context) error {
-	chain, ok := p.Directory.Superiors()[p.cfg.Self]
-	if !ok || p.cfg.Own == nil {
+	if p.cfg.Own == nil {
 		return nil
 	}
-	held, before, _ := p.below.Held(p.cfg.Self)
+	var faults []error
+	told := false
+	for at, chain := range p.Directory.Superiors() {
+		if at.Entity() == p.cfg.Self {
+			err := p.tellBy(ctx, at, chain)
+			told, faults = told || err == nil, append(faults, err)
+		}
+	}
+	if told { // else by a path that is another's, who has this node's identifier vouched for with a key that it has not
+		return nil
+	}
+	return errors.Join(faults...)
+}
+
+// tellBy does so for those below this node by one of its Trust Chains.
+func (p *Peers) tellBy(ctx context.Context, at trust.Path, chain []string) error {
+	held, before, _ := p.below.Held(at)
 	notice, l, ok, err := p.cfg.Own(held, before.Listing)
 	if err != nil || !ok {
 		return err
@@ -202,7 +217,8 @@ func (p *Peers) hearSuperiors(ctx context.Context, all bool) error {
 	var faults []error
 	var g errgroup.Group
 	g.SetLimit(askWorkers)
-	for id, chain := range superiors {
+	for at, chain := range superiors {
+		id := at.Entity()
 		_, anchor := p.news[id]
 		_, _, near := p.statements.Locate(id)
 		if anchor || id == p.cfg.Self || near && !all {
@@ -242,7 +258,10 @@ func (p *Peers) hearSuperiors(ctx context.Context, all bool) error {
 	_ = g.Wait()
 	if all {
 		faults = append(faults, p.below.Forget(p.Directory.Leads))
-		p.Directory.Release(func(id trust.EntityID) bool { _, anchor := p.news[id]; return anchor || p.Directory.Leads(id) })
+		p.Directory.Release(func(at trust.Path) bool {
+			_, anchor := p.news[trust.EntityID(at)]
+			return anchor || p.Directory.Leads(at)
+		})
 	}
 	return errors.Join(faults...)
 }
@@ -251,7 +270,7 @@ func (p *Peers) hearSuperiors(ctx context.Context, all bool) error {
 func (p *Peers) suspending() []membership.Listing {
 	out := p.keeper.Listings()
 	for _, l := range p.below.Listings() {
-		l.Suspended = slices.DeleteFunc(slices.Clone(l.Suspended), func(s membership.Suspension) bool { return !p.mayJudge(l.Anchor, s) })
+		l.Suspended = slices.DeleteFunc(slices.Clone(l.Suspended), func(s membership.Suspension) bool { return !p.mayJudge(l.Path, s) })
 		out = append(out, l)
 	}
 	return out
@@ -260,7 +279,7 @@ func (p *Peers) suspending() []membership.Listing {
 // suspendedBelow is the suspension of an Entity by an Intermediate above it.
 func (p *Peers) suspendedBelow(id trust.EntityID) (membership.Suspension, bool) {
 	for _, l := range p.below.Listings() {
-		if s, is := l.Suspension(id); is && p.mayJudge(l.Anchor, s) {
+		if s, is := l.Suspension(id); is && p.mayJudge(l.Path, s) {
 			return s, true
 		}
 	}
@@ -269,9 +288,9 @@ func (p *Peers) suspendedBelow(id trust.EntityID) (membership.Suspension, bool) 
 
 // mayJudge reports whether the Intermediate is above whom it says that it has suspended, as far
 // as that is known of one who is no member any more: an Intermediate can name anybody.
-func (p *Peers) mayJudge(superior trust.EntityID, s membership.Suspension) bool {
+func (p *Peers) mayJudge(superior trust.Path, s membership.Suspension) bool {
 	if s.Entity == p.cfg.Self {
-		return slices.Contains(p.cfg.Superiors, superior)
+		return slices.Contains(p.cfg.Superiors, superior.Entity())
 	}
 	return p.Directory.WasBelow(s.Entity, superior)
 }

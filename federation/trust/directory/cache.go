@@ -91,7 +91,11 @@ func newEntry(c trust.Chain, checked time.Time) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &entry{node: n, anchor: c.Anchor, superiors: c.Superiors, chain: c.Statements(), checked: checked}, nil
+	e := &entry{node: n, anchor: c.Anchor, superiors: c.Superiors, chain: c.Statements(), checked: checked}
+	for i, id := range c.Superiors {
+		e.paths = append(e.paths, trust.PathTo(id, c.Superiors[i+1:]...))
+	}
+	return e, nil
 }
 
 func (s *snapshot) save(path string) error {

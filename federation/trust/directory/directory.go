@@ -31,13 +31,13 @@ type Directory struct {
 
 	snapshot atomic.Pointer[snapshot]
 	// retained holds, by superior, what Retain was told; nil when it was not.
-	retained atomic.Pointer[map[trust.EntityID]standing]
+	retained atomic.Pointer[map[trust.Path]standing]
 
 	// retaining is held by the one Retain that runs.
 	retaining sync.Mutex
 
 	// superiors holds, by Intermediate, its Trust Chain as of the last Refresh.
-	superiors atomic.Pointer[map[trust.EntityID][]string]
+	superiors atomic.Pointer[map[trust.Path][]string]
 
 	// replacing is held by whoever makes a snapshot of the present one, until it is in
 	// force: a Renew must not bring back whom a Refresh has dropped meanwhile.

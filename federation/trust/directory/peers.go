@@ -108,7 +108,7 @@ func (d *Directory) gone(old *snapshot, candidates []*entry, now time.Time) map[
 func (d *Directory) suspended(e *entry) bool {
 	told := d.retained.Load()
 	return told != nil && slices.ContainsFunc(e.chains(), func(c *entry) bool {
-		return slices.ContainsFunc(c.superiors, func(id trust.EntityID) bool { return (*told)[id].suspended[e.node.EntityID] })
+		return slices.ContainsFunc(c.paths, func(at trust.Path) bool { return (*told)[at].suspended[e.node.EntityID] })
 	})
 }
 

@@ -13,17 +13,17 @@ type standing struct {
 }
 
 // Retain makes the directory believe in no other members below the superior, an Anchor or
-// Intermediate, than ids, and in none that is suspended or below one who is, at once and until
+// Intermediate by its path, than ids, and in none that is suspended or below one who is, at once and until
 // it is told others: what the superior says of its members by a way faster than the next
 // [Directory.Refresh], which cannot bring back who is not among them. It neither fetches nor
 // waits, and returns which members are believed in no longer by that superior's word. It
 // changes nothing for chains that do not lead through the superior. A member below an
 // Intermediate goes and stays with it; when the superior has suspended the member itself, as
 // which it was enrolled there, too, it goes all the same.
-func (d *Directory) Retain(superior trust.EntityID, ids, suspended []trust.EntityID) []trust.EntityID {
+func (d *Directory) Retain(superior trust.Path, ids, suspended []trust.EntityID) []trust.EntityID {
 	d.retaining.Lock()
 	defer d.retaining.Unlock()
-	next := map[trust.EntityID]standing{}
+	next := map[trust.Path]standing{}
 	if old := d.retained.Load(); old != nil {
 		maps.Copy(next, *old)
 	}
@@ -31,7 +31,7 @@ func (d *Directory) Retain(superior trust.EntityID, ids, suspended []trust.Entit
 	var dropped []trust.EntityID
 	for _, e := range d.snapshot.Load().ordered {
 		if slices.ContainsFunc(e.chains(), func(c *entry) bool {
-			i := slices.Index(c.superiors, superior)
+			i := c.at(superior)
 			return i >= 0 && d.vouched(c) && !told.vouchesFor(c, i)
 		}) {
 			dropped = append(dropped, e.node.EntityID)
@@ -44,7 +44,7 @@ func (d *Directory) Retain(superior trust.EntityID, ids, suspended []trust.Entit
 
 // Release takes back what Retain was told of those for whom keep is false: Intermediates that
 // are none any more.
-func (d *Directory) Release(keep func(trust.EntityID) bool) {
+func (d *Directory) Release(keep func(trust.Path) bool) {
 	d.retaining.Lock()
 	defer d.retaining.Unlock()
 	old := d.retained.Load()
@@ -52,7 +52,7 @@ func (d *Directory) Release(keep func(trust.EntityID) bool) {
 		return
 	}
 	next := maps.Clone(*old)
-	maps.DeleteFunc(next, func(id trust.EntityID, _ standing) bool { return !keep(id) })
+	maps.DeleteFunc(next, func(at trust.Path, _ standing) bool { return !keep(at) })
 	d.retained.Store(&next)
 }
 
@@ -81,12 +81,23 @@ func (d *Directory) vouched(e *entry) bool {
 	if all == nil {
 		return true
 	}
-	for i, id := range e.superiors {
-		if told, ok := (*all)[id]; ok && !told.vouchesFor(e, i) {
+	for i, at := range e.paths {
+		if told, ok := (*all)[at]; ok && !told.vouchesFor(e, i) {
+			return false
+		}
+		if told, ok := (*all)[trust.Path(e.superiors[i])]; ok && !told.vouchesFor(e, i) {
 			return false
 		}
 	}
 	return true
+}
+
+// at is where among the member's superiors one is, less than 0 for nowhere. An Anchor is itself below another one, too.
+func (e *entry) at(superior trust.Path) int {
+	if i := slices.Index(e.paths, superior); i >= 0 {
+		return i
+	}
+	return slices.Index(e.superiors, trust.EntityID(superior))
 }
 
 // Vouched reports whether an Anchor vouches for the Entity by a chain that is known, run out

@@ -14,6 +14,7 @@ type entry struct {
 	node      trust.Node
 	anchor    trust.EntityID
 	superiors []trust.EntityID // immediate first, the Anchor last
+	paths     []trust.Path     // of those
 	chain     []string
 	evidence  []evidence // for node.Marks
 	checked   time.Time  // when the chain was resolved last

@@ -8,33 +8,33 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
-// Superiors are the Intermediates that the last Refresh found, each with its Trust Chain, and
+// Superiors are the Intermediates that the last Refresh found, each with the Trust Chain of its path, and
 // those found before whose chain has not run out. The map is the caller's.
-func (d *Directory) Superiors() map[trust.EntityID][]string {
+func (d *Directory) Superiors() map[trust.Path][]string {
 	if all := d.superiors.Load(); all != nil {
 		return maps.Clone(*all)
 	}
-	return map[trust.EntityID][]string{}
+	return map[trust.Path][]string{}
 }
 
 // Leads reports whether a chain that is known, of now or of a former member, leads through the
-// Entity.
-func (d *Directory) Leads(id trust.EntityID) bool {
-	if all := d.superiors.Load(); all != nil && (*all)[id] != nil {
+// superior.
+func (d *Directory) Leads(superior trust.Path) bool {
+	if all := d.superiors.Load(); all != nil && (*all)[superior] != nil {
 		return true
 	}
 	s := d.snapshot.Load()
 	for _, e := range s.former {
-		if e.through(id) {
+		if e.through(superior) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(s.ordered, func(e *entry) bool { return e.through(id) })
+	return slices.ContainsFunc(s.ordered, func(e *entry) bool { return e.through(superior) })
 }
 
 // WasBelow reports whether a chain that is known of the Entity, member or not any more, leads
 // through the superior.
-func (d *Directory) WasBelow(id, superior trust.EntityID) bool {
+func (d *Directory) WasBelow(id trust.EntityID, superior trust.Path) bool {
 	s := d.snapshot.Load()
 	for _, e := range []*entry{s.entities[id], s.former[id]} {
 		if e != nil && e.through(superior) {
@@ -45,27 +45,23 @@ func (d *Directory) WasBelow(id, superior trust.EntityID) bool {
 }
 
 // through reports whether one of the member's chains leads through the superior.
-func (e *entry) through(superior trust.EntityID) bool {
-	return slices.ContainsFunc(e.chains(), func(c *entry) bool { return slices.Contains(c.superiors, superior) })
+func (e *entry) through(superior trust.Path) bool {
+	return slices.ContainsFunc(e.chains(), func(c *entry) bool { return c.at(superior) >= 0 })
 }
 
 // superiors are those through whom the walks went, or may go.
-func (r *round) superiors() map[trust.EntityID][]string {
-	out := make(map[trust.EntityID][]string)
+func (r *round) superiors() map[trust.Path][]string {
+	out := make(map[trust.Path][]string)
 	if old := r.d.superiors.Load(); old != nil {
-		for id, chain := range *old {
+		for at, chain := range *old {
 			if holds(chain, *r.d.anchors.Load(), r.now) {
-				out[id] = chain
+				out[at] = chain
 			}
 		}
 	}
-	for _, w := range slices.Backward(r.walks) { // an earlier Anchor's chain goes first
+	for _, w := range r.walks {
 		w.mu.Lock()
-		for id, c := range w.chains {
-			if c.Superior && lists(c) {
-				out[id] = c.Statements()
-			}
-		}
+		maps.Copy(out, w.superiors)
 		w.mu.Unlock()
 	}
 	return out

@@ -47,11 +47,13 @@ type walk struct {
 
 	mu     sync.Mutex                     // guards what follows
 	chains map[trust.EntityID]trust.Chain // of those that were resolved; zero when that failed
-	silent map[trust.EntityID]bool        // issuers of Trust Marks that did not answer
+	// superiors are the chains of Intermediates: of two with one identifier each has its own path.
+	superiors map[trust.Path][]string
+	silent    map[trust.EntityID]bool // issuers of Trust Marks that did not answer
 }
 
 func newWalk(d *Directory, a trust.Anchor, old *snapshot, now time.Time) *walk {
-	w := &walk{d: d, anchor: a, old: old, now: now, chains: make(map[trust.EntityID]trust.Chain), silent: make(map[trust.EntityID]bool)}
+	w := &walk{d: d, anchor: a, old: old, now: now, chains: make(map[trust.EntityID]trust.Chain), silent: make(map[trust.EntityID]bool), superiors: make(map[trust.Path][]string)}
 	w.direct = w.branch(maxDirect)
 	return w
 }
@@ -276,6 +278,9 @@ func (b *branch) keep(superior trust.EntityID) {
 func (w *walk) learn(c trust.Chain) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if c.Superior && lists(c) {
+		w.superiors[trust.PathTo(c.Leaf, c.Superiors...)] = c.Statements()
+	}
 	if held := w.chains[c.Leaf]; held.Leaf == "" || len(c.Superiors) < len(held.Superiors) {
 		w.chains[c.Leaf] = c
 	}

@@ -32,7 +32,7 @@ const (
 	Mark Operation = "trust-mark"
 	// HistoricalKeys serves the keys used formerly (section 8.7).
 	HistoricalKeys Operation = "historical-keys"
-	// Listing serves the signed listing of an Intermediate (PROTOCOL.md, TMG-E-014; not of
+	// Listing serves the signed listing of an Intermediate (PROTOCOL.md, TMG-E-015; not of
 	// OpenID Federation).
 	Listing Operation = "tamga-listing"
 )

@@ -31,7 +31,7 @@ var (
 	ErrCrowded = errors.New("too many listings below one member of a Trust Anchor")
 )
 
-// Below holds the newest listing of each Intermediate, in memory and in a file: what a
+// Below holds the newest listing of each Intermediate, by its path, in memory and in a file: what a
 // national authority, or a country's node, says of those below it. Such a listing is believed
 // under the keys that the Intermediate's own superiors vouch for, by a Trust Chain that holds
 // when it is heard, and it is about nobody but those below the Intermediate. Safe for
@@ -41,7 +41,7 @@ type Below struct {
 	anchors func() []trust.Anchor // immutable after New
 
 	mu   sync.Mutex
-	held map[trust.EntityID]told // guarded by mu; the file holds the same, but for later statements
+	held map[trust.Path]told // guarded by mu; the file holds the same, but for later statements
 }
 
 // told is what an Intermediate said last.
@@ -72,7 +72,7 @@ type belowFile struct {
 // NewBelow opens what is held in the file, empty for none. anchors are the Trust Anchors
 // with the keys that they have when it is called.
 func NewBelow(anchors func() []trust.Anchor, file string) (*Below, error) {
-	b := &Below{file: file, anchors: anchors, held: make(map[trust.EntityID]told)}
+	b := &Below{file: file, anchors: anchors, held: make(map[trust.Path]told)}
 	if file == "" {
 		return b, nil
 	}
@@ -94,10 +94,11 @@ func NewBelow(anchors func() []trust.Anchor, file string) (*Below, error) {
 		return nil, fmt.Errorf("reading listings of Intermediates: %w", err)
 	}
 	for _, n := range f.Notices {
-		id, err := n.anchorOf()
+		at, err := n.path()
 		if err != nil {
 			continue
 		}
+		id, _ := n.anchorOf()
 		t := told{notice: n, believed: true}
 		chain, err := trust.VerifyUndated(n.chain(), anchors()) // it was in time when it was written
 		if err == nil {
@@ -111,7 +112,8 @@ func NewBelow(anchors func() []trust.Anchor, file string) (*Below, error) {
 			t.listing, err = n.read(id)
 		}
 		if err == nil {
-			b.held[id] = t
+			t.listing.Path = at
+			b.held[at] = t
 		}
 	}
 	return b, nil
@@ -159,13 +161,13 @@ func (b *Below) Offer(n Notice, now time.Time) (_ Listing, newer bool, err error
 	if size := n.size(); size > maxNotice-noticeOverhead {
 		return Listing{}, false, fmt.Errorf("taking over listing: with its Trust Chain it has %d bytes, and members can hand on no more than %d", size, maxNotice-noticeOverhead)
 	}
-	id, err := n.anchorOf()
+	at, err := n.path()
 	if err != nil {
 		return Listing{}, false, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h, known := b.held[id]
+	h, known := b.held[at]
 	if known && h.believed && h.notice.same(n) {
 		return h.listing, false, nil
 	}
@@ -178,10 +180,12 @@ func (b *Below) Offer(n Notice, now time.Time) (_ Listing, newer bool, err error
 		// Who has a key that was withdrawn since may still have statements that name it.
 		keys = common(keys, h.under.keys)
 	}
+	id, _ := n.anchorOf()
 	l, err := verifyListing(n.Listing, id, keys)
 	if err != nil {
 		return Listing{}, false, err
 	}
+	l.Path = at
 	if l.IssuedAt.After(now.Add(clockSkew)) {
 		return Listing{}, false, errors.New("taking over listing: issued in the future; compare the clocks")
 	}
@@ -189,14 +193,14 @@ func (b *Below) Offer(n Notice, now time.Time) (_ Listing, newer bool, err error
 	if !newer {
 		if h.believed && n.Listing == h.notice.Listing && under.until.After(h.under.until) {
 			h.notice, h.under = n, under
-			b.held[id] = h
+			b.held[at] = h
 		}
 		return h.listing, false, nil
 	}
-	if err := b.roomLocked(id, under.top, n.size()); err != nil {
+	if err := b.roomLocked(at, under.top, n.size()); err != nil {
 		return Listing{}, false, err
 	}
-	b.held[id] = told{n, l, under, true}
+	b.held[at] = told{n, l, under, true}
 	return l, true, b.saveLocked()
 }
 
@@ -227,10 +231,10 @@ func (b *Below) replaces(under standing, n Notice, h told) bool {
 }
 
 // roomLocked keeps those below one member of an Anchor within bounds.
-func (b *Below) roomLocked(id, top trust.EntityID, size int) error {
+func (b *Below) roomLocked(at trust.Path, top trust.EntityID, size int) error {
 	count := 1
 	for other, h := range b.held {
-		if other != id && h.under.top == top {
+		if other != at && h.under.top == top {
 			count++
 			size += h.notice.size()
 		}
@@ -272,10 +276,10 @@ func (b *Below) saveLocked() error {
 }
 
 // Held returns the newest listing of the Intermediate with its notice, and whether there is one.
-func (b *Below) Held(id trust.EntityID) (Listing, Notice, bool) {
+func (b *Below) Held(at trust.Path) (Listing, Notice, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h, ok := b.held[id]
+	h, ok := b.held[at]
 	if !ok || !h.believed {
 		return Listing{}, Notice{}, false
 	}
@@ -292,18 +296,18 @@ func (b *Below) Listings() []Listing {
 			out = append(out, h.listing)
 		}
 	}
-	slices.SortFunc(out, func(x, y Listing) int { return cmp.Compare(x.Anchor, y.Anchor) })
+	slices.SortFunc(out, func(x, y Listing) int { return cmp.Compare(x.Path, y.Path) })
 	return out
 }
 
 // Forget drops what was held of those who are Intermediates no longer.
-func (b *Below) Forget(is func(trust.EntityID) bool) error {
+func (b *Below) Forget(is func(trust.Path) bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := len(b.held)
-	for id := range b.held {
-		if !is(id) {
-			delete(b.held, id)
+	for at := range b.held {
+		if !is(at) {
+			delete(b.held, at)
 		}
 	}
 	if len(b.held) == before {

@@ -15,7 +15,7 @@
 //
 // The Anchor's side is [NewAuthor]. A member keeps the newest listings in a [Keeper] and
 // reads bundles with a [Source], which is a [trust.Source] that asks the Anchor's
-// endpoints only where there is no bundle. PROTOCOL.md, TMG-E-007 to TMG-E-010 and TMG-E-014, says what
+// endpoints only where there is no bundle. PROTOCOL.md, TMG-E-007 to TMG-E-010 and TMG-E-015, says what
 // goes over the wire.
 //
 // It does not say what a member is: chains are verified by package trust, and a listing

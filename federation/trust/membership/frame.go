@@ -56,7 +56,7 @@ func ParseNotice(frame []byte) (Notice, error) {
 // keeping is what keeps notices: a [Keeper] those of Anchors, a [Below] those of Intermediates.
 type keeping interface {
 	Offer(n Notice, now time.Time) (l Listing, newer bool, err error)
-	Held(id trust.EntityID) (Listing, Notice, bool)
+	Held(at trust.Path) (Listing, Notice, bool)
 }
 
 // Serve answers a notice that a member sent: it is taken over when it is newer, and the
@@ -67,7 +67,7 @@ func Serve(k *Keeper, b *Below, frame []byte, now time.Time) (reply []byte, l Li
 	if err != nil {
 		return nil, Listing{}, false, err
 	}
-	id, err := n.anchorOf()
+	at, err := n.path()
 	if err != nil {
 		return nil, Listing{}, false, err
 	}
@@ -79,7 +79,7 @@ func Serve(k *Keeper, b *Below, frame []byte, now time.Time) (reply []byte, l Li
 	if err != nil && !newer {
 		return nil, Listing{}, false, err
 	}
-	_, held, ok := by.Held(id)
+	_, held, ok := by.Held(at)
 	if !ok {
 		return nil, Listing{}, false, trust.ErrUndetermined
 	}

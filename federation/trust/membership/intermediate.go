@@ -35,7 +35,7 @@ func (a *Author) timedLocked(next Listing) (Listing, string, error) {
 
 // Notice is what an Intermediate says of those below it now, without the statements above it.
 // held is the newest listing that others have of it, with its token, or zero: after a start
-// that is gone on from, and one of a time to come, from before the clock was put right, is
+// that is gone on from when a key of its own signed it, and one of a time to come, from before the clock was put right, is
 // outdone.
 func (a *Author) Notice(held Listing, token string) (Notice, Listing, error) {
 	fail := func(err error) (Notice, Listing, error) { return Notice{}, Listing{}, err }
@@ -47,8 +47,9 @@ func (a *Author) Notice(held Listing, token string) (Notice, Listing, error) {
 	if err := a.cfg.Authority.Reload(); err != nil {
 		return fail(err)
 	}
+	_, err := a.last(token)
 	switch {
-	case held.Sequence <= a.said.Sequence:
+	case held.Sequence <= a.said.Sequence, token != "" && err != nil:
 	case a.token == "" && signedBy(token, a.cfg.Key):
 		a.said, a.token = held, token
 	default:
@@ -65,7 +66,7 @@ func (a *Author) Notice(held Listing, token string) (Notice, Listing, error) {
 	return Notice{Configuration: own, Listing: token}, l, nil
 }
 
-// Answer answers for an Intermediate: its listing ([endpoint.Listing], PROTOCOL.md, TMG-E-014)
+// Answer answers for an Intermediate: its listing ([endpoint.Listing], PROTOCOL.md, TMG-E-015)
 // beside what the authority answers.
 func (a *Author) Answer(r endpoint.Request) endpoint.Response {
 	if r.Operation != endpoint.Listing || a.cfg.File != "" {

@@ -279,10 +279,10 @@ func (k *Keeper) saveLocked() error {
 }
 
 // Held returns the newest listing of the Anchor with its notice, and whether there is one.
-func (k *Keeper) Held(anchor trust.EntityID) (Listing, Notice, bool) {
+func (k *Keeper) Held(anchor trust.Path) (Listing, Notice, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	h, ok := k.held[anchor]
+	h, ok := k.held[trust.EntityID(anchor)]
 	if !ok || !h.believed {
 		return Listing{}, Notice{}, false
 	}

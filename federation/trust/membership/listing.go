@@ -26,6 +26,7 @@ const (
 // Listing is whom a Trust Anchor vouches for, or an Intermediate. The zero value is of nobody.
 type Listing struct {
 	Anchor trust.EntityID // who signed it
+	Path   trust.Path     // of that
 	// Sequence grows with every change; of two listings the one with the greater holds.
 	Sequence  uint64
 	IssuedAt  time.Time
@@ -134,7 +135,7 @@ func parseListing(payload []byte, anchor trust.EntityID) (Listing, error) {
 		}
 		before = s.Entity
 	}
-	return Listing{Anchor: anchor, Sequence: c.Sequence, IssuedAt: time.Unix(c.IssuedAt, 0).UTC(), Members: c.Members, Suspended: c.Suspended}, nil
+	return Listing{Anchor: anchor, Path: trust.Path(anchor), Sequence: c.Sequence, IssuedAt: time.Unix(c.IssuedAt, 0).UTC(), Members: c.Members, Suspended: c.Suspended}, nil
 }
 
 // Notice is a listing with what verifies it: all that one member needs to tell another.
@@ -166,6 +167,25 @@ func (n Notice) read(anchor trust.EntityID) (Listing, error) {
 		return Listing{}, err
 	}
 	return parseListing(u.Payload(), anchor)
+}
+
+// path says by which way a notice claims to be of its issuer.
+func (n Notice) path() (trust.Path, error) {
+	id, err := n.anchorOf()
+	if err != nil {
+		return "", err
+	}
+	var superiors []trust.EntityID
+	for _, token := range n.Statements {
+		s, err := trust.ParseStatement(token)
+		if err != nil {
+			return "", err
+		}
+		if !s.IsConfiguration() {
+			superiors = append(superiors, s.Issuer())
+		}
+	}
+	return trust.PathTo(id, superiors...), nil
 }
 
 // anchorOf says of which Anchor a notice claims to be.

@@ -146,7 +146,7 @@ func (m member) refresh(t testing.TB, w *world) {
 		t.Fatal(err)
 	}
 	for _, l := range news {
-		m.directory.Retain(l.Anchor, l.Members, l.Out())
+		m.directory.Retain(l.Path, l.Members, l.Out())
 	}
 	if report, err := m.directory.Refresh(t.Context(), w.now); err != nil || len(report.Failures) > 0 {
 		t.Fatal(err, report.Failures)
@@ -215,7 +215,7 @@ func TestOlderFolder(t *testing.T) {
 	anchors.Location = "file://" + older
 	again := newMember(t, w, []trust.Anchor{anchors}, file)
 	for _, l := range again.keeper.Listings() {
-		again.directory.Retain(l.Anchor, l.Members, l.Out())
+		again.directory.Retain(l.Path, l.Members, l.Out())
 	}
 	again.refresh(t, w)
 	if _, err := again.directory.Country("KGZ", w.now); !errors.Is(err, trust.ErrNotMember) {

@@ -164,7 +164,7 @@ func (s *Source) poll(ctx context.Context, i int, before state) (state, Listing,
 	if err != nil {
 		return before, Listing{}, false, err
 	}
-	if _, held, ok := s.keeper.Held(a.EntityID); ok && held.Listing != bundle.Listing && before.has {
+	if _, held, ok := s.keeper.Held(trust.Path(a.EntityID)); ok && held.Listing != bundle.Listing && before.has {
 		// The bundle is of before that listing, and so is what it says of members: a folder
 		// that was put back, or a cache on the way.
 		before.err = nil
@@ -305,7 +305,7 @@ func (s *Source) SubordinateStatement(ctx context.Context, superior, subject tru
 // List implements [trust.Source]. Once a signed listing is held, the unsigned one of the
 // Anchor's list endpoint is not asked for: whoever is on the way could shorten it.
 func (s *Source) List(ctx context.Context, superior trust.EntityID) ([]trust.EntityID, error) {
-	if l, _, ok := s.keeper.Held(superior); ok {
+	if l, _, ok := s.keeper.Held(trust.Path(superior)); ok {
 		return l.Members, nil
 	}
 	return s.Source.List(ctx, superior)
