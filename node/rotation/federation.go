@@ -35,16 +35,26 @@ func keepHistory(configFile string, g keys.Generations, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	dir, entity := filepath.Dir(configFile), cfg.EntityID
-	current, all, err := federationKeys(g)
+	dir := filepath.Dir(configFile)
+	current, _, err := federationKeys(g)
 	if err != nil {
 		return err
 	}
 	if ok, err := announces(dir, current.Public()); err != nil || !ok {
 		return errors.Join(fmt.Errorf("retiring %s: %w", keys.Federation, ErrUnannounced), err)
 	}
-	file := filepath.Join(dir, backup.HistoricalKeys)
-	former, err := readHistory(file, entity, all, now)
+	return AddHistory(filepath.Join(dir, backup.HistoricalKeys), trust.EntityID(cfg.EntityID), g, false, now)
+}
+
+// AddHistory adds the federation keys before the current one to the file of those that the
+// Entity has retired, and signs that with the current one; durable on return. stolen says
+// that somebody else may have them, so that nothing they have signed is to be believed.
+func AddHistory(file string, entity trust.EntityID, g keys.Generations, stolen bool, now time.Time) error {
+	current, all, err := federationKeys(g)
+	if err != nil {
+		return err
+	}
+	former, err := ReadHistory(file, entity, all, now)
 	if err != nil {
 		return err
 	}
@@ -59,9 +69,13 @@ func keepHistory(configFile string, g keys.Generations, now time.Time) error {
 		public := k.Public()
 		former = slices.DeleteFunc(former, func(f historicalkeys.Key) bool { return f.Key.KeyID() == public.KeyID() })
 		// What was signed in this very second was signed under it.
-		former = append(former, historicalkeys.Key{Key: public, IssuedAt: g.Since[n], ExpiresAt: now.Add(time.Second)})
+		key := historicalkeys.Key{Key: public, IssuedAt: g.Since[n], ExpiresAt: now.Add(time.Second)}
+		if stolen {
+			key.RevokedAt, key.Reason = now, historicalkeys.Compromised
+		}
+		former = append(former, key)
 	}
-	token, err := historicalkeys.Sign(current, trust.EntityID(entity), former, now)
+	token, err := historicalkeys.Sign(current, entity, former, now)
 	if err != nil {
 		return err
 	}
@@ -98,7 +112,9 @@ func announces(dir string, k jose.PublicKey) (bool, error) {
 	return ok, nil
 }
 
-func readHistory(file, entity string, by jose.KeySet, now time.Time) ([]historicalkeys.Key, error) {
+// ReadHistory reads the federation keys that the Entity has retired, signed with one of its present
+// ones; none when there is no file.
+func ReadHistory(file string, entity trust.EntityID, by jose.KeySet, now time.Time) ([]historicalkeys.Key, error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -106,7 +122,7 @@ func readHistory(file, entity string, by jose.KeySet, now time.Time) ([]historic
 	if err != nil {
 		return nil, fmt.Errorf("reading historical keys: %w", err)
 	}
-	former, err := historicalkeys.Verify(strings.TrimSpace(string(b)), trust.EntityID(entity), by, now)
+	former, err := historicalkeys.Verify(strings.TrimSpace(string(b)), entity, by, now)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHistory, err)
 	}

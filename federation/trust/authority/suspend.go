@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 )
 
 // maxReason bounds what an operator gives as the reason of a suspension.
@@ -102,6 +103,8 @@ type Publication struct {
 	Expired []trust.EntityID
 	// Until is when the first of the chains runs out; zero when there is none.
 	Until time.Time
+	// Historical is the historical keys response (section 8.7).
+	Historical string
 	// Statuses holds a status response (section 8.4.2) for each Trust Mark that was issued
 	// and is known: the last of each type that an Entity got, and what members show.
 	Statuses []string
@@ -139,6 +142,11 @@ func (a *Authority) Publish() (Publication, error) {
 			p.Until = c.ExpiresAt
 		}
 	}
+	former := a.publisher.Answer(endpoint.Request{Operation: endpoint.HistoricalKeys})
+	if former.Code != "" {
+		return Publication{}, errors.New("publishing: the historical keys could not be signed")
+	}
+	p.Historical = former.Body
 	p.Statuses, err = a.statuses(now)
 	return p, err
 }

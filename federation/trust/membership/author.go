@@ -21,6 +21,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/endpoint"
 )
 
 // ErrTooMany: the Anchor cannot list as many Entities, or with identifiers and reasons as
@@ -55,6 +56,7 @@ type Author struct {
 	marks   []authority.IssuedMark
 	bundle  []byte
 	entity  string // the Anchor's Entity Configuration in it
+	former  string // and its historical keys
 	tag     string // of bundle
 	madeAt  time.Time
 	renewAt time.Time
@@ -267,12 +269,12 @@ func (a *Author) current() ([]byte, string, Published, error) {
 	if p.Resolved == nil {
 		p.Resolved = []string{}
 	}
-	b, err := json.Marshal(Bundle{Version: bundleVersion, Notice: Notice{Configuration: p.Configuration, Listing: token}, Rollover: history, Resolved: p.Resolved, Statuses: p.Statuses})
+	b, err := json.Marshal(Bundle{Version: bundleVersion, Notice: Notice{Configuration: p.Configuration, Listing: token}, Rollover: history, Resolved: p.Resolved, Statuses: p.Statuses, Historical: p.Historical})
 	if err != nil {
 		return nil, "", Published{}, fmt.Errorf("making bundle: %w", err)
 	}
 	sum := sha256.Sum256(b)
-	a.from, a.marks, a.bundle, a.entity, a.tag = members, marks, b, p.Configuration, `"`+hex.EncodeToString(sum[:16])+`"`
+	a.from, a.marks, a.bundle, a.entity, a.former, a.tag = members, marks, b, p.Configuration, p.Historical, `"`+hex.EncodeToString(sum[:16])+`"`
 	a.report = Published{Listing: l, Expired: p.Expired, Until: p.Until, Marks: len(p.Statuses)}
 	a.madeAt, a.renewAt = now, now.Add(time.Hour) // the Entity Configuration may be another by then
 	if quarter := now.Add(p.Until.Sub(now) / 4); !p.Until.IsZero() && quarter.Before(a.renewAt) {
@@ -319,7 +321,8 @@ func (a *Author) Handler() http.Handler {
 }
 
 // Publish writes the Anchor as a folder of files that any web server serves, or a disk
-// carries: the bundle and the Anchor's Entity Configuration. Files are replaced whole.
+// carries: the bundle, the Anchor's Entity Configuration, and its historical keys where its
+// endpoint for them is. Files are replaced whole.
 func (a *Author) Publish(dir string) (Published, error) {
 	b, _, report, err := a.current()
 	if err != nil {
@@ -329,9 +332,12 @@ func (a *Author) Publish(dir string) (Published, error) {
 		return Published{}, fmt.Errorf("publishing: %w", err)
 	}
 	a.mu.Lock()
-	entity := a.entity
+	entity, former := a.entity, a.former
 	a.mu.Unlock()
 	err = replace(filepath.Join(dir, filepath.FromSlash(wellKnownConfiguration)), []byte(entity))
+	if err == nil {
+		err = replace(filepath.Join(dir, filepath.FromSlash(endpoint.HistoricalKeys.Path())), []byte(former))
+	}
 	if err == nil {
 		err = replace(filepath.Join(dir, filepath.FromSlash(WellKnown)), b)
 	}

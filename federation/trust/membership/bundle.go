@@ -31,6 +31,8 @@ type Bundle struct {
 	Rollover []string `json:"rollover"`
 	// Resolved holds a resolve response about each member.
 	Resolved []string `json:"resolved"`
+	// Historical is the Anchor's historical keys response (section 8.7).
+	Historical string `json:"historical_keys,omitempty"`
 	// Statuses holds status responses of the Anchor's Trust Marks (section 8.4.2), for those
 	// who cannot ask it.
 	Statuses []string `json:"mark_statuses,omitempty"`

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/historicalkeys"
 )
 
 // pollTimeout bounds one poll of an Anchor: a bundle of a thousand members over a slow line.
@@ -49,6 +50,7 @@ type state struct {
 	notice   Notice
 	resolved map[trust.EntityID]string
 	statuses map[string]string // by Trust Mark
+	former   string            // historical keys
 	has      bool              // there is a bundle
 	err      error             // of the last poll
 }
@@ -170,7 +172,7 @@ func (s *Source) poll(ctx context.Context, i int, before state) (state, Listing,
 		before.err = nil
 		return before, Listing{}, false, nil
 	}
-	after.notice, after.resolved, after.statuses, after.has = bundle.Notice, bundle.index(), bundle.statuses(), true
+	after.notice, after.resolved, after.statuses, after.former, after.has = bundle.Notice, bundle.index(), bundle.statuses(), bundle.Historical, true
 	return after, l, newer, nil
 }
 
@@ -341,4 +343,23 @@ func (s *Source) MarkStatus(ctx context.Context, issuer trust.EntityID, mark str
 		return "", fmt.Errorf("asking %q for the status of a trust mark: %w", issuer.Clip(), trust.ErrUndetermined)
 	}
 	return s.Source.MarkStatus(ctx, issuer, mark)
+}
+
+// FormerKeys are the federation keys that the Anchor used before, from its bundle, by the
+// keys that it has now; trust.ErrUndetermined when it has published none. How far what one of
+// them has signed is to be believed says [historicalkeys.Key.HeldAt].
+func (s *Source) FormerKeys(anchor trust.EntityID) ([]historicalkeys.Key, error) {
+	st, _ := s.of(anchor)
+	if st.err != nil {
+		return nil, st.err
+	}
+	if st.former == "" {
+		return nil, fmt.Errorf("looking for the historical keys of %q: %w", anchor.Clip(), trust.ErrUndetermined)
+	}
+	for _, a := range s.keeper.Anchors() {
+		if a.EntityID == anchor {
+			return historicalkeys.Verify(st.former, anchor, a.Keys, s.clock())
+		}
+	}
+	return nil, ErrUnknownAnchor
 }

@@ -20,8 +20,10 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/membership"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/internal/throng"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/rotation"
 	"github.com/tamga-id/tamga/node/subordinates"
 )
 
@@ -138,6 +140,10 @@ func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
 	cfg := authority.Config{EntityID: trust.EntityID(s.EntityID), Key: key, Keys: others, Superiors: s.Superiors,
 		MarkRules: trust.MarkRules{Issuers: s.MarkIssuers, Owners: s.MarkOwners},
 		Dir:       filepath.Join(dir, anchorMembers), OrganizationName: s.Name, Clock: time.Now}
+	present := jose.NewKeySet(append([]jose.PublicKey{key.Public()}, others.Keys()...)...)
+	if cfg.History, err = rotation.ReadHistory(filepath.Join(dir, backup.HistoricalKeys), cfg.EntityID, present, time.Now()); err != nil {
+		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+	}
 	if len(s.Superiors) > 0 {
 		cfg.Lifetime = intermediateLifetime
 	}

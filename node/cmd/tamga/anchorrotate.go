@@ -11,7 +11,9 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // riskCutOff is what --accept-risk must name to retire a key whose statements still hold.
@@ -39,13 +41,18 @@ An anchor that serves takes each step up at once; another has to publish after e
 		a.anchorRotateStep("activate", "Sign with the prepared key", "Enrolments, listing and all statements are signed anew."),
 		a.anchorRotateStep("retire", "Destroy the key before the present one", `Refused while statements that it signed may still hold; --accept-risk=`+riskCutOff+` retires it all the
 same: a node that cannot reach the anchor meanwhile, and is started anew, then knows nobody.
-Do that when the key was stolen.`))
+Do that when the key was stolen, with --compromised.
+
+The key is added to the anchor's historical keys, which it publishes, so that what the key
+has signed can be judged later: tamga trust keys. With --compromised nothing that it signed,
+at whatever time, is to be believed.`))
 	return c
 }
 
 func (a *app) anchorRotateStep(verb, short, long string) *cobra.Command {
 	var at anchorFlags
 	var risk string
+	var stolen bool
 	c := &cobra.Command{
 		Use:     verb,
 		Short:   short,
@@ -61,19 +68,20 @@ func (a *app) anchorRotateStep(verb, short, long string) *cobra.Command {
 			if anchor.node {
 				return usage("%s is a node: rotate its key with tamga key rotate %s federation-key", at.dir, verb)
 			}
-			return a.rotateAnchor(verb, at.dir, anchor, risk == riskCutOff)
+			return a.rotateAnchor(verb, at.dir, anchor, retiring{risk == riskCutOff, stolen})
 		},
 	}
 	at.add(c.Flags())
 	if verb == "retire" {
 		c.Flags().StringVar(&risk, "accept-risk", "", riskCutOff+": retire a key whose statements still hold")
+		c.Flags().BoolVar(&stolen, "compromised", false, "somebody else may have the key")
 	}
 	return c
 }
 
 // rotateAnchor does one step. What is announced and signed anew before the keystore changes
 // is what a crash right after needs.
-func (a *app) rotateAnchor(verb, dir string, anchor openedAnchor, early bool) error {
+func (a *app) rotateAnchor(verb, dir string, anchor openedAnchor, how retiring) error {
 	if err := anchor.announce(); err != nil {
 		return err
 	}
@@ -92,7 +100,7 @@ func (a *app) rotateAnchor(verb, dir string, anchor openedAnchor, early bool) er
 			_, err := keys.Activate(secrets, anchorKey, time.Now())
 			return err
 		}
-		return retireAnchorKey(secrets, anchor, early)
+		return retireAnchorKey(secrets, dir, anchor, how)
 	})
 	if err != nil {
 		return err
@@ -113,8 +121,14 @@ func (a *app) rotateAnchor(verb, dir string, anchor openedAnchor, early bool) er
 	return a.emitAnchorKeys(verb, dir, anchor)
 }
 
-// retireAnchorKey destroys the key before the present one, unless what it signed may hold.
-func retireAnchorKey(secrets map[string][]byte, anchor openedAnchor, early bool) error {
+// retiring is how a key is to be retired: though what it signed may hold, and as one that
+// was stolen.
+type retiring struct{ early, stolen bool }
+
+// retireAnchorKey destroys the key before the present one, unless what it signed may hold. It
+// is listed among the anchor's historical keys first: one that is listed and still there
+// does no harm.
+func retireAnchorKey(secrets map[string][]byte, dir string, anchor openedAnchor, how retiring) error {
 	g, err := keys.Of(secrets, anchorKey)
 	if err != nil {
 		return err
@@ -123,9 +137,14 @@ func retireAnchorKey(secrets map[string][]byte, anchor openedAnchor, early bool)
 	for _, e := range anchor.List() {
 		longest = max(longest, e.Lifetime)
 	}
-	if until := g.Since[g.Current].Add(longest); g.Oldest() < g.Current && !early && time.Now().Before(until) {
+	if until := g.Since[g.Current].Add(longest); g.Oldest() < g.Current && !how.early && time.Now().Before(until) {
 		return &failure{exit: exitRefused, code: protocol.CodeRotation, err: fmt.Errorf("statements that the old key signed may hold until %s", until.UTC().Format(time.RFC3339)),
 			hint: "wait until then, or accept it with --accept-risk=" + riskCutOff + "; nothing was changed"}
+	}
+	if g.Oldest() < g.Current {
+		if err := rotation.AddHistory(filepath.Join(dir, backup.HistoricalKeys), anchor.Anchor().EntityID, g, how.stolen, time.Now()); err != nil {
+			return err
+		}
 	}
 	_, err = keys.Retire(secrets, anchorKey, g.Current)
 	return err

@@ -30,7 +30,7 @@ the file of a Trust Anchor.`,
   tamga trust resolve --anchor trust-anchor.json https://kgz.example
   tamga trust anchors --dir kaz`,
 	}
-	c.AddCommand(a.trustExplain(), a.trustResolve(), a.trustAnchors(), a.trustMarks())
+	c.AddCommand(a.trustExplain(), a.trustResolve(), a.trustAnchors(), a.trustMarks(), a.trustKeys())
 	return c
 }
 
@@ -193,21 +193,9 @@ func (a *app) explanation(ctx context.Context, nf nodeFlags, files []string, nam
 	if err != nil {
 		return out, trust.Chain{}, err
 	}
-	keeper, err := membership.NewKeeper(anchors, "")
+	keeper, source, err := a.ask(ctx, anchors)
 	if err != nil {
 		return out, trust.Chain{}, err
-	}
-	beneath, err := endpoint.NewHTTP(nil, membership.WithoutFiles(anchors), nil)
-	if err != nil {
-		return out, trust.Chain{}, err
-	}
-	beneath.AllowPrivate() // an operator asks by hand, and sees the answer himself
-	source, err := membership.NewSource(beneath, anchors, keeper, nil, time.Now)
-	if err != nil {
-		return out, trust.Chain{}, err
-	}
-	if _, err := source.Poll(ctx); err != nil {
-		a.say("warning: %s", err.Error())
 	}
 	e := explain.Resolve(ctx, keeper.Anchors(), source, id, time.Now())
 	if e.Outcome == explain.Undetermined && keeper.Excludes(id) {
@@ -221,6 +209,27 @@ func (a *app) explanation(ctx context.Context, nf nodeFlags, files []string, nam
 		out.Decisions = append(out.Decisions, stageView{"listing", "failed", "anchor", "suspended since " + time.Unix(s.Since, 0).UTC().Format(time.RFC3339) + " " + s.Reason, "Ask the Trust Anchor's operator."})
 	}
 	return out, e.Chain, nil
+}
+
+// ask hears Trust Anchors without a node.
+func (a *app) ask(ctx context.Context, anchors []trust.Anchor) (*membership.Keeper, *membership.Source, error) {
+	keeper, err := membership.NewKeeper(anchors, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	beneath, err := endpoint.NewHTTP(nil, membership.WithoutFiles(anchors), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	beneath.AllowPrivate() // an operator asks by hand, and sees the answer himself
+	source, err := membership.NewSource(beneath, anchors, keeper, nil, time.Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := source.Poll(ctx); err != nil {
+		a.say("warning: %s", err.Error())
+	}
+	return keeper, source, nil
 }
 
 func linkOf(s explain.Statement) linkView {
