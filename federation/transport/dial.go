@@ -12,43 +12,27 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/tamga-id/tamga/federation/transport/internal/pool"
 )
-
-// flight is a dial that several exchanges wait for. conn and err are set before done is closed.
-type flight struct {
-	done chan struct{}
-	conn network.Conn
-	err  error
-}
 
 // dial connects to the peer. Exchanges that ask for the same addresses at the same time share one dial, which goes on
 // when one of them gives up.
-func (h *Host) dial(ctx context.Context, r *remote, addrs []string) (network.Conn, error) {
+func (h *Host) dial(ctx context.Context, r *pool.Peer, addrs []string) (network.Conn, error) {
 	addrs = addrs[:min(len(addrs), maxAddrs)]
 	sorted := slices.Sorted(slices.Values(addrs))
 	key := strings.Join(sorted, "\x00")
-	r.mu.Lock()
-	f := r.flights[key]
-	if f == nil {
-		f = &flight{done: make(chan struct{})}
-		r.flights[key] = f
+	f, first := r.Join(key)
+	if first {
 		h.dials.Go(func() {
-			f.conn, f.err = h.connect(r, addrs)
-			r.mu.Lock()
-			delete(r.flights, key)
-			if len(r.flights) == 0 {
-				h.swarm.Peerstore().ClearAddrs(r.id)
-			}
-			r.mu.Unlock()
-			close(f.done)
+			c, err := h.connect(r, addrs)
+			r.Land(key, f, c, err, func() { h.swarm.Peerstore().ClearAddrs(r.ID) })
 		})
 	}
-	r.mu.Unlock()
 	select {
-	case <-f.done:
-		return f.conn, f.err
+	case <-f.Done:
+		return f.Conn, f.Err
 	case <-ctx.Done():
-		return nil, gaveUp(ctx, r.name, addrs)
+		return nil, gaveUp(ctx, PeerID(r.Name), addrs)
 	}
 }
 
@@ -65,25 +49,25 @@ func gaveUp(ctx context.Context, name PeerID, addrs []string) error {
 }
 
 // connect resolves and dials. Its time is that of one address and the head start of QUIC, since all are tried at once.
-func (h *Host) connect(r *remote, addrs []string) (network.Conn, error) {
+func (h *Host) connect(r *pool.Peer, addrs []string) (network.Conn, error) {
 	const margin = time.Second // lets the swarm report each address rather than be cut off
 	ctx, cancel := h.detach(h.cfg.DialTimeout + tcpDelay + margin)
 	defer cancel()
 	began := time.Now()
-	good, bad := resolve(ctx, r.id, addrs)
+	good, bad := resolve(ctx, r.ID, addrs)
 	if len(good) == 0 {
-		return nil, &DialError{Peer: r.name, Attempts: bad}
+		return nil, &DialError{Peer: PeerID(r.Name), Attempts: bad}
 	}
-	h.swarm.Peerstore().AddAddrs(r.id, good, 2*h.cfg.DialTimeout+margin)
+	h.swarm.Peerstore().AddAddrs(r.ID, good, 2*h.cfg.DialTimeout+margin)
 	// Past libp2p's back-off, which would be all that is said of an address that another question has just failed at.
-	c, err := h.swarm.DialPeer(network.WithForceDirectDial(ctx, "each address has its own error"), r.id)
+	c, err := h.swarm.DialPeer(network.WithForceDirectDial(ctx, "each address has its own error"), r.ID)
 	if err != nil {
-		failed := &DialError{Peer: r.name, Attempts: append(bad, attempts(good, err)...)}
-		h.log.InfoContext(ctx, "peer unreachable", slog.String("peer", string(r.name)),
+		failed := &DialError{Peer: PeerID(r.Name), Attempts: append(bad, attempts(good, err)...)}
+		h.log.InfoContext(ctx, "peer unreachable", slog.String("peer", r.Name),
 			slog.Int("addresses", len(failed.Attempts)), slog.Duration("took", time.Since(began)))
 		return nil, failed
 	}
-	h.log.InfoContext(ctx, "peer connected", slog.String("peer", string(r.name)),
+	h.log.InfoContext(ctx, "peer connected", slog.String("peer", r.Name),
 		slog.String("address", c.RemoteMultiaddr().String()), slog.Duration("took", time.Since(began)))
 	return c, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multistream"
+	"github.com/tamga-id/tamga/federation/transport/internal/pool"
 	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
@@ -104,34 +105,32 @@ func (h *Host) exchangeAs(ctx context.Context, to PeerID, addrs []string, name s
 	if err != nil {
 		return nil, fmt.Errorf("exchanging: %w", err)
 	}
-	if !h.cfg.Admit(r.name) {
-		h.forget(r.name)
+	if !h.cfg.Admit(PeerID(r.Name)) {
+		h.forget(PeerID(r.Name))
 		return nil, fmt.Errorf("%s: %w: no trust chain names it", doing, ErrNotAdmitted)
 	}
 	if !h.enter() {
 		return nil, fmt.Errorf("%s: %w", doing, ErrClosed)
 	}
 	defer h.leave()
-	select {
-	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
-	case <-ctx.Done():
-		return nil, classify(ctx, doing, ctx.Err())
+	if err := r.Enter(ctx); err != nil {
+		return nil, classify(ctx, doing, err)
 	}
+	defer r.Leave()
 	began := time.Now()
 	reply, err := h.attempt(ctx, r, addrs, name, frame, idempotent)
 	if err != nil {
 		return nil, classify(ctx, doing, err)
 	}
-	h.log.LogAttrs(ctx, slog.LevelDebug, "exchange done", slog.String("peer", string(r.name)), slog.String("protocol", name),
+	h.log.LogAttrs(ctx, slog.LevelDebug, "exchange done", slog.String("peer", r.Name), slog.String("protocol", name),
 		slog.Int("request_bytes", len(frame)), slog.Int("reply_bytes", len(reply)), slog.Duration("took", time.Since(began)))
 	return reply, nil
 }
 
 // attempt runs the exchange on a pooled or fresh stream, and once more on a fresh one where that is safe.
-func (h *Host) attempt(ctx context.Context, r *remote, addrs []string, name string, frame []byte, idempotent bool) ([]byte, error) {
+func (h *Host) attempt(ctx context.Context, r *pool.Peer, addrs []string, name string, frame []byte, idempotent bool) ([]byte, error) {
 	request := wire.Append(make([]byte, 0, wire.HeaderSize+len(frame)), frame)
-	l := r.take(name, time.Now().Add(-h.cfg.IdleTimeout/2))
+	l := r.Take(name, time.Now().Add(-h.cfg.IdleTimeout/2))
 	for again := false; ; again = true {
 		if l == nil {
 			var err error
@@ -139,17 +138,17 @@ func (h *Host) attempt(ctx context.Context, r *remote, addrs []string, name stri
 				return nil, err
 			}
 		}
-		reply, safe, err := l.run(ctx, request)
+		reply, safe, err := l.Run(ctx, request)
 		if err == nil {
-			if r.put(name, l) {
+			if r.Put(name, l) {
 				h.armJanitor()
 			}
 			return reply, nil
 		}
 		if ctx.Err() != nil {
-			r.markSuspect(l.stream.Conn())
+			r.MarkSuspect(l.Conn())
 		}
-		if again || ctx.Err() != nil || !(safe || idempotent && l.reused && !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTooLarge)) {
+		if again || ctx.Err() != nil || !(safe || idempotent && l.Reused() && !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTooLarge)) {
 			return nil, err
 		}
 		l = nil
@@ -159,27 +158,27 @@ func (h *Host) attempt(ctx context.Context, r *remote, addrs []string, name stri
 // open returns a fresh stream, over an open connection if there is one that works, else over a new one. Both ends may
 // have made connections, and what silences one silences all: after the first that does not answer the others have only
 // as long as a round trip takes.
-func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string) (*lane, error) {
-	r.room()
+func (h *Host) open(ctx context.Context, r *pool.Peer, addrs []string, name string) (*pool.Lane, error) {
+	r.Room()
 	limit := h.cfg.DialTimeout
 	for range maxOpenConns {
 		c := h.liveConn(r)
 		if c == nil {
 			break
 		}
-		if r.isSuspect(c) {
+		if r.IsSuspect(c) {
 			limit = min(limit, suspectTimeout)
 		}
 		l, err := h.negotiate(ctx, r, c, name, limit)
 		if wire.Untouched(err, 0) {
 			// It drains, and listens no longer. What it has taken in on this connection it still answers.
-			return nil, &DialError{Peer: r.name, Attempts: []Attempt{{Addr: c.RemoteMultiaddr().String(), Err: errDraining}}}
+			return nil, &DialError{Peer: PeerID(r.Name), Attempts: []Attempt{{Addr: c.RemoteMultiaddr().String(), Err: errDraining}}}
 		}
 		if err == nil || ctx.Err() != nil || wire.ResetCode(err) != 0 || final(err) {
 			return l, err
 		}
 		// It is dead, or hangs: make room for one that lives.
-		r.markSuspect(c)
+		r.MarkSuspect(c)
 		_ = c.CloseWithError(network.ConnNoError)
 		limit = min(limit, suspectTimeout)
 	}
@@ -195,13 +194,13 @@ func (h *Host) open(ctx context.Context, r *remote, addrs []string, name string)
 	if h.closedByGate(r, c, err) {
 		cause.Err = ErrNotAdmitted
 	}
-	return nil, &DialError{Peer: r.name, Attempts: []Attempt{cause}}
+	return nil, &DialError{Peer: PeerID(r.Name), Attempts: []Attempt{cause}}
 }
 
 // closedByGate reports that the peer did not let us in: over TCP its gate closes the connection without a word, right
 // after the handshake. One that has been there for longer, on which nothing was heard, or that we gave up, broke.
-func (h *Host) closedByGate(r *remote, c network.Conn, err error) bool {
-	return c.IsClosed() && !isQUIC(c.RemoteMultiaddr()) && !r.isProven(c) && !r.isSuspect(c) && !errors.Is(err, context.DeadlineExceeded) &&
+func (h *Host) closedByGate(r *pool.Peer, c network.Conn, err error) bool {
+	return c.IsClosed() && !isQUIC(c.RemoteMultiaddr()) && !r.IsProven(c) && !r.IsSuspect(c) && !errors.Is(err, context.DeadlineExceeded) &&
 		c.Stat().Direction == network.DirOutbound && time.Since(c.Stat().Opened) < h.cfg.DialTimeout
 }
 
@@ -212,7 +211,7 @@ func final(err error) bool {
 
 // negotiate opens a stream on the connection and agrees on the protocol before any request is written, so that a
 // failure here is always safe to repeat.
-func (h *Host) negotiate(ctx context.Context, r *remote, c network.Conn, name string, limit time.Duration) (*lane, error) {
+func (h *Host) negotiate(ctx context.Context, r *pool.Peer, c network.Conn, name string, limit time.Duration) (*pool.Lane, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	s, err := c.NewStream(ctx)
@@ -230,13 +229,13 @@ func (h *Host) negotiate(ctx context.Context, r *remote, c network.Conn, name st
 	if err != nil {
 		_ = s.Reset()
 		if errors.Is(err, multistream.ErrNotSupported[protocol.ID]{}) {
-			r.markProven(c)
+			r.MarkProven(c)
 			return nil, ErrUnsupported
 		}
 		return nil, err
 	}
-	r.markProven(c)
-	l := newLane(s)
+	r.MarkProven(c)
+	l := pool.NewLane(s)
 	if !h.read(l) {
 		_ = s.Reset()
 		return nil, ErrClosed
@@ -245,24 +244,24 @@ func (h *Host) negotiate(ctx context.Context, r *remote, c network.Conn, name st
 }
 
 // read starts the lane's reader, which ends with the stream, unless the host has been closed.
-func (h *Host) read(l *lane) bool {
+func (h *Host) read(l *pool.Lane) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return false
 	}
-	h.readers.Go(func() { l.read(h.cfg.MaxFrame) })
+	h.readers.Go(func() { l.Read(h.cfg.MaxFrame) })
 	return true
 }
 
 // liveConn returns an open connection to the peer, in whichever direction it was made.
-func (h *Host) liveConn(r *remote) network.Conn {
+func (h *Host) liveConn(r *pool.Peer) network.Conn {
 	var found network.Conn
-	for _, c := range h.swarm.ConnsToPeer(r.id) {
+	for _, c := range h.swarm.ConnsToPeer(r.ID) {
 		if c.IsClosed() {
 			continue
 		}
-		if r.isProven(c) {
+		if r.IsProven(c) {
 			return c
 		}
 		found = c
@@ -271,7 +270,7 @@ func (h *Host) liveConn(r *remote) network.Conn {
 }
 
 // remote returns what is kept about the peer, beginning it if need be. Only members are kept, so their number bounds it.
-func (h *Host) remote(to PeerID) (*remote, error) {
+func (h *Host) remote(to PeerID) (*pool.Peer, error) {
 	h.mu.Lock()
 	r := h.remotes[to]
 	h.mu.Unlock()
@@ -282,16 +281,16 @@ func (h *Host) remote(to PeerID) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh := newRemote(id, h.cfg.MaxStreamsPeer)
-	if !h.cfg.Admit(fresh.name) {
+	fresh := pool.NewPeer(id, h.cfg.MaxStreamsPeer)
+	if !h.cfg.Admit(PeerID(fresh.Name)) {
 		return fresh, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r := h.remotes[fresh.name]; r != nil {
+	if r := h.remotes[PeerID(fresh.Name)]; r != nil {
 		return r, nil
 	}
-	h.remotes[fresh.name] = fresh
+	h.remotes[PeerID(fresh.Name)] = fresh
 	return fresh, nil
 }
 
@@ -307,7 +306,7 @@ func (h *Host) armJanitor() {
 
 func (h *Host) sweepPools() {
 	h.mu.Lock()
-	remotes := make([]*remote, 0, len(h.remotes))
+	remotes := make([]*pool.Peer, 0, len(h.remotes))
 	for _, r := range h.remotes {
 		remotes = append(remotes, r)
 	}
@@ -315,7 +314,7 @@ func (h *Host) sweepPools() {
 	h.mu.Unlock()
 	left := 0
 	for _, r := range remotes {
-		left += r.dropIdle(time.Now().Add(-h.cfg.IdleTimeout / 2))
+		left += r.DropIdle(time.Now().Add(-h.cfg.IdleTimeout / 2))
 	}
 	if left > 0 {
 		h.armJanitor()

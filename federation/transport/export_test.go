@@ -46,29 +46,13 @@ func PooledStreams(h *Host, p PeerID) int {
 	if r == nil {
 		return 0
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.pooled
+	return r.DropIdle(time.Unix(0, 0)) // none is that old
 }
 
-// UsableStreams counts the idle streams to a peer that can still carry a request, as far as has been heard.
-func UsableStreams(h *Host, p PeerID) (n int) {
-	h.mu.Lock()
-	r := h.remotes[p]
-	h.mu.Unlock()
-	if r == nil {
-		return 0
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, lanes := range r.idle {
-		for _, l := range lanes {
-			l.mu.Lock()
-			if l.state == laneIdle {
-				n++
-			}
-			l.mu.Unlock()
-		}
+// OpenStreams counts the streams on connections with a peer.
+func OpenStreams(h *Host, p PeerID) (n int) {
+	for _, c := range Conns(h, p) {
+		n += len(c.GetStreams())
 	}
 	return n
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/multiformats/go-multistream"
 
 	"github.com/tamga-id/tamga/federation/transport/fairqueue"
+	"github.com/tamga-id/tamga/federation/transport/internal/pool"
 	"github.com/tamga-id/tamga/federation/transport/internal/pressure"
 )
 
@@ -62,7 +63,7 @@ type Host struct {
 	quiet    chan struct{} // closed once closing and busy is 0
 	serving  map[*served]struct{}
 	streams  map[string]int // of those in serving, by share, where it is one of several peers
-	remotes  map[PeerID]*remote
+	remotes  map[PeerID]*pool.Peer
 	listen   []listener
 	janitor  *time.Timer // runs sweepPools
 	sweeping bool        // janitor is armed
@@ -113,7 +114,7 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 		mux: mux, refused: refused, crowd: g.crowd, guests: g.guests, share: fairqueue.New[string](fairqueue.Limits{Running: cfg.MaxHandlers, RunningPeer: cfg.MaxHandlersPeer,
 			WaitingPeer: cfg.MaxStreamsPeer, MaxWait: cfg.MaxWait, Rate: float64(cfg.MaxRate), Bytes: float64(cfg.MaxBytes), Pressed: pressure.New().High}), cancel: cancel,
 		detach: func(d time.Duration) (context.Context, context.CancelFunc) { return context.WithTimeout(base, d) },
-		quiet:  make(chan struct{}), serving: map[*served]struct{}{}, streams: map[string]int{}, remotes: map[PeerID]*remote{},
+		quiet:  make(chan struct{}), serving: map[*served]struct{}{}, streams: map[string]int{}, remotes: map[PeerID]*pool.Peer{},
 	}
 	h.janitor = time.AfterFunc(time.Hour, h.sweepPools)
 	h.janitor.Stop()
@@ -220,7 +221,7 @@ func (h *Host) forget(name PeerID) {
 	delete(h.remotes, name)
 	h.mu.Unlock()
 	if r != nil {
-		r.retire()
+		r.Retire()
 	}
 }
 
@@ -329,10 +330,10 @@ func (h *Host) Close() error {
 		h.janitor.Stop()
 		h.mu.Lock()
 		remotes := h.remotes
-		h.remotes = map[PeerID]*remote{}
+		h.remotes = map[PeerID]*pool.Peer{}
 		h.mu.Unlock()
 		for _, r := range remotes {
-			r.retire()
+			r.Retire()
 		}
 		h.finished = errors.Join(append(errs, closeAll(h.closers))...)
 	})

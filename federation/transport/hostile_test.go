@@ -450,7 +450,7 @@ func TestOneReplyPerStreamResponder(t *testing.T) {
 			}
 			answered <- struct{}{}
 			<-closed
-			eventually(t, "end of the stream heard", func() bool { return transport.UsableStreams(a, peerID(t, "raw")) == 0 })
+			eventually(t, "end of the stream heard", func() bool { return transport.OpenStreams(a, peerID(t, "raw")) == 0 })
 		}
 	})
 }
@@ -478,7 +478,7 @@ func TestUnsolicitedReply(t *testing.T) {
 			}
 			answered <- struct{}{}
 			<-strayed
-			eventually(t, "stray reply heard", func() bool { return transport.UsableStreams(a, peerID(t, "raw")) == 0 })
+			eventually(t, "stray reply heard", func() bool { return transport.OpenStreams(a, peerID(t, "raw")) == 0 })
 		}
 	})
 }

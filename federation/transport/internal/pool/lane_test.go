@@ -1,4 +1,4 @@
-package transport
+package pool
 
 import (
 	"bytes"
@@ -42,9 +42,9 @@ func TestLaneTakesNoRequestOnceItsReaderGaveUp(t *testing.T) {
 	reply := wire.Append(nil, []byte("asked"))
 	s := &scripted{conn: connection{}, incoming: bytes.NewReader(append(reply, 0, 0, 0, 9)),
 		resetting: make(chan struct{}), proceed: make(chan struct{})}
-	l := newLane(s)
+	l := NewLane(s)
 	ended := make(chan struct{})
-	go func() { l.read(MaxFrame); close(ended) }()
+	go func() { l.Read(1 << 10); close(ended) }()
 	if r := <-l.replies; r.err != nil || string(r.frame) != "asked" {
 		t.Fatalf("the reply that was asked for: %q, %v", r.frame, r.err)
 	}
@@ -65,8 +65,8 @@ func TestFreshLaneOnClosedConnectionHandsOverTheEnd(t *testing.T) {
 	s := &scripted{conn: connection{closed: true}, incoming: bytes.NewReader(nil),
 		resetting: make(chan struct{}, 1), proceed: make(chan struct{})}
 	close(s.proceed)
-	l := newLane(s)
-	l.read(MaxFrame)
+	l := NewLane(s)
+	l.Read(1 << 10)
 	select {
 	case r := <-l.replies:
 		if !errors.Is(r.err, io.EOF) {

@@ -1,4 +1,4 @@
-package transport
+package pool
 
 import (
 	"context"
@@ -13,16 +13,16 @@ import (
 // errUnasked ends a stream on which the peer sent a reply that nobody asked for.
 var errUnasked = errors.New("peer sent a reply without a request")
 
-// lane is a stream that we opened and negotiated. One goroutine reads it for as long as it lives, so that a stream
+// Lane is a stream that we opened and negotiated. One goroutine reads it for as long as it lives, so that a stream
 // which the peer gives up, or on which it sends a second reply, is known to be useless before the next request is
 // written to it: afterwards the first could not be told from a lost reply, and the second would be taken for the
 // reply to that request. Asking the stream at the moment of reuse is no substitute: quic-go looks at the deadline
 // of a read before it looks at what has arrived.
-type lane struct {
+type Lane struct {
 	stream network.Stream
 
 	// These belong to the one exchange that has the lane, or to the pool.
-	reused bool
+	reused bool      // it has carried an exchange before this one
 	done   uint      // exchanges completed on it
 	idle   time.Time // since when it has been in the pool
 
@@ -48,14 +48,14 @@ type reply struct {
 	err   error
 }
 
-// newLane is a lane that already has its first request: nobody else knows it yet, and a connection that closes
+// NewLane is a lane that already has its first request: nobody else knows it yet, and a connection that closes
 // meanwhile shows in the write.
-func newLane(s network.Stream) *lane {
-	return &lane{stream: s, replies: make(chan reply, 1), state: laneAsked}
+func NewLane(s network.Stream) *Lane {
+	return &Lane{stream: s, replies: make(chan reply, 1), state: laneAsked}
 }
 
-// read delivers replies until the stream ends. It resets the stream before it returns.
-func (l *lane) read(limit int) {
+// Read delivers replies until the stream ends. It resets the stream before it returns.
+func (l *Lane) Read(limit int) {
 	for {
 		frame, err := wire.Read(l.stream, limit, wire.Hooks{Began: l.expected})
 		if err != nil {
@@ -69,7 +69,7 @@ func (l *lane) read(limit int) {
 
 // expected refuses a reply before more than its length has been read, unless one is awaited. The lane is gone from that
 // moment on: a request that it took before the reader has ended would be lost.
-func (l *lane) expected() error {
+func (l *Lane) expected() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state != laneAsked {
@@ -80,7 +80,7 @@ func (l *lane) expected() error {
 }
 
 // deliver hands the reply to the exchange that awaits it, if one does.
-func (l *lane) deliver(r reply) {
+func (l *Lane) deliver(r reply) {
 	l.mu.Lock()
 	awaited := l.state == laneAsked
 	l.state = laneIdle
@@ -94,7 +94,7 @@ func (l *lane) deliver(r reply) {
 }
 
 // ask reserves the stream for one request and reports whether it can still carry it.
-func (l *lane) ask() bool {
+func (l *Lane) ask() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state != laneIdle || l.stream.Conn().IsClosed() {
@@ -104,9 +104,9 @@ func (l *lane) ask() bool {
 	return true
 }
 
-// run writes the request, for which ask has been called, and awaits the reply. On error the stream has been reset,
+// Run writes the request, for which ask has been called, and awaits the reply. On error the stream has been reset,
 // and safe reports that the peer cannot have handled the request.
-func (l *lane) run(ctx context.Context, request []byte) (frame []byte, safe bool, err error) {
+func (l *Lane) Run(ctx context.Context, request []byte) (frame []byte, safe bool, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = l.stream.Reset() })
 	n, err := l.stream.Write(request)
 	safe = err != nil && n < len(request)
@@ -132,3 +132,9 @@ func (l *lane) run(ctx context.Context, request []byte) (frame []byte, safe bool
 	l.done++
 	return frame, false, nil
 }
+
+// Conn is the connection that the stream is on.
+func (l *Lane) Conn() network.Conn { return l.stream.Conn() }
+
+// Reused reports whether the lane came from the pool.
+func (l *Lane) Reused() bool { return l.reused }
