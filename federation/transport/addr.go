@@ -19,11 +19,6 @@ const (
 	maxAddrText = 512
 )
 
-func isQUIC(a ma.Multiaddr) bool {
-	_, err := a.ValueForProtocol(ma.P_QUIC_V1)
-	return err == nil
-}
-
 // parseAddr accepts (ip4|ip6|dns|dns4|dns6)/(udp/quic-v1|tcp) and nothing else.
 func parseAddr(s string) (ma.Multiaddr, error) {
 	if len(s) > maxAddrText {

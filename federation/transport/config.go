@@ -10,6 +10,8 @@ import (
 	"time"
 
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/tamga-id/tamga/federation/transport/internal/door"
+	"github.com/tamga-id/tamga/federation/transport/internal/refusal"
 )
 
 // MaxFrame is the largest payload of a frame on the wire, in bytes. Config.MaxFrame may only lower it.
@@ -94,7 +96,8 @@ type Config struct {
 	// As many again are kept for addresses named to Favour when these are taken. Default 128.
 	MaxConns int
 
-	noiseOnly bool // no TLS over TCP, as peers of other makers in tests
+	noiseOnly bool          // no TLS over TCP, as peers of other makers in tests
+	guestLife time.Duration // see [door.Config]
 }
 
 // LogValue lists the safe fields; the seed is never among them.
@@ -171,4 +174,17 @@ func (c Config) withDefaults() (Config, []ma.Multiaddr, error) {
 		return Config{}, nil, fmt.Errorf("checking transport configuration: %w", errors.Join(faults...))
 	}
 	return c, listen, nil
+}
+
+// door is the part that says who comes in.
+func (c Config) door(refused *refusal.Counts) door.Config {
+	d := door.Config{Seed: c.Seed, Log: c.Logger, Refused: refused, DialTimeout: c.DialTimeout, MaxConns: c.MaxConns,
+		MaxStreamsPeer: c.MaxStreamsPeer, MaxMemory: c.MaxMemory, GuestLife: c.guestLife, NoiseOnly: c.noiseOnly}
+	d.Admit = func(name string) bool { return c.Admit(PeerID(name)) }
+	d.Hybrid = func(name string) bool { return c.Hybrid(PeerID(name)) }
+	d.Share = func(name string) string { return c.Share(PeerID(name)) }
+	if c.Unknown != nil {
+		d.Unknown = func(name string) bool { return c.Unknown(PeerID(name)) }
+	}
+	return d
 }

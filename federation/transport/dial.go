@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/tamga-id/tamga/federation/transport/internal/door"
 	"github.com/tamga-id/tamga/federation/transport/internal/pool"
 )
 
@@ -51,7 +52,7 @@ func gaveUp(ctx context.Context, name PeerID, addrs []string) error {
 // connect resolves and dials. Its time is that of one address and the head start of QUIC, since all are tried at once.
 func (h *Host) connect(r *pool.Peer, addrs []string) (network.Conn, error) {
 	const margin = time.Second // lets the swarm report each address rather than be cut off
-	ctx, cancel := h.detach(h.cfg.DialTimeout + tcpDelay + margin)
+	ctx, cancel := h.detach(h.cfg.DialTimeout + door.TCPDelay + margin)
 	defer cancel()
 	began := time.Now()
 	good, bad := resolve(ctx, r.ID, addrs)

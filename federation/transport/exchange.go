@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multistream"
+	"github.com/tamga-id/tamga/federation/transport/internal/door"
 	"github.com/tamga-id/tamga/federation/transport/internal/pool"
 	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
@@ -200,7 +201,7 @@ func (h *Host) open(ctx context.Context, r *pool.Peer, addrs []string, name stri
 // closedByGate reports that the peer did not let us in: over TCP its gate closes the connection without a word, right
 // after the handshake. One that has been there for longer, on which nothing was heard, or that we gave up, broke.
 func (h *Host) closedByGate(r *pool.Peer, c network.Conn, err error) bool {
-	return c.IsClosed() && !isQUIC(c.RemoteMultiaddr()) && !r.IsProven(c) && !r.IsSuspect(c) && !errors.Is(err, context.DeadlineExceeded) &&
+	return c.IsClosed() && !door.IsQUIC(c.RemoteMultiaddr()) && !r.IsProven(c) && !r.IsSuspect(c) && !errors.Is(err, context.DeadlineExceeded) &&
 		c.Stat().Direction == network.DirOutbound && time.Since(c.Stat().Opened) < h.cfg.DialTimeout
 }
 

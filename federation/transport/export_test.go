@@ -10,6 +10,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/tamga-id/tamga/federation/transport/internal/door"
+	"github.com/tamga-id/tamga/federation/transport/internal/refusal"
 	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
@@ -82,7 +84,7 @@ const (
 // Raw is a libp2p peer with our transports and none of our manners.
 type Raw struct {
 	*swarm.Swarm
-	closers []io.Closer
+	door *door.Door
 }
 
 // NewRawNoise is NewRaw without TLS over TCP, as nodes of other makers may be.
@@ -110,37 +112,38 @@ func newRaw(cfg Config, serve func(network.Stream), tls bool) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	lim, err := newLimits(cfg, new(refusals))
+	d, err := door.Open(cfg.door(new(refusal.Counts)), key)
 	if err != nil {
 		return nil, err
 	}
-	sw, closers, err := newSwarm(cfg, key, gate{admit: cfg.Admit, log: cfg.Logger, refused: new(refusals), hybrid: cfg.Hybrid, curves: newCurves(), crowd: newCrowd(cfg), guests: newGuests(cfg)}, lim)
-	if err != nil {
-		return nil, errors.Join(err, closeAll(closers))
-	}
-	sw.SetStreamHandler(serve)
-	return &Raw{sw, closers}, sw.Listen(listen...)
+	d.Swarm.SetStreamHandler(serve)
+	return &Raw{d.Swarm, d}, d.Swarm.Listen(listen...)
 }
 
 // Close ends the raw peer.
-func (r *Raw) Close() error { return errors.Join(r.Swarm.Close(), closeAll(r.closers)) }
+func (r *Raw) Close() error { return errors.Join(r.Swarm.Close(), r.door.Close()) }
 
 // Limits exposes the resource manager of a host.
-func Limits(h *Host) network.ResourceManager { return h.limits }
+func Limits(h *Host) network.ResourceManager { return h.door.Resources }
 
-// Pending counts inbound connections whose peer is not known yet.
-func Pending(h *Host) int {
-	h.limits.mu.Lock()
-	defer h.limits.mu.Unlock()
-	return h.limits.pending
+// Pending counts inbound connections whose peer is not known yet, but those of favoured addresses.
+func Pending(h *Host) (n int) {
+	_ = h.door.Resources.ViewTransient(func(s network.ResourceScope) error {
+		n = s.Stat().NumConnsInbound
+		return nil
+	})
+	return n
 }
 
 // Guests counts the connections of peers that may be members.
-func Guests(h *Host) int {
-	h.guests.mu.Lock()
-	defer h.guests.mu.Unlock()
-	return len(h.guests.conns)
+func Guests(h *Host) (n int) {
+	for _, c := range h.swarm.Conns() {
+		if h.door.IsGuest(c) {
+			n++
+		}
+	}
+	return n
 }
 
-// GuestsLeaveAfter sets how long guests that come from now on are let in.
-func GuestsLeaveAfter(h *Host, d time.Duration) { h.guests.life = d }
+// GuestsLeaveAfter sets how long guests are let in.
+func GuestsLeaveAfter(c *Config, d time.Duration) { c.guestLife = d }

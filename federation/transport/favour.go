@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"errors"
 	"log/slog"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -28,7 +27,7 @@ func (h *Host) Favour(members map[PeerID][]string) int {
 			}
 		}
 	}
-	if err := h.limits.favour(wanted); err != nil {
+	if err := h.door.Favour(wanted); err != nil {
 		h.log.Warn("address not favoured", slog.String("reason", err.Error()))
 	}
 	return len(wanted)
@@ -49,23 +48,4 @@ func favourable(id peer.ID, s string) ma.Multiaddr {
 		return nil
 	}
 	return out
-}
-
-// favour makes the allowlist what is wanted. What stays is never off the list meanwhile.
-func (l *limits) favour(wanted map[string]ma.Multiaddr) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var errs []error
-	for text, a := range wanted {
-		if _, ok := l.favoured[text]; !ok {
-			errs = append(errs, l.allow.Add(a))
-		}
-	}
-	for text, a := range l.favoured {
-		if _, ok := wanted[text]; !ok {
-			errs = append(errs, l.allow.Remove(a))
-		}
-	}
-	l.favoured = wanted
-	return errors.Join(errs...)
 }

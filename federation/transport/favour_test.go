@@ -119,24 +119,6 @@ func TestStrangersCannotFillTheHost(t *testing.T) {
 	}
 }
 
-func TestPendingEnds(t *testing.T) {
-	h := start(t, "host", membership(t, "a"), nil, nil)
-	k := knocker{t, transport.Limits(h)}
-	known, lost := k.knock("203.0.113.7", "tcp"), k.knock("203.0.113.7", "quic-v1")
-	if n := transport.Pending(h); n != 2 {
-		t.Fatalf("%d pending, want 2", n)
-	}
-	if err := known.SetPeer(libp2pID(t, "a")); err != nil {
-		t.Fatal(err)
-	}
-	known.Done()
-	lost.Done()
-	lost.Done()
-	if n := transport.Pending(h); n != 0 {
-		t.Errorf("%d pending, want none", n)
-	}
-}
-
 func TestFavourSkips(t *testing.T) {
 	h := start(t, "host", membership(t), nil, nil)
 	a, b := peerID(t, "a"), peerID(t, "b")

@@ -47,8 +47,10 @@ func TestGuestBecomesMember(t *testing.T) {
 	for name, told := range map[string]bool{"told": true, "not told": false} {
 		t.Run(name, func(t *testing.T) {
 			m := membership(t)
-			good := start(t, "good", m, echoing(), func(c *transport.Config) { c.Unknown = func(transport.PeerID) bool { return true } })
-			transport.GuestsLeaveAfter(good, 300*time.Millisecond)
+			good := start(t, "good", m, echoing(), func(c *transport.Config) {
+				c.Unknown = func(transport.PeerID) bool { return true }
+				transport.GuestsLeaveAfter(c, 300*time.Millisecond)
+			})
 			from := start(t, "from", membership(t, "good"), echoing(), nil)
 			ask(t, from, good, only(good, "quic-v1"), "as a guest")
 			m.add(peerID(t, "from"))

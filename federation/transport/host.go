@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -20,8 +19,10 @@ import (
 	"github.com/multiformats/go-multistream"
 
 	"github.com/tamga-id/tamga/federation/transport/fairqueue"
+	"github.com/tamga-id/tamga/federation/transport/internal/door"
 	"github.com/tamga-id/tamga/federation/transport/internal/pool"
 	"github.com/tamga-id/tamga/federation/transport/internal/pressure"
+	"github.com/tamga-id/tamga/federation/transport/internal/refusal"
 )
 
 // flushDelay is how long a draining host leaves a stream open after the last reply, and the connection after the last
@@ -34,17 +35,13 @@ type Host struct {
 	// Immutable after New.
 	cfg      Config
 	name     PeerID
-	gate     gate
+	door     *door.Door
 	log      *slog.Logger
 	swarm    *swarm.Swarm
-	limits   *limits
-	closers  []io.Closer
 	handlers map[string]Handler
 	mux      *multistream.MultistreamMuxer[protocol.ID]
-	share    *fairqueue.Queue[string] // by what crowd.of says
-	crowd    *crowd
-	guests   *guests
-	refused  *refusals
+	share    *fairqueue.Queue[string] // by what [door.Door.Share] says
+	refused  *refusal.Counts
 	// detach returns a context that ends after a time or when the host closes, for work that outlives the caller
 	// that began it (a shared dial) or has no caller in this process (a handler).
 	detach func(time.Duration) (context.Context, context.CancelFunc)
@@ -94,31 +91,24 @@ func New(cfg Config, handlers map[string]Handler) (*Host, error) {
 		}
 		mux.AddHandler(protocol.ID(id), nil)
 	}
-	refused := new(refusals)
-	g := gate{admit: cfg.Admit, log: cfg.Logger, refused: refused, hybrid: cfg.Hybrid, curves: newCurves(), crowd: newCrowd(cfg), guests: newGuests(cfg)}
-	lim, err := newLimits(cfg, refused)
+	refused := new(refusal.Counts)
+	d, err := door.Open(cfg.door(refused), key)
 	if err != nil {
 		return nil, err
 	}
-	sw, closers, err := newSwarm(cfg, key, g, lim)
-	if err != nil {
-		closeAll(closers)
-		return nil, err
-	}
-	g.crowd.swarm.Store(sw)
 	cfg.Seed = nil
 	// A host has no caller whose context it could live in, as http.Server has none; its own ends at Close.
 	base, cancel := context.WithCancel(context.Background())
 	h := &Host{
-		cfg: cfg, name: name, gate: g, log: cfg.Logger, swarm: sw, limits: lim, closers: closers, handlers: cloneHandlers(handlers),
-		mux: mux, refused: refused, crowd: g.crowd, guests: g.guests, share: fairqueue.New[string](fairqueue.Limits{Running: cfg.MaxHandlers, RunningPeer: cfg.MaxHandlersPeer,
+		cfg: cfg, name: name, door: d, log: cfg.Logger, swarm: d.Swarm, handlers: cloneHandlers(handlers),
+		mux: mux, refused: refused, share: fairqueue.New[string](fairqueue.Limits{Running: cfg.MaxHandlers, RunningPeer: cfg.MaxHandlersPeer,
 			WaitingPeer: cfg.MaxStreamsPeer, MaxWait: cfg.MaxWait, Rate: float64(cfg.MaxRate), Bytes: float64(cfg.MaxBytes), Pressed: pressure.New().High}), cancel: cancel,
 		detach: func(d time.Duration) (context.Context, context.CancelFunc) { return context.WithTimeout(base, d) },
 		quiet:  make(chan struct{}), serving: map[*served]struct{}{}, streams: map[string]int{}, remotes: map[PeerID]*pool.Peer{},
 	}
 	h.janitor = time.AfterFunc(time.Hour, h.sweepPools)
 	h.janitor.Stop()
-	sw.SetStreamHandler(h.serve)
+	d.Swarm.SetStreamHandler(h.serve)
 	for i, a := range listen {
 		if err := h.listenOn(cfg.Listen[i], a); err != nil {
 			return nil, errors.Join(err, h.Close())
@@ -150,7 +140,7 @@ func (h *Host) Addresses() []string {
 		found = told
 	}
 	slices.SortStableFunc(found, func(a, b ma.Multiaddr) int {
-		switch qa, qb := isQUIC(a), isQUIC(b); {
+		switch qa, qb := door.IsQUIC(a), door.IsQUIC(b); {
 		case qa == qb:
 			return strings.Compare(a.String(), b.String())
 		case qa:
@@ -184,17 +174,17 @@ func (h *Host) Recheck() int {
 	dropped := map[peer.ID]bool{}
 	for _, c := range h.swarm.Conns() {
 		id := c.RemotePeer()
-		switch guest := h.guests.has(c); {
-		case h.gate.admits(id):
-			if guest && h.gate.strong(c) {
-				h.guests.forget(c)
+		switch guest := h.door.IsGuest(c); {
+		case h.door.Admits(id):
+			if guest && h.door.Strong(c) {
+				h.door.Settle(c)
 			}
 			continue
 		case guest:
 			continue
 		}
 		if !dropped[id] {
-			h.refused.add(CauseSuspended)
+			h.refused.Add(refusal.Suspended)
 			h.log.Info("peer no longer admitted", slog.String("peer", id.String()))
 		}
 		dropped[id] = true
@@ -320,7 +310,6 @@ func (h *Host) Close() error {
 		errs := []error{h.Drain(ctx)}
 		stop()
 		h.cancel()
-		h.guests.close()
 		h.mu.Lock()
 		h.closed = true
 		h.mu.Unlock()
@@ -335,15 +324,7 @@ func (h *Host) Close() error {
 		for _, r := range remotes {
 			r.Retire()
 		}
-		h.finished = errors.Join(append(errs, closeAll(h.closers))...)
+		h.finished = errors.Join(append(errs, h.door.Close())...)
 	})
 	return h.finished
-}
-
-func closeAll(closers []io.Closer) error {
-	var errs []error
-	for _, c := range closers {
-		errs = append(errs, c.Close())
-	}
-	return errors.Join(errs...)
 }

@@ -26,7 +26,7 @@ var errDead = errors.New("stream was given up")
 type served struct {
 	stream network.Stream
 	from   PeerID
-	share  string // whose share it takes, as crowd.of says; immutable once it is served
+	share  string // whose share it takes, as [door.Door.Share] says; immutable once it is served
 	shared bool
 	guest  bool          // its peer may be a member; immutable as share
 	paused time.Duration // of the reading goroutine: how long to leave the stream unread

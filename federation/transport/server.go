@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/tamga-id/tamga/federation/transport/fairqueue"
+	"github.com/tamga-id/tamga/federation/transport/internal/door"
+	"github.com/tamga-id/tamga/federation/transport/internal/refusal"
 	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
@@ -20,9 +22,9 @@ var errPanicked = errors.New("handler panicked")
 // serve runs in the swarm's goroutine for a stream that a peer opened, until the stream ends.
 func (h *Host) serve(s network.Stream) {
 	v := newServed(s, h.cfg.FrameTimeout)
-	v.share, v.shared = h.crowd.of(v.from)
-	if v.guest = h.guests.has(s.Conn()) && !h.cfg.Admit(v.from); v.guest {
-		v.share, v.shared = guestShare, true
+	v.share, v.shared = h.door.Share(string(v.from))
+	if v.guest = h.door.IsGuest(s.Conn()) && !h.cfg.Admit(v.from); v.guest {
+		v.share, v.shared = door.GuestShare, true
 	}
 	h.mu.Lock()
 	closing := h.closing
@@ -33,11 +35,11 @@ func (h *Host) serve(s network.Stream) {
 	h.mu.Unlock()
 	switch {
 	case closing:
-		h.refused.add(CauseDrain)
+		h.refused.Add(refusal.Drain)
 		v.end(network.StreamShutdown)
 		return
 	case full:
-		h.refused.add(CauseShare)
+		h.refused.Add(refusal.Share)
 		v.end(network.StreamResourceLimitExceeded)
 		return
 	}
@@ -47,14 +49,14 @@ func (h *Host) serve(s network.Stream) {
 		h.doneLocked(v)
 		h.mu.Unlock()
 	}()
-	if !h.cfg.Admit(v.from) && !(v.guest && h.guests.stream(s.Conn())) {
-		h.refused.add(CauseSuspended)
+	if !h.cfg.Admit(v.from) && !(v.guest && h.door.GuestStream(s.Conn())) {
+		h.refused.Add(refusal.Suspended)
 		v.end(network.StreamGated)
 		return
 	}
 	id, _, err := h.mux.Negotiate(s)
 	if err != nil {
-		h.refused.add(CauseProtocol)
+		h.refused.Add(refusal.Protocol)
 		v.end(network.StreamProtocolNegotiationFailed)
 		return
 	}
@@ -64,7 +66,7 @@ func (h *Host) serve(s network.Stream) {
 	}
 	name := string(id)
 	if v.guest && name != ProtocolQuery {
-		h.refused.add(CauseStranger)
+		h.refused.Add(refusal.Stranger)
 		v.end(network.StreamGated)
 		return
 	}
@@ -76,7 +78,7 @@ func (h *Host) serve(s network.Stream) {
 // beginLocked counts a stream in, unless those who share with its peer have too many.
 func (h *Host) beginLocked(v *served) bool {
 	if v.shared {
-		if h.streams[v.share] >= h.crowd.streams {
+		if h.streams[v.share] >= h.door.SharedStreams() {
 			return false
 		}
 		h.streams[v.share]++
@@ -154,16 +156,16 @@ func (h *Host) pause(v *served) bool {
 // refuse ends a stream whose frame could not be read.
 func (h *Host) refuse(v *served, name string, err error) {
 	if errors.Is(err, ErrClosed) {
-		h.refused.add(CauseDrain)
+		h.refused.Add(refusal.Drain)
 		v.end(v.untaken())
 		return
 	}
 	cause, code, refused := unread(err)
 	if v.wasSlow() {
-		cause, refused = CauseForm, true
+		cause, refused = refusal.Form, true
 	}
 	if refused {
-		h.refused.add(cause)
+		h.refused.Add(cause)
 		h.log.Warn("frame refused", slog.String("peer", string(v.from)), slog.String("protocol", name), slog.String("cause", cause.String()))
 	}
 	v.end(code)
@@ -174,7 +176,7 @@ func (h *Host) refuse(v *served, name string, err error) {
 // costs no more than one refusal in that time on each stream.
 func (h *Host) decline(v *served, name string, r *fairqueue.Refusal) bool {
 	cause := causeOf(r.Reason)
-	h.refused.add(cause)
+	h.refused.Add(cause)
 	h.log.Debug("frame refused", slog.String("peer", string(v.from)), slog.String("protocol", name), slog.String("cause", cause.String()),
 		slog.Duration("after", r.After))
 	if h.cfg.Overloaded == nil {
@@ -190,8 +192,8 @@ func (h *Host) decline(v *served, name string, r *fairqueue.Refusal) bool {
 
 // answer has the frame handled and the reply written.
 func (h *Host) answer(v *served, name string, handler Handler, frame []byte) bool {
-	if !h.cfg.Admit(v.from) && !(v.guest && h.guests.frame(v.stream.Conn())) {
-		h.refused.add(CauseSuspended)
+	if !h.cfg.Admit(v.from) && !(v.guest && h.door.GuestFrame(v.stream.Conn())) {
+		h.refused.Add(refusal.Suspended)
 		v.end(network.StreamGated)
 		return false
 	}
@@ -215,7 +217,7 @@ func (h *Host) answer(v *served, name string, handler Handler, frame []byte) boo
 	if err != nil {
 		// The handler's own words stay with it: they may name a subject.
 		level, event = slog.LevelWarn, "exchange failed"
-		h.refused.add(CauseFailed)
+		h.refused.Add(refusal.Failed)
 	}
 	h.log.LogAttrs(ctx, level, event, slog.String("peer", string(v.from)), slog.String("protocol", name),
 		slog.Int("request_bytes", len(frame)), slog.Int("reply_bytes", len(reply)), slog.Duration("took", time.Since(began)))

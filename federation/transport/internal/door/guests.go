@@ -1,6 +1,7 @@
-package transport
+package door
 
 import (
+	"cmp"
 	"net/netip"
 	"sync"
 	"time"
@@ -19,14 +20,14 @@ const (
 	guestLife       = 5 * time.Second // of a connection: a handshake's time, and that of some Queries
 	maxGuestFrames  = 4               // one that the host answers it cannot judge, one with the Trust Chain, and both again after a start
 	maxGuestStreams = 32              // a member that takes itself for one also asks what a guest may not
-	// guestShare is the one share of all guests; no country and no peer is called that.
-	guestShare = "guests"
+	// GuestShare is the one share of all guests; no country and no peer is called that.
+	GuestShare = "guests"
 )
 
 // guests are the connections of peers that may be members.
 type guests struct {
 	// Immutable.
-	unknown func(PeerID) bool // nil: there are none
+	unknown func(name string) bool // nil: there are none
 	life    time.Duration
 
 	mu    sync.Mutex // guards what follows
@@ -41,12 +42,12 @@ type guest struct {
 }
 
 func newGuests(cfg Config) *guests {
-	return &guests{unknown: cfg.Unknown, life: guestLife, conns: map[network.Conn]*guest{}, from: map[netip.Prefix]int{}}
+	return &guests{unknown: cfg.Unknown, life: cmp.Or(cfg.GuestLife, guestLife), conns: map[network.Conn]*guest{}, from: map[netip.Prefix]int{}}
 }
 
 // may reports whether there is room for a guest that says it is this peer.
 func (g *guests) may(id peer.ID) bool {
-	if g.unknown == nil || !g.unknown(PeerID(id.String())) {
+	if g.unknown == nil || !g.unknown(id.String()) {
 		return false
 	}
 	g.mu.Lock()

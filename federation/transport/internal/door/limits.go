@@ -1,4 +1,4 @@
-package transport
+package door
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/tamga-id/tamga/federation/transport/internal/refusal"
 )
 
 // errNoRoom refuses a connection whose handshake would take room that is kept for others.
@@ -20,7 +21,7 @@ var errNoRoom = fmt.Errorf("too many handshakes: %w", network.ErrResourceLimitEx
 type limits struct {
 	network.ResourceManager
 	allow   *rcmgr.Allowlist
-	refused *refusals
+	refused *refusal.Counts
 	maxTCP  int // inbound TCP handshakes of addresses that are not favoured
 	many    int // inbound handshakes from which on QUIC clients must prove their address
 
@@ -31,7 +32,7 @@ type limits struct {
 	favoured map[string]ma.Multiaddr
 }
 
-func newLimits(cfg Config, refused *refusals) (*limits, error) {
+func newLimits(cfg Config, refused *refusal.Counts) (*limits, error) {
 	m, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(resourceLimits(cfg)), rcmgr.WithMetricsDisabled())
 	if err != nil {
 		return nil, fmt.Errorf("creating resource manager: %v", err)
@@ -55,7 +56,7 @@ func (l *limits) OpenConnection(dir network.Direction, usesFD bool, addr ma.Mult
 		return scope, err
 	}
 	if err != nil {
-		l.refused.add(CauseHandshakes)
+		l.refused.Add(refusal.Handshakes)
 		return scope, err
 	}
 	p := &pendingConn{ConnManagementScope: scope, limits: l, tcp: usesFD && !l.allow.Allowed(addr)}
@@ -67,7 +68,7 @@ func (l *limits) OpenConnection(dir network.Direction, usesFD bool, addr ma.Mult
 	l.mu.Unlock()
 	if full {
 		scope.Done()
-		l.refused.add(CauseHandshakes)
+		l.refused.Add(refusal.Handshakes)
 		return nil, errNoRoom
 	}
 	return p, nil
@@ -152,4 +153,23 @@ func resourceLimits(cfg Config) rcmgr.ConcreteLimitConfig {
 		Stream: rcmgr.ResourceLimits{Streams: 1, StreamsInbound: 1, StreamsOutbound: 1, Memory: rcmgr.LimitVal64(min(16<<20, peerMemory))},
 	}
 	return partial.Build(rcmgr.InfiniteLimits)
+}
+
+// favour makes the allowlist what is wanted. What stays is never off the list meanwhile.
+func (l *limits) favour(wanted map[string]ma.Multiaddr) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var errs []error
+	for text, a := range wanted {
+		if _, ok := l.favoured[text]; !ok {
+			errs = append(errs, l.allow.Add(a))
+		}
+	}
+	for text, a := range l.favoured {
+		if _, ok := wanted[text]; !ok {
+			errs = append(errs, l.allow.Remove(a))
+		}
+	}
+	l.favoured = wanted
+	return errors.Join(errs...)
 }

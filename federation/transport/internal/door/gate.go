@@ -1,4 +1,4 @@
-package transport
+package door
 
 import (
 	"log/slog"
@@ -8,14 +8,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/tamga-id/tamga/federation/transport/internal/refusal"
 )
 
 // gate refuses peers that no trust chain names. Immutable after New.
 type gate struct {
-	admit   func(PeerID) bool
+	admit   func(name string) bool
 	log     *slog.Logger
-	refused *refusals
-	hybrid  func(PeerID) bool
+	refused *refusal.Counts
+	hybrid  func(name string) bool
 	curves  *curves
 	crowd   *crowd
 	guests  *guests
@@ -23,7 +24,7 @@ type gate struct {
 
 var _ connmgr.ConnectionGater = gate{}
 
-func (g gate) admits(id peer.ID) bool { return g.admit(PeerID(id.String())) }
+func (g gate) admits(id peer.ID) bool { return g.admit(id.String()) }
 
 // InterceptPeerDial keeps us from dialling a non-member at all.
 func (g gate) InterceptPeerDial(id peer.ID) bool { return g.admits(id) }
@@ -39,8 +40,8 @@ func (g gate) InterceptSecured(dir network.Direction, id peer.ID, _ network.Conn
 	if g.admits(id) || dir == network.DirInbound && g.guests.may(id) {
 		return true
 	}
-	g.refused.add(CauseStranger)
-	g.log.Info("peer refused at handshake", slog.String("cause", CauseStranger.String()), slog.String("peer", id.String()), slog.String("direction", dir.String()))
+	g.refused.Add(refusal.Stranger)
+	g.log.Info("peer refused at handshake", slog.String("cause", refusal.Stranger.String()), slog.String("peer", id.String()), slog.String("direction", dir.String()))
 	return false
 }
 
@@ -58,12 +59,12 @@ func (g gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason)
 			g.log.Info("peer of unknown membership let in", slog.String("peer", id.String()))
 			return true, 0
 		}
-		g.refused.add(CauseStranger)
+		g.refused.Add(refusal.Stranger)
 		return false, 0
 	}
 	if c.Stat().Direction == network.DirInbound && g.crowd.full(id) {
-		g.refused.add(CauseShare)
-		g.log.Warn("connection refused", slog.String("peer", id.String()), slog.String("cause", CauseShare.String()))
+		g.refused.Add(refusal.Share)
+		g.log.Warn("connection refused", slog.String("peer", id.String()), slog.String("cause", refusal.Share.String()))
 		return false, 0
 	}
 	return g.agreed(c), 0
@@ -74,13 +75,13 @@ func (g gate) agreed(c network.Conn) bool {
 	if g.strong(c) {
 		return true
 	}
-	g.refused.add(CauseDowngrade)
-	g.log.Warn("connection refused", slog.String("peer", c.RemotePeer().String()), slog.String("cause", CauseDowngrade.String()),
+	g.refused.Add(refusal.Downgrade)
+	g.log.Warn("connection refused", slog.String("peer", c.RemotePeer().String()), slog.String("cause", refusal.Downgrade.String()),
 		slog.String("agreed", g.curves.of(c)), slog.String("address", c.RemoteMultiaddr().String()))
 	return false
 }
 
 // strong reports that the keys of the connection were agreed as well as both ends can.
 func (g gate) strong(c network.Conn) bool {
-	return !g.hybrid(PeerID(c.RemotePeer().String())) || g.curves.of(c) == HybridKeyExchange
+	return !g.hybrid(c.RemotePeer().String()) || g.curves.of(c) == HybridKeyExchange
 }

@@ -1,4 +1,4 @@
-package transport
+package door
 
 import (
 	"sync/atomic"
@@ -10,7 +10,7 @@ import (
 
 // crowd bounds what peers have together that share one share (Config.Share), where libp2p bounds each peer alone.
 type crowd struct {
-	share   func(PeerID) string
+	share   func(name string) string
 	conns   int // inbound connections of one share
 	streams int // inbound streams of one share
 
@@ -22,17 +22,17 @@ func newCrowd(cfg Config) *crowd {
 }
 
 // of is whose share the peer has part in: its own when it shares with nobody.
-func (c *crowd) of(p PeerID) (name string, shared bool) {
+func (c *crowd) of(p string) (name string, shared bool) {
 	if name = c.share(p); name != "" {
 		return name, true
 	}
-	return string(p), false
+	return p, false
 }
 
 // full reports whether one more connection of the peer would be more than its share may have. Two that come at once may
 // both be let in: the bound is against many.
 func (c *crowd) full(id peer.ID) bool {
-	name, shared := c.of(PeerID(id.String()))
+	name, shared := c.of(id.String())
 	sw := c.swarm.Load()
 	if !shared || sw == nil {
 		return false
@@ -42,7 +42,7 @@ func (c *crowd) full(id peer.ID) bool {
 		if open.Stat().Direction != network.DirInbound || open.IsClosed() {
 			continue
 		}
-		if other, _ := c.of(PeerID(open.RemotePeer().String())); other == name {
+		if other, _ := c.of(open.RemotePeer().String()); other == name {
 			n++
 		}
 	}

@@ -1,4 +1,4 @@
-package transport
+package door
 
 import (
 	"context"
@@ -27,9 +27,9 @@ import (
 	"github.com/quic-go/quic-go"
 )
 
-// tcpDelay is the head start of QUIC over TCP when dialling: long enough for a QUIC handshake within a continent, so
+// TCPDelay is the head start of QUIC over TCP when dialling: long enough for a QUIC handshake within a continent, so
 // that TCP is used only where UDP is blocked.
-const tcpDelay = 250 * time.Millisecond
+const TCPDelay = 250 * time.Millisecond
 
 // acceptTimeout is how long an accepted TCP connection has to prove who it is: three round trips, which two satellites
 // in a row make in time. QUIC's own limit is 5 s of silence.
@@ -37,10 +37,13 @@ const acceptTimeout = 3 * time.Second
 
 // maxStreamWindow is how far a yamux receive window may grow: four of the largest frames. A peer that never reads can
 // make us hold no more than that for a stream.
-const maxStreamWindow = 4 * MaxFrame
+const maxStreamWindow = 4 * maxFrame
 
-// tlsID is TLS 1.3 in multistream-select and in the state of connections (libp2p specs, tls/tls.md).
-const tlsID = libp2ptls.ID
+// maxFrame is the largest payload of a frame on the wire, in bytes.
+const maxFrame = 256 << 10
+
+// TLS is TLS 1.3 in multistream-select and in the state of connections (libp2p specs, tls/tls.md).
+const TLS = libp2ptls.ID
 
 // newSwarm builds the libp2p network with QUIC and TCP+TLS or Noise+yamux and nothing else. closers are to be called in
 // order after the swarm is closed; they are also returned with an error.
@@ -91,13 +94,13 @@ func addTransports(cfg Config, sw *swarm.Swarm, key crypto.PrivKey, reuse *quicr
 	if err != nil {
 		return fmt.Errorf("creating Noise transport: %v", err)
 	}
-	overTLS, err := libp2ptls.New(tlsID, key, muxers)
+	overTLS, err := libp2ptls.New(TLS, key, muxers)
 	if err != nil {
 		return fmt.Errorf("creating TLS transport: %v", err)
 	}
 	// In order of preference: TLS has the hybrid key exchange.
 	secure := []sec.SecureTransport{watched{overTLS, g.curves}, security}
-	if cfg.noiseOnly {
+	if cfg.NoiseOnly {
 		secure = secure[1:]
 	}
 	up, err := upgrader.New(secure, muxers, nil, limits, g, upgrader.WithAcceptTimeout(min(cfg.DialTimeout, acceptTimeout)))
@@ -152,14 +155,14 @@ func scopeConn(ctx context.Context, info *quic.ClientInfo, limits network.Resour
 	return ctx, nil
 }
 
-// rankAddrs dials QUIC addresses at once and TCP ones after tcpDelay.
+// rankAddrs dials QUIC addresses at once and TCP ones after TCPDelay.
 func rankAddrs(addrs []ma.Multiaddr) []network.AddrDelay {
 	var fast, slow []network.AddrDelay
 	for _, a := range addrs {
-		if isQUIC(a) {
+		if IsQUIC(a) {
 			fast = append(fast, network.AddrDelay{Addr: a})
 		} else {
-			slow = append(slow, network.AddrDelay{Addr: a, Delay: tcpDelay})
+			slow = append(slow, network.AddrDelay{Addr: a, Delay: TCPDelay})
 		}
 	}
 	if len(fast) == 0 {
