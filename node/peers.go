@@ -30,9 +30,9 @@ func (n *Node) TrustAnchors() []peering.AnchorState { return n.directory.Anchors
 // Suspended reports whether this node itself is suspended.
 func (n *Node) Suspended() bool { return n.directory.SelfSuspended() }
 
-// PausePeer has nothing to do with a member until ResumePeer.
-func (n *Node) PausePeer(name, reason string) (trust.EntityID, error) {
-	return n.directory.Pause(name, reason)
+// PausePeer has nothing to do with a member, and those below it unless only, until ResumePeer.
+func (n *Node) PausePeer(name, reason string, only bool) (trust.EntityID, error) {
+	return n.directory.Pause(name, reason, only)
 }
 
 // ResumePeer ends a pause.

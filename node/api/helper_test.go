@@ -231,7 +231,7 @@ func (f *fake) TrustAnchors() []peering.AnchorState {
 
 func (f *fake) Suspended() bool { return false }
 
-func (f *fake) PausePeer(name, _ string) (trust.EntityID, error) { return f.named(name) }
+func (f *fake) PausePeer(name, _ string, _ bool) (trust.EntityID, error) { return f.named(name) }
 
 func (f *fake) ResumePeer(name string) (trust.EntityID, error) { return f.named(name) }
 

@@ -24,9 +24,9 @@ type Peering interface {
 	TrustAnchors() []peering.AnchorState
 	// Suspended reports whether this node itself is suspended.
 	Suspended() bool
-	// PausePeer refuses a member until ResumePeer; the errors match peering.ErrPaused and
+	// PausePeer refuses a member, and those below it unless only, until ResumePeer; the errors match peering.ErrPaused and
 	// peering.ErrNotPaused.
-	PausePeer(name, reason string) (trust.EntityID, error)
+	PausePeer(name, reason string, only bool) (trust.EntityID, error)
 	ResumePeer(name string) (trust.EntityID, error)
 	// ExplainTrust resolves an Entity anew.
 	ExplainTrust(ctx context.Context, name string) (peering.Explanation, error)
@@ -59,7 +59,7 @@ type peer struct {
 	State        string      `json:"state" enum:"member,paused,suspended" doc:"Paused by this node's operator, or suspended by its Trust Anchor: refused both ways."`
 	Since        time.Time   `json:"since,omitzero" doc:"Since when it is paused or suspended."`
 	Reason       string      `json:"reason,omitempty" doc:"Why, in the words of who did it."`
-	By           string      `json:"by,omitempty" doc:"The Trust Anchor that suspended it."`
+	By           string      `json:"by,omitempty" doc:"The Trust Anchor or superior that suspended it, or the peer above it with which it is paused."`
 	PeerID       string      `json:"peer_id,omitempty" doc:"libp2p peer ID."`
 	Expires      time.Time   `json:"expires,omitzero" doc:"When its Trust Chain expires."`
 	Connected    bool        `json:"connected" doc:"Whether a connection is open now."`
@@ -135,6 +135,7 @@ type pauseInput struct{ Body pauseRequest }
 type pauseRequest struct {
 	Peer   string `json:"peer" minLength:"3" maxLength:"2048" doc:"Country, or Entity Identifier."`
 	Reason string `json:"reason,omitempty" maxLength:"200" doc:"Kept for who looks later; shown to nobody else."`
+	Only   bool   `json:"only,omitempty" doc:"Whether those below the peer are spared: a country's ministries."`
 }
 
 type resumeInput struct{ Body resumeRequest }
@@ -189,9 +190,9 @@ func (s *service) peers(api huma.API, rules *problem.Rulebook) {
 		peerTest{Peer: "https://node.kgz.example", OK: true, Stages: []stage{{Name: "clock", State: "ok", Detail: "within 1s"}}, Milliseconds: 4.2})
 	post(api, rules, test, peerTestRequest{Peer: "KGZ"}, s.testPeer)
 	pause := operation(api, "pause-peer", http.MethodPost, "/v1/peers/pause", "Have nothing to do with a peer for now",
-		"Refuses the peer both ways and ends its connections, over a restart too. Needs the operator's token.", "Peers", pauseReport{"https://node.kgz.example", true})
+		"Refuses the peer, and those below it, such as a country's ministries, both ways and ends their connections, over a restart too. Needs the operator's token.", "Peers", pauseReport{"https://node.kgz.example", true})
 	post(api, rules, pause, pauseRequest{Peer: "KGZ", Reason: "investigating"}, func(_ context.Context, in *pauseInput) (*pauseOutput, error) {
-		id, err := s.node.PausePeer(in.Body.Peer, in.Body.Reason)
+		id, err := s.node.PausePeer(in.Body.Peer, in.Body.Reason, in.Body.Only)
 		if err != nil {
 			return nil, ofPeer(err)
 		}
@@ -310,6 +311,9 @@ func newPeer(p peering.Peer, chain []explain.Statement) peer {
 		out.State, out.Since, out.Reason, out.By = "suspended", p.Suspension.Since, p.Suspension.Reason, string(p.Suspension.Anchor)
 	case p.Paused != nil:
 		out.State, out.Since, out.Reason = "paused", p.Paused.Since, p.Paused.Reason
+		if p.PausedWith != m.EntityID {
+			out.By = string(p.PausedWith)
+		}
 	}
 	return out
 }

@@ -168,8 +168,15 @@ func (c *check) membership() {
 	default:
 		c.add("own membership", OK, "", "", "until %s", own.ExpiresAt.Format(time.RFC3339))
 	}
-	if is, paused := c.pauseOf(c.m.EntityID); paused {
-		c.add("membership", Failed, Ours, "tamga peer resume "+c.m.Jurisdiction, "paused by this node's operator since %s%s", is.Since.Format(time.RFC3339), because(is.Reason))
+	if with, is, paused := c.pauseOf(c.m.EntityID); paused {
+		name, by := string(with), ""
+		switch {
+		case with != c.m.EntityID:
+			by = " with " + name
+		case c.m.Under == "":
+			name = c.m.Jurisdiction
+		}
+		c.add("membership", Failed, Ours, "tamga peer resume "+name, "paused%s by this node's operator since %s%s", by, is.Since.Format(time.RFC3339), because(is.Reason))
 		return
 	}
 	c.add("membership", OK, "", "", "%s acts for %s", c.m.EntityID, c.m.Jurisdiction)
@@ -187,13 +194,6 @@ func (c *check) membership() {
 		return
 	}
 	c.add("chain", OK, "", "", "until %s", c.m.ExpiresAt.Format(time.RFC3339))
-}
-
-func (p *Peers) pauseOf(id trust.EntityID) (Pause, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	is, ok := p.paused[id]
-	return is, ok
 }
 
 // names resolves the names in the peer's addresses.

@@ -64,7 +64,7 @@ func (p *Peers) Explain(ctx context.Context, name string) (Explanation, error) {
 	default:
 		add("directory", Failed, Superior, "not a member", "Enrol it with the Trust Anchor.")
 	}
-	if pause, is := p.pauseOf(id); is {
+	if _, pause, is := p.pauseOf(id); is {
 		add("pause", Failed, Ours, "paused by this node's operator since "+pause.Since.Format(time.RFC3339)+because(pause.Reason), "tamga peer resume "+name)
 	}
 	if id != p.cfg.Self && p.SelfSuspended() {

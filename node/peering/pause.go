@@ -19,10 +19,13 @@ import (
 	"github.com/tamga-id/tamga/node/introduction"
 )
 
-// Pause is an operator's decision to have nothing to do with a member for now.
+// Pause is an operator's decision to have nothing to do with a member for now, and those
+// below it: a country's ministries go with the country.
 type Pause struct {
 	Since  time.Time `json:"since"`
 	Reason string    `json:"reason,omitempty"`
+	// Only spares those below the member.
+	Only bool `json:"only,omitempty"`
 }
 
 var (
@@ -53,8 +56,9 @@ func readPauses(path string) (map[trust.EntityID]Pause, error) {
 }
 
 // Pause refuses the member both ways from now on, over a restart too, and ends its
-// connections. The error matches trust.ErrNotMember or [ErrPaused].
-func (p *Peers) Pause(name, reason string) (trust.EntityID, error) {
+// connections; and all that are below it, or come to be, unless only. The error matches
+// trust.ErrNotMember or [ErrPaused].
+func (p *Peers) Pause(name, reason string, only bool) (trust.EntityID, error) {
 	if len(reason) > maxReason || strings.ContainsFunc(reason, func(r rune) bool { return r < ' ' }) {
 		return "", fmt.Errorf("pausing peer: the reason is one line of at most %d bytes", maxReason)
 	}
@@ -66,7 +70,7 @@ func (p *Peers) Pause(name, reason string) (trust.EntityID, error) {
 		if _, is := all[m.EntityID]; is {
 			return ErrPaused
 		}
-		all[m.EntityID] = Pause{Since: p.cfg.Now().UTC().Truncate(time.Second), Reason: reason}
+		all[m.EntityID] = Pause{Since: p.cfg.Now().UTC().Truncate(time.Second), Reason: reason, Only: only}
 		return nil
 	})
 	if err == nil {
@@ -76,8 +80,8 @@ func (p *Peers) Pause(name, reason string) (trust.EntityID, error) {
 	return m.EntityID, err
 }
 
-// Resume ends a pause, also that of a member which is none any more. The error matches
-// [ErrNotPaused].
+// Resume ends a pause, also that of a member which is none any more. Who is paused with a
+// member above it is resumed with that. The error matches [ErrNotPaused].
 func (p *Peers) Resume(name string) (trust.EntityID, error) {
 	id := trust.EntityID(name)
 	if m, err := p.Find(name); err == nil {
@@ -85,6 +89,9 @@ func (p *Peers) Resume(name string) (trust.EntityID, error) {
 	}
 	err := p.edit(func(all map[trust.EntityID]Pause) error {
 		if _, is := all[id]; !is {
+			if with, _, is := p.covering(all, id); is {
+				return fmt.Errorf("%w itself: it is paused with %s", ErrNotPaused, with)
+			}
 			return ErrNotPaused
 		}
 		delete(all, id)
@@ -135,11 +142,36 @@ func writeFile(path string, b []byte) error {
 	return nil
 }
 
-func (p *Peers) pausedNow(id trust.EntityID) bool {
+func (p *Peers) pausedNow(n trust.Node) bool {
+	if _, _, is := p.pauseOf(n.EntityID); is {
+		return true
+	}
+	if n.Under == "" {
+		return false
+	}
+	// One that is not known, and brings its chain.
+	_, is, paused := p.pauseOf(n.Under)
+	return paused && !is.Only
+}
+
+// pauseOf is the pause of the Entity, or else of one above it, with whom it is.
+func (p *Peers) pauseOf(id trust.EntityID) (trust.EntityID, Pause, bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, is := p.paused[id]
-	return is
+	paused := p.paused // replaced, never changed
+	p.mu.Unlock()
+	return p.covering(paused, id)
+}
+
+func (p *Peers) covering(paused map[trust.EntityID]Pause, id trust.EntityID) (trust.EntityID, Pause, bool) {
+	if is, ok := paused[id]; ok {
+		return id, is, true
+	}
+	for above, is := range paused {
+		if id != p.cfg.Self && !is.Only && p.Directory.Names(id, above) {
+			return above, is, true
+		}
+	}
+	return "", Pause{}, false
 }
 
 // Contact is when a member was last heard, and what went wrong last.
@@ -179,6 +211,7 @@ func (p *Peers) note(peer transport.PeerID, edit func(*Contact)) {
 type Peer struct {
 	Node       trust.Node
 	Paused     *Pause
+	PausedWith trust.EntityID // itself, or the member above it with which it is paused
 	Suspension *Suspension
 	Contact    Contact
 	Connected  bool
@@ -222,7 +255,7 @@ func (p *Peers) changed(c introduction.Confirmed) bool {
 func (p *Peers) List() []Peer {
 	connected := p.cfg.Connected()
 	p.mu.Lock()
-	paused, contacts := p.paused, maps.Clone(p.contacts)
+	contacts := maps.Clone(p.contacts)
 	p.mu.Unlock()
 	introduced := p.introduced()
 	var out []Peer
@@ -244,8 +277,8 @@ func (p *Peers) List() []Peer {
 				one.Connected, one.Links = true, append(one.Links, p.cfg.Links(transport.PeerID(id))...)
 			}
 		}
-		if is, ok := paused[m.EntityID]; ok {
-			one.Paused = &is
+		if with, is, ok := p.pauseOf(m.EntityID); ok {
+			one.Paused, one.PausedWith = &is, with
 		}
 		if c, ok := introduced[m.EntityID]; ok {
 			one.Confirmed, one.KeysChanged = c.At, p.changed(c)

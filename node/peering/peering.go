@@ -176,7 +176,7 @@ func Open(cfg Config) (*Peers, error) {
 func (p *Peers) Admits(peer transport.PeerID) bool {
 	n, ok := p.Directory.Member(string(peer), p.cfg.Now())
 	// The superior of a node that is suspended is to tell it when it is no longer.
-	return ok && !p.pausedNow(n.EntityID) && (!p.suspended.Load() || slices.Contains(p.cfg.Superiors, n.EntityID))
+	return ok && !p.pausedNow(n) && (!p.suspended.Load() || slices.Contains(p.cfg.Superiors, n.EntityID))
 }
 
 // Also are the peer IDs of the same member beside the given one, while it replaces its libp2p key.
@@ -210,7 +210,7 @@ func (p *Peers) Share(peer transport.PeerID) string {
 // may ask and be asked now.
 func (p *Peers) Member(peerID string, now time.Time) (trust.Node, bool) {
 	n, ok := p.Directory.Member(peerID, now)
-	if !ok || p.suspended.Load() || p.pausedNow(n.EntityID) {
+	if !ok || p.suspended.Load() || p.pausedNow(n) {
 		return trust.Node{}, false
 	}
 	return n, true
@@ -220,7 +220,7 @@ func (p *Peers) Member(peerID string, now time.Time) (trust.Node, bool) {
 // paused is none to it.
 func (p *Peers) Entity(id trust.EntityID, now time.Time) (trust.Node, error) {
 	n, err := p.Directory.Entity(id, now)
-	if err == nil && (p.suspended.Load() || p.pausedNow(id)) {
+	if err == nil && (p.suspended.Load() || p.pausedNow(n)) {
 		return trust.Node{}, trust.ErrNotMember
 	}
 	return n, err
@@ -230,7 +230,7 @@ func (p *Peers) Entity(id trust.EntityID, now time.Time) (trust.Node, error) {
 // is suspended or paused is none to it.
 func (p *Peers) Presented(chain []string, now time.Time) (trust.Node, error) {
 	n, err := p.Directory.Presented(chain, now)
-	if err == nil && (p.suspended.Load() || p.pausedNow(n.EntityID)) {
+	if err == nil && (p.suspended.Load() || p.pausedNow(n)) {
 		return trust.Node{}, trust.ErrNotMember
 	}
 	return n, err
@@ -244,7 +244,7 @@ func (p *Peers) Country(alpha3 string, now time.Time) (trust.Node, error) {
 	}
 	n, err := p.Directory.Country(alpha3, now)
 	switch {
-	case err == nil && p.pausedNow(n.EntityID):
+	case err == nil && p.pausedNow(n):
 		return trust.Node{}, &protocol.Fault{Code: protocol.CodePaused}
 	case errors.Is(err, trust.ErrNotMember):
 		for _, l := range p.keeper.Listings() {
@@ -268,7 +268,7 @@ func (p *Peers) Below(alpha3 string, id trust.EntityID, now time.Time) (trust.No
 	if err == nil && n.Jurisdiction != alpha3 {
 		return trust.Node{}, trust.ErrNotMember
 	}
-	if err == nil && p.pausedNow(id) {
+	if err == nil && p.pausedNow(n) {
 		return trust.Node{}, &protocol.Fault{Code: protocol.CodePaused}
 	}
 	if errors.Is(err, trust.ErrNotMember) && p.out(id) {

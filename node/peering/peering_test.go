@@ -288,16 +288,16 @@ func TestHangingAnchor(t *testing.T) {
 func TestPause(t *testing.T) {
 	r := newRegion(t, "KAZ", "KGZ")
 	kaz, kgz := r.members["KAZ"], r.members["KGZ"]
-	if _, err := kaz.Pause("KGZ", "two\nlines"); err == nil {
+	if _, err := kaz.Pause("KGZ", "two\nlines", false); err == nil {
 		t.Error("a reason of two lines")
 	}
-	if _, err := kaz.Pause("UZB", ""); !errors.Is(err, trust.ErrNotMember) {
+	if _, err := kaz.Pause("UZB", "", false); !errors.Is(err, trust.ErrNotMember) {
 		t.Errorf("nobody: %v", err)
 	}
-	if id, err := kaz.Pause("KGZ", "looking"); err != nil || id != entity("KGZ") {
+	if id, err := kaz.Pause("KGZ", "looking", false); err != nil || id != entity("KGZ") {
 		t.Fatalf("got %s, %v", id, err)
 	}
-	if _, err := kaz.Pause("KGZ", ""); !errors.Is(err, peering.ErrPaused) {
+	if _, err := kaz.Pause("KGZ", "", false); !errors.Is(err, peering.ErrPaused) {
 		t.Errorf("again: %v", err)
 	}
 	if kaz.Admits(kgz.host.PeerID()) || !kgz.Admits(kaz.host.PeerID()) {

@@ -44,6 +44,18 @@ func (d *Directory) WasBelow(id trust.EntityID, superior trust.Path) bool {
 	return false
 }
 
+// Names reports whether a chain that is known of the Entity, member or not any more, names the
+// other as a superior, by whatever path: for decisions about whoever says that he is below it.
+func (d *Directory) Names(id, superior trust.EntityID) bool {
+	s := d.snapshot.Load()
+	for _, e := range []*entry{s.entities[id], s.former[id]} {
+		if e != nil && slices.ContainsFunc(e.chains(), func(c *entry) bool { return slices.Contains(c.superiors, superior) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // through reports whether one of the member's chains leads through the superior.
 func (e *entry) through(superior trust.Path) bool {
 	return slices.ContainsFunc(e.chains(), func(c *entry) bool { return c.at(superior) >= 0 })

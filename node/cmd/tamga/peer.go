@@ -125,7 +125,10 @@ func (a *app) peers(ctx context.Context, nf nodeFlags) (peersReply, error) {
 // state says in words what a peer is.
 func (p peerView) words() string {
 	s := p.State
-	if p.By != "" {
+	switch {
+	case p.By != "" && p.State == "paused":
+		s += " with " + p.By
+	case p.By != "":
 		s += " by " + p.By
 	}
 	if !p.Since.IsZero() {
@@ -389,17 +392,24 @@ type pauseView struct {
 func (a *app) peerPause() *cobra.Command {
 	var nf nodeFlags
 	var reason string
+	var only bool
 	c := &cobra.Command{
 		Use:   "pause PEER",
 		Short: "Have nothing to do with a peer for now",
 		Long: `The running node ends the peer's connections, refuses it and does not ask it, over a
 restart too, until peer resume. The Trust Anchor and the other members are not told: where
-a peer must be refused by all, ask the anchor's operator for tamga anchor suspend.`,
+a peer must be refused by all, ask the anchor's operator for tamga anchor suspend.
+
+With a country its ministries' nodes are paused, those that it enrolls meanwhile too; --only
+pauses the named node alone. What was paused by itself stays so when the country is resumed.`,
 		Example: `  tamga peer pause --dir kaz --reason "investigating" KGZ`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			var out pauseView
-			body := map[string]string{"peer": args[0]}
+			body := map[string]any{"peer": args[0]}
+			if only {
+				body["only"] = true
+			}
 			if reason != "" {
 				body["reason"] = reason
 			}
@@ -410,6 +420,7 @@ a peer must be refused by all, ask the anchor's operator for tamga anchor suspen
 		},
 	}
 	nf.add(c.Flags())
+	c.Flags().BoolVar(&only, "only", false, "not the nodes below the peer, such as its ministries'")
 	c.Flags().StringVar(&reason, "reason", "", "kept for who looks later, at most 200 characters; the peer is not told")
 	return c
 }
