@@ -99,6 +99,12 @@ func (p Path) Entity() EntityID {
 	return EntityID(id)
 }
 
+// Top is the member of the Trust Anchor that the path leads through, or is; of an Anchor it is itself.
+func (p Path) Top() EntityID {
+	all := strings.Split(string(p), " ")
+	return EntityID(all[max(0, len(all)-2)])
+}
+
 // Clip is the identifier for error messages and logs, cut to a bounded length.
 func (id EntityID) Clip() string { return clip(string(id)) }
 

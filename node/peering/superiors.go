@@ -23,6 +23,9 @@ const (
 	// without end has every member tell every other no more often. spreadAhead are as many at
 	// once as an operator makes changes in a row.
 	spreadEvery = 10 * time.Second
+	// wakeEvery is how often what those below one member of an Anchor list, and nobody knows, has
+	// everything verified anew before its time.
+	wakeEvery   = 30 * time.Second
 	spreadAhead = 4
 	// askTimeout is for one superior to say what it lists, and askWorkers how many are asked at
 	// a time.
@@ -38,12 +41,12 @@ type unsaid struct {
 	wake chan struct{} // has room for one
 
 	mu   *sync.Mutex
-	at   map[trust.Path]bool      // guarded by mu
-	next map[trust.Path]time.Time // guarded by mu; when each is due at spreadEvery
+	at   map[trust.Path]bool // guarded by mu
+	turn turns               // guarded by mu
 }
 
 func newUnsaid() unsaid {
-	return unsaid{make(chan struct{}, 1), new(sync.Mutex), make(map[trust.Path]bool), make(map[trust.Path]time.Time)}
+	return unsaid{make(chan struct{}, 1), new(sync.Mutex), make(map[trust.Path]bool), turns{every: spreadEvery, next: make(map[trust.Path]time.Time)}}
 }
 
 func (u unsaid) add(at trust.Path) {
@@ -60,29 +63,42 @@ func (u unsaid) add(at trust.Path) {
 func (u unsaid) due(now time.Time) []trust.Path {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for at, next := range u.next {
-		if next.Before(now) || next.Sub(now) > spreadAhead*spreadEvery { // or the clock was put back
-			delete(u.next, at)
-		}
-	}
 	var out []trust.Path
 	for at := range u.at {
-		next, ok := u.next[at]
-		if !ok {
-			next = now
+		if u.turn.take(at, now) {
+			out = append(out, at)
+			delete(u.at, at)
 		}
-		if next.Sub(now) > (spreadAhead-1)*spreadEvery {
-			continue
-		}
-		out = append(out, at)
-		u.next[at] = next.Add(spreadEvery)
-		delete(u.at, at)
 	}
 	return out
 }
 
+// turns gives everybody one turn in every, and spreadAhead at once. Not safe for concurrent use.
+type turns struct {
+	every time.Duration
+	next  map[trust.Path]time.Time
+}
+
+func (t turns) take(of trust.Path, now time.Time) bool {
+	for at, next := range t.next {
+		if next.Before(now) || next.Sub(now) > spreadAhead*t.every { // or the clock was put back
+			delete(t.next, at)
+		}
+	}
+	next, ok := t.next[of]
+	if !ok {
+		next = now
+	}
+	if next.Sub(now) > (spreadAhead-1)*t.every {
+		return false
+	}
+	t.next[of] = next.Add(t.every)
+	return true
+}
+
 // spreading hands on the Intermediates' news until ctx ends.
 func (p *Peers) spreading(ctx context.Context) error {
+	wakes := turns{every: wakeEvery, next: make(map[trust.Path]time.Time)}
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for {
@@ -99,7 +115,9 @@ func (p *Peers) spreading(ctx context.Context) error {
 				continue
 			}
 			if slices.ContainsFunc(l.Members, func(m trust.EntityID) bool { _, err := p.Directory.Entity(m, p.cfg.Now()); return err != nil }) {
-				p.nudge() // somebody was enrolled, or reinstated
+				if wakes.take(trust.Path(at.Top()), p.cfg.Now()) {
+					p.nudge() // somebody was enrolled, or reinstated
+				}
 				p.again.Store(p.again.Load() || at.Entity() == p.cfg.Self)
 			}
 			g.Go(func() error {

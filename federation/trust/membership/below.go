@@ -22,6 +22,10 @@ const (
 	// others as it likes, and takes no room of those who are not below it.
 	maxBelow     = 64
 	maxBelowSize = 1 << 20
+	// hearEvery is how often what an Intermediate says is taken over from members for long, and
+	// hearAhead how many listings at once: each is written to the file. Members hand on no more.
+	hearEvery = 5 * time.Second
+	hearAhead = 8
 )
 
 var (
@@ -44,6 +48,9 @@ type Below struct {
 	held map[trust.Path]told // guarded by mu; the file holds the same, but for later statements
 }
 
+// ErrOften: the Intermediate has said more of late than is taken over.
+var ErrOften = errors.New("too many listings of one Intermediate in a short time")
+
 // told is what an Intermediate said last.
 type told struct {
 	notice  Notice
@@ -52,6 +59,7 @@ type told struct {
 	// believed is false when what the file holds does not verify any more. Its number counts
 	// all the same.
 	believed bool
+	next     time.Time // when hearEvery is over for all that were heard; see Hear
 }
 
 // standing is what makes an Intermediate's listing good.
@@ -158,6 +166,16 @@ func common(a, b jose.KeySet) jose.KeySet {
 // changes, except that one of writing the file leaves the notice in force until the node
 // stops.
 func (b *Below) Offer(n Notice, now time.Time) (_ Listing, newer bool, err error) {
+	return b.offer(n, now, false)
+}
+
+// Hear is [Below.Offer] of what a member sent, which is no more often than members hand on: an
+// Intermediate that signs without end has nobody write without end. The error matches [ErrOften].
+func (b *Below) Hear(n Notice, now time.Time) (_ Listing, newer bool, err error) {
+	return b.offer(n, now, true)
+}
+
+func (b *Below) offer(n Notice, now time.Time, heard bool) (_ Listing, newer bool, err error) {
 	if size := n.size(); size > maxNotice-noticeOverhead {
 		return Listing{}, false, fmt.Errorf("taking over listing: with its Trust Chain it has %d bytes, and members can hand on no more than %d", size, maxNotice-noticeOverhead)
 	}
@@ -200,7 +218,16 @@ func (b *Below) Offer(n Notice, now time.Time) (_ Listing, newer bool, err error
 	if err := b.roomLocked(at, under.top, n.size()); err != nil {
 		return Listing{}, false, err
 	}
-	b.held[at] = told{n, l, under, true}
+	next := h.next
+	if heard {
+		if next.Before(now) || next.Sub(now) > hearAhead*hearEvery { // or the clock was put back
+			next = now
+		}
+		if next = next.Add(hearEvery); next.Sub(now) > hearAhead*hearEvery {
+			return Listing{}, false, fmt.Errorf("taking over listing: %w", ErrOften)
+		}
+	}
+	b.held[at] = told{n, l, under, true, next}
 	return l, true, b.saveLocked()
 }
 

@@ -53,12 +53,6 @@ func ParseNotice(frame []byte) (Notice, error) {
 	return n, nil
 }
 
-// keeping is what keeps notices: a [Keeper] those of Anchors, a [Below] those of Intermediates.
-type keeping interface {
-	Offer(n Notice, now time.Time) (l Listing, newer bool, err error)
-	Held(at trust.Path) (Listing, Notice, bool)
-}
-
 // Serve answers a notice that a member sent: it is taken over when it is newer, and the
 // reply is the newest of the same issuer, so that both sides then hold it. The error is for
 // the log; there is no reply then.
@@ -71,15 +65,15 @@ func Serve(k *Keeper, b *Below, frame []byte, now time.Time) (reply []byte, l Li
 	if err != nil {
 		return nil, Listing{}, false, err
 	}
-	var by keeping = k
+	offer, keeps := k.Offer, k.Held
 	if n.Statements != nil {
-		by = b
+		offer, keeps = b.Hear, b.Held
 	}
-	l, newer, err = by.Offer(n, now)
+	l, newer, err = offer(n, now)
 	if err != nil && !newer {
 		return nil, Listing{}, false, err
 	}
-	_, held, ok := by.Held(at)
+	_, held, ok := keeps(at)
 	if !ok {
 		return nil, Listing{}, false, trust.ErrUndetermined
 	}
