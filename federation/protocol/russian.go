@@ -1,16 +1,29 @@
 package protocol
 
-// Russian returns the sentence of c and what to do now in Russian, and whether there are any: for every code that may go
-// over the wire, and for all of law and consent. Commands and file names stay as they are typed.
-func Russian(c Code) (title, next string, ok bool) {
-	t, ok := russian[c]
-	return t[0], t[1], ok
+// Languages in which the registry has every sentence, as in BCP 47. English is the registry's own.
+const (
+	English = "en"
+	Russian = "ru"
+)
+
+// In is the entry with its sentences in the language: Russian, or English for every other. Commands, file names and names
+// of the wire stay as they are typed.
+func (e CodeEntry) In(language string) CodeEntry {
+	if language != Russian {
+		return e
+	}
+	for _, list := range []map[Code][2]string{russian, russianLocal} {
+		if t, ok := list[e.Code]; ok {
+			e.Title, e.Next = t[0], t[1]
+		}
+	}
+	return e
 }
 
 // notNo is what every sentence about an unavailable answer begins with: it must not be taken for a refusal of the person.
 const notNo = "Это не отрицательный ответ. "
 
-// russian is immutable.
+// russian has the sentences of the codes that go over the wire, and of law and consent. It is immutable.
 var russian = map[Code][2]string{
 	CodeMatched:        {"Образец и зарегистрированный эталон принадлежат одному человеку при пороге, которого требует закон.", "Продолжайте."},
 	CodeNotMatched:     {"Образец не принадлежит человеку, зарегистрированному под этим идентификатором.", "Снимите образец ещё раз; затем используйте другую модальность или углублённую проверку."},

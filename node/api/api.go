@@ -124,7 +124,7 @@ func build(n Node, now func() time.Time) (http.Handler, huma.API) {
 		OpenAPI:       document(registry),
 		Formats:       map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat: "application/json",
-		Transformers:  []huma.Transformer{rules.Transform},
+		Transformers:  []huma.Transformer{rules.Transform, inLanguage},
 	})
 	s := &service{node: n, now: now, ledgers: make(chan struct{}, 1), undos: make(chan struct{}, 1), backups: make(chan struct{}, 1), copies: make(chan struct{}, 1)}
 	s.verification(api, rules)

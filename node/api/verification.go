@@ -53,8 +53,8 @@ type probe struct {
 
 type verificationOutput struct {
 	RetryAfter string `header:"Retry-After" doc:"Seconds within which the same question is refused again, when a budget is spent."`
-	Outcome string `header:"Tamga-Outcome" doc:"The outcome again, for gateways and access logs."`
-	Body    verification
+	Outcome    string `header:"Tamga-Outcome" doc:"The outcome again, for gateways and access logs."`
+	Body       verification
 }
 
 type verification struct {

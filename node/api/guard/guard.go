@@ -95,11 +95,13 @@ func New(c Config) *Guard {
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
+	language := problem.Language(r.Header.Values(acceptLanguage))
+	w.Header().Set("Vary", acceptLanguage)
 	rt, p := g.admit(w, r)
 	if p != nil {
 		// Whatever body there is has not been read and will not be.
 		w.Header().Set("Connection", "close")
-		p.Write(w)
+		p.In(language).Write(w)
 		return
 	}
 	if rt.Path == DocumentPath {
@@ -114,17 +116,18 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !g.room.TryAcquire(size) {
 		w.Header().Set("Retry-After", "1")
 		w.Header().Set("Connection", "close")
-		problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, "").Write(w)
+		problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, "").In(language).Write(w)
 		return
 	}
 	defer g.room.Release(size)
 	body, p := g.read(w, r, rt)
 	defer clear(body)
 	if p != nil {
-		p.Write(w)
+		p.In(language).Write(w)
 		return
 	}
 	inner := request(r, rt, body)
+	inner.Header.Set(acceptLanguage, language)
 	if key := inner.Header.Get(IdempotencyKey); key != "" {
 		g.memory.serve(w, inner, body, rt.Options, g.cfg.Next, g.cfg.Now())
 		return
@@ -312,6 +315,9 @@ func request(r *http.Request, rt Route, body []byte) *http.Request {
 	}
 	return inner.WithContext(r.Context())
 }
+
+// acceptLanguage says in which language the registry's sentences are wanted. Operations are told which it is, and nothing else.
+const acceptLanguage = "Accept-Language"
 
 // ChallengeHeader carries a challenge, in the spelling of net/http.
 const ChallengeHeader = "Tamga-Challenge"

@@ -91,11 +91,11 @@ func (m *memory) serve(w http.ResponseWriter, r *http.Request, body []byte, opti
 	case old == nil:
 	case old.body != sum:
 		problem.New(http.StatusUnprocessableEntity, protocol.CodeIdempotency,
-			"This Idempotency-Key was used with another body: a new request needs a new key.").Write(w)
+			"This Idempotency-Key was used with another body: a new request needs a new key.").In(r.Header.Get(acceptLanguage)).Write(w)
 		return
 	case old.status == 0:
 		problem.New(http.StatusConflict, protocol.CodeIdempotency,
-			"The request with this Idempotency-Key is still being worked on.").Write(w)
+			"The request with this Idempotency-Key is still being worked on.").In(r.Header.Get(acceptLanguage)).Write(w)
 		return
 	default:
 		w.Header().Set(Replayed, "true")

@@ -57,6 +57,18 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType is the media type of a problem.
 func (p *Problem) ContentType(string) string { return MediaType }
 
+// In is the problem with the registry's words in the language; what is of the API alone, detail and rules, stays English.
+func (p *Problem) In(language string) *Problem {
+	e, ok := protocol.Lookup(protocol.Code(p.Code))
+	if !ok {
+		return p
+	}
+	other := *p
+	e = e.In(language)
+	other.Title, other.Next = e.Title, e.Next
+	return &other
+}
+
 // Write answers with the problem.
 func (p *Problem) Write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", MediaType)

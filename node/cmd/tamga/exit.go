@@ -98,9 +98,9 @@ func (a *app) exit(err error) int {
 		return v.exit
 	}
 	f := classify(err)
-	r := report{Code: f.code, Title: f.code.Title(), Message: onLines(quotingPaths(f.err)), Hint: f.hint, Exit: f.exit}
-	if e, ok := protocol.Lookup(f.code); ok && r.Hint == "" {
-		r.Hint = e.Next
+	r := report{Code: f.code, Title: a.sentences(f.code).Title, Message: onLines(quotingPaths(f.err)), Hint: f.hint, Exit: f.exit}
+	if r.Hint == "" {
+		r.Hint = a.sentences(f.code).Next
 	}
 	if a.wantsJSON(f) {
 		enc := json.NewEncoder(a.err)

@@ -11,7 +11,6 @@ import (
 
 // helpCommand explains commands, codes and topics.
 func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
-	var lang string
 	c := &cobra.Command{
 		Use:   "help [command | exit-codes | codes | TMG-...]",
 		Short: "Explain a command, an exit code or a TMG code",
@@ -19,11 +18,8 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
   tamga help exit-codes
   tamga help codes
   tamga help TMG-VER-0003
-  tamga help codes --lang ru`,
+  tamga help codes --language ru`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if lang != "en" && lang != "ru" {
-				return usage("--lang takes en or ru")
-			}
 			switch {
 			case len(args) == 0:
 				return root.Help()
@@ -32,12 +28,12 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 				return nil
 			case args[0] == "codes":
 				for _, e := range protocol.Registry() {
-					e = inLanguage(e, lang)
+					e = e.In(a.language)
 					fmt.Fprintf(a.out, "%s  %-12s  %s\n", e.Code, e.Outcome, e.Title)
 				}
 				return nil
 			case strings.HasPrefix(strings.ToUpper(args[0]), "TMG-"):
-				return a.explain(protocol.Code(strings.ToUpper(args[0])), lang)
+				return a.explain(protocol.Code(strings.ToUpper(args[0])))
 			}
 			c, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
@@ -46,21 +42,12 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 			return c.Help()
 		},
 	}
-	c.Flags().StringVar(&lang, "lang", "en", "language of what codes mean: en, or ru for those of verifications, law and consent")
 	return c
 }
 
-// inLanguage puts the entry's sentences into the language, where there are any.
-func inLanguage(e protocol.CodeEntry, lang string) protocol.CodeEntry {
-	if title, next, ok := protocol.Russian(e.Code); ok && lang == "ru" {
-		e.Title, e.Next = title, next
-	}
-	return e
-}
-
-func (a *app) explain(c protocol.Code, lang string) error {
+func (a *app) explain(c protocol.Code) error {
 	e, ok := protocol.Lookup(c)
-	e = inLanguage(e, lang)
+	e = e.In(a.language)
 	if !ok {
 		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: fmt.Errorf("there is no code %q", string(c)), hint: "`tamga help codes` lists them"}
 	}

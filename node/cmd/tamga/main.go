@@ -7,16 +7,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 )
 
@@ -25,7 +28,8 @@ func main() {
 	defer stop()
 	// Libraries under the transport would write to stderr in forms of their own.
 	transport.RouteLibraryLogs(slog.DiscardHandler)
-	a := &app{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, credentials: os.Getenv("CREDENTIALS_DIRECTORY")}
+	a := &app{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, credentials: os.Getenv("CREDENTIALS_DIRECTORY"),
+		language: languageOf(os.Getenv("LC_ALL"), os.Getenv("LC_MESSAGES"), os.Getenv("LANG"))}
 	os.Exit(a.execute(ctx))
 }
 
@@ -35,6 +39,9 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	format   string // -o: table, json or ndjson
+
+	// language is that of what codes mean: --language, or what the environment says.
+	language string
 
 	// credentials is the folder in which systemd puts a service's credentials
 	// (systemd.exec(5)), or empty. It comes from the environment, which only main
@@ -66,11 +73,18 @@ the gallery of the country that holds them.`,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			switch a.format {
 			case "table", "json", "ndjson":
-				return nil
+			default:
+				return usage("-o takes table, json or ndjson")
 			}
-			return usage("-o takes table, json or ndjson")
+			if a.language != protocol.English && a.language != protocol.Russian {
+				given := a.language
+				a.language = protocol.English
+				return usage("--language takes en or ru, not %q", given)
+			}
+			return nil
 		},
 	}
+	root.PersistentFlags().StringVar(&a.language, "language", cmp.Or(a.language, protocol.English), "language of what codes mean and what to do now: en or ru; without it, by LANG")
 	root.PersistentFlags().StringVarP(&a.format, "output", "o", "table", "output format: table, json or ndjson")
 	root.AddGroup(
 		&cobra.Group{ID: "start", Title: "Start:"},
@@ -97,6 +111,27 @@ the gallery of the country that holds them.`,
 	root.SetHelpCommand(a.helpCommand(root))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageOf(c, err) })
 	return root
+}
+
+// languageOf is the language of the first that is set of LC_ALL, LC_MESSAGES and LANG (POSIX.1-2017, 8.2): Russian, or
+// English for every other.
+func languageOf(locales ...string) string {
+	for _, l := range locales {
+		if l == "" {
+			continue
+		}
+		if l == protocol.Russian || strings.HasPrefix(l, protocol.Russian+"_") || strings.HasPrefix(l, protocol.Russian+".") {
+			return protocol.Russian
+		}
+		break
+	}
+	return protocol.English
+}
+
+// sentences are those of the code in the command's language.
+func (a *app) sentences(c protocol.Code) protocol.CodeEntry {
+	e, _ := protocol.Lookup(c)
+	return e.In(a.language)
 }
 
 // terminal reports whether w is a terminal that may be drawn on.

@@ -122,7 +122,7 @@ func (a *app) verify(ctx context.Context, v verifyFlags) error {
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return fmt.Errorf("reading node's reply: %w", err)
 	}
-	if err := a.emit(raw, out.rows()); err != nil {
+	if err := a.emit(raw, out.rows(a.sentences(out.Code))); err != nil {
 		return err
 	}
 	if out.Outcome.Accepted() {
@@ -131,9 +131,9 @@ func (a *app) verify(ctx context.Context, v verifyFlags) error {
 	return verdict{exitOf(out.Outcome)}
 }
 
-func (v verified) rows() [][2]string {
-	rows := [][2]string{{"outcome", strings.ToUpper(strings.ReplaceAll(string(v.Outcome), "_", " "))}, {"code", string(v.Code)}, {"means", v.Code.Title()}}
-	if e, ok := protocol.Lookup(v.Code); ok {
+func (v verified) rows(e protocol.CodeEntry) [][2]string {
+	rows := [][2]string{{"outcome", strings.ToUpper(strings.ReplaceAll(string(v.Outcome), "_", " "))}, {"code", string(v.Code)}, {"means", e.Title}}
+	if e.Next != "" {
 		rows = append(rows, [2]string{"now", e.Next})
 	}
 	if v.RetryS > 0 {
