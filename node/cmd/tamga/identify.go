@@ -160,7 +160,7 @@ func (a *app) identify(ctx context.Context, s searchFlags, file string) error {
 	if err != nil {
 		return err
 	}
-	rows := out.rows()
+	rows := out.rows(a.sentences(out.Code))
 	for _, h := range out.Handles {
 		rows = append(rows, [2]string{"candidate", h})
 	}
@@ -195,7 +195,7 @@ func (a *app) resolve(ctx context.Context, s searchFlags, handle string) error {
 	if err != nil {
 		return err
 	}
-	rows := out.rows()
+	rows := out.rows(a.sentences(out.Code))
 	if who := out.Subject; who != nil {
 		rows = append(rows, [2]string{"candidate is", who.Jurisdiction + ":" + who.Type + ":" + who.Value})
 	}
