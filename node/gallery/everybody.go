@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 
 	"github.com/tamga-id/tamga/crypto/envelope"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
@@ -36,16 +37,60 @@ const (
 
 // Everybody hands visit all subjects who have something in a modality, page by page, each
 // sealed as [Gallery.References] gives it. Their keys are wiped when visit returns, so that it
-// must not keep them. It reports how many subjects it came across, whatever they have, and
+// must not keep them. The gallery is read in so many parts at once, 1 to 256; pages of one part come one after the
+// other. It reports how many subjects it came across, whatever they have, and
 // how many there were at least: with fewer seen, not everybody was. A subject enrolled or
 // erased meanwhile may be missed. Errors: that of visit, of ctx, [ErrDamaged], [ErrClosed].
-func (g *Gallery) Everybody(ctx context.Context, modality string, visit func([]References) error) (seen, least int64, err error) {
+func (g *Gallery) Everybody(ctx context.Context, modality string, parts int, visit func(part int, page []References) error) (seen, least int64, err error) {
+	if parts < 1 || parts > 256 {
+		return 0, 0, errors.New("looking at everybody: in 1 to 256 parts")
+	}
 	least = g.Subjects()
-	for after := []byte(nil); ; {
-		if err := ctx.Err(); err != nil {
-			return seen, least, fmt.Errorf("looking at everybody: %w", err)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	counts, errs := make([]int64, parts), make([]error, parts)
+	var all sync.WaitGroup
+	for i := range parts {
+		all.Go(func() {
+			of := span{i * 256 / parts, (i + 1) * 256 / parts}
+			counts[i], errs[i] = g.visitPart(ctx, of, modality, func(page []References) error { return visit(i, page) })
+			if errs[i] != nil {
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	for i, e := range errs {
+		seen += counts[i]
+		if e != nil && (err == nil || errors.Is(err, context.Canceled)) {
+			err = e // the first that is not for another's sake
 		}
-		page, n, last, err := g.page(after, modality)
+	}
+	if err != nil {
+		return seen, least, fmt.Errorf("looking at everybody: %w", err)
+	}
+	return seen, min(least, g.Subjects()), nil
+}
+
+// span is the subjects whose pseudonyms begin with a byte of from on and below to.
+type span struct{ from, to int }
+
+// before is the key after which they come, nil for the first.
+func (s span) before() []byte {
+	if s.from == 0 {
+		return nil
+	}
+	last := pseudonym.Pseudonym(bytes.Repeat([]byte{0xff}, len(pseudonym.Pseudonym{})))
+	last[0] = byte(s.from - 1)
+	return keyring.Row(last)
+}
+
+func (g *Gallery) visitPart(ctx context.Context, of span, modality string, visit func([]References) error) (seen int64, err error) {
+	for after := of.before(); ; {
+		if err := ctx.Err(); err != nil {
+			return seen, err
+		}
+		page, n, last, err := g.page(after, of.to, modality)
 		if err == nil && len(page) > 0 {
 			err = visit(page)
 		}
@@ -53,23 +98,23 @@ func (g *Gallery) Everybody(ctx context.Context, modality string, visit func([]R
 			r.Close()
 		}
 		if err != nil {
-			return seen, least, fmt.Errorf("looking at everybody: %w", err)
+			return seen, err
 		}
 		seen += n
 		if last == nil {
-			return seen, min(least, g.Subjects()), nil
+			return seen, nil
 		}
 		after = last
 	}
 }
 
-// page is the subjects after a key, how many were looked at, and the key to go on after,
+// page is the subjects after a key and before a first byte, how many were looked at, and the key to go on after,
 // nil at the end. It is read again when a KEK was destroyed under it.
-func (g *Gallery) page(after []byte, modality string) (page []References, n int64, last []byte, err error) {
+func (g *Gallery) page(after []byte, to int, modality string) (page []References, n int64, last []byte, err error) {
 	for {
 		ring := g.set.Vault.Ring()
 		err = g.set.Line.View(func(txn store.Reader) (err error) {
-			page, n, last, err = g.readPage(txn, after, modality)
+			page, n, last, err = g.readPage(txn, after, to, modality)
 			return err
 		})
 		if err == nil {
@@ -84,62 +129,73 @@ func (g *Gallery) page(after []byte, modality string) (page []References, n int6
 	}
 }
 
-func (g *Gallery) readPage(txn store.Reader, after []byte, modality string) (page []References, n int64, last []byte, err error) {
-	keys, last, err := pageKeys(txn, after)
+func (g *Gallery) readPage(txn store.Reader, after []byte, to int, modality string) (page []References, n int64, last []byte, err error) {
+	who, last, err := pageOf(txn, after, to)
 	if err != nil {
 		return nil, 0, nil, err
 	}
 	var rows [][]byte
-	for _, p := range keys {
+	for _, p := range who {
 		rows = append(rows, keyring.StampRow(p), keyring.Row(p))
 	}
 	if err := txn.Fetch(rows...); err != nil {
 		return nil, 0, nil, store.Damaged("reading keyrings", err)
 	}
 	size := 0
-	for i, p := range keys {
-		s, err := g.set.Load(txn, p)
-		if err != nil {
-			return page, n, nil, err
-		}
-		records, err := g.sealedRecords(txn, s, modality)
-		if err != nil || len(records) == 0 {
-			s.Wipe()
-		}
+	for i, p := range who {
+		r, err := g.referencesAt(txn, p, modality)
 		if err != nil {
 			return page, n, nil, err
 		}
 		n++
-		if len(records) == 0 {
+		if len(r.records) == 0 {
+			r.Close()
 			continue
 		}
-		page = append(page, References{Holder: s.List.Holder, Class: s.List.Class, Known: true, g: g, s: s, records: records})
-		for _, r := range records {
-			size += len(r.sealed)
+		page = append(page, r)
+		for _, x := range r.records {
+			size += len(x.sealed)
 		}
-		if size >= pageBytes && i+1 < len(keys) {
+		if size >= pageBytes && i+1 < len(who) {
 			return page, n, keyring.Row(p), nil
 		}
 	}
 	return page, n, last, nil
 }
 
-// pageKeys is who the next subjects are, and the key to go on after, nil at the end.
-func pageKeys(txn store.Reader, after []byte) (keys []pseudonym.Pseudonym, last []byte, err error) {
+// referencesAt is what the subject under a pseudonym has in a modality.
+func (g *Gallery) referencesAt(txn store.Reader, p pseudonym.Pseudonym, modality string) (References, error) {
+	s, err := g.set.Load(txn, p)
+	if err != nil {
+		return References{}, err
+	}
+	records, err := g.sealedRecords(txn, s, modality)
+	if err != nil {
+		s.Wipe()
+		return References{}, err
+	}
+	return References{Holder: s.List.Holder, Class: s.List.Class, Known: true, g: g, s: s, records: records}, nil
+}
+
+// pageOf is who the next subjects are, and the key to go on after, nil at the end.
+func pageOf(txn store.Reader, after []byte, to int) (who []pseudonym.Pseudonym, last []byte, err error) {
 	for row, err := range txn.Scan([]byte("k"), after) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(keys) == pageSubjects {
-			return keys, last, nil
+		if len(who) == pageSubjects {
+			return who, last, nil
 		}
 		if len(row.Key) != 1+len(pseudonym.Pseudonym{}) {
 			return nil, nil, fmt.Errorf("reading keyring: %w: key of the wrong length", ErrDamaged)
 		}
+		if int(row.Key[1]) >= to {
+			break
+		}
 		last = bytes.Clone(row.Key)
-		keys = append(keys, pseudonym.Pseudonym(row.Key[1:]))
+		who = append(who, pseudonym.Pseudonym(row.Key[1:]))
 	}
-	return keys, nil, nil
+	return who, nil, nil
 }
 
 // What an identifier that is kept lies under in the subject's list: a record like a
@@ -198,18 +254,9 @@ func (g *Gallery) WhoIs(at Place) (who Who, err error) {
 	var r References
 	for {
 		ring := g.set.Vault.Ring()
-		err = g.set.Line.View(func(txn store.Reader) error {
-			s, err := g.set.Load(txn, pseudonym.Pseudonym(at))
-			if err != nil {
-				return err
-			}
-			records, err := g.sealedRecords(txn, s, identifierModality)
-			if err != nil {
-				s.Wipe()
-				return err
-			}
-			r = References{Class: s.List.Class, Known: true, g: g, s: s, records: records}
-			return nil
+		err = g.set.Line.View(func(txn store.Reader) (err error) {
+			r, err = g.referencesAt(txn, pseudonym.Pseudonym(at), identifierModality)
+			return err
 		})
 		if !errors.Is(err, envelope.ErrGeneration) || g.set.Vault.Ring() == ring {
 			break

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
@@ -23,10 +25,13 @@ func identified(t *testing.T, dir string) *gallery.Gallery {
 }
 
 // everybody is where all are who have something in a modality, with how often each was visited.
-func everybody(t *testing.T, g *gallery.Gallery, modality string) (map[gallery.Place]int, int64, int64) {
+func everybody(t *testing.T, g *gallery.Gallery, modality string, parts int) (map[gallery.Place]int, int64, int64) {
 	t.Helper()
 	at := map[gallery.Place]int{}
-	seen, least, err := g.Everybody(t.Context(), modality, func(page []gallery.References) error {
+	var mu sync.Mutex
+	seen, least, err := g.Everybody(t.Context(), modality, parts, func(_ int, page []gallery.References) error {
+		mu.Lock()
+		defer mu.Unlock()
 		for _, r := range page {
 			opened := 0
 			if err := r.Each(func(x gallery.Template) error {
@@ -63,12 +68,22 @@ func TestEverybody(t *testing.T) {
 	}
 	enrol(t, g, batch...)
 	enrol(t, g, person(1))
-	fingers, seen, least := everybody(t, g, "finger")
+	fingers, seen, least := everybody(t, g, "finger", 1)
 	if len(fingers) != 602 || seen != 602 || least != 602 {
 		t.Errorf("%d have fingers, %d of at least %d seen; want 602", len(fingers), seen, least)
 	}
-	if faces, seen, _ := everybody(t, g, "face"); len(faces) != 1 || seen != 602 {
+	if faces, seen, _ := everybody(t, g, "face", 3); len(faces) != 1 || seen != 602 {
 		t.Errorf("%d have faces, %d seen; want 1 and 602", len(faces), seen)
+	}
+	for _, parts := range []int{2, 7, 256} {
+		if again, seen, _ := everybody(t, g, "finger", parts); !maps.Equal(again, fingers) || seen != 602 {
+			t.Errorf("in %d parts: %d, %d seen", parts, len(again), seen)
+		}
+	}
+	for _, parts := range []int{0, 257} {
+		if _, _, err := g.Everybody(t.Context(), "finger", parts, nil); err == nil {
+			t.Errorf("in %d parts", parts)
+		}
 	}
 	unnamed := 0
 	for at, n := range fingers {
@@ -96,11 +111,11 @@ func TestEverybody(t *testing.T) {
 func TestErasedIsNobodysCandidate(t *testing.T) {
 	g := identified(t, newDir(t))
 	enrol(t, g, persons(0, 3)...)
-	before, _, _ := everybody(t, g, "face")
+	before, _, _ := everybody(t, g, "face", 3)
 	if _, err := g.Erase(t.Context(), passport(1)); err != nil {
 		t.Fatal(err)
 	}
-	after, seen, _ := everybody(t, g, "face")
+	after, seen, _ := everybody(t, g, "face", 3)
 	if len(before) != 3 || len(after) != 2 || seen != 2 {
 		t.Errorf("%d before and %d after, %d seen; want 3, 2, 2", len(before), len(after), seen)
 	}
@@ -123,7 +138,7 @@ func TestStolenIdentifiers(t *testing.T) {
 	g := identified(t, dir)
 	enrol(t, g, persons(0, 20)...)
 	var place gallery.Place
-	_, _, err := g.Everybody(t.Context(), "face", func(page []gallery.References) error { place = page[0].Place(); return nil })
+	_, _, err := g.Everybody(t.Context(), "face", 1, func(_ int, page []gallery.References) error { place = page[0].Place(); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@
 //   - a handle that was handed out is durable before the Answer, and is taken, durably and for all nodes of the
 //     store, before anything is told: it is good once;
 //   - "nobody" is said only when everybody with the modality was compared;
-//   - one search runs at a time, and one page of templates is in clear.
+//   - one search runs at a time, and one template for each of its workers is in clear.
 package identify
 
 import (
@@ -40,7 +40,7 @@ import (
 
 // Gallery is who is enrolled. gallery.Gallery does.
 type Gallery interface {
-	Everybody(ctx context.Context, modality string, visit func([]gallery.References) error) (seen, least int64, err error)
+	Everybody(ctx context.Context, modality string, parts int, visit func(part int, page []gallery.References) error) (seen, least int64, err error)
 	WhoIs(gallery.Place) (gallery.Who, error)
 	Subjects() int64
 }
@@ -63,7 +63,7 @@ type Config struct {
 	Candidates   int           // how many handles a search returns at most, 1 to protocol.MaxCandidates
 	Life         time.Duration // of a handle
 	Within       time.Duration // how long a search may take; 0 is MaxSearch
-	Workers      int           // goroutines of a search; 0 is half of the processors
+	Workers      int           // goroutines of a search, at most 256; 0 is half of the processors
 	Now          func() time.Time
 	Logger       *slog.Logger
 }
@@ -86,7 +86,7 @@ func New(cfg Config) *Desk {
 		cfg.Within = MaxSearch
 	}
 	if cfg.Workers == 0 {
-		cfg.Workers = max(1, runtime.GOMAXPROCS(0)/2)
+		cfg.Workers = min(max(1, runtime.GOMAXPROCS(0)/2), 256)
 	}
 	return &Desk{cfg: cfg, handles: handles{cfg.Rows}, turn: make(chan struct{}, 1)}
 }

@@ -121,6 +121,12 @@ func newWorld(t *testing.T, edit func(*identify.Config)) *world {
 			t.Fatal(r.Err)
 		}
 	}
+	return over(t, g, faces, edit)
+}
+
+// over is a world with a gallery.
+func over(t testing.TB, g *gallery.Gallery, faces *protection.Faces, edit func(*identify.Config)) *world {
+	t.Helper()
 	w := &world{gallery: g, now: start}
 	src, _ := policy.Builtin("KAZ")
 	w.cfg = identify.Config{Gallery: g, Law: must(policy.Load("KAZ.cedar", src)), Rows: must(rows.New(g, [32]byte{7})),
@@ -169,7 +175,7 @@ func resolving(h protocol.Handle, modality string) ask {
 }
 
 // serve has the desk judge it, law having been asked on the visible claims like a responder does.
-func (w *world) serve(t *testing.T, a ask) (responder.Served, protocol.Code) {
+func (w *world) serve(t testing.TB, a ask) (responder.Served, protocol.Code) {
 	t.Helper()
 	var asked protocol.Asked = protocol.Search{Probe: a.probe, Order: a.order}
 	if a.operation == protocol.OperationResolve {
@@ -472,7 +478,7 @@ type stuck struct {
 	err  error
 }
 
-func (s stuck) Everybody(ctx context.Context, modality string, visit func([]gallery.References) error) (int64, int64, error) {
+func (s stuck) Everybody(ctx context.Context, modality string, parts int, visit func(int, []gallery.References) error) (int64, int64, error) {
 	if s.wait {
 		<-ctx.Done()
 		return 0, 12, ctx.Err()
@@ -480,7 +486,7 @@ func (s stuck) Everybody(ctx context.Context, modality string, visit func([]gall
 	if s.err != nil {
 		return 0, 12, s.err
 	}
-	seen, least, err := s.Gallery.Everybody(ctx, modality, visit)
+	seen, least, err := s.Gallery.Everybody(ctx, modality, parts, visit)
 	return seen - 1, least, err
 }
 
@@ -544,7 +550,7 @@ type announcing struct {
 	began chan struct{}
 }
 
-func (a announcing) Everybody(context.Context, string, func([]gallery.References) error) (int64, int64, error) {
+func (a announcing) Everybody(context.Context, string, int, func(int, []gallery.References) error) (int64, int64, error) {
 	close(a.began)
 	<-a.until.Done()
 	return 0, 0, errors.New("stopped")

@@ -166,8 +166,15 @@ func (d *Desk) search(ctx context.Context, modality string, probes []*responder.
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Within)
 	defer cancel()
 	var t tally
-	seen, least, err := d.cfg.Gallery.Everybody(ctx, modality, func(page []gallery.References) error {
-		return d.compare(ctx, page, probes, &t)
+	seen, least, err := d.cfg.Gallery.Everybody(ctx, modality, len(probes), func(part int, page []gallery.References) error {
+		for _, refs := range page {
+			l, err := probes[part].Compare(refs)
+			if err != nil {
+				return err
+			}
+			t.take(d.cfg.Candidates, refs.Place(), l)
+		}
+		return nil
 	})
 	switch {
 	case errors.Is(err, responder.ErrUncalibrated):
@@ -184,24 +191,6 @@ func (d *Desk) search(ctx context.Context, modality string, probes []*responder.
 		return nil, protocol.CodeSearchIncomplete, nil
 	}
 	return nil, protocol.CodeNoCandidate, nil
-}
-
-// compare shares a page among the workers.
-func (d *Desk) compare(ctx context.Context, page []gallery.References, probes []*responder.One, t *tally) error {
-	errs := make([]error, len(probes))
-	var all sync.WaitGroup
-	for w, probe := range probes {
-		all.Go(func() {
-			for i := w; i < len(page) && errs[w] == nil && ctx.Err() == nil; i += len(probes) {
-				var l responder.Likeness
-				if l, errs[w] = probe.Compare(page[i]); errs[w] == nil {
-					t.take(d.cfg.Candidates, page[i].Place(), l)
-				}
-			}
-		})
-	}
-	all.Wait()
-	return errors.Join(append(errs, ctx.Err())...)
 }
 
 // lawful leaves out whom law does not let be told of, as if they were not there, and who was erased meanwhile; and raises the alarm
