@@ -212,7 +212,7 @@ func (q *askedFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&q.direction, "direction", policy.Answer, "answer: a foreign question about the own register; ask: an own officer's question abroad")
 	f.StringVar(&q.purpose, "purpose", "", "why it is asked (required)")
 	f.StringVar(&q.basis, "legal-basis", "", "on what basis (required)")
-	f.StringVar(&q.operation, "operation", "verify", "verify or identify")
+	f.StringVar(&q.operation, "operation", "verify", "verify, identify or resolve")
 	f.StringVar(&q.consent, "consent", "", "none, holder, attested or exemption (default: not known yet)")
 	f.StringVar(&q.modality, "modality", "", "face, finger, iris or signature (default: not known yet)")
 	f.StringVar(&q.role, "officer-role", "", "what the officer is")
