@@ -104,7 +104,7 @@ async function resolve (anchor, entity) {
     check(pinned.jurisdiction !== undefined && pinned.peer_id !== undefined, 'TMG-E-002')
     const node = { ...leaf.metadata.tamga_node, ...pinned }
     const signer = JSON.parse(unb64(leafToken.split('.')[0])).kid
-    const proof = unb64(leaf.metadata.tamga_node.peer_id_proofs[node.peer_id])
+    const proof = unb64(node.peer_id_proofs[node.peer_id])
     check(await peerIdFromString(node.peer_id).publicKey.verify(possession(entity, signer), proof), 'TMG-E-014')
     return node
   }
