@@ -38,6 +38,12 @@
 // AutoNAT. It does not sign, encrypt for, or interpret payloads; it does not know what a query is; it never repeats a
 // request that a peer may have handled unless told that repeating is harmless ([Host.ExchangeIdempotent]).
 //
+// # What is where
+//
+// This package asks, answers, listens and drains. Who comes in is decided in internal/door, what is written in
+// internal/wire, the time that a peer's stream may take in internal/inbound, what is kept of a peer that is asked in
+// internal/pool, and whose turn it is for a handler in fairqueue.
+//
 // # Invariants
 //
 //   - A peer that Config.Admit does not name never gets a stream: it is refused when the handshake has told who it is.

@@ -20,14 +20,11 @@ import (
 
 	"github.com/tamga-id/tamga/federation/transport/fairqueue"
 	"github.com/tamga-id/tamga/federation/transport/internal/door"
+	"github.com/tamga-id/tamga/federation/transport/internal/inbound"
 	"github.com/tamga-id/tamga/federation/transport/internal/pool"
 	"github.com/tamga-id/tamga/federation/transport/internal/pressure"
 	"github.com/tamga-id/tamga/federation/transport/internal/refusal"
 )
-
-// flushDelay is how long a draining host leaves a stream open after the last reply, and the connection after the last
-// reset, since QUIC drops what is not yet sent when a connection closes; a few packets at line speed.
-const flushDelay = 100 * time.Millisecond
 
 // Host is one node's end of the federation's transport. Make it with New and end it with Close. All methods are safe
 // for concurrent use.
@@ -260,7 +257,7 @@ func (h *Host) Drain(ctx context.Context) error {
 		h.swarm.ListenClose(h.swarm.ListenAddresses()...)
 	}
 	for _, v := range streams {
-		v.dismiss()
+		v.Dismiss()
 	}
 	select {
 	case <-h.quiet:
@@ -273,7 +270,7 @@ func (h *Host) Drain(ctx context.Context) error {
 	return nil
 }
 
-// linger waits until the streams that were dismissed have ended, on a busy machine later than flushDelay after the last
+// linger waits until the streams that were dismissed have ended, on a busy machine later than inbound.FlushDelay after the last
 // reply, and then until their resets have gone out.
 func (h *Host) linger(ctx context.Context) {
 	left := func() bool {
@@ -281,12 +278,12 @@ func (h *Host) linger(ctx context.Context) {
 		defer h.mu.Unlock()
 		return len(h.serving) > 0
 	}
-	for until := time.Now().Add(10 * flushDelay); left() && time.Now().Before(until); {
-		if !sleep(ctx, flushDelay/10) {
+	for until := time.Now().Add(10 * inbound.FlushDelay); left() && time.Now().Before(until); {
+		if !sleep(ctx, inbound.FlushDelay/10) {
 			return
 		}
 	}
-	sleep(ctx, flushDelay)
+	sleep(ctx, inbound.FlushDelay)
 }
 
 // sleep reports whether it was for the whole time.

@@ -13,15 +13,26 @@ import (
 
 	"github.com/tamga-id/tamga/federation/transport/fairqueue"
 	"github.com/tamga-id/tamga/federation/transport/internal/door"
+	"github.com/tamga-id/tamga/federation/transport/internal/inbound"
 	"github.com/tamga-id/tamga/federation/transport/internal/refusal"
 	"github.com/tamga-id/tamga/federation/transport/internal/wire"
 )
 
 var errPanicked = errors.New("handler panicked")
 
+// served is a stream that a peer opened.
+type served struct {
+	*inbound.Stream
+	from   PeerID
+	share  string // whose share it takes, as [door.Door.Share] says; immutable once it is served
+	shared bool
+	guest  bool          // its peer may be a member; immutable as share
+	paused time.Duration // of the reading goroutine: how long to leave the stream unread
+}
+
 // serve runs in the swarm's goroutine for a stream that a peer opened, until the stream ends.
 func (h *Host) serve(s network.Stream) {
-	v := newServed(s, h.cfg.FrameTimeout)
+	v := &served{Stream: inbound.New(s, h.cfg.FrameTimeout), from: PeerID(s.Conn().RemotePeer().String())}
 	v.share, v.shared = h.door.Share(string(v.from))
 	if v.guest = h.door.IsGuest(s.Conn()) && !h.cfg.Admit(v.from); v.guest {
 		v.share, v.shared = door.GuestShare, true
@@ -36,38 +47,38 @@ func (h *Host) serve(s network.Stream) {
 	switch {
 	case closing:
 		h.refused.Add(refusal.Drain)
-		v.end(network.StreamShutdown)
+		v.End(network.StreamShutdown)
 		return
 	case full:
 		h.refused.Add(refusal.Share)
-		v.end(network.StreamResourceLimitExceeded)
+		v.End(network.StreamResourceLimitExceeded)
 		return
 	}
 	defer func() {
-		v.end(network.StreamNoError)
+		v.End(network.StreamNoError)
 		h.mu.Lock()
 		h.doneLocked(v)
 		h.mu.Unlock()
 	}()
 	if !h.cfg.Admit(v.from) && !(v.guest && h.door.GuestStream(s.Conn())) {
 		h.refused.Add(refusal.Suspended)
-		v.end(network.StreamGated)
+		v.End(network.StreamGated)
 		return
 	}
 	id, _, err := h.mux.Negotiate(s)
 	if err != nil {
 		h.refused.Add(refusal.Protocol)
-		v.end(network.StreamProtocolNegotiationFailed)
+		v.End(network.StreamProtocolNegotiationFailed)
 		return
 	}
 	if err := s.SetProtocol(id); err != nil {
-		v.end(network.StreamResourceLimitExceeded)
+		v.End(network.StreamResourceLimitExceeded)
 		return
 	}
 	name := string(id)
 	if v.guest && name != ProtocolQuery {
 		h.refused.Add(refusal.Stranger)
-		v.end(network.StreamGated)
+		v.End(network.StreamGated)
 		return
 	}
 	handler := h.handlers[name]
@@ -99,12 +110,12 @@ func (h *Host) doneLocked(v *served) {
 
 // serveOne reads a frame and writes its reply. It reports whether the stream is good for another.
 func (h *Host) serveOne(v *served, name string, handler Handler) bool {
-	if v.enter(phaseIdle, h.cfg.IdleTimeout) != nil || !h.pause(v) {
+	if v.Enter(inbound.Idle, h.cfg.IdleTimeout) != nil || !h.pause(v) {
 		return false
 	}
 	// After enter: a drain that began before it missed this stream, and one that begins later finds it.
 	if h.isClosing() {
-		v.dismiss()
+		v.Dismiss()
 	}
 	entered, reserved := false, 0
 	defer func() {
@@ -112,12 +123,12 @@ func (h *Host) serveOne(v *served, name string, handler Handler) bool {
 			h.leave()
 		}
 		if reserved > 0 {
-			v.stream.Scope().ReleaseMemory(reserved)
+			v.Scope().ReleaseMemory(reserved)
 		}
 	}()
-	frame, err := wire.Read(v.stream, h.cfg.MaxFrame, wire.Hooks{
+	frame, err := wire.Read(v, h.cfg.MaxFrame, wire.Hooks{
 		Began: func() error {
-			if err := v.enter(phaseReading, h.cfg.FrameTimeout); err != nil {
+			if err := v.Enter(inbound.Reading, h.cfg.FrameTimeout); err != nil {
 				return err
 			}
 			if entered = h.enter(); !entered {
@@ -127,7 +138,7 @@ func (h *Host) serveOne(v *served, name string, handler Handler) bool {
 		},
 		Reserve: func(n int) error {
 			// Twice: while the buffer grows, the old one lives beside the new.
-			if err := v.stream.Scope().ReserveMemory(2*n, network.ReservationPriorityAlways); err != nil {
+			if err := v.Scope().ReserveMemory(2*n, network.ReservationPriorityAlways); err != nil {
 				return err
 			}
 			reserved = 2 * n
@@ -157,18 +168,18 @@ func (h *Host) pause(v *served) bool {
 func (h *Host) refuse(v *served, name string, err error) {
 	if errors.Is(err, ErrClosed) {
 		h.refused.Add(refusal.Drain)
-		v.end(v.untaken())
+		v.End(v.Untaken())
 		return
 	}
 	cause, code, refused := unread(err)
-	if v.wasSlow() {
+	if v.WasSlow() {
 		cause, refused = refusal.Form, true
 	}
 	if refused {
 		h.refused.Add(cause)
 		h.log.Warn("frame refused", slog.String("peer", string(v.from)), slog.String("protocol", name), slog.String("cause", cause.String()))
 	}
-	v.end(code)
+	v.End(code)
 }
 
 // decline answers a frame that is beyond its peer's share, and reports whether the stream is good for another. That
@@ -180,7 +191,7 @@ func (h *Host) decline(v *served, name string, r *fairqueue.Refusal) bool {
 	h.log.Debug("frame refused", slog.String("peer", string(v.from)), slog.String("protocol", name), slog.String("cause", cause.String()),
 		slog.Duration("after", r.After))
 	if h.cfg.Overloaded == nil {
-		v.end(network.StreamRateLimited)
+		v.End(network.StreamRateLimited)
 		return false
 	}
 	if !h.reply(v, h.cfg.Overloaded(r.After)) {
@@ -192,12 +203,12 @@ func (h *Host) decline(v *served, name string, r *fairqueue.Refusal) bool {
 
 // answer has the frame handled and the reply written.
 func (h *Host) answer(v *served, name string, handler Handler, frame []byte) bool {
-	if !h.cfg.Admit(v.from) && !(v.guest && h.door.GuestFrame(v.stream.Conn())) {
+	if !h.cfg.Admit(v.from) && !(v.guest && h.door.GuestFrame(v.Conn())) {
 		h.refused.Add(refusal.Suspended)
-		v.end(network.StreamGated)
+		v.End(network.StreamGated)
 		return false
 	}
-	if v.enter(phaseWorking, 0) != nil {
+	if v.Enter(inbound.Working, 0) != nil {
 		return false
 	}
 	wait, done := h.detach(h.cfg.MaxWait)
@@ -222,18 +233,18 @@ func (h *Host) answer(v *served, name string, handler Handler, frame []byte) boo
 	h.log.LogAttrs(ctx, level, event, slog.String("peer", string(v.from)), slog.String("protocol", name),
 		slog.Int("request_bytes", len(frame)), slog.Int("reply_bytes", len(reply)), slog.Duration("took", time.Since(began)))
 	if err != nil {
-		v.end(wire.CodeFailed)
+		v.End(wire.CodeFailed)
 		return false
 	}
 	return h.reply(v, reply)
 }
 
 func (h *Host) reply(v *served, payload []byte) bool {
-	if v.enter(phaseWriting, h.cfg.WriteTimeout) != nil {
+	if v.Enter(inbound.Writing, h.cfg.WriteTimeout) != nil {
 		return false
 	}
-	if _, err := v.stream.Write(wire.Append(make([]byte, 0, wire.HeaderSize+len(payload)), payload)); err != nil {
-		v.end(wire.CodeFailed)
+	if _, err := v.Write(wire.Append(make([]byte, 0, wire.HeaderSize+len(payload)), payload)); err != nil {
+		v.End(wire.CodeFailed)
 		return false
 	}
 	return true
