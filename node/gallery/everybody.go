@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/tamga-id/tamga/crypto/envelope"
@@ -29,10 +30,11 @@ func (Place) LogValue() slog.Value { return slog.StringValue("place(redacted)") 
 // Place is where the subject is; the zero Place of one who is unknown.
 func (r References) Place() Place { return Place(r.s.P) }
 
-// Bounds of one page of [Gallery.Everybody]: what is in memory of a gallery at a time.
+// Bounds of one page of [Gallery.Everybody]: what is in memory of a gallery at a time, and brought by
+// a database at once.
 const (
 	pageSubjects = 256
-	pageBytes    = 8 << 20
+	pageRecords  = 256 // and those of one subject more
 )
 
 // Everybody hands visit all subjects who have something in a modality, page by page, each
@@ -120,9 +122,6 @@ func (g *Gallery) page(after []byte, to int, modality string) (page []References
 		if err == nil {
 			return page, n, last, nil
 		}
-		for _, r := range page {
-			r.Close()
-		}
 		if !errors.Is(err, envelope.ErrGeneration) || g.set.Vault.Ring() == ring {
 			return nil, 0, nil, err
 		}
@@ -141,26 +140,44 @@ func (g *Gallery) readPage(txn store.Reader, after []byte, to int, modality stri
 	if err := txn.Fetch(rows...); err != nil {
 		return nil, 0, nil, store.Damaged("reading keyrings", err)
 	}
-	size := 0
-	for i, p := range who {
-		r, err := g.referencesAt(txn, p, modality)
+	wanted, records := make([][][]byte, len(who)), 0
+	defer func() {
 		if err != nil {
-			return page, n, nil, err
+			for _, r := range page {
+				r.Close()
+			}
+			page = nil
 		}
-		n++
-		if len(r.records) == 0 {
+	}()
+	for i, p := range who {
+		s, err := g.set.Load(txn, p)
+		if err != nil {
+			return page, 0, nil, err
+		}
+		page = append(page, References{Holder: s.List.Holder, Class: s.List.Class, Known: true, g: g, s: s})
+		wanted[i] = g.recordRows(s, modality)
+		if records += len(wanted[i]); records >= pageRecords && i+1 < len(who) {
+			last = keyring.Row(p)
+			break
+		}
+	}
+	n = int64(len(page))
+	if err := txn.Fetch(slices.Concat(wanted...)...); err != nil {
+		return page, 0, nil, store.Damaged("reading records", err)
+	}
+	some := page[:0]
+	for i, r := range page {
+		if len(wanted[i]) == 0 {
 			r.Close()
 			continue
 		}
-		page = append(page, r)
-		for _, x := range r.records {
-			size += len(x.sealed)
+		if r.records, err = g.sealedRecords(txn, r.s, modality); err != nil {
+			page = append(some, page[i:]...)
+			return page, 0, nil, err
 		}
-		if size >= pageBytes && i+1 < len(who) {
-			return page, n, keyring.Row(p), nil
-		}
+		some = append(some, r)
 	}
-	return page, n, last, nil
+	return some, n, last, nil
 }
 
 // referencesAt is what the subject under a pseudonym has in a modality.

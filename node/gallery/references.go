@@ -64,14 +64,18 @@ func (g *Gallery) References(id pseudonym.Identifier, modality string) (Referenc
 	return r, nil
 }
 
-func (g *Gallery) sealedRecords(txn store.Reader, s keyring.Subject, modality string) (out []sealedRecord, err error) {
-	var keys [][]byte
+// recordRows is where a subject's records of a modality lie.
+func (g *Gallery) recordRows(s keyring.Subject, modality string) (keys [][]byte) {
 	for _, info := range s.List.Records {
 		if info.Modality == modality {
 			keys = append(keys, g.set.Vault.RecordRow(s.Home(), info.Slot))
 		}
 	}
-	if err := txn.Fetch(keys...); err != nil {
+	return keys
+}
+
+func (g *Gallery) sealedRecords(txn store.Reader, s keyring.Subject, modality string) (out []sealedRecord, err error) {
+	if err := txn.Fetch(g.recordRows(s, modality)...); err != nil {
 		return nil, store.Damaged("reading record", err)
 	}
 	for _, info := range s.List.Records {
