@@ -4,9 +4,11 @@ import (
 	"math"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/membership"
 )
@@ -70,5 +72,54 @@ func TestToldInAnothersName(t *testing.T) {
 				t.Errorf("the country's own: dropped %v, newer %v, %v", dropped, newer, err)
 			}
 		})
+	}
+}
+
+// TestAnothersIdentifier: an Intermediate that vouches for a node of its own under the identifier of another country's is
+// not believed by a chain that it brings, and does not keep that country out when its Anchor enrols it later.
+func TestAnothersIdentifier(t *testing.T) {
+	w := newTree(t)
+	w.superior(anchorID, nil)
+	w.superior(rivalID, nil, anchorID)
+	if err := w.enroll(anchorID, rivalID, authority.EnrollOptions{Jurisdictions: []string{"UZB"}}); err != nil {
+		t.Fatal(err)
+	}
+	fake := w.superiorBy("rival", idOf("KGZ"), nodeMetadata(t, "UZB"), rivalID)
+	configuration, err := fake.Configuration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.enroll(rivalID, idOf("KGZ"), authority.EnrollOptions{Jurisdiction: "UZB"}); err != nil {
+		t.Fatal(err)
+	}
+	late, early := w.directory(), w.directory()
+	if _, err := late.Refresh(t.Context(), epoch); err != nil {
+		t.Fatal(err)
+	}
+	forged, ok := late.Statements(idOf("KGZ"))
+	if !ok || forged[0] != configuration {
+		t.Fatal("the rival's node is no member by itself")
+	}
+	w.leaf(idOf("KGZ"), nodeMetadata(t, "KGZ"), anchorID)
+	if err := w.enroll(anchorID, idOf("KGZ"), authority.EnrollOptions{Jurisdiction: "KGZ"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range map[string]*directory.Directory{"who knew the other": late, "who did not": early} {
+		if _, err := d.Refresh(t.Context(), epoch); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := d.Country("KGZ", epoch); err != nil || n.EntityID != idOf("KGZ") {
+			t.Errorf("%s: KGZ is %q, %v", name, n.EntityID, err)
+		}
+	}
+	// A newer one, which it brings itself.
+	w.clock.now = epoch.Add(time.Minute)
+	w.superiorBy("rival", idOf("KGZ"), nodeMetadata(t, "UZB"), rivalID)
+	forged[0], err = w.authorities[idOf("KGZ")].Configuration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := early.Presented(forged, w.clock.now); err == nil {
+		t.Errorf("%q of %s is believed to be %q", n.PeerID, n.Jurisdiction, n.EntityID)
 	}
 }

@@ -17,7 +17,8 @@ import (
 // believed when each superior in it lists whom it vouches for there, or could not be asked, see
 // [snapshot.denied]; and when each of their statements was made, or had anew, within the bound
 // on chains. It is not believed against [Directory.Retain], or another member that holds the
-// country, nor as who has a peer ID that is another's. The error matches trust.ErrNotMember or trust.ErrUndetermined, or
+// country, nor as who has a peer ID that is another's, nor of a member of whom it does not say the same as
+// what is known: an Intermediate can vouch for somebody else under that identifier. The error matches trust.ErrNotMember or trust.ErrUndetermined, or
 // holds a *trust.ChainError.
 func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error) {
 	s := d.snapshot.Load()
@@ -36,7 +37,7 @@ func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error)
 		return trust.Node{}, trust.ErrNotMember
 	}
 	switch {
-	case !d.vouched(e), s.denied(c),
+	case !d.vouched(e), s.denied(c), known != nil && !known.joins(e),
 		e.node.Under == "" && country != nil && country != known:
 		return trust.Node{}, trust.ErrNotMember
 	case known != nil && chain[0] != known.chain[0] && !newer(chain[0], known.chain[0]):

@@ -244,12 +244,20 @@ func (e *entry) valid(now time.Time) bool {
 }
 
 // byPrecedence orders candidates: members that hold their places already, so that a
-// newcomer under another Anchor cannot push them out; then those nearer to their Anchor, so
+// newcomer under another Anchor cannot push them out, but for one below an Intermediate
+// under the identifier of another that its Anchor itself vouches for; then those nearer to their Anchor, so
 // that what an Intermediate lets somebody claim does not go before an Anchor's own word;
 // then as the Anchors are ordered, which is the order they come in.
 func (s *snapshot) byPrecedence(candidates []*entry, now time.Time) {
+	direct := make(map[link]*entry)
+	for _, e := range candidates {
+		if len(e.superiors) == 1 {
+			direct[link{e.anchor, e.node.EntityID}] = e
+		}
+	}
 	rank := func(e *entry) int {
-		if s.holds(e, now) {
+		own := direct[link{e.anchor, e.node.EntityID}]
+		if s.holds(e, now) && (own == nil || own.joins(e)) {
 			return 0
 		}
 		return len(e.superiors)
