@@ -246,10 +246,11 @@ func (p *Peers) Country(alpha3 string, now time.Time) (trust.Node, error) {
 	switch {
 	case err == nil && p.pausedNow(n):
 		return trust.Node{}, &protocol.Fault{Code: protocol.CodePaused}
-	case errors.Is(err, trust.ErrNotMember):
+	case errors.Is(err, trust.ErrNotMember), errors.Is(err, trust.ErrUndetermined):
 		for _, l := range p.keeper.Listings() {
 			for _, s := range l.Suspended {
-				if s.Jurisdiction == alpha3 {
+				// What could not be found out of others changes nothing of what all Anchors say.
+				if s.Jurisdiction == alpha3 && (errors.Is(err, trust.ErrNotMember) || p.keeper.Excludes(s.Entity)) {
 					return trust.Node{}, &protocol.Fault{Code: protocol.CodeSuspended}
 				}
 			}
@@ -453,6 +454,7 @@ func (p *Peers) Run(ctx context.Context) error {
 	g.Go(func() error { return p.hearing(ctx) })
 	g.Go(func() error { return p.telling(ctx) })
 	g.Go(func() error { return p.spreading(ctx) })
+	g.Go(func() error { return p.comparing(ctx) })
 	return g.Wait()
 }
 
@@ -493,12 +495,7 @@ func (p *Peers) handOn(ctx context.Context, notice membership.Notice) {
 	g.SetLimit(handWorkers)
 	for _, m := range p.audience() {
 		g.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, handTimeout)
-			defer cancel()
-			// One that is away asks for itself.
-			if reply, err := p.cfg.Exchange(ctx, transport.PeerID(m.PeerID), m.Addresses, transport.ProtocolListing, frame); err == nil {
-				_, _, _, _ = p.hear(reply)
-			}
+			_ = p.hand(ctx, m, frame) // one that is away asks for itself, and compares
 			return nil
 		})
 	}

@@ -54,6 +54,8 @@ type member struct {
 	host    *transport.Host
 	folder  string
 	entered chan struct{} // one for each exchange of the slow protocol that is being handled
+	deaf    atomic.Bool   // whether what it sends gets lost
+	lost    atomic.Int32  // how often it has
 }
 
 const slow = "/tamga/slow/1"
@@ -100,6 +102,10 @@ func (r *region) join(t *testing.T, country string) *member {
 		Self: entity(country), Anchors: append([]trust.Anchor{a}, r.also...), DataDir: t.TempDir(), Every: 50 * time.Millisecond, Now: time.Now,
 		Introductions: filepath.Join(m.folder, "none"), Log: slog.New(slog.DiscardHandler),
 		Exchange: func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error) {
+			if m.deaf.Load() {
+				m.lost.Add(1)
+				return nil, errors.New("lost")
+			}
 			return m.host.ExchangeIdempotent(ctx, to, addrs, protocol, frame)
 		},
 		Connected: func() []transport.PeerID { return m.host.Connected() },
@@ -237,6 +243,51 @@ func TestHandedOn(t *testing.T) {
 	stop()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// TestLostOnTheWay: a member to whom news could not be given when it was handed on, and who
+// hears no Anchor, asks for it.
+func TestLostOnTheWay(t *testing.T) {
+	r := newRegion(t, "KAZ", "KGZ", "UZB")
+	kaz, kgz, uzb := r.members["KAZ"], r.members["KGZ"], r.members["UZB"]
+	kaz.deaf.Store(true) // what KAZ tells does not arrive
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 2)
+	go func() { done <- kaz.Run(ctx) }()
+	if err := r.authority.Suspend(entity("KGZ"), ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.author.Publish(kaz.folder); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); kaz.Admits(kgz.host.PeerID()); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the first never heard")
+		}
+	}
+	if !uzb.Admits(kgz.host.PeerID()) {
+		t.Fatal("it has heard all the same")
+	}
+	// Nor does the reply to what UZB tells when it starts.
+	uzb.deaf.Store(true)
+	go func() { done <- uzb.Run(ctx) }()
+	for deadline := time.Now().Add(30 * time.Second); uzb.lost.Load() < 2; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("UZB tells nobody")
+		}
+	}
+	uzb.deaf.Store(false)
+	for deadline := time.Now().Add(10 * time.Second); uzb.Admits(kgz.host.PeerID()); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("never heard")
+		}
+	}
+	stop()
+	for range 2 {
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	}
 }
 
