@@ -44,7 +44,7 @@ type Case struct {
 // Cases are all cases, in the order in which they run.
 func Cases() []Case {
 	return slices.Concat(verdictCases(), answerCases(), syntaxCases(), headerCases(), timeCases(), senderCases(),
-		lawCases(), sealCases(), contentCases(), consentCases(), trustCases(), transportCases())
+		lawCases(), sealCases(), contentCases(), consentCases(), officeCases(), trustCases(), transportCases())
 }
 
 // Options say what to examine, as whom, and how much of it.

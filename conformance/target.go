@@ -45,6 +45,8 @@ type Tester struct {
 	// Trust carries one frame of /tamga/trust/1 to the target. Nil: cases about what
 	// the target says of itself are skipped.
 	Trust Exchanger
+	// Consent carries one frame of /tamga/consent/1 to the target. Nil: cases about withdrawals are skipped.
+	Consent Exchanger
 	// Other is a second member, in whose name the tester sends Queries that the
 	// target must refuse. Zero: the target's own name is used.
 	Other Member

@@ -16,6 +16,7 @@ type Target struct {
 	Peer     protocol.Peer // what its replies verify under
 	Line     Line          // as the lab
 	Trust    Line          // as the lab, for /tamga/trust/1
+	Consent  Line          // as the lab, for /tamga/consent/1
 	Stranger Line          // under a peer ID that no Trust Chain names
 }
 
@@ -46,6 +47,7 @@ func (l *Lab) target(n trust.Node) (Target, error) {
 		Node: n, Peer: protocol.Peer{Entity: string(n.EntityID), Keys: n.SigningKeys, Ledger: v},
 		Line:     Line{l.host, transport.PeerID(n.PeerID), n.Addresses, transport.ProtocolQuery},
 		Trust:    Line{l.host, transport.PeerID(n.PeerID), n.Addresses, transport.ProtocolTrust},
+		Consent:  Line{l.host, transport.PeerID(n.PeerID), n.Addresses, transport.ProtocolConsent},
 		Stranger: Line{l.stranger, transport.PeerID(n.PeerID), n.Addresses, transport.ProtocolQuery},
 	}, nil
 }

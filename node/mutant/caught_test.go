@@ -81,7 +81,7 @@ func (s sandbox) examine(t *testing.T, code string) conformance.Report {
 		Target: conformance.Target{Entity: string(target.EntityID), Jurisdiction: target.Jurisdiction, Peer: target.Peer,
 			SealingKey: target.SealingKeys[0], Modalities: target.Modalities, Purposes: target.Purposes},
 		Tester: conformance.Tester{Entity: string(s.tester.EntityID), Jurisdiction: s.tester.Jurisdiction, Signing: s.tester.Signing,
-			Exchanger: target.Line, Trust: target.Trust, Stranger: target.Stranger,
+			Exchanger: target.Line, Trust: target.Trust, Consent: target.Consent, Stranger: target.Stranger,
 			Other: conformance.Member{Entity: string(s.other.EntityID), Signing: s.other.Signing}},
 		Subjects: conformance.Synthetic(demo.Seed, code, people), Seed: 71, Now: time.Now,
 	})

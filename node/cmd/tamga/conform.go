@@ -188,7 +188,7 @@ func (a *app) options(f conformFlags, l *lab.Lab, t lab.Target) conformance.Opti
 		Target: conformance.Target{Entity: string(t.EntityID), Jurisdiction: t.Jurisdiction, Peer: t.Peer,
 			Modalities: t.Modalities, Purposes: t.Purposes},
 		Tester: conformance.Tester{Entity: string(l.EntityID), Jurisdiction: l.Jurisdiction, Signing: l.Signing,
-			Exchanger: t.Line, Stranger: t.Stranger, Trust: t.Trust},
+			Exchanger: t.Line, Stranger: t.Stranger, Trust: t.Trust, Consent: t.Consent},
 		Subjects: conformance.Synthetic(demo.Seed, t.Jurisdiction, f.people),
 		Only:     f.only, Seed: f.seed, Now: time.Now,
 	}
