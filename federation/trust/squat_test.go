@@ -10,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/explain"
 	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
 )
 
@@ -130,6 +131,10 @@ func TestNextPeerIDSquatted(t *testing.T) {
 			}
 			s.restart()
 		}
+	}
+	e := explain.Resolve(t.Context(), []trust.Anchor{anchor(t)}, s.source(), ministryID, s.clock.now)
+	if e.Outcome != explain.Refused || e.Chain.Leaf != "" || len(e.Statements) == 0 || e.Statements[0].Rule != trust.RuleUnproved {
+		t.Errorf("explained as %q: %+v", e.Outcome, e.Statements)
 	}
 }
 
