@@ -27,10 +27,13 @@ const (
 	// everything verified anew before its time.
 	wakeEvery   = 30 * time.Second
 	spreadAhead = 4
-	// askTimeout is for one superior to say what it lists, and askWorkers how many are asked at
-	// a time.
+	// askTimeout is for one superior to say what it lists, and topTimeout for all below one member
+	// of an Anchor: those who stall delay nobody else. askTops members at a time have askWorkers
+	// asked at a time.
 	askTimeout = 5 * time.Second
-	askWorkers = 16
+	topTimeout = 10 * time.Second
+	askTops    = 64
+	askWorkers = 8
 	// farewell is how long those who are suspended are waited for to hear of it: afterwards
 	// they are not let in any more to ask.
 	farewell = time.Second
@@ -230,47 +233,34 @@ func (p *Peers) hearing(ctx context.Context) error {
 // does not verify is said, and changes nothing; one that has no listing is held to the list
 // that a refresh asks it for. The error is of keeping what was heard.
 func (p *Peers) hearSuperiors(ctx context.Context, all bool) error {
-	superiors := p.Directory.Superiors()
+	tops := make(map[trust.EntityID]map[trust.Path][]string)
+	for at, chain := range p.Directory.Superiors() {
+		if tops[at.Top()] == nil {
+			tops[at.Top()] = make(map[trust.Path][]string)
+		}
+		tops[at.Top()][at] = chain
+	}
 	var mu sync.Mutex
 	var faults []error
 	var g errgroup.Group
-	g.SetLimit(askWorkers)
-	for at, chain := range superiors {
-		id := at.Entity()
-		_, anchor := p.news[id]
-		_, _, near := p.statements.Locate(id)
-		if anchor || id == p.cfg.Self || near && !all {
-			continue
-		}
+	g.SetLimit(askTops)
+	for _, below := range tops {
 		g.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			ctx, cancel := context.WithTimeout(ctx, topTimeout)
 			defer cancel()
-			ask := p.http.Listing
-			if near {
-				ask = p.statements.Listing
+			var g errgroup.Group
+			g.SetLimit(askWorkers)
+			for at, chain := range below {
+				g.Go(func() error {
+					if err := p.hearSuperior(ctx, at, chain, all); err != nil {
+						mu.Lock()
+						defer mu.Unlock()
+						faults = append(faults, err)
+					}
+					return nil
+				})
 			}
-			body, err := ask(ctx, id)
-			if err != nil {
-				return nil // the refresh says what cannot be reached
-			}
-			notice, err := membership.ParseAnswer(body, chain[1:])
-			var l membership.Listing
-			newer := false
-			if err == nil {
-				l, newer, err = p.below.Offer(notice, p.cfg.Now())
-			}
-			if newer {
-				p.take(l)
-			}
-			switch {
-			case err != nil && newer:
-				mu.Lock()
-				defer mu.Unlock()
-				faults = append(faults, err)
-			case err != nil:
-				p.say(ctx, slog.LevelWarn, "listing refused", "of", string(id), slog.String("cause", err.Error()))
-			}
-			return nil
+			return g.Wait()
 		})
 	}
 	_ = g.Wait()
@@ -282,6 +272,40 @@ func (p *Peers) hearSuperiors(ctx context.Context, all bool) error {
 		})
 	}
 	return errors.Join(faults...)
+}
+
+// hearSuperior asks one of them.
+func (p *Peers) hearSuperior(ctx context.Context, at trust.Path, chain []string, all bool) error {
+	id := at.Entity()
+	_, anchor := p.news[id]
+	_, _, near := p.statements.Locate(id)
+	if anchor || id == p.cfg.Self || near && !all || ctx.Err() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	ask := p.http.Listing
+	if near {
+		ask = p.statements.Listing
+	}
+	body, err := ask(ctx, id)
+	if err != nil {
+		return nil // the refresh says what cannot be reached
+	}
+	notice, err := membership.ParseAnswer(body, chain[1:])
+	var l membership.Listing
+	newer := false
+	if err == nil {
+		l, newer, err = p.below.Offer(notice, p.cfg.Now())
+	}
+	if newer {
+		p.take(l)
+	}
+	if err != nil && !newer {
+		p.say(ctx, slog.LevelWarn, "listing refused", "of", string(id), slog.String("cause", err.Error()))
+		return nil
+	}
+	return err
 }
 
 // suspending are the listings whose suspensions count here.
