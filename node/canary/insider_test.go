@@ -62,6 +62,9 @@ func (s *stage) insider() {
 		e.IssuedAt, e.ExpiresAt = e.IssuedAt.Add(-50*time.Second), e.IssuedAt.Add(5*time.Second)
 	}, "TMG-QRY-0011")
 	l.ask("search", good, func(e *protocol.Envelope) { e.Operation = "identify" }, "TMG-LAW-0001")
+	l.ask("search for a life, turned off", good, func(e *protocol.Envelope) {
+		e.Operation, e.Purpose, e.LegalBasis = "identify", "humanitarian_aid", "vital_interest"
+	}, "TMG-QRY-0007")
 	at := bytes.LastIndexByte(sent, '.') + 10
 	flipped := bytes.Clone(sent)
 	if flipped[at] = 'A'; sent[at] == 'A' {

@@ -86,7 +86,7 @@ func TestContract(t *testing.T) {
 	}
 	checks := map[string]func(*testing.T, *home){
 		"enrol": checkEnrol, "lookup": checkLookUp, "iterate": checkIterate, "erase": checkErase, "batch": checkBatch,
-		"crash": checkCrash, "keys": checkKeys, "writers": checkWriters,
+		"everybody": checkEverybody, "crash": checkCrash, "keys": checkKeys, "writers": checkWriters,
 	}
 	for name, at := range homes {
 		t.Run(name, func(t *testing.T) {
@@ -94,6 +94,33 @@ func TestContract(t *testing.T) {
 				t.Run(name, func(t *testing.T) { check(t, at(t)) })
 			}
 		})
+	}
+}
+
+// checkEverybody: all are visited once, in however many parts, and named.
+func checkEverybody(t *testing.T, h *home) {
+	h.cfg.Identifiers = true
+	g := h.open(t)
+	var batch []gallery.Enrolment
+	want := map[string]bool{}
+	for i := range 300 {
+		e := small(fmt.Sprintf("SYN%06d", i))
+		batch, want[e.Subject.Value] = append(batch, e), true
+	}
+	enrol(t, g, batch...)
+	found, seen, least := everybody(t, g, "finger", 3)
+	if len(found) != 300 || seen != 300 || least != 300 {
+		t.Errorf("%d found, %d of at least %d seen", len(found), seen, least)
+	}
+	for at := range found {
+		who, err := g.WhoIs(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(want, who.Subject.Value)
+	}
+	if len(want) > 0 {
+		t.Errorf("%d are not named", len(want))
 	}
 }
 
