@@ -137,6 +137,9 @@ func answered(t *testing.T, p *Pending, q Query, sign jose.PrivateKey, v Verdict
 	if err != nil {
 		t.Fatal(err)
 	}
+	if plain, err := encodeCBOR(got); err != nil || len(plain)%padTo != 0 {
+		t.Errorf("%d octets are sealed, %v; want a multiple of %d", len(plain), err, padTo)
+	}
 	found, err := got.found(p.Operation)
 	return got, len(reply), found, err
 }

@@ -92,6 +92,30 @@ type sealedAnswer struct {
 		Proof      [][]byte `cbor:"3,keyasint"`
 		Leaf       []byte   `cbor:"4,keyasint"`
 	} `cbor:"5,keyasint"`
+
+	// Of an Answer to an identify or a resolve only.
+	Handles [][]byte          `cbor:"6,keyasint,omitempty"`
+	Subject map[uint64]string `cbor:"7,keyasint,omitempty"`
+	Padding []byte            `cbor:"8,keyasint,omitempty"`
+}
+
+// padTo is what the plaintext of an Answer to a search is a multiple of, TMG-A-009.
+const padTo = 4096
+
+// told checks TMG-A-009.
+func (w sealedAnswer) told(operation any, size int) *Finding {
+	search := operation == protocol.OperationIdentify || operation == protocol.OperationResolve
+	switch code := protocol.Code(*w.Code); {
+	case !search && (w.Handles != nil || w.Subject != nil || w.Padding != nil):
+		return &Finding{"TMG-A-009", "an Answer to this operation without handles, subject and padding", "one with"}
+	case (w.Handles != nil) != (code == protocol.CodeCandidates):
+		return &Finding{"TMG-A-009", "handles with " + string(protocol.CodeCandidates) + " alone", string(code)}
+	case (w.Subject != nil) != (code == protocol.CodeResolved):
+		return &Finding{"TMG-A-009", "a subject with " + string(protocol.CodeResolved) + " alone", string(code)}
+	case search && (size%padTo != 0 || len(bytes.Trim(w.Padding, "\x00")) > 0):
+		return &Finding{"TMG-A-009", "an Answer padded with zeros to a multiple of 4,096 octets", "another length or padding"}
+	}
+	return nil
 }
 
 // Read judges a reply by sections 4 and 7 of PROTOCOL.md. It returns what could be
@@ -198,7 +222,7 @@ func (t Reader) readAnswer(q Sent, r Reply) (Reply, *Finding) {
 	copy(r.Policy.Text[:], w.Policy.Text)
 	r.Receipt.Receipt.Checkpoint, r.Receipt.Receipt.Index = w.Receipt.Checkpoint, w.Receipt.Index
 	r.Receipt.Receipt.Proof, r.Receipt.Receipt.Leaf = w.Receipt.Proof, w.Receipt.Leaf
-	if f := cmp.Or(first, verdict(r)); f != nil {
+	if f := cmp.Or(first, verdict(r), w.told(q.Claims["operation"], len(r.Plain))); f != nil {
 		return r, f
 	}
 	return r, t.recorded(q, r)
