@@ -3,6 +3,7 @@ package peering
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -72,6 +73,41 @@ func (p *Peers) compare(ctx context.Context) {
 		})
 	}
 	_ = g.Wait()
+}
+
+// handOn gives a notice to the members that are connected and some others, and takes what
+// they have over when it is newer still.
+func (p *Peers) handOn(ctx context.Context, notice membership.Notice) {
+	frame := notice.Frame()
+	var g errgroup.Group
+	g.SetLimit(handWorkers)
+	for _, m := range p.audience() {
+		g.Go(func() error {
+			_ = p.hand(ctx, m, frame) // one that is away asks for itself, and compares
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// audience are the members to tell of news.
+func (p *Peers) audience() []trust.Node {
+	connected := make(map[string]bool)
+	for _, id := range p.cfg.Connected() {
+		connected[string(id)] = true
+	}
+	var out, others []trust.Node
+	for _, m := range p.Directory.Members(p.cfg.Now()) {
+		switch {
+		case m.EntityID == p.cfg.Self:
+		case slices.ContainsFunc(m.IDs(), func(id string) bool { return connected[id] }):
+			out = append(out, m)
+		default:
+			others = append(others, m)
+		}
+	}
+	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	return append(out, others[:min(len(others), handStrangers)]...)
 }
 
 // hand gives a member a notice, and takes over what it has itself when that is newer.
