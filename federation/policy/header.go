@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -95,6 +96,15 @@ func citationRule(s string) string {
 		return "must be at most 200 characters"
 	case strings.ContainsAny(s, "\n\r\t"):
 		return "must be one line"
+	case strings.ContainsFunc(s, unseen):
+		return "must hold no character that is not seen, or that has the others read in another order"
 	}
 	return ""
+}
+
+// unseen reports a character that is no space and shows nothing, or speaks to a terminal. A citation is signed and shown;
+// Cedar's escapes (\u{202e}) put into it what the file itself may not hold. The blanks that Unicode calls letters and
+// symbols are those of Hangul and Braille.
+func unseen(r rune) bool {
+	return !unicode.IsPrint(r) || strings.ContainsRune("\u115f\u1160\u2800\u3164\uffa0", r)
 }

@@ -32,7 +32,7 @@
 // direction ask they are of own officers' questions abroad: no budget bounds these, and near_misses is 0. Conditions are built from ==, !=, ["a", "b"].contains(x),
 // context.peer_marks.contains("https://..."), context.time < datetime("2027-01-31"), context.near_misses < 3, &&, ||
 // and !, so that every value of a law is checked against its closed vocabulary when the file is read and no evaluation
-// can fail on a type. A permit names its actions and tests both purpose and legal_basis: no blanket permission.
+// can fail on a type. A permit names its actions and tests both purpose and legal_basis, and excludes some of each: no blanket permission.
 //
 // # Rules of decision
 //

@@ -36,12 +36,39 @@ func checkProfile(st statement, p *ast.Policy, f *faults) *profile {
 	if c.asks[kindConsent] {
 		f.add(st.at, "permit tests context.consent: it says with @consent what it needs")
 	}
+	c.blanket(p)
 	for _, a := range known {
 		if (a.kind == kindPurpose || a.kind == kindLegalBasis) && !c.asks[a.kind] {
 			f.add(st.at, "permit does not test context.%s: a permission is for named purposes on named legal bases", a.name)
 		}
 	}
 	return c
+}
+
+// blanket refuses a permit whose conditions let every purpose through, or every legal basis: one that tests them and
+// excludes none permits as much as one that does not.
+func (c *profile) blanket(p *ast.Policy) {
+	if !c.asks[kindPurpose] || !c.asks[kindLegalBasis] {
+		return
+	}
+	forPurpose, onBasis := map[string]bool{}, map[string]bool{}
+	for _, direction := range directions {
+		for _, operation := range operations {
+			for _, purpose := range purposes {
+				for _, basis := range legalBases {
+					if (selector{direction, operation, purpose, basis}).applies(p) != never {
+						forPurpose[purpose], onBasis[basis] = true, true
+					}
+				}
+			}
+		}
+	}
+	if len(forPurpose) == len(purposes) {
+		c.fault("permit tests context.purpose and excludes none: a permission is for named purposes")
+	}
+	if len(onBasis) == len(legalBases) {
+		c.fault("permit tests context.legal_basis and excludes none: a permission is on named legal bases")
+	}
 }
 
 func (c *profile) fault(format string, args ...any) { c.faults.add(c.st.at, format, args...) }

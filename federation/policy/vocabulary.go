@@ -178,8 +178,11 @@ func isCountry(s string) bool {
 // maxEntityID bounds an Entity Identifier: OpenID Federation sets no limit, and no URL in use is longer.
 const maxEntityID = 2048
 
+// isEntityID demands visible ASCII, of which Entity Identifiers are made: one with a Cyrillic letter in it, or a space
+// behind it, looks like a node's and is nobody's, so that a forbid that names it forbids nothing.
 func isEntityID(s string) bool {
-	return len(s) > len("https://") && len(s) <= maxEntityID && strings.HasPrefix(s, "https://")
+	return len(s) > len("https://") && len(s) <= maxEntityID && strings.HasPrefix(s, "https://") &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // isMark reports whether s is a Trust Mark type identifier: a URL, as the specification recommends.
