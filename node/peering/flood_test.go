@@ -90,6 +90,15 @@ func TestFickleIntermediate(t *testing.T) {
 			t.Fatalf("another Intermediate: %v", err)
 		}
 	}
+	taken = 0
+	for i := range 40 {
+		if _, err := kaz.Serve(t.Context(), from, f.says(i+21).Frame()); err == nil {
+			taken++
+		}
+	}
+	if taken > 20 {
+		t.Errorf("%d of 40 further Intermediates were heard", taken)
+	}
 	for drained := false; !drained; {
 		select {
 		case <-kaz.Wake():

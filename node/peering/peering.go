@@ -110,7 +110,7 @@ const itself = "itself"
 
 // Open opens what is known of the members. Nothing is fetched.
 func Open(cfg Config) (*Peers, error) {
-	p := &Peers{cfg: cfg, news: make(map[trust.EntityID]chan struct{}), wake: make(chan struct{}, 1), unsaid: newUnsaid(), contacts: make(map[trust.EntityID]Contact)}
+	p := &Peers{cfg: cfg, news: make(map[trust.EntityID]chan struct{}), wake: make(chan struct{}, 1), unsaid: newUnsaid(cfg.Self), contacts: make(map[trust.EntityID]Contact)}
 	for _, a := range cfg.Anchors {
 		p.news[a.EntityID] = make(chan struct{}, 1)
 	}

@@ -19,9 +19,10 @@ const (
 	// tellEvery is how often a node that is a superior looks whether its operator changed
 	// something: one stat.
 	tellEvery = time.Second
-	// spreadEvery is how often listings of one Intermediate are handed on for long: who signs
-	// without end has every member tell every other no more often. spreadAhead are as many at
-	// once as an operator makes changes in a row.
+	// spreadEvery is how often listings of Intermediates below one member of an Anchor are handed on
+	// for long: who signs without end, for as many as he likes below him, has every member tell
+	// every other no more often. spreadAhead are as many at once as an operator makes changes in a
+	// row. What this node itself says waits for no other.
 	spreadEvery = 10 * time.Second
 	// wakeEvery is how often what those below one member of an Anchor list, and nobody knows, has
 	// everything verified anew before its time.
@@ -41,6 +42,7 @@ const (
 
 // unsaid are the Intermediates whose listings are to be handed on. Safe for concurrent use.
 type unsaid struct {
+	self trust.EntityID
 	wake chan struct{} // has room for one
 
 	mu   *sync.Mutex
@@ -48,8 +50,8 @@ type unsaid struct {
 	turn turns               // guarded by mu
 }
 
-func newUnsaid() unsaid {
-	return unsaid{make(chan struct{}, 1), new(sync.Mutex), make(map[trust.Path]bool), turns{every: spreadEvery, next: make(map[trust.Path]time.Time)}}
+func newUnsaid(self trust.EntityID) unsaid {
+	return unsaid{self, make(chan struct{}, 1), new(sync.Mutex), make(map[trust.Path]bool), turns{every: spreadEvery, next: make(map[trust.Path]time.Time)}}
 }
 
 func (u unsaid) add(at trust.Path) {
@@ -68,7 +70,11 @@ func (u unsaid) due(now time.Time) []trust.Path {
 	defer u.mu.Unlock()
 	var out []trust.Path
 	for at := range u.at {
-		if u.turn.take(at, now) {
+		of := trust.Path(at.Top())
+		if at.Entity() == u.self {
+			of = at
+		}
+		if u.turn.take(of, now) {
 			out = append(out, at)
 			delete(u.at, at)
 		}

@@ -26,6 +26,9 @@ const (
 	// hearAhead how many listings at once: each is written to the file. Members hand on no more.
 	hearEvery = 5 * time.Second
 	hearAhead = 8
+	// topEvery and topAhead are the same for all Intermediates below one member of an Anchor.
+	topEvery = time.Second
+	topAhead = 32
 )
 
 var (
@@ -45,7 +48,8 @@ type Below struct {
 	anchors func() []trust.Anchor // immutable after New
 
 	mu   sync.Mutex
-	held map[trust.Path]told // guarded by mu; the file holds the same, but for later statements
+	held map[trust.Path]told          // guarded by mu; the file holds the same, but for later statements
+	tops map[trust.EntityID]time.Time // guarded by mu; as told.next, for all below one member of an Anchor
 }
 
 // ErrOften: the Intermediate has said more of late than is taken over.
@@ -80,7 +84,7 @@ type belowFile struct {
 // NewBelow opens what is held in the file, empty for none. anchors are the Trust Anchors
 // with the keys that they have when it is called.
 func NewBelow(anchors func() []trust.Anchor, file string) (*Below, error) {
-	b := &Below{file: file, anchors: anchors, held: make(map[trust.Path]told)}
+	b := &Below{file: file, anchors: anchors, held: make(map[trust.Path]told), tops: make(map[trust.EntityID]time.Time)}
 	if file == "" {
 		return b, nil
 	}
@@ -220,15 +224,25 @@ func (b *Below) offer(n Notice, now time.Time, heard bool) (_ Listing, newer boo
 	}
 	next := h.next
 	if heard {
-		if next.Before(now) || next.Sub(now) > hearAhead*hearEvery { // or the clock was put back
-			next = now
-		}
-		if next = next.Add(hearEvery); next.Sub(now) > hearAhead*hearEvery {
+		top, ok := turn(b.tops[under.top], now, topEvery, topAhead)
+		if next, heard = turn(next, now, hearEvery, hearAhead); !heard || !ok {
 			return Listing{}, false, fmt.Errorf("taking over listing: %w", ErrOften)
 		}
+		b.tops[under.top] = top
 	}
 	b.held[at] = told{n, l, under, true, next}
 	return l, true, b.saveLocked()
+}
+
+// turn takes the next of the turns of which there is one in every, and ahead at once, after those until
+// next were taken. False means that it is not due.
+func turn(next, now time.Time, every time.Duration, ahead int) (time.Time, bool) {
+	most := time.Duration(ahead) * every
+	if next.Before(now) || next.Sub(now) > most { // or the clock was put back
+		next = now
+	}
+	next = next.Add(every)
+	return next, next.Sub(now) <= most
 }
 
 // standing verifies the Intermediate's chain.
