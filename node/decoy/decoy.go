@@ -11,6 +11,9 @@
 //     for numbers that nobody has;
 //   - who has the store without the node's keys cannot tell which rows are of canaries'
 //     subjects, and sees how many there are.
+//
+// Who can write to the store can take these rows away, all of them at once, and no alarm is
+// raised any more: compare [Book.List] now and then with what was seeded.
 package decoy
 
 import (
