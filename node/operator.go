@@ -10,6 +10,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 )
 
 // EnrolTokenFile holds the token of the operator, who may enrol; an officer's system
@@ -39,9 +40,9 @@ func (n *Node) Erase(ctx context.Context, id pseudonym.Identifier) (records int,
 
 // CopyGallery makes another store hold what the gallery does, after saying so in the
 // ledger. See [gallery.Gallery.CopyTo].
-func (n *Node) CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (gallery.Copied, error) {
+func (n *Node) CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (snapshot.Copied, error) {
 	if err := n.reading.enter(ctx); err != nil {
-		return gallery.Copied{}, fmt.Errorf("copying gallery: %w", err)
+		return snapshot.Copied{}, fmt.Errorf("copying gallery: %w", err)
 	}
 	defer n.reading.leave()
 	return n.registrar.Copy(ctx, n.cfg, to, progress)

@@ -19,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/requester"
@@ -59,7 +60,7 @@ type Node interface {
 	Replicas() []presence.Other
 	// CopyGallery makes another store hold what the gallery does; again after an error,
 	// the rest.
-	CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (gallery.Copied, error)
+	CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (snapshot.Copied, error)
 	// CheckGallery begins to read everything that the gallery holds, or joins in, and
 	// returns meanwhile.
 	CheckGallery() node.Checkup

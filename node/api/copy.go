@@ -10,7 +10,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/config"
-	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/stores"
 )
@@ -56,9 +56,9 @@ func (s *service) copyGallery(ctx context.Context, in *copyInput) (*copyOutput, 
 	switch {
 	case err == nil:
 		return &copyOutput{Body: copyReport{done.Subjects, done.Rows, done.Written, done.Removed}}, nil
-	case errors.Is(err, gallery.ErrSameStore):
+	case errors.Is(err, snapshot.ErrSameStore):
 		return nil, problem.New(http.StatusConflict, protocol.CodeStoreTarget, "It is the store that the gallery is in.")
-	case errors.Is(err, gallery.ErrNotEmpty):
+	case errors.Is(err, snapshot.ErrNotEmpty):
 		return nil, problem.New(http.StatusConflict, protocol.CodeStoreTarget, "It holds another gallery, something else, or commits that this gallery has not.")
 	case errors.Is(err, stores.ErrDSN), errors.Is(err, store.ErrConnection):
 		return nil, problem.New(http.StatusConflict, protocol.CodeStoreTarget, "The file with the connection string, or what it says, is of no use to the node: it must be readable for it and nobody else, one line, and over a network with TLS.")

@@ -29,6 +29,7 @@ import (
 	"github.com/tamga-id/tamga/node/decoy"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/presence"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/lawbook"
 	"github.com/tamga-id/tamga/node/peering"
@@ -56,7 +57,7 @@ type fake struct {
 	undo   func(context.Context, string) (gallery.Undone, error)
 	erase  func(pseudonym.Identifier) (int, error)
 	renew  func() (registrar.Renewal, error)
-	copied func(config.Store) (gallery.Copied, error)
+	copied func(config.Store) (snapshot.Copied, error)
 	status node.Status
 	peers  []peering.Peer
 
@@ -177,9 +178,9 @@ func (f *fake) Renewal() registrar.Renewal {
 	return r
 }
 
-func (f *fake) CopyGallery(_ context.Context, to config.Store, _ func(uint64)) (gallery.Copied, error) {
+func (f *fake) CopyGallery(_ context.Context, to config.Store, _ func(uint64)) (snapshot.Copied, error) {
 	if f.copied == nil {
-		return gallery.Copied{Subjects: 2, Rows: 10, Written: 10}, nil
+		return snapshot.Copied{Subjects: 2, Rows: 10, Written: 10}, nil
 	}
 	return f.copied(to)
 }

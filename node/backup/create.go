@@ -18,7 +18,8 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
-	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
+	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/keys"
 )
 
@@ -41,7 +42,7 @@ type Source struct {
 // Gallery is what a backup needs of a gallery.
 type Gallery interface {
 	// Snapshot visits every row as of one moment, and says what they hold and need.
-	Snapshot(ctx context.Context, visit func(gallery.Row) error) (gallery.Census, error)
+	Snapshot(ctx context.Context, visit func(store.Row) error) (snapshot.Census, error)
 }
 
 // Log is what a backup needs of a ledger.
@@ -209,7 +210,7 @@ func (w *writer) gallery(ctx context.Context, g Gallery, templates func() []uint
 	w.part(partGallery)
 	var b []byte
 	protected := templates() // a generation may begin, or end, to be used around the moment
-	census, err := g.Snapshot(ctx, func(r gallery.Row) error {
+	census, err := g.Snapshot(ctx, func(r store.Row) error {
 		b = binary.BigEndian.AppendUint16(b[:0], uint16(len(r.Key)))
 		b = append(append(b, r.Key...), r.Value...)
 		return w.record(b)

@@ -11,7 +11,8 @@ import (
 	"strings"
 
 	"github.com/tamga-id/tamga/federation/ledger"
-	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
+	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/internal/durable"
 )
 
@@ -77,7 +78,7 @@ func (c *Checked) put(ctx context.Context, dir, name string, r *reader) error {
 		}
 		return writeNew(filepath.Join(dir, file), b)
 	case name == partGallery:
-		return gallery.Restore(ctx, filepath.Join(data, partGallery), rows(r))
+		return snapshot.Restore(ctx, filepath.Join(data, partGallery), rows(r))
 	case strings.HasSuffix(name, suffixHead):
 		_, err := r.one()
 		return err
@@ -90,10 +91,10 @@ func (c *Checked) put(ctx context.Context, dir, name string, r *reader) error {
 }
 
 // rows splits the records of the gallery's part.
-func rows(r *reader) iter.Seq2[gallery.Row, error] {
-	return func(yield func(gallery.Row, error) bool) {
+func rows(r *reader) iter.Seq2[store.Row, error] {
+	return func(yield func(store.Row, error) bool) {
 		for b, err := range r.records() {
-			var row gallery.Row
+			var row store.Row
 			if err == nil {
 				row, err = splitRow(b)
 			}
@@ -104,12 +105,12 @@ func rows(r *reader) iter.Seq2[gallery.Row, error] {
 	}
 }
 
-func splitRow(b []byte) (gallery.Row, error) {
+func splitRow(b []byte) (store.Row, error) {
 	if len(b) < 2 || len(b)-2 < int(binary.BigEndian.Uint16(b)) {
-		return gallery.Row{}, damaged(partGallery, "a row is too short")
+		return store.Row{}, damaged(partGallery, "a row is too short")
 	}
 	n := int(binary.BigEndian.Uint16(b))
-	return gallery.Row{Key: b[2 : 2+n], Value: b[2+n:]}, nil
+	return store.Row{Key: b[2 : 2+n], Value: b[2+n:]}, nil
 }
 
 func writeNew(path string, data []byte) error {

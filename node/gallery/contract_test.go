@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/renewal"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
@@ -199,19 +200,19 @@ func checkIterate(t *testing.T, h *home) {
 		es = append(es, small(fmt.Sprint("I", i)))
 	}
 	enrol(t, g, es...)
-	var rows []gallery.Row
-	c, err := g.Snapshot(t.Context(), func(r gallery.Row) error {
+	var rows []store.Row
+	c, err := g.Snapshot(t.Context(), func(r store.Row) error {
 		if len(rows) == 2 {
 			enrol(t, g, person(7)) // does not show
 		}
-		rows = append(rows, gallery.Row{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)})
+		rows = append(rows, store.Row{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)})
 		return nil
 	})
 	if err != nil || c.Subjects != 700 || len(rows) != 3*700+2 {
 		t.Fatalf("%d subjects, %d rows, %v", c.Subjects, len(rows), err)
 	}
 	dir := newDir(t)
-	if err := gallery.Restore(t.Context(), dir, rowsOf(rows)); err != nil {
+	if err := snapshot.Restore(t.Context(), dir, rowsOf(rows)); err != nil {
 		t.Fatal(err)
 	}
 	made := openGallery(t, dir)

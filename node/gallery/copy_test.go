@@ -10,6 +10,7 @@ import (
 
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -62,7 +63,7 @@ func TestCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	done, err = g.CopyTo(t.Context(), database, nil)
-	if want := (gallery.Copied{Subjects: 604, Rows: done.Rows, Written: 5 + 1, Removed: 5}); err != nil || done != want {
+	if want := (snapshot.Copied{Subjects: 604, Rows: done.Rows, Written: 5 + 1, Removed: 5}); err != nil || done != want {
 		t.Errorf("%+v, %v; want %+v", done, err, want)
 	}
 	done, err = g.CopyTo(t.Context(), database, nil)
@@ -81,7 +82,7 @@ func TestCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	stale := openGallery(t, old)
-	if _, err := stale.CopyTo(t.Context(), database, nil); !errors.Is(err, gallery.ErrNotEmpty) {
+	if _, err := stale.CopyTo(t.Context(), database, nil); !errors.Is(err, snapshot.ErrNotEmpty) {
 		t.Errorf("from an older folder: %v, want ErrNotEmpty", err)
 	}
 	closeGallery(t, stale)
@@ -91,7 +92,7 @@ func TestCopy(t *testing.T) {
 	if _, err := g.Erase(t.Context(), passport(1)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.CopyTo(t.Context(), database, nil); !errors.Is(err, gallery.ErrSameStore) {
+	if _, err := g.CopyTo(t.Context(), database, nil); !errors.Is(err, snapshot.ErrSameStore) {
 		t.Errorf("onto itself: %v, want ErrSameStore", err)
 	}
 	// The folder has fallen behind; it does not open, and is brought up.
@@ -152,7 +153,7 @@ func TestCopyRefused(t *testing.T) {
 		if dir == foreign {
 			entries{t, s}.set([]byte("key"), []byte("value"))
 		}
-		if _, err := g.CopyTo(t.Context(), s, nil); !errors.Is(err, gallery.ErrNotEmpty) {
+		if _, err := g.CopyTo(t.Context(), s, nil); !errors.Is(err, snapshot.ErrNotEmpty) {
 			t.Errorf("%s: %v, want ErrNotEmpty", name, err)
 		}
 		_ = s.Close()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/erasure"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
@@ -269,7 +270,7 @@ func TestEraseOutside(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(top, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := gallery.Restore(t.Context(), dir, rows); err != nil {
+	if err := snapshot.Restore(t.Context(), dir, rows); err != nil {
 		t.Fatal(err)
 	}
 	accept()
@@ -328,7 +329,7 @@ func TestEraseForked(t *testing.T) {
 	erase(t, g, 1)
 	closeGallery(t, g)
 
-	if err := gallery.Restore(t.Context(), elsewhere, backup); err != nil {
+	if err := snapshot.Restore(t.Context(), elsewhere, backup); err != nil {
 		t.Fatal(err)
 	}
 	g = openGallery(t, elsewhere)
@@ -340,7 +341,7 @@ func TestEraseForked(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := gallery.Restore(t.Context(), dir, rows); err != nil {
+	if err := snapshot.Restore(t.Context(), dir, rows); err != nil {
 		t.Fatal(err)
 	}
 	g = openGallery(t, dir)
@@ -577,7 +578,7 @@ func TestErasePastRestore(t *testing.T) {
 	closeGallery(t, g)
 
 	elsewhere := newDir(t)
-	if err := gallery.Restore(t.Context(), elsewhere, after); err != nil {
+	if err := snapshot.Restore(t.Context(), elsewhere, after); err != nil {
 		t.Fatal(err)
 	}
 	known(t, openGallery(t, elsewhere), 1, 2)
@@ -585,22 +586,22 @@ func TestErasePastRestore(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := gallery.Restore(t.Context(), dir, before); err != nil {
+	if err := snapshot.Restore(t.Context(), dir, before); err != nil {
 		t.Fatal(err)
 	}
 	known(t, openGallery(t, dir), 1, 2)
 }
 
-func allRows(t *testing.T, g *gallery.Gallery) iter.Seq2[gallery.Row, error] {
+func allRows(t *testing.T, g *gallery.Gallery) iter.Seq2[store.Row, error] {
 	t.Helper()
-	var rows []gallery.Row
-	if _, err := g.Snapshot(t.Context(), func(r gallery.Row) error {
-		rows = append(rows, gallery.Row{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)})
+	var rows []store.Row
+	if _, err := g.Snapshot(t.Context(), func(r store.Row) error {
+		rows = append(rows, store.Row{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)})
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return func(yield func(gallery.Row, error) bool) {
+	return func(yield func(store.Row, error) bool) {
 		for _, r := range rows {
 			if !yield(r, nil) {
 				return

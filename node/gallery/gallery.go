@@ -7,6 +7,9 @@
 // itself sealed under the node's root (crypto/envelope). The package neither
 // matches nor decodes templates: callers validate before they enrol.
 //
+// How subjects lie, under which keys, is node/gallery/subjects; that keys are replaced is
+// node/gallery/renewal; whole galleries are read and copied by node/gallery/snapshot.
+//
 // Layout of the store, one key family each:
 //
 //	'm' "tally"                     what the store adds up to, authenticated

@@ -9,6 +9,8 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/renewal"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
+	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/subjects"
 )
 
@@ -81,4 +83,16 @@ func (g *Gallery) Behind(now time.Time, key string, keep uint32) (names []string
 // AwaitReplicas returns when nobody is [Gallery.Behind], who is told to waiting when it changes.
 func (g *Gallery) AwaitReplicas(ctx context.Context, key string, keep uint32, waiting func([]string)) error {
 	return g.set.AwaitReplicas(ctx, key, keep, waiting)
+}
+
+// Snapshot yields every row of the gallery as of one moment, in the order of the keys, while
+// enrolments go on: see [snapshot.Take]. [snapshot.Restore] makes a gallery of them.
+func (g *Gallery) Snapshot(ctx context.Context, visit func(store.Row) error) (snapshot.Census, error) {
+	return snapshot.Take(ctx, g.set, visit)
+}
+
+// CopyTo makes another store hold what the gallery held when it began, while enrolments go on:
+// see [snapshot.Copy].
+func (g *Gallery) CopyTo(ctx context.Context, to store.Store, progress func(rows uint64)) (snapshot.Copied, error) {
+	return snapshot.Copy(ctx, g.set, to, progress)
 }

@@ -11,10 +11,12 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
-func rowsOf(rows []gallery.Row) iter.Seq2[gallery.Row, error] {
-	return func(yield func(gallery.Row, error) bool) {
+func rowsOf(rows []store.Row) iter.Seq2[store.Row, error] {
+	return func(yield func(store.Row, error) bool) {
 		for _, r := range rows {
 			if !yield(r, nil) {
 				return
@@ -28,7 +30,7 @@ func TestCensus(t *testing.T) {
 	g := openGallery(t, newDir(t))
 	census := func(want ...uint32) {
 		t.Helper()
-		c, err := g.Snapshot(t.Context(), func(gallery.Row) error { return nil })
+		c, err := g.Snapshot(t.Context(), func(store.Row) error { return nil })
 		if err != nil || !slices.Equal(c.KEKs, want) {
 			t.Errorf("%v, %v; want %v", c.KEKs, err, want)
 		}
@@ -51,21 +53,21 @@ func TestSnapshot(t *testing.T) {
 	dir := t.TempDir()
 	g := openGallery(t, filepath.Join(dir, "a"))
 	enrol(t, g, persons(0, 3)...)
-	var rows []gallery.Row
-	c, err := g.Snapshot(t.Context(), func(r gallery.Row) error {
+	var rows []store.Row
+	c, err := g.Snapshot(t.Context(), func(r store.Row) error {
 		if len(rows) == 2 {
 			enrol(t, g, person(7)) // does not show
 		}
-		rows = append(rows, gallery.Row{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)})
+		rows = append(rows, store.Row{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)})
 		return nil
 	})
 	if err != nil || c.Subjects != 3 || !slices.Equal(c.KEKs, []uint32{1}) || !slices.Equal(c.Pseudonyms, []uint32{1}) {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	restore := func(name string, rows []gallery.Row) string {
+	restore := func(name string, rows []store.Row) string {
 		t.Helper()
 		made := filepath.Join(dir, name)
-		if err := gallery.Restore(t.Context(), made, rowsOf(rows)); err != nil {
+		if err := snapshot.Restore(t.Context(), made, rowsOf(rows)); err != nil {
 			t.Fatal(err)
 		}
 		return made
@@ -78,7 +80,7 @@ func TestSnapshot(t *testing.T) {
 		check(t, b, person(i))
 	}
 	enrol(t, b, person(8))
-	if err := gallery.Restore(t.Context(), filepath.Join(dir, "b"), rowsOf(rows)); !errors.Is(err, fs.ErrExist) {
+	if err := snapshot.Restore(t.Context(), filepath.Join(dir, "b"), rowsOf(rows)); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("restoring over a gallery: %v", err)
 	}
 	for i, row := range rows {

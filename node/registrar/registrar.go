@@ -19,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/holding"
 	"github.com/tamga-id/tamga/node/keys"
@@ -73,7 +74,7 @@ func OpenUnsealed(ctx context.Context, configFile string, roots keystore.Roots) 
 }
 
 // Copy does what Witnessed.Copy does.
-func (r *Registrar) Copy(ctx context.Context, to config.Store, progress func(rows uint64)) (gallery.Copied, error) {
+func (r *Registrar) Copy(ctx context.Context, to config.Store, progress func(rows uint64)) (snapshot.Copied, error) {
 	return r.Witnessed.Copy(ctx, r.Config, to, progress)
 }
 

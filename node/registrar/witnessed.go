@@ -13,6 +13,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/holding"
 	"github.com/tamga-id/tamga/node/stores"
 )
@@ -139,9 +140,9 @@ func (w Witnessed) erasure(ctx context.Context) error {
 
 // Copy makes another store hold what the gallery of a node with this configuration does,
 // after saying so in the ledger. See [gallery.Gallery.CopyTo].
-func (w Witnessed) Copy(ctx context.Context, cfg config.Config, to config.Store, progress func(uint64)) (done gallery.Copied, err error) {
+func (w Witnessed) Copy(ctx context.Context, cfg config.Config, to config.Store, progress func(uint64)) (done snapshot.Copied, err error) {
 	if to.Engine == config.EngineBadger && cfg.Store.Engine == config.EngineBadger {
-		return done, fmt.Errorf("copying gallery: %w", gallery.ErrSameStore)
+		return done, fmt.Errorf("copying gallery: %w", snapshot.ErrSameStore)
 	}
 	leaf, err := operatorLeaf(w.Entity, "copy", "gallery-to-"+to.Engine, w.Now())
 	if err != nil {

@@ -27,6 +27,7 @@ import (
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/introduction"
 	"github.com/tamga-id/tamga/node/keys"
@@ -165,7 +166,7 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitIntegrity, code: protocol.CodeOlderKeys, err: err}
 	case errors.Is(err, gallery.ErrOutdated), errors.Is(err, registrar.ErrReplicas):
 		return &failure{exit: exitFailure, code: protocol.CodeRotation, err: err}
-	case errors.Is(err, gallery.ErrSameStore), errors.Is(err, gallery.ErrNotEmpty):
+	case errors.Is(err, snapshot.ErrSameStore), errors.Is(err, snapshot.ErrNotEmpty):
 		return &failure{exit: exitFailure, code: protocol.CodeStoreTarget, err: err}
 	case errors.Is(err, gallery.ErrInDoubt):
 		return &failure{exit: exitInconclusive, code: protocol.CodeStoreInDoubt, err: err}

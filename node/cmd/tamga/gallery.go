@@ -13,7 +13,7 @@ import (
 
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
-	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/snapshot"
 )
 
 func (a *app) galleryCommand() *cobra.Command {
@@ -129,7 +129,7 @@ func (a *app) copyTo(ctx context.Context, f copyFlags, to config.Store) (r copie
 	if err != nil {
 		return r, false, err
 	}
-	var done gallery.Copied
+	var done snapshot.Copied
 	done, err = g.Copy(ctx, to, func(rows uint64) {
 		if terminal(a.err) {
 			fmt.Fprintf(a.err, "\rcopied: %d rows", rows)

@@ -1,4 +1,12 @@
-package gallery
+// Package snapshot reads the rows of a gallery as of one moment, makes a gallery of such rows
+// again, and keeps another store the same.
+//
+// [Take] hands over rows, [Restore] makes a folder of them, [Copy] compares another store with
+// the gallery and writes what it lacks. The rows are ciphertext under names that say nothing,
+// and no key is needed for them. Whether they are complete and of this node shows when the
+// gallery is opened with them. The package encrypts nothing and writes no file format: that is
+// node/backup.
+package snapshot
 
 import (
 	"bytes"
@@ -14,12 +22,9 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/erasure"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
 	"github.com/tamga-id/tamga/node/gallery/store"
+	"github.com/tamga-id/tamga/node/gallery/subjects"
 	"github.com/tamga-id/tamga/node/gallery/tally"
 )
-
-// Row is one entry of the store as it lies there: ciphertext under names that say
-// nothing. It is valid until the next one is asked for.
-type Row = store.Row
 
 // Census says of the rows of a gallery how many subjects they hold and which
 // generations of keys they need.
@@ -29,15 +34,15 @@ type Census struct {
 	Pseudonyms []uint32 // Of the keys of the pseudonyms that subjects may lie under, in order.
 }
 
-// Snapshot yields every row of the gallery as of one moment, in the order of the
+// Take yields every row of the gallery as of one moment, in the order of the
 // keys, while enrolments go on.
-func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (c Census, err error) {
+func Take(ctx context.Context, ss *subjects.Set, visit func(store.Row) error) (c Census, err error) {
 	// A key that went into use, or out of it, around the moment is one of these or those.
-	pseudonyms := g.set.PseudonymGenerations()
+	pseudonyms := ss.PseudonymGenerations()
 	keks := make(map[uint32]bool)
-	err = g.set.Line.View(func(txn store.Reader) error {
-		pseudonyms = append(pseudonyms, g.set.PseudonymGenerations()...)
-		t, err := g.set.Tallies.Stored(txn)
+	err = ss.Line.View(func(txn store.Reader) error {
+		pseudonyms = append(pseudonyms, ss.PseudonymGenerations()...)
+		t, err := ss.Tallies.Stored(txn)
 		if err != nil {
 			return store.Damaged("reading tally", err)
 		}
@@ -60,7 +65,7 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (c Census
 		}
 		// A store may lose rows to damage without saying so.
 		if c.Subjects = t.Subjects; counted != c.Subjects {
-			return fmt.Errorf("%w: subjects are missing from the store", ErrDamaged)
+			return fmt.Errorf("%w: subjects are missing from the store", store.ErrDamaged)
 		}
 		return nil
 	})
@@ -72,19 +77,18 @@ func (g *Gallery) Snapshot(ctx context.Context, visit func(Row) error) (c Census
 	return c, nil
 }
 
-// Restore makes in dir, which must not exist, the gallery whose rows [Gallery.Snapshot]
-// gave. A list of erasures that lies beside dir already is kept, and what it has beyond
+// Restore makes in dir, which must not exist, the gallery whose rows [Take] gave. A list of erasures that lies beside dir already is kept, and what it has beyond
 // the rows' is carried out when the gallery is opened. It needs no key and cannot tell
-// what the rows hold: that they are complete and of this node shows when [Open] opens
-// them. Errors of rows are returned.
-func Restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error {
+// what the rows hold: that they are complete and of this node shows when the gallery
+// is opened. Errors of rows are returned.
+func Restore(ctx context.Context, dir string, rows iter.Seq2[store.Row, error]) error {
 	if err := restore(ctx, dir, rows); err != nil {
 		return fmt.Errorf("restoring gallery: %w", err)
 	}
 	return nil
 }
 
-func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error {
+func restore(ctx context.Context, dir string, rows iter.Seq2[store.Row, error]) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
@@ -97,7 +101,7 @@ func restore(ctx context.Context, dir string, rows iter.Seq2[Row, error]) error 
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	err = db.Load(func(yield func(Row, error) bool) {
+	err = db.Load(func(yield func(store.Row, error) bool) {
 		for row, err := range rows {
 			err = errors.Join(err, ctx.Err())
 			if err == nil && len(row.Key) > 0 && row.Key[0] == commit.ErasuresBegin {
