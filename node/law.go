@@ -89,18 +89,27 @@ func (n *Node) PublishLaw(ctx context.Context, proposal []byte, approvals []stri
 	if err != nil {
 		return lawbook.Publication{}, err
 	}
-	if p.EntityID != n.cfg.EntityID {
-		return lawbook.Publication{}, fmt.Errorf("publishing law: %w: it is for another node", lawbook.ErrStale)
-	}
 	if err := ownLaw(p.Law(), n.cfg.Jurisdiction); err != nil {
 		return lawbook.Publication{}, fmt.Errorf("publishing law: %w", err)
+	}
+	n.takingUp.Lock() // the Entity Configuration is made of law and keys
+	defer n.takingUp.Unlock()
+	done, err := n.enact(ctx, p, approvals)
+	if err != nil {
+		return lawbook.Publication{}, err
+	}
+	return done, n.publish(n.keys)
+}
+
+// enact puts a proposal into force, and leaves it to the other nodes of a shared store.
+func (n *Node) enact(ctx context.Context, p lawbook.Proposal, approvals []string) (lawbook.Publication, error) {
+	if p.EntityID != n.cfg.EntityID {
+		return lawbook.Publication{}, fmt.Errorf("publishing law: %w: it is for another node", lawbook.ErrStale)
 	}
 	operators, err := gap.Operators(n.cfg)
 	if err != nil {
 		return lawbook.Publication{}, fmt.Errorf("publishing law: %w", err)
 	}
-	n.takingUp.Lock() // the Entity Configuration is made of law and keys
-	defer n.takingUp.Unlock()
 	now := n.now()
 	done, err := n.laws.Publish(p, approvals, operators, now, func(p lawbook.Proposal, evidence []byte, signers []string) (string, uint64, error) {
 		leaf := protocol.NewLeaf(protocol.LeafLaw, protocol.Envelope{
@@ -112,6 +121,12 @@ func (n *Node) PublishLaw(ctx context.Context, proposal []byte, approvals []stri
 		if err != nil {
 			return "", 0, err
 		}
+		if shelf, ok := n.shelf(); ok {
+			// First, so that of two nodes that publish at once one is told that it came too late.
+			if err := shelf.Leave(p, approvals); err != nil {
+				return "", 0, err
+			}
+		}
 		receipt, err := n.ledger.Append(context.WithoutCancel(ctx), b)
 		return n.keys.Ledger.Origin(), receipt.Index, err
 	})
@@ -119,7 +134,7 @@ func (n *Node) PublishLaw(ctx context.Context, proposal []byte, approvals []stri
 		return lawbook.Publication{}, err
 	}
 	n.law.Set(p.Law())
-	return done, n.publish(n.keys)
+	return done, nil
 }
 
 // BiometricData is the list of what the country holds. Nobody may change it.

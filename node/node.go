@@ -246,7 +246,10 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 		return err
 	}
 	n.decoys = decoy.New(n.rows)
-	return n.proveLaw()
+	if err := n.proveLaw(); err != nil {
+		return err
+	}
+	return n.shareLaws(ctx)
 }
 
 // AddressFile holds the host:port of a running node's API.
@@ -415,6 +418,7 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g.Go(func() error { return n.addressing(ctx) })
 	g.Go(func() error { return n.renewing(ctx) })
 	g.Go(func() error { return n.keeping(ctx) })
+	g.Go(func() error { return n.following(ctx) })
 	g.Go(func() error { return n.checking(ctx) })
 	g.Go(func() error {
 		return n.heads.Run(ctx, func(err error) {

@@ -135,6 +135,9 @@ type Decision struct {
 	WithholdReasons, WithholdUnknown bool
 }
 
+// NoLaw reports whether there was no law to decide by: then d refuses, and by no article.
+func (d Decision) NoLaw() bool { return d.PolicyID == DefaultDeny && d.Version == "" }
+
 // AllowsModality reports whether m may be compared under d. It is false for every m when d refuses.
 func (d Decision) AllowsModality(m string) bool {
 	return d.Allowed && slices.Contains(d.Modalities, m)

@@ -11,7 +11,8 @@ import (
 
 // Current is the law in force. It changes whole, between two decisions. The zero value refuses everything.
 type Current struct {
-	law atomic.Pointer[policy.Law]
+	law       atomic.Pointer[policy.Law]
+	suspended atomic.Bool
 
 	mu     sync.Mutex // guards what was found for one law on one day
 	of     *policy.Law
@@ -22,11 +23,22 @@ type Current struct {
 // Set puts a law into force.
 func (c *Current) Set(l *policy.Law) { c.law.Store(l) }
 
-// Law returns the law in force; nil for the zero value.
-func (c *Current) Law() *policy.Law { return c.law.Load() }
+// Suspend has no law in force, until [Current.Resume]; it reports whether one was.
+func (c *Current) Suspend() (was bool) { return !c.suspended.Swap(true) }
+
+// Resume puts the law back into force; it reports whether it was suspended.
+func (c *Current) Resume() (was bool) { return c.suspended.Swap(false) }
+
+// Law returns the law in force; nil for the zero value, and while it is suspended.
+func (c *Current) Law() *policy.Law {
+	if c.suspended.Load() {
+		return nil
+	}
+	return c.law.Load()
+}
 
 // Decide decides by the law in force. See [policy.Law.Decide].
-func (c *Current) Decide(r policy.Request) policy.Decision { return c.law.Load().Decide(r) }
+func (c *Current) Decide(r policy.Request) policy.Decision { return c.Law().Decide(r) }
 
 // Served is what a law may allow an answer for: the purposes, each on one of the legal bases at least.
 type Served struct{ Purposes, LegalBases []string }

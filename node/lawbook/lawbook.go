@@ -12,6 +12,9 @@
 // node that does not start. What one person who rules the whole machine can do is to put other operators' keys into the
 // configuration: every publication in the ledger has the keys that signed it.
 //
+// Nodes that share a store leave each other their publications on a [Shelf]; each keeps a book and a ledger of its own, and
+// demands the approvals again.
+//
 // The package verifies no citations and knows no clock. It is safe for concurrent use by one process.
 package lawbook
 

@@ -198,6 +198,9 @@ func (r *Requester) ask(ctx context.Context, req Request, bring func() []string,
 		}
 	}
 	d, in := r.lawful(e, peer, req.Question, counts, now)
+	if d.NoLaw() {
+		return result(protocol.CodeInternal), nil
+	}
 	own := protocol.PolicyRef{Law: d.Law, Version: d.Version, ID: d.PolicyID, Article: d.Article, Text: protocol.Hash(d.Digest)}
 	if c := unlawful(d, req.Question); c != "" {
 		return r.decline(ctx, e, c, own, in), nil

@@ -47,6 +47,10 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 	visible := r.visible(q, asker, now)
 	d := r.cfg.Law.Decide(visible)
 	v.Policy, v.inputs = ruleOf(d), inputsOf(visible)
+	if d.NoLaw() {
+		// A refusal names the article that refuses; this is none, but a node that cannot read its law.
+		return v, errors.New("judging query: no law is in force")
+	}
 	if !d.Allowed {
 		return v, &protocol.Fault{Code: protocol.CodeLaw}
 	}

@@ -104,3 +104,13 @@ func TestLawClass(t *testing.T) {
 		})
 	}
 }
+
+// TestNoLaw: a node that cannot read its law is unavailable, whatever is asked; it refuses nobody by an article.
+func TestNoLaw(t *testing.T) {
+	p := person(7)
+	w := newWorld().withLedger(t).withGallery(t, enrolled(p, faceTemplate(p.FaceReference())))
+	w.law.d = (*policy.Law)(nil).Decide(policy.Request{})
+	if a := w.send(t, about(p, faceProbe(p.FaceProbe(1)))); a.Code != protocol.CodeInternal || a.Outcome != protocol.Unavailable {
+		t.Errorf("got %+v", a.Verdict)
+	}
+}

@@ -43,6 +43,7 @@ const (
 	Budgets     byte = 'q' // node/budget
 	Canaries    byte = 'y' // node/decoy
 	Handles     byte = 'i' // node/identify
+	Laws        byte = 'l' // node/lawbook
 )
 
 // Beside lends the gallery's store. gallery.Gallery does.

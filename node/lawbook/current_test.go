@@ -1,0 +1,28 @@
+package lawbook_test
+
+import (
+	"testing"
+
+	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/node/lawbook"
+)
+
+// TestSuspend: while it cannot be told what law is in force nobody is let through, and no article is named for it.
+func TestSuspend(t *testing.T) {
+	var law lawbook.Current
+	law.Set(must(policy.Load("x", first())))
+	r := policy.Request{Direction: policy.Answer, Requester: "https://kaz.example", Responder: entity, RequesterCountry: "KAZ", ResponderCountry: "KGZ",
+		Purpose: "border_control", LegalBasis: "public_task", Operation: "verify", Time: noon}
+	if d := law.Decide(r); !d.Allowed || d.NoLaw() {
+		t.Fatalf("got %+v", d)
+	}
+	if !law.Suspend() || law.Suspend() {
+		t.Error("whether a law was in force is not told")
+	}
+	if d := law.Decide(r); d.Allowed || !d.NoLaw() || law.Law() != nil {
+		t.Errorf("suspended: %+v", d)
+	}
+	if !law.Resume() || law.Resume() || !law.Decide(r).Allowed {
+		t.Error("not in force again")
+	}
+}
