@@ -133,11 +133,13 @@ func (q Query) AnswerFound(v Verdict, f Found, r lognote.Receipt, sign jose.Priv
 		Policy:  newWirePolicy(v.Policy),
 		Receipt: wireReceipt{r.Checkpoint, r.Index, r.Proof, r.Leaf},
 	}
+	pad := verdict.even
 	if searching(q.Operation) {
 		verdict.take(f)
-		if err := verdict.pad(); err != nil {
-			return nil, fmt.Errorf("padding verdict: %w", err)
-		}
+		pad = verdict.pad
+	}
+	if err := pad(); err != nil {
+		return nil, fmt.Errorf("padding verdict: %w", err)
 	}
 	plain, err := encodeCBOR(verdict)
 	if err != nil {

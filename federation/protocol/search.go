@@ -196,17 +196,40 @@ func (w *wireVerdict) pad() error {
 		return err
 	}
 	defer clear(full)
-	varies := 2 * len(w.Outcome)
-	if w.FMROneIn > 0 {
-		n, err := encodeCBOR(w.FMROneIn)
-		if err != nil {
-			return err
-		}
-		varies += 2 * len(n) // of the Answer, where without a rate there is a zero, and with its key of the leaf
+	varies, err := w.varies()
+	if err != nil {
+		return err
 	}
 	size := (len(least) - varies + padLeast + padTo - 1) / padTo * padTo
 	const head = 4 // key, and the head of a byte string of 256 to 65,535 bytes
 	w.Padding = make([]byte, size-len(full)-head)
+	return nil
+}
+
+// varies is how many octets of w, and of the leaf in it, are there for its outcome and rate.
+func (w *wireVerdict) varies() (int, error) {
+	n := 2 * len(w.Outcome)
+	if w.FMROneIn > 0 {
+		rate, err := encodeCBOR(w.FMROneIn)
+		if err != nil {
+			return 0, err
+		}
+		n += 2 * len(rate) // of the Answer, where without a rate there is a zero, and with its key of the leaf
+	}
+	return n, nil
+}
+
+// evenTo is what outcome and rate take with their padding in an Answer to a verify: two of "inconclusive" and
+// of the largest rate are 34 octets, and a byte string of 24 to 255 has a head of two.
+const evenTo = 34 + 24
+
+// even fills w up to a size that depends on neither outcome nor rate.
+func (w *wireVerdict) even() error {
+	n, err := w.varies()
+	if err != nil {
+		return err
+	}
+	w.Padding = make([]byte, evenTo-n)
 	return nil
 }
 
@@ -222,16 +245,16 @@ func (w *wireVerdict) take(f Found) {
 
 // found is what an Answer to an operation tells (TMG-A-009).
 func (w wireVerdict) found(operation string) (f Found, _ error) {
-	if !searching(operation) {
-		if w.Handles != nil || w.Subject != nil || w.Padding != nil {
-			return Found{}, errors.New("an answer tells what was not asked")
-		}
-		return Found{}, nil
-	}
 	for _, b := range w.Padding {
 		if b != 0 {
 			return Found{}, errors.New("the padding is not of zeros")
 		}
+	}
+	if !searching(operation) {
+		if w.Handles != nil || w.Subject != nil {
+			return Found{}, errors.New("an answer tells what was not asked")
+		}
+		return Found{}, nil
 	}
 	if (len(w.Handles) > 0) != (Code(w.Code) == CodeCandidates) || len(w.Handles) > MaxCandidates {
 		return Found{}, errors.New("handles and code do not belong together")

@@ -192,7 +192,7 @@ func TestFoundIsHeldAgainstTheCode(t *testing.T) {
 	}{
 		"verify-handles":    {OperationVerify, wireVerdict{Code: string(CodeMatched), Handles: one}},
 		"verify-subject":    {OperationVerify, wireVerdict{Code: string(CodeMatched), Subject: who}},
-		"verify-padding":    {OperationVerify, wireVerdict{Code: string(CodeMatched), Padding: []byte{0}}},
+		"verify-padding":    {OperationVerify, wireVerdict{Code: string(CodeMatched), Padding: []byte{0, 1}}},
 		"no-handles":        {OperationIdentify, wireVerdict{Code: string(CodeCandidates)}},
 		"handles-of-nobody": {OperationIdentify, wireVerdict{Code: string(CodeNoCandidate), Handles: one}},
 		"short-handle":      {OperationIdentify, wireVerdict{Code: string(CodeCandidates), Handles: [][]byte{{1}}}},

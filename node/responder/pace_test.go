@@ -1,6 +1,7 @@
 package responder_test
 
 import (
+	"context"
 	"math"
 	"slices"
 	"testing"
@@ -122,6 +123,55 @@ func TestPace(t *testing.T) {
 		if len(unpaced) < 7 {
 			t.Errorf("%s: without a pace answers take %d times: the test sees no difference", kind, len(unpaced))
 		}
+	}
+}
+
+// TestSizes: whoever sees an Answer pass learns nothing of it from its length, with one law and one size of
+// the ledger, whatever came of the comparison and at which rate.
+func TestSizes(t *testing.T) {
+	base, p, another, canary, locked, erased, nobody := paced(t)
+	sizes := map[int][]string{}
+	for name, c := range map[string]struct {
+		subject synth.Person
+		bend    func(*world)
+		want    protocol.Code
+	}{
+		"unknown":     {nobody, nil, protocol.CodeSubjectUnknown},
+		"erased":      {erased, nil, protocol.CodeSubjectUnknown},
+		"not-matched": {another, nil, protocol.CodeNotMatched},
+		"matched":     {p, nil, protocol.CodeMatched},
+		"at-100":      {p, func(w *world) { w.law.d.FMROneIn = 100 }, protocol.CodeMatched},
+		"at-10":       {p, func(w *world) { w.law.d.FMROneIn = 10 }, protocol.CodeMatched},
+		"locked":      {locked, func(w *world) { w.budgets = slowBudgets{true} }, protocol.CodeLocked},
+		"canary":      {canary, func(w *world) { w.decoys = slowDecoys{true} }, protocol.CodeNotMatched},
+		"folded":      {nobody, func(w *world) { w.law.d.WithholdUnknown = true }, protocol.CodeNotMatched},
+		"failing":     {p, func(w *world) { w.budgets = nil; w.gallery.err = gallery.ErrDamaged }, protocol.CodeInternal},
+	} {
+		w := newWorld()
+		w.gallery.under, w.budgets, w.decoys = base.gallery.under, slowBudgets{}, slowDecoys{}
+		if c.bend != nil {
+			c.bend(w)
+		}
+		w.clock.set(start.Add(-time.Hour))
+		w.Responder = w.build(w.clock.Now)
+		w.clock.set(start)
+		var got protocol.Code
+		w.ledger.under = ledgerFunc(func(_ context.Context, leaf []byte) error {
+			l, err := protocol.ParseLeaf(leaf)
+			got = l.Code
+			return err
+		})
+		reply, err := w.Handle(t.Context(), askerKey, about(c.subject, faceProbe(p.FaceProbe(1))).pending(t).Frame)
+		if err != nil || got != c.want {
+			t.Fatalf("%s: %s, %v", name, got, err)
+		}
+		if name == "failing" { // its leaf has no state of a consent, which was not looked at
+			continue
+		}
+		sizes[len(reply)] = append(sizes[len(reply)], name)
+	}
+	if len(sizes) != 1 {
+		t.Errorf("Answers are of these lengths: %v", sizes)
 	}
 }
 

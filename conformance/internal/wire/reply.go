@@ -93,7 +93,7 @@ type sealedAnswer struct {
 		Leaf       []byte   `cbor:"4,keyasint"`
 	} `cbor:"5,keyasint"`
 
-	// Of an Answer to an identify or a resolve only.
+	// The first two of an Answer to an identify or a resolve only.
 	Handles [][]byte          `cbor:"6,keyasint,omitempty"`
 	Subject map[uint64]string `cbor:"7,keyasint,omitempty"`
 	Padding []byte            `cbor:"8,keyasint,omitempty"`
@@ -106,12 +106,14 @@ const padTo = 4096
 func (w sealedAnswer) told(operation any, size int) *Finding {
 	search := operation == protocol.OperationIdentify || operation == protocol.OperationResolve
 	switch code := protocol.Code(*w.Code); {
-	case !search && (w.Handles != nil || w.Subject != nil || w.Padding != nil):
-		return &Finding{"TMG-A-009", "an Answer to this operation without handles, subject and padding", "one with"}
+	case !search && (w.Handles != nil || w.Subject != nil):
+		return &Finding{"TMG-A-009", "an Answer to this operation without handles and subject", "one with"}
 	case (w.Handles != nil) != (code == protocol.CodeCandidates):
 		return &Finding{"TMG-A-009", "handles with " + string(protocol.CodeCandidates) + " alone", string(code)}
 	case (w.Subject != nil) != (code == protocol.CodeResolved):
 		return &Finding{"TMG-A-009", "a subject with " + string(protocol.CodeResolved) + " alone", string(code)}
+	case !search && len(bytes.Trim(w.Padding, "\x00")) > 0:
+		return &Finding{"TMG-A-010", "an Answer padded with zeros", "another padding"}
 	case search && (size%padTo != 0 || len(bytes.Trim(w.Padding, "\x00")) > 0):
 		return &Finding{"TMG-A-009", "an Answer padded with zeros to a multiple of 4,096 octets", "another length or padding"}
 	}
