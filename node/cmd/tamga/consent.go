@@ -113,11 +113,7 @@ func (a *app) terms(t terms, now time.Time) (consent.Consent, error) {
 	}
 	switch {
 	case t.probe != "":
-		b, err := os.ReadFile(t.probe)
-		if err != nil {
-			return consent.Consent{}, unread(fmt.Errorf("reading probe: %w", nameless(err)), "--probe")
-		}
-		p, err := recognise(b, now)
+		p, err := readProbe(t.probe)
 		c.Subject = consent.BindSample(p.Data)
 		return c, err
 	case t.handle != "":

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/protocol"
 )
 
 func (a *app) consentKey() *cobra.Command {
@@ -229,7 +230,7 @@ of ISO/IEC TS 27560 in the vocabulary of W3C DPV. It is personal data.`,
 
 func (a *app) consentVerify() *cobra.Command {
 	var want consent.Expectation
-	var subject string
+	var subject, sample, handle string
 	var offices []string
 	c := &cobra.Command{
 		Use:   "verify FILE",
@@ -248,6 +249,20 @@ used, and whether it was withdrawn, only the register's node knows.`,
 				if want.Subject, err = a.subjectOf(subject); err != nil {
 					return err
 				}
+			}
+			if sample != "" {
+				p, err := readProbe(sample)
+				if err != nil {
+					return err
+				}
+				want.Sample = p.Data
+			}
+			if handle != "" {
+				h, err := protocol.ParseHandle(handle)
+				if err != nil {
+					return usage("--handle takes a handle that `tamga identify` printed")
+				}
+				want.Handle = h[:]
 			}
 			want.Now, want.Offices = time.Now(), consent.Offices{}
 			for _, path := range offices {
@@ -271,6 +286,8 @@ used, and whether it was withdrawn, only the register's node knows.`,
 	}
 	f := c.Flags()
 	f.StringVar(&subject, "subject", "", "whom the question is about: COUNTRY:TYPE:VALUE; - reads it from standard input")
+	f.StringVar(&sample, "probe", "", "file with the sample that an order of a search is about, in place of --subject")
+	f.StringVar(&handle, "handle", "", "the candidate's handle that an order is about, in place of --subject")
 	f.StringVar(&want.HolderThumbprint, "holder", "", "RFC 7638 thumbprint of the key that the person was enrolled with")
 	f.StringVar(&want.Requester, "requester", "", "Entity Identifier of the node that asks (required)")
 	f.StringVar(&want.Controller, "controller", "", "Entity Identifier of the node whose register the person is in (required)")

@@ -127,6 +127,15 @@ func (s searchFlags) asking() (asking, error) {
 	return out, nil
 }
 
+// readProbe reads the file of one probe.
+func readProbe(file string) (probe, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return probe{}, unread(fmt.Errorf("reading probe: %w", nameless(err)), "--probe")
+	}
+	return recognise(b, time.Now())
+}
+
 // loginName is the account of who runs the command.
 func loginName() string {
 	if u, err := user.Current(); err == nil {
@@ -143,11 +152,7 @@ func (a *app) identify(ctx context.Context, s searchFlags, file string) error {
 	if file == "" {
 		return usage("--probe is needed: a file with one sample of the person")
 	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return unread(fmt.Errorf("reading probe: %w", nameless(err)), "--probe")
-	}
-	p, err := recognise(b, time.Now())
+	p, err := readProbe(file)
 	if err != nil {
 		return err
 	}
