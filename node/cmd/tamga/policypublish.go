@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -219,12 +216,8 @@ its purposes change, hand its new Entity Configuration to the Trust Anchor.`,
 			if len(approvals) < 2 {
 				return ofLawbook(fmt.Errorf("publishing law: %w: %d given", lawbook.ErrApproval, len(approvals)))
 			}
-			body, err := json.Marshal(map[string]any{"proposal": string(proposal), "approvals": approvals})
-			if err != nil {
-				return err
-			}
 			var done publicationView
-			if err := a.callNode(c.Context(), nf, "/v1/law/publications", body, &done); err != nil {
+			if err := a.post(c.Context(), nf, "/v1/law/publications", map[string]any{"proposal": string(proposal), "approvals": approvals}, &done); err != nil {
 				return err
 			}
 			return a.emit(done, done.rows())
@@ -232,14 +225,6 @@ its purposes change, hand its new Entity Configuration to the Trust Anchor.`,
 	}
 	nf.add(c.Flags())
 	return c
-}
-
-func (a *app) callNode(ctx context.Context, nf nodeFlags, path string, body []byte, out any) error {
-	cl, err := nf.client()
-	if err != nil {
-		return err
-	}
-	return cl.call(ctx, http.MethodPost, path, "application/json", body, out)
 }
 
 func (p publicationView) rows() [][2]string {
@@ -385,12 +370,8 @@ purpose; of subjects the ledger says nothing: --subject-class says what to take 
 			if err != nil {
 				return fmt.Errorf("reading law: %w", err)
 			}
-			body, err := json.Marshal(map[string]any{"law": string(text), "last": last, "subject_class": class})
-			if err != nil {
-				return err
-			}
 			var s simulationView
-			if err := a.callNode(c.Context(), nf, "/v1/law/simulations", body, &s); err != nil {
+			if err := a.post(c.Context(), nf, "/v1/law/simulations", map[string]any{"law": string(text), "last": last, "subject_class": class}, &s); err != nil {
 				return err
 			}
 			rows := [][2]string{{"decisions", fmt.Sprintf("%d in %d entries: %d alike, %d unknown", s.Decisions, s.Entries, s.Same, s.Unknown)}}
