@@ -29,10 +29,10 @@ func lawCases() []Case {
 		{ID: "TMG-CONF-R-014", Title: "an operation that the protocol does not define is not performed", Negative: true,
 			Requirements: []string{"TMG-R-007", "TMG-R-008"},
 			steps:        answers(claim("operation", "no_such_operation"), protocol.CodeLaw, protocol.CodeOperation)},
-		{ID: "TMG-CONF-R-015", Title: "nobody is searched for on a person's consent", Negative: true, Requirements: []string{"TMG-R-017", "TMG-A-009"},
+		{ID: "TMG-CONF-R-017", Title: "nobody is searched for on a person's consent", Negative: true, Requirements: []string{"TMG-R-017", "TMG-A-009"},
 			Hint:  "Only a court's order or a vital interest lets a register be searched, whatever the law says.",
 			steps: answers(searchOn("consent"), protocol.CodeLaw, protocol.CodeOperation, protocol.CodeSearchGround)},
-		{ID: "TMG-CONF-R-016", Title: "the sealed part of a verification searches for nobody", Negative: true,
+		{ID: "TMG-CONF-R-018", Title: "the sealed part of a verification searches for nobody", Negative: true,
 			Requirements: []string{"TMG-R-017", "TMG-Q-016"}, Hint: "The sealed part of an identify is another one, and needs an order of two officers.",
 			steps: answers(searchOn("vital_interest"), protocol.CodeLaw, protocol.CodeOperation, protocol.CodeSealedContent)},
 	}
