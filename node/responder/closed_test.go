@@ -55,7 +55,7 @@ func TestFailsClosed(t *testing.T) {
 		"law-decides-nothing":    {func(w *world, _ *away) { w.law.d = policy.Decision{} }, protocol.CodeLaw, protocol.Refused},
 		"law-panics":             {func(w *world, _ *away) { w.law.panic = "broken" }, protocol.CodeInternal, protocol.Unavailable},
 		"law-without-rate":       {func(w *world, _ *away) { w.law.d.FMROneIn = 0 }, protocol.CodeUncalibrated, protocol.Inconclusive},
-		"no-law":                 {func(w *world, _ *away) { w.law.none = new(zeroLaw) }, protocol.CodeLaw, protocol.Refused},
+		"no-law":                 {func(w *world, _ *away) { w.law.none = new(zeroLaw) }, protocol.CodeInternal, protocol.Unavailable},
 		"canaries-away":          {func(w *world, _ *away) { w.decoys = goneDecoys{} }, protocol.CodeInternal, protocol.Unavailable},
 		"canary-store-away":      {func(_ *world, a *away) { a.after = 0 }, protocol.CodeInternal, protocol.Unavailable},
 		"budgets-away":           {func(_ *world, a *away) { a.after = 1 }, protocol.CodeBudgetStore, protocol.Unavailable},

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/pace"
+	"github.com/tamga-id/tamga/node/responder"
 )
 
 // slowBudgets take as long as a disk does, whoever a Query is about.
@@ -52,6 +53,26 @@ func paced(t testing.TB) (base *world, p, another, canary, locked, erased, nobod
 	return base, p, another, canary, locked, erased, person(9)
 }
 
+// fetched is what a gallery has of one person, looked up before a bubble begins: a store's goroutines are outside of it.
+type fetched map[string]gallery.References
+
+func fetch(t testing.TB, g responder.Gallery, p synth.Person) fetched {
+	t.Helper()
+	out := fetched{}
+	for _, m := range []string{"face", "finger"} {
+		refs, err := g.References(passport(p), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[m] = refs
+	}
+	return out
+}
+
+func (f fetched) References(_ pseudonym.Identifier, modality string) (gallery.References, error) {
+	return f[modality], nil
+}
+
 // TestPace: with what is looked up and compared taking any time, by the bubble's clock, what is
 // answered about a person takes a time that follows from the probes; nothing else does.
 func TestPace(t *testing.T) {
@@ -84,9 +105,10 @@ func TestPace(t *testing.T) {
 			"panicking":   {another, 800 * time.Microsecond, func(w *world) { w.gallery.panic = "at once" }, protocol.CodeInternal, true},
 		} {
 			for _, on := range []bool{true, false} {
+				refs := fetch(t, base.gallery.under, c.subject)
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld()
-					w.gallery.under, w.budgets, w.decoys = base.gallery.under, slowBudgets{}, slowDecoys{}
+					w.gallery.under, w.budgets, w.decoys = refs, slowBudgets{}, slowDecoys{}
 					if on {
 						w.pace = pace.New(0)
 					}
