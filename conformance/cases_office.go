@@ -30,7 +30,7 @@ func officeCases() []Case {
 			Hint: "Keep the withdrawal before it is acknowledged.", steps: withdrawn},
 		{ID: "TMG-CONF-C-019", Title: "a withdrawal of a consent between two others is not taken", Negative: true, Requirements: []string{"TMG-C-008"},
 			Hint: "Take a withdrawal only from the other of the two nodes that it names.", steps: withdrawnByOther},
-		{ID: "TMG-CONF-R-016", Title: "what is withheld of someone who is not enrolled is told like somebody else", Negative: true, Requirements: []string{"TMG-R-014"},
+		{ID: "TMG-CONF-R-016", Title: "what is withheld of someone who is not enrolled is told like somebody else", Negative: true, Requirements: []string{"TMG-R-016"},
 			Hint: "Where the law withholds who is enrolled, code and rate are those of a person who did not match.", steps: withheld},
 	}
 }
@@ -246,7 +246,7 @@ func withheld(ctx context.Context, s *session) error {
 		return err
 	}
 	if nobody.Rate != somebody.Rate || nobody.Policy != somebody.Policy {
-		return broke("TMG-R-014", "the rate and the policy of a person who did not match", "others")
+		return broke("TMG-R-016", "the rate and the policy of a person who did not match", "others")
 	}
 	return nil
 }
