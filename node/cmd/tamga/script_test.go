@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,13 +108,29 @@ func scripts(t *testing.T) testscript.Params {
 	}
 }
 
+// nextPort is the last port that unusedPort looked at, less the first.
+var nextPort atomic.Uint32
+
+// unusedPort finds a port that nobody listens on by TCP or UDP, and gives none out twice. It
+// lies below those that the system hands to who asks for any, which half of the commands and
+// every connection do meanwhile.
 func unusedPort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const first, last = 12_000, 32_000
+	nextPort.CompareAndSwap(0, uint32(os.Getpid()*61%(last-first))) // two runs at once
+	for range last - first {
+		port := strconv.Itoa(first + int(nextPort.Add(1)%(last-first)))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			continue
+		}
+		p, err := net.ListenPacket("udp", "127.0.0.1:"+port)
+		if err != nil {
+			_ = l.Close()
+			continue
+		}
+		return port, errors.Join(l.Close(), p.Close())
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, errors.Join(err, l.Close())
+	return "", errors.New("no port is unused")
 }
 
 // edition: edition FORMAT IN OUT writes a finger record of ISO/IEC 19794-2:2005 as one of 2011
@@ -177,7 +194,11 @@ func waitForLog(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: waitlog FILE REGEXP")
 	}
 	want := regexp.MustCompile(args[1])
-	for deadline := time.Now().Add(60 * time.Second); !want.MatchString(ts.ReadFile(args[0])); {
+	says := func() bool {
+		b, err := os.ReadFile(ts.MkAbs(args[0])) // a background command makes it when it gets there
+		return err == nil && want.Match(b)
+	}
+	for deadline := time.Now().Add(60 * time.Second); !says(); {
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s does not say %s", args[0], args[1])
 		}
