@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/decoy"
@@ -14,3 +15,23 @@ func (n *Node) AddCanaries(_ context.Context, subjects []pseudonym.Identifier) e
 
 // Canaries lists them.
 func (n *Node) Canaries() ([]decoy.Canary, error) { return n.decoys.List() }
+
+// openDecoys opens the book of canaries, and compares it with the list outside of the store.
+func (n *Node) openDecoys(ctx context.Context) error {
+	list, err := decoy.OpenList(n.cfg.Recovery.CheckpointFile, n.keys.Gallery.Derive("tamga/v1/canaries"))
+	if err != nil {
+		return err
+	}
+	n.decoys = decoy.New(n.rows, list)
+	return n.countDecoys(ctx)
+}
+
+// countDecoys tells of canaries that the store has lost: a Query about one raises the alarm as
+// before, but somebody may have looked for them.
+func (n *Node) countDecoys(ctx context.Context) error {
+	missing, err := n.decoys.Agree()
+	if missing > 0 {
+		n.log.ErrorContext(ctx, "ALARM: canaries are missing from the store: an older copy was put back, or somebody took them out", slog.Int("canaries", missing))
+	}
+	return err
+}

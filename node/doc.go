@@ -24,6 +24,7 @@
 //	../ENTITY.checkpoint      how far the ledger was, outside the folder (recovery.checkpoint_file)
 //	../ENTITY.checkpoint-erasures, -gallery  who was erased, and how far the gallery was, likewise
 //	../ENTITY.checkpoint-withdrawals         which consents were withdrawn, likewise
+//	../ENTITY.checkpoint-canaries            which rows are of canaries, likewise
 //	../ENTITY.checkpoint-keys  which generations of the keys were used last, likewise
 //
 // Not here: the keys (node/keystore) and the steps by which they are replaced

@@ -19,11 +19,13 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
+	"github.com/tamga-id/tamga/node/decoy"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/lawbook"
+	"github.com/tamga-id/tamga/node/rows/outside"
 	"github.com/tamga-id/tamga/node/stores"
 )
 
@@ -80,7 +82,7 @@ var ErrLeft = errors.New("it is left of an earlier node of this name")
 func nothingLeft(cfg config.Config) error {
 	checkpoint := cfg.Recovery.CheckpointFile
 	erasures, tally := gallery.OutsideFiles(checkpoint)
-	for _, path := range []string{checkpoint, erasures, tally, keystore.NotedFile(cfg), consents.ListFile(checkpoint)} {
+	for _, path := range []string{checkpoint, erasures, tally, keystore.NotedFile(cfg), outside.File(checkpoint, consents.Withdrawals), outside.File(checkpoint, decoy.Canaries)} {
 		if _, err := os.Lstat(path); path != "" && err == nil {
 			return fmt.Errorf("%s: %w", path, ErrLeft)
 		}

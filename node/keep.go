@@ -40,6 +40,9 @@ func (n *Node) keeping(ctx context.Context) error {
 			n.meet(ctx)
 		case <-collect.C:
 			n.forgetConsents(ctx)
+			if err := n.countDecoys(ctx); err != nil && ctx.Err() == nil {
+				n.log.WarnContext(ctx, "canaries not compared", slog.String("cause", err.Error()))
+			}
 			n.forgetCounts(ctx)
 			n.forgetHandles(ctx)
 			n.collect(ctx)

@@ -245,7 +245,9 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if err = n.openConsents(ctx); err != nil {
 		return err
 	}
-	n.decoys = decoy.New(n.rows)
+	if err = n.openDecoys(ctx); err != nil {
+		return err
+	}
 	if err := n.proveLaw(); err != nil {
 		return err
 	}

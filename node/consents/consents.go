@@ -14,7 +14,7 @@
 //   - no clock, forward or back, has a consent be used again that was used or withdrawn.
 //
 // Who can write to the store can take rows away, and so have a consent used again; both
-// uses are in the ledger. A withdrawal stands: it is in a [List] outside of the store, too. What is remembered names nobody: rows lie under keyed hashes.
+// uses are in the ledger. A withdrawal stands: it is in a list outside of the store, too. What is remembered names nobody: rows lie under keyed hashes.
 package consents
 
 import (
@@ -28,6 +28,7 @@ import (
 
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/node/rows"
+	"github.com/tamga-id/tamga/node/rows/outside"
 )
 
 // Why an artefact permits nothing any more. Every other error says that it cannot be told.
@@ -39,15 +40,15 @@ var (
 // Book is what is remembered. It is safe for concurrent use.
 type Book struct {
 	rows *rows.Rows
-	list *List
+	list *outside.List
 }
 
 // New opens the book in rows, with the list of withdrawals outside of them, nil for none:
 // see [Book.Agree].
-func New(r *rows.Rows, list *List) *Book { return &Book{r, list} }
+func New(r *rows.Rows, list *outside.List) *Book { return &Book{r, list} }
 
 // listed reports whether the withdrawal of an artefact is known from the list.
-func (b *Book) listed(key [32]byte) bool { return b.list.has(b.rows.Key(rows.Consents, key[:])) }
+func (b *Book) listed(key [32]byte) bool { return b.list.Has(b.rows.Key(rows.Consents, key[:])) }
 
 // entry is the row of an artefact:
 //
@@ -220,7 +221,7 @@ func (b *Book) withdraw(key [32]byte, w consent.Withdrawal, token string, now ti
 		return nil
 	})
 	if err == nil { // again, too, when it failed before
-		err = b.list.add(b.rows.Key(rows.Consents, key[:]), expires)
+		err = b.list.Add(b.rows.Key(rows.Consents, key[:]), expires)
 	}
 	if err != nil {
 		return false, fmt.Errorf("withdrawing consent: %w", err)
@@ -282,7 +283,7 @@ func (b *Book) Told(o Outstanding) error {
 func (b *Book) Forget(now time.Time) (gone int, err error) {
 	var old []rows.Key
 	var latest int64
-	before, kept := forgetBefore(now), b.rows.Key(rows.Consents, floor[:])
+	before, kept := forgetBefore(now).Unix(), b.rows.Key(rows.Consents, floor[:])
 	err = b.rows.View(func(r rows.Reader) error {
 		return r.Each(rows.Consents, func(key rows.Key, value []byte) error {
 			e, err := parseEntry(value)
@@ -317,7 +318,7 @@ func (b *Book) Forget(now time.Time) (gone int, err error) {
 		})
 	}
 	if err == nil {
-		err = b.list.forget(now)
+		err = b.list.Forget(forgetBefore(now))
 	}
 	if err != nil {
 		return 0, fmt.Errorf("forgetting consents: %w", err)
@@ -326,7 +327,7 @@ func (b *Book) Forget(now time.Time) (gone int, err error) {
 }
 
 // forgetBefore is when what is forgotten now had expired.
-func forgetBefore(now time.Time) int64 { return now.Add(-24 * time.Hour).Unix() }
+func forgetBefore(now time.Time) time.Time { return now.Add(-24 * time.Hour) }
 
 // maxForget bounds one commit.
 const maxForget = 5000

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/rows"
+	"github.com/tamga-id/tamga/node/rows/outside"
 )
 
 // listed is a book in a store with a list beside.
@@ -18,7 +19,7 @@ func listed(t *testing.T, l *lent, path string, at time.Time) *consents.Book {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := consents.OpenList(path, [32]byte{2}, at)
+	list, err := outside.Open(path, [32]byte{2}, at.Add(-24*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,20 +109,20 @@ func TestListEdited(t *testing.T) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := consents.OpenList(path, [32]byte{2}, now)
+		_, err := outside.Open(path, [32]byte{2}, now)
 		return err
 	}
 	for i := range whole {
 		edited := append([]byte(nil), whole...)
 		edited[i] ^= 1
-		if err := try(edited); !errors.Is(err, consents.ErrList) {
+		if err := try(edited); !errors.Is(err, outside.ErrEdited) {
 			t.Fatalf("byte %d: %v", i, err)
 		}
 	}
-	if err := try(whole[len(whole)/3:]); !errors.Is(err, consents.ErrList) {
+	if err := try(whole[len(whole)/3:]); !errors.Is(err, outside.ErrEdited) {
 		t.Errorf("without its first entry: %v", err)
 	}
-	if _, err := consents.OpenList(path, [32]byte{3}, now); !errors.Is(err, consents.ErrList) {
+	if _, err := outside.Open(path, [32]byte{3}, now); !errors.Is(err, outside.ErrEdited) {
 		t.Errorf("of another node: %v", err)
 	}
 	for name, torn := range map[string][]byte{"cut": whole[:len(whole)-5], "zeros": append(append([]byte(nil), whole...), make([]byte, len(whole)/3)...)} {

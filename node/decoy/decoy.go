@@ -7,23 +7,26 @@
 //
 // Invariants:
 //
-//   - whether a subject is a canary costs one look-up, the same for canaries, for people and
-//     for numbers that nobody has;
+//   - whether a subject is a canary costs one look-up of a row and one in memory, the same for
+//     canaries, for people and for numbers that nobody has;
 //   - who has the store without the node's keys cannot tell which rows are of canaries'
 //     subjects, and sees how many there are.
 //
-// Who can write to the store can take these rows away, all of them at once, and no alarm is
-// raised any more: compare [Book.List] now and then with what was seeded.
+// Who can write to the store can take these rows away, or put an older copy of it back: the list
+// outside of the store still has them, so that the alarm is raised all the same, and
+// [Book.Agree] says that they are missing.
 package decoy
 
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/rows"
+	"github.com/tamga-id/tamga/node/rows/outside"
 )
 
 // Max bounds how many canaries there may be: they are listed as a whole.
@@ -39,10 +42,55 @@ type Canary struct {
 }
 
 // Book is what is kept. It is safe for concurrent use.
-type Book struct{ rows *rows.Rows }
+type Book struct {
+	rows *rows.Rows
+	list *outside.List
+}
 
-// New opens the book in rows.
-func New(r *rows.Rows) *Book { return &Book{r} }
+// New opens the book in rows, with the list of canaries outside of them, nil for none: see
+// [OpenList] and [Book.Agree].
+func New(r *rows.Rows, list *outside.List) *Book { return &Book{r, list} }
+
+// Canaries ends the name of the list's file.
+const Canaries = "canaries"
+
+// OpenList reads the list of canaries that lies beside the checkpoint file, empty for none. It
+// fails with [outside.ErrEdited].
+func OpenList(checkpoint string, key [32]byte) (*outside.List, error) {
+	return outside.Open(outside.File(checkpoint, Canaries), key, time.Time{})
+}
+
+// keep has the list know of canaries.
+func (b *Book) keep(keys ...rows.Key) error {
+	for _, key := range keys {
+		if err := b.list.Add(key, math.MaxInt64); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Agree has the list know of the canaries of the store, which other nodes may have made, and
+// returns how many it knows that are missing there.
+func (b *Book) Agree() (missing int, err error) {
+	left, fresh := b.list.All(), []rows.Key(nil)
+	err = b.rows.View(func(r rows.Reader) error {
+		return r.Each(rows.Canaries, func(key rows.Key, _ []byte) error {
+			if _, ok := left[key]; !ok {
+				fresh = append(fresh, key)
+			}
+			delete(left, key)
+			return nil
+		})
+	})
+	if err == nil {
+		err = b.keep(fresh...)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("comparing canaries: %w", err)
+	}
+	return len(left), nil
+}
 
 // name is the row of an identifier that was normalised.
 func name(id pseudonym.Identifier) []byte {
@@ -52,12 +100,13 @@ func name(id pseudonym.Identifier) []byte {
 // Add makes subjects canaries, all or none; one that is a canary stays one.
 func (b *Book) Add(now time.Time, subjects ...pseudonym.Identifier) error {
 	var ids []pseudonym.Identifier
+	var keys []rows.Key
 	for _, s := range subjects {
 		id, err := s.Normalize()
 		if err != nil {
 			return fmt.Errorf("adding canaries: %w", err)
 		}
-		ids = append(ids, id)
+		ids, keys = append(ids, id), append(keys, b.rows.Key(rows.Canaries, name(id)))
 	}
 	err := b.rows.Update(func(t rows.Txn) error {
 		there := 0
@@ -79,6 +128,9 @@ func (b *Book) Add(now time.Time, subjects ...pseudonym.Identifier) error {
 		}
 		return nil
 	})
+	if err == nil { // again, too, when it failed before
+		err = b.keep(keys...)
+	}
 	if err != nil {
 		return fmt.Errorf("adding canaries: %w", err)
 	}
@@ -98,7 +150,7 @@ func (b *Book) Touched(id pseudonym.Identifier) (is bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("looking for a canary: %w", err)
 	}
-	return is, nil
+	return b.list.Has(b.rows.Key(rows.Canaries, name(id))) || is, nil
 }
 
 // List is all of them, in no order that means anything.

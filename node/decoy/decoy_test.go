@@ -40,7 +40,7 @@ func TestBook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := decoy.New(r)
+	b := decoy.New(r, nil)
 	if err := b.Add(now, subject("AC 100"), subject("AC200")); err != nil {
 		t.Fatal(err)
 	}

@@ -428,8 +428,8 @@ func TestBounds(t *testing.T) {
 
 // TestCanaryAmongCandidates: an alarm, and the same answer.
 func TestCanaryAmongCandidates(t *testing.T) {
-	w := newWorld(t, func(c *identify.Config) { c.Decoys = decoy.New(c.Rows) })
-	if err := decoy.New(w.cfg.Rows).Add(start, passport(4)); err != nil {
+	w := newWorld(t, func(c *identify.Config) { c.Decoys = decoy.New(c.Rows, nil) })
+	if err := decoy.New(w.cfg.Rows, nil).Add(start, passport(4)); err != nil {
 		t.Fatal(err)
 	}
 	alarms := func() int { return strings.Count(w.logs.String(), responder.AlarmCanary) }

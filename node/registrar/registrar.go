@@ -102,7 +102,7 @@ func Witness(cfg config.Config, k keystore.Set, g *gallery.Gallery, l *ledger.Lo
 	if err != nil {
 		return w, err
 	}
-	list, err := consents.OpenList(consents.ListFile(cfg.Recovery.CheckpointFile), k.Gallery.Derive("tamga/v1/consent-withdrawals"), now())
+	list, err := consents.OpenList(cfg.Recovery.CheckpointFile, k.Gallery.Derive("tamga/v1/consent-withdrawals"), now())
 	if err != nil {
 		return w, err
 	}

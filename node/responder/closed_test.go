@@ -71,7 +71,7 @@ func TestFailsClosed(t *testing.T) {
 			books := &away{base.gallery.under.(*gallery.Gallery), -1}
 			r := must(rows.New(books, [32]byte{byte(len(name)), name[0], name[len(name)/2]})) // each its own
 			w.budgets = budget.New(r, [32]byte{2}, budget.Limits{Officer: 10, Misses: 3, Probes: time.Hour})
-			w.real, w.decoys = consents.New(r, nil), decoy.New(r)
+			w.real, w.decoys = consents.New(r, nil), decoy.New(r, nil)
 			w.law.d.ConsentRequired = true
 			c.bend(w, books)
 			w.clock.set(start.Add(-time.Hour))

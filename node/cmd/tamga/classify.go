@@ -24,7 +24,6 @@ import (
 	"github.com/tamga-id/tamga/matcher/evaluate"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/config"
-	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
@@ -34,6 +33,7 @@ import (
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
+	"github.com/tamga-id/tamga/node/rows/outside"
 	"github.com/tamga-id/tamga/node/stores"
 )
 
@@ -174,7 +174,7 @@ func ofStores(err error) *failure {
 		return &failure{exit: exitUnreachable, code: protocol.CodeStoreAway, err: err}
 	case errors.Is(err, gallery.ErrDamaged):
 		return &failure{exit: exitIntegrity, code: protocol.CodeStoreDamaged, err: err}
-	case errors.Is(err, consents.ErrList):
+	case errors.Is(err, outside.ErrEdited):
 		return &failure{exit: exitIntegrity, code: protocol.CodeStoreDamaged, err: err, hint: "put the file back as the node left it. If it is lost, remove it: it is made up from the store, and a consent whose withdrawal the store has lost, too, is valid again"}
 	}
 	return nil
