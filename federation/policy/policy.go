@@ -98,6 +98,10 @@ type Request struct {
 	// to be met wherever some value would meet it; the request has to be decided again with the values.
 	Modality string
 	Consent  string // what was verified: vocabulary.ConsentNone, ConsentHolder, ConsentAttested or ConsentExemption
+
+	// Under is the law that began to decide, nil for the one in force: who holds the law in force decides all of one
+	// Query by it. A Law itself does not look at it.
+	Under *Law
 }
 
 // Counts are what budgets are made of: how many Queries there were before this one within the windows that the node
@@ -111,6 +115,17 @@ type Counts struct {
 
 // NoLimit is what a law sees where the operator set no limit: more than any that may be set.
 const NoLimit = 1<<53 - 1
+
+// Forcing is who has a law in force that may be replaced while a Query is being decided. node/lawbook.Current is.
+type Forcing interface{ Law() *Law }
+
+// Under has all of what r asks decided by the law that is in force now, if law can say which that is.
+func Under(r Request, law any) Request {
+	if f, ok := law.(Forcing); ok {
+		r.Under = f.Law()
+	}
+	return r
+}
 
 // Decision is law applied to a [Request]. The zero value refuses. The obligations are meaningful only when Allowed.
 type Decision struct {

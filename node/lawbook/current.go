@@ -37,8 +37,13 @@ func (c *Current) Law() *policy.Law {
 	return c.law.Load()
 }
 
-// Decide decides by the law in force. See [policy.Law.Decide].
-func (c *Current) Decide(r policy.Request) policy.Decision { return c.Law().Decide(r) }
+// Decide decides by the law that began to, or else the one in force. See [policy.Law.Decide].
+func (c *Current) Decide(r policy.Request) policy.Decision {
+	if r.Under != nil {
+		return r.Under.Decide(r)
+	}
+	return c.Law().Decide(r)
+}
 
 // Served is what a law may allow an answer for: the purposes, each on one of the legal bases at least.
 type Served struct{ Purposes, LegalBases []string }

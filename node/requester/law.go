@@ -25,6 +25,7 @@ func (r *Requester) lawful(e protocol.Envelope, peer trust.Node, q protocol.Ques
 	}
 	in := protocol.Inputs{RequesterCountry: ask.RequesterCountry, ResponderCountry: ask.ResponderCountry, Consent: ask.Consent,
 		Marks: strings.Join(ask.PeerMarks, " "), Modalities: strings.Join(vocabulary.KnownModalities(modalities(q.Probes)), " ")}
+	ask = policy.Under(ask, r.cfg.Law)
 	var all policy.Decision
 	wanted := modalities(q.Probes)
 	if len(wanted) == 0 {

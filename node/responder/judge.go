@@ -44,7 +44,7 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 	if !fresh {
 		return v, &protocol.Fault{Code: protocol.CodeReplay}
 	}
-	visible := r.visible(q, asker, now)
+	visible := policy.Under(r.visible(q, asker, now), r.cfg.Law)
 	d := r.cfg.Law.Decide(visible)
 	v.Policy, v.inputs = ruleOf(d), inputsOf(visible)
 	if d.NoLaw() {
