@@ -54,7 +54,6 @@ type InitOptions struct {
 	Superiors    []trust.EntityID // who vouch for the node; empty: the anchor
 	Subordinates int              // how many nodes of its ministries it vouches for
 	Store        config.Store     // the zero value: the default of node/config
-	Budgets      config.Budgets   // the zero value: nothing is counted
 	Passphrase   []byte
 	Custody      custody.Params
 	Plan         *ceremony.Plan // custodians to put the root key under instead of Passphrase; nil: none
@@ -271,7 +270,7 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 	if o.Holders != nil {
 		c.Pseudonym.Holders = keystore.CommitteeFile
 	}
-	c.Policy.Law, c.BiometricData, c.Budgets = config.LawFile, example, o.Budgets
+	c.Policy.Law, c.BiometricData = config.LawFile, example
 	yaml, err := c.Marshal()
 	if err != nil {
 		return config.Config{}, nil, err

@@ -13,10 +13,6 @@ type Budgets struct {
 	ProbeHours int // budgets.probe_hours, 1 to 720: for how long the same sample about the same person is refused; then officers must capture anew to ask again
 }
 
-// NewBudgets are those that a new node begins with: against whoever tries samples on one person until one matches, or
-// numbers by the ten thousand. What one officer or purpose may need depends on the office.
-func NewBudgets() Budgets { return Budgets{Requester: 50_000, Misses: 10} }
-
 func (w *walker) budgets(n *yaml.Node, path string, b *Budgets) {
 	w.mapping(n, path,
 		entry{"requester", false, w.number(&b.Requester, 1, 10_000_000)},

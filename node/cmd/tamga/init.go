@@ -123,7 +123,7 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 	if o.Holders, err = k.committee(); err != nil {
 		return err
 	}
-	o.Custody, o.Budgets, o.Now = custody.DefaultParams(), config.NewBudgets(), time.Now
+	o.Custody, o.Now = custody.DefaultParams(), time.Now
 	made, err := node.Init(o)
 	if errors.Is(err, node.ErrLeft) {
 		return &failure{exit: exitFailure, code: protocol.CodeExists, err: err,
