@@ -2,11 +2,8 @@ package membership
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -88,22 +85,11 @@ func NewBelow(anchors func() []trust.Anchor, file string) (*Below, error) {
 	if file == "" {
 		return b, nil
 	}
-	raw, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return b, nil
-	}
 	var f belowFile
-	if err == nil && len(raw) > maxKeeperFile {
-		err = errors.New("it is too large")
-	}
-	if err == nil {
-		err = json.Unmarshal(raw, &f)
-	}
-	if err == nil && f.Version != belowVersion {
-		err = errors.New("it is not of this version")
-	}
-	if err != nil {
+	if found, err := readHeld(file, belowVersion, &f, &f.Version); err != nil {
 		return nil, fmt.Errorf("reading listings of Intermediates: %w", err)
+	} else if !found {
+		return b, nil
 	}
 	for _, n := range f.Notices {
 		at, err := n.path()
@@ -306,14 +292,7 @@ func (b *Below) saveLocked() error {
 	for _, h := range b.held {
 		f.Notices = append(f.Notices, h.notice)
 	}
-	raw, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("keeping listing: %w", err)
-	}
-	if len(raw) > maxKeeperFile { // the node could not read it at its next start
-		return fmt.Errorf("keeping listing: all listings of Intermediates have over %d bytes", maxKeeperFile)
-	}
-	return replace(b.file, raw)
+	return writeHeld(b.file, f)
 }
 
 // Held returns the newest listing of the Intermediate with its notice, and whether there is one.

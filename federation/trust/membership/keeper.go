@@ -3,11 +3,8 @@ package membership
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -15,12 +12,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
-const (
-	keeperVersion = 1
-	// maxKeeperFile is more than a dozen Anchors with the longest listings and histories
-	// of keys that are taken over.
-	maxKeeperFile = 64 << 20
-)
+const keeperVersion = 1
 
 // ErrUnknownAnchor: the notice is of a Trust Anchor that is not configured.
 var ErrUnknownAnchor = errors.New("not a configured Trust Anchor")
@@ -63,22 +55,11 @@ func NewKeeper(anchors []trust.Anchor, file string) (*Keeper, error) {
 	if file == "" {
 		return k, nil
 	}
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return k, nil
-	}
 	var f keeperFile
-	if err == nil && len(b) > maxKeeperFile {
-		err = errors.New("it is too large")
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &f)
-	}
-	if err == nil && f.Version != keeperVersion {
-		err = errors.New("it is not of this version")
-	}
-	if err != nil {
+	if found, err := readHeld(file, keeperVersion, &f, &f.Version); err != nil {
 		return nil, fmt.Errorf("reading listings: %w", err)
+	} else if !found {
+		return k, nil
 	}
 	k.take(f)
 	return k, nil
@@ -268,14 +249,7 @@ func (k *Keeper) saveLocked() error {
 			f.Notices = append(f.Notices, h.notice)
 		}
 	}
-	b, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("keeping listing: %w", err)
-	}
-	if len(b) > maxKeeperFile { // the node could not read it at its next start
-		return fmt.Errorf("keeping listing: all listings and changes of keys have over %d bytes", maxKeeperFile)
-	}
-	return replace(k.file, b)
+	return writeHeld(k.file, f)
 }
 
 // Held returns the newest listing of the Anchor with its notice, and whether there is one.
