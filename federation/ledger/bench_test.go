@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
 )
 
 // BenchmarkAppend appends 400-byte leaves from several goroutines. Compare with
@@ -19,8 +20,8 @@ import (
 func BenchmarkAppend(b *testing.B) {
 	for _, workers := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("workers-%d", workers), func(b *testing.B) {
-			l := openLog(b, b.TempDir())
-			defer closeLog(b, l)
+			l := ledgertest.Open(b, b.TempDir())
+			defer ledgertest.Close(b, l)
 			measure(b, workers, func(i int64) error {
 				leaf := bytes.Repeat([]byte{byte(i)}, 400)
 				_, err := l.Append(b.Context(), leaf)
@@ -97,10 +98,10 @@ func measure(b *testing.B, workers int, f func(i int64) error) {
 // BenchmarkVerify audits 20,000 entries; one operation is the whole audit.
 func BenchmarkVerify(b *testing.B) {
 	dir := b.TempDir()
-	l := openLog(b, dir)
-	fill(b, l, 20_000)
-	closeLog(b, l)
-	v := newVerifier(b)
+	l := ledgertest.Open(b, dir)
+	ledgertest.Fill(b, l, 20_000)
+	ledgertest.Close(b, l)
+	v := ledgertest.Verifier(b)
 	for b.Loop() {
 		if _, err := ledger.Verify(b.Context(), dir, v, nil); err != nil {
 			b.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
 )
 
 // childDir tells a copy of the test binary to append until it is killed.
@@ -25,7 +26,7 @@ func TestChildAppends(t *testing.T) {
 	if dir == "" {
 		t.Skip("runs only as the child of TestKill")
 	}
-	l, err := ledger.Open(t.Context(), ledger.Config{Dir: dir, Signer: newSigner(t), Now: tick})
+	l, err := ledger.Open(t.Context(), ledger.Config{Dir: dir, Signer: ledgertest.Signer(t), Now: ledgertest.Tick})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,7 @@ func TestKill(t *testing.T) {
 	for round := range rounds {
 		appendUntilKilled(t, dir, 20+31*round, acked)
 		if round%3 == 0 { // sometimes audited before the next start, as it lies
-			r, err := ledger.Verify(t.Context(), dir, newVerifier(t), nil)
+			r, err := ledger.Verify(t.Context(), dir, ledgertest.Verifier(t), nil)
 			if err != nil {
 				t.Fatalf("round %d: %v", round, err)
 			}
@@ -66,15 +67,15 @@ func TestKill(t *testing.T) {
 			}
 		}
 	}
-	l := openLog(t, dir)
+	l := ledgertest.Open(t, dir)
 	for index, want := range acked {
 		if got, err := l.Entry(index); err != nil || string(got) != want {
 			t.Fatalf("acknowledged entry %d: %q, %v; want %q", index, got, err, want)
 		}
 	}
 	size := l.Size()
-	closeLog(t, l)
-	if _, err := ledger.Verify(t.Context(), dir, newVerifier(t), nil); err != nil {
+	ledgertest.Close(t, l)
+	if _, err := ledger.Verify(t.Context(), dir, ledgertest.Verifier(t), nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d kills, %d acknowledged, %d in the log", rounds, len(acked), size)
@@ -128,7 +129,7 @@ func appendUntilKilled(t *testing.T, dir string, n int, acked map[uint64]string)
 // TestEmptyLog: killed between making a write-ahead log and giving it its length.
 func TestEmptyLog(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")
-	cfg := ledger.Config{Dir: dir, Signer: newSigner(t), Now: tick}
+	cfg := ledger.Config{Dir: dir, Signer: ledgertest.Signer(t), Now: ledgertest.Tick}
 	for i := range 3 {
 		l, err := ledger.Open(t.Context(), cfg)
 		if err != nil {

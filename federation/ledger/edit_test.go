@@ -1,15 +1,15 @@
 package ledger_test
 
 import (
-	"crypto/sha256"
 	"errors"
-	"math/bits"
 	"path/filepath"
 	"testing"
 
 	badger "github.com/dgraph-io/badger/v4"
-	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/transparency-dev/merkle/rfc6962"
+
+	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
 )
 
 // edit changes records with Badger's own hand, so that no checksum of its is wrong.
@@ -30,7 +30,7 @@ func TestEditedRecords(t *testing.T) {
 	hash := func(i uint64) []byte { return ledger.KeyEntry(i, ledger.KindHashes) }
 	leafKey := func(i uint64) []byte { return ledger.KeyEntry(i, ledger.KindLeaf) }
 	forged := []byte("nobody asked about this person")
-	old, err := newSigner(t).Sign(7, make([]byte, 32), tick())
+	old, err := ledgertest.Signer(t).Sign(7, make([]byte, 32), ledgertest.Tick())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestEditedRecords(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "e")
 			copyDir(t, source, dir)
 			edit(t, dir, c.edit)
-			_, err := ledger.Verify(t.Context(), dir, newVerifier(t), nil)
+			_, err := ledger.Verify(t.Context(), dir, ledgertest.Verifier(t), nil)
 			bad, ok := errors.AsType[*ledger.TamperError](err)
 			if !ok || !errors.Is(err, ledger.ErrTampered) {
 				t.Fatalf("%v, want ErrTampered", err)
@@ -131,19 +131,19 @@ func get(txn *badger.Txn, index uint64) ([]byte, error) {
 func TestVerifyNamesRoot(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 7, 8, 9, 33} {
 		dir := t.TempDir()
-		l := openLog(t, dir)
+		l := ledgertest.Open(t, dir)
 		var leaves [][]byte
 		for i := range n {
-			leaves = append(leaves, leaf(i))
+			leaves = append(leaves, ledgertest.Leaf(i))
 		}
 		if n > 0 {
 			if _, err := l.AppendAll(t.Context(), leaves); err != nil {
 				t.Fatal(err)
 			}
 		}
-		closeLog(t, l)
+		ledgertest.Close(t, l)
 		var calls int
-		r, err := ledger.Verify(t.Context(), dir, newVerifier(t), func(done, total uint64) {
+		r, err := ledger.Verify(t.Context(), dir, ledgertest.Verifier(t), func(done, total uint64) {
 			calls++
 			if total != uint64(n) || done > total {
 				t.Errorf("progress %d of %d, want total %d", done, total, n)
@@ -152,23 +152,11 @@ func TestVerifyNamesRoot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := naiveRoot(leaves); r.Root != want || r.Size != uint64(n) || !r.Time.Equal(tick()) {
+		if want := ledgertest.NaiveRoot(leaves); r.Root != want || r.Size != uint64(n) || !r.Time.Equal(ledgertest.Tick()) {
 			t.Errorf("report %+v, want root %x", r, want)
 		}
 		if n > 0 && calls < 2 {
 			t.Errorf("%d progress calls", calls)
 		}
 	}
-}
-
-func naiveRoot(leaves [][]byte) [32]byte {
-	switch len(leaves) {
-	case 0:
-		return sha256.Sum256(nil)
-	case 1:
-		return sha256.Sum256(append([]byte{0}, leaves[0]...))
-	}
-	k := 1 << (bits.Len(uint(len(leaves)-1)) - 1)
-	l, r := naiveRoot(leaves[:k]), naiveRoot(leaves[k:])
-	return sha256.Sum256(append(append([]byte{1}, l[:]...), r[:]...))
 }

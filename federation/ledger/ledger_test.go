@@ -4,84 +4,27 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
-	"go.uber.org/goleak"
 )
-
-const testOrigin = "id.example.kz/tamga/ledger"
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// tick is a clock that only tests move.
-func tick() time.Time { return time.Unix(1_790_000_000, 0) }
-
-func seed(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
-
-func newSigner(t testing.TB) lognote.Signer {
-	t.Helper()
-	s, err := lognote.NewSigner(testOrigin, seed(1), seed(2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func newVerifier(t testing.TB) lognote.Verifier {
-	t.Helper()
-	v, err := lognote.NewVerifier(testOrigin, newSigner(t).VerifierKeys())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func openLog(t testing.TB, dir string) *ledger.Log {
-	t.Helper()
-	l, err := ledger.Open(t.Context(), ledger.Config{Dir: dir, Signer: newSigner(t), Now: tick})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-func closeLog(t testing.TB, l *ledger.Log) {
-	t.Helper()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func leaf(i int) []byte { return fmt.Appendf(nil, "entry %d of a synthetic ledger", i) }
-
-func fill(t testing.TB, l *ledger.Log, n int) {
-	t.Helper()
-	start := int(l.Size())
-	for at := 0; at < n; at += 100 {
-		var leaves [][]byte
-		for i := at; i < min(n, at+100); i++ {
-			leaves = append(leaves, leaf(start+i))
-		}
-		if _, err := l.AppendAll(t.Context(), leaves); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestAppendAndReopen(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")
-	v := newVerifier(t)
-	l := openLog(t, dir)
+	v := ledgertest.Verifier(t)
+	l := ledgertest.Open(t, dir)
 	for i := range 40 {
-		r, err := l.Append(t.Context(), leaf(i))
+		r, err := l.Append(t.Context(), ledgertest.Leaf(i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,20 +36,20 @@ func TestAppendAndReopen(t *testing.T) {
 		}
 	}
 	before := l.Checkpoint()
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 
-	l = openLog(t, dir)
+	l = ledgertest.Open(t, dir)
 	if !bytes.Equal(l.Checkpoint(), before) {
 		t.Error("checkpoint changed over a restart")
 	}
-	fill(t, l, 60)
+	ledgertest.Fill(t, l, 60)
 	for i := range 100 {
 		got, err := l.Entry(uint64(i))
-		if err != nil || !bytes.Equal(got, leaf(i)) {
+		if err != nil || !bytes.Equal(got, ledgertest.Leaf(i)) {
 			t.Fatalf("entry %d: %q, %v", i, got, err)
 		}
 	}
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 	report, err := ledger.Verify(t.Context(), dir, v, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -118,8 +61,8 @@ func TestAppendAndReopen(t *testing.T) {
 
 func TestConcurrentAppend(t *testing.T) {
 	dir := t.TempDir()
-	v := newVerifier(t)
-	l := openLog(t, dir)
+	v := ledgertest.Verifier(t)
+	l := ledgertest.Open(t, dir)
 	const workers, each = 16, 8
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -128,7 +71,7 @@ func TestConcurrentAppend(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			for i := range each {
-				want := leaf(w*1000 + i)
+				want := ledgertest.Leaf(w*1000 + i)
 				r, err := l.Append(t.Context(), want)
 				if err == nil {
 					err = v.Receipt(r)
@@ -160,7 +103,7 @@ func TestConcurrentAppend(t *testing.T) {
 	if len(checkpoints) == workers*each {
 		t.Error("concurrent appends never shared a commit")
 	}
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 	if _, err := ledger.Verify(t.Context(), dir, v, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -169,24 +112,24 @@ func TestConcurrentAppend(t *testing.T) {
 // TestWrongIdentity opens a log under another name and with other keys.
 func TestWrongIdentity(t *testing.T) {
 	dir := t.TempDir()
-	l := openLog(t, dir)
-	fill(t, l, 3)
-	r, err := l.Append(t.Context(), leaf(3))
+	l := ledgertest.Open(t, dir)
+	ledgertest.Fill(t, l, 3)
+	r, err := l.Append(t.Context(), ledgertest.Leaf(3))
 	if err != nil {
 		t.Fatal(err)
 	}
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 	for name, c := range map[string]struct {
 		origin string
 		a, b   byte
 		want   error
 	}{
 		"origin": {"id.example.kg/tamga/ledger", 1, 2, lognote.ErrOrigin},
-		"keys":   {testOrigin, 3, 4, lognote.ErrKey},
-		"pq-key": {testOrigin, 1, 4, lognote.ErrKey},
-		"ed-key": {testOrigin, 3, 2, lognote.ErrKey},
+		"keys":   {ledgertest.Origin, 3, 4, lognote.ErrKey},
+		"pq-key": {ledgertest.Origin, 1, 4, lognote.ErrKey},
+		"ed-key": {ledgertest.Origin, 3, 2, lognote.ErrKey},
 	} {
-		s, err := lognote.NewSigner(c.origin, seed(c.a), seed(c.b))
+		s, err := lognote.NewSigner(c.origin, ledgertest.Seed(c.a), ledgertest.Seed(c.b))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,24 +143,24 @@ func TestWrongIdentity(t *testing.T) {
 		if _, err := ledger.Verify(t.Context(), dir, v, nil); !errors.Is(err, c.want) {
 			t.Errorf("%s: verify: %v, want %v", name, err, c.want)
 		}
-		if _, err := ledger.Open(t.Context(), ledger.Config{Dir: dir, Signer: s, Now: tick}); !errors.Is(err, c.want) {
+		if _, err := ledger.Open(t.Context(), ledger.Config{Dir: dir, Signer: s, Now: ledgertest.Tick}); !errors.Is(err, c.want) {
 			t.Errorf("%s: open: %v, want %v", name, err, c.want)
 		}
 	}
-	closeLog(t, openLog(t, dir))
+	ledgertest.Close(t, ledgertest.Open(t, dir))
 }
 
 func TestRefusals(t *testing.T) {
 	dir := t.TempDir()
-	l := openLog(t, dir)
+	l := ledgertest.Open(t, dir)
 	ctx := t.Context()
 	if _, err := ledger.Open(ctx, ledger.Config{}); err == nil {
 		t.Error("empty configuration accepted")
 	}
-	if _, err := ledger.Open(ctx, ledger.Config{Dir: dir, Signer: newSigner(t), Now: tick}); !errors.Is(err, ledger.ErrLocked) {
+	if _, err := ledger.Open(ctx, ledger.Config{Dir: dir, Signer: ledgertest.Signer(t), Now: ledgertest.Tick}); !errors.Is(err, ledger.ErrLocked) {
 		t.Errorf("second open: %v, want ErrLocked", err)
 	}
-	if _, err := ledger.Verify(ctx, dir, newVerifier(t), nil); !errors.Is(err, ledger.ErrLocked) {
+	if _, err := ledger.Verify(ctx, dir, ledgertest.Verifier(t), nil); !errors.Is(err, ledger.ErrLocked) {
 		t.Errorf("verify while open: %v, want ErrLocked", err)
 	}
 	for name, b := range map[string][]byte{"empty": nil, "long": make([]byte, lognote.MaxLeaf+1)} {
@@ -233,7 +176,7 @@ func TestRefusals(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := l.Append(gone, leaf(1)); !errors.Is(err, context.Canceled) || errors.Is(err, ledger.ErrOutcomeUnknown) {
+	if _, err := l.Append(gone, ledgertest.Leaf(1)); !errors.Is(err, context.Canceled) || errors.Is(err, ledger.ErrOutcomeUnknown) {
 		t.Errorf("cancelled: %v, want only context.Canceled", err)
 	}
 	if _, err := l.Entry(1); !errors.Is(err, ledger.ErrRange) {
@@ -242,8 +185,8 @@ func TestRefusals(t *testing.T) {
 	if _, err := l.ConsistencyProof(1, 2); !errors.Is(err, ledger.ErrRange) {
 		t.Errorf("consistency beyond end: %v, want ErrRange", err)
 	}
-	closeLog(t, l)
-	if _, err := l.Append(ctx, leaf(1)); !errors.Is(err, ledger.ErrClosed) {
+	ledgertest.Close(t, l)
+	if _, err := l.Append(ctx, ledgertest.Leaf(1)); !errors.Is(err, ledger.ErrClosed) {
 		t.Errorf("append after close: %v, want ErrClosed", err)
 	}
 	if _, err := l.Entry(0); !errors.Is(err, ledger.ErrClosed) {

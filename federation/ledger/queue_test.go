@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
@@ -39,12 +40,12 @@ func start(t *testing.T, ctx context.Context, l *ledger.Log, b []byte, nth int) 
 // TestCancelWhileWaiting takes the middle one of three waiting appends back.
 func TestCancelWhileWaiting(t *testing.T) {
 	dir := t.TempDir()
-	l := openLog(t, dir)
+	l := ledgertest.Open(t, dir)
 	release := l.HoldTurn()
 	gone, cancel := context.WithCancel(t.Context())
-	first := start(t, t.Context(), l, leaf(0), 1)
-	second := start(t, gone, l, leaf(1), 2)
-	third := start(t, t.Context(), l, leaf(2), 3)
+	first := start(t, t.Context(), l, ledgertest.Leaf(0), 1)
+	second := start(t, gone, l, ledgertest.Leaf(1), 2)
+	third := start(t, t.Context(), l, ledgertest.Leaf(2), 3)
 	cancel()
 	if o := <-second; !errors.Is(o.err, context.Canceled) || errors.Is(o.err, ledger.ErrOutcomeUnknown) {
 		t.Errorf("cancelled: %v, want only context.Canceled", o.err)
@@ -60,36 +61,36 @@ func TestCancelWhileWaiting(t *testing.T) {
 	if !bytes.Equal(a.receipt.Checkpoint, c.receipt.Checkpoint) {
 		t.Error("the two did not share a commit")
 	}
-	closeLog(t, l)
-	if _, err := ledger.Verify(t.Context(), dir, newVerifier(t), nil); err != nil {
+	ledgertest.Close(t, l)
+	if _, err := ledger.Verify(t.Context(), dir, ledgertest.Verifier(t), nil); err != nil {
 		t.Error(err)
 	}
 }
 
 // TestCancelAllWaiting leaves an empty batch behind, which must not stop the log.
 func TestCancelAllWaiting(t *testing.T) {
-	l := openLog(t, t.TempDir())
-	defer closeLog(t, l)
+	l := ledgertest.Open(t, t.TempDir())
+	defer ledgertest.Close(t, l)
 	release := l.HoldTurn()
 	gone, cancel := context.WithCancel(t.Context())
-	only := start(t, gone, l, leaf(0), 1)
+	only := start(t, gone, l, ledgertest.Leaf(0), 1)
 	cancel()
 	if o := <-only; !errors.Is(o.err, context.Canceled) {
 		t.Errorf("cancelled: %v", o.err)
 	}
 	release()
-	if _, err := l.Append(t.Context(), leaf(1)); err != nil || l.Size() != 1 {
+	if _, err := l.Append(t.Context(), ledgertest.Leaf(1)); err != nil || l.Size() != 1 {
 		t.Errorf("next append: %v, size %d", err, l.Size())
 	}
 }
 
 // TestCancelWhileCommitting cannot take the leaf back, and says so.
 func TestCancelWhileCommitting(t *testing.T) {
-	l := openLog(t, t.TempDir())
-	defer closeLog(t, l)
+	l := ledgertest.Open(t, t.TempDir())
+	defer ledgertest.Close(t, l)
 	release := l.HoldTurn()
 	gone, cancel := context.WithCancel(t.Context())
-	only := start(t, gone, l, leaf(0), 1)
+	only := start(t, gone, l, ledgertest.Leaf(0), 1)
 	done := l.TakeBatch()
 	cancel()
 	if o := <-only; !errors.Is(o.err, context.Canceled) || !errors.Is(o.err, ledger.ErrOutcomeUnknown) {
@@ -101,8 +102,8 @@ func TestCancelWhileCommitting(t *testing.T) {
 
 // TestBatchLimits spreads what does not fit one transaction over several.
 func TestBatchLimits(t *testing.T) {
-	l := openLog(t, t.TempDir())
-	defer closeLog(t, l)
+	l := ledgertest.Open(t, t.TempDir())
+	defer ledgertest.Close(t, l)
 	release := l.HoldTurn()
 	big := bytes.Repeat([]byte{7}, lognote.MaxLeaf)
 	var waiting []<-chan outcome
@@ -128,15 +129,15 @@ func TestBatchLimits(t *testing.T) {
 
 // TestCloseWhileWaiting refuses those that wait and hangs nobody.
 func TestCloseWhileWaiting(t *testing.T) {
-	l := openLog(t, t.TempDir())
+	l := ledgertest.Open(t, t.TempDir())
 	release := l.HoldTurn()
-	only := start(t, t.Context(), l, leaf(0), 1)
+	only := start(t, t.Context(), l, ledgertest.Leaf(0), 1)
 	closed := make(chan error, 1)
 	go func() { closed <- l.Close() }()
 	for !l.Closing() {
 		runtime.Gosched()
 	}
-	if _, err := l.Append(t.Context(), leaf(1)); !errors.Is(err, ledger.ErrClosed) {
+	if _, err := l.Append(t.Context(), ledgertest.Leaf(1)); !errors.Is(err, ledger.ErrClosed) {
 		t.Errorf("append while closing: %v, want ErrClosed", err)
 	}
 	release()
@@ -152,26 +153,26 @@ func TestCloseWhileWaiting(t *testing.T) {
 // nothing more is signed until the log is opened again.
 func TestFailedCommit(t *testing.T) {
 	dir := t.TempDir()
-	l := openLog(t, dir)
-	fill(t, l, 4)
+	l := ledgertest.Open(t, dir)
+	ledgertest.Fill(t, l, 4)
 	before := l.Checkpoint()
 	if err := l.DB().Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Append(t.Context(), leaf(4)); !errors.Is(err, ledger.ErrFailed) || !errors.Is(err, ledger.ErrOutcomeUnknown) {
+	if _, err := l.Append(t.Context(), ledgertest.Leaf(4)); !errors.Is(err, ledger.ErrFailed) || !errors.Is(err, ledger.ErrOutcomeUnknown) {
 		t.Errorf("append: %v, want ErrFailed and ErrOutcomeUnknown", err)
 	}
-	if _, err := l.Append(t.Context(), leaf(5)); !errors.Is(err, ledger.ErrFailed) || errors.Is(err, ledger.ErrOutcomeUnknown) {
+	if _, err := l.Append(t.Context(), ledgertest.Leaf(5)); !errors.Is(err, ledger.ErrFailed) || errors.Is(err, ledger.ErrOutcomeUnknown) {
 		t.Errorf("next append: %v, want only ErrFailed", err)
 	}
 	if !bytes.Equal(l.Checkpoint(), before) || l.Size() != 4 {
 		t.Error("a failed commit became visible")
 	}
 	_ = l.Close() // the store is closed already
-	l = openLog(t, dir)
-	defer closeLog(t, l)
+	l = ledgertest.Open(t, dir)
+	defer ledgertest.Close(t, l)
 	if l.Size() != 4 {
 		t.Errorf("size %d after reopening, want 4", l.Size())
 	}
-	fill(t, l, 1)
+	ledgertest.Fill(t, l, 1)
 }

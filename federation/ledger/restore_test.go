@@ -10,13 +10,14 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 func leaves(n int, edit func(i int, b []byte) []byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for i := range n {
-			b := leaf(i)
+			b := ledgertest.Leaf(i)
 			if edit != nil {
 				b = edit(i, b)
 			}
@@ -32,33 +33,33 @@ func leaves(n int, edit func(i int, b []byte) []byte) iter.Seq2[[]byte, error] {
 func TestRestore(t *testing.T) {
 	for _, n := range []int{0, 1, 7, 1500} {
 		dir := t.TempDir()
-		l := openLog(t, filepath.Join(dir, "a"))
-		fill(t, l, n)
+		l := ledgertest.Open(t, filepath.Join(dir, "a"))
+		ledgertest.Fill(t, l, n)
 		checkpoint := l.Checkpoint()
-		closeLog(t, l)
+		ledgertest.Close(t, l)
 		made := filepath.Join(dir, "b")
-		if err := ledger.Restore(t.Context(), made, newVerifier(t), checkpoint, leaves(n, nil)); err != nil {
+		if err := ledger.Restore(t.Context(), made, ledgertest.Verifier(t), checkpoint, leaves(n, nil)); err != nil {
 			t.Fatalf("%d leaves: %v", n, err)
 		}
-		r, err := ledger.Verify(t.Context(), made, newVerifier(t), nil)
+		r, err := ledger.Verify(t.Context(), made, ledgertest.Verifier(t), nil)
 		if err != nil || r.Size != uint64(n) {
 			t.Fatalf("%d leaves: verified %d, %v", n, r.Size, err)
 		}
-		l = openLog(t, made)
-		fill(t, l, 3)
+		l = ledgertest.Open(t, made)
+		ledgertest.Fill(t, l, 3)
 		if has, err := l.HasTail(checkpoint); !has || err != nil {
 			t.Errorf("%d leaves: the restored log does not contain its own past: %v", n, err)
 		}
-		closeLog(t, l)
-		if err := ledger.Restore(t.Context(), made, newVerifier(t), checkpoint, leaves(n, nil)); !errors.Is(err, os.ErrExist) {
+		ledgertest.Close(t, l)
+		if err := ledger.Restore(t.Context(), made, ledgertest.Verifier(t), checkpoint, leaves(n, nil)); !errors.Is(err, os.ErrExist) {
 			t.Errorf("restoring over a log: %v", err)
 		}
 	}
 	dir := t.TempDir()
-	l := openLog(t, filepath.Join(dir, "a"))
-	fill(t, l, 20)
+	l := ledgertest.Open(t, filepath.Join(dir, "a"))
+	ledgertest.Fill(t, l, 20)
 	checkpoint := l.Checkpoint()
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 	for name, other := range map[string]iter.Seq2[[]byte, error]{
 		"fewer": leaves(19, nil), "more": leaves(21, nil), "none": leaves(0, nil),
 		"changed": leaves(20, func(i int, b []byte) []byte {
@@ -69,10 +70,10 @@ func TestRestore(t *testing.T) {
 		}),
 	} {
 		made := filepath.Join(dir, name)
-		if err := ledger.Restore(t.Context(), made, newVerifier(t), checkpoint, other); !errors.Is(err, ledger.ErrTampered) {
+		if err := ledger.Restore(t.Context(), made, ledgertest.Verifier(t), checkpoint, other); !errors.Is(err, ledger.ErrTampered) {
 			t.Errorf("%s: %v, want tampered", name, err)
 		}
-		if _, err := ledger.Open(t.Context(), ledger.Config{Dir: made, Signer: newSigner(t), Now: tick}); err == nil {
+		if _, err := ledger.Open(t.Context(), ledger.Config{Dir: made, Signer: ledgertest.Signer(t), Now: ledgertest.Tick}); err == nil {
 			t.Errorf("%s: what was refused opens", name)
 		}
 	}
@@ -80,15 +81,15 @@ func TestRestore(t *testing.T) {
 
 // TestRename: the keys of one log, as those of another, verify its checkpoints only.
 func TestRename(t *testing.T) {
-	other, err := lognote.NewSigner(testOrigin+"/2", seed(1), seed(2))
+	other, err := lognote.NewSigner(ledgertest.Origin+"/2", ledgertest.Seed(1), ledgertest.Seed(2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := lognote.Rename(testOrigin+"/2", newSigner(t).VerifierKeys())
+	keys, err := lognote.Rename(ledgertest.Origin+"/2", ledgertest.Signer(t).VerifierKeys())
 	if err != nil || !slices.Equal(keys, other.VerifierKeys()) {
 		t.Errorf("%v, %v", keys, err)
 	}
-	if _, err := lognote.Rename(testOrigin, []string{"x", "y+z"}); err == nil {
+	if _, err := lognote.Rename(ledgertest.Origin, []string{"x", "y+z"}); err == nil {
 		t.Error("what is no key is renamed")
 	}
 }
@@ -98,7 +99,7 @@ func TestRename(t *testing.T) {
 func TestOutside(t *testing.T) {
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "ledger"), filepath.Join(dir, "elsewhere", "checkpoint")
-	config := ledger.Config{Dir: in, Outside: out, Signer: newSigner(t), Now: tick}
+	config := ledger.Config{Dir: in, Outside: out, Signer: ledgertest.Signer(t), Now: ledgertest.Tick}
 	open := func() (*ledger.Log, error) { return ledger.Open(t.Context(), config) }
 	must := func(err error) {
 		t.Helper()
@@ -108,17 +109,17 @@ func TestOutside(t *testing.T) {
 	}
 	l, err := open()
 	must(err)
-	fill(t, l, 5)
-	closeLog(t, l)
+	ledgertest.Fill(t, l, 5)
+	ledgertest.Close(t, l)
 	copyDir(t, in, filepath.Join(dir, "old"))
 	l, err = open()
 	must(err)
-	fill(t, l, 1)
+	ledgertest.Fill(t, l, 1)
 	// As after kill -9: nothing is settled, what was written is there.
 	b, err := os.ReadFile(out)
 	must(err)
 	must(os.WriteFile(filepath.Join(dir, "killed"), b, 0o600))
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 
 	copyDir(t, in, filepath.Join(dir, "new"))
 	must(os.RemoveAll(in))
@@ -131,11 +132,11 @@ func TestOutside(t *testing.T) {
 		t.Errorf("older folder beside the file of a killed process: %v", err)
 	}
 	// A fork of the same size, and longer.
-	l = openLog(t, in)
+	l = ledgertest.Open(t, in)
 	_, err = l.Append(t.Context(), []byte("something else"))
 	must(err)
-	fill(t, l, 2)
-	closeLog(t, l)
+	ledgertest.Fill(t, l, 2)
+	ledgertest.Close(t, l)
 	if _, err := open(); !errors.Is(err, ledger.ErrOutdated) {
 		t.Errorf("fork: %v", err)
 	}
@@ -143,7 +144,7 @@ func TestOutside(t *testing.T) {
 	copyDir(t, filepath.Join(dir, "new"), in)
 	l, err = open()
 	must(err)
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 	must(os.WriteFile(out, b[:len(b)/2], 0o600))
 	if _, err := open(); !errors.Is(err, ledger.ErrForgotten) {
 		t.Errorf("cut file: %v", err)
@@ -160,7 +161,7 @@ func TestOutsideShared(t *testing.T) {
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "ledger"), filepath.Join(dir, "checkpoint")
 	open := func(in string) (*ledger.Log, error) {
-		return ledger.Open(t.Context(), ledger.Config{Dir: in, Outside: out, Signer: newSigner(t), Now: tick})
+		return ledger.Open(t.Context(), ledger.Config{Dir: in, Outside: out, Signer: ledgertest.Signer(t), Now: ledgertest.Tick})
 	}
 	l, err := open(in) // makes the file
 	if err != nil {
@@ -169,8 +170,8 @@ func TestOutsideShared(t *testing.T) {
 	if _, err := open(filepath.Join(dir, "another")); !errors.Is(err, ledger.ErrLocked) || !strings.Contains(err.Error(), "checkpoint") {
 		t.Errorf("a new log with the file of another: %v, want ErrLocked", err)
 	}
-	fill(t, l, 3)
-	closeLog(t, l)
+	ledgertest.Fill(t, l, 3)
+	ledgertest.Close(t, l)
 	twin := filepath.Join(dir, "twin")
 	copyDir(t, in, twin)
 	if l, err = open(in); err != nil {
@@ -179,12 +180,12 @@ func TestOutsideShared(t *testing.T) {
 	if _, err := open(twin); !errors.Is(err, ledger.ErrLocked) {
 		t.Errorf("a copy beside the log: %v, want ErrLocked", err)
 	}
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 	if l, err = open(twin); err != nil {
 		t.Fatal(err)
 	}
-	fill(t, l, 1)
-	closeLog(t, l)
+	ledgertest.Fill(t, l, 1)
+	ledgertest.Close(t, l)
 	if _, err := open(in); !errors.Is(err, ledger.ErrOutdated) {
 		t.Errorf("the log that its copy left behind: %v, want ErrOutdated", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger"
+	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
@@ -25,23 +26,23 @@ func copyDir(t testing.TB, from, to string) {
 func stopped(t testing.TB, n int, clean bool) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "a")
-	l := openLog(t, dir)
-	fill(t, l, n/3)
-	closeLog(t, l)
-	l = openLog(t, dir)
-	fill(t, l, n-n/3-4)
+	l := ledgertest.Open(t, dir)
+	ledgertest.Fill(t, l, n/3)
+	ledgertest.Close(t, l)
+	l = ledgertest.Open(t, dir)
+	ledgertest.Fill(t, l, n-n/3-4)
 	for i := n - 4; i < n; i++ {
-		if _, err := l.Append(t.Context(), leaf(i)); err != nil {
+		if _, err := l.Append(t.Context(), ledgertest.Leaf(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if clean {
-		closeLog(t, l)
+		ledgertest.Close(t, l)
 		return dir
 	}
 	crashed := filepath.Join(t.TempDir(), "b")
 	copyDir(t, dir, crashed)
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 	return crashed
 }
 
@@ -124,7 +125,7 @@ func TestFlippedBits(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			dir := stopped(t, entries, c.clean)
-			v := newVerifier(t)
+			v := ledgertest.Verifier(t)
 			sound, err := ledger.Verify(t.Context(), dir, v, nil)
 			if err != nil {
 				t.Fatalf("before any flip: %v", err)
@@ -165,7 +166,7 @@ func TestFlippedBits(t *testing.T) {
 func TestOpenAfterFlip(t *testing.T) {
 	const entries = 120
 	dir := stopped(t, entries, false)
-	v := newVerifier(t)
+	v := ledgertest.Verifier(t)
 	var refused, healed int
 	for _, pattern := range []string{"store/*.mem", "store/*.sst", "store/MANIFEST", "store/*.vlog", "store/DISCARD", "store/KEYREGISTRY", "checkpoint"} {
 		for _, path := range find(t, dir, pattern) {
@@ -173,7 +174,7 @@ func TestOpenAfterFlip(t *testing.T) {
 				damaged := filepath.Join(t.TempDir(), "d")
 				copyDir(t, dir, damaged)
 				flip(t, filepath.Join(damaged, strings.TrimPrefix(path, dir)), at)
-				l, err := ledger.Open(t.Context(), ledger.Config{Dir: damaged, Signer: newSigner(t), Now: tick})
+				l, err := ledger.Open(t.Context(), ledger.Config{Dir: damaged, Signer: ledgertest.Signer(t), Now: ledgertest.Tick})
 				if err != nil {
 					if !errors.Is(err, ledger.ErrTampered) {
 						t.Errorf("%s+%d: %v, want ErrTampered", filepath.Base(path), at, err)
@@ -182,7 +183,7 @@ func TestOpenAfterFlip(t *testing.T) {
 					continue
 				}
 				size := l.Size()
-				closeLog(t, l)
+				ledgertest.Close(t, l)
 				_, err = ledger.Verify(t.Context(), damaged, v, nil)
 				if size != entries || err != nil && !errors.Is(err, ledger.ErrTampered) {
 					t.Errorf("%s+%d: opened with %d entries; then %v", filepath.Base(path), at, size, err)
@@ -200,18 +201,18 @@ func TestOpenAfterFlip(t *testing.T) {
 func TestRollback(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "now")
-	l := openLog(t, dir)
-	fill(t, l, 50)
+	l := ledgertest.Open(t, dir)
+	ledgertest.Fill(t, l, 50)
 	early := l.Checkpoint()
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 	copyDir(t, dir, filepath.Join(base, "old"))
-	l = openLog(t, dir)
-	fill(t, l, 50)
+	l = ledgertest.Open(t, dir)
+	ledgertest.Fill(t, l, 50)
 	late := l.Checkpoint()
 	if ok, err := l.HasTail(early); !ok || err != nil {
 		t.Errorf("own earlier checkpoint: %t, %v", ok, err)
 	}
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 
 	t.Run("store", func(t *testing.T) {
 		mixed := filepath.Join(t.TempDir(), "m")
@@ -231,19 +232,19 @@ func TestRollback(t *testing.T) {
 	})
 	t.Run("other-log", func(t *testing.T) {
 		mixed := filepath.Join(t.TempDir(), "m")
-		other := openLog(t, mixed)
+		other := ledgertest.Open(t, mixed)
 		for range 60 {
 			if _, err := other.Append(t.Context(), []byte("another history")); err != nil {
 				t.Fatal(err)
 			}
 		}
-		closeLog(t, other)
+		ledgertest.Close(t, other)
 		copyFile(t, filepath.Join(base, "old", "checkpoint"), filepath.Join(mixed, "checkpoint"))
 		wantDamage(t, mixed, ledger.ErrTampered, -1)
 	})
 	t.Run("whole-folder", func(t *testing.T) {
-		l := openLog(t, filepath.Join(base, "old"))
-		defer closeLog(t, l)
+		l := ledgertest.Open(t, filepath.Join(base, "old"))
+		defer ledgertest.Close(t, l)
 		if ok, err := l.HasTail(late); ok || err != nil {
 			t.Errorf("checkpoint from the future: %t, %v; want false", ok, err)
 		}
@@ -268,7 +269,7 @@ const anyEntry = -2
 func wantDamage(t *testing.T, dir string, want error, entry int64) {
 	t.Helper()
 	before := listing(t, dir)
-	_, err := ledger.Verify(t.Context(), dir, newVerifier(t), nil)
+	_, err := ledger.Verify(t.Context(), dir, ledgertest.Verifier(t), nil)
 	if !errors.Is(err, want) || !errors.Is(err, ledger.ErrTampered) {
 		t.Errorf("verify: %v, want %v", err, want)
 	}
@@ -278,7 +279,7 @@ func wantDamage(t *testing.T, dir string, want error, entry int64) {
 	if after := listing(t, dir); after != before {
 		t.Errorf("verify changed the folder:\n%s\nwas:\n%s", after, before)
 	}
-	_, err = ledger.Open(t.Context(), ledger.Config{Dir: dir, Signer: newSigner(t), Now: tick})
+	_, err = ledger.Open(t.Context(), ledger.Config{Dir: dir, Signer: ledgertest.Signer(t), Now: ledgertest.Tick})
 	if !errors.Is(err, want) {
 		t.Errorf("open: %v, want %v", err, want)
 	}
@@ -324,10 +325,10 @@ func TestTruncatedFiles(t *testing.T) {
 				if err := os.Truncate(filepath.Join(cut, strings.TrimPrefix(paths[len(paths)-1], dir)), end); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := ledger.Verify(t.Context(), cut, newVerifier(t), nil); !errors.Is(err, ledger.ErrTampered) {
+				if _, err := ledger.Verify(t.Context(), cut, ledgertest.Verifier(t), nil); !errors.Is(err, ledger.ErrTampered) {
 					t.Errorf("verify, cut at %d: %v, want ErrTampered", end, err)
 				}
-				if _, err := ledger.Open(t.Context(), ledger.Config{Dir: cut, Signer: newSigner(t), Now: tick}); !errors.Is(err, ledger.ErrTampered) {
+				if _, err := ledger.Open(t.Context(), ledger.Config{Dir: cut, Signer: ledgertest.Signer(t), Now: ledgertest.Tick}); !errors.Is(err, ledger.ErrTampered) {
 					t.Errorf("open, cut at %d: %v, want ErrTampered", end, err)
 				}
 			}
@@ -340,20 +341,20 @@ func TestTruncatedFiles(t *testing.T) {
 func TestHoleBehindHead(t *testing.T) {
 	base := t.TempDir()
 	dir, both := filepath.Join(base, "live"), filepath.Join(base, "both")
-	l := openLog(t, dir)
-	fill(t, l, 100)
+	l := ledgertest.Open(t, dir)
+	ledgertest.Fill(t, l, 100)
 	copyDir(t, dir, both) // entries 0 to 99 in the first log
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 	dir = filepath.Join(base, "crashed [a-z]*")
 	copyDir(t, both, dir)
-	l = openLog(t, dir)
-	fill(t, l, 20)
+	l = ledgertest.Open(t, dir)
+	ledgertest.Fill(t, l, 20)
 	second := filepath.Join("store", "00002.mem") // entries 100 to 119
 	copyFile(t, filepath.Join(dir, second), filepath.Join(both, second))
 	copyFile(t, filepath.Join(dir, "checkpoint"), filepath.Join(both, "checkpoint"))
-	closeLog(t, l)
+	ledgertest.Close(t, l)
 
-	r, err := ledger.Verify(t.Context(), both, newVerifier(t), nil)
+	r, err := ledger.Verify(t.Context(), both, ledgertest.Verifier(t), nil)
 	if err != nil || r.Size != 120 {
 		t.Fatalf("before damage: %+v, %v", r, err)
 	}
@@ -368,9 +369,9 @@ func TestHoleBehindHead(t *testing.T) {
 		flip(t, filepath.Join(damaged, "store", filepath.Base(logs[0])), offset)
 		wantDamage(t, damaged, ledger.ErrTampered, anyEntry)
 	}
-	sound := openLog(t, both)
+	sound := ledgertest.Open(t, both)
 	if sound.Size() != 120 {
 		t.Errorf("size %d, want 120", sound.Size())
 	}
-	closeLog(t, sound)
+	ledgertest.Close(t, sound)
 }

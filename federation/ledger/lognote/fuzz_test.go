@@ -5,21 +5,23 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	fmtlog "github.com/transparency-dev/formats/log"
+
+	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 func FuzzCheckpoint(f *testing.F) {
-	v := newVerifier(f)
-	root := naiveRoot([][]byte{leaf(0)})
-	signed, err := newSigner(f).Sign(1, root[:], tick())
+	v := ledgertest.Verifier(f)
+	root := ledgertest.NaiveRoot([][]byte{ledgertest.Leaf(0)})
+	signed, err := ledgertest.Signer(f).Sign(1, root[:], ledgertest.Tick())
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(signed)
 	f.Add(signed[:len(signed)/2])
 	f.Add(append(bytes.Clone(signed), signed[bytes.Index(signed, []byte("\n\n"))+2:]...))
-	f.Add([]byte(testOrigin + "\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— x AAAAAAAA\n"))
+	f.Add([]byte(ledgertest.Origin + "\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— x AAAAAAAA\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := v.Checkpoint(b)
 		if err != nil {
@@ -28,7 +30,7 @@ func FuzzCheckpoint(f *testing.F) {
 			}
 			return
 		}
-		text := fmtlog.Checkpoint{Origin: testOrigin, Size: c.Size, Hash: c.Root[:]}.Marshal()
+		text := fmtlog.Checkpoint{Origin: ledgertest.Origin, Size: c.Size, Hash: c.Root[:]}.Marshal()
 		if !bytes.HasPrefix(b, append(text, '\n')) {
 			t.Errorf("accepted text is not canonical: %q", b)
 		}
@@ -40,7 +42,7 @@ func FuzzCheckpoint(f *testing.F) {
 
 func FuzzReceipt(f *testing.F) {
 	rs := receipts(f, 11)
-	v := newVerifier(f)
+	v := ledgertest.Verifier(f)
 	for _, r := range rs {
 		f.Add(r.Checkpoint, r.Index, bytes.Join(r.Proof, nil), uint8(32), r.Leaf)
 	}
@@ -63,12 +65,12 @@ func FuzzReceipt(f *testing.F) {
 }
 
 func FuzzVerifierKey(f *testing.F) {
-	for _, k := range newSigner(f).VerifierKeys() {
+	for _, k := range ledgertest.Signer(f).VerifierKeys() {
 		f.Add(k)
 		f.Add(strings.ToUpper(k))
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		v, err := lognote.NewVerifier(testOrigin, []string{key})
+		v, err := lognote.NewVerifier(ledgertest.Origin, []string{key})
 		if err != nil && v.Origin() != "" {
 			t.Error("error with a result")
 		}

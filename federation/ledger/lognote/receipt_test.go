@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
@@ -27,7 +28,7 @@ func lines(b []byte, f func(l []string) []string) []byte {
 
 func TestReceiptRefused(t *testing.T) {
 	rs := receipts(t, 13)
-	v := newVerifier(t)
+	v := ledgertest.Verifier(t)
 	sound := rs[5]
 	if err := v.Receipt(sound); err != nil {
 		t.Fatal(err)
@@ -72,7 +73,7 @@ func TestReceiptRefused(t *testing.T) {
 		}},
 		{"other-time", lognote.ErrSignature, func(r *lognote.Receipt) {
 			r.Checkpoint = lines(r.Checkpoint, func(l []string) []string {
-				return append(l[:5], swapChar(l[5], len(l[5])-len(strings.TrimRight(l[5], "="))+len("— "+testOrigin+" ")+14))
+				return append(l[:5], swapChar(l[5], len(l[5])-len(strings.TrimRight(l[5], "="))+len("— "+ledgertest.Origin+" ")+14))
 			})
 		}},
 		{"bad-ed25519-signature", lognote.ErrSignature, func(r *lognote.Receipt) {
@@ -112,13 +113,13 @@ func swapChar(s string, at int) string {
 
 // TestExtensionLines refuses what only Ed25519 would protect.
 func TestExtensionLines(t *testing.T) {
-	s := newSigner(t)
-	root := naiveRoot([][]byte{leaf(0)})
-	signed, err := s.Sign(1, root[:], tick())
+	s := ledgertest.Signer(t)
+	root := ledgertest.NaiveRoot([][]byte{ledgertest.Leaf(0)})
+	signed, err := s.Sign(1, root[:], ledgertest.Tick())
 	if err != nil {
 		t.Fatal(err)
 	}
-	edOnly, err := lognote.NewVerifier(testOrigin, s.VerifierKeys()[:1])
+	edOnly, err := lognote.NewVerifier(ledgertest.Origin, s.VerifierKeys()[:1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,10 +127,10 @@ func TestExtensionLines(t *testing.T) {
 	if err != nil || !c.Time.IsZero() || c.Root != root {
 		t.Errorf("Ed25519 alone: %+v, %v", c, err)
 	}
-	if c, err := newVerifier(t).Checkpoint(signed); err != nil || !c.Time.Equal(tick()) {
+	if c, err := ledgertest.Verifier(t).Checkpoint(signed); err != nil || !c.Time.Equal(ledgertest.Tick()) {
 		t.Errorf("both keys: %+v, %v", c, err)
 	}
-	pqOnly, err := lognote.NewVerifier(testOrigin, s.VerifierKeys()[1:])
+	pqOnly, err := lognote.NewVerifier(ledgertest.Origin, s.VerifierKeys()[1:])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,24 +145,24 @@ func TestExtensionLines(t *testing.T) {
 // TestWitnessSignatures are carried along and not required.
 func TestWitnessSignatures(t *testing.T) {
 	r := receipts(t, 2)[0]
-	other, err := lognote.NewSigner("witness.example", seed(8), seed(9))
+	other, err := lognote.NewSigner("witness.example", ledgertest.Seed(8), ledgertest.Seed(9))
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, err := other.Sign(2, make([]byte, 32), tick())
+	foreign, err := other.Sign(2, make([]byte, 32), ledgertest.Tick())
 	if err != nil {
 		t.Fatal(err)
 	}
 	sigs := strings.SplitAfter(string(foreign), "\n")[4:]
 	r.Checkpoint = append(r.Checkpoint, strings.Join(sigs, "")...)
-	if err := newVerifier(t).Receipt(r); err != nil {
+	if err := ledgertest.Verifier(t).Receipt(r); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestNewVerifierRefuses(t *testing.T) {
-	keys := newSigner(t).VerifierKeys()
-	other, err := lognote.NewSigner("other.example", seed(1), seed(2))
+	keys := ledgertest.Signer(t).VerifierKeys()
+	other, err := lognote.NewSigner("other.example", ledgertest.Seed(1), ledgertest.Seed(2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,15 +171,15 @@ func TestNewVerifierRefuses(t *testing.T) {
 		origin string
 		keys   []string
 	}{
-		"none":        {testOrigin, nil},
-		"many":        {testOrigin, make([]string, 9)},
-		"empty":       {testOrigin, []string{""}},
-		"twice":       {testOrigin, []string{keys[0], keys[0]}},
-		"other-name":  {testOrigin, other.VerifierKeys()},
-		"cut":         {testOrigin, []string{keys[1][:200]}},
-		"key-id":      {testOrigin, []string{strings.Replace(keys[0], "ledger+", "ledger+0", 1)}},
+		"none":        {ledgertest.Origin, nil},
+		"many":        {ledgertest.Origin, make([]string, 9)},
+		"empty":       {ledgertest.Origin, []string{""}},
+		"twice":       {ledgertest.Origin, []string{keys[0], keys[0]}},
+		"other-name":  {ledgertest.Origin, other.VerifierKeys()},
+		"cut":         {ledgertest.Origin, []string{keys[1][:200]}},
+		"key-id":      {ledgertest.Origin, []string{strings.Replace(keys[0], "ledger+", "ledger+0", 1)}},
 		"type":        {"x", []string{ecdsa}},
-		"trailing":    {testOrigin, []string{keys[0] + "\n"}},
+		"trailing":    {ledgertest.Origin, []string{keys[0] + "\n"}},
 		"no-origin":   {"", keys},
 		"space":       {"a b", keys},
 		"plus":        {"a+b", keys},
@@ -195,14 +196,14 @@ func TestNewVerifierRefuses(t *testing.T) {
 }
 
 func TestSignerRedacts(t *testing.T) {
-	s := newSigner(t)
+	s := ledgertest.Signer(t)
 	var b bytes.Buffer
 	slog.New(slog.NewTextHandler(&b, nil)).Info("x", slog.Any("signer", s), slog.Any("in", struct{ S lognote.Signer }{s}))
 	fmt.Fprintf(&b, "%v %+v %#v %s %d %x", s, s, s, s, s, []lognote.Signer{s})
-	if !strings.Contains(b.String(), "redacted") || strings.Contains(b.String(), testOrigin) {
+	if !strings.Contains(b.String(), "redacted") || strings.Contains(b.String(), ledgertest.Origin) {
 		t.Errorf("printed as %q", b.String())
 	}
-	if _, err := lognote.NewSigner(testOrigin, seed(1), seed(2)[:31]); err == nil {
+	if _, err := lognote.NewSigner(ledgertest.Origin, ledgertest.Seed(1), ledgertest.Seed(2)[:31]); err == nil {
 		t.Error("short seed accepted")
 	}
 }
@@ -211,9 +212,9 @@ func TestSignerRedacts(t *testing.T) {
 // trees of every shape.
 func TestPrefixes(t *testing.T) {
 	const n = 21
-	l := openLog(t, t.TempDir())
-	defer closeLog(t, l)
-	v := newVerifier(t)
+	l := ledgertest.Open(t, t.TempDir())
+	defer ledgertest.Close(t, l)
+	v := ledgertest.Verifier(t)
 	root := func() [32]byte {
 		c, err := v.Checkpoint(l.Checkpoint())
 		if err != nil {
@@ -223,7 +224,7 @@ func TestPrefixes(t *testing.T) {
 	}
 	roots := [][32]byte{root()}
 	for i := range n {
-		if _, err := l.Append(t.Context(), leaf(i)); err != nil {
+		if _, err := l.Append(t.Context(), ledgertest.Leaf(i)); err != nil {
 			t.Fatal(err)
 		}
 		roots = append(roots, root())

@@ -11,10 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tamga-id/tamga/federation/ledger/lognote"
 	fmtnote "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
 // shared returns the folder of the shared test vectors.
@@ -126,7 +128,7 @@ func TestTesseraCheckpoints(t *testing.T) {
 		if n, err := fmt.Sscanf(filepath.Base(path), "checkpoint.%d", &size); err == nil && n == 1 && c.Size != size {
 			t.Errorf("%s: size %d", filepath.Base(path), c.Size)
 		}
-		if _, err := newVerifier(t).Checkpoint(raw); !errors.Is(err, lognote.ErrOrigin) {
+		if _, err := ledgertest.Verifier(t).Checkpoint(raw); !errors.Is(err, lognote.ErrOrigin) {
 			t.Errorf("%s under our key: %v, want ErrOrigin", filepath.Base(path), err)
 		}
 	}
@@ -136,10 +138,10 @@ func TestTesseraCheckpoints(t *testing.T) {
 // TestForeignVerifiers checks our signatures with code that is not ours: x/mod
 // for Ed25519, transparency-dev/formats with another ML-DSA for type 0x06.
 func TestForeignVerifiers(t *testing.T) {
-	l := openLog(t, t.TempDir())
-	defer closeLog(t, l)
-	fill(t, l, 5)
-	keys := newSigner(t).VerifierKeys()
+	l := ledgertest.Open(t, t.TempDir())
+	defer ledgertest.Close(t, l)
+	ledgertest.Fill(t, l, 5)
+	keys := ledgertest.Signer(t).VerifierKeys()
 	ed, err := note.NewVerifier(keys[0])
 	if err != nil {
 		t.Fatal(err)
@@ -156,14 +158,14 @@ func TestForeignVerifiers(t *testing.T) {
 		t.Errorf("%d verified and %d other signatures, want 2 and 0", len(n.Sigs), len(n.UnverifiedSigs))
 	}
 	at, err := fmtnote.CoSigV1Timestamp(n.Sigs[1])
-	if err != nil || !at.Equal(tick()) {
-		t.Errorf("time %v, %v; want %v", at, err, tick())
+	if err != nil || !at.Equal(ledgertest.Tick()) {
+		t.Errorf("time %v, %v; want %v", at, err, ledgertest.Tick())
 	}
 }
 
 // TestForeignSigner accepts what another implementation of type 0x06 signed.
 func TestForeignSigner(t *testing.T) {
-	skey, vkey, err := fmtnote.GenerateMLDSAKey(testOrigin)
+	skey, vkey, err := fmtnote.GenerateMLDSAKey(ledgertest.Origin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,13 +173,13 @@ func TestForeignSigner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := naiveRoot([][]byte{leaf(0)})
-	text := fmt.Sprintf("%s\n1\n%s\n", testOrigin, base64.StdEncoding.EncodeToString(root[:]))
+	root := ledgertest.NaiveRoot([][]byte{ledgertest.Leaf(0)})
+	text := fmt.Sprintf("%s\n1\n%s\n", ledgertest.Origin, base64.StdEncoding.EncodeToString(root[:]))
 	signed, err := note.Sign(&note.Note{Text: text}, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := lognote.NewVerifier(testOrigin, []string{vkey})
+	v, err := lognote.NewVerifier(ledgertest.Origin, []string{vkey})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,23 +191,23 @@ func TestForeignSigner(t *testing.T) {
 // TestProofsAgainstTlog checks every proof with golang.org/x/mod/sumdb/tlog, which
 // shares no code with the library that made them.
 func TestProofsAgainstTlog(t *testing.T) {
-	v := newVerifier(t)
-	l := openLog(t, t.TempDir())
-	defer closeLog(t, l)
+	v := ledgertest.Verifier(t)
+	l := ledgertest.Open(t, t.TempDir())
+	defer ledgertest.Close(t, l)
 	const n = 37
 	var leaves [][]byte
 	var signed [][]byte
-	roots := []tlog.Hash{tlog.Hash(naiveRoot(nil))}
+	roots := []tlog.Hash{tlog.Hash(ledgertest.NaiveRoot(nil))}
 	signed = append(signed, l.Checkpoint())
 	for i := range n {
-		r, err := l.Append(t.Context(), leaf(i))
+		r, err := l.Append(t.Context(), ledgertest.Leaf(i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		leaves = append(leaves, leaf(i))
-		root := tlog.Hash(naiveRoot(leaves))
+		leaves = append(leaves, ledgertest.Leaf(i))
+		root := tlog.Hash(ledgertest.NaiveRoot(leaves))
 		roots, signed = append(roots, root), append(signed, r.Checkpoint)
-		if err := tlog.CheckRecord(hashes(r.Proof), int64(i+1), root, int64(i), tlog.RecordHash(leaf(i))); err != nil {
+		if err := tlog.CheckRecord(hashes(r.Proof), int64(i+1), root, int64(i), tlog.RecordHash(ledgertest.Leaf(i))); err != nil {
 			t.Errorf("inclusion of %d: %v", i, err)
 		}
 	}
