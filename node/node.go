@@ -5,31 +5,23 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
-	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/membership"
-	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/decoy"
@@ -39,13 +31,11 @@ import (
 	"github.com/tamga-id/tamga/node/holding"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/internal/sparse"
-	"github.com/tamga-id/tamga/node/internal/throng"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/lawbook"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/line"
 	"github.com/tamga-id/tamga/node/metrics"
-	"github.com/tamga-id/tamga/node/pace"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/requester"
@@ -254,100 +244,6 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	return n.shareLaws(ctx)
 }
 
-// AddressFile holds the host:port of a running node's API.
-func AddressFile(cfg config.Config) string { return filepath.Join(cfg.DataDir, "api-address") }
-
-// listen starts the libp2p host and binds the HTTP listeners.
-func (n *Node) listen(o Overrides) (err error) {
-	handlers := map[string]transport.Handler{
-		transport.ProtocolTrust: func(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
-			if reply, is := n.directory.TakeAnnouncement(ctx, from, frame); is {
-				return reply, nil
-			}
-			return endpoint.ServeFrame(trust.EntityID(n.cfg.EntityID), n.answer, frame), nil
-		},
-	}
-	if n.heads, err = gap.OpenHeads(n.cfg); err != nil {
-		return err
-	}
-	n.beginning = newBeginning()
-	n.witness = witness.New(witness.Config{Heads: n.heads, Dir: witness.Dir(n.cfg), Now: n.now, Log: n.log,
-		Alarm: func(ctx context.Context, err error) { n.attend(ctx, LedgerContradicted, true, err) }})
-	handlers[transport.ProtocolLedger] = n.serveHeads
-	handlers[transport.ProtocolConsent] = n.serveConsent
-	for p, h := range o.Protocols {
-		handlers[p] = h
-	}
-	handlers[transport.ProtocolListing] = func(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
-		return n.directory.Serve(ctx, from, frame)
-	}
-	handlers[transport.ProtocolQuery] = func(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
-		n.directory.Heard(from)
-		if err := n.beginning.over(ctx); err != nil {
-			return nil, err
-		}
-		reply, err := n.responder.Load().Handle(ctx, from, frame)
-		if o.Reply != nil && err == nil {
-			reply = o.Reply(reply)
-		}
-		return reply, err
-	}
-	if n.directory, err = n.openDirectory(); err != nil {
-		return err
-	}
-	n.metrics = metrics.New(n.facts)
-	cfg := responder.Config{
-		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.Signing,
-		Sealing: n.keys.Sealing, Members: n.directory, Law: &n.law, Gallery: n.gallery,
-		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
-		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Decoys: n.decoys,
-		Budgets: n.budgets(), Desk: n.desk(), Pace: pace.New(time.Duration(n.cfg.Limits.Quantum) * time.Millisecond), Answered: n.metrics.Answered,
-	}
-	if o.Responder != nil {
-		o.Responder(&cfg)
-	}
-	n.responder.Store(responder.New(cfg))
-	n.line, err = line.New(transport.Config{
-		Seed: n.keys.LibP2P, Listen: n.cfg.Listen.LibP2P, Logger: n.log, Overloaded: protocol.Overloaded,
-		MaxHandlers: n.cfg.Limits.Handlers, MaxRate: n.cfg.Limits.Rate, MaxBytes: n.cfg.Limits.Bytes, MaxMemory: n.cfg.Limits.Memory,
-		Admit: n.directory.Admits, Also: n.directory.Also, Share: n.directory.Share, Unknown: n.directory.Unknown,
-		Hybrid: func(p transport.PeerID) bool {
-			m, ok := n.directory.Known(string(p))
-			return ok && slices.Contains(m.KeyExchange, transport.HybridKeyExchange)
-		},
-	}, handlers)
-	if err != nil {
-		return err
-	}
-	var out requester.Exchanger = noting{n.line, n.directory}
-	if o.Exchanger != nil {
-		out = o.Exchanger(out)
-	}
-	n.makeRequester = func(k keystore.Set) *requester.Requester {
-		return requester.New(requester.Config{
-			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.Signing,
-			Directory: n.directory, Law: &n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain, Proof: n.provingChain, Witness: n.witness,
-			Withdrawn: n.withdrawn, Counts: n.ownCounts,
-		})
-	}
-	n.requester.Store(n.makeRequester(n.keys))
-	if n.api, err = net.Listen("tcp", n.cfg.Listen.API); err != nil {
-		return fmt.Errorf("opening API listener: %w", err)
-	}
-	if n.cfg.Listen.Federation != "" {
-		if n.public, err = net.Listen("tcp", n.cfg.Listen.Federation); err != nil {
-			return fmt.Errorf("opening federation listener: %w", err)
-		}
-		n.public = throng.Bound(n.public, throng.Total, throng.Each)
-	}
-	if n.cfg.Listen.Metrics != "" {
-		if n.scrape, err = net.Listen("tcp", n.cfg.Listen.Metrics); err != nil {
-			return fmt.Errorf("opening metrics listener: %w", err)
-		}
-	}
-	return nil
-}
-
 // publish makes the node's Entity Configuration with the addresses the host has now
 // and the keys k, and writes it to its file.
 func (n *Node) publish(k keystore.Set) error {
@@ -398,138 +294,6 @@ func (n *Node) Refresh(ctx context.Context) error {
 	return err
 }
 
-// favour keeps room for members' connections, so that strangers cannot take it.
-func (n *Node) favour() {
-	members := make(map[transport.PeerID][]string)
-	for _, m := range n.Members() {
-		if string(m.EntityID) != n.cfg.EntityID {
-			for _, id := range m.IDs() {
-				members[transport.PeerID(id)] = m.Addresses
-			}
-		}
-	}
-	n.line.Favour(members)
-}
-
-// Run serves until ctx ends. handler is the API; it is given the API listener.
-func (n *Node) Run(ctx context.Context, handler http.Handler) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return n.refreshing(ctx) })
-	g.Go(func() error { return n.directory.Run(ctx) })
-	g.Go(func() error { return n.rotating(ctx) })
-	g.Go(func() error { return n.addressing(ctx) })
-	g.Go(func() error { return n.renewing(ctx) })
-	g.Go(func() error { return n.keeping(ctx) })
-	g.Go(func() error { return n.following(ctx) })
-	g.Go(func() error { return n.checking(ctx) })
-	g.Go(func() error {
-		return n.heads.Run(ctx, func(err error) {
-			n.log.WarnContext(ctx, "checkpoints of peers not kept", slog.String("cause", err.Error()))
-		})
-	})
-	g.Go(func() error { return serve(ctx, n.api, handler, apiIdle) })
-	if n.public != nil {
-		g.Go(func() error {
-			return serve(ctx, n.public, n.entity(), throng.Idle)
-		})
-	}
-	if n.scrape != nil {
-		g.Go(func() error { return serve(ctx, n.scrape, n.Metrics(), apiIdle) })
-	}
-	err := g.Wait()
-	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
-		return nil
-	}
-	return err
-}
-
-// refreshing keeps membership current, and has members asked for this node's checkpoints then.
-func (n *Node) refreshing(ctx context.Context) error {
-	asked, err := n.begin(ctx)
-	if err != nil {
-		return err
-	}
-	over := sync.OnceFunc(func() { close(n.beginning.asked) })
-	if asked {
-		over()
-	}
-	refreshed := make(chan struct{}, 1)
-	g, ctx := errgroup.WithContext(ctx)
-	// Members that let this node wait delay no refresh.
-	g.Go(func() error {
-		for {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-refreshed:
-			}
-			if _, err := n.compareHeads(ctx); err != nil {
-				return err
-			}
-			over()
-			n.mindConsents(ctx)
-		}
-	})
-	g.Go(func() error {
-		for {
-			if err := n.Refresh(ctx); err != nil && ctx.Err() == nil {
-				n.log.WarnContext(ctx, "membership not refreshed", slog.String("cause", err.Error()))
-			}
-			select {
-			case refreshed <- struct{}{}:
-			default: // it is due already
-			}
-			n.attend(ctx, LedgerContradicted, n.witness.Standing(), nil)
-			next := time.NewTimer(varied(n.cfg.Trust.Refresh))
-			select {
-			case <-ctx.Done():
-			case <-next.C:
-			case <-n.directory.Wake():
-			}
-			next.Stop()
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-		}
-	})
-	return g.Wait()
-}
-
-// varied is the interval give or take a tenth, so that nodes started together do not ask
-// their superiors at the same moment for good.
-func varied(every time.Duration) time.Duration {
-	tenth := every / 10
-	return every - tenth + rand.N(2*tenth+1)
-}
-
-// apiIdle is how long a connection of this machine waits for its next request.
-const apiIdle = 2 * time.Minute
-
-// serve runs an HTTP server with limits until ctx ends. A connection may be idle for so long.
-func serve(ctx context.Context, l net.Listener, h http.Handler, idle time.Duration) error {
-	s := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       idle,
-		MaxHeaderBytes:    16 << 10,
-	}
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(done)
-		quit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		_ = s.Shutdown(quit)
-	})
-	defer stop()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving HTTP: %w", err)
-	}
-	<-done // handlers use the stores, which the caller closes next
-	return nil
-}
-
 // Close releases everything Open took. It may be called after a failed Open.
 func (n *Node) Close() error {
 	var errs []error
@@ -572,49 +336,6 @@ func (n *Node) Officer(account string) string {
 	mac := hmac.New(sha256.New, n.keys.Officers)
 	mac.Write([]byte("tamga/v1/officer\x00" + account))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
-}
-
-func loadCalibrations(files []string) (responder.Calibrations, error) {
-	out := responder.Calibrations{}
-	for _, path := range files {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("reading calibration: %w", err)
-		}
-		c, err := calibration.Parse(b)
-		if err == nil {
-			err = out.Add(c)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading calibration %s: %w", filepath.Base(path), err)
-		}
-	}
-	return out, nil
-}
-
-// ErrAnchorFile: the file of a Trust Anchor's keys is not the one that the configuration means.
-var ErrAnchorFile = errors.New("reading trust anchor")
-
-func loadAnchors(configured []config.Anchor) ([]trust.Anchor, error) {
-	var out []trust.Anchor
-	for _, c := range configured {
-		b, err := os.ReadFile(c.KeysFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading trust anchor: %w", err)
-		}
-		var a trust.Anchor
-		if err := json.Unmarshal(b, &a); err != nil {
-			return nil, fmt.Errorf("%w: %s is not what `tamga anchor init` wrote", ErrAnchorFile, c.KeysFile)
-		}
-		if string(a.EntityID) != c.EntityID {
-			return nil, fmt.Errorf("%w: %s is of another entity than the configuration says", ErrAnchorFile, c.KeysFile)
-		}
-		if c.Location != "" {
-			a.Location = c.Location
-		}
-		out = append(out, a)
-	}
-	return out, nil
 }
 
 // APIAddress is the host:port of the HTTP API.
