@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -37,6 +38,7 @@ type openedAnchor struct {
 	author   *membership.Author // nil but for a Trust Anchor
 	below    *membership.Author // of an Intermediate, nil for others
 	settings anchorFile
+	sum      [sha256.Size]byte // of keystore and settings as they were opened
 	key      jose.PrivateKey
 	root     custody.Root // opens the keystore again when it changed; to be wiped
 	node     bool
@@ -116,8 +118,27 @@ func readAnchorSettings(dir string) (anchorFile, error) {
 	return s, nil
 }
 
+// anchorSum tells whether keystore or settings of dir are others than before. It goes by what
+// they hold: of two replacements in a row the second may get the first one's inode back.
+func anchorSum(dir string) (sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	for _, name := range []string{anchorKeystore, anchorSettings} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return sum, err
+		}
+		one := sha256.Sum256(b)
+		h.Write(one[:])
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
 // anchorAt opens the anchor of dir with an open root key.
 func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
+	sum, err := anchorSum(dir)
+	if err != nil {
+		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+	}
 	s, err := readAnchorSettings(dir)
 	if err != nil {
 		return openedAnchor{}, err
@@ -151,7 +172,7 @@ func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
 	if err != nil {
 		return openedAnchor{}, err
 	}
-	o := openedAnchor{Authority: authority, settings: s, key: key, root: root}
+	o := openedAnchor{Authority: authority, settings: s, sum: sum, key: key, root: root}
 	if len(s.Superiors) > 0 {
 		o.below, err = membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, Clock: time.Now})
 		return o, err
@@ -256,21 +277,14 @@ func (a *app) refetching(ctx context.Context, dir string, anchor openedAnchor) {
 			}
 		})
 	})
-	files := []string{filepath.Join(dir, anchorKeystore), filepath.Join(dir, anchorSettings)}
-	before := make([]os.FileInfo, len(files))
-	for i, file := range files {
-		before[i], _ = os.Stat(file)
-	}
 	every := time.NewTicker(keystoreEvery)
 	defer every.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-every.C:
-			for i, file := range files {
-				if now, err := os.Stat(file); err == nil && (before[i] == nil || !os.SameFile(before[i], now)) {
-					cancel()
-				}
+			if now, err := anchorSum(dir); err == nil && now != anchor.sum {
+				cancel()
 			}
 		}
 	}
