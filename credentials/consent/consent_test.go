@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tamga-id/tamga/crypto/redacttest"
+
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 )
@@ -388,7 +390,7 @@ func TestRedaction(t *testing.T) {
 	c := given()
 	c.ID = "PERSONAL-ID"
 	// Plain data: fmt calls no methods on unexported fields, as documented.
-	checkRedacted(t, c, []byte(c.ID), "hidden")
+	redacttest.Check(t, c, []byte(c.ID), "hidden")
 }
 
 func FuzzVerify(f *testing.F) {

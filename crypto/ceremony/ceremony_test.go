@@ -12,8 +12,8 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/ceremony"
 	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/crypto/internal/redacttest"
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/crypto/redacttest"
 )
 
 const entity = "https://kaz.example"

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/crypto/internal/redacttest"
+	"github.com/tamga-id/tamga/crypto/redacttest"
 )
 
 var sharedKey = []byte("\x91\x82\x73a key that three people share")[:32]

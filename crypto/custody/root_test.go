@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/crypto/internal/redacttest"
+	"github.com/tamga-id/tamga/crypto/redacttest"
 )
 
 var rootBytes = []byte("\x81\x92\xa3KLMNOPQRSTUVWXYZ0123456789!?+")[:custody.RootSize]

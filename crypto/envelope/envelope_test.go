@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/crypto/envelope"
-	"github.com/tamga-id/tamga/crypto/internal/redacttest"
+	"github.com/tamga-id/tamga/crypto/redacttest"
 )
 
 var (

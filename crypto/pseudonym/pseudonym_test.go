@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tamga-id/tamga/crypto/internal/redacttest"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/crypto/redacttest"
 )
 
 func testKey(t testing.TB, fill byte) pseudonym.Key {
