@@ -7,8 +7,8 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/crypto/redacttest"
+	"github.com/tamga-id/tamga/crypto/sealing"
 )
 
 var (
