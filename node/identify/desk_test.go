@@ -24,6 +24,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/consents"
@@ -518,6 +519,21 @@ func TestCouldNotTell(t *testing.T) {
 		w := newWorld(t, c.edit)
 		if s, code := w.serve(t, searching(c.p)); code != c.want || s.Found.Handles != nil {
 			t.Errorf("%s: %s, want %s", name, code, c.want)
+		}
+	}
+}
+
+// broken is a protection of faces with a fault in it.
+type broken struct{}
+
+func (broken) Turn(*face.Template, string) (*face.Template, error) { panic("a value that is nobody's") }
+
+// TestPanic: a fault of a matcher ends a search, and not the node.
+func TestPanic(t *testing.T) {
+	w := newWorld(t, func(c *identify.Config) { c.Faces = broken{} })
+	for range 2 { // the turn is given back
+		if _, code := w.serve(t, searching(faceOf(4))); code != protocol.CodeInternal {
+			t.Errorf("a matcher that panics: %s", code)
 		}
 	}
 }

@@ -53,8 +53,14 @@ type Likeness struct {
 
 // Compare compares the sample with a person's references. Among many people a rate that is good enough for one
 // brings strangers up, so that the threshold is that of one in so many people where the calibration
-// goes as far. ErrUncalibrated says that it does not carry the law's own rate.
+// goes as far. ErrUncalibrated says that it does not carry the law's own rate. A panic in a decoder or a matcher is an
+// error: it must not end the node, and it is in a goroutine where nobody else would recover it.
 func (o *One) Compare(refs gallery.References) (out Likeness, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = Likeness{}, fmt.Errorf("comparing: panic of type %T at %s", p, panicSite()) // not its value
+		}
+	}()
 	references, err := decodeReferences(refs)
 	defer wipe(references)
 	if err != nil {
