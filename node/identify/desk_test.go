@@ -472,6 +472,58 @@ func TestClass(t *testing.T) {
 	}
 }
 
+// TestUntoldTakeNobodysPlace: whom law does not let be found keeps nobody else from being found.
+func TestUntoldTakeNobodysPlace(t *testing.T) {
+	w := newWorld(t, func(c *identify.Config) { c.Law, c.Candidates, c.Decoys = classes{}, 1, decoy.New(c.Rows, nil) })
+	probe := faceOf(4)
+	for i := 30; i < 38; i++ { // as near to the probe as one can be
+		e := gallery.Enrolment{Subject: passport(i), Class: "minor", Templates: []gallery.Template{{Modality: "face", Format: exchange.FormatEmbedding, Data: probe.Data}}}
+		if r := must(w.gallery.Enrol(t.Context(), []gallery.Enrolment{e})); r[0].Err != nil {
+			t.Fatal(r[0].Err)
+		}
+		if err := decoy.New(w.cfg.Rows, nil).Add(start, passport(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, code := w.serve(t, searching(faceOf(4)))
+	if code != protocol.CodeCandidates || len(s.Found.Handles) != 1 {
+		t.Fatalf("an adult beside minors: %s", code)
+	}
+	if n := strings.Count(w.logs.String(), responder.AlarmCanary); n != 1 {
+		t.Errorf("a canary of whom law does not let be told: %d alarms", n)
+	}
+	if s, code = w.serve(t, resolving(s.Found.Handles[0], "face")); code != protocol.CodeResolved || s.Found.Subject != passport(4) {
+		t.Errorf("resolved: %s", code)
+	}
+}
+
+// stricter is a law that demands more once it knows this much.
+type stricter struct {
+	lax
+	when func(policy.Request) bool
+}
+
+func (l stricter) Decide(r policy.Request) policy.Decision {
+	d := l.lax.Decide(r)
+	if l.when(r) {
+		d.FMROneIn = math.MaxUint32
+	}
+	return d
+}
+
+// TestRateOfTheDecision: the rate is that of the decision which is told, and of the person's class.
+func TestRateOfTheDecision(t *testing.T) {
+	for name, when := range map[string]func(policy.Request) bool{
+		"exempted": func(r policy.Request) bool { return r.Consent == "exemption" },
+		"class":    func(r policy.Request) bool { return !r.Sealed && r.SubjectClass == "" },
+	} {
+		w := newWorld(t, func(c *identify.Config) { c.Law = stricter{when: when} })
+		if s, code := w.serve(t, searching(faceOf(4))); code != protocol.CodeUncalibrated {
+			t.Errorf("%s: %s at 1 in %d, which no calibration carries", name, code, s.Decision.FMROneIn)
+		}
+	}
+}
+
 // stuck is a gallery that takes its time, or loses people.
 type stuck struct {
 	identify.Gallery

@@ -33,7 +33,7 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	if !out.Decision.AllowsModality(modality) {
 		return &protocol.Fault{Code: protocol.CodeLaw}
 	}
-	probes, err := d.decode(s.Probe, out.Decision.FMROneIn)
+	probes, err := d.decode(s.Probe)
 	defer wipe(probes)
 	if err != nil {
 		return err
@@ -54,18 +54,19 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	if err := responder.Use(d.cfg.Consents, c); err != nil {
 		return err
 	}
-	found, code, err := d.search(ctx, modality, probes)
+	t := tally{most: d.cfg.Candidates, law: d.byClass(asked, modality, out.Decision.FMROneIn)}
+	code, err := d.search(ctx, modality, probes, &t)
 	if err != nil {
 		return err
 	}
-	out.Code = code
-	if code != protocol.CodeCandidates {
-		return nil
-	}
-	if found, err = d.lawful(ctx, q, asked, modality, found); err != nil {
+	found, err := d.there(ctx, q, &t)
+	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
+	if out.Code = code; code != protocol.CodeCandidates {
+		return nil
+	}
+	if len(found) == 0 { // erased meanwhile
 		out.Code = protocol.CodeNoCandidate
 		return nil
 	}
@@ -75,11 +76,11 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	return err
 }
 
-// decode decodes the probe once for each worker, at the rate that law demands.
-func (d *Desk) decode(p protocol.Probe, oneIn uint32) (probes []*responder.One, err error) {
+// decode decodes the probe once for each worker.
+func (d *Desk) decode(p protocol.Probe) (probes []*responder.One, err error) {
 	people := uint32(min(max(d.cfg.Gallery.Subjects(), 0), math.MaxUint32))
 	for range d.cfg.Workers {
-		one, err := responder.DecodeOne(p, oneIn, people, d.cfg.Calibrations, d.cfg.Faces)
+		one, err := responder.DecodeOne(p, people, d.cfg.Calibrations, d.cfg.Faces)
 		if err != nil {
 			return probes, err
 		}
@@ -138,65 +139,83 @@ func better(a, b candidate) int {
 	return slices.Compare(a.at[:], b.at[:])
 }
 
+// byClass is what law says of people of each class, none of them at a weaker rate than it demands whoever it is. A class that it knows
+// nothing of is the zero decision, which allows nothing.
+func (d *Desk) byClass(asked policy.Request, modality string, oneIn uint32) map[string]policy.Decision {
+	out := map[string]policy.Decision{}
+	for _, class := range append(vocabulary.SubjectClasses(), "") {
+		of := d.about(gallery.Who{Class: class}, asked, modality)
+		of.FMROneIn = max(of.FMROneIn, oneIn)
+		out[class] = of
+	}
+	return out
+}
+
 // tally is what a search has come to so far.
 type tally struct {
+	most int
+	law  map[string]policy.Decision // by class; only read
+
 	mu       sync.Mutex
-	found    []candidate // the best, in order
+	found    []candidate // the best whom law lets be found, in order, and
+	untold   []candidate // whom it does not: they take nobody's place, but a canary among them raises its alarm
 	missed   bool        // somebody has the modality and could not be compared
 	compared bool        // somebody could
 }
 
-func (t *tally) take(most int, at gallery.Place, l responder.Likeness) {
+func (t *tally) take(refs gallery.References, l responder.Likeness) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.compared = t.compared || l.Compared
-	t.missed = t.missed || !l.Compared
+	to := &t.untold
+	if t.law[refs.Class].Allowed { // of others not even that they were compared shows
+		to = &t.found
+		t.compared = t.compared || l.Compared
+		t.missed = t.missed || !l.Compared
+	}
 	if !l.Matched {
 		return
 	}
-	c := candidate{at, l.Weight}
-	i, _ := slices.BinarySearchFunc(t.found, c, better)
-	t.found = slices.Insert(t.found, i, c)
-	t.found = t.found[:min(len(t.found), most)]
+	c := candidate{refs.Place(), l.Weight}
+	i, _ := slices.BinarySearchFunc(*to, c, better)
+	*to = slices.Insert(*to, i, c)
+	*to = (*to)[:min(len(*to), t.most)]
 }
 
 // search compares the probe with everybody. What it finds before its time is over is not told: it may
 // be the wrong ones.
-func (d *Desk) search(ctx context.Context, modality string, probes []*responder.One) ([]candidate, protocol.Code, error) {
+func (d *Desk) search(ctx context.Context, modality string, probes []*responder.One, t *tally) (protocol.Code, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Within)
 	defer cancel()
-	var t tally
 	seen, least, err := d.cfg.Gallery.Everybody(ctx, modality, len(probes), func(part int, page []gallery.References) error {
 		for _, refs := range page {
-			l, err := probes[part].Compare(refs)
+			l, err := probes[part].Compare(refs, t.law[refs.Class].FMROneIn)
 			if err != nil {
 				return err
 			}
-			t.take(d.cfg.Candidates, refs.Place(), l)
+			t.take(refs, l)
 		}
 		return nil
 	})
 	switch {
 	case errors.Is(err, responder.ErrUncalibrated):
-		return nil, protocol.CodeUncalibrated, nil
+		return protocol.CodeUncalibrated, nil
 	case errors.Is(err, context.DeadlineExceeded), err == nil && seen < least:
-		return nil, protocol.CodeSearchIncomplete, nil
+		return protocol.CodeSearchIncomplete, nil
 	case err != nil:
-		return nil, "", err
+		return "", err
 	case len(t.found) > 0:
-		return t.found, protocol.CodeCandidates, nil
+		return protocol.CodeCandidates, nil
 	case t.missed && !t.compared:
-		return nil, protocol.CodeNotComparable, nil
+		return protocol.CodeNotComparable, nil
 	case t.missed:
-		return nil, protocol.CodeSearchIncomplete, nil
+		return protocol.CodeSearchIncomplete, nil
 	}
-	return nil, protocol.CodeNoCandidate, nil
+	return protocol.CodeNoCandidate, nil
 }
 
-// lawful leaves out whom law does not let be told of, as if they were not there, and who was erased meanwhile; and raises the alarm
-// about canaries.
-func (d *Desk) lawful(ctx context.Context, q protocol.Query, asked policy.Request, modality string, found []candidate) (out []candidate, err error) {
-	for _, one := range found {
+// there leaves out who was erased meanwhile, and raises the alarm about canaries, told of or not.
+func (d *Desk) there(ctx context.Context, q protocol.Query, t *tally) (out []candidate, err error) {
+	for i, one := range slices.Concat(t.found, t.untold) {
 		who, err := d.cfg.Gallery.WhoIs(one.at)
 		if errors.Is(err, gallery.ErrUnknownSubject) {
 			continue
@@ -207,7 +226,7 @@ func (d *Desk) lawful(ctx context.Context, q protocol.Query, asked policy.Reques
 		if err != nil {
 			return nil, err
 		}
-		if d.about(who, asked, modality).Allowed {
+		if i < len(t.found) {
 			out = append(out, one)
 		}
 	}

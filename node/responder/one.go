@@ -18,10 +18,9 @@ type One struct {
 	people uint32 // among whom is searched
 }
 
-// DecodeOne decodes the probe of a search among so many people, at the false match rate that
-// law demands. A signature, of which one alone says nothing about a writer, is not served, nor is a record
+// DecodeOne decodes the probe of a search among so many people. A signature, of which one alone says nothing about a writer, is not served, nor is a record
 // of several views. Errors are faults.
-func DecodeOne(p protocol.Probe, oneIn, people uint32, scales Calibrations, faces Faces) (*One, error) {
+func DecodeOne(p protocol.Probe, people uint32, scales Calibrations, faces Faces) (*One, error) {
 	if p.Modality == ModalitySignature || !serves(p.Modality, p.Format) {
 		return nil, &protocol.Fault{Code: protocol.CodeModality}
 	}
@@ -36,7 +35,7 @@ func DecodeOne(p protocol.Probe, oneIn, people uint32, scales Calibrations, face
 		wipe(samples)
 		return nil, err
 	}
-	d := undecided(oneIn, scales)
+	d := undecided(0, scales)
 	d.faces = faces
 	return &One{d, samples[0], people}, nil
 }
@@ -51,11 +50,11 @@ type Likeness struct {
 	Weight   float64 // log-likelihood ratio of the best that does; it orders candidates and leaves the node never
 }
 
-// Compare compares the sample with a person's references. Among many people a rate that is good enough for one
+// Compare compares the sample with a person's references, at the false match rate that law demands of that person's class. Among many people a rate that is good enough for one
 // brings strangers up, so that the threshold is that of one in so many people where the calibration
 // goes as far. ErrUncalibrated says that it does not carry the law's own rate. A panic in a decoder or a matcher is an
 // error: it must not end the node, and it is in a goroutine where nobody else would recover it.
-func (o *One) Compare(refs gallery.References) (out Likeness, err error) {
+func (o *One) Compare(refs gallery.References, oneIn uint32) (out Likeness, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			out, err = Likeness{}, fmt.Errorf("comparing: panic of type %T at %s", p, panicSite()) // not its value
@@ -72,7 +71,7 @@ func (o *One) Compare(refs gallery.References) (out Likeness, err error) {
 		if scale == nil || r.poor() {
 			continue
 		}
-		claim, err := o.claim(scale)
+		claim, err := o.claim(scale, oneIn)
 		if err != nil {
 			return Likeness{}, err
 		}
@@ -97,11 +96,11 @@ func (o *One) Compare(refs gallery.References) (out Likeness, err error) {
 // ErrUncalibrated: the matcher cannot vouch for the rate that law demands.
 var ErrUncalibrated = errors.New("the rate that law demands is beyond the calibration")
 
-func (o *One) claim(c *calibration.Calibration) (calibration.Claim, error) {
-	if c.Strictest() < o.d.oneIn {
+func (o *One) claim(c *calibration.Calibration, oneIn uint32) (calibration.Claim, error) {
+	if c.Strictest() < oneIn {
 		return calibration.Claim{}, ErrUncalibrated
 	}
-	return c.Threshold(min(max(o.d.oneIn, o.people), c.Strictest()))
+	return c.Threshold(min(max(oneIn, o.people), c.Strictest()))
 }
 
 // scale is what scores of a pair mean, nil when it is not to be compared.
