@@ -104,17 +104,15 @@ func (n *Node) withdrawEnrolment(ctx context.Context, w consent.Withdrawal, toke
 	if err != nil {
 		return Withdrawal{}, err
 	}
-	erased, err := n.eraseOwed(ctx)
+	erased, err := n.registrar.EraseHeldBy(ctx, w.Key()) // of nobody else: what others are owed is no concern of this one
+	n.logErased(ctx, erased)
 	return Withdrawal{Fresh: fresh, Told: true, Erased: erased}, err
 }
 
-// eraseOwed erases whom withdrawn consents held.
-func (n *Node) eraseOwed(ctx context.Context) (int, error) {
-	erased, err := n.registrar.Grounds.EraseOwed(ctx, n.registrar)
-	if erased > 0 {
-		n.log.InfoContext(ctx, "erased with a consent that was withdrawn", slog.Int("subjects", erased))
+func (n *Node) logErased(ctx context.Context, subjects int) {
+	if subjects > 0 {
+		n.log.InfoContext(ctx, "erased with a consent that was withdrawn", slog.Int("subjects", subjects))
 	}
-	return erased, err
 }
 
 // tellWithdrawals hands on what is outstanding and returns what still is.
@@ -242,7 +240,9 @@ func (n *Node) withdrawn(artefact string) (bool, error) {
 // mindConsents tells the other sides of withdrawals that they could not be told of before,
 // and erases who is still owed that.
 func (n *Node) mindConsents(ctx context.Context) {
-	if _, err := n.eraseOwed(ctx); err != nil && ctx.Err() == nil {
+	erased, err := n.registrar.Grounds.EraseOwed(ctx, n.registrar)
+	n.logErased(ctx, erased)
+	if err != nil && ctx.Err() == nil {
 		n.log.ErrorContext(ctx, "not erased with their consents", slog.String("cause", err.Error()))
 	}
 	if _, err := n.tellWithdrawals(ctx); err != nil && ctx.Err() == nil {

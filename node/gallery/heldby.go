@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/store"
@@ -14,21 +15,6 @@ import (
 // Who is held by a consent alone is erased when it is withdrawn. Which consent that is lies
 // in the subject's sealed list; a row for each says where to look.
 
-// Holds reports whether somebody is held by a consent alone.
-func (g *Gallery) Holds(consent [32]byte) (is bool, err error) {
-	err = g.set.Line.View(func(txn store.Reader) error {
-		for _, err := range txn.Scan(g.set.Vault.ConsentPrefix(consent), nil) {
-			is = err == nil
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		return false, fmt.Errorf("looking for who is held by a consent: %w", err)
-	}
-	return is, nil
-}
-
 // heldOne is a subject who is held by a consent.
 type heldOne struct {
 	p       pseudonym.Pseudonym
@@ -36,36 +22,58 @@ type heldOne struct {
 }
 
 // EraseHeldBy erases, as [Gallery.Erase] does, everybody who is held by a consent alone, and
-// returns how many that were. None is no error.
-func (g *Gallery) EraseHeldBy(ctx context.Context, consent [32]byte) (subjects int, err error) {
+// returns how many that were. None is no error. Before somebody is erased, first says so; its
+// error keeps it from being done. Who is damaged keeps nobody else from it.
+func (g *Gallery) EraseHeldBy(ctx context.Context, consent [32]byte, first func(context.Context) error) (subjects int, err error) {
 	if consent == ([32]byte{}) {
 		return 0, nil
 	}
-	var found []heldOne
+	looked := make(map[pseudonym.Pseudonym]bool)
+	for err == nil {
+		var found []heldOne
+		if found, err = g.heldBy(ctx, consent); err != nil {
+			break
+		}
+		// Who got another pseudonym meanwhile is found the next time, under that.
+		found = slices.DeleteFunc(found, func(one heldOne) bool { return looked[one.p] })
+		if len(found) == 0 {
+			return subjects, nil
+		}
+		for _, one := range found {
+			looked[one.p] = true
+		}
+		var n int
+		n, err = g.eraseHeld(ctx, found, first)
+		subjects += n
+	}
+	return subjects, fmt.Errorf("erasing who is held by a consent: %w", err)
+}
+
+// heldBy are those of whom rows say that the consent holds them.
+func (g *Gallery) heldBy(ctx context.Context, consent [32]byte) (found []heldOne, err error) {
 	prefix := g.set.Vault.ConsentPrefix(consent)
 	err = g.set.Line.View(func(txn store.Reader) error {
-		for row, err := range txn.Scan(prefix, nil) {
-			if err != nil {
-				return err
-			}
-			if p, ok := bytes.CutPrefix(row.Key, prefix); ok && len(p) == len(pseudonym.Pseudonym{}) {
-				found = append(found, heldOne{pseudonym.Pseudonym(p), consent})
-			}
-		}
-		return nil
+		found, err = carried(ctx, txn, prefix, consent)
+		return err
 	})
-	if err == nil {
-		subjects, err = g.eraseHeld(ctx, found)
+	return found, err
+}
+
+func carried(ctx context.Context, txn store.Reader, prefix []byte, consent [32]byte) (found []heldOne, err error) {
+	for row, err := range txn.Scan(prefix, nil) {
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return nil, err
+		}
+		if p, ok := bytes.CutPrefix(row.Key, prefix); ok && len(p) == len(pseudonym.Pseudonym{}) {
+			found = append(found, heldOne{pseudonym.Pseudonym(p), consent})
+		}
 	}
-	if err != nil {
-		return subjects, fmt.Errorf("erasing who is held by a consent: %w", err)
-	}
-	return subjects, nil
+	return found, nil
 }
 
 // EraseHeldByAny does what EraseHeldBy does with every consent that is withdrawn, looking at
 // everybody: for when withdrawals became known otherwise than one by one.
-func (g *Gallery) EraseHeldByAny(ctx context.Context, withdrawn func(consent [32]byte) (bool, error)) (subjects int, err error) {
+func (g *Gallery) EraseHeldByAny(ctx context.Context, withdrawn func(consent [32]byte) (bool, error), first func(context.Context) error) (subjects int, err error) {
 	for after, more := []byte(nil), true; more && err == nil; {
 		var found, gone []heldOne
 		if found, after, err = g.heldAfter(ctx, after); err != nil {
@@ -82,7 +90,7 @@ func (g *Gallery) EraseHeldByAny(ctx context.Context, withdrawn func(consent [32
 			}
 		}
 		var n int
-		n, err = g.eraseHeld(ctx, gone)
+		n, err = g.eraseHeld(ctx, gone, first)
 		subjects += n
 	}
 	if err != nil {
@@ -126,25 +134,50 @@ func (g *Gallery) heldAfter(ctx context.Context, after []byte) (found []heldOne,
 }
 
 // eraseHeld erases those of found whom, when their turn comes, the same consent holds.
-func (g *Gallery) eraseHeld(ctx context.Context, found []heldOne) (subjects int, err error) {
+func (g *Gallery) eraseHeld(ctx context.Context, found []heldOne, first func(context.Context) error) (subjects int, err error) {
+	var damaged error
 	for _, one := range found {
-		_, err := g.eraseInTurn(ctx, []pseudonym.Pseudonym{one.p}, func(txn store.Reader) (pseudonym.Pseudonym, error) {
-			s, err := g.set.Load(txn, one.p)
-			if err != nil {
-				return one.p, err
-			}
-			s.Wipe()
-			if s.List.Consent != one.consent { // erased and enrolled anew meanwhile
-				return one.p, ErrUnknownSubject
-			}
-			return one.p, nil
-		})
+		is, err := g.eraseOne(ctx, one, first)
 		switch {
-		case err == nil:
+		case is:
 			subjects++
-		case !errors.Is(err, ErrUnknownSubject):
+		case errors.Is(err, ErrDamaged):
+			damaged = err // fsck lists who that is; the others have a right to it as well
+		case err != nil:
 			return subjects, err
 		}
 	}
-	return subjects, nil
+	return subjects, damaged
+}
+
+func (g *Gallery) eraseOne(ctx context.Context, one heldOne, first func(context.Context) error) (is bool, err error) {
+	held := func(txn store.Reader) error {
+		s, err := g.set.Load(txn, one.p)
+		if err != nil {
+			return err
+		}
+		s.Wipe()
+		if s.List.Consent != one.consent { // erased and enrolled anew meanwhile
+			return ErrUnknownSubject
+		}
+		return nil
+	}
+	still := g.set.Line.View(held)
+	if still == nil {
+		if err := first(ctx); err != nil {
+			return false, err
+		}
+	} else if !errors.Is(still, ErrUnknownSubject) {
+		return false, still
+	}
+	_, err = g.eraseInTurn(ctx, []pseudonym.Pseudonym{one.p}, func(txn store.Reader) (pseudonym.Pseudonym, error) {
+		if still != nil { // for one that was begun and failed
+			return one.p, still
+		}
+		return one.p, held(txn)
+	})
+	if errors.Is(err, ErrUnknownSubject) {
+		return false, nil
+	}
+	return err == nil, err
 }

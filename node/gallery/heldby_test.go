@@ -1,11 +1,15 @@
 package gallery_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
+
+func unsaid(context.Context) error { return nil }
 
 func heldBy(i int, consent byte) gallery.Enrolment {
 	e := person(i)
@@ -29,7 +33,7 @@ func TestEraseHeldBy(t *testing.T) {
 	}
 	gone := func(consent byte, want int) {
 		t.Helper()
-		if n, err := g.EraseHeldBy(t.Context(), [32]byte{consent}); err != nil || n != want {
+		if n, err := g.EraseHeldBy(t.Context(), [32]byte{consent}, unsaid); err != nil || n != want {
 			t.Errorf("consent %d: %d erased, %v; want %d", consent, n, err, want)
 		}
 	}
@@ -57,10 +61,75 @@ func TestEraseHeldByRenamed(t *testing.T) {
 	if _, _, err := g.RenameAll(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := g.EraseHeldBy(t.Context(), [32]byte{1}); err != nil || n != 1 {
+	if n, err := g.EraseHeldBy(t.Context(), [32]byte{1}, unsaid); err != nil || n != 1 {
 		t.Errorf("%d erased, %v", n, err)
 	}
 	known(t, g, 1)
+}
+
+// TestEraseHeldByRenamedMeanwhile: who gets another pseudonym between being found and being
+// erased is erased all the same.
+func TestEraseHeldByRenamedMeanwhile(t *testing.T) {
+	g := openGallery(t, newDir(t))
+	enrol(t, g, heldBy(0, 1), heldBy(1, 1), heldBy(2, 2))
+	said := 0
+	n, err := g.EraseHeldBy(t.Context(), [32]byte{1}, func(ctx context.Context) error {
+		if said++; said > 1 {
+			return nil
+		}
+		if err := g.UsePseudonyms(ctx, nameKeys(t, 2, 1, 2)); err != nil {
+			return err
+		}
+		_, _, err := g.RenameAll(ctx, nil)
+		return err
+	})
+	if n != 2 || err != nil {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	known(t, g, 2)
+}
+
+// TestEraseHeldBySays: nobody is erased without saying so, and nothing is said of nobody.
+func TestEraseHeldBySays(t *testing.T) {
+	g := openGallery(t, newDir(t))
+	enrol(t, g, heldBy(0, 1), heldBy(1, 1), heldBy(2, 1), person(3))
+	full, said := errors.New("ledger full"), 0
+	first := func(context.Context) error {
+		if said++; said == 2 {
+			return full
+		}
+		return nil
+	}
+	if n, err := g.EraseHeldBy(t.Context(), [32]byte{1}, first); n != 1 || !errors.Is(err, full) {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	if n, err := g.EraseHeldBy(t.Context(), [32]byte{1}, first); n != 2 || err != nil || said != 4 {
+		t.Errorf("%d erased, %v; %d times said", n, err, said)
+	}
+	if n, err := g.EraseHeldBy(t.Context(), [32]byte{1}, first); n != 0 || err != nil || said != 4 {
+		t.Errorf("%d erased, %v; %d times said", n, err, said)
+	}
+	known(t, g, 3)
+}
+
+// TestEraseHeldByDamaged: who is damaged keeps nobody else from being erased.
+func TestEraseHeldByDamaged(t *testing.T) {
+	g := openGallery(t, newDir(t))
+	enrol(t, g, heldBy(0, 1), heldBy(1, 1), heldBy(2, 1), person(3))
+	_, ring, _ := g.Keys(passport(1))
+	if err := g.DB().Update(func(txn store.Txn) error { return txn.Set(ring, []byte("damaged")) }); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := g.EraseHeldBy(t.Context(), [32]byte{1}, unsaid); n != 2 || !errors.Is(err, gallery.ErrDamaged) {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	if err := g.EraseDamaged(t.Context(), g.Handle(passport(1))); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := g.EraseHeldBy(t.Context(), [32]byte{1}, unsaid); n != 0 || err != nil {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	known(t, g, 3)
 }
 
 // TestEraseHeldByAny looks at everybody.
@@ -68,10 +137,10 @@ func TestEraseHeldByAny(t *testing.T) {
 	g := openGallery(t, newDir(t))
 	enrol(t, g, heldBy(0, 1), heldBy(1, 2), heldBy(2, 3), person(3))
 	broken := errors.New("cannot be told")
-	if _, err := g.EraseHeldByAny(t.Context(), func([32]byte) (bool, error) { return false, broken }); !errors.Is(err, broken) {
+	if _, err := g.EraseHeldByAny(t.Context(), func([32]byte) (bool, error) { return false, broken }, unsaid); !errors.Is(err, broken) {
 		t.Errorf("not to be told: %v", err)
 	}
-	n, err := g.EraseHeldByAny(t.Context(), func(c [32]byte) (bool, error) { return c[0] != 2, nil })
+	n, err := g.EraseHeldByAny(t.Context(), func(c [32]byte) (bool, error) { return c[0] != 2, nil }, unsaid)
 	if err != nil || n != 2 {
 		t.Errorf("%d erased, %v", n, err)
 	}

@@ -144,30 +144,26 @@ func rule(err error) string {
 	return "is not well-formed"
 }
 
-// Eraser is a gallery, and erases after saying so in the ledger.
+// Eraser is a gallery, and erases each after saying so in the ledger.
 type Eraser interface {
-	Holds(consent [32]byte) (bool, error)
 	EraseHeldBy(ctx context.Context, consent [32]byte) (subjects int, err error)
 }
 
-// EraseOwed erases whom withdrawn consents held, and returns how many that were.
+// EraseOwed erases whom withdrawn consents held, and returns how many that were. That one
+// erasure fails keeps no other from being tried.
 func (g *Grounds) EraseOwed(ctx context.Context, from Eraser) (subjects int, err error) {
 	owed, err := g.Book.Owed()
 	for _, o := range owed {
-		if err != nil {
+		n, failed := from.EraseHeldBy(ctx, o.Consent)
+		subjects += n
+		if failed == nil && g.Now().Sub(o.Since) > Linger {
+			failed = g.Book.Settled(o)
+		}
+		if failed != nil && err == nil { // one stands for all
+			err = failed
+		}
+		if ctx.Err() != nil {
 			break
-		}
-		var holds bool
-		if holds, err = from.Holds(o.Consent); err != nil {
-			break
-		}
-		if holds {
-			var n int
-			n, err = from.EraseHeldBy(ctx, o.Consent)
-			subjects += n
-		}
-		if err == nil && g.Now().Sub(o.Since) > Linger {
-			err = g.Book.Settled(o)
 		}
 	}
 	if err != nil {

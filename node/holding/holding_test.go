@@ -135,15 +135,17 @@ func TestEnrol(t *testing.T) {
 
 // holder is a gallery in which people are held by consents.
 type holder struct {
-	held map[[32]byte]int
-	err  error
+	held   map[[32]byte]int
+	err    error
+	broken [32]byte // the consent of whom nobody can be erased
 }
-
-func (h *holder) Holds(consent [32]byte) (bool, error) { return h.held[consent] > 0, nil }
 
 func (h *holder) EraseHeldBy(_ context.Context, consent [32]byte) (int, error) {
 	if h.err != nil {
 		return 0, h.err
+	}
+	if consent == h.broken {
+		return 0, gallery.ErrDamaged
 	}
 	n := h.held[consent]
 	delete(h.held, consent)
@@ -180,5 +182,27 @@ func TestEraseOwed(t *testing.T) {
 	erase(0, nil)
 	if len(h.held) != 2 {
 		t.Error("somebody else was erased")
+	}
+}
+
+// TestEraseOwedEach: that one is damaged keeps no other from being erased, and settled.
+func TestEraseOwedEach(t *testing.T) {
+	g := grounds(t)
+	h := &holder{held: make(map[[32]byte]int)}
+	for i, id := range []string{"1", "2", "3", "4"} {
+		w := consent.Withdrawal{ID: id, Holder: "thumb", Requester: self, Controller: self, IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
+		if _, err := g.Book.Withdraw(w, "token", now); err != nil {
+			t.Fatal(err)
+		}
+		if h.held[w.Key()] = 1; i == 0 {
+			h.broken = w.Key()
+		}
+	}
+	g.Now = func() time.Time { return now.Add(2 * holding.Linger) }
+	if n, err := g.EraseOwed(t.Context(), h); n != 3 || !errors.Is(err, gallery.ErrDamaged) {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	if owed, err := g.Book.Owed(); len(owed) != 1 || owed[0].Consent != h.broken || err != nil {
+		t.Errorf("%d owed, %v", len(owed), err)
 	}
 }

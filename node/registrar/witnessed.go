@@ -105,23 +105,14 @@ func (w Witnessed) EraseDamaged(ctx context.Context, handle string) error {
 	return w.Gallery.EraseDamaged(ctx, handle)
 }
 
-// Holds reports whether somebody is held by a consent alone.
-func (w Witnessed) Holds(consent [32]byte) (bool, error) { return w.Gallery.Holds(consent) }
-
-// EraseHeldBy erases who is held by a consent alone, after saying so in the ledger.
+// EraseHeldBy erases who is held by a consent alone, each after saying so in the ledger.
 func (w Witnessed) EraseHeldBy(ctx context.Context, consent [32]byte) (int, error) {
-	if err := w.erasure(ctx); err != nil {
-		return 0, err
-	}
-	return w.Gallery.EraseHeldBy(ctx, consent)
+	return w.Gallery.EraseHeldBy(ctx, consent, w.erasure)
 }
 
-// EraseHeldByAny erases whom withdrawn consents hold, after saying so in the ledger.
+// EraseHeldByAny erases whom withdrawn consents hold, each after saying so in the ledger.
 func (w Witnessed) EraseHeldByAny(ctx context.Context, withdrawn func([32]byte) (bool, error)) (int, error) {
-	if err := w.erasure(ctx); err != nil {
-		return 0, err
-	}
-	return w.Gallery.EraseHeldByAny(ctx, withdrawn)
+	return w.Gallery.EraseHeldByAny(ctx, withdrawn, w.erasure)
 }
 
 func (w Witnessed) erasure(ctx context.Context) error {
