@@ -107,37 +107,41 @@ func (d *Desk) Serve(ctx context.Context, q protocol.Query, key sealing.PrivateK
 }
 
 // permitted is TMG-R-017: the order is for this Query, signed by two officers, and law, which is told so, allows it. It is
-// not used yet.
-func (d *Desk) permitted(q protocol.Query, order string, want consent.Expectation, asked policy.Request, out *responder.Served) (consent.Consent, error) {
+// not used yet. It returns what law was asked.
+func (d *Desk) permitted(q protocol.Query, order string, want consent.Expectation, asked policy.Request, out *responder.Served) (consent.Consent, policy.Request, error) {
 	if order == "" {
 		out.Consent = vocabulary.ConsentNone
-		return consent.Consent{}, &protocol.Fault{Code: protocol.CodeConsentMissing}
+		return consent.Consent{}, asked, &protocol.Fault{Code: protocol.CodeConsentMissing}
 	}
 	want.Requester, want.Controller, want.Purpose, want.Now, want.Offices = q.Issuer, q.Audience, q.Purpose, asked.Time, d.cfg.Offices
 	c, err := consent.Verify(order, want)
 	if err != nil {
-		return consent.Consent{}, &protocol.Fault{Code: responder.ConsentCode(err), Err: err}
+		return consent.Consent{}, asked, &protocol.Fault{Code: responder.ConsentCode(err), Err: err}
 	}
 	out.Consent = string(c.State())
 	if c.State() != consent.Exempt || c.Uses != 1 {
-		return consent.Consent{}, &protocol.Fault{Code: protocol.CodeSearchGround}
+		return consent.Consent{}, asked, &protocol.Fault{Code: protocol.CodeSearchGround}
 	}
 	asked.Modality, asked.Consent = want.Modality, string(c.State())
-	out.Decision = d.cfg.Law.Decide(asked)
-	switch {
-	case out.Decision.Allowed && out.Decision.AllowsModality(want.Modality):
-		return c, nil
-	case !out.Decision.Allowed && out.Decision.ConsentLacking:
-		return consent.Consent{}, &protocol.Fault{Code: protocol.CodeConsentForm}
-	}
-	return consent.Consent{}, &protocol.Fault{Code: protocol.CodeLaw}
+	return c, asked, d.lawful(asked, out)
 }
 
-// about is what law says once it is known which class the person is of.
-func (d *Desk) about(who gallery.Who, asked policy.Request, modality string) policy.Decision {
-	asked.SubjectClass, asked.Sealed = who.Class, false
-	asked.Modality, asked.Consent = modality, vocabulary.ConsentExemption
-	return d.cfg.Law.Decide(asked)
+// lawful is what law says, which out has then.
+func (d *Desk) lawful(asked policy.Request, out *responder.Served) error {
+	out.Decision = d.cfg.Law.Decide(asked)
+	switch {
+	case out.Decision.Allowed && out.Decision.AllowsModality(asked.Modality):
+		return nil
+	case !out.Decision.Allowed && out.Decision.ConsentLacking:
+		return &protocol.Fault{Code: protocol.CodeConsentForm}
+	}
+	return &protocol.Fault{Code: protocol.CodeLaw}
+}
+
+// ofClass is asked once it is known which class the person is of.
+func ofClass(asked policy.Request, class string) policy.Request {
+	asked.SubjectClass, asked.Sealed = class, false
+	return asked
 }
 
 // watch raises the alarm when somebody who is touched is a canary.

@@ -150,7 +150,7 @@ func (d *Desk) resolve(ctx context.Context, q protocol.Query, key sealing.Privat
 		return fault(err)
 	}
 	out.Modalities = s.Modality
-	c, err := d.permitted(q, r.Order, consent.Expectation{Handle: r.Handle[:], Modality: s.Modality}, asked, out)
+	c, asked, err := d.permitted(q, r.Order, consent.Expectation{Handle: r.Handle[:], Modality: s.Modality}, asked, out)
 	if err != nil {
 		return err
 	}
@@ -161,16 +161,18 @@ func (d *Desk) resolve(ctx context.Context, q protocol.Query, key sealing.Privat
 	if err != nil {
 		return fault(err)
 	}
-	if out.Decision = d.about(who, asked, s.Modality); !out.Decision.Allowed {
-		return &protocol.Fault{Code: protocol.CodeLaw}
-	}
 	if err := d.watch(ctx, q, who); err != nil {
 		return err
 	}
 	if who.Named() {
-		if err := d.countAbout(budget.Ask{Country: asked.RequesterCountry, Requester: q.Issuer, Officer: q.Officer, Purpose: q.Purpose, Subject: who.Subject}, asked); err != nil {
+		// Among the Queries about the person: who is locked for the requester is not told to it either.
+		if asked.Counts, err = counted(d.cfg.Budgets, budget.Ask{Country: asked.RequesterCountry, Requester: q.Issuer, Officer: q.Officer,
+			Purpose: q.Purpose, Subject: who.Subject}, asked.Time); err != nil {
 			return err
 		}
+	}
+	if err := d.lawful(ofClass(asked, who.Class), out); err != nil {
+		return err
 	}
 	if err := responder.Use(d.cfg.Consents, c); err != nil {
 		return err
@@ -181,22 +183,6 @@ func (d *Desk) resolve(ctx context.Context, q protocol.Query, key sealing.Privat
 	out.Code = protocol.CodeNoIdentifier
 	if who.Named() {
 		out.Code, out.Found.Subject = protocol.CodeResolved, who.Subject
-	}
-	return nil
-}
-
-// countAbout counts a resolution among the Queries about the person: who is locked for the requester is not
-// told to it either.
-func (d *Desk) countAbout(a budget.Ask, asked policy.Request) error {
-	if d.cfg.Budgets == nil {
-		return nil
-	}
-	_, locked, err := d.cfg.Budgets.Begin(a, asked.Time)
-	if err != nil {
-		return spent(err)
-	}
-	if locked {
-		return &protocol.Fault{Code: protocol.CodeLocked}
 	}
 	return nil
 }

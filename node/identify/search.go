@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/pseudonym"
@@ -38,11 +39,15 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	if err != nil {
 		return err
 	}
-	c, err := d.permitted(q, s.Order, consent.Expectation{Sample: s.Probe.Data, Modality: modality}, asked, out)
+	c, asked, err := d.permitted(q, s.Order, consent.Expectation{Sample: s.Probe.Data, Modality: modality}, asked, out)
 	if err != nil {
 		return err
 	}
-	if err := d.count(q, s.Probe, asked); err != nil {
+	if asked.Counts, err = counted(d.cfg.Searches, budget.Ask{Country: searching + asked.RequesterCountry, Requester: searching + q.Issuer,
+		Officer: q.Officer, Purpose: q.Purpose, Subject: everyone}, asked.Time); err != nil {
+		return err
+	}
+	if err := d.lawful(asked, out); err != nil { // now that it is known how many there were
 		return err
 	}
 	select {
@@ -54,7 +59,7 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	if err := responder.Use(d.cfg.Consents, c); err != nil {
 		return err
 	}
-	t := tally{most: d.cfg.Candidates, law: d.byClass(asked, modality, out.Decision.FMROneIn)}
+	t := tally{most: d.cfg.Candidates, law: d.byClass(asked, out.Decision.FMROneIn)}
 	code, err := d.search(ctx, modality, probes, &t)
 	if err != nil {
 		return err
@@ -101,24 +106,21 @@ var everyone = pseudonym.Identifier{Type: "search"}
 // searching keeps their windows apart from those of Queries about one person.
 const searching = "search\x00"
 
-// count counts a search in windows of its own.
-func (d *Desk) count(q protocol.Query, p protocol.Probe, asked policy.Request) error {
-	if d.cfg.Searches == nil {
-		return nil
+// counted counts a Query, and returns what law sees of those before it. Who is locked for the requester is an error, too.
+func counted(by responder.Budgets, a budget.Ask, now time.Time) (policy.Counts, error) {
+	if by == nil {
+		return policy.Counts{}, nil
 	}
-	_, _, err := d.cfg.Searches.Begin(budget.Ask{Country: searching + asked.RequesterCountry, Requester: searching + q.Issuer, Officer: q.Officer,
-		Purpose: q.Purpose, Subject: everyone, Probes: []budget.Probe{{Format: p.Format, Data: p.Data}}}, asked.Time)
-	return spent(err)
-}
-
-func spent(err error) error {
+	before, locked, err := by.Begin(a, now)
 	switch {
 	case errors.Is(err, budget.ErrSpent):
-		return &protocol.Fault{Code: protocol.CodeBudget, Err: err}
-	case errors.Is(err, budget.ErrRepeated):
-		return &protocol.Fault{Code: protocol.CodeProbeRepeated, Err: err}
+		return policy.Counts{}, &protocol.Fault{Code: protocol.CodeBudget, Err: err}
+	case err != nil:
+		return policy.Counts{}, &protocol.Fault{Code: protocol.CodeBudgetStore, Err: err}
+	case locked:
+		return policy.Counts{}, &protocol.Fault{Code: protocol.CodeLocked}
 	}
-	return err
+	return before.Law(), nil
 }
 
 // candidate is somebody who matched.
@@ -141,10 +143,10 @@ func better(a, b candidate) int {
 
 // byClass is what law says of people of each class, none of them at a weaker rate than it demands whoever it is. A class that it knows
 // nothing of is the zero decision, which allows nothing.
-func (d *Desk) byClass(asked policy.Request, modality string, oneIn uint32) map[string]policy.Decision {
+func (d *Desk) byClass(asked policy.Request, oneIn uint32) map[string]policy.Decision {
 	out := map[string]policy.Decision{}
 	for _, class := range append(vocabulary.SubjectClasses(), "") {
-		of := d.about(gallery.Who{Class: class}, asked, modality)
+		of := d.cfg.Law.Decide(ofClass(asked, class))
 		of.FMROneIn = max(of.FMROneIn, oneIn)
 		out[class] = of
 	}
