@@ -4,7 +4,9 @@
 // a country with all of its nodes: it can set up as many below its own as it likes.
 //
 // [New], then [Book.Begin] when it is known whom a Query is about, before anything is
-// compared, and [Book.End] with what came of it. What is refused is counted, too.
+// compared, and [Book.End] with what came of it. What is refused is counted, too, in the window that refuses it and those
+// before it: requester, officer, purpose, subject. Who has spent his own takes nothing of what others share with him, and
+// leaves no row of people or officers that he makes up.
 //
 // A window slides in twelfths: a count is of between eleven twelfths of it and the whole.
 //
@@ -195,14 +197,16 @@ func (b *Book) Begin(a Ask, now time.Time) (c Counts, locked bool, err error) {
 			if err := read(t, w.name, &v); err != nil {
 				return err
 			}
-			if *w.count = v.add(now, w.length); w.limit > 0 && *w.count >= w.limit {
-				refused = ErrSpent
-			}
-			if w.limit > 0 {
-				*w.left = max(w.limit-*w.count, 1)
-			}
+			*w.count = v.add(now, w.length)
 			if err := write(t, w.name, v); err != nil {
 				return err
+			}
+			if w.limit > 0 && *w.count >= w.limit {
+				refused = ErrSpent
+				return nil
+			}
+			if w.limit > 0 {
+				*w.left = w.limit - *w.count
 			}
 		}
 		var p pair
@@ -214,7 +218,7 @@ func (b *Book) Begin(a Ask, now time.Time) (c Counts, locked bool, err error) {
 			c.Misses = p.Misses
 		}
 		if b.limits.Probes > 0 {
-			if b.repeated(&p, marks, now) && refused == nil {
+			if b.repeated(&p, marks, now) {
 				refused = ErrRepeated
 			}
 			p.Until = max(p.Until, now.Add(max(b.limits.Probes, lockTime)).Unix())

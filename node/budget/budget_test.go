@@ -92,6 +92,37 @@ func TestWindows(t *testing.T) {
 	}
 }
 
+// TestSpentAlone: who has spent his own budget takes nothing from others, and leaves no more rows for asking on.
+func TestSpentAlone(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l, budget.Limits{Requester: 2, Subject: 5, Probes: time.Hour})
+	probe := synth.New(1, "KAZ").Person(1).FingerProbe(2, 1)
+	for i := range 40 {
+		a := ask("a"+string(rune('0'+i)), "N1", probe)
+		if i%2 == 1 {
+			a.Subject.Value = "M" + string(rune('0'+i))
+		}
+		if _, _, err := b.Begin(a, now); (err == nil) != (i < 2) {
+			t.Fatalf("query %d: %v", i+1, err)
+		}
+	}
+	other := ask("a", "N1", probe)
+	other.Country, other.Requester = "TJK", "https://tjk.example"
+	if c, _, err := b.Begin(other, now); err != nil || c.Subject != 1 {
+		t.Errorf("another country: %+v, %v", c, err)
+	}
+	// Once there is budget again, a probe that was refused with it is no repetition: it was never compared.
+	later := ask("b", "M3", probe)
+	if _, _, err := b.Begin(later, now.Add(90*time.Minute)); err != nil {
+		t.Errorf("a refused probe again: %v", err)
+	}
+	// Of 2 requesters, 4 officers, 2 purposes, 3 subjects and 4 pairs.
+	if n, err := b.Forget(now.Add(48 * time.Hour)); n != 15 || err != nil {
+		t.Errorf("%d rows, %v; want 15", n, err)
+	}
+}
+
 func TestLock(t *testing.T) {
 	l := open(t, t.TempDir())
 	defer l.Close()
