@@ -14,10 +14,10 @@ import (
 // Backup writes a backup of the running node: see [folder.Source.BackUp].
 func (n *Node) Backup(ctx context.Context, w io.Writer, recipients []string, progress func(part string, records uint64)) (backup.Manifest, error) {
 	// A key that is destroyed meanwhile would be missing from it.
-	if err := n.reading.enter(ctx); err != nil {
+	if err := n.reading.Enter(ctx); err != nil {
 		return backup.Manifest{}, fmt.Errorf("creating backup: %w", err)
 	}
-	defer n.reading.leave()
+	defer n.reading.Leave()
 	return n.source().BackUp(ctx, w, recipients, progress)
 }
 

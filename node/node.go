@@ -26,10 +26,12 @@ import (
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/decoy"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/holding"
 	"github.com/tamga-id/tamga/node/internal/durable"
+	"github.com/tamga-id/tamga/node/internal/gate"
 	"github.com/tamga-id/tamga/node/internal/sparse"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/lawbook"
@@ -105,11 +107,11 @@ type Node struct {
 	ages        ages
 	renewals    renewals
 	retirements retirements
-	checks      checks
+	checks      *checkup.Checks
 
 	// reading is entered by what reads the whole gallery, or its files, for long,
 	// so that no key is destroyed that it comes across.
-	reading gate
+	reading gate.Gate
 
 	// takingUp guards what follows, and that one at a time takes up the keystore.
 	takingUp sync.Mutex
@@ -170,7 +172,6 @@ func OpenUnsealed(ctx context.Context, configFile string, roots keystore.Roots, 
 	n.watchHolders(ctx, n.keys)
 	n.addresses.wake = make(chan struct{}, 1)
 	n.listening.Store(&listening{cfg.Listen.LibP2P, cfg.Listen.Advertise})
-	n.checks.wake, n.checks.state.State = make(chan struct{}, 1), CheckIdle
 	n.renewals.wake, n.retirements.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	n.renewals.state = registrar.Renewal{State: registrar.RenewalIdle, Generation: n.keys.Faces.Current()}
 	if n.keys.UnfinishedRenewal() {
@@ -229,6 +230,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if n.gallery, n.ledger, err = stores.Open(ctx, n.cfg, n.keys, n.now); err != nil {
 		return err
 	}
+	n.checks = checkup.New(n.gallery, &n.reading, n.log)
 	if n.rows, err = registrar.Rows(n.keys, n.gallery); err != nil {
 		return err
 	}

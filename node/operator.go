@@ -8,9 +8,12 @@ import (
 	"fmt"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
+	"github.com/tamga-id/tamga/node/ledgers"
 )
 
 // EnrolTokenFile holds the token of the operator, who may enrol; an officer's system
@@ -41,11 +44,23 @@ func (n *Node) Erase(ctx context.Context, id pseudonym.Identifier) (records int,
 // CopyGallery makes another store hold what the gallery does, after saying so in the
 // ledger. See [gallery.Gallery.CopyTo].
 func (n *Node) CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (snapshot.Copied, error) {
-	if err := n.reading.enter(ctx); err != nil {
+	if err := n.reading.Enter(ctx); err != nil {
 		return snapshot.Copied{}, fmt.Errorf("copying gallery: %w", err)
 	}
-	defer n.reading.leave()
+	defer n.reading.Leave()
 	return n.registrar.Copy(ctx, n.cfg, to, progress)
+}
+
+// CheckGallery begins to read everything that the gallery holds, or joins in, and returns
+// while Run does it.
+func (n *Node) CheckGallery() checkup.Progress { return n.checks.Begin() }
+
+// GalleryCheck reports from memory how far the check is.
+func (n *Node) GalleryCheck() checkup.Progress { return n.checks.State() }
+
+// VerifyLedger recomputes the running node's ledger: see [ledgers.Audit].
+func (n *Node) VerifyLedger(ctx context.Context) (ledger.Report, error) {
+	return ledgers.Audit(ctx, n.ledger, n.keys.Ledger.Origin())
 }
 
 // CheckToken reports, in constant time, whether token is the API token, with which an

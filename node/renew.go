@@ -107,10 +107,10 @@ func (n *Node) renew(ctx context.Context) {
 	roots, err := n.currentRoots()
 	var gone []uint32
 	if err == nil {
-		err = n.reading.enter(ctx) // it looks at every subject as of one moment
+		err = n.reading.Enter(ctx) // it looks at every subject as of one moment
 	}
 	if err == nil {
-		defer n.reading.leave()
+		defer n.reading.Leave()
 		gone, err = registrar.FinishRenewal(ctx, n.dir, roots, n.gallery, generation, func(r renewal.Renewed) {
 			n.renewals.set(func(s *registrar.Renewal) { s.Looked, s.Renewed = r.Looked, r.Subjects })
 		})

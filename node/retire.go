@@ -127,7 +127,7 @@ func (n *Node) retiring(ctx context.Context) (again <-chan time.Time, stop func(
 		names, err := n.retire(ctx, f, keep)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			n.reading.relent() // backups and checks go on, which show what is wrong
+			n.reading.Relent() // backups and checks go on, which show what is wrong
 			n.retirements.set(f, func(r *rotation.Retirement) { r.State, r.Waiting, r.Err = rotation.RetirementFailed, nil, err })
 			n.log.WarnContext(ctx, "old keys not destroyed", slog.String("key", string(f)), slog.String("cause", err.Error()))
 		case err == nil && len(names) > 0:
@@ -164,13 +164,13 @@ func (n *Node) retire(ctx context.Context, f keys.Family, keep uint32) (waiting 
 		return nil, fmt.Errorf("retiring %s: generation %d is not in use yet", f, keep)
 	}
 	if waiting, err = n.gallery.Behind(time.Now(), string(f), keep); err != nil || len(waiting) > 0 {
-		n.reading.relent()
+		n.reading.Relent()
 		return waiting, err
 	}
-	if !n.reading.tryClose() {
+	if !n.reading.TryClose() {
 		return []string{busyReading}, nil
 	}
-	defer n.reading.open()
+	defer n.reading.Open()
 	gone, err := n.destroy(f, keep)
 	if errors.Is(err, custody.ErrBusy) {
 		return []string{"a command that changes the keystore"}, nil

@@ -26,6 +26,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
@@ -313,7 +314,7 @@ func TestRotateUnderLoad(t *testing.T) {
 			return err
 		},
 		"check": func(int) error {
-			if c := l.GalleryCheck(); c.State == node.CheckDone && !c.Report.Sound() {
+			if c := l.GalleryCheck(); c.State == checkup.Done && !c.Report.Sound() {
 				return fmt.Errorf("%+v", c.Report)
 			}
 			l.CheckGallery()

@@ -43,7 +43,7 @@ func readDigests(dir string, roots keystore.Roots) (d keystoreDigests, err error
 func (n *Node) rotating(ctx context.Context) error {
 	every := time.NewTicker(n.cfg.Trust.Refresh)
 	defer every.Stop()
-	defer n.reading.relent()
+	defer n.reading.Relent()
 	pending := true
 	for {
 		if pending && n.family(keys.KEK).Several() && n.family(keys.KEK).Keep == 0 {
@@ -168,13 +168,13 @@ func (n *Node) reload(ctx context.Context) error {
 		return err
 	}
 	if n.keys.Drops(k) { // what reads the gallery for long may still come across it
-		if !n.reading.tryClose() {
-			n.reading.relent()
+		if !n.reading.TryClose() {
+			n.reading.Relent()
 			roots.Wipe()
 			k.Wipe()
 			return errReading
 		}
-		defer n.reading.open()
+		defer n.reading.Open()
 	}
 	if away {
 		roots.Pseudonym, n.roots.Pseudonym = n.roots.Pseudonym, custody.Root{}

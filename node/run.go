@@ -40,7 +40,7 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g.Go(func() error { return n.renewing(ctx) })
 	g.Go(func() error { return n.keeping(ctx) })
 	g.Go(func() error { return n.following(ctx) })
-	g.Go(func() error { return n.checking(ctx) })
+	g.Go(func() error { return n.checks.Run(ctx) })
 	g.Go(func() error {
 		return n.heads.Run(ctx, func(err error) {
 			n.log.WarnContext(ctx, "checkpoints of peers not kept", slog.String("cause", err.Error()))

@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/keys"
@@ -63,9 +64,9 @@ type Node interface {
 	CopyGallery(ctx context.Context, to config.Store, progress func(rows uint64)) (snapshot.Copied, error)
 	// CheckGallery begins to read everything that the gallery holds, or joins in, and
 	// returns meanwhile.
-	CheckGallery() node.Checkup
+	CheckGallery() checkup.Progress
 	// GalleryCheck reports from memory how far that is.
-	GalleryCheck() node.Checkup
+	GalleryCheck() checkup.Progress
 	// VerifyLedger recomputes the node's ledger; an error that matches
 	// ledger.ErrTampered is a finding.
 	VerifyLedger(ctx context.Context) (ledger.Report, error)

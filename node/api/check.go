@@ -7,7 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/gallery/checkup"
 )
 
 type checkOutput struct{ Body check }
@@ -71,9 +71,9 @@ func (s *service) checking(api huma.API) {
 	})
 }
 
-func newCheck(c node.Checkup) check {
+func newCheck(c checkup.Progress) check {
 	r := c.Report
-	out := check{State: string(c.State), What: c.What, Done: c.Done, Total: c.Total, OK: c.State == node.CheckDone && r.Sound(),
+	out := check{State: string(c.State), What: c.What, Done: c.Done, Total: c.Total, OK: c.State == checkup.Done && r.Sound(),
 		Subjects: r.Subjects, Records: r.Records, Damaged: []damaged{}, Damages: len(r.Damaged), Missing: r.Missing, Stale: r.Stale,
 		Behind: r.Behind, Unreadable: r.Unreadable, Faults: []fault{}}
 	for _, d := range r.Damaged[:min(len(r.Damaged), maxDamaged)] {
@@ -84,9 +84,9 @@ func newCheck(c node.Checkup) check {
 	}
 	var code protocol.Code
 	switch {
-	case c.State == node.CheckDone && !out.OK:
+	case c.State == checkup.Done && !out.OK:
 		code = protocol.CodeStoreDamaged
-	case c.State == node.CheckFailed:
+	case c.State == checkup.Failed:
 		code = protocol.Code(ofStore(c.Err, "").Code)
 	default:
 		return out

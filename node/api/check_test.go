@@ -6,9 +6,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/gallery/fsck"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
@@ -18,16 +18,16 @@ func TestCheck(t *testing.T) {
 		Missing: 1, Behind: true, Faults: []store.Fault{{Where: "table 000001.sst", Rule: "block 3: checksum mismatch"}}}
 	many := fsck.Report{Damaged: make([]fsck.Damage, 10_001)}
 	for name, tt := range map[string]struct {
-		is   node.Checkup
+		is   checkup.Progress
 		want map[string]any
 	}{
-		"idle":    {node.Checkup{State: node.CheckIdle}, map[string]any{"state": "idle", "ok": false}},
-		"running": {node.Checkup{State: node.CheckRunning, What: "subjects", Done: 3, Total: 7}, map[string]any{"what": "subjects", "done": 3.0, "total": 7.0, "ok": false}},
-		"sound":   {node.Checkup{State: node.CheckDone, Report: fsck.Report{Subjects: 5}}, map[string]any{"ok": true, "subjects": 5.0, "code": nil}},
-		"failed":  {node.Checkup{State: node.CheckFailed, Err: errors.New("CANARY")}, map[string]any{"ok": false, "code": "TMG-INT-0001"}},
-		"away":    {node.Checkup{State: node.CheckFailed, Err: gallery.ErrUnavailable}, map[string]any{"ok": false, "code": "TMG-STO-0003"}},
-		"many":    {node.Checkup{State: node.CheckDone, Report: many}, map[string]any{"ok": false, "damages": 10_001.0, "code": "TMG-STO-0002"}},
-		"damaged": {node.Checkup{State: node.CheckDone, Report: report}, map[string]any{
+		"idle":    {checkup.Progress{State: checkup.Idle}, map[string]any{"state": "idle", "ok": false}},
+		"running": {checkup.Progress{State: checkup.Running, What: "subjects", Done: 3, Total: 7}, map[string]any{"what": "subjects", "done": 3.0, "total": 7.0, "ok": false}},
+		"sound":   {checkup.Progress{State: checkup.Done, Report: fsck.Report{Subjects: 5}}, map[string]any{"ok": true, "subjects": 5.0, "code": nil}},
+		"failed":  {checkup.Progress{State: checkup.Failed, Err: errors.New("CANARY")}, map[string]any{"ok": false, "code": "TMG-INT-0001"}},
+		"away":    {checkup.Progress{State: checkup.Failed, Err: gallery.ErrUnavailable}, map[string]any{"ok": false, "code": "TMG-STO-0003"}},
+		"many":    {checkup.Progress{State: checkup.Done, Report: many}, map[string]any{"ok": false, "damages": 10_001.0, "code": "TMG-STO-0002"}},
+		"damaged": {checkup.Progress{State: checkup.Done, Report: report}, map[string]any{
 			"ok": false, "subjects": 5.0, "records": 9.0, "missing": 1.0, "behind": true, "stale": false, "unreadable": false, "damages": 1.0,
 			"damaged": []any{map[string]any{"subject": "8d3f5a0c1b2e4f60718a", "part": "record", "place": 2.0}},
 			"faults":  []any{map[string]any{"where": "table 000001.sst", "rule": "block 3: checksum mismatch", "torn": false}},

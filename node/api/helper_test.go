@@ -28,6 +28,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/decoy"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/keys"
@@ -50,7 +51,7 @@ const (
 
 // fake is a node that does as it is told. Its fields are set before it is served.
 type fake struct {
-	check  node.Checkup
+	check  checkup.Progress
 	verify func(context.Context, requester.Request) (requester.Result, error)
 	enrol  func(context.Context, []gallery.Enrolment) ([]gallery.Result, error)
 	audit  func(context.Context) (ledger.Report, error)
@@ -185,13 +186,13 @@ func (f *fake) CopyGallery(_ context.Context, to config.Store, _ func(uint64)) (
 	return f.copied(to)
 }
 
-func (f *fake) CheckGallery() node.Checkup {
-	return node.Checkup{State: node.CheckRunning, What: "bytes"}
+func (f *fake) CheckGallery() checkup.Progress {
+	return checkup.Progress{State: checkup.Running, What: "bytes"}
 }
 
-func (f *fake) GalleryCheck() node.Checkup {
+func (f *fake) GalleryCheck() checkup.Progress {
 	if f.check.State == "" {
-		return node.Checkup{State: node.CheckIdle}
+		return checkup.Progress{State: checkup.Idle}
 	}
 	return f.check
 }

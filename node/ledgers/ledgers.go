@@ -1,4 +1,5 @@
-// Package ledgers names the ledgers of a node: their folders and their origins.
+// Package ledgers names the ledgers of a node: their folders and their origins; and [Audit]
+// recomputes the one of a node that runs.
 //
 // They are numbered. The first is all that most nodes ever have; another one begins when
 // entries of the one before were lost and given up (node/gap), because appending to what is

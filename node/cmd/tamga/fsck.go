@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/registrar"
 )
 
@@ -211,9 +212,9 @@ func (a *app) followCheck(ctx context.Context, cl *client) (checked, error) {
 		}
 		a.checkProgress(r.What, r.Done, r.Total)
 		switch r.State {
-		case string(node.CheckDone):
+		case string(checkup.Done):
 			return r.checked, nil
-		case string(node.CheckFailed):
+		case string(checkup.Failed):
 			return checked{}, &failure{exit: exitFailure, code: r.Code, err: fmt.Errorf("checking gallery: %s", r.Title)}
 		}
 		select {

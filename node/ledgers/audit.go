@@ -1,4 +1,4 @@
-package node
+package ledgers
 
 import (
 	"context"
@@ -11,15 +11,16 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
-// VerifyLedger recomputes the running node's ledger from its entries and compares
-// the root with the checkpoint it last signed. What ledger.Verify does besides, on
-// a stopped node's folder, needs the folder to itself.
-func (n *Node) VerifyLedger(ctx context.Context) (ledger.Report, error) {
-	v, err := lognote.NewVerifier(n.keys.Ledger.Origin(), n.ledger.VerifierKeys())
+// Audit recomputes the ledger of a running node from its entries and compares the root
+// with the checkpoint it last signed; an error that matches [ledger.ErrTampered] says that
+// they differ. What ledger.Verify does besides, on a stopped node's folder, needs the
+// folder to itself.
+func Audit(ctx context.Context, l *ledger.Log, origin string) (ledger.Report, error) {
+	v, err := lognote.NewVerifier(origin, l.VerifierKeys())
 	if err != nil {
 		return ledger.Report{}, fmt.Errorf("verifying ledger: %w", err)
 	}
-	head, err := v.Checkpoint(n.ledger.Checkpoint())
+	head, err := v.Checkpoint(l.Checkpoint())
 	if err != nil {
 		return ledger.Report{}, fmt.Errorf("verifying ledger: %w", err)
 	}
@@ -29,7 +30,7 @@ func (n *Node) VerifyLedger(ctx context.Context) (ledger.Report, error) {
 		if err := ctx.Err(); err != nil {
 			return ledger.Report{}, fmt.Errorf("verifying ledger: %w", err)
 		}
-		leaves, err := n.ledger.Entries(at, int(min(step, head.Size-at)))
+		leaves, err := l.Entries(at, int(min(step, head.Size-at)))
 		if err != nil {
 			return ledger.Report{}, fmt.Errorf("verifying ledger: %w", err)
 		}

@@ -1,15 +1,16 @@
-package node
+// Package gate keeps keys from being destroyed while somebody reads what they open.
+package gate
 
 import (
 	"context"
 	"sync"
 )
 
-// gate keeps a key from being destroyed while what reads the whole gallery, or its files,
+// Gate keeps a key from being destroyed while what reads the whole gallery, or its files,
 // for long may still come across it. Once somebody wants to destroy one, who begins to
 // read waits until that is done: otherwise one reader after the other would keep it from
 // being done at all. The zero value is open.
-type gate struct {
+type Gate struct {
 	mu      sync.Mutex
 	readers int
 	closed  int  // how many have closed it
@@ -17,8 +18,8 @@ type gate struct {
 	opened  chan struct{}
 }
 
-// enter waits until nobody has closed the gate or wants to, and begins to read.
-func (g *gate) enter(ctx context.Context) error {
+// Enter waits until nobody has closed the gate or wants to, and begins to read.
+func (g *Gate) Enter(ctx context.Context) error {
 	for {
 		g.mu.Lock()
 		if g.closed == 0 && !g.wanted {
@@ -39,15 +40,15 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 }
 
-// leave ends what enter began.
-func (g *gate) leave() {
+// Leave ends what Enter began.
+func (g *Gate) Leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.readers--
 }
 
-// tryClose closes the gate if nobody reads, and else has it wanted.
-func (g *gate) tryClose() bool {
+// TryClose closes the gate if nobody reads, and else has it wanted.
+func (g *Gate) TryClose() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.readers > 0 {
@@ -58,22 +59,22 @@ func (g *gate) tryClose() bool {
 	return true
 }
 
-// open ends what tryClose began.
-func (g *gate) open() {
+// Open ends what TryClose began.
+func (g *Gate) Open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed--
 	g.relentLocked()
 }
 
-// relent has nobody want to close it any more.
-func (g *gate) relent() {
+// Relent has nobody want to close it any more.
+func (g *Gate) Relent() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.relentLocked()
 }
 
-func (g *gate) relentLocked() {
+func (g *Gate) relentLocked() {
 	g.wanted = false
 	if g.opened != nil && g.closed == 0 {
 		close(g.opened)
