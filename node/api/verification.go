@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"net/http"
 	"strconv"
 	"time"
@@ -82,6 +83,7 @@ type policyRef struct {
 	Version string `json:"version" doc:"Version of its text in force."`
 	ID      string `json:"id" doc:"The policy within it."`
 	Article string `json:"article" doc:"The article that the policy executes."`
+	SHA256  string `json:"sha256,omitempty" doc:"SHA-256 of the law's text, in hexadecimal: which text decided; absent when law was not reached."`
 }
 
 type receipt struct {
@@ -228,5 +230,9 @@ func reference(p protocol.PolicyRef) *policyRef {
 	if p == (protocol.PolicyRef{}) {
 		return nil
 	}
-	return &policyRef{Law: p.Law, Version: p.Version, ID: p.ID, Article: p.Article}
+	ref := &policyRef{Law: p.Law, Version: p.Version, ID: p.ID, Article: p.Article}
+	if p.Text != (protocol.Hash{}) {
+		ref.SHA256 = hex.EncodeToString(p.Text[:])
+	}
+	return ref
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,7 +111,7 @@ func TestVerdictInFull(t *testing.T) {
 	n := &fake{verify: func(context.Context, requester.Request) (requester.Result, error) {
 		return requester.Result{
 			Verdict: protocol.Verdict{Outcome: protocol.NotMatched, Code: protocol.CodeNotMatched, FMROneIn: 100_000,
-				Policy: protocol.PolicyRef{Law: "law", Version: "v", ID: "p", Article: "a"}},
+				Policy: protocol.PolicyRef{Law: "law", Version: "v", ID: "p", Article: "a", Text: protocol.Hash{0xab, 31: 0x01}}},
 			Peer: "https://node.kgz.example", Query: query, Reply: "a.b.c", Entry: 7, Took: 1500 * time.Millisecond,
 			Receipt: lognote.Receipt{Index: 4, Checkpoint: []byte("note"), Proof: [][]byte{{1}, {2}}, Leaf: []byte("leaf")},
 		}, nil
@@ -118,7 +119,7 @@ func TestVerdictInFull(t *testing.T) {
 	_, body := send(t, api.Handler(n), newRequest("POST", "/v1/verifications", asking))
 	want := map[string]any{
 		"outcome": "not_matched", "code": "TMG-VER-0002", "title": body["title"], "next": body["next"],
-		"decision": map[string]any{"fmr_one_in": 100000.0, "policy": map[string]any{"law": "law", "version": "v", "id": "p", "article": "a"}},
+		"decision": map[string]any{"fmr_one_in": 100000.0, "policy": map[string]any{"law": "law", "version": "v", "id": "p", "article": "a", "sha256": "ab" + strings.Repeat("00", 30) + "01"}},
 		"peer":     "https://node.kgz.example", "query_hash": query.String(), "evidence": "a.b.c", "entry": 7.0, "took_ms": 1500.0,
 		"receipt": map[string]any{"index": 4.0, "checkpoint": "bm90ZQ==", "proof": []any{"AQ==", "Ag=="}, "leaf": "bGVhZg=="},
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -43,7 +45,7 @@ type signing struct {
 }
 
 func (s *signing) add(c *cobra.Command, office bool) {
-	c.Flags().StringVar(&s.key, "key", "", "folder of the key, from `tamga consent key` (required)")
+	c.Flags().StringVar(&s.key, "key", "", "folder of the key, from \"tamga consent key\" (required)")
 	c.Flags().StringVar(&s.passphraseFile, "passphrase-file", "", "file with the passphrase of the key, - for standard input")
 	if office {
 		c.Flags().StringVar(&s.office, "office", "", "Entity Identifier of the office")
@@ -86,6 +88,25 @@ func (t *terms) add(c *cobra.Command, subject, notice bool) {
 	}
 }
 
+// check finds what would be signed in vain: no node knows a purpose or a modality outside of the registry.
+func (t *terms) check() error {
+	if t.uses < 1 || t.uses > consent.MaxUses {
+		return usage("--uses takes a number of 1 to %d", consent.MaxUses)
+	}
+	if t.valid < time.Second || t.valid > consent.MaxLifetime {
+		return usage("--valid takes a time of 1s to %v", consent.MaxLifetime)
+	}
+	if !slices.Contains(vocabulary.Purposes(), t.purpose) {
+		return usage("--purpose takes one of %s", strings.Join(vocabulary.Purposes(), ", "))
+	}
+	for _, m := range t.modalities {
+		if !slices.Contains(vocabulary.Modalities(), m) {
+			return usage("--modality takes one of %s", strings.Join(vocabulary.Modalities(), ", "))
+		}
+	}
+	return nil
+}
+
 // consent is what the flags say.
 func (a *app) terms(t terms, now time.Time) (consent.Consent, error) {
 	if t.out == "" {
@@ -94,8 +115,8 @@ func (a *app) terms(t terms, now time.Time) (consent.Consent, error) {
 	now = now.UTC().Truncate(time.Second)
 	c := consent.Consent{ID: t.id, Requester: t.requester, Controller: t.controller, Purpose: t.purpose, Modalities: t.modalities,
 		IssuedAt: now, ExpiresAt: now.Add(t.valid.Truncate(time.Second)), Uses: t.uses}
-	if t.uses < 1 {
-		return consent.Consent{}, usage("--uses takes a number of 1 to %d", consent.MaxUses)
+	if err := t.check(); err != nil {
+		return consent.Consent{}, err
 	}
 	if c.ID == "" {
 		var b [16]byte
@@ -228,7 +249,7 @@ nothing. It names the file and the day on which the person is to be told. For ` 
 about a sample (--probe), and for ` + "`tamga resolve`" + ` about a candidate (--handle), in place of a person.`,
 		Example: `  tamga consent exempt --key first --passphrase-file first.txt --office https://mvd.example --officer first \
     --case 17/2026 --disclose 2027-06-01 --subject UZB:passport:SYNB4T0C7 --requester https://kaz.example \
-    --controller https://uzb.example --purpose criminal_investigation --out order.jwt
+    --controller https://uzb.example --purpose law_enforcement --out order.jwt
   tamga consent exempt --countersign order.jwt --key second --passphrase-file second.txt \
     --office https://mvd.example --officer second --out exemption.jwt`,
 		Args: cobra.NoArgs,

@@ -299,7 +299,7 @@ what a thief of the node's keys would guess at.`,
 	}
 	h.add(c)
 	c.Flags().StringVar(&listen, "listen", "", "host:port to listen on (required)")
-	c.Flags().StringArrayVar(&clients, "client", nil, "key of the node, from `tamga holder client`; once for each node that shares the gallery (required)")
+	c.Flags().StringArrayVar(&clients, "client", nil, "key of the node, from \"tamga holder client\"; once for each node that shares the gallery (required)")
 	c.Flags().Float64Var(&rate, "rate", holder.DefaultRate, "answers a second at most; ten seconds' worth may come at once")
 	return c
 }
@@ -404,7 +404,7 @@ does this between prepare and activate of ` + "`tamga key rotate`" + `. A file t
 		},
 	}
 	h.add(c)
-	c.Flags().StringArrayVar(&clients, "client", nil, "key of the node, from `tamga holder client`; once for each node that shares the gallery (required)")
+	c.Flags().StringArrayVar(&clients, "client", nil, "key of the node, from \"tamga holder client\"; once for each node that shares the gallery (required)")
 	return c
 }
 

@@ -61,7 +61,7 @@ told, 5 refused, 7 unavailable.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.identify(c.Context(), s, file) },
 	}
 	s.add(c, 45*time.Second)
-	c.Flags().StringVar(&file, "probe", "", "file with one finger, face or iris, in a format of `tamga verify` (required)")
+	c.Flags().StringVar(&file, "probe", "", "file with one finger, face or iris, in a format of \"tamga verify\" (required)")
 	return c
 }
 

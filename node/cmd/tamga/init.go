@@ -70,7 +70,7 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	f.IntVar(&o.Subordinates, "subordinates", 0, "how many nodes of its ministries this one vouches for, at most 32")
 	f.DurationVar(&o.Refresh, "refresh", 0, "how often membership is refreshed (default 45s)")
 	from.add(f, " of the root key")
-	f.StringVar(&planFile, "plan", "", "plan of `tamga ceremony plan`: custodians to hold the root key, instead of a passphrase")
+	f.StringVar(&planFile, "plan", "", "plan of \"tamga ceremony plan\": custodians to hold the root key, instead of a passphrase")
 	f.StringVar(&o.Shares, "shares", "", "new folder for the custodians' sealed shares (required with --plan)")
 	f.StringVar(&k.to, "pseudonym-keystore", "", "new folder, best on another disk, for a keystore of its own for the pseudonym key (default: with the other keys)")
 	k.pass.add(f, " of the pseudonym keystore")

@@ -40,16 +40,24 @@ a restart. LAW is a file, or the country of a law that is built in: KAZ, KGZ, TJ
 
 // loadLaw reads a law file, or a built-in law by its country.
 func loadLaw(name string) (*policy.Law, error) {
+	law, _, err := readLaw(name)
+	return law, err
+}
+
+// readLaw is loadLaw, and the text.
+func readLaw(name string) (*policy.Law, []byte, error) {
 	src, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if builtin, ok := policy.Builtin(name); ok {
-			return policy.Load(name+".cedar", builtin)
+			law, err := policy.Load(name+".cedar", builtin)
+			return law, builtin, err
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading law: %w", err)
+		return nil, nil, fmt.Errorf("reading law: %w", err)
 	}
-	return policy.Load(name, src)
+	law, err := policy.Load(name, src)
+	return law, src, err
 }
 
 type termView struct {

@@ -18,6 +18,7 @@ type decisionView struct {
 	Law        string   `json:"law"`
 	Article    string   `json:"article"`
 	Version    string   `json:"version"`
+	SHA256     string   `json:"sha256"`
 	Reason     string   `json:"reason"`
 	Consents   []string `json:"consents,omitempty"`
 	FMROneIn   uint32   `json:"fmr_one_in,omitempty"`
@@ -26,7 +27,7 @@ type decisionView struct {
 }
 
 func viewOf(d policy.Decision) decisionView {
-	v := decisionView{Outcome: "refused", Policy: d.PolicyID, Law: d.Law, Article: d.Article, Version: d.Version, Reason: d.Reason}
+	v := decisionView{Outcome: "refused", Policy: d.PolicyID, Law: d.Law, Article: d.Article, Version: d.Version, SHA256: fmt.Sprintf("%x", d.Digest), Reason: d.Reason}
 	switch {
 	case d.Allowed:
 		v.Outcome, v.Consents, v.FMROneIn, v.Modalities, v.Tells = "allowed", d.Consents, d.FMROneIn, d.Modalities, []string{"verdict"}

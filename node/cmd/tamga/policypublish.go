@@ -60,11 +60,7 @@ text, and a claim that names it, the text it replaces and its number. It changes
 		Example: `  tamga policy propose --dir kgz --note "Article 9 as amended" --out proposal.json KGZ-new.cedar`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			text, err := os.ReadFile(args[0])
-			if err != nil {
-				return fmt.Errorf("reading law: %w", err)
-			}
-			law, err := policy.Load(args[0], text)
+			law, text, err := readLaw(args[0])
 			if err != nil {
 				return err
 			}
@@ -290,7 +286,10 @@ func (a *app) policyRollback() *cobra.Command {
 operators, under a new number: nothing is taken out of the history.`,
 		Example: `  tamga policy rollback --dir kgz --to 0 --note "the amendment was repealed" --out back.json`,
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !c.Flags().Changed("to") {
+				return usage("--to is needed: the number of a publication, see `tamga policy history`")
+			}
 			_, book, err := openBook(dir)
 			if err != nil {
 				return err
@@ -303,7 +302,7 @@ operators, under a new number: nothing is taken out of the history.`,
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	c.Flags().Uint64Var(&to, "to", 0, "number of the publication to go back to")
+	c.Flags().Uint64Var(&to, "to", 0, "number of the publication to go back to (required)")
 	c.Flags().StringVar(&note, "note", "", "why, for who looks later")
 	c.Flags().StringVar(&out, "out", "", "file to write (required)")
 	return c
@@ -363,12 +362,9 @@ purpose; of subjects the ledger says nothing: --subject-class says what to take 
 		Example: `  tamga policy simulate --dir kgz --last 100000 KGZ-new.cedar`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if _, err := loadLaw(args[0]); err != nil {
-				return err
-			}
-			text, err := os.ReadFile(args[0])
+			_, text, err := readLaw(args[0])
 			if err != nil {
-				return fmt.Errorf("reading law: %w", err)
+				return err
 			}
 			var s simulationView
 			if err := a.post(c.Context(), nf, "/v1/law/simulations", map[string]any{"law": string(text), "last": last, "subject_class": class}, &s); err != nil {

@@ -213,7 +213,7 @@ Copies of keystore.json from before, and backups, still hold the key: rotate it
 }
 
 func (k *keystoreFlags) addPlan(c *cobra.Command) {
-	c.Flags().StringVar(&k.plan, "pseudonym-plan", "", "plan of `tamga ceremony plan`: custodians to hold the pseudonym keystore, instead of a passphrase")
+	c.Flags().StringVar(&k.plan, "pseudonym-plan", "", "plan of \"tamga ceremony plan\": custodians to hold the pseudonym keystore, instead of a passphrase")
 	c.Flags().StringVar(&k.shares, "pseudonym-shares", "", "new folder for their sealed shares (required with --pseudonym-plan)")
 }
 

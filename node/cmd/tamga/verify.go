@@ -52,7 +52,7 @@ country, or with --peer to one of its ministries, and prints the verified verdic
 	f.StringVar(&v.consent, "consent", "", "file with the person's consent artefact")
 	f.StringVar(&v.peer, "peer", "", "Entity Identifier of the node of that country to ask, such as a ministry's (default: the country's own)")
 	f.StringVar(&v.who, "officer", "", "account of the officer who asks; leaves this node as a pseudonym only (default: the login name)")
-	f.StringVar(&v.role, "officer-role", "", "what the officer is, where a law asks for it, for instance registrar; `tamga policy vocabulary` lists them")
+	f.StringVar(&v.role, "officer-role", "", "what the officer is, where a law asks for it, for instance registrar; \"tamga policy vocabulary\" lists them")
 	f.DurationVar(&v.timeout, "timeout", 30*time.Second, "how long to wait")
 	return c
 }
@@ -87,6 +87,7 @@ type verified struct {
 			Version string `json:"version"`
 			ID      string `json:"id"`
 			Article string `json:"article"`
+			SHA256  string `json:"sha256"`
 		} `json:"policy"`
 	} `json:"decision"`
 	Receipt *struct {
@@ -147,6 +148,9 @@ func (v verified) rows(e protocol.CodeEntry) [][2]string {
 	}
 	if p := v.Decision.Policy; p.ID != "" {
 		rows = append(rows, [2]string{"policy", fmt.Sprintf("%s, %s, %s (version %s)", p.ID, p.Article, p.Law, p.Version)})
+		if p.SHA256 != "" {
+			rows = append(rows, [2]string{"law text", "SHA-256 " + p.SHA256})
+		}
 	}
 	if v.Receipt != nil {
 		rows = append(rows, [2]string{"receipt", fmt.Sprintf("entry %d of the peer's ledger, verified", v.Receipt.Index)})
