@@ -34,7 +34,7 @@ func (n *Node) openConsents(ctx context.Context) (err error) {
 	n.consents = n.registrar.Grounds.Book
 	back, err := n.consents.Agree(func() error {
 		// Before anything is served.
-		erased, err := n.registrar.EraseHeldByAny(ctx, n.consents.Withdrawn)
+		erased, err := n.registrar.EraseHeldByAny(ctx, n.consents.WithdrawnOwn)
 		if erased > 0 {
 			n.log.WarnContext(ctx, "people erased whose consent was withdrawn: the store had them still", slog.Int("subjects", erased))
 		}

@@ -132,7 +132,10 @@ var floor = [32]byte{'f', 'l', 'o', 'o', 'r'}
 
 var errForgotten = errors.New("whether the consent was used is forgotten: the clock is behind one that it had run out by")
 
-// Withdrawn reports whether the artefact of a key was.
+// WithdrawnOwn reports whether the artefact of a key was, of which one entity is both sides.
+func (b *Book) WithdrawnOwn(key [32]byte) (bool, error) { return b.Withdrawn(ownKey(key)) }
+
+// Withdrawn reports whether the artefact of a key was, between two entities.
 func (b *Book) Withdrawn(key [32]byte) (is bool, err error) {
 	if b.listed(key) {
 		return true, nil
@@ -157,11 +160,21 @@ var ErrFull = errors.New("too many withdrawals wait to be handed on")
 
 // Withdraw remembers a withdrawal, of which token is the artefact; it reports whether it is
 // new. It is handed on to the given entities, of one that is known again: see Outstanding.
-// When one entity is both of its sides, whom the consent held is owed the erasure as of now:
-// see Owed. With [ErrFull] it stands all the same and is not handed on: nobody who fills that
+// When one entity is both of its sides, whom the consent held is owed the erasure as of now, also
+// when it is known: see Owed. With [ErrFull] it stands all the same and is not handed on: nobody who fills that
 // list keeps a person from withdrawing.
 func (b *Book) Withdraw(w consent.Withdrawal, token string, now time.Time, to ...string) (fresh bool, err error) {
+	if w.Requester == w.Controller { // nobody asks himself: it is what a person was enrolled by
+		return b.withdraw(ownKey(w.Key()), w, token, now)
+	}
 	return b.withdraw(w.Key(), w, token, now, to...)
+}
+
+// ownKey is the key of an artefact that one entity is both sides of. What another member hands on
+// is never of one, so that nothing it brings, of whatever artefact of the same id, has anybody
+// erased who was enrolled by it.
+func ownKey(key [32]byte) [32]byte {
+	return sha256.Sum256(append([]byte("tamga/v1/consent-withdrawn-own\x00"), key[:]...))
 }
 
 // Hear remembers the word of the artefact's controller that it was withdrawn, which nobody
@@ -195,14 +208,17 @@ func (b *Book) withdraw(key [32]byte, w consent.Withdrawal, token string, now ti
 			return err
 		}
 		fresh = !e.withdrawn
-		// For longer than the artefact can live, whatever the withdrawal says of it.
-		e.expires = max(e.expires, w.ExpiresAt.Unix(), w.IssuedAt.Add(consent.MaxLifetime+consent.Skew).Unix())
-		e.withdrawn, expires = true, e.expires
 		if fresh {
+			// For longer than the artefact can live, whatever the withdrawal says of it.
+			e.expires = max(e.expires, w.ExpiresAt.Unix(), w.IssuedAt.Add(consent.MaxLifetime+consent.Skew).Unix())
+			e.withdrawn = true
 			t.Set(rows.Consents, key[:], e.bytes())
 		}
-		if fresh && w.Requester == w.Controller { // nobody asks himself: it is what a person was enrolled by
-			t.Set(rows.Owed, key[:], Owed{Consent: key, Since: now}.bytes())
+		expires = e.expires // as the row says: who signs it again, later and later, has the list not grow
+		if w.Requester == w.Controller {
+			if err := owe(t, w.Key(), now); err != nil {
+				return err
+			}
 		}
 		if len(to) == 0 {
 			return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/rows"
 	"github.com/tamga-id/tamga/node/rows/outside"
@@ -87,6 +88,31 @@ func TestListOutside(t *testing.T) {
 	listed(t, open(t, t.TempDir()), path, now.AddDate(10, 0, 0))
 	if info, err = os.Stat(path); err != nil || info.Size() != 0 {
 		t.Error(info, err)
+	}
+}
+
+// TestListAgain: a withdrawal that is signed again and again takes no more room in the list, and
+// is forgotten there when the store does.
+func TestListAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "list")
+	l := open(t, t.TempDir())
+	b := listed(t, l, path, now)
+	for i := range 50 {
+		w := withdrawn("one")
+		w.IssuedAt = w.IssuedAt.Add(time.Duration(i) * time.Hour)
+		if _, err := b.Withdraw(w, "token", now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != 57 {
+		t.Fatal(info, err)
+	}
+	later := now.Add(consent.MaxLifetime + 25*time.Hour)
+	if n, err := b.Forget(later); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if back, err := listed(t, l, path, later).Agree(func() error { return nil }); back != 0 || err != nil {
+		t.Errorf("%d put back, %v", back, err)
 	}
 }
 

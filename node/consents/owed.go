@@ -2,6 +2,7 @@ package consents
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +22,16 @@ const owedSize = 1 + 32 + 8
 
 func (o Owed) bytes() []byte {
 	return binary.BigEndian.AppendUint64(append([]byte{1}, o.Consent[:]...), uint64(o.Since.Unix()))
+}
+
+// owe notes that an erasure is owed as of now, unless it is already.
+func owe(t rows.Txn, consent [32]byte, now time.Time) error {
+	_, err := t.Get(rows.Owed, consent[:])
+	if errors.Is(err, rows.ErrNone) {
+		t.Set(rows.Owed, consent[:], Owed{Consent: consent, Since: now}.bytes())
+		return nil
+	}
+	return err
 }
 
 // Owed lists them.

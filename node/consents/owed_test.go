@@ -37,4 +37,36 @@ func TestOwed(t *testing.T) {
 	if owed, err := b.Owed(); err != nil || len(owed) != 0 {
 		t.Errorf("settled: %v, %v", owed, err)
 	}
+	// Who is there still may say so again.
+	if fresh, err := b.Withdraw(w, "token", now.Add(3*time.Hour)); fresh || err != nil {
+		t.Error(fresh, err)
+	}
+	if owed, err := b.Owed(); err != nil || len(owed) != 1 || !owed[0].Since.Equal(now.Add(3*time.Hour)) {
+		t.Errorf("said again: %v, %v", owed, err)
+	}
+}
+
+// TestOwedOwn: what is withdrawn between two, as a member hands it on, is not what somebody was
+// enrolled by, whatever its id; and keeps no withdrawal of that from having the person erased.
+func TestOwedOwn(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l)
+	if _, err := b.Withdraw(withdrawn("same"), "token", now); err != nil {
+		t.Fatal(err)
+	}
+	w := withdrawn("same")
+	w.Requester = w.Controller
+	if is, err := b.WithdrawnOwn(w.Key()); is || err != nil {
+		t.Errorf("withdrawn by what a member handed on: %v, %v", is, err)
+	}
+	if fresh, err := b.Withdraw(w, "token", now); !fresh || err != nil {
+		t.Errorf("fresh %v, %v", fresh, err)
+	}
+	if is, err := b.WithdrawnOwn(w.Key()); !is || err != nil {
+		t.Errorf("withdrawn: %v, %v", is, err)
+	}
+	if owed, err := b.Owed(); len(owed) != 1 || owed[0].Consent != w.Key() || err != nil {
+		t.Errorf("owed: %v, %v", owed, err)
+	}
 }

@@ -101,7 +101,7 @@ func (g *Grounds) verify(e gallery.Enrolment) (key [32]byte, err error) {
 		return key, broken("is an exemption: who is enrolled without consent is held on another ground, and brings none")
 	}
 	key = c.Key()
-	withdrawn, err := g.Book.Withdrawn(key)
+	withdrawn, err := g.Book.WithdrawnOwn(key)
 	if err != nil {
 		return key, fmt.Errorf("%w: %w", gallery.ErrUnavailable, err)
 	}
