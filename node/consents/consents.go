@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/credentials/consent"
+	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/rows"
 	"github.com/tamga-id/tamga/node/rows/outside"
 )
@@ -35,6 +36,7 @@ import (
 var (
 	ErrUsed      = errors.New("the consent was used as often as it allows")
 	ErrWithdrawn = errors.New("the consent was withdrawn")
+	ErrForgotten = errors.New("whether the consent was used or withdrawn is forgotten: the clock is behind one that it had run out by")
 )
 
 // Book is what is remembered. It is safe for concurrent use.
@@ -90,8 +92,8 @@ func find(r rows.Reader, key [32]byte) (entry, error) {
 	return parseEntry(b)
 }
 
-// Use counts one use of c, of which c.Uses are allowed. [ErrUsed] and [ErrWithdrawn] say
-// that it permits nothing any more.
+// Use counts one use of c, of which c.Uses are allowed. [ErrUsed], [ErrWithdrawn] and
+// [ErrForgotten] say that it permits nothing any more.
 func (b *Book) Use(c consent.Consent) error {
 	key := c.Key()
 	if b.listed(key) {
@@ -102,12 +104,10 @@ func (b *Book) Use(c consent.Consent) error {
 		if err != nil {
 			return err
 		}
-		forgotten, err := find(t.Reader, floor)
-		switch {
-		case err != nil:
+		if err := remembered(t.Reader, c); err != nil {
 			return err
-		case forgotten.expires > 0 && c.ExpiresAt.Unix() <= forgotten.expires:
-			return errForgotten
+		}
+		switch {
 		case e.withdrawn:
 			return ErrWithdrawn
 		case e.uses >= uint32(max(c.Uses, 0)): // of a Consent that says nothing none
@@ -130,10 +130,45 @@ func (b *Book) Use(c consent.Consent) error {
 // expires earlier than that, permits nothing either: for consent.MaxLifetime at most.
 var floor = [32]byte{'f', 'l', 'o', 'o', 'r'}
 
-var errForgotten = errors.New("whether the consent was used is forgotten: the clock is behind one that it had run out by")
+// Holds is nil as long as somebody may be enrolled by c, of which one entity is both sides, as
+// the reader shows it. [ErrWithdrawn] and [ErrForgotten] say that nobody may any more.
+func (b *Book) Holds(txn store.Reader, c consent.Consent) error {
+	key := ownKey(c.Key())
+	if b.listed(key) {
+		return ErrWithdrawn
+	}
+	r := b.rows.In(txn)
+	e, err := find(r, key)
+	if err == nil && e.withdrawn {
+		return ErrWithdrawn
+	}
+	if err == nil {
+		err = remembered(r, c)
+	}
+	if err != nil {
+		return fmt.Errorf("looking for a withdrawal: %w", err)
+	}
+	return nil
+}
+
+// HoldsReads is where the rows lie that Holds reads.
+func (b *Book) HoldsReads(c consent.Consent) [][]byte {
+	key := ownKey(c.Key())
+	at, forgotten := b.rows.Key(rows.Consents, key[:]), b.rows.Key(rows.Consents, floor[:])
+	return [][]byte{at[:], forgotten[:]}
+}
 
 // WithdrawnOwn reports whether the artefact of a key was, of which one entity is both sides.
 func (b *Book) WithdrawnOwn(key [32]byte) (bool, error) { return b.Withdrawn(ownKey(key)) }
+
+// remembered is nil when what became of c cannot have been forgotten.
+func remembered(r rows.Reader, c consent.Consent) error {
+	forgotten, err := find(r, floor)
+	if err == nil && forgotten.expires > 0 && c.ExpiresAt.Unix() <= forgotten.expires {
+		err = ErrForgotten
+	}
+	return err
+}
 
 // Withdrawn reports whether the artefact of a key was, between two entities.
 func (b *Book) Withdrawn(key [32]byte) (is bool, err error) {

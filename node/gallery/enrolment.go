@@ -7,6 +7,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery/keyring"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Template is one biometric reference as it was imported: a validated record of
@@ -34,9 +35,17 @@ type Enrolment struct {
 
 	// Artefact is the consent that carries the enrolment, as it was brought, empty for none;
 	// the gallery ignores it. Consent is its key once it was verified: see
-	// [Gallery.EraseHeldBy].
+	// [Gallery.EraseHeldBy]. Ground says whether it still holds.
 	Artefact string
 	Consent  [32]byte
+	Ground   Ground
+}
+
+// Ground is asked in the commit itself, so that no enrolment is under way past the moment at which
+// the ground falls. The zero value holds.
+type Ground struct {
+	Reads [][]byte                 // keys of the rows that Holds asks for
+	Holds func(store.Reader) error // the rule that is broken, or a [store.ErrUnavailable]
 }
 
 // Absence says that a biometric is not there, and why.

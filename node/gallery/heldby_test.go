@@ -146,3 +146,39 @@ func TestEraseHeldByAny(t *testing.T) {
 	}
 	known(t, g, 1, 3)
 }
+
+// TestGround: a ground that falls after an enrolment was prepared, and before it is stored, has it
+// break the rule; nobody else who shares the commit does.
+func TestGround(t *testing.T) {
+	g := openGallery(t, newDir(t))
+	fallen, row := errors.New("withdrawn"), []byte("cfallen")
+	e := heldBy(0, 1)
+	e.Ground = gallery.Ground{Reads: [][]byte{row}, Holds: func(txn store.Reader) error {
+		_, err := txn.Get(row)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return errors.Join(fallen, err)
+	}}
+	release := g.HoldTurn()
+	var results []gallery.Result
+	done := make(chan error)
+	go func() {
+		var err error
+		results, err = g.Enrol(t.Context(), []gallery.Enrolment{e, person(1)})
+		done <- err
+	}()
+	waitFor(t, "the caller", func() bool { return g.Waiting() == 1 })
+	if err := g.DB().Update(func(txn store.Txn) error { return txn.Set(row, []byte{1}) }); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if err := <-done; err != nil || results[0].Change != gallery.Failed || !errors.Is(results[0].Err, fallen) || results[1].Change != gallery.Created {
+		t.Errorf("%v, %v", results, err)
+	}
+	planned, err := g.Plan(t.Context(), []gallery.Enrolment{e})
+	if err != nil || !errors.Is(planned[0].Err, fallen) {
+		t.Errorf("planned: %v, %v", planned, err)
+	}
+	known(t, g, 1)
+}

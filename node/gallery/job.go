@@ -40,7 +40,7 @@ func (j *job) Before() (rows [][]byte, size int, broken error) {
 	if j.begun != nil {
 		rows = append(rows, j.begun)
 	}
-	return rows, j.e.size(), j.err
+	return append(rows, j.e.Ground.Reads...), j.e.size(), j.err
 }
 
 // Stands has the result say what became of the job.
@@ -103,6 +103,11 @@ func (j *job) Stage(txn store.Reader, number uint32) (subjects.Staged, error) {
 	g := j.g
 	if err := g.upToDate(txn, j); err != nil {
 		return subjects.Staged{}, err
+	}
+	if holds := j.e.Ground.Holds; holds != nil {
+		if err := holds(txn); err != nil {
+			return subjects.Staged{}, err
+		}
 	}
 	if !g.set.IsCurrent(j.who) {
 		who, err := g.set.NameOf(j.e.Subject)

@@ -30,6 +30,7 @@ import (
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
 // Linger is for how long an erasure is tried again after it was done: an enrolment by the
@@ -51,16 +52,14 @@ func (g *Grounds) Enrol(batch []gallery.Enrolment, do func([]gallery.Enrolment) 
 	results := make([]gallery.Result, len(batch))
 	good, places := make([]gallery.Enrolment, 0, len(batch)), make([]int, 0, len(batch))
 	for i, e := range batch {
-		e.Consent = [32]byte{}
+		e.Consent, e.Ground = [32]byte{}, gallery.Ground{}
 		if e.Artefact != "" {
-			key, err := g.verify(e)
-			if rule, broken := errors.AsType[*enrol.RuleError](err); broken {
-				results[i] = gallery.Result{Change: gallery.Failed, Err: rule}
+			c, err := g.verify(e)
+			if err != nil {
+				results[i] = gallery.Result{Change: gallery.Failed, Err: err}
 				continue
-			} else if err != nil {
-				return nil, err
 			}
-			e.Consent = key
+			e.Consent, e.Ground = c.Key(), g.ground(c)
 		}
 		good, places = append(good, e), append(places, i)
 	}
@@ -78,39 +77,48 @@ func broken(rule string) error {
 	return &enrol.RuleError{Code: protocol.CodeRecord, Member: "consent", Rule: rule}
 }
 
-// verify returns the key of the consent that an enrolment brings.
-func (g *Grounds) verify(e gallery.Enrolment) (key [32]byte, err error) {
+// ground has an enrolment by c end when c is withdrawn before it is stored.
+func (g *Grounds) ground(c consent.Consent) gallery.Ground {
+	return gallery.Ground{Reads: g.Book.HoldsReads(c), Holds: func(txn store.Reader) error {
+		err := g.Book.Holds(txn, c)
+		switch {
+		case errors.Is(err, consents.ErrWithdrawn):
+			return broken("was withdrawn")
+		case errors.Is(err, consents.ErrForgotten):
+			return broken("may have been withdrawn: the clock is behind one that it had expired by")
+		}
+		return err
+	}}
+}
+
+// verify returns the consent that an enrolment brings, or the rule that it breaks.
+func (g *Grounds) verify(e gallery.Enrolment) (c consent.Consent, err error) {
 	u, err := consent.Parse(e.Artefact)
 	if err != nil {
-		return key, broken("is no consent: a compact JWS that the person or an office signed")
+		return c, broken("is no consent: a compact JWS that the person or an office signed")
 	}
 	purpose := u.Claimed().Purpose
 	if !slices.Contains(vocabulary.Purposes(), purpose) {
-		return key, broken("is for a purpose that the vocabulary does not have")
+		return c, broken("is for a purpose that the vocabulary does not have")
 	}
 	want := consent.Expectation{HolderThumbprint: e.Holder, Subject: e.Subject, Requester: g.Entity, Controller: g.Entity,
 		Purpose: purpose, Now: g.Now(), Offices: g.Offices}
-	var c consent.Consent
 	for _, modality := range modalities(e) {
 		want.Modality = modality
 		if c, err = consent.Verify(e.Artefact, want); err != nil {
-			return key, broken(rule(err))
+			return c, broken(rule(err))
 		}
 	}
-	if c.State() == consent.Exempt {
-		return key, broken("is an exemption: who is enrolled without consent is held on another ground, and brings none")
+	switch c.State() {
+	case consent.Holder, consent.Attested:
+		return c, nil
+	case consent.Exempt:
+		return c, broken("is an exemption: who is enrolled without consent is held on another ground, and brings none")
 	}
-	key = c.Key()
-	withdrawn, err := g.Book.WithdrawnOwn(key)
-	if err != nil {
-		return key, fmt.Errorf("%w: %w", gallery.ErrUnavailable, err)
-	}
-	if withdrawn {
-		return key, broken("was withdrawn")
-	}
-	return key, nil
+	return c, broken("covers nothing: the record has no modality")
 }
 
+// modalities are those of a record, each once: a signature is verified for each.
 func modalities(e gallery.Enrolment) (out []string) {
 	for _, t := range e.Templates {
 		out = append(out, t.Modality)
@@ -118,7 +126,8 @@ func modalities(e gallery.Enrolment) (out []string) {
 	for _, a := range e.Absences {
 		out = append(out, a.Modality)
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // rule says what is wrong with a consent and nothing of what it says.

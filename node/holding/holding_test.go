@@ -28,6 +28,13 @@ func (l lent) Beside(f func(store.Store) error) error { return f(l.Store) }
 
 func grounds(t *testing.T) *holding.Grounds {
 	t.Helper()
+	g, _ := stored(t)
+	return g
+}
+
+// stored gives the store that the book lies in, too.
+func stored(t *testing.T) (*holding.Grounds, store.Store) {
+	t.Helper()
 	s, err := store.OpenBadger(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +44,7 @@ func grounds(t *testing.T) *holding.Grounds {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &holding.Grounds{Entity: self, Book: consents.New(r, nil), Now: func() time.Time { return now }}
+	return &holding.Grounds{Entity: self, Book: consents.New(r, nil), Now: func() time.Time { return now }}, s
 }
 
 func key(t *testing.T) jose.PrivateKey {
@@ -79,24 +86,10 @@ func TestEnrol(t *testing.T) {
 	}
 	plain := person(k, "")
 	plain.Consent = [32]byte{9} // nobody may bring a key that was not verified
-	gone := with(func(c *consent.Consent) { c.ID = "gone" })
-	u, err := consent.Parse(gone.Artefact)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := consent.Withdraw(k, u.Claimed(), "", now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := consent.VerifyWithdrawal(token, nil, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := g.Book.Withdraw(w, token, now); err != nil {
-		t.Fatal(err)
-	}
 	other := with(func(*consent.Consent) {})
 	other.Holder = key(t).Public().KeyID()
+	nothing := with(func(*consent.Consent) {})
+	nothing.Templates, nothing.Absences = nil, nil
 	batch := []gallery.Enrolment{
 		with(func(*consent.Consent) {}),
 		plain,
@@ -107,7 +100,7 @@ func TestEnrol(t *testing.T) {
 		with(func(c *consent.Consent) { c.IssuedAt, c.ExpiresAt = now.Add(-2*time.Hour), now }),
 		person(k, "a.b.c"),
 		other,
-		gone,
+		nothing,
 	}
 	var taken []gallery.Enrolment
 	results, err := g.Enrol(batch, func(good []gallery.Enrolment) (out []gallery.Result, err error) {
@@ -130,6 +123,55 @@ func TestEnrol(t *testing.T) {
 		if i < 2 && (r.Change != gallery.Created || r.Err != nil) || i >= 2 && (r.Change != gallery.Failed || rule == nil || rule.Member != "consent") {
 			t.Errorf("%d: %v, %v", i, r.Change, r.Err)
 		}
+	}
+}
+
+// TestGround: an enrolment by a consent that was withdrawn since it was verified breaks a rule when it is stored,
+// also for a clock by which the withdrawal was forgotten.
+func TestGround(t *testing.T) {
+	g, s := stored(t)
+	k := key(t)
+	artefact := issue(t, k, given())
+	u, err := consent.Parse(artefact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := consent.Withdraw(k, u.Claimed(), "", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := consent.VerifyWithdrawal(token, nil, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := func() (err error) {
+		t.Helper()
+		_, failed := g.Enrol([]gallery.Enrolment{person(k, artefact)}, func(good []gallery.Enrolment) ([]gallery.Result, error) {
+			if len(good) != 1 {
+				t.Fatalf("%d handed on", len(good))
+			}
+			err = s.View(good[0].Ground.Holds)
+			return make([]gallery.Result, len(good)), nil
+		})
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		return err
+	}
+	if err := store(); err != nil {
+		t.Errorf("before it was withdrawn: %v", err)
+	}
+	if _, err := g.Book.Withdraw(w, token, now); err != nil {
+		t.Fatal(err)
+	}
+	if rule, _ := errors.AsType[*enrol.RuleError](store()); rule == nil || rule.Rule != "was withdrawn" {
+		t.Errorf("withdrawn: %v", rule)
+	}
+	if n, err := g.Book.Forget(now.Add(100 * 24 * time.Hour)); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if rule, _ := errors.AsType[*enrol.RuleError](store()); rule == nil || rule.Member != "consent" {
+		t.Errorf("withdrawn, and forgotten by a clock that was ahead: %v", rule)
 	}
 }
 

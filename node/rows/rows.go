@@ -101,6 +101,10 @@ type Reader struct {
 	scan store.Reader
 }
 
+// In reads rows through a reader of the store that the rows lie in, for who has one: what is
+// decided in an update of the store holds as of that.
+func (r *Rows) In(txn store.Reader) Reader { return Reader{r, txn, txn} }
+
 // Get is the value of a row, the caller's to keep. [ErrNone] when there is none.
 func (r Reader) Get(family byte, name []byte) ([]byte, error) {
 	return r.GetAt(r.rows.Key(family, name))
@@ -196,7 +200,7 @@ func (s *staged) apply() error {
 // View runs f, whose error it returns.
 func (r *Rows) View(f func(Reader) error) error {
 	return r.beside.Beside(func(db store.Store) error {
-		return db.View(func(txn store.Reader) error { return f(Reader{r, txn, txn}) })
+		return db.View(func(txn store.Reader) error { return f(r.In(txn)) })
 	})
 }
 
