@@ -2,14 +2,21 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/decoy"
 )
 
-// AddCanaries makes subjects of the own register, enrolled like anybody, canaries.
+// AddCanaries makes subjects of the own register, enrolled like anybody, canaries. One of another country's is refused
+// with [pseudonym.ErrIdentifier]: no Query about it gets here, so it would never raise its alarm.
 func (n *Node) AddCanaries(_ context.Context, subjects []pseudonym.Identifier) error {
+	for i, s := range subjects {
+		if id, err := s.Normalize(); err == nil && id.Jurisdiction != n.cfg.Jurisdiction {
+			return fmt.Errorf("adding canaries: subject %d is of another country: %w", i, pseudonym.ErrIdentifier)
+		}
+	}
 	return n.decoys.Add(n.now(), subjects...)
 }
 

@@ -61,7 +61,7 @@ func (s *service) addCanaries(ctx context.Context, in *canariesInput) (*canaries
 	}
 	err := s.node.AddCanaries(ctx, ids)
 	if errors.Is(err, pseudonym.ErrIdentifier) {
-		return nil, problem.Invalid("/subjects", "must each be of 1 to 32 of A-Z and 0-9 besides spaces, hyphens, underscores and full stops")
+		return nil, problem.Invalid("/subjects", "must each be of this node's country, and of 1 to 32 of A-Z and 0-9 besides spaces, hyphens, underscores and full stops")
 	}
 	if err != nil {
 		return nil, ofStore(err, "Whether they are canaries is not known. Send the same again.")

@@ -79,6 +79,15 @@ have, in a part of it that is not issued: a number that is somebody's is refused
 			if err != nil {
 				return err
 			}
+			var own struct {
+				Jurisdiction string `json:"jurisdiction"`
+			}
+			if err := cl.call(c.Context(), http.MethodGet, "/v1/status", "", nil, &own); err != nil {
+				return err
+			}
+			if people[0].Subject.Jurisdiction != own.Jurisdiction {
+				return usage("--like is of another country than the node, %s: no Query about it would come here, and no alarm", own.Jurisdiction)
+			}
 			var subjects []map[string]string
 			for _, e := range people {
 				subjects = append(subjects, map[string]string{"jurisdiction": e.Subject.Jurisdiction, "type": e.Subject.Type, "value": e.Subject.Value})
