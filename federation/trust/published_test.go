@@ -78,6 +78,8 @@ func TestPublishedStatus(t *testing.T) {
 	w.clock.now = epoch.Add(8 * time.Hour)
 	publish()
 	expect("published again", 9*time.Hour, valid)
+	publish()
+	same := published[mark.Token]
 	if err := w.authorities[anchorID].RevokeMark(audited, nodeID); err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +87,8 @@ func TestPublishedStatus(t *testing.T) {
 	expect("revoked", 10*time.Hour, none)
 	published[mark.Token] = active
 	expect("the folder was put back", 10*time.Hour+time.Minute, none)
+	published[mark.Token] = same
+	expect("signed in the second of the revocation", 10*time.Hour+90*time.Second, none)
 	published[mark.Token] = forgedStatus(t, mark.Token, w.clock.now)
 	expect("forged", 10*time.Hour+2*time.Minute, none)
 	expect("the revocation is old", 20*time.Hour, none)

@@ -144,13 +144,15 @@ func (w *walk) gather(ctx context.Context, c trust.Chain) []evidence {
 }
 
 // later is the one of two status responses that was given later, and the first where the second
-// is not good: who keeps an old one does not take a revocation back with it.
+// is not good: who keeps an old one does not take a revocation back with it. Of one second, the
+// one that is not active counts.
 func later(known, heard, mark string, by issuer, now time.Time) string {
 	_, at, err := trustmark.VerifyStatus(heard, mark, by.id, by.keys, now)
 	if err != nil {
 		return known
 	}
-	if _, before, err := trustmark.VerifyStatus(known, mark, by.id, by.keys, now); err == nil && at.Before(before) {
+	status, before, err := trustmark.VerifyStatus(known, mark, by.id, by.keys, now)
+	if err == nil && (at.Before(before) || at.Equal(before) && status != trustmark.Active) {
 		return known
 	}
 	return heard
