@@ -560,10 +560,13 @@ func TestOlderDatabase(t *testing.T) {
 	if _, err := g.Erase(t.Context(), passport(0)); err != nil {
 		t.Fatal(err)
 	}
-	enrol(t, g, person(5))
+	enrol(t, g, person(5), heldBy(4, 1))
 	cluster.Run(t, dsn, "BEGIN; DELETE FROM tamga_gallery; INSERT INTO tamga_gallery SELECT * FROM older; COMMIT")
 	if _, err := g.References(passport(5), "face"); !errors.Is(err, gallery.ErrUnavailable) {
 		t.Errorf("looking up: %v, want ErrUnavailable", err)
+	}
+	if n, err := g.EraseHeldBy(t.Context(), [32]byte{1}, unsaid); !errors.Is(err, gallery.ErrUnavailable) {
+		t.Errorf("erasing who is held by a consent: %d, %v, want ErrUnavailable", n, err)
 	}
 	if _, err := g.Enrol(t.Context(), persons(6, 7)); !errors.Is(err, gallery.ErrUnavailable) || !strings.Contains(err.Error(), "behind") {
 		t.Errorf("enrolling: %v, want ErrUnavailable", err)

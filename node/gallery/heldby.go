@@ -53,6 +53,9 @@ func (g *Gallery) EraseHeldBy(ctx context.Context, consent [32]byte, first func(
 func (g *Gallery) heldBy(ctx context.Context, consent [32]byte) (found []heldOne, err error) {
 	prefix := g.set.Vault.ConsentPrefix(consent)
 	err = g.set.Line.View(func(txn store.Reader) error {
+		if err := g.set.Line.Current(txn); err != nil { // in one that is behind they may be missing
+			return err
+		}
 		found, err = carried(ctx, txn, prefix, consent)
 		return err
 	})
