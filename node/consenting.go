@@ -74,7 +74,7 @@ func (n *Node) WithdrawConsent(ctx context.Context, token string) (Withdrawal, e
 	if w.Requester == w.Controller {
 		return n.withdrawEnrolment(ctx, w, token)
 	}
-	fresh, err := n.consents.Withdraw(w, token, n.now(), other)
+	fresh, err := n.consents.Withdraw(w, token, other)
 	if errors.Is(err, consents.ErrFull) { // it stands here; nobody goes on trying
 		if untold := n.tell(ctx, consents.Outstanding{Entity: other, Token: token}); untold != nil {
 			return Withdrawal{}, fmt.Errorf("%w: %w", err, untold)
@@ -100,7 +100,7 @@ func (n *Node) WithdrawConsent(ctx context.Context, token string) (Withdrawal, e
 
 // withdrawEnrolment erases whom a consent alone held, once its withdrawal stands.
 func (n *Node) withdrawEnrolment(ctx context.Context, w consent.Withdrawal, token string) (Withdrawal, error) {
-	fresh, err := n.consents.Withdraw(w, token, n.now())
+	fresh, err := n.consents.Withdraw(w, token)
 	if err != nil {
 		return Withdrawal{}, err
 	}
@@ -161,7 +161,7 @@ func (n *Node) serveConsent(ctx context.Context, from transport.PeerID, frame []
 	n.directory.Heard(from)
 	token := string(frame[1:])
 	keep := func(w consent.Withdrawal) error {
-		_, err := n.consents.Withdraw(w, token, n.now())
+		_, err := n.consents.Withdraw(w, token)
 		return err
 	}
 	w, err := consent.VerifyWithdrawal(token, n.offices, n.now())
@@ -169,7 +169,7 @@ func (n *Node) serveConsent(ctx context.Context, from transport.PeerID, frame []
 		// An office that only the register's node knows: that node refuses the artefact
 		// whatever this one makes of it, so its word is enough for not asking it, and for
 		// nothing else: the signature may be anybody's.
-		keep = func(w consent.Withdrawal) error { return n.consents.Hear(w, token, n.now()) }
+		keep = func(w consent.Withdrawal) error { return n.consents.Hear(w, token) }
 		var u consent.UnverifiedWithdrawal
 		if u, err = consent.ParseWithdrawal(token); u.Claimed().Controller != string(m.EntityID) {
 			err = consent.ErrOffice

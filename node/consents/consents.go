@@ -195,14 +195,14 @@ var ErrFull = errors.New("too many withdrawals wait to be handed on")
 
 // Withdraw remembers a withdrawal, of which token is the artefact; it reports whether it is
 // new. It is handed on to the given entities, of one that is known again: see Outstanding.
-// When one entity is both of its sides, whom the consent held is owed the erasure as of now, also
-// when it is known: see Owed. With [ErrFull] it stands all the same and is not handed on: nobody who fills that
+// When one entity is both of its sides, whom the consent held is owed the erasure, also when it
+// is known: see Owed. With [ErrFull] it stands all the same and is not handed on: nobody who fills that
 // list keeps a person from withdrawing.
-func (b *Book) Withdraw(w consent.Withdrawal, token string, now time.Time, to ...string) (fresh bool, err error) {
+func (b *Book) Withdraw(w consent.Withdrawal, token string, to ...string) (fresh bool, err error) {
 	if w.Requester == w.Controller { // nobody asks himself: it is what a person was enrolled by
-		return b.withdraw(ownKey(w.Key()), w, token, now)
+		return b.withdraw(ownKey(w.Key()), w, token)
 	}
-	return b.withdraw(w.Key(), w, token, now, to...)
+	return b.withdraw(w.Key(), w, token, to...)
 }
 
 // ownKey is the key of an artefact that one entity is both sides of. What another member hands on
@@ -215,8 +215,8 @@ func ownKey(key [32]byte) [32]byte {
 // Hear remembers the word of the artefact's controller that it was withdrawn, which nobody
 // here can verify: nothing is asked of that controller on it, see [Book.Heard]. It is not
 // withdrawn for anybody else, and nobody is owed anything.
-func (b *Book) Hear(w consent.Withdrawal, token string, now time.Time) error {
-	_, err := b.withdraw(onWord(w.Key(), w.Controller), w, token, now)
+func (b *Book) Hear(w consent.Withdrawal, token string) error {
+	_, err := b.withdraw(onWord(w.Key(), w.Controller), w, token)
 	return err
 }
 
@@ -234,7 +234,7 @@ func (b *Book) Heard(c consent.Consent) (bool, error) {
 	return b.Withdrawn(onWord(c.Key(), c.Controller))
 }
 
-func (b *Book) withdraw(key [32]byte, w consent.Withdrawal, token string, now time.Time, to ...string) (fresh bool, err error) {
+func (b *Book) withdraw(key [32]byte, w consent.Withdrawal, token string, to ...string) (fresh bool, err error) {
 	var expires int64
 	var full error
 	err = b.rows.Update(func(t rows.Txn) error {
@@ -251,9 +251,7 @@ func (b *Book) withdraw(key [32]byte, w consent.Withdrawal, token string, now ti
 		}
 		expires = e.expires // as the row says: who signs it again, later and later, has the list not grow
 		if w.Requester == w.Controller {
-			if err := owe(t, w.Key(), now); err != nil {
-				return err
-			}
+			owe(t, w.Key())
 		}
 		if len(to) == 0 {
 			return nil

@@ -102,7 +102,7 @@ func TestWithdraw(t *testing.T) {
 	if err := b.Use(given("a", 5)); err != nil {
 		t.Fatal(err)
 	}
-	if fresh, err := b.Withdraw(withdrawn("a"), "token", now, "https://uzb.example"); !fresh || err != nil {
+	if fresh, err := b.Withdraw(withdrawn("a"), "token", "https://uzb.example"); !fresh || err != nil {
 		t.Fatalf("withdrawn: fresh %v, %v", fresh, err)
 	}
 	if err := other.Use(given("a", 5)); !errors.Is(err, consents.ErrWithdrawn) {
@@ -118,7 +118,7 @@ func TestWithdraw(t *testing.T) {
 	if err != nil || len(out) != 1 || out[0].Entity != "https://uzb.example" || out[0].Token != "token" {
 		t.Fatalf("outstanding: %v, %v", out, err)
 	}
-	if fresh, err := b.Withdraw(withdrawn("a"), "token", now, "https://uzb.example"); fresh || err != nil {
+	if fresh, err := b.Withdraw(withdrawn("a"), "token", "https://uzb.example"); fresh || err != nil {
 		t.Errorf("again: fresh %v, %v", fresh, err)
 	}
 	if err := b.Told(out[0]); err != nil {
@@ -128,7 +128,7 @@ func TestWithdraw(t *testing.T) {
 		t.Errorf("after it was told: %v, %v", out, err)
 	}
 	// One that comes before the consent does.
-	if _, err := b.Withdraw(withdrawn("c"), "token", now); err != nil {
+	if _, err := b.Withdraw(withdrawn("c"), "token"); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Use(given("c", 1)); !errors.Is(err, consents.ErrWithdrawn) {
@@ -164,7 +164,7 @@ func TestForget(t *testing.T) {
 	if err := b.Use(given("a", 1)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Withdraw(withdrawn("w"), "token", now); err != nil {
+	if _, err := b.Withdraw(withdrawn("w"), "token"); err != nil {
 		t.Fatal(err)
 	}
 	for at, want := range map[time.Duration]int{time.Hour: 0, 24 * time.Hour: 0} {
@@ -189,7 +189,7 @@ func TestClock(t *testing.T) {
 	if err := b.Use(given("used", 1)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Withdraw(withdrawn("withdrawn"), "token", now); err != nil {
+	if _, err := b.Withdraw(withdrawn("withdrawn"), "token"); err != nil {
 		t.Fatal(err)
 	}
 	for _, at := range []time.Duration{-48 * time.Hour, 26 * time.Hour, 40 * 24 * time.Hour, 20 * 365 * 24 * time.Hour, 0} {
@@ -228,11 +228,11 @@ func TestWithdrawFlood(t *testing.T) {
 		for n := range each {
 			many = append(many, fmt.Sprintf("https://n%d.example", n))
 		}
-		if _, err := b.Withdraw(withdrawn(fmt.Sprint("junk", i)), token, now, many...); err != nil {
+		if _, err := b.Withdraw(withdrawn(fmt.Sprint("junk", i)), token, many...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if fresh, err := b.Withdraw(withdrawn("a"), "token", now, "https://uzb.example"); !fresh || !errors.Is(err, consents.ErrFull) {
+	if fresh, err := b.Withdraw(withdrawn("a"), "token", "https://uzb.example"); !fresh || !errors.Is(err, consents.ErrFull) {
 		t.Errorf("with a full list: fresh %v, %v", fresh, err)
 	}
 	if err := b.Use(given("a", 1)); !errors.Is(err, consents.ErrWithdrawn) {
@@ -248,7 +248,7 @@ func TestWithdrawFlood(t *testing.T) {
 		t.Errorf("%d are still to be handed on, %v", len(out), err)
 	}
 	// Brought again it is handed on.
-	if fresh, err := b.Withdraw(withdrawn("a"), "token", now, "https://uzb.example"); fresh || err != nil {
+	if fresh, err := b.Withdraw(withdrawn("a"), "token", "https://uzb.example"); fresh || err != nil {
 		t.Errorf("brought again: fresh %v, %v", fresh, err)
 	}
 	if out, _ := b.Outstanding(); len(out) != 1 {
@@ -278,7 +278,7 @@ func TestHear(t *testing.T) {
 	defer l.Close()
 	b := book(t, l)
 	w := consent.Withdrawal{ID: "a", Office: "https://office.example", Officer: "nobody", Requester: "https://kaz.example", Controller: "https://liar.example", IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
-	if err := b.Hear(w, "token", now); err != nil {
+	if err := b.Hear(w, "token"); err != nil {
 		t.Fatal(err)
 	}
 	c := given("a", 1)

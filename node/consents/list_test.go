@@ -34,7 +34,7 @@ func TestListOutside(t *testing.T) {
 	first := open(t, t.TempDir())
 	b := listed(t, first, path, now)
 	for _, id := range []string{"one", "two"} {
-		if fresh, err := b.Withdraw(withdrawn(id), "token", now); !fresh || err != nil {
+		if fresh, err := b.Withdraw(withdrawn(id), "token"); !fresh || err != nil {
 			t.Fatal(fresh, err)
 		}
 	}
@@ -100,7 +100,7 @@ func TestListAgain(t *testing.T) {
 	for i := range 50 {
 		w := withdrawn("one")
 		w.IssuedAt = w.IssuedAt.Add(time.Duration(i) * time.Hour)
-		if _, err := b.Withdraw(w, "token", now); err != nil {
+		if _, err := b.Withdraw(w, "token"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +122,7 @@ func TestListEdited(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "list")
 	b := listed(t, open(t, t.TempDir()), path, now)
 	for _, id := range []string{"one", "two", "three"} {
-		if _, err := b.Withdraw(withdrawn(id), "token", now); err != nil {
+		if _, err := b.Withdraw(withdrawn(id), "token"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -156,7 +156,7 @@ func TestListEdited(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		b = listed(t, open(t, t.TempDir()), path, now)
-		if _, err := b.Withdraw(withdrawn("four"), "token", now); err != nil {
+		if _, err := b.Withdraw(withdrawn("four"), "token"); err != nil {
 			t.Error(err)
 		}
 		b = listed(t, open(t, t.TempDir()), path, now)

@@ -1,37 +1,24 @@
 package consents
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/tamga-id/tamga/node/rows"
 )
 
 // Owed is an erasure: of whom a consent held that was withdrawn. Its row is
 //
-//	%x01 key of the consent (32) since (8, seconds)
+//	%x01 key of the consent (32)
 type Owed struct {
 	Consent [32]byte
-	Since   time.Time // of the withdrawal
 	row     rows.Key
 }
 
-const owedSize = 1 + 32 + 8
+const owedSize = 1 + 32
 
-func (o Owed) bytes() []byte {
-	return binary.BigEndian.AppendUint64(append([]byte{1}, o.Consent[:]...), uint64(o.Since.Unix()))
-}
-
-// owe notes that an erasure is owed as of now, unless it is already.
-func owe(t rows.Txn, consent [32]byte, now time.Time) error {
-	_, err := t.Get(rows.Owed, consent[:])
-	if errors.Is(err, rows.ErrNone) {
-		t.Set(rows.Owed, consent[:], Owed{Consent: consent, Since: now}.bytes())
-		return nil
-	}
-	return err
+// owe notes that an erasure is owed.
+func owe(t rows.Txn, consent [32]byte) {
+	t.Set(rows.Owed, consent[:], append([]byte{1}, consent[:]...))
 }
 
 // Owed lists them.
@@ -41,7 +28,7 @@ func (b *Book) Owed() (out []Owed, err error) {
 			if len(value) != owedSize || value[0] != 1 {
 				return errEntry
 			}
-			out = append(out, Owed{[32]byte(value[1:]), time.Unix(int64(binary.BigEndian.Uint64(value[33:])), 0).UTC(), key})
+			out = append(out, Owed{[32]byte(value[1:]), key})
 			return nil
 		})
 	})

@@ -13,8 +13,13 @@
 // Invariants:
 //
 //   - nobody is enrolled by a consent that does not verify, or is known to be withdrawn;
-//   - from the moment that a withdrawal stands the person is owed the erasure: it is tried
-//     until it was done, across restarts, and on after that for [Linger].
+//   - from the moment that a withdrawal stands nobody is stored by it any more, on any node of
+//     the store, and the person is owed the erasure: it is tried until it was done, across
+//     restarts.
+//
+// A consent with the person's own key says nothing of whom it is about: it is of whoever has that
+// key, which the record names. So who enrols can make one up, as they can bring none; and one may
+// hold several, as a person is under each of several numbers, all of whom it takes with it.
 package holding
 
 import (
@@ -32,10 +37,6 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
-
-// Linger is for how long an erasure is tried again after it was done: an enrolment by the
-// same consent may have been under way, on another node of the store.
-const Linger = 10 * time.Minute
 
 // Grounds is what a node holds people by. Its fields are required, Offices may be empty, and
 // may not be changed; it is safe for concurrent use.
@@ -165,7 +166,7 @@ func (g *Grounds) EraseOwed(ctx context.Context, from Eraser) (subjects int, err
 	for _, o := range owed {
 		n, failed := from.EraseHeldBy(ctx, o.Consent)
 		subjects += n
-		if failed == nil && g.Now().Sub(o.Since) > Linger {
+		if failed == nil {
 			failed = g.Book.Settled(o)
 		}
 		if failed != nil && err == nil { // one stands for all
