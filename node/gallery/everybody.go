@@ -3,6 +3,7 @@ package gallery
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,9 +18,16 @@ import (
 )
 
 // Place is where the gallery has a subject, for who found one without an identifier:
-// [Gallery.WhoIs] takes it. It holds until the subject is erased or the pseudonym key is
-// replaced. It is a pseudonym, so it prints as a constant.
-type Place [len(pseudonym.Pseudonym{})]byte
+// [Gallery.WhoIs] takes it. It holds until the subject is erased, and not again if it is enrolled
+// anew, or the pseudonym key is replaced: it is a pseudonym, so it prints as a constant, and the commit
+// (4, big endian) that made the subject.
+type Place [len(pseudonym.Pseudonym{}) + 4]byte
+
+// placeOf is where a subject is.
+func placeOf(s keyring.Subject) (at Place) {
+	binary.BigEndian.PutUint32(at[copy(at[:], s.P[:]):], s.Stamp.Born)
+	return at
+}
 
 // Format prints a constant whatever the verb.
 func (Place) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "place(redacted)") }
@@ -28,7 +36,7 @@ func (Place) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "place(redac
 func (Place) LogValue() slog.Value { return slog.StringValue("place(redacted)") }
 
 // Place is where the subject is; the zero Place of one who is unknown.
-func (r References) Place() Place { return Place(r.s.P) }
+func (r References) Place() Place { return placeOf(r.s) }
 
 // Bounds of one page of [Gallery.Everybody]: what is in memory of a gallery at a time, and brought by
 // a database at once.
@@ -272,7 +280,7 @@ func (g *Gallery) WhoIs(at Place) (who Who, err error) {
 	for {
 		ring := g.set.Vault.Ring()
 		err = g.set.Line.View(func(txn store.Reader) (err error) {
-			r, err = g.referencesAt(txn, pseudonym.Pseudonym(at), identifierModality)
+			r, err = g.referencesAt(txn, pseudonym.Pseudonym(at[:len(pseudonym.Pseudonym{})]), identifierModality)
 			return err
 		})
 		if !errors.Is(err, envelope.ErrGeneration) || g.set.Vault.Ring() == ring {
@@ -281,6 +289,9 @@ func (g *Gallery) WhoIs(at Place) (who Who, err error) {
 	}
 	if err == nil {
 		defer r.Close()
+		if r.Place() != at {
+			return Who{}, fmt.Errorf("looking up candidate: %w", ErrUnknownSubject)
+		}
 		who.Class = r.Class
 		err = r.Each(func(t Template) (err error) {
 			who.Subject, err = parseIdentifier(t.Data)

@@ -137,6 +137,16 @@ func TestErasedIsNobodysCandidate(t *testing.T) {
 	if gone != 1 {
 		t.Errorf("%d places lead to nobody, want 1", gone)
 	}
+	enrol(t, g, persons(0, 3)...)
+	named := 0
+	for at := range before {
+		if who, err := g.WhoIs(at); err == nil && who.Named() {
+			named++
+		}
+	}
+	if named != 2 {
+		t.Errorf("%d are still where they were, want 2: who is enrolled again is somebody else to who found the first", named)
+	}
 }
 
 // TestStolenIdentifiers: who has the files does not have the identifiers that are kept.

@@ -365,6 +365,13 @@ func TestHandles(t *testing.T) {
 	if _, code := w.serve(t, resolving(erased, "face")); code != protocol.CodeHandle {
 		t.Errorf("of somebody erased: %s", code)
 	}
+	again := gallery.Enrolment{Subject: passport(6), Templates: []gallery.Template{{Modality: "face", Format: exchange.FormatEmbedding, Data: people.Person(6).FaceReference()}}}
+	if r := must(w.gallery.Enrol(t.Context(), []gallery.Enrolment{again})); r[0].Err != nil {
+		t.Fatal(r[0].Err)
+	}
+	if _, code := w.serve(t, resolving(erased, "face")); code != protocol.CodeHandle {
+		t.Errorf("of somebody erased, and enrolled again: %s", code)
+	}
 	if n, err := w.Forget(w.now); n != 0 || err != nil {
 		t.Errorf("%d handles forgotten that are good, %v", n, err)
 	}
