@@ -254,21 +254,22 @@ func TestRefusedSearches(t *testing.T) {
 		edit func(*ask)
 		want protocol.Code
 	}{
-		"consent-basis":   {func(a *ask) { a.basis = "consent" }, protocol.CodeLaw},
-		"purpose":         {func(a *ask) { a.purpose = "border_control" }, protocol.CodeLaw},
-		"no-order":        {func(a *ask) { a.order = "" }, protocol.CodeConsentMissing},
-		"one-officer":     {func(a *ask) { a.order = single }, protocol.CodeSecondOfficer},
-		"attested":        {func(a *ask) { a.order = attested }, protocol.CodeSearchGround},
-		"many-uses":       {by(func(c *consent.Consent) { c.Uses = 2 }), protocol.CodeSearchGround},
-		"other-sample":    {func(a *ask) { a.order = order(consent.BindSample([]byte("x")), asker, "face", nil) }, protocol.CodeConsentHolder},
-		"a-person":        {func(a *ask) { a.order = order(must(consent.Bind(passport(4))), asker, "face", nil) }, protocol.CodeConsentHolder},
-		"other-requester": {by(func(c *consent.Consent) { c.Requester = "https://tjk.example" }), protocol.CodeConsentAudience},
-		"other-modality":  {by(func(c *consent.Consent) { c.Modalities = []string{"finger"} }), protocol.CodeConsentModality},
-		"expired":         {by(func(c *consent.Consent) { c.ExpiresAt = start.Add(-time.Second) }), protocol.CodeConsentExpired},
-		"not-an-officer":  {by(func(c *consent.Consent) { c.Officer = "desk" }), protocol.CodeConsentOffice},
-		"signature":       {func(a *ask) { a.probe.Modality, a.modality = "signature", "signature" }, protocol.CodeLaw},
-		"garbage":         {func(a *ask) { a.probe.Data = []byte("garbage") }, protocol.CodeProbe},
-		"format":          {func(a *ask) { a.probe.Format = "jpeg" }, protocol.CodeModality},
+		"consent-basis":    {func(a *ask) { a.basis = "consent" }, protocol.CodeLaw},
+		"purpose":          {func(a *ask) { a.purpose = "border_control" }, protocol.CodeLaw},
+		"no-order":         {func(a *ask) { a.order = "" }, protocol.CodeConsentMissing},
+		"one-officer":      {func(a *ask) { a.order = single }, protocol.CodeSecondOfficer},
+		"attested":         {func(a *ask) { a.order = attested }, protocol.CodeSearchGround},
+		"many-uses":        {by(func(c *consent.Consent) { c.Uses = 2 }), protocol.CodeSearchGround},
+		"other-sample":     {func(a *ask) { a.order = order(consent.BindSample([]byte("x")), asker, "face", nil) }, protocol.CodeConsentHolder},
+		"a-person":         {func(a *ask) { a.order = order(must(consent.Bind(passport(4))), asker, "face", nil) }, protocol.CodeConsentHolder},
+		"other-requester":  {by(func(c *consent.Consent) { c.Requester = "https://tjk.example" }), protocol.CodeConsentAudience},
+		"other-modality":   {by(func(c *consent.Consent) { c.Modalities = []string{"finger"} }), protocol.CodeConsentModality},
+		"expired":          {by(func(c *consent.Consent) { c.ExpiresAt = start.Add(-time.Second) }), protocol.CodeConsentExpired},
+		"not-an-officer":   {by(func(c *consent.Consent) { c.Officer = "desk" }), protocol.CodeConsentOffice},
+		"signature":        {func(a *ask) { a.probe.Modality, a.modality = "signature", "signature" }, protocol.CodeLaw},
+		"no-order-garbage": {func(a *ask) { a.order, a.probe.Data = "", []byte("garbage") }, protocol.CodeConsentMissing},
+		"garbage":          {func(a *ask) { a.probe.Data = []byte("garbage") }, protocol.CodeProbe},
+		"format":           {func(a *ask) { a.probe.Format = "jpeg" }, protocol.CodeModality},
 	} {
 		a := searching(p)
 		c.edit(&a)
@@ -283,6 +284,23 @@ func TestRefusedSearches(t *testing.T) {
 	}
 	if _, code := w.serve(t, a); code != protocol.CodeConsentUsed {
 		t.Errorf("the order once more: %s", code)
+	}
+}
+
+// TestRefusedCheaply: who has no order has a probe decoded once, however many workers search.
+func TestRefusedCheaply(t *testing.T) {
+	a := searching(faceOf(4))
+	a.order = order(consent.BindSample([]byte("x")), asker, "face", nil)
+	refused := func(workers int) float64 {
+		w := newWorld(t, func(c *identify.Config) { c.Workers = workers })
+		return testing.AllocsPerRun(3, func() {
+			if _, code := w.serve(t, a); code != protocol.CodeConsentHolder {
+				t.Errorf("another sample's order: %s", code)
+			}
+		})
+	}
+	if one, many := refused(1), refused(256); many > one+100 {
+		t.Errorf("%.0f allocations with a worker, %.0f with 256", one, many)
 	}
 }
 

@@ -34,10 +34,12 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	if !out.Decision.AllowsModality(modality) {
 		return &protocol.Fault{Code: protocol.CodeLaw}
 	}
-	probes, err := d.decode(s.Probe)
-	defer wipe(probes)
-	if err != nil {
-		return err
+	var probes []*responder.One
+	defer func() { wipe(probes) }()
+	if s.Order != "" { // that there is none is said first
+		if probes, err = d.decode(s.Probe, 1); err != nil {
+			return err
+		}
 	}
 	c, asked, err := d.permitted(q, s.Order, consent.Expectation{Sample: s.Probe.Data, Modality: modality}, asked, out)
 	if err != nil {
@@ -59,6 +61,11 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	if err := responder.Use(d.cfg.Consents, c); err != nil {
 		return err
 	}
+	rest, err := d.decode(s.Probe, d.cfg.Workers-1)
+	probes = append(probes, rest...)
+	if err != nil {
+		return err
+	}
 	t := tally{most: d.cfg.Candidates, law: d.byClass(asked, out.Decision.FMROneIn)}
 	code, err := d.search(ctx, modality, probes, &t)
 	if err != nil {
@@ -71,8 +78,8 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	if out.Code = code; code != protocol.CodeCandidates {
 		return nil
 	}
-	if len(found) == 0 { // erased meanwhile
-		out.Code = protocol.CodeNoCandidate
+	if len(found) == 0 { // erased meanwhile, and whose places they took is not known
+		out.Code = protocol.CodeSearchIncomplete
 		return nil
 	}
 	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
@@ -81,10 +88,11 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	return err
 }
 
-// decode decodes the probe once for each worker.
-func (d *Desk) decode(p protocol.Probe) (probes []*responder.One, err error) {
+// decode decodes the probe for so many workers: all of them once it is known that the search may be, since to have a
+// large record decoded costs its sender nothing.
+func (d *Desk) decode(p protocol.Probe, workers int) (probes []*responder.One, err error) {
 	people := uint32(min(max(d.cfg.Gallery.Subjects(), 0), math.MaxUint32))
-	for range d.cfg.Workers {
+	for range workers {
 		one, err := responder.DecodeOne(p, people, d.cfg.Calibrations, d.cfg.Faces)
 		if err != nil {
 			return probes, err
