@@ -321,7 +321,7 @@ func (v Verdict) check() error {
 	if !ok || !e.Wire || !v.Outcome.Valid() || e.Outcome != v.Outcome {
 		return errors.New("outcome and code do not belong together")
 	}
-	if (v.Outcome == Matched || v.Outcome == NotMatched) && v.FMROneIn == 0 {
+	if (v.Outcome == Matched || v.Outcome == NotMatched || v.Code == CodeCandidates) && v.FMROneIn == 0 {
 		return errors.New("a decision without its false match rate")
 	}
 	return nil

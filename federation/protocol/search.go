@@ -243,8 +243,26 @@ func (w *wireVerdict) take(f Found) {
 	}
 }
 
+// fits reports whether an Answer to an operation may say so.
+func (c Code) fits(operation string) bool {
+	switch c {
+	case CodeMatched, CodeNotMatched:
+		return operation == OperationVerify
+	case CodeCandidates, CodeNoCandidate, CodeSearchIncomplete:
+		return operation == OperationIdentify
+	case CodeResolved, CodeNoIdentifier, CodeHandle:
+		return operation == OperationResolve
+	case CodeSearchGround:
+		return searching(operation)
+	}
+	return true
+}
+
 // found is what an Answer to an operation tells (TMG-A-009).
 func (w wireVerdict) found(operation string) (f Found, _ error) {
+	if !Code(w.Code).fits(operation) {
+		return Found{}, errors.New("operation and code do not belong together")
+	}
 	for _, b := range w.Padding {
 		if b != 0 {
 			return Found{}, errors.New("the padding is not of zeros")

@@ -200,11 +200,25 @@ func TestFoundIsHeldAgainstTheCode(t *testing.T) {
 		"subject-untold":    {OperationResolve, wireVerdict{Code: string(CodeResolved)}},
 		"subject-refused":   {OperationResolve, wireVerdict{Code: string(CodeHandle), Subject: who}},
 		"subject-raw":       {OperationResolve, wireVerdict{Code: string(CodeResolved), Subject: &wireSubject{"KGZ", "passport", "syn 1"}}},
+		"identify-subject":  {OperationIdentify, wireVerdict{Code: string(CodeResolved), Subject: who}},
+		"resolve-handles":   {OperationResolve, wireVerdict{Code: string(CodeCandidates), Handles: one}},
+		"identify-matched":  {OperationIdentify, wireVerdict{Code: string(CodeMatched)}},
+		"verify-nobody":     {OperationVerify, wireVerdict{Code: string(CodeNoCandidate)}},
 		"padding":           {OperationIdentify, wireVerdict{Code: string(CodeNoCandidate), Padding: []byte{0, 1}}},
 	} {
 		if f, err := c.w.found(c.operation); err == nil || f.Handles != nil || f.Subject != (pseudonym.Identifier{}) {
 			t.Errorf("%s: accepted, or something is left: %v", name, err)
 		}
+	}
+}
+
+// TestCandidatesHaveARate: handles are of a decision at a rate, which the requester's own law is held against.
+func TestCandidatesHaveARate(t *testing.T) {
+	if err := (Verdict{Inconclusive, CodeCandidates, 0, PolicyRef{}}).check(); err == nil {
+		t.Error("candidates at no rate")
+	}
+	if err := (Verdict{Inconclusive, CodeCandidates, 1000, PolicyRef{}}).check(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -56,7 +56,7 @@ func TestOnlyVerified(t *testing.T) {
 				}
 				tried++
 				decided := res.Outcome == protocol.Matched || res.Outcome == protocol.NotMatched || res.Outcome == protocol.Inconclusive
-				sound := path == "honest" && e.Wire && e.Outcome == o
+				sound := path == "honest" && e.Wire && e.Outcome == o && !strings.HasPrefix(string(e.Code), "TMG-IDN-") // of searches
 				if decided && !sound {
 					t.Errorf("%s: %q with %s came out as %s", path, o, e.Code, res.Outcome)
 				}

@@ -360,6 +360,12 @@ func (r *Requester) exchange(ctx context.Context, p *protocol.Pending, peer trus
 		res.Reply = string(frame)
 		return res
 	}
+	if who := a.Found.Subject.Jurisdiction; who != "" && who != peer.Jurisdiction {
+		r.cfg.Logger.ErrorContext(ctx, "reply tells of another country's register", slog.String("peer", string(peer.EntityID)))
+		res := result(protocol.CodeAnswerInvalid)
+		res.Reply = a.Token
+		return res
+	}
 	if a.Signed {
 		if err := agrees(ctx, a); err != nil {
 			res := result(protocol.CodeOf(err))
