@@ -201,7 +201,8 @@ func (r *Responder) handle(ctx context.Context, from transport.PeerID, frame []b
 func logged(c protocol.Code) string {
 	switch c {
 	case protocol.CodeMatched, protocol.CodeNotMatched, protocol.CodeDisagree, protocol.CodeSmallPart, protocol.CodePoorCapture,
-		protocol.CodeWithheld, protocol.CodeCandidates, protocol.CodeNoCandidate, protocol.CodeResolved, protocol.CodeNoIdentifier:
+		protocol.CodeWithheld, protocol.CodeCandidates, protocol.CodeNoCandidate,
+		protocol.CodeSearchIncomplete, protocol.CodeResolved, protocol.CodeNoIdentifier:
 		return "decided"
 	}
 	return string(c)
