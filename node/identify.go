@@ -21,11 +21,16 @@ func (n *Node) desk() responder.Desk {
 	c := n.cfg.Identify.Complete()
 	return identify.New(identify.Config{
 		Gallery: n.gallery, Law: &n.law, Rows: n.rows, Consents: n.consents, Offices: n.offices, Decoys: n.decoys, Budgets: n.budgets(),
-		Searches: budget.New(n.rows, n.keys.Gallery.Derive("tamga/v1/probe-digests"),
-			budget.Limits{Requester: c.Requester, Officer: c.Officer, Subject: c.Register}),
+		Searches:     budget.New(n.rows, n.keys.Gallery.Derive("tamga/v1/probe-digests"), n.searchLimits()),
 		Calibrations: n.calibrations, Faces: n.keys.Faces, Candidates: c.MaxCandidates, Life: time.Duration(c.HandleMinutes) * time.Minute,
 		Now: n.now, Logger: n.log,
 	})
+}
+
+// searchLimits are how many searches of the own register there may be.
+func (n *Node) searchLimits() budget.Limits {
+	c := n.cfg.Identify.Complete()
+	return budget.Limits{Requester: c.Requester, Officer: c.Officer, Subject: c.Register}
 }
 
 // forgetHandles removes those that nobody can resolve any more, also where searches were turned off since.

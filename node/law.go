@@ -159,7 +159,7 @@ func (n *Node) SimulateLaw(ctx context.Context, text []byte, last uint64, class 
 		from = size - last
 	}
 	var failed error
-	s, err := lawbook.Simulate(law, n.entries(ctx, from, size, &failed), lawbook.Assumed{Class: class, Limits: n.limits()})
+	s, err := lawbook.Simulate(law, n.entries(ctx, from, size, &failed), lawbook.Assumed{Class: class, Limits: n.limits(), Searches: n.searchLimits()})
 	if err = errors.Join(err, failed); err != nil {
 		return lawbook.Simulation{}, fmt.Errorf("simulating law: %w", err)
 	}

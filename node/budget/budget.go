@@ -82,6 +82,10 @@ type Ask struct {
 	Probes                      []Probe              // only read
 }
 
+// Searching begins Country and Requester of an Ask that is about everybody: its windows are apart from those of Queries
+// about one person.
+const Searching = "search\x00"
+
 // Probe is a record in one of the formats of protocol.
 type Probe struct {
 	Format string

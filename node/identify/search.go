@@ -45,7 +45,7 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	if err != nil {
 		return err
 	}
-	if asked.Counts, err = counted(d.cfg.Searches, budget.Ask{Country: searching + asked.RequesterCountry, Requester: searching + q.Issuer,
+	if asked.Counts, err = counted(d.cfg.Searches, budget.Ask{Country: budget.Searching + asked.RequesterCountry, Requester: budget.Searching + q.Issuer,
 		Officer: q.Officer, Purpose: q.Purpose, Subject: everyone}, asked.Time); err != nil {
 		return err
 	}
@@ -110,9 +110,6 @@ func wipe(probes []*responder.One) {
 
 // everyone is the subject under which searches are counted: all of them are about all.
 var everyone = pseudonym.Identifier{Type: "search"}
-
-// searching keeps their windows apart from those of Queries about one person.
-const searching = "search\x00"
 
 // counted counts a Query, and returns what law sees of those before it. Who is locked for the requester is an error, too.
 func counted(by responder.Budgets, a budget.Ask, now time.Time) (policy.Counts, error) {

@@ -322,6 +322,38 @@ func TestSimulateCounts(t *testing.T) {
 	}
 }
 
+// TestSimulateSearches: searches were counted apart from Queries about one person, and are again.
+func TestSimulateSearches(t *testing.T) {
+	var leaves [][]byte
+	add := func(operation, purpose, basis, consent string, v protocol.Verdict, minute int) {
+		e := protocol.Envelope{Issuer: "https://kaz.example", Audience: entity, Purpose: purpose, LegalBasis: basis, Operation: operation, Officer: "o-1"}
+		l := protocol.NewLeaf(protocol.LeafAnswer, e, protocol.Hash{1}, v, noon.Add(time.Duration(minute)*time.Minute))
+		l.Inputs = protocol.Inputs{RequesterCountry: "KAZ", ResponderCountry: "KGZ", Consent: consent, Modalities: "face"}
+		leaves = append(leaves, must(l.Marshal()))
+	}
+	for i := range 3 {
+		add("verify", "travel_check_in", "consent", vocabulary.ConsentHolder, protocol.Verdict{Outcome: protocol.Matched, Code: protocol.CodeMatched, FMROneIn: 10000,
+			Policy: protocol.PolicyRef{ID: "kgz-hotels"}}, i)
+	}
+	for i := range 4 {
+		add("identify", "humanitarian_aid", "vital_interest", vocabulary.ConsentExemption, protocol.Verdict{Outcome: protocol.Inconclusive, Code: protocol.CodeCandidates, FMROneIn: 10000,
+			Policy: protocol.PolicyRef{ID: "kgz-search-rescue"}}, 3+i)
+	}
+	entries := func(yield func(uint64, []byte) bool) {
+		for i, b := range leaves {
+			if !yield(uint64(i), b) {
+				return
+			}
+		}
+	}
+	law := must(policy.Load("x", []byte(string(next("2026.4"))+`@id("extra") @law("Act") @article("Article 10") forbid (principal, action, resource) when { context.queries_by_officer >= 3 };
+`)))
+	s := must(lawbook.Simulate(law, entries, lawbook.Assumed{Limits: budget.Limits{Officer: 2}, Searches: budget.Limits{Officer: 9}}))
+	if len(s.Groups) != 1 || s.Groups[0].Count != 1 || s.Groups[0].First != 6 || s.Groups[0].Counts.LeftByOfficer != 6 {
+		t.Errorf("want the fourth search alone: %+v", s)
+	}
+}
+
 // BenchmarkSimulate is 100,000 decisions under the built-in law of KGZ.
 func BenchmarkSimulate(b *testing.B) {
 	law, entries := must(policy.Load("x", next("2026.4"))), past(b, 100_000)

@@ -80,6 +80,8 @@ func Simulate(law *policy.Law, entries iter.Seq2[uint64, []byte], assumed Assume
 type Assumed struct {
 	Class  string        // of every subject; empty: unspecified
 	Limits budget.Limits // of foreign Queries, for what is left of them
+	// Searches are those of searches, which are counted apart.
+	Searches budget.Limits
 }
 
 // past is what was counted so far.
@@ -99,7 +101,11 @@ func (p past) request(law *policy.Law, l protocol.Leaf, direction string) policy
 	}
 	// A Query whose seal was not opened was not counted.
 	if law.AsksCounts(direction) && (direction == policy.Ask || l.Modalities != "") {
-		r.Counts = p.counts.Count(l.RequesterCountry, l.Requester, l.Officer, l.Purpose, limits, l.Time).Law()
+		country, requester := l.RequesterCountry, l.Requester
+		if direction == policy.Answer && l.Operation == protocol.OperationIdentify {
+			country, requester, limits = budget.Searching+country, budget.Searching+requester, p.Searches
+		}
+		r.Counts = p.counts.Count(country, requester, l.Officer, l.Purpose, limits, l.Time).Law()
 	}
 	return r
 }
