@@ -4,15 +4,23 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/ledger/internal/ledgertest"
+	"github.com/tamga-id/tamga/federation/ledger/lognote"
 )
 
-// BenchmarkReceipt verifies one receipt, both signatures included.
+// BenchmarkReceipt verifies one receipt, both signatures included, and one whose checkpoint
+// is that of the receipt before.
 func BenchmarkReceipt(b *testing.B) {
-	r := receipts(b, 1000)[777]
-	v := ledgertest.Verifier(b)
-	for b.Loop() {
-		if err := v.Receipt(r); err != nil {
-			b.Fatal(err)
-		}
+	some, others := receipts(b, 1000)[777], receipts(b, 999)[777]
+	for name, next := range map[string]lognote.Receipt{"other": others, "same": some} {
+		b.Run(name, func(b *testing.B) {
+			v := ledgertest.Verifier(b)
+			for b.Loop() {
+				for _, r := range []lognote.Receipt{some, next} {
+					if err := v.Receipt(r); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
 	}
 }

@@ -100,6 +100,40 @@ func TestReceiptRefused(t *testing.T) {
 	}
 }
 
+// TestLatestCheckpoint: what verified last is known by all of its bytes, whatever becomes of the
+// caller's, and to the keys alone that it was verified with.
+func TestLatestCheckpoint(t *testing.T) {
+	v := ledgertest.Verifier(t)
+	r := receipts(t, 3)[1]
+	mine := bytes.Clone(r.Checkpoint)
+	first, err := v.Checkpoint(mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := v.Checkpoint(r.Checkpoint)
+	if err != nil || again != first {
+		t.Errorf("the same bytes again: %v, error %v", again, err)
+	}
+	for at := range mine {
+		mine[at] ^= 1
+		if _, err := v.Checkpoint(mine); err == nil {
+			t.Fatalf("accepted with byte %d changed", at)
+		}
+		mine[at] ^= 1
+	}
+	other, err := lognote.NewSigner(ledgertest.Origin, bytes.Repeat([]byte{7}, 32), bytes.Repeat([]byte{8}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := other.Verifier()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Checkpoint(r.Checkpoint); !errors.Is(err, lognote.ErrKey) {
+		t.Errorf("under other keys: %v", err)
+	}
+}
+
 // swapChar changes one base64 character.
 func swapChar(s string, at int) string {
 	b := []byte(s)

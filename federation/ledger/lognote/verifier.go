@@ -1,12 +1,14 @@
 package lognote
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tamga-id/tamga/federation/ledger/internal/notekey"
@@ -40,14 +42,24 @@ type Checkpoint struct {
 	Time time.Time
 }
 
-// Verifier checks what one log signed. It is immutable and safe for concurrent
-// use; the zero value refuses everything.
+// Verifier checks what one log signed. It is safe for concurrent use; the zero value
+// refuses everything.
 type Verifier struct {
+	// Immutable after NewVerifier.
 	origin string
 	known  note.Verifiers
 	ids    []uint32   // key IDs in the order of the vkeys
 	timed  uint32     // key ID of the first ML-DSA-44 key, whose time is believed
 	or     []Verifier // whose word is as good, while a log's keys are replaced
+	// latest is the last checkpoint that verified: all receipts of one commit bring the same.
+	// It is of these keys alone, and goes with them; nil in the zero value.
+	latest *atomic.Pointer[verified]
+}
+
+// verified is a checkpoint and the bytes that it was verified from. Immutable.
+type verified struct {
+	signed     []byte
+	checkpoint Checkpoint
 }
 
 // NewVerifier requires a valid signature by every one of vkeys on everything the
@@ -60,7 +72,7 @@ func NewVerifier(origin string, vkeys []string) (Verifier, error) {
 	if len(vkeys) == 0 || len(vkeys) > maxKeys {
 		return Verifier{}, fmt.Errorf("making ledger verifier: %d keys, want 1 to %d", len(vkeys), maxKeys)
 	}
-	v := Verifier{origin: origin}
+	v := Verifier{origin: origin, latest: new(atomic.Pointer[verified])}
 	list := make([]note.Verifier, 0, len(vkeys))
 	seen := make(map[uint32]bool)
 	for i, s := range vkeys {
@@ -86,16 +98,25 @@ func (v Verifier) Origin() string { return v.origin }
 
 // Checkpoint verifies a signed checkpoint. Signatures by other keys, witnesses
 // for instance, are ignored. It fails with [ErrMalformed], [ErrOrigin], [ErrKey]
-// or [ErrSignature].
+// or [ErrSignature]. The very bytes that verified last are not verified again.
 func (v Verifier) Checkpoint(signed []byte) (Checkpoint, error) {
+	if v.latest == nil {
+		return v.checkpoint(signed)
+	}
+	if known := v.latest.Load(); known != nil && bytes.Equal(known.signed, signed) {
+		return known.checkpoint, nil
+	}
 	c, err := v.checkpoint(signed)
 	for _, o := range v.or {
 		if err == nil {
 			break
 		}
 		if other, failed := o.checkpoint(signed); failed == nil {
-			return other, nil
+			c, err = other, nil
 		}
+	}
+	if err == nil {
+		v.latest.Store(&verified{bytes.Clone(signed), c})
 	}
 	return c, err
 }
