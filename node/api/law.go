@@ -150,6 +150,7 @@ type group struct {
 	Would      string    `json:"would" enum:"allowed,refused" doc:"What the proposed law decides."`
 	Policy     string    `json:"policy" doc:"By which policy."`
 	Article    string    `json:"article" doc:"Of which article."`
+	Differs    string    `json:"differs,omitempty" doc:"Where both allow it: what of the answer would be otherwise, its false match rate or what it tells."`
 }
 
 // countsOf are the counts that a ledger tells, by the names that laws use.
@@ -172,7 +173,7 @@ func newSimulation(s lawbook.Simulation) simulation {
 		}
 		out.Changes = append(out.Changes, group{Counts: counts, Count: g.Count, First: g.First, Last: g.Last, Direction: g.Direction, Country: g.Country,
 			Purpose: g.Purpose, LegalBasis: g.LegalBasis, Operation: g.Operation, Role: g.Role, Modalities: g.Modalities, Consent: g.Consent,
-			Was: word[g.WasAllowed], WasPolicy: g.OldPolicy, WasVersion: g.OldVersion, Would: word[g.New.Allowed], Policy: g.New.PolicyID, Article: g.New.Article})
+			Was: word[g.WasAllowed], WasPolicy: g.OldPolicy, WasVersion: g.OldVersion, Would: word[g.New.Allowed], Policy: g.New.PolicyID, Article: g.New.Article, Differs: g.Differs})
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package lawbook
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ type Group struct {
 	OldPolicy, OldVersion                           string // what decided then
 	WasAllowed                                      bool
 	New                                             policy.Decision // the strictest of its modalities
+	Differs                                         string          // of an answer that law allows as it did: what else would be otherwise
 	Count                                           int
 	Counts                                          policy.Counts // the highest that the law saw, and the least it saw left; zero where it asks for none
 	First, Last                                     uint64        // entries of the ledger
@@ -63,11 +65,12 @@ func Simulate(law *policy.Law, entries iter.Seq2[uint64, []byte], assumed Assume
 		}
 		r := past.request(law, leaf, direction)
 		d := again(law, leaf, r)
-		if d.Allowed == allowed(leaf) {
+		differs := otherwise(leaf, d)
+		if d.Allowed == allowed(leaf) && differs == "" {
 			out.Same++
 			continue
 		}
-		out.count(groups, r, leaf, d, index)
+		out.count(groups, r, leaf, d, differs, index)
 	}
 	slices.SortStableFunc(out.Groups, func(a, b Group) int { return cmp.Compare(groups[b.key()].Count, groups[a.key()].Count) })
 	for i := range out.Groups {
@@ -112,17 +115,17 @@ func (p past) request(law *policy.Law, l protocol.Leaf, direction string) policy
 
 // groupKey is what decisions of one group have in common.
 type groupKey struct {
-	direction, purpose, basis, operation, role, country, modalities, consent, policy, version, next string
+	direction, purpose, basis, operation, role, country, modalities, consent, policy, version, next, differs string
 }
 
 func (g Group) key() groupKey {
-	return groupKey{g.Direction, g.Purpose, g.LegalBasis, g.Operation, g.Role, g.Country, g.Modalities, g.Consent, g.OldPolicy, g.OldVersion, g.New.PolicyID}
+	return groupKey{g.Direction, g.Purpose, g.LegalBasis, g.Operation, g.Role, g.Country, g.Modalities, g.Consent, g.OldPolicy, g.OldVersion, g.New.PolicyID, g.Differs}
 }
 
-func (s *Simulation) count(groups map[groupKey]*Group, r policy.Request, l protocol.Leaf, d policy.Decision, index uint64) {
+func (s *Simulation) count(groups map[groupKey]*Group, r policy.Request, l protocol.Leaf, d policy.Decision, differs string, index uint64) {
 	g := Group{Direction: r.Direction, Counts: r.Counts, Purpose: l.Purpose, LegalBasis: l.LegalBasis, Operation: l.Operation, Role: l.Role,
 		Country: l.RequesterCountry, Modalities: l.Modalities, Consent: l.Consent, OldPolicy: l.Policy.ID, OldVersion: l.Policy.Version,
-		WasAllowed: allowed(l), New: d, First: index, Last: index, Count: 1}
+		WasAllowed: allowed(l), New: d, Differs: differs, First: index, Last: index, Count: 1}
 	if r.Direction == policy.Ask {
 		g.Country = l.ResponderCountry
 	}
@@ -173,6 +176,25 @@ func allowed(l protocol.Leaf) bool {
 	return true
 }
 
+// otherwise says what else of an answer to a verify would differ: the rate of a decision, which the entry has, and what is
+// told of one that could not be made. Of "no" the entry does not say whether it was told in place of that nobody is
+// enrolled.
+func otherwise(l protocol.Leaf, d policy.Decision) string {
+	inconclusive, nobody := l.Code.Outcome() == protocol.Inconclusive, l.Code == protocol.CodeSubjectUnknown
+	switch {
+	case l.Kind != protocol.LeafAnswer || l.Operation != protocol.OperationVerify || !d.Allowed || !allowed(l):
+	case l.FMROneIn > 0 && l.FMROneIn != d.FMROneIn:
+		return fmt.Sprintf("decided at FMR 1/%d and not 1/%d", d.FMROneIn, l.FMROneIn)
+	case (nobody || l.Code == protocol.CodeNoReference) && d.WithholdUnknown:
+		return "not telling who is enrolled"
+	case inconclusive && !nobody && l.Code != protocol.CodeWithheld && d.WithholdReasons:
+		return "not telling the reason"
+	case l.Code == protocol.CodeWithheld && !d.WithholdReasons:
+		return "telling the reason"
+	}
+	return ""
+}
+
 // again decides what the leaf is about, for each of its modalities; the first refusal counts.
 func again(law *policy.Law, l protocol.Leaf, r policy.Request) policy.Decision {
 	if l.Modalities == "" {
@@ -180,9 +202,11 @@ func again(law *policy.Law, l protocol.Leaf, r policy.Request) policy.Decision {
 	}
 	var d policy.Decision
 	for _, r.Modality = range strings.Fields(l.Modalities) {
+		rate := d.FMROneIn
 		if d = law.Decide(r); !d.Allowed {
 			return d
 		}
+		d.FMROneIn = max(d.FMROneIn, rate) // one decision on all of them
 	}
 	return d
 }

@@ -26,3 +26,38 @@ func TestSimulateForm(t *testing.T) {
 		}
 	}
 }
+
+// TestSimulateObligations: an answer that both texts allow is otherwise when it is decided at another rate, or tells less.
+func TestSimulateObligations(t *testing.T) {
+	e := protocol.Envelope{Issuer: "https://a.example", Audience: entity, Purpose: "border_control", LegalBasis: "public_task", Operation: "verify", Officer: "o"}
+	text := string(first())
+	stricter := strings.ReplaceAll(text, `@fmr("10000")`, `@fmr("100000")`)
+	silent := strings.ReplaceAll(text, "@fmr(", "@tell(\"verdict\") @fmr(")
+	silent = strings.ReplaceAll(silent, "@tell(\"verdict\")\npermit", "permit")
+	for name, c := range map[string]struct {
+		law  string
+		v    protocol.Verdict
+		want string
+	}{
+		"same":       {text, protocol.Verdict{Outcome: protocol.Matched, Code: protocol.CodeMatched, FMROneIn: 10000}, ""},
+		"rate":       {stricter, protocol.Verdict{Outcome: protocol.Matched, Code: protocol.CodeMatched, FMROneIn: 10000}, "decided at FMR 1/100000 and not 1/10000"},
+		"no-rate":    {stricter, protocol.Verdict{Outcome: protocol.Inconclusive, Code: protocol.CodeSubjectUnknown}, ""},
+		"unknown":    {silent, protocol.Verdict{Outcome: protocol.Inconclusive, Code: protocol.CodeSubjectUnknown}, "not telling who is enrolled"},
+		"reason":     {silent, protocol.Verdict{Outcome: protocol.Inconclusive, Code: protocol.CodeUncalibrated}, "not telling the reason"},
+		"told-again": {text, protocol.Verdict{Outcome: protocol.Inconclusive, Code: protocol.CodeWithheld}, "telling the reason"},
+		"silent-yes": {silent, protocol.Verdict{Outcome: protocol.Matched, Code: protocol.CodeMatched, FMROneIn: 10000}, ""},
+	} {
+		c.v.Policy = protocol.PolicyRef{ID: "kgz-border-control", Version: "2026.3"}
+		l := protocol.NewLeaf(protocol.LeafAnswer, e, protocol.Hash{1}, c.v, noon)
+		l.Inputs = protocol.Inputs{RequesterCountry: "KAZ", ResponderCountry: "KGZ", Consent: vocabulary.ConsentNone, Modalities: "face finger"}
+		entries := func(yield func(uint64, []byte) bool) { yield(0, must(l.Marshal())) }
+		s := must(lawbook.Simulate(must(policy.Load("x", []byte(c.law))), entries, lawbook.Assumed{}))
+		got := ""
+		if len(s.Groups) == 1 {
+			got = s.Groups[0].Differs
+		}
+		if got != c.want || s.Same == len(s.Groups) {
+			t.Errorf("%s: %q, want %q: %+v", name, got, c.want, s)
+		}
+	}
+}

@@ -125,6 +125,9 @@ exit code 3. Tests beside the file are not run: see "tamga policy test".`,
 			if !law.Confirmed() {
 				a.say("hint: its head calls it a working translation; counsel confirms every citation before it is used")
 			}
+			if slices.ContainsFunc(law.Given(policy.Request{}), func(g policy.Given) bool { return g.Name == "context.assurance" }) {
+				a.say("hint: it asks for context.assurance, which is unspecified in every Query: nodes are not told yet how a sample was captured")
+			}
 			return a.emit(out, [][2]string{{"jurisdiction", law.Jurisdiction()}, {"version", law.Version()},
 				{"confirmed", fmt.Sprint(law.Confirmed())}, {"policies", fmt.Sprint(len(law.Policies()))}, {"sha256", fmt.Sprintf("%x", digest)},
 				{"may ask for", strings.Join(law.Purposes(policy.Ask, now), ", ")}, {"may answer for", strings.Join(law.Purposes(policy.Answer, now), ", ")}})

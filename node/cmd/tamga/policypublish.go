@@ -337,11 +337,15 @@ type simulatedView struct {
 	Would      string           `json:"would"`
 	Policy     string           `json:"policy"`
 	Article    string           `json:"article"`
+	Differs    string           `json:"differs,omitempty"`
 	Counts     map[string]int64 `json:"counts,omitempty"`
 }
 
 // counted is what the law saw counted, after a comma each, in the order of the names.
 func (v simulatedView) counted() (text string) {
+	if v.Differs != "" {
+		text = ", " + v.Differs
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.Counts)) {
 		text += fmt.Sprintf(", %s %d", name, v.Counts[name])
 	}
@@ -356,7 +360,8 @@ func (a *app) policySimulate() *cobra.Command {
 		Use:   "simulate LAW",
 		Short: "List what a law would have decided otherwise in the past",
 		Long: `The running node decides what its ledger says was asked again, under the law of the file, and
-lists what would have come out otherwise, those of one kind together. It changes nothing.
+lists what would have come out otherwise, those of one kind together: what is allowed, at what
+false match rate an answer was decided, and what it tells. It changes nothing.
 What the law asks of counts is counted again from the ledger, by officer, requester and
 purpose; of subjects the ledger says nothing: --subject-class says what to take them for.`,
 		Example: `  tamga policy simulate --dir kgz --last 100000 KGZ-new.cedar`,
