@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/tamga-id/tamga/federation/trust"
@@ -17,6 +18,9 @@ import (
 // superior, about those below it.
 func (n *Node) answer(r endpoint.Request) endpoint.Response {
 	if s := n.superior.Load(); s != nil {
+		if r.Operation == endpoint.Listing {
+			_ = n.directory.Tell(context.Background()) // it is told again, and says then what is wrong
+		}
 		return s.Answer(r)
 	}
 	p := n.publisher.Load()

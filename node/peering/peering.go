@@ -93,6 +93,7 @@ type Peers struct {
 	suspended atomic.Bool // this node itself
 	again     atomic.Bool // what this node says as a superior is to be told again after a refresh, to whom it finds
 	taking    sync.Mutex  // held while a listing is put into force
+	bidding   sync.Mutex  // held while those below are told; see Tell
 	// news holds a channel with room for one for each Anchor: there is something to hand on.
 	// Whoever hands on looks at what is newest then. Immutable after Open.
 	news map[trust.EntityID]chan struct{}
@@ -292,6 +293,7 @@ func (p *Peers) out(id trust.EntityID) bool {
 // could not be reached; what is known stays.
 func (p *Peers) Refresh(ctx context.Context, now time.Time) (directory.Report, error) {
 	err := p.poll(ctx)
+	_ = p.Tell(ctx) // while the directory still knows whom to tell; what is wrong is said by telling
 	report, err2 := p.Directory.Refresh(ctx, now)
 	err3 := p.hearSuperiors(ctx, true)
 	if p.again.Swap(false) {

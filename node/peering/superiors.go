@@ -149,7 +149,7 @@ func (p *Peers) telling(ctx context.Context) error {
 			return ctx.Err()
 		case <-every.C:
 		}
-		err := p.tell(ctx)
+		err := p.Tell(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
 			p.cfg.Log.WarnContext(ctx, "listing of those below not told", slog.String("cause", err.Error()))
 		}
@@ -157,13 +157,17 @@ func (p *Peers) telling(ctx context.Context) error {
 	}
 }
 
-// tell puts what this node says of those below it into force here, when it is news; that it
+// Tell puts what this node says of those below it into force here, when it is news; that it
 // is handed on follows from that. Before its first refresh a node does not know who vouches
-// for it, and nobody would believe it.
-func (p *Peers) tell(ctx context.Context) error {
+// for it, and nobody would believe it. Call it before anybody is answered what the node lists:
+// who is suspended can be told only before that is in force, and whoever was answered hands it
+// on, to this node as well.
+func (p *Peers) Tell(ctx context.Context) error {
 	if p.cfg.Own == nil {
 		return nil
 	}
+	p.bidding.Lock()
+	defer p.bidding.Unlock()
 	var faults []error
 	told := false
 	for at, chain := range p.Directory.Superiors() {
