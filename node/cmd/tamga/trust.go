@@ -198,15 +198,20 @@ func (a *app) explanation(ctx context.Context, nf nodeFlags, files []string, nam
 		return out, trust.Chain{}, err
 	}
 	e := explain.Resolve(ctx, keeper.Anchors(), source, id, time.Now())
-	if e.Outcome == explain.Undetermined && keeper.Excludes(id) {
+	suspension, suspended := keeper.Suspended(id)
+	switch {
+	case e.Outcome != explain.Undetermined:
+	case suspended && keeper.Excludes(id):
 		e.Outcome = explain.NotMember // what could not be fetched would not change that
+	case keeper.Excludes(id):
+		e.Reason += "; no Trust Anchor vouches for it itself, and an Intermediate below one may"
 	}
 	out = explanationView{Entity: string(e.Entity), Outcome: e.Outcome, Reason: e.Reason, Anchor: string(e.Chain.Anchor), Expires: e.Chain.ExpiresAt, Decisions: []stageView{}}
 	for _, s := range e.Statements {
 		out.Statements = append(out.Statements, linkOf(s))
 	}
-	if s, ok := keeper.Suspended(id); ok && e.Outcome != explain.Accepted {
-		out.Decisions = append(out.Decisions, stageView{"listing", "failed", "anchor", "suspended since " + time.Unix(s.Since, 0).UTC().Format(time.RFC3339) + " " + s.Reason, "Ask the Trust Anchor's operator."})
+	if suspended && e.Outcome != explain.Accepted {
+		out.Decisions = append(out.Decisions, stageView{"listing", "failed", "anchor", "suspended since " + time.Unix(suspension.Since, 0).UTC().Format(time.RFC3339) + " " + suspension.Reason, "Ask the Trust Anchor's operator."})
 	}
 	return out, e.Chain, nil
 }
