@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
@@ -154,11 +155,15 @@ func (n *Node) publishAgain(ctx context.Context) {
 // listening is what the configuration says of addresses.
 type listening struct{ libp2p, advertise []string }
 
-// advertised are the addresses that peers are told.
+// advertised are the addresses that peers are told, without the peer ID: that is told beside them.
 func (n *Node) advertised() []string {
 	l := n.listening.Load()
 	if len(l.advertise) > 0 {
 		return l.advertise
 	}
-	return n.line.Host().Addresses()
+	out := n.line.Host().Addresses()
+	for i, a := range out {
+		out[i], _, _ = strings.Cut(a, "/p2p/")
+	}
+	return out
 }
