@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,7 +29,8 @@ func (a *app) policyCommand() *cobra.Command {
 		Short: "Read, test and change the law that a node executes",
 		Long: `A node's law is one file of Cedar policies. Check and test it, ask what it decides and what
 a change of it would change; then two operators sign a change, and it takes effect without
-a restart. LAW is a file, or the country of a law that is built in: KAZ, KGZ, TJK, UZB.`,
+a restart. LAW is a file, a proposal, or the country of a law that is built in: KAZ, KGZ,
+TJK, UZB.`,
 		Example: `  tamga policy vocabulary
   tamga policy check KGZ.cedar
   tamga policy explain KGZ --purpose border_control --legal-basis public_task`,
@@ -38,7 +40,7 @@ a restart. LAW is a file, or the country of a law that is built in: KAZ, KGZ, TJ
 	return c
 }
 
-// loadLaw reads a law file, or a built-in law by its country.
+// loadLaw reads a law file, the law of a proposal, or a built-in law by its country.
 func loadLaw(name string) (*policy.Law, error) {
 	law, _, err := readLaw(name)
 	return law, err
@@ -55,6 +57,10 @@ func readLaw(name string) (*policy.Law, []byte, error) {
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading law: %w", err)
+	}
+	if bytes.HasPrefix(src, []byte("{")) { // no law begins so: what an operator is asked to sign
+		p, _, err := readProposal(name)
+		return p.Law(), p.Text, err
 	}
 	law, err := policy.Load(name, src)
 	return law, src, err

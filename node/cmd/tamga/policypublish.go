@@ -140,11 +140,13 @@ func (a *app) policyApprove() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "approve PROPOSAL",
 		Short: "Sign a proposal with an operator's key",
-		Long: `Shows what is proposed and signs it, on the operator's own machine. The approval is good for
-this text, in the place of the text it names, once. The key is the one that
+		Long: `Signs what is proposed and shows what that is, on the operator's own machine. The approval is
+good for this text, in the place of the text it names, once. Look at it before: check, diff,
+explain and test take a proposal as they take a law file. The key is the one that
 "tamga recovery operator" makes and recovery.operators lists.`,
-		Example: `  tamga policy approve proposal.json --operator aigul --passphrase-file aigul.txt --out aigul.jwt`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  tamga policy diff KGZ proposal.json
+  tamga policy approve proposal.json --operator aigul --passphrase-file aigul.txt --out aigul.jwt`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if operator == "" || out == "" {
 				return usage("--operator and --out are needed: the operator's folder and the file to write")
