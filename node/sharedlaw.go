@@ -43,7 +43,7 @@ func (n *Node) shareLaws(ctx context.Context) error {
 // and with an entry in the own ledger. It reports whether there was any.
 func (n *Node) takeLaws(ctx context.Context, shelf lawbook.Shelf) (taken bool, err error) {
 	for {
-		p, approvals, ok, err := shelf.Find(n.laws.Last().Number + 1)
+		p, approvals, ok, err := shelf.Next(n.laws.Last().Number)
 		if err != nil || !ok {
 			return taken, err
 		}
@@ -89,6 +89,13 @@ func (n *Node) following(ctx context.Context) error {
 func (n *Node) followLaw(ctx context.Context, shelf lawbook.Shelf) error {
 	n.takingUp.Lock()
 	defer n.takingUp.Unlock()
+	missing, err := n.laws.Restore(shelf)
+	if err != nil {
+		return err
+	}
+	if missing > 0 {
+		n.log.ErrorContext(ctx, "publications of the law were taken away from the shared store, and are put back", slog.Int("number", missing))
+	}
 	taken, err := n.takeLaws(ctx, shelf)
 	if taken {
 		last := n.laws.Last()
