@@ -34,7 +34,7 @@ type check struct {
 
 type damaged struct {
 	Subject string `json:"subject" doc:"A handle of the subject: always the same, and nothing that the subject could be told from."`
-	Part    string `json:"part" enum:"keyring,stamp,record" doc:"What is damaged."`
+	Part    string `json:"part" enum:"keyring,stamp,record,consent" doc:"What is damaged."`
 	Place   uint32 `json:"place" doc:"Which record, 0 for the first."`
 }
 

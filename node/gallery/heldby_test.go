@@ -182,3 +182,46 @@ func TestGround(t *testing.T) {
 	}
 	known(t, g, 1)
 }
+
+// TestHeldByLost: a check finds that the row is gone by which a withdrawn consent finds whom it
+// holds; the same enrolment puts it back, and so does every change of the subject.
+func TestHeldByLost(t *testing.T) {
+	g := openGallery(t, newDir(t))
+	enrol(t, g, heldBy(0, 1), heldBy(1, 2), person(3))
+	lose := func() {
+		t.Helper()
+		err := g.DB().Update(func(txn store.Txn) error {
+			for row, err := range txn.Scan([]byte("h"), nil) {
+				if err := errors.Join(err, txn.Delete(row.Key)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := g.Fsck(t.Context(), nil); err != nil || r.Sound() || len(r.Damaged) != 2 || r.Damaged[0].Part != "consent" {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	back := func() {
+		t.Helper()
+		if r, err := g.Fsck(t.Context(), nil); err != nil || !r.Sound() {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	lose()
+	enrol(t, g, heldBy(0, 1), heldBy(1, 2))
+	back()
+	lose()
+	g.UseRing(ringOf(t, 1, 2))
+	if n, err := g.RewrapAll(t.Context(), nil); err != nil || n.Subjects != 3 {
+		t.Fatal(n, err)
+	}
+	back()
+	if n, err := g.EraseHeldBy(t.Context(), [32]byte{2}, unsaid); n != 1 || err != nil {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	known(t, g, 0, 3)
+}

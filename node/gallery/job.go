@@ -35,7 +35,7 @@ var _ subjects.Job = (*job)(nil)
 // Before is what the job reads, about what it writes, and what it breaks.
 func (j *job) Before() (rows [][]byte, size int, broken error) {
 	for _, p := range j.who.Pseudonyms() {
-		rows = append(rows, keyring.StampRow(p), keyring.Row(p))
+		rows = append(append(rows, keyring.StampRow(p), keyring.Row(p)), j.g.set.Vault.ConsentRows(j.e.Consent, p)...)
 	}
 	if j.begun != nil {
 		rows = append(rows, j.begun)
@@ -134,6 +134,13 @@ func (j *job) Stage(txn store.Reader, number uint32) (subjects.Staged, error) {
 	if s.List.Holder == "" && j.e.Holder != "" {
 		s.List.Holder, s.List.Batch, fresh = j.e.Holder, j.e.Batch, true
 	}
+	if change != Created {
+		found, err := g.set.Vault.Found(txn, s)
+		if err != nil {
+			return subjects.Staged{}, err
+		}
+		fresh = fresh || !found
+	}
 	if j.e.Class != "" && j.e.Class != s.List.Class {
 		s.List.Class, fresh = j.e.Class, true
 	}
@@ -161,7 +168,7 @@ func (j *job) Stage(txn store.Reader, number uint32) (subjects.Staged, error) {
 		return subjects.Staged{}, err
 	}
 	j.change = change
-	return g.set.Change(s, number, append(append(writes, begun...), g.set.HeldBy(s)...))
+	return g.set.Change(s, number, append(writes, begun...))
 }
 
 // stageBatch holds an import to the erasures since it began: what a file said when it

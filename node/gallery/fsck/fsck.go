@@ -118,6 +118,12 @@ func (c Checker) Subject(txn store.Reader, p pseudonym.Pseudonym, r *Report) err
 		return err
 	}
 	defer s.Wipe()
+	switch found, err := c.Vault.Found(txn, s); {
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
+		return err
+	case !found: // the consent withdrawn, nobody would be erased
+		r.Damaged = append(r.Damaged, Damage{Subject: c.Handle(p), Part: "consent"})
+	}
 	for _, info := range s.List.Records {
 		sealed, err := txn.Get(c.Vault.RecordRow(s.Home(), info.Slot))
 		if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed) {

@@ -32,7 +32,7 @@ type Report struct {
 // Damage is something of one subject that is damaged or gone.
 type Damage struct {
 	Subject string // a handle: the same for the same subject, and nothing that it can be told from without the root key
-	Part    string // "keyring", "stamp" or "record"
+	Part    string // "keyring", "stamp", "record" or "consent": where it says who is held by that
 	Place   uint32 // of a record
 }
 

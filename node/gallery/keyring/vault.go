@@ -239,3 +239,15 @@ func (v *Vault) ConsentRows(consent [32]byte, p pseudonym.Pseudonym) [][]byte {
 	}
 	return [][]byte{append(v.ConsentPrefix(consent), p[:]...)}
 }
+
+// Found reports whether the rows that say which consent holds a subject are there.
+func (v *Vault) Found(txn store.Reader, s Subject) (bool, error) {
+	for _, row := range v.ConsentRows(s.List.Consent, s.P) {
+		if _, err := txn.Get(row); errors.Is(err, store.ErrNotFound) {
+			return false, nil
+		} else if err != nil {
+			return false, store.Damaged("reading who is held by a consent", err)
+		}
+	}
+	return true, nil
+}

@@ -142,7 +142,7 @@ func (r renaming) stage(txn store.Reader, number uint32, p pseudonym.Pseudonym) 
 	if err := r.ss.MayWrap(txn, s); err != nil {
 		return subjects.Staged{}, err
 	}
-	moved, err := r.ss.Change(s, number, r.ss.HeldBy(s))
+	moved, err := r.ss.Change(s, number, nil)
 	moved.From = p
 	moved.Drops = append(r.ss.Vault.ConsentRows(s.List.Consent, p), keyring.Row(p), keyring.StampRow(p))
 	return moved, err

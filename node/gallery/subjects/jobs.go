@@ -39,25 +39,20 @@ type Staged struct {
 	Drops  [][]byte
 }
 
-// Change is a change of the subject that the numbered commit makes: writes, and the two
-// entries.
+// Change is a change of the subject that the numbered commit makes: writes, the two entries, and
+// the row that says which consent holds it, so that one that was lost comes back.
 func (ss *Set) Change(s keyring.Subject, number uint32, writes []commit.Write) (Staged, error) {
 	now := s.Stamp.By(number)
 	k, err := ss.Vault.Seal(s, now)
 	if err != nil {
 		return Staged{}, err
 	}
+	for _, row := range ss.Vault.ConsentRows(s.List.Consent, s.P) {
+		writes = append(writes, commit.Write{Key: row, Value: []byte{1}})
+	}
 	return Staged{From: s.P, To: s.P, Was: s.Stamp, Is: now,
 		Writes: append(writes,
 			commit.Write{Key: keyring.Row(s.P), Value: k}, commit.Write{Key: keyring.StampRow(s.P), Value: now.Bytes()})}, nil
-}
-
-// HeldBy are the rows that say which consent holds the subject.
-func (ss *Set) HeldBy(s keyring.Subject) (w []commit.Write) {
-	for _, row := range ss.Vault.ConsentRows(s.List.Consent, s.P) {
-		w = append(w, commit.Write{Key: row, Value: []byte{1}})
-	}
-	return w
 }
 
 // Put stages it in a bundle.
