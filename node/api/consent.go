@@ -50,7 +50,7 @@ func (s *service) withdrawing(api huma.API, rules *problem.Rulebook) {
 func (s *service) withdraw(ctx context.Context, in *withdrawalInput) (*withdrawalOutput, error) {
 	w, err := s.node.WithdrawConsent(ctx, in.Body.Withdrawal)
 	if errors.Is(err, node.ErrWithdrawal) {
-		return nil, problem.New(http.StatusUnprocessableEntity, protocol.CodeConsentInvalid, "It is no withdrawal, not signed by who gave the consent, or about a consent of two other nodes.")
+		return nil, problem.New(http.StatusUnprocessableEntity, protocol.CodeConsentInvalid, "It is no withdrawal, not signed by who gave the consent or by an office that policy.offices of this node names, or about a consent of two other nodes.")
 	}
 	if err != nil {
 		return nil, ofStore(err, "Whether it was taken is not known. Send the same again.")

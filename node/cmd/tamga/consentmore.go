@@ -98,7 +98,8 @@ func (a *app) consentWithdraw() *cobra.Command {
 		Long: `Signs a withdrawal with the key that gave the consent, or of an officer of the office that
 attested it, and gives it to a node (--dir), the requester's or the register's. When the node
 has answered the consent permits nothing there; it tells the other side, and goes on trying
-until that has it. When the node is both sides, the consent is what a person was enrolled by
+until that has it. An office's it takes when its policy.offices names the office, as the register's
+does. When the node is both sides, the consent is what a person was enrolled by
 (the member consent of ` + "`tamga enrol import`" + `): who is held by it alone is erased. With --out the withdrawal is written, to be given to a node with --signed.`,
 		Example: `  tamga consent withdraw --consent consent.jwt --key wallet --passphrase-file pass.txt --out withdrawal.jwt
   tamga consent withdraw --signed withdrawal.jwt --dir kgz`,
