@@ -108,9 +108,9 @@ const (
 	hour, day = time.Hour, 24 * time.Hour
 	// lockTime is for how long a subject is locked, and a run of misses counts.
 	lockTime = day
-	// maxMarks is how many marks of probes are kept of a requester and subject, the latest, and maxMarksQuery how
-	// many of one Query: those of ten fingers, so that no single record drives out all that was before it.
-	maxMarks, maxMarksQuery = 160, 40
+	// maxMarks is how many marks of probes are kept of a requester and subject, the latest: of four Queries of ten records
+	// of 16 fingers, or of 44 that have ten fingers each. All of a Query are kept, since what would not be could be sent again.
+	maxMarks = 4 * 10 * (1 + 2*16)
 )
 
 // window is one counter.
@@ -289,7 +289,7 @@ func (b *Book) repeated(p *pair, marks []resemblance.Mark, now time.Time) (is bo
 	for _, one := range marks {
 		is = is || slices.ContainsFunc(p.Marks, func(old mark) bool { return resemblance.Alike(old.Mark, one) })
 	}
-	for _, one := range marks[:min(len(marks), maxMarksQuery)] {
+	for _, one := range marks {
 		p.Marks = append(p.Marks, mark{now.Unix(), one})
 	}
 	p.Marks = p.Marks[max(0, len(p.Marks)-maxMarks):]

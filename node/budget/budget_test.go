@@ -8,6 +8,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/gallery/store"
@@ -251,6 +252,36 @@ func TestNoisyProbes(t *testing.T) {
 	}
 }
 
+// TestMarksOfAll: nothing that is sent before a probe, in one Query, keeps it from being told again.
+func TestMarksOfAll(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer l.Close()
+	b := book(t, l, budget.Limits{Probes: time.Hour})
+	pop := synth.New(1, "KAZ")
+	filler := func(i int) []byte { // a record of 16 views, other ones each time
+		var views []finger.Sample
+		for v := range 16 {
+			s, err := exchange.DecodeFinger(pop.Person(100 + 20*i + v).FingerProbe(2, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			views = append(views, s[0])
+		}
+		record, err := exchange.EncodeFinger(views)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return record
+	}
+	for i, want := range []error{nil, budget.ErrRepeated} {
+		a := ask("a", "N1", filler(2*i), filler(2*i+1))
+		a.Probes = append(a.Probes, budget.Probe{Format: exchange.FormatEmbedding, Data: pop.Person(1).FaceProbe(1)})
+		if _, _, err := b.Begin(a, now); !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("query %d: %v, want %v", i+1, err, want)
+		}
+	}
+}
+
 // TestMarksBounded: one Query, whatever it holds, does not drive out what was before it.
 func TestMarksBounded(t *testing.T) {
 	l := open(t, t.TempDir())
@@ -262,7 +293,7 @@ func TestMarksBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	var flood [][]byte
-	for i := range 60 {
+	for i := range 60 { // each half has as many views as two full records
 		flood = append(flood, pop.Person(10+i).FingerProbe(2, 1))
 	}
 	for range 2 {
