@@ -9,6 +9,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/identify"
+	"github.com/tamga-id/tamga/node/pace"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -22,9 +23,14 @@ func (n *Node) desk() responder.Desk {
 	return identify.New(identify.Config{
 		Gallery: n.gallery, Law: &n.law, Rows: n.rows, Consents: n.consents, Offices: n.offices, Decoys: n.decoys, Budgets: n.budgets(),
 		Searches:     budget.New(n.rows, n.keys.Gallery.Derive("tamga/v1/probe-digests"), n.searchLimits()),
-		Calibrations: n.calibrations, Faces: n.keys.Faces, Candidates: c.MaxCandidates, Life: time.Duration(c.HandleMinutes) * time.Minute,
+		Pace: n.pace(), Calibrations: n.calibrations, Faces: n.keys.Faces, Candidates: c.MaxCandidates, Life: time.Duration(c.HandleMinutes) * time.Minute,
 		Now: n.now, Logger: n.log,
 	})
+}
+
+// pace is at which what is worked out about a person is told.
+func (n *Node) pace() *pace.Pace {
+	return pace.New(time.Duration(n.cfg.Limits.Quantum) * time.Millisecond)
 }
 
 // searchLimits are how many searches of the own register there may be.

@@ -6,7 +6,6 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
@@ -18,7 +17,6 @@ import (
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/line"
 	"github.com/tamga-id/tamga/node/metrics"
-	"github.com/tamga-id/tamga/node/pace"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
 	"github.com/tamga-id/tamga/node/witness"
@@ -71,7 +69,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		Sealing: n.keys.Sealing, Members: n.directory, Law: &n.law, Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
 		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Decoys: n.decoys,
-		Budgets: n.budgets(), Desk: n.desk(), Pace: pace.New(time.Duration(n.cfg.Limits.Quantum) * time.Millisecond), Answered: n.metrics.Answered,
+		Budgets: n.budgets(), Desk: n.desk(), Pace: n.pace(), Answered: n.metrics.Answered,
 	}
 	if o.Responder != nil {
 		o.Responder(&cfg)

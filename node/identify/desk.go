@@ -34,6 +34,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/pace"
 	"github.com/tamga-id/tamga/node/responder"
 	"github.com/tamga-id/tamga/node/rows"
 )
@@ -57,6 +58,9 @@ type Config struct {
 	Searches, Budgets responder.Budgets
 	// Decoys raises the alarm when a canary is among the candidates, or resolved; nil knows of none.
 	Decoys responder.Decoys
+	// Pace has what is looked up of candidates, with the alarm that one may raise, take a time that does not tell of them; nil
+	// has none of it wait.
+	Pace *pace.Pace
 	// Calibrations and Faces are the responder's.
 	Calibrations responder.Calibrations
 	Faces        responder.Faces

@@ -32,6 +32,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/identify"
 	"github.com/tamga-id/tamga/node/keys"
+	"github.com/tamga-id/tamga/node/pace"
 	"github.com/tamga-id/tamga/node/protection"
 	"github.com/tamga-id/tamga/node/responder"
 	"github.com/tamga-id/tamga/node/rows"
@@ -535,6 +536,24 @@ func TestCanaryAmongCandidates(t *testing.T) {
 	if _, code := w.serve(t, resolving(s.Found.Handles[0], "face")); code != protocol.CodeResolved || alarms() != 2 {
 		t.Errorf("a canary resolved: %s, %d alarms", code, alarms())
 	}
+}
+
+// TestPaced: what is looked up of candidates, and an alarm, takes no less than the time that is settled before.
+func TestPaced(t *testing.T) {
+	const quantum = 30 * time.Millisecond // many times what it takes
+	w := newWorld(t, func(c *identify.Config) { c.Pace, c.Candidates = pace.New(quantum), 2 })
+	least := func(want time.Duration, of protocol.Code, a ask) responder.Served {
+		t.Helper()
+		begin := time.Now()
+		s, code := w.serve(t, a)
+		if took := time.Since(begin); code != of || took < want {
+			t.Errorf("%s after %v, want %s and no less than %v", code, took, of, want)
+		}
+		return s
+	}
+	s := least(2*quantum, protocol.CodeCandidates, searching(faceOf(4)))
+	least(2*quantum, protocol.CodeNoCandidate, searching(faceOf(5)))
+	least(quantum, protocol.CodeResolved, resolving(s.Found.Handles[0], "face"))
 }
 
 // classes refuses minors once a person's class is known.

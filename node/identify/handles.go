@@ -157,21 +157,8 @@ func (d *Desk) resolve(ctx context.Context, q protocol.Query, key sealing.Privat
 	if caseOf(c) != s.Case {
 		return fault(errNoHandle)
 	}
-	who, err := d.cfg.Gallery.WhoIs(gallery.Place(s.At))
+	who, err := d.candidate(ctx, q, s, asked, out)
 	if err != nil {
-		return fault(err)
-	}
-	if err := d.watch(ctx, q, who); err != nil {
-		return err
-	}
-	if who.Named() {
-		// Among the Queries about the person: who is locked for the requester is not told to it either.
-		if asked.Counts, err = counted(d.cfg.Budgets, budget.Ask{Country: asked.RequesterCountry, Requester: q.Issuer, Officer: q.Officer,
-			Purpose: q.Purpose, Subject: who.Subject}, asked.Time); err != nil {
-			return err
-		}
-	}
-	if err := d.lawful(ofClass(asked, who.Class), out); err != nil {
 		return err
 	}
 	if err := responder.Use(d.cfg.Consents, c); err != nil {
@@ -185,4 +172,28 @@ func (d *Desk) resolve(ctx context.Context, q protocol.Query, key sealing.Privat
 		out.Code, out.Found.Subject = protocol.CodeResolved, who.Subject
 	}
 	return nil
+}
+
+// candidate is who it is, if law lets that be told.
+func (d *Desk) candidate(ctx context.Context, q protocol.Query, s stub, asked policy.Request, out *responder.Served) (gallery.Who, error) {
+	lap := d.cfg.Pace.Begin(1)
+	defer lap.Rest(ctx)
+	who, err := d.cfg.Gallery.WhoIs(gallery.Place(s.At))
+	if err != nil {
+		return gallery.Who{}, fault(err)
+	}
+	if err := d.watch(ctx, q, who); err != nil {
+		return gallery.Who{}, err
+	}
+	if who.Named() {
+		// Among the Queries about the person: who is locked for the requester is not told to it either.
+		lap.Pause()
+		asked.Counts, err = counted(d.cfg.Budgets, budget.Ask{Country: asked.RequesterCountry, Requester: q.Issuer, Officer: q.Officer,
+			Purpose: q.Purpose, Subject: who.Subject}, asked.Time)
+		lap.Resume()
+		if err != nil {
+			return gallery.Who{}, err
+		}
+	}
+	return who, d.lawful(ofClass(asked, who.Class), out)
 }

@@ -222,6 +222,7 @@ func (d *Desk) search(ctx context.Context, modality string, probes []*responder.
 
 // there leaves out who was erased meanwhile, and raises the alarm about canaries, told of or not.
 func (d *Desk) there(ctx context.Context, q protocol.Query, t *tally) (out []candidate, err error) {
+	defer d.cfg.Pace.Begin(1 + t.most/2).Rest(ctx) // as long for those who are not told of as for nobody
 	for i, one := range slices.Concat(t.found, t.untold) {
 		who, err := d.cfg.Gallery.WhoIs(one.at)
 		if errors.Is(err, gallery.ErrUnknownSubject) {
