@@ -27,11 +27,7 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 				fmt.Fprint(a.out, exitTable)
 				return nil
 			case args[0] == "codes":
-				for _, e := range protocol.Registry() {
-					e = e.In(a.language)
-					fmt.Fprintf(a.out, "%s  %-12s  %s\n", e.Code, e.Outcome, e.Title)
-				}
-				return nil
+				return a.codes()
 			case strings.HasPrefix(strings.ToUpper(args[0]), "TMG-"):
 				return a.explain(protocol.Code(strings.ToUpper(args[0])))
 			}
@@ -43,6 +39,22 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 		},
 	}
 	return c
+}
+
+// codes lists the registry; a table has no room for what to do now.
+func (a *app) codes() error {
+	views := []map[string]string{}
+	for _, e := range protocol.Registry() {
+		e = e.In(a.language)
+		views = append(views, map[string]string{"code": string(e.Code), "outcome": string(e.Outcome), "title": e.Title, "next": e.Next})
+		if a.format == "table" {
+			fmt.Fprintf(a.out, "%s  %-12s  %s\n", e.Code, e.Outcome, e.Title)
+		}
+	}
+	if a.format == "table" {
+		return nil
+	}
+	return a.emit(map[string]any{"codes": views}, nil)
 }
 
 func (a *app) explain(c protocol.Code) error {
