@@ -81,12 +81,28 @@ func TestFurtherPermitNeverLoosens(t *testing.T) {
 	})
 }
 
+// drawUnknown has r say, or leave open, what is known only once a Query is opened.
+func drawUnknown(t *rapid.T, r policy.Request) policy.Request {
+	r.Modality = rapid.SampledFrom([]string{"", "face", "finger"}).Draw(t, "modality")
+	r.SubjectClass = rapid.SampledFrom([]string{"", "adult", "minor"}).Draw(t, "class")
+	r.Consent = rapid.SampledFrom([]string{"", "none", "holder", "exemption"}).Draw(t, "consent")
+	r.Sealed, r.Time = rapid.Bool().Draw(t, "sealed"), noon
+	r.Counts.NearMisses = rapid.Int64Range(0, 3).Draw(t, "misses")
+	return r
+}
+
+// drawForbid is a forbid that may ask for that.
+func drawForbid(t *rapid.T, id string) string {
+	return forbid(id, drawCondition(t)+rapid.SampledFrom([]string{"", ` && resource.subject_class == "minor"`, ` && resource.modality != "face"`,
+		` && context.near_misses >= 2`, ` && context.consent == "none"`, ` && context.time < datetime("2027-01-31")`}).Draw(t, "asks"))
+}
+
 // TestFurtherForbidNeverAdmits, and the order of policies never changes a verdict or an obligation.
 func TestFurtherForbidNeverAdmits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		policies, r := drawLaw(t), drawRequest(t)
+		policies, r := append(drawLaw(t), drawForbid(t, "asking")), drawUnknown(t, drawRequest(t))
 		before := reload(t, policies).Decide(r)
-		after := reload(t, append(slices.Clone(policies), forbid("further", drawCondition(t)))).Decide(r)
+		after := reload(t, append(slices.Clone(policies), drawForbid(t, "further"))).Decide(r)
 		if after.Allowed && !before.Allowed {
 			t.Fatalf("a forbid admitted: %+v", after)
 		}
