@@ -9,10 +9,11 @@
 //
 //   - whether a subject is a canary costs one look-up of a row and one in memory, the same for
 //     canaries, for people and for numbers that nobody has;
-//   - who has the store without the node's keys cannot tell which rows are of canaries'
-//     subjects, and sees how many there are.
+//   - who has the store without the node's keys cannot tell from the rows which ones are of
+//     canaries' subjects, and sees how many there are. Who watches the store, or the list's file,
+//     sees when some were made: seed them while others are enrolled, and not all at once.
 //
-// Who can write to the store can take these rows away, or put an older copy of it back: the list
+// Who can write to the store can take these rows away, spoil them, or put an older copy of it back: the list
 // outside of the store still has them, so that the alarm is raised all the same, and
 // [Book.Agree] says that they are missing.
 package decoy
@@ -137,20 +138,18 @@ func (b *Book) Add(now time.Time, subjects ...pseudonym.Identifier) error {
 	return nil
 }
 
-// Touched reports whether the subject of a Query, normalised, is a canary.
+// Touched reports whether the subject of a Query, normalised, is a canary. It may be, also with
+// an error. The row is not opened: in the place of one that somebody spoilt nobody else's lies.
 func (b *Book) Touched(id pseudonym.Identifier) (is bool, err error) {
-	err = b.rows.View(func(r rows.Reader) error {
-		_, err := r.Get(rows.Canaries, name(id))
-		if errors.Is(err, rows.ErrNone) {
-			return nil
-		}
-		is = err == nil
+	listed := b.list.Has(b.rows.Key(rows.Canaries, name(id)))
+	err = b.rows.View(func(r rows.Reader) (err error) {
+		is, err = r.Has(rows.Canaries, name(id))
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("looking for a canary: %w", err)
+		return listed, fmt.Errorf("looking for a canary: %w", err)
 	}
-	return b.list.Has(b.rows.Key(rows.Canaries, name(id))) || is, nil
+	return listed || is, nil
 }
 
 // List is all of them, in no order that means anything.

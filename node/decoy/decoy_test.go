@@ -62,6 +62,22 @@ func TestBook(t *testing.T) {
 	if is, _ := b.Touched(subject("AC400")); is {
 		t.Error("one of those that were refused together is there")
 	}
+	// One whose row somebody spoilt is answered, and raises the alarm, as before.
+	if err := s.Update(func(txn store.Txn) error {
+		for row, err := range txn.Scan([]byte{rows.Canaries}, nil) {
+			if err := errors.Join(err, txn.Set(row.Key, []byte("spoilt"))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]bool{"AC100": true, "AC300": false} {
+		if is, err := b.Touched(subject(value)); is != want || err != nil {
+			t.Errorf("%s, spoilt: touched %v, %v", value, is, err)
+		}
+	}
 	l.err = store.ErrUnavailable
 	if _, err := b.Touched(subject("AC100")); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("with the store away: %v", err)

@@ -110,6 +110,15 @@ func (r Reader) Get(family byte, name []byte) ([]byte, error) {
 	return r.GetAt(r.rows.Key(family, name))
 }
 
+// Has reports whether there is a row, and does not open it.
+func (r Reader) Has(family byte, name []byte) (bool, error) {
+	_, err := r.from.Get(r.rows.key(family, name))
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // GetAt is Get of a row whose place is known.
 func (r Reader) GetAt(key Key) ([]byte, error) {
 	sealed, err := r.from.Get(key[:])
