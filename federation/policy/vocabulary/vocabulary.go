@@ -140,7 +140,7 @@ var subjectClasses = []Term{
 	term(Unspecified, "Nobody has said.", "", ""),
 	term("adult", "Of age and able to decide.", "Adult", Broad),
 	term("minor", "Not of age: a guardian decides.", "Child", Broad),
-	term("ward", "Of age, but another decides in law.", "GuardianOfDataSubject", Broad),
+	term("ward", "Of age, but another decides in law.", "VulnerableDataSubject", Broad),
 	term("protected", "A refugee, an applicant for asylum, or a protected witness.", "VulnerableDataSubject", Broad),
 }
 

@@ -34,6 +34,11 @@ func TestTerms(t *testing.T) {
 			t.Errorf("%s: only %d terms", list, len(terms))
 		}
 	}
+	for _, term := range r.SubjectClasses { // of whom it is about, never of who decides for them
+		if strings.Contains(term.DPV, "Guardian") {
+			t.Errorf("%s is mapped to %q", term.Name, term.DPV)
+		}
+	}
 	for _, term := range append(r.LegalBases, r.Purposes...) {
 		if term.DPV == "" && term.Name != "sandbox_test" {
 			t.Errorf("%s has no DPV concept", term.Name)
