@@ -203,7 +203,7 @@ func checkGraph(statements []statement) *ChainError {
 		return last.fault(ruleLoop, top)
 	}
 	if !slices.Contains(statements[0].hints, statements[1].iss) {
-		return statements[1].fault(ruleHint, 1)
+		return statements[1].fault(RuleHint, 1)
 	}
 	return checkConstraints(statements)
 }

@@ -24,7 +24,7 @@ func VerifyConfiguration(token string, superior EntityID, now time.Time) (Unveri
 		fault = checkTimes([]statement{s}, now)
 	}
 	if fault == nil && superior != "" && !slices.Contains(s.hints, superior) {
-		fault = s.fault(ruleHint, 0)
+		fault = s.fault(RuleHint, 0)
 	}
 	if fault != nil {
 		return UnverifiedStatement{}, fault

@@ -21,7 +21,7 @@ const (
 	ruleOrder       Rule = "statement-order"       // configuration or subordinate statement where the other belongs
 	ruleLink        Rule = "issuer-subject"        // ES[j].iss is not ES[j+1].sub
 	ruleLoop        Rule = "loop"                  // an Entity appears twice
-	ruleHint        Rule = "authority-hint"        // superior not in the subject's authority_hints
+	RuleHint        Rule = "authority-hint"        // superior not in the subject's authority_hints
 	ruleAnchor      Rule = "unknown-anchor"        // the chain ends at no configured Anchor
 	ruleKey         Rule = "unknown-key"           // kid not among the keys the superior vouches for
 	ruleSignature   Rule = "signature"             // the signature does not verify

@@ -118,6 +118,10 @@ func notEnrolled(err error) error {
 	if unproved(err) {
 		f.code, f.hint = protocol.CodePeerUnproved, hintUnproved
 	}
+	if c, ok := errors.AsType[*trust.ChainError](err); ok && c.Rule == trust.RuleHint {
+		f.hint = "nothing was changed. The Entity does not name this superior: its operator adds it to trust.anchors or trust.superiors of tamga.yaml, " +
+			"starts the node again, and sends the entity-configuration.jwt that it writes then"
+	}
 	if errors.Is(err, authority.ErrFull) {
 		f.exit, f.hint = exitFailure, "nothing was changed. Raise trust.subordinates in tamga.yaml; other countries take 32 nodes below one"
 	}

@@ -153,7 +153,7 @@ func (a *app) issueMark(m markFlags, mark trustmark.Mark) error {
 	if _, known := anchor.settings.MarkIssuers[mark.Type]; anchor.author != nil && !known {
 		a.say("warning: this anchor allows no marks of the type, so nobody believes it: tamga anchor mark allow")
 	}
-	a.say("hint: hand %s to %s: trust.marks of its tamga.yaml, then tamga anchor renew at its superior", m.out, mark.Subject)
+	a.say("hint: hand %s to %s: it names it in trust.marks of its tamga.yaml and starts the node again; then tamga anchor renew at its superior", m.out, mark.Subject)
 	v := issuedMark(issued, time.Now())
 	return a.emit(struct {
 		markIssued

@@ -217,14 +217,19 @@ for nothing, until the folder is published again.`,
 				return err
 			}
 			rows := [][2]string{{"folder", out}, {"sequence", fmt.Sprint(p.Listing.Sequence)}, {"members", fmt.Sprint(len(p.Listing.Members))},
-				{"suspended", fmt.Sprint(len(p.Listing.Suspended))}, {"trust marks", fmt.Sprint(p.Marks)}, {"publish again before", p.Until.UTC().Format(time.RFC3339)}}
+				{"suspended", fmt.Sprint(len(p.Listing.Suspended))}, {"trust marks", fmt.Sprint(p.Marks)}}
+			view := map[string]any{"folder": out, "sequence": p.Listing.Sequence, "members": len(p.Listing.Members), "suspended": len(p.Listing.Suspended), "mark_statuses": p.Marks}
+			if !p.Until.IsZero() { // with nobody in it nothing runs out
+				rows = append(rows, [2]string{"publish again before", p.Until.UTC().Format(time.RFC3339)})
+				view["until"] = p.Until.UTC()
+			}
 			expired := []trust.EntityID{}
 			for _, id := range p.Expired {
 				expired = append(expired, id)
 				a.say("warning: the Entity Configuration of %s has run out; nobody can verify it: enroll its new one", string(id))
 			}
-			return a.emit(map[string]any{"folder": out, "sequence": p.Listing.Sequence, "members": len(p.Listing.Members),
-				"suspended": len(p.Listing.Suspended), "mark_statuses": p.Marks, "until": p.Until.UTC(), "expired": expired}, rows)
+			view["expired"] = expired
+			return a.emit(view, rows)
 		},
 	}
 	at.add(c.Flags())
