@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -213,10 +214,14 @@ func TestAuthorityEndpoints(t *testing.T) {
 				t.Fatalf("got %d %s, want %d %s", w.Code, w.Header().Get("Content-Type"), tc.status, tc.content)
 			}
 			var e struct {
-				Error string `json:"error"`
+				Error       string `json:"error"`
+				Description string `json:"error_description"`
 			}
 			if json.Unmarshal(w.Body.Bytes(), &e); e.Error != tc.code {
 				t.Errorf("got error code %q, want %q", e.Error, tc.code)
+			}
+			if tc.code != "" && !strings.HasSuffix(e.Description, ".") {
+				t.Errorf("described to people as %q", e.Description)
 			}
 		})
 	}

@@ -94,6 +94,24 @@ const (
 	UnsupportedParameter Code = "unsupported_parameter"
 )
 
+// description is the human-readable text of section 8.9: what the code means, and nothing of the request.
+func (c Code) description() string {
+	switch c {
+	case InvalidTrustAnchor:
+		return "The Trust Anchor is unknown here: no Trust Chain to it can be resolved."
+	case InvalidTrustChain:
+		return "The Entity has no valid Trust Chain."
+	case NotFound:
+		return "There is nothing here about the Entity or Trust Mark asked for."
+	case ServerError:
+		return "The request cannot be answered now; try again."
+	case UnsupportedParameter:
+		return "A parameter is not supported here."
+	default:
+		return "A parameter is missing, or not of the form or the method that this endpoint takes."
+	}
+}
+
 func (c Code) status() int {
 	switch c {
 	case "":
@@ -184,11 +202,11 @@ func serve(w http.ResponseWriter, r *http.Request, o Operation, answer func(Requ
 	io.WriteString(w, a.Body)
 }
 
-// writeError describes nothing beyond the code: details stay with the operator.
+// writeError says nothing beyond the code: details stay with the operator.
 func writeError(w http.ResponseWriter, status int, code Code) {
 	header(w, contentJSON)
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(map[string]Code{"error": code, "error_description": code})
+	json.NewEncoder(w).Encode(map[string]string{"error": string(code), "error_description": code.description()})
 }
 
 func header(w http.ResponseWriter, content string) {
