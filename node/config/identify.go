@@ -5,7 +5,8 @@ import "go.yaml.in/yaml/v3"
 // Gallery says what is kept of people beside what they are compared with.
 type Gallery struct {
 	// gallery.keep_identifiers, default false: whether who is enrolled from now on is kept with the own identifier,
-	// sealed under the own key and erased with it; whoever opens the whole gallery then has the numbers as well
+	// sealed under the own key and erased with it; whoever opens the whole gallery then has the numbers as well. Turned
+	// off, what was kept stays until the person is erased
 	KeepIdentifiers bool
 }
 

@@ -423,6 +423,37 @@ func TestOneHandleManyAtOnce(t *testing.T) {
 	}
 }
 
+// TestReplicas: of two nodes over one store an order is good at one, once, and so is a handle, and after a restart of both.
+func TestReplicas(t *testing.T) {
+	w := newWorld(t, func(c *identify.Config) { c.Consents = consents.New(c.Rows, nil) })
+	another := func() *world {
+		r := must(rows.New(w.gallery, [32]byte{7}))
+		return over(t, w.gallery, w.cfg.Faces.(*protection.Faces), func(c *identify.Config) { c.Rows, c.Consents = r, consents.New(r, nil) })
+	}
+	other := another()
+	a := searching(faceOf(2))
+	s, code := w.serve(t, a)
+	if code != protocol.CodeCandidates {
+		t.Fatal(code)
+	}
+	h := s.Found.Handles[0]
+	tell := resolving(h, "face")
+	again := resolving(h, "face")
+	again.order = order(consent.BindHandle(h[:]), asker, "face", func(c *consent.Consent) { c.ID = "another" })
+	for _, c := range []struct {
+		at   *world
+		a    ask
+		want protocol.Code
+	}{
+		{other, a, protocol.CodeConsentUsed}, {another(), a, protocol.CodeConsentUsed},
+		{other, tell, protocol.CodeResolved}, {w, tell, protocol.CodeHandle}, {w, again, protocol.CodeHandle}, {another(), again, protocol.CodeHandle},
+	} {
+		if _, code := c.at.serve(t, c.a); code != c.want {
+			t.Errorf("%s: %s, want %s", c.a.operation, code, c.want)
+		}
+	}
+}
+
 // TestBounds: budgets of searches are their own, and a resolution counts as a Query about the person.
 func TestBounds(t *testing.T) {
 	var about *budget.Book
