@@ -296,36 +296,17 @@ func (b *Book) repeated(p *pair, marks []resemblance.Mark, now time.Time) (is bo
 	return is
 }
 
-// maxForget bounds one commit.
-const maxForget = 5000
-
 // Forget removes what counts no more, and returns how many rows that were.
 func (b *Book) Forget(now time.Time) (gone int, err error) {
-	var old []rows.Key
-	err = b.rows.View(func(r rows.Reader) error {
-		return r.Each(rows.Budgets, func(key rows.Key, value []byte) error {
-			var until struct {
-				Until int64 `cbor:"1,keyasint"`
-			}
-			if err := cbor.Unmarshal(value, &until); err != nil {
-				return err
-			}
-			if until.Until < now.Unix() && len(old) < maxForget {
-				old = append(old, key)
-			}
-			return nil
-		})
+	gone, err = b.rows.Forget(rows.Budgets, func(value []byte) (bool, error) {
+		var until struct {
+			Until int64 `cbor:"1,keyasint"`
+		}
+		err := cbor.Unmarshal(value, &until)
+		return err == nil && until.Until < now.Unix(), err
 	})
-	if err == nil && len(old) > 0 {
-		err = b.rows.Update(func(t rows.Txn) error {
-			for _, key := range old {
-				t.Delete(key)
-			}
-			return nil
-		})
-	}
 	if err != nil {
 		return 0, fmt.Errorf("forgetting counts: %w", err)
 	}
-	return len(old), nil
+	return gone, nil
 }

@@ -261,7 +261,7 @@ func TestMarksOfAll(t *testing.T) {
 	filler := func(i int) []byte { // a record of 16 views, other ones each time
 		var views []finger.Sample
 		for v := range 16 {
-			s, err := exchange.DecodeFinger(pop.Person(100 + 20*i + v).FingerProbe(2, 1))
+			s, err := exchange.DecodeFinger(pop.Person(100+20*i+v).FingerProbe(2, 1))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -99,35 +99,16 @@ func (h handles) take(one protocol.Handle, q protocol.Query, now time.Time) erro
 	})
 }
 
-// maxForget bounds one commit.
-const maxForget = 5000
-
 func (h handles) forget(now time.Time) (gone int, err error) {
-	var old []rows.Key
-	err = h.rows.View(func(r rows.Reader) error {
-		return r.Each(rows.Handles, func(key rows.Key, value []byte) error {
-			var s stub
-			if err := cbor.Unmarshal(value, &s); err != nil {
-				return err
-			}
-			if s.Until < now.Unix() && len(old) < maxForget {
-				old = append(old, key)
-			}
-			return nil
-		})
+	gone, err = h.rows.Forget(rows.Handles, func(value []byte) (bool, error) {
+		var s stub
+		err := cbor.Unmarshal(value, &s)
+		return err == nil && s.Until < now.Unix(), err
 	})
-	if err == nil && len(old) > 0 {
-		err = h.rows.Update(func(t rows.Txn) error {
-			for _, key := range old {
-				t.Delete(key)
-			}
-			return nil
-		})
-	}
 	if err != nil {
 		return 0, fmt.Errorf("forgetting handles: %w", err)
 	}
-	return len(old), nil
+	return gone, nil
 }
 
 // fault is the code of what is wrong with a handle: one for all, so that nobody learns whether

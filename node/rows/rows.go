@@ -273,6 +273,51 @@ func (r *Rows) commit(together []*update) {
 	}
 }
 
+// maxForget bounds one commit of [Rows.Forget].
+const maxForget = 5000
+
+// Forget removes rows of a family whose value is over, some thousands at a time, and returns how many. A row is looked at once more
+// when it is removed: one that was renewed meanwhile stays.
+func (r *Rows) Forget(family byte, over func(value []byte) (bool, error)) (gone int, err error) {
+	var old []Key
+	err = r.View(func(from Reader) error {
+		return from.Each(family, func(key Key, value []byte) error {
+			is, err := over(value)
+			if is && len(old) < maxForget {
+				old = append(old, key)
+			}
+			return err
+		})
+	})
+	if err != nil || len(old) == 0 {
+		return 0, err
+	}
+	err = r.Update(func(t Txn) error {
+		for _, key := range old {
+			value, err := t.GetAt(key)
+			if errors.Is(err, ErrNone) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			is, err := over(value)
+			if err != nil {
+				return err
+			}
+			if is {
+				t.Delete(key)
+				gone++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return gone, nil
+}
+
 func (r *Rows) key(family byte, name []byte) []byte {
 	mac := hmac.New(sha256.New, r.names[:])
 	mac.Write([]byte{family})

@@ -219,3 +219,35 @@ func BenchmarkUpdate(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/float64(d.updates.Load()), "updates/commit")
 }
+
+// TestForget: what is over goes, and a row that was renewed while it was looked for stays.
+func TestForget(t *testing.T) {
+	d := open(t, t.TempDir())
+	defer d.Close()
+	r := on(t, d, 1)
+	for name, value := range map[string]string{"a": "old", "b": "old, and renewed", "c": "new"} {
+		if err := set(r, name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone, err := r.Forget(rows.Consents, func(value []byte) (bool, error) {
+		if string(value) == "old, and renewed" {
+			if err := set(r, "b", "new"); err != nil {
+				t.Error(err)
+			}
+		}
+		return bytes.HasPrefix(value, []byte("old")), nil
+	})
+	if gone != 1 || err != nil {
+		t.Errorf("%d gone, %v; want 1", gone, err)
+	}
+	for name, want := range map[string]string{"a": "", "b": "new", "c": "new"} {
+		if got, err := get(r, name); got != want || (want == "") != errors.Is(err, rows.ErrNone) {
+			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+		}
+	}
+	failed := errors.New("no value of these")
+	if gone, err := r.Forget(rows.Consents, func([]byte) (bool, error) { return false, failed }); gone != 0 || !errors.Is(err, failed) {
+		t.Errorf("with a value that cannot be read: %d, %v", gone, err)
+	}
+}
