@@ -150,6 +150,12 @@ func Verify(token, typ string, keys KeySet) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verifying token: %w", err)
 	}
+	return u.Verify(typ, keys)
+}
+
+// Verify is the package's [Verify] of a token that was taken apart already. The payload
+// is that of [Unverified.Payload].
+func (u Unverified) Verify(typ string, keys KeySet) ([]byte, error) {
 	if typ == "" || u.header.typ != typ {
 		return nil, fmt.Errorf("verifying token: %w", ErrType)
 	}

@@ -195,14 +195,15 @@ type Peer struct {
 // outcome and ledger receipt (TMG-A-001 to TMG-A-008). Every error is a Fault
 // with CodeAnswerInvalid or CodeReceiptInvalid: the reply says nothing then.
 func (p *Pending) Reply(frame []byte, from Peer, now time.Time) (Answer, error) {
-	t, err := jose.Parse(string(frame))
+	token := string(frame)
+	t, err := jose.Parse(token)
 	if err != nil {
 		return Answer{}, &Fault{CodeAnswerInvalid, err}
 	}
 	if t.Type() == TypeRefusal {
-		return p.refusal(string(frame), from, now)
+		return p.refusal(t, token, from, now)
 	}
-	payload, err := jose.Verify(string(frame), TypeAnswer, from.Keys)
+	payload, err := t.Verify(TypeAnswer, from.Keys)
 	if err != nil {
 		return Answer{}, &Fault{CodeAnswerInvalid, err}
 	}
@@ -229,7 +230,7 @@ func (p *Pending) Reply(frame []byte, from Peer, now time.Time) (Answer, error) 
 	}
 	a := Answer{
 		Verdict: Verdict{Outcome(v.Outcome), Code(v.Code), v.FMROneIn, rule},
-		Issuer:  w.Issuer, IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Token: string(frame), Signed: true,
+		Issuer:  w.Issuer, IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Token: token, Signed: true,
 		Receipt: lognote.Receipt{Checkpoint: v.Receipt.Checkpoint, Index: v.Receipt.Index, Proof: v.Receipt.Proof, Leaf: v.Receipt.Leaf},
 	}
 	if err := a.Verdict.check(); err != nil {
@@ -264,8 +265,8 @@ func (p *Pending) open(w wireAnswer) (wireVerdict, error) {
 	return v, nil
 }
 
-func (p *Pending) refusal(token string, from Peer, now time.Time) (Answer, error) {
-	payload, err := jose.Verify(token, TypeRefusal, from.Keys)
+func (p *Pending) refusal(t jose.Unverified, token string, from Peer, now time.Time) (Answer, error) {
+	payload, err := t.Verify(TypeRefusal, from.Keys)
 	if err != nil {
 		return Answer{}, &Fault{CodeAnswerInvalid, err}
 	}

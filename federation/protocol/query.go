@@ -169,14 +169,14 @@ func askExactly(e Envelope, question Asked, to sealing.PublicKey, sign jose.Priv
 	if err != nil {
 		return nil, fmt.Errorf("signing query: %w", err)
 	}
-	return &Pending{Envelope: e, Frame: []byte(jws), Hash: HashQuery([]byte(jws)), reply: reply}, nil
+	frame := []byte(jws)
+	return &Pending{Envelope: e, Frame: frame, Hash: HashQuery(frame), reply: reply}, nil
 }
 
 // UnverifiedQuery is a Query that parsed. Nothing in it may be trusted.
 type UnverifiedQuery struct {
 	claimed wireQuery
-	chain   []string
-	token   string
+	token   jose.Unverified
 	hash    Hash
 }
 
@@ -184,15 +184,15 @@ type UnverifiedQuery struct {
 // for anything that is not a Query of this revision; Hash is set all the same so
 // that a Refusal can be bound to the frame.
 func ParseQuery(frame []byte) (UnverifiedQuery, error) {
-	u := UnverifiedQuery{token: string(frame), hash: HashQuery(frame)}
-	t, err := jose.Parse(u.token)
+	u := UnverifiedQuery{hash: HashQuery(frame)}
+	t, err := jose.Parse(string(frame))
 	if err != nil {
-		return UnverifiedQuery{hash: u.hash}, &Fault{CodeMalformed, err}
+		return u, &Fault{CodeMalformed, err}
 	}
 	if t.Type() != TypeQuery {
-		return UnverifiedQuery{hash: u.hash}, fault(CodeMalformed, "typ is not %s", TypeQuery)
+		return u, fault(CodeMalformed, "typ is not %s", TypeQuery)
 	}
-	u.chain = t.TrustChain()
+	u.token = t
 	if err := jose.DecodeClaims(t.Payload(), &u.claimed); err != nil {
 		if otherRevision(t.Payload()) {
 			return UnverifiedQuery{hash: u.hash}, fault(CodeRevision, "rev is not %s", Revision)
@@ -259,7 +259,7 @@ func (u UnverifiedQuery) ClaimedIssuer() string { return u.claimed.Issuer }
 
 // TrustChain is the Trust Chain that the Query brings, nil for none. It proves itself or
 // nothing.
-func (u UnverifiedQuery) TrustChain() []string { return u.chain }
+func (u UnverifiedQuery) TrustChain() []string { return u.token.TrustChain() }
 
 // Query is a Query whose signature, audience and times were verified. It may
 // still be a replay, unlawful, or sealed to an unknown key.
@@ -274,7 +274,7 @@ type Query struct {
 
 // Verify checks signature, audience and times (TMG-Q-005 to TMG-Q-008).
 func (u UnverifiedQuery) Verify(keys jose.KeySet, self string, now time.Time) (Query, error) {
-	if _, err := jose.Verify(u.token, TypeQuery, keys); err != nil {
+	if _, err := u.token.Verify(TypeQuery, keys); err != nil {
 		return Query{}, &Fault{CodeSignature, err}
 	}
 	w := u.claimed
