@@ -2,6 +2,7 @@ package jose_test
 
 import (
 	"crypto/ed25519"
+	"strings"
 	"testing"
 
 	"github.com/tamga-id/tamga/crypto/jose"
@@ -53,6 +54,24 @@ func BenchmarkDecodeClaims(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var claims benchClaims
+		if err := jose.DecodeClaims(payload, &claims); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkFlatClaims decodes what has strings and integers alone, as Queries and Answers have.
+func BenchmarkFlatClaims(b *testing.B) {
+	payload := []byte(`{"iss":"https://kz.example","aud":"https://kg.example","iat":1790000000,"sealed":"` + strings.Repeat("QUJD", 1750) + `"}`)
+	b.SetBytes(int64(len(payload)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var claims struct {
+			Issuer   string `json:"iss"`
+			Audience string `json:"aud"`
+			IssuedAt int64  `json:"iat"`
+			Sealed   string `json:"sealed"`
+		}
 		if err := jose.DecodeClaims(payload, &claims); err != nil {
 			b.Fatal(err)
 		}

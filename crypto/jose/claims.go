@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/tamga-id/tamga/crypto/jose/internal/strictjson"
 )
@@ -33,13 +36,19 @@ func decodeClaims(payload []byte, v any, strict bool) error {
 	if len(payload) > MaxTokenSize {
 		return fmt.Errorf("decoding claims: %w", ErrTooLarge)
 	}
-	if err := scanObject(payload, target.Type(), strict, nil); err != nil {
+	flat := newFlat(target)
+	if err := scanObject(payload, target.Type(), strict, flat.take); err != nil {
+		target.SetZero()
 		fault := &ClaimsError{err: fmt.Errorf("decoding claims: %w", err)}
 		if at, ok := errors.AsType[*strictjson.Error](err); ok {
 			fault.Offset, fault.Member, fault.Rule = at.Offset, at.Path, at.Rule
 		}
 		return fault
 	}
+	if flat.whole {
+		return nil
+	}
+	target.SetZero()
 	if err := json.Unmarshal(payload, v); err != nil {
 		t := target.Type()
 		target.SetZero()
@@ -50,6 +59,56 @@ func decodeClaims(payload []byte, v any, strict bool) error {
 		return fault
 	}
 	return nil
+}
+
+// flat fills a struct of strings and integers with the members that the scanner passes, which are
+// then not scanned and copied twice more by encoding/json: the sealed parts of our own tokens are most of
+// their bytes. Whatever is not as plain as that is left to encoding/json.
+type flat struct {
+	into  reflect.Value
+	names []string // of the fields, in their order
+	whole bool     // all that was taken is in into
+}
+
+// newFlat fills nothing where a field is not exported and plain, under a name of its own.
+func newFlat(into reflect.Value) *flat {
+	none := &flat{}
+	if into.Kind() != reflect.Struct || strictjson.DecodesItself(into.Type()) {
+		return none
+	}
+	f := &flat{into, make([]string, 0, into.NumField()), true}
+	for field := range into.Type().Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		plain := field.Type == reflect.TypeFor[string]() || field.Type == reflect.TypeFor[int64]()
+		if !plain || !field.IsExported() || name == "" || name == "-" || options != "" && options != "omitempty" || slices.Contains(f.names, name) {
+			return none
+		}
+		f.names = append(f.names, name)
+	}
+	return f
+}
+
+// take is called with each member in its turn.
+func (f *flat) take(name, value []byte) error {
+	if !f.whole {
+		return nil
+	}
+	if at := slices.IndexFunc(f.names, func(n string) bool { return n == string(name) }); at >= 0 {
+		f.whole = set(f.into.Field(at), value)
+	}
+	return nil
+}
+
+// set reports that value was one for the plain field.
+func set(field reflect.Value, value []byte) bool {
+	if field.Kind() == reflect.String {
+		text, ok := strictjson.String(value)
+		field.SetString(text)
+		return ok
+	}
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	field.SetInt(n)
+	return err == nil
 }
 
 // ClaimsError says where a text breaks which rule, for those who show a fault to the

@@ -111,6 +111,42 @@ func FuzzDecodeClaims(f *testing.F) {
 	})
 }
 
+// FuzzFlatClaims: a struct of strings and integers gets what it gets, and fails as it fails,
+// when it has a field more that nothing is in and encoding/json fills all of it.
+func FuzzFlatClaims(f *testing.F) {
+	type flat struct {
+		Issuer  string `json:"iss"`
+		Expires int64  `json:"exp"`
+		Role    string `json:"role,omitempty"`
+	}
+	type more struct {
+		Issuer  string `json:"iss"`
+		Expires int64  `json:"exp"`
+		Role    string `json:"role,omitempty"`
+		Any     []any  `json:"~"`
+	}
+	for _, seed := range []string{
+		`{}`, `{"iss":"a","exp":1,"role":"b"}`, ` { "exp" : -0 } `, `{"iss":"a\u0062\n\ud83d\ude00"}`, `{"\u0069ss":"a"}`, `{"iss":null,"exp":null}`,
+		`{"iss":1}`, `{"exp":"1"}`, `{"exp":1.0}`, `{"exp":1e3}`, `{"exp":9223372036854775807}`, `{"exp":9223372036854775808}`, `{"exp":-9223372036854775808}`,
+		`{"iss":"a","exp":true}`, `{"iss":"a","exp":[]}`, `{"iss":{"a":1}}`, `{"iss":"a","iss":"b"}`, `{"iss":"a","Exp":1}`, `{"iss":"a","other":1}`, `{"iss":"a"}x`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if bytes.ContainsAny(data, "~") || bytes.Contains(bytes.ToLower(data), []byte(`\u007e`)) {
+			return // the field more
+		}
+		for name, decode := range map[string]func([]byte, any) error{"closed": jose.DecodeClaims, "open": jose.DecodeOpenClaims} {
+			got, want := flat{Role: "before"}, more{}
+			err, wantErr := decode(data, &got), decode(data, &want)
+			filled := flat{want.Issuer, want.Expires, want.Role}
+			if got != filled || (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
+				t.Fatalf("%s: %+v, error %v, want %+v, error %v", name, got, err, filled, wantErr)
+			}
+		}
+	})
+}
+
 // FuzzDecrypt: no panic, and nothing opens that was not sealed.
 func FuzzDecrypt(f *testing.F) {
 	d, err := jose.NewDecrypter([]byte(secretJWK), keyAlgorithms(), contentAlgorithms())

@@ -27,7 +27,7 @@ func shapeOf(t reflect.Type) shape {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t == nil || decodesItself(t) {
+	if t == nil || DecodesItself(t) {
 		return shape{}
 	}
 	switch t.Kind() {
@@ -61,7 +61,8 @@ func (s shape) has(name []byte) bool {
 	return slices.ContainsFunc(s.fields, func(f field) bool { return f.name == string(name) })
 }
 
-func decodesItself(t reflect.Type) bool {
+// DecodesItself reports that encoding/json leaves the text of a t to t's own method.
+func DecodesItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
 		p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
