@@ -4,9 +4,10 @@
 // a country with all of its nodes: it can set up as many below its own as it likes.
 //
 // [New], then [Book.Begin] when it is known whom a Query is about, before anything is
-// compared, and [Book.End] with what came of it. What is refused is counted, too, in the window that refuses it and those
-// before it: requester, officer, purpose, subject. Who has spent his own takes nothing of what others share with him, and
-// leaves no row of people or officers that he makes up.
+// compared, and [Book.End] with what came of it. What is refused is counted, too, in the window
+// that refuses it and those before it: requester, officer, purpose, subject. Who has spent his
+// own takes nothing of what others share with him, and leaves no row of people or officers that
+// he makes up.
 //
 // A window slides in twelfths: a count is of between eleven twelfths of it and the whole.
 //
