@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -18,18 +17,12 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorfile"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/freeport"
 	"github.com/tamga-id/tamga/node/keys"
-)
-
-// Files of a Trust Anchor's folder.
-const (
-	anchorPublic   = "trust-anchor.json"
-	anchorSettings = "anchor.json"
-	anchorRoot     = "root.json"
-	anchorKeystore = "keystore.json"
-	anchorMembers  = "members"
-	anchorListing  = "listing.jwt"
-	anchorRollover = "rollover.jwts"
 )
 
 // anchorFile is what `tamga anchor init` decided, and `tamga anchor mark allow`.
@@ -44,7 +37,8 @@ type anchorFile struct {
 	MarkOwners  map[string]trust.MarkOwner  `json:"mark_owners,omitempty"`
 }
 
-func (a *app) anchorCommand() *cobra.Command {
+// anchorCommand is `tamga anchor`.
+func anchorCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "anchor",
 		Args:  cobra.NoArgs,
@@ -66,12 +60,12 @@ folder, which any web server serves and any disk carries.`,
   tamga anchor suspend --dir anchor --passphrase-file pass.txt https://kaz.example
   tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
 	}
-	c.AddCommand(a.anchorInit(), a.anchorEnroll(), a.anchorRenew(), a.anchorMark(), a.anchorList(), a.anchorSuspend(), a.anchorReinstate(), a.anchorRemove(),
-		a.anchorServe(), a.anchorPublish(), a.anchorRotate())
+	c.AddCommand(anchorInit(a), anchorEnroll(a), anchorRenew(a), anchorMark(a), anchorList(a), anchorSuspend(a), anchorReinstate(a), anchorRemove(a),
+		anchorServe(a), anchorPublish(a), anchorRotate(a))
 	return c
 }
 
-func (a *app) anchorInit() *cobra.Command {
+func anchorInit(a *cli.App) *cobra.Command {
 	var dir, passphraseFile, location string
 	var superiors []string
 	var s anchorFile
@@ -91,16 +85,16 @@ They reach it there, unless trust.locations says otherwise.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if dir == "" || s.EntityID == "" {
-				return usage("--dir and --entity-id are needed")
+				return fault.Usage("--dir and --entity-id are needed")
 			}
 			for _, id := range superiors {
 				superior, err := trust.ParseEntityID(id)
 				if err != nil || id == s.EntityID {
-					return usage("--superior takes the Entity Identifier of another, an https URL")
+					return fault.Usage("--superior takes the Entity Identifier of another, an https URL")
 				}
 				s.Superiors = append(s.Superiors, superior)
 			}
-			return a.makeAnchor(dir, s, location, passphraseFile)
+			return makeAnchor(a, dir, s, location, passphraseFile)
 		},
 	}
 	f := c.Flags()
@@ -114,32 +108,32 @@ They reach it there, unless trust.locations says otherwise.`,
 	return c
 }
 
-func (a *app) makeAnchor(dir string, s anchorFile, location, passphraseFile string) error {
+func makeAnchor(a *cli.App, dir string, s anchorFile, location, passphraseFile string) error {
 	id, err := trust.ParseEntityID(s.EntityID)
 	if err != nil {
-		return usage("--entity-id takes an https URL in lower case without query or fragment, such as https://anchor.example")
+		return fault.Usage("--entity-id takes an https URL in lower case without query or fragment, such as https://anchor.example")
 	}
 	if s.Listen == "" {
-		s.Listen = freePort("127.0.0.1", 7400)
+		s.Listen = freeport.From("127.0.0.1", 7400)
 	}
 	host, _, err := net.SplitHostPort(s.Listen)
 	if err != nil {
-		return usage("--listen takes host:port")
+		return fault.Usage("--listen takes host:port")
 	}
 	if ip := net.ParseIP(host); location == "" && (host == "localhost" || ip.IsLoopback()) {
 		location = "http://" + s.Listen
 	}
-	pass, err := a.passphrase(passphraseFile, "Passphrase for the anchor's key")
+	pass, err := a.Passphrase(passphraseFile, "Passphrase for the anchor's key")
 	if err != nil {
 		return err
 	}
-	a.warnShort(pass)
+	a.WarnShort(pass)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
 	}
-	root, err := custody.Create(filepath.Join(dir, anchorRoot), custody.Passphrase(pass, custody.DefaultParams()))
+	root, err := custody.Create(filepath.Join(dir, anchorfile.Root), custody.Passphrase(pass, custody.DefaultParams()))
 	if errors.Is(err, os.ErrExist) {
-		return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("making trust anchor: %s holds one already", dir), hint: "use another --dir; nothing was changed"}
+		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeExists, Err: fmt.Errorf("making trust anchor: %s holds one already", dir), Hint: "use another --dir; nothing was changed"}
 	}
 	if err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
@@ -154,28 +148,28 @@ func (a *app) makeAnchor(dir string, s anchorFile, location, passphraseFile stri
 	if err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
 	}
-	if err := custody.CreateKeystore(filepath.Join(dir, anchorKeystore), root, secrets); err != nil {
+	if err := custody.CreateKeystore(filepath.Join(dir, anchorfile.Keystore), root, secrets); err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
 	}
 	if len(s.Superiors) == 0 {
 		public := trust.Anchor{EntityID: id, Keys: jose.NewKeySet(key.Public()), Location: location}
-		if err := writeJSON(filepath.Join(dir, anchorPublic), public); err != nil {
+		if err := files.WriteJSON(filepath.Join(dir, anchorfile.Public), public); err != nil {
 			return err
 		}
 	}
-	if err := writeJSON(filepath.Join(dir, anchorSettings), s); err != nil {
+	if err := files.WriteJSON(filepath.Join(dir, anchorfile.Settings), s); err != nil {
 		return err
 	}
 	if len(s.Superiors) > 0 {
-		return a.madeIntermediate(dir, root, s)
+		return madeIntermediate(a, dir, root, s)
 	}
-	a.say("hint: tamga anchor serve --dir %s, and hand %s to every node", dir, filepath.Join(dir, anchorPublic))
-	return a.emit(map[string]string{"entity_id": s.EntityID, "trust_anchor": filepath.Join(dir, anchorPublic), "listen": s.Listen, "key_id": key.Public().KeyID()},
-		[][2]string{{"entity", s.EntityID}, {"key", key.Public().KeyID()}, {"serves on", s.Listen}, {"for nodes", filepath.Join(dir, anchorPublic)}})
+	a.Say("hint: tamga anchor serve --dir %s, and hand %s to every node", dir, filepath.Join(dir, anchorfile.Public))
+	return a.Emit(map[string]string{"entity_id": s.EntityID, "trust_anchor": filepath.Join(dir, anchorfile.Public), "listen": s.Listen, "key_id": key.Public().KeyID()},
+		[][2]string{{"entity", s.EntityID}, {"key", key.Public().KeyID()}, {"serves on", s.Listen}, {"for nodes", filepath.Join(dir, anchorfile.Public)}})
 }
 
 // madeIntermediate writes what the superior enrols.
-func (a *app) madeIntermediate(dir string, root custody.Root, s anchorFile) error {
+func madeIntermediate(a *cli.App, dir string, root custody.Root, s anchorFile) error {
 	anchor, err := anchorAt(dir, root)
 	if err != nil {
 		return err
@@ -185,8 +179,8 @@ func (a *app) madeIntermediate(dir string, root custody.Root, s anchorFile) erro
 		return err
 	}
 	key := anchor.Anchor().Keys.Keys()[0].KeyID()
-	a.say("hint: hand %s to %s: tamga anchor enroll --dir ANCHOR --jurisdictions COUNTRY %s; then tamga anchor serve --dir %s", file, s.Superiors[0], file, dir)
-	return a.emit(map[string]string{"entity_id": s.EntityID, "entity_configuration": file, "listen": s.Listen, "key_id": key},
+	a.Say("hint: hand %s to %s: tamga anchor enroll --dir ANCHOR --jurisdictions COUNTRY %s; then tamga anchor serve --dir %s", file, s.Superiors[0], file, dir)
+	return a.Emit(map[string]string{"entity_id": s.EntityID, "entity_configuration": file, "listen": s.Listen, "key_id": key},
 		[][2]string{{"entity", s.EntityID}, {"key", key}, {"serves on", s.Listen}, {"for the superior", file}})
 }
 
@@ -203,18 +197,7 @@ func (o openedAnchor) writeConfiguration(dir string) (string, error) {
 	return file, nil
 }
 
-func writeJSON(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
-		return fmt.Errorf("writing file: %w", err)
-	}
-	return nil
-}
-
-func (a *app) anchorRemove() *cobra.Command {
+func anchorRemove(a *cli.App) *cobra.Command {
 	var at anchorFlags
 	c := &cobra.Command{
 		Use:   "remove ENTITY-IDENTIFIER",
@@ -225,17 +208,17 @@ publish on, and at the latest when the statement they hold runs out.`,
 		Example: `  tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			anchor, err := a.openAnchor(at)
+			anchor, err := openAnchor(a, at)
 			if err != nil {
 				return err
 			}
 			if err := anchor.Remove(trust.EntityID(args[0])); err != nil {
-				return &failure{exit: exitFailure, code: protocol.CodeMembership, err: err, hint: "nothing was changed; " + listed(anchor.Authority)}
+				return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeMembership, Err: err, Hint: "nothing was changed; " + listed(anchor.Authority)}
 			}
 			if _, err := anchor.update(); err != nil {
 				return err
 			}
-			return a.emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
+			return a.Emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
 		},
 	}
 	at.add(c.Flags())
@@ -255,7 +238,7 @@ func listed(authority *authority.Authority) string {
 	return "the members are " + strings.Join(names, ", ")
 }
 
-func (a *app) anchorServe() *cobra.Command {
+func anchorServe(a *cli.App) *cobra.Command {
 	var at anchorFlags
 	c := &cobra.Command{
 		Use:     "serve",
@@ -267,15 +250,15 @@ Members enrolled, suspended or removed meanwhile by other commands are noticed.`
 		Example: `  tamga anchor serve --dir anchor --passphrase-file pass.txt`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			anchor, err := a.openAnchor(at)
+			anchor, err := openAnchor(a, at)
 			if err != nil {
 				return err
 			}
 			defer anchor.root.Wipe()
 			if anchor.node {
-				return usage("%s is a node: it serves what it says of others itself, by tamga run", at.dir)
+				return fault.Usage("%s is a node: it serves what it says of others itself, by tamga run", at.dir)
 			}
-			return a.serveAnchor(c.Context(), at.dir, anchor)
+			return serveAnchor(c.Context(), a, at.dir, anchor)
 		},
 	}
 	at.add(c.Flags())

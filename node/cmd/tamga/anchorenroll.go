@@ -12,6 +12,8 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 // enrollFlags are the operator's decisions about a member.
@@ -24,7 +26,7 @@ type enrollFlags struct {
 	pathLengthWasSet bool
 }
 
-func (a *app) anchorEnroll() *cobra.Command {
+func anchorEnroll(a *cli.App) *cobra.Command {
 	var e enrollFlags
 	c := &cobra.Command{
 		Use:   "enroll ENTITY-CONFIGURATION",
@@ -48,7 +50,7 @@ names the statement. --mark-issuer is for who issues Trust Marks and is no node.
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			e.pathLengthWasSet = c.Flags().Changed("max-path-length")
-			return a.enroll(e, args[0])
+			return enroll(a, e, args[0])
 		},
 	}
 	f := c.Flags()
@@ -69,9 +71,9 @@ names the statement. --mark-issuer is for who issues Trust Marks and is no node.
 func (e *enrollFlags) options() error {
 	switch {
 	case e.o.Jurisdiction == "" && len(e.o.Jurisdictions) == 0 && !e.o.MarkIssuer:
-		return usage("--jurisdiction is needed: the country you have established the node to act for; or --jurisdictions for an Intermediate")
+		return fault.Usage("--jurisdiction is needed: the country you have established the node to act for; or --jurisdictions for an Intermediate")
 	case e.pathLengthWasSet && (len(e.o.Jurisdictions) == 0 || e.pathLength < 1):
-		return usage("--max-path-length goes with --jurisdictions, and is 1 or more")
+		return fault.Usage("--max-path-length goes with --jurisdictions, and is 1 or more")
 	}
 	if len(e.o.Jurisdictions) > 0 {
 		e.o.Depth = e.pathLength - 1
@@ -85,14 +87,14 @@ func (e *enrollFlags) options() error {
 			return fmt.Errorf("reading metadata policy: %w", err)
 		}
 		if !json.Valid(b) {
-			return usage("--policy takes a file with a metadata policy, a JSON object")
+			return fault.Usage("--policy takes a file with a metadata policy, a JSON object")
 		}
 		e.o.Policy = b
 	}
 	return nil
 }
 
-func (a *app) enroll(e enrollFlags, file string) error {
+func enroll(a *cli.App, e enrollFlags, file string) error {
 	if err := e.options(); err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func (a *app) enroll(e enrollFlags, file string) error {
 	if err != nil {
 		return fmt.Errorf("reading entity configuration: %w", err)
 	}
-	anchor, err := a.openAnchor(e.at)
+	anchor, err := openAnchor(a, e.at)
 	if err != nil {
 		return err
 	}
@@ -109,21 +111,21 @@ func (a *app) enroll(e enrollFlags, file string) error {
 	if err != nil {
 		return notEnrolled(err)
 	}
-	return a.enrolled(anchor, m)
+	return enrolled(a, anchor, m)
 }
 
 func notEnrolled(err error) error {
-	f := &failure{exit: exitIntegrity, code: protocol.CodeMembership, err: err,
-		hint: "nothing was changed. The file to enroll is the entity-configuration.jwt of the node's folder: compare it and --jurisdiction with what the node's operator sent"}
+	f := &fault.Failure{Exit: fault.ExitIntegrity, Code: protocol.CodeMembership, Err: err,
+		Hint: "nothing was changed. The file to enroll is the entity-configuration.jwt of the node's folder: compare it and --jurisdiction with what the node's operator sent"}
 	if unproved(err) {
-		f.code, f.hint = protocol.CodePeerUnproved, hintUnproved
+		f.Code, f.Hint = protocol.CodePeerUnproved, hintUnproved
 	}
 	if c, ok := errors.AsType[*trust.ChainError](err); ok && c.Rule == trust.RuleHint {
-		f.hint = "nothing was changed. The Entity does not name this superior: its operator adds it to trust.anchors or trust.superiors of tamga.yaml, " +
+		f.Hint = "nothing was changed. The Entity does not name this superior: its operator adds it to trust.anchors or trust.superiors of tamga.yaml, " +
 			"starts the node again, and sends the entity-configuration.jwt that it writes then"
 	}
 	if errors.Is(err, authority.ErrFull) {
-		f.exit, f.hint = exitFailure, "nothing was changed. Raise trust.subordinates in tamga.yaml; other countries take 32 nodes below one"
+		f.Exit, f.Hint = fault.ExitFailure, "nothing was changed. Raise trust.subordinates in tamga.yaml; other countries take 32 nodes below one"
 	}
 	return f
 }
@@ -138,7 +140,7 @@ func unproved(err error) bool {
 }
 
 // enrolled shows a member that was enrolled or renewed.
-func (a *app) enrolled(anchor openedAnchor, e authority.Enrolment) error {
+func enrolled(a *cli.App, anchor openedAnchor, e authority.Enrolment) error {
 	if _, err := anchor.update(); err != nil {
 		return err
 	}
@@ -152,7 +154,7 @@ func (a *app) enrolled(anchor openedAnchor, e authority.Enrolment) error {
 	if len(e.Jurisdictions) > 0 {
 		rows = append(rows, [2]string{"vouches for", strings.Join(e.Jurisdictions, ", ")}, [2]string{"max path length", fmt.Sprint(e.Depth + 1)})
 	}
-	return a.emit(map[string]any{"entity_id": e.Entity, "jurisdiction": e.Jurisdiction, "peer_id": e.PeerID, "peer_ids": e.PeerIDs, "enrolled_at": e.EnrolledAt,
+	return a.Emit(map[string]any{"entity_id": e.Entity, "jurisdiction": e.Jurisdiction, "peer_id": e.PeerID, "peer_ids": e.PeerIDs, "enrolled_at": e.EnrolledAt,
 		"jurisdictions": e.Jurisdictions, "max_path_length": pathLength(e)}, rows)
 }
 
@@ -164,7 +166,7 @@ func pathLength(e authority.Enrolment) int {
 	return e.Depth + 1
 }
 
-func (a *app) anchorRenew() *cobra.Command {
+func anchorRenew(a *cli.App) *cobra.Command {
 	var at anchorFlags
 	c := &cobra.Command{
 		Use:   "renew ENTITY-CONFIGURATION",
@@ -180,21 +182,21 @@ itself when half of the life of the one it has is over.`,
 			if err != nil {
 				return fmt.Errorf("reading entity configuration: %w", err)
 			}
-			anchor, err := a.openAnchor(at)
+			anchor, err := openAnchor(a, at)
 			if err != nil {
 				return err
 			}
 			defer anchor.root.Wipe()
 			m, err := anchor.Renew(strings.TrimSpace(string(token)))
 			if err != nil {
-				f := &failure{exit: exitIntegrity, code: protocol.CodeMembership, err: err,
-					hint: "nothing was changed. A member whose key was lost, or whose country or peer ID is another, is enrolled anew: tamga anchor enroll"}
+				f := &fault.Failure{Exit: fault.ExitIntegrity, Code: protocol.CodeMembership, Err: err,
+					Hint: "nothing was changed. A member whose key was lost, or whose country or peer ID is another, is enrolled anew: tamga anchor enroll"}
 				if unproved(err) {
-					f.code, f.hint = protocol.CodePeerUnproved, hintUnproved
+					f.Code, f.Hint = protocol.CodePeerUnproved, hintUnproved
 				}
 				return f
 			}
-			return a.enrolled(anchor, m)
+			return enrolled(a, anchor, m)
 		},
 	}
 	at.add(c.Flags())

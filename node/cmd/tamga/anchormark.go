@@ -17,10 +17,15 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/trustmark"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorfile"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/trustanchor"
 	"github.com/tamga-id/tamga/node/internal/durable"
 )
 
-func (a *app) anchorMark() *cobra.Command {
+func anchorMark(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mark",
 		Args:  cobra.NoArgs,
@@ -40,7 +45,7 @@ entity-configuration.jwt to its superior (tamga anchor renew).`,
   tamga anchor mark issue --dir anchor --type https://anchor.example/marks/audited --subject https://kaz.example --out audited.jwt --passphrase-file pass.txt
   tamga anchor mark revoke --dir anchor --type https://anchor.example/marks/audited --subject https://kaz.example --passphrase-file pass.txt`,
 	}
-	c.AddCommand(a.markAllow(), a.markIssue(), a.markRevoke(), a.markList(), a.markDelegate())
+	c.AddCommand(markAllow(a), markIssue(a), markRevoke(a), markList(a), markDelegate(a))
 	return c
 }
 
@@ -63,14 +68,14 @@ func (m markFlags) expiry(now time.Time) time.Time {
 // check checks the type, and the Entity behind the flag of the name.
 func (m markFlags) check(flag string) (trust.EntityID, error) {
 	if !strings.HasPrefix(m.kind, "https://") || !trust.IsPrintable(m.kind, 1024) {
-		return "", usage("--type takes the identifier of a type of Trust Marks, an https URL")
+		return "", fault.Usage("--type takes the identifier of a type of Trust Marks, an https URL")
 	}
 	if m.valid < 0 {
-		return "", usage("--valid takes a positive time, such as 8760h")
+		return "", fault.Usage("--valid takes a positive time, such as 8760h")
 	}
 	id, err := trust.ParseEntityID(m.entity)
 	if err != nil {
-		return "", usage("--%s takes an Entity Identifier, an https URL", flag)
+		return "", fault.Usage("--%s takes an Entity Identifier, an https URL", flag)
 	}
 	return id, nil
 }
@@ -96,7 +101,7 @@ func issuedMark(m authority.IssuedMark, now time.Time) markIssued {
 	return v
 }
 
-func (a *app) markIssue() *cobra.Command {
+func markIssue(a *cli.App) *cobra.Command {
 	var m markFlags
 	var delegation, reference string
 	c := &cobra.Command{
@@ -113,7 +118,7 @@ tamga anchor mark delegate.`,
 				return err
 			}
 			if m.out == "" {
-				return usage("--out is needed: the file to write the mark to")
+				return fault.Usage("--out is needed: the file to write the mark to")
 			}
 			mark := trustmark.Mark{Type: m.kind, Subject: subject, ExpiresAt: m.expiry(time.Now()), Reference: reference}
 			if delegation != "" {
@@ -123,7 +128,7 @@ tamga anchor mark delegate.`,
 				}
 				mark.Delegation = strings.TrimSpace(string(b))
 			}
-			return a.issueMark(m, mark)
+			return issueMark(a, m, mark)
 		},
 	}
 	f := c.Flags()
@@ -137,8 +142,8 @@ tamga anchor mark delegate.`,
 	return c
 }
 
-func (a *app) issueMark(m markFlags, mark trustmark.Mark) error {
-	anchor, err := a.openAnchor(m.at)
+func issueMark(a *cli.App, m markFlags, mark trustmark.Mark) error {
+	anchor, err := openAnchor(a, m.at)
 	if err != nil {
 		return err
 	}
@@ -151,11 +156,11 @@ func (a *app) issueMark(m markFlags, mark trustmark.Mark) error {
 		return fmt.Errorf("writing trust mark: %w", err)
 	}
 	if _, known := anchor.settings.MarkIssuers[mark.Type]; anchor.author != nil && !known {
-		a.say("warning: this anchor allows no marks of the type, so nobody believes it: tamga anchor mark allow")
+		a.Say("warning: this anchor allows no marks of the type, so nobody believes it: tamga anchor mark allow")
 	}
-	a.say("hint: hand %s to %s: it names it in trust.marks of its tamga.yaml and starts the node again; then tamga anchor renew at its superior", m.out, mark.Subject)
+	a.Say("hint: hand %s to %s: it names it in trust.marks of its tamga.yaml and starts the node again; then tamga anchor renew at its superior", m.out, mark.Subject)
 	v := issuedMark(issued, time.Now())
-	return a.emit(struct {
+	return a.Emit(struct {
 		markIssued
 		File string `json:"file"`
 	}{v, m.out}, [][2]string{{"type", v.Type}, {"subject", string(v.Subject)}, {"expires", orNever(v.Expires)}, {"file", m.out}})
@@ -168,7 +173,7 @@ func orNever(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-func (a *app) markRevoke() *cobra.Command {
+func markRevoke(a *cli.App) *cobra.Command {
 	var m markFlags
 	c := &cobra.Command{
 		Use:   "revoke",
@@ -183,19 +188,19 @@ issuer they have not heard for all of it.`,
 			if err != nil {
 				return err
 			}
-			anchor, err := a.openAnchor(m.at)
+			anchor, err := openAnchor(a, m.at)
 			if err != nil {
 				return err
 			}
 			defer anchor.root.Wipe()
 			err = anchor.RevokeMark(m.kind, subject)
 			if errors.Is(err, authority.ErrNoMark) {
-				return &failure{exit: exitFailure, code: protocol.CodeMembership, err: err, hint: "nothing was changed; see `tamga anchor mark list`"}
+				return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeMembership, Err: err, Hint: "nothing was changed; see `tamga anchor mark list`"}
 			}
 			if err != nil {
 				return err
 			}
-			return a.emit(map[string]any{"trust_mark_type": m.kind, "revoked": subject}, [][2]string{{"revoked", m.kind}, {"of", string(subject)}})
+			return a.Emit(map[string]any{"trust_mark_type": m.kind, "revoked": subject}, [][2]string{{"revoked", m.kind}, {"of", string(subject)}})
 		},
 	}
 	m.at.add(c.Flags())
@@ -204,7 +209,7 @@ issuer they have not heard for all of it.`,
 	return c
 }
 
-func (a *app) markList() *cobra.Command {
+func markList(a *cli.App) *cobra.Command {
 	var at anchorFlags
 	c := &cobra.Command{
 		Use:     "list",
@@ -213,7 +218,7 @@ func (a *app) markList() *cobra.Command {
 		Example: `  tamga anchor mark list --dir anchor --passphrase-file pass.txt -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			anchor, err := a.openAnchor(at)
+			anchor, err := openAnchor(a, at)
 			if err != nil {
 				return err
 			}
@@ -232,7 +237,7 @@ func (a *app) markList() *cobra.Command {
 			for _, kind := range slices.Sorted(maps.Keys(out.Issuers)) {
 				rows = append(rows, [2]string{"allowed", kind + ": " + issuersOf(anchor.settings, kind)})
 			}
-			return a.emit(out, rows)
+			return a.Emit(out, rows)
 		},
 	}
 	at.add(c.Flags())
@@ -255,7 +260,7 @@ func issuersOf(s anchorFile, kind string) string {
 	return by
 }
 
-func (a *app) markDelegate() *cobra.Command {
+func markDelegate(a *cli.App) *cobra.Command {
 	var m markFlags
 	c := &cobra.Command{
 		Use:   "delegate",
@@ -271,9 +276,9 @@ issuer that carry it.`,
 				return err
 			}
 			if m.out == "" {
-				return usage("--out is needed: the file to write the delegation to")
+				return fault.Usage("--out is needed: the file to write the delegation to")
 			}
-			anchor, err := a.openAnchor(m.at)
+			anchor, err := openAnchor(a, m.at)
 			if err != nil {
 				return err
 			}
@@ -287,8 +292,8 @@ issuer that carry it.`,
 			if err := durable.Replace(m.out, []byte(token+"\n")); err != nil {
 				return fmt.Errorf("writing delegation: %w", err)
 			}
-			a.say("hint: hand %s to %s: tamga anchor mark issue --delegation", m.out, issuer)
-			return a.emit(map[string]any{"trust_mark_type": d.Type, "owner": d.Owner, "issuer": d.Issuer, "file": m.out},
+			a.Say("hint: hand %s to %s: tamga anchor mark issue --delegation", m.out, issuer)
+			return a.Emit(map[string]any{"trust_mark_type": d.Type, "owner": d.Owner, "issuer": d.Issuer, "file": m.out},
 				[][2]string{{"type", d.Type}, {"owner", string(d.Owner)}, {"issuer", string(issuer)}, {"expires", orNever(d.ExpiresAt)}, {"file", m.out}})
 		},
 	}
@@ -301,7 +306,7 @@ issuer that carry it.`,
 	return c
 }
 
-func (a *app) markAllow() *cobra.Command {
+func markAllow(a *cli.App) *cobra.Command {
 	var at anchorFlags
 	var kind, owner string
 	var issuers []string
@@ -317,20 +322,20 @@ has to publish again.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if !strings.HasPrefix(kind, "https://") || !trust.IsPrintable(kind, 1024) {
-				return usage("--type takes the identifier of a type of Trust Marks, an https URL")
+				return fault.Usage("--type takes the identifier of a type of Trust Marks, an https URL")
 			}
 			if n := len(issuers); (n > 0) == (anybody || none) || anybody && none || none && owner != "" {
-				return usage("say who with --issuer, or --anybody, or --none to allow the type no longer")
+				return fault.Usage("say who with --issuer, or --anybody, or --none to allow the type no longer")
 			}
 			ids := []trust.EntityID{}
 			for _, s := range issuers {
 				id, err := trust.ParseEntityID(s)
 				if err != nil {
-					return usage("--issuer takes an Entity Identifier, an https URL")
+					return fault.Usage("--issuer takes an Entity Identifier, an https URL")
 				}
 				ids = append(ids, id)
 			}
-			return a.allowMarks(at, kind, ids, owner, none)
+			return allowMarks(a, at, kind, ids, owner, none)
 		},
 	}
 	f := c.Flags()
@@ -343,14 +348,14 @@ has to publish again.`,
 	return c
 }
 
-func (a *app) allowMarks(at anchorFlags, kind string, ids []trust.EntityID, owner string, none bool) error {
-	anchor, err := a.openAnchor(at)
+func allowMarks(a *cli.App, at anchorFlags, kind string, ids []trust.EntityID, owner string, none bool) error {
+	anchor, err := openAnchor(a, at)
 	if err != nil {
 		return err
 	}
 	defer anchor.root.Wipe()
 	if anchor.author == nil {
-		return usage("only a Trust Anchor says whose Trust Marks count")
+		return fault.Usage("only a Trust Anchor says whose Trust Marks count")
 	}
 	s := anchor.settings
 	s.MarkIssuers, s.MarkOwners = maps.Clone(s.MarkIssuers), maps.Clone(s.MarkOwners)
@@ -366,7 +371,7 @@ func (a *app) allowMarks(at anchorFlags, kind string, ids []trust.EntityID, owne
 		delete(s.MarkIssuers, kind)
 	}
 	if owner != "" {
-		one, err := readAnchor(owner)
+		one, err := trustanchor.Read(owner)
 		if err != nil {
 			return err
 		}
@@ -377,17 +382,17 @@ func (a *app) allowMarks(at anchorFlags, kind string, ids []trust.EntityID, owne
 		return fmt.Errorf("writing settings: %w", err)
 	}
 	// In the place of the other whole: an anchor that serves looks whether it is another file.
-	if err := durable.Replace(filepath.Join(at.dir, anchorSettings), append(b, '\n')); err != nil {
+	if err := durable.Replace(filepath.Join(at.dir, anchorfile.Settings), append(b, '\n')); err != nil {
 		return fmt.Errorf("writing settings: %w", err)
 	}
 	// What nobody would accept shows here, and not at the next start.
 	if _, err := anchorAt(at.dir, anchor.root); err != nil {
-		return errors.Join(err, writeJSON(filepath.Join(at.dir, anchorSettings), anchor.settings))
+		return errors.Join(err, files.WriteJSON(filepath.Join(at.dir, anchorfile.Settings), anchor.settings))
 	}
-	a.say("hint: %s", anchor.spreads())
+	a.Say("hint: %s", anchor.spreads())
 	if none {
-		return a.emit(map[string]any{"trust_mark_type": kind, "issuers": nil}, [][2]string{{"type", kind}, {"allowed", "no longer"}})
+		return a.Emit(map[string]any{"trust_mark_type": kind, "issuers": nil}, [][2]string{{"type", kind}, {"allowed", "no longer"}})
 	}
-	return a.emit(map[string]any{"trust_mark_type": kind, "issuers": ids, "owner": s.MarkOwners[kind].Entity},
+	return a.Emit(map[string]any{"trust_mark_type": kind, "issuers": ids, "owner": s.MarkOwners[kind].Entity},
 		[][2]string{{"type", kind}, {"issuers", issuersOf(s, kind)}})
 }

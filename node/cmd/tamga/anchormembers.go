@@ -13,18 +13,21 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 )
 
 // anchorFlags say which anchor a command works on, or which node that is the superior of
 // others.
 type anchorFlags struct {
 	dir  string
-	from rootFlags
+	from rootkey.Flags
 }
 
 func (n *anchorFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&n.dir, "dir", "", "the anchor's folder, or that of a node that vouches for others (required)")
-	n.from.add(f, "")
+	n.from.Add(f, "")
 }
 
 // anchorMember is a member as `tamga anchor list` shows it: a contract.
@@ -66,7 +69,7 @@ func memberOf(e authority.Enrolment, now time.Time) anchorMember {
 	return m
 }
 
-func (a *app) anchorList() *cobra.Command {
+func anchorList(a *cli.App) *cobra.Command {
 	var at anchorFlags
 	c := &cobra.Command{
 		Use:   "list",
@@ -77,7 +80,7 @@ one. The sequence is that of a Trust Anchor's signed listing, which members comp
 		Example: `  tamga anchor list --dir anchor --passphrase-file pass.txt -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			anchor, err := a.openAnchor(at)
+			anchor, err := openAnchor(a, at)
 			if err != nil {
 				return err
 			}
@@ -108,14 +111,14 @@ one. The sequence is that of a Trust Anchor's signed listing, which members comp
 				}
 				rows = append(rows, [2]string{cmp.Or(m.Jurisdiction, "-"), fmt.Sprintf("%s, %s", m.EntityID, state)})
 			}
-			return a.emit(out, rows)
+			return a.Emit(out, rows)
 		},
 	}
 	at.add(c.Flags())
 	return c
 }
 
-func (a *app) anchorSuspend() *cobra.Command {
+func anchorSuspend(a *cli.App) *cobra.Command {
 	var at anchorFlags
 	var reason string
 	c := &cobra.Command{
@@ -131,7 +134,7 @@ it when it runs, and an Intermediate answers with it when it serves.`,
 		Example: `  tamga anchor suspend --dir anchor --passphrase-file pass.txt --reason "key lost" https://kaz.example`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.changeMember(at, args[0], "suspended", func(o openedAnchor, id trust.EntityID) error { return o.Suspend(id, reason) })
+			return changeMember(a, at, args[0], "suspended", func(o openedAnchor, id trust.EntityID) error { return o.Suspend(id, reason) })
 		},
 	}
 	at.add(c.Flags())
@@ -139,7 +142,7 @@ it when it runs, and an Intermediate answers with it when it serves.`,
 	return c
 }
 
-func (a *app) anchorReinstate() *cobra.Command {
+func anchorReinstate(a *cli.App) *cobra.Command {
 	var at anchorFlags
 	c := &cobra.Command{
 		Use:     "reinstate ENTITY-IDENTIFIER",
@@ -148,7 +151,7 @@ func (a *app) anchorReinstate() *cobra.Command {
 		Example: `  tamga anchor reinstate --dir anchor --passphrase-file pass.txt https://kaz.example`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.changeMember(at, args[0], "reinstated", func(o openedAnchor, id trust.EntityID) error { return o.Reinstate(id) })
+			return changeMember(a, at, args[0], "reinstated", func(o openedAnchor, id trust.EntityID) error { return o.Reinstate(id) })
 		},
 	}
 	at.add(c.Flags())
@@ -156,15 +159,15 @@ func (a *app) anchorReinstate() *cobra.Command {
 }
 
 // changeMember changes the state of a member and signs the next listing.
-func (a *app) changeMember(at anchorFlags, id, done string, change func(openedAnchor, trust.EntityID) error) error {
-	anchor, err := a.openAnchor(at)
+func changeMember(a *cli.App, at anchorFlags, id, done string, change func(openedAnchor, trust.EntityID) error) error {
+	anchor, err := openAnchor(a, at)
 	if err != nil {
 		return err
 	}
 	if err := change(anchor, trust.EntityID(id)); err != nil {
-		f := &failure{exit: exitFailure, code: protocol.CodeMembership, err: err, hint: "nothing was changed; " + listed(anchor.Authority)}
+		f := &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeMembership, Err: err, Hint: "nothing was changed; " + listed(anchor.Authority)}
 		if errors.Is(err, authority.ErrSuspended) || errors.Is(err, authority.ErrNotSuspended) {
-			f.hint = "nothing was changed; see `tamga anchor list`"
+			f.Hint = "nothing was changed; see `tamga anchor list`"
 		}
 		return f
 	}
@@ -172,14 +175,14 @@ func (a *app) changeMember(at anchorFlags, id, done string, change func(openedAn
 	if err != nil {
 		return err
 	}
-	a.say("hint: %s", anchor.spreads())
+	a.Say("hint: %s", anchor.spreads())
 	if anchor.author == nil {
-		return a.emit(map[string]any{done: id}, [][2]string{{done, id}})
+		return a.Emit(map[string]any{done: id}, [][2]string{{done, id}})
 	}
-	return a.emit(map[string]any{done: id, "sequence": sequence}, [][2]string{{done, id}, {"sequence", fmt.Sprint(sequence)}})
+	return a.Emit(map[string]any{done: id, "sequence": sequence}, [][2]string{{done, id}, {"sequence", fmt.Sprint(sequence)}})
 }
 
-func (a *app) anchorPublish() *cobra.Command {
+func anchorPublish(a *cli.App) *cobra.Command {
 	var at anchorFlags
 	var out string
 	c := &cobra.Command{
@@ -203,14 +206,14 @@ for nothing, until the folder is published again.`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if out == "" {
-				return usage("--out is needed: the folder to write")
+				return fault.Usage("--out is needed: the folder to write")
 			}
-			anchor, err := a.openAnchor(at)
+			anchor, err := openAnchor(a, at)
 			if err != nil {
 				return err
 			}
 			if anchor.author == nil {
-				return usage("only a Trust Anchor publishes a folder: nodes ask others at their endpoints")
+				return fault.Usage("only a Trust Anchor publishes a folder: nodes ask others at their endpoints")
 			}
 			p, err := anchor.author.Publish(out)
 			if err != nil {
@@ -226,10 +229,10 @@ for nothing, until the folder is published again.`,
 			expired := []trust.EntityID{}
 			for _, id := range p.Expired {
 				expired = append(expired, id)
-				a.say("warning: the Entity Configuration of %s has run out; nobody can verify it: enroll its new one", string(id))
+				a.Say("warning: the Entity Configuration of %s has run out; nobody can verify it: enroll its new one", string(id))
 			}
 			view["expired"] = expired
-			return a.emit(view, rows)
+			return a.Emit(view, rows)
 		},
 	}
 	at.add(c.Flags())

@@ -22,6 +22,10 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/membership"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorfile"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/internal/throng"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/rotation"
@@ -63,25 +67,25 @@ func (o openedAnchor) spreads() string {
 }
 
 // openAnchor opens the anchor of a folder with its key, or the node in it.
-func (a *app) openAnchor(at anchorFlags) (openedAnchor, error) {
+func openAnchor(a *cli.App, at anchorFlags) (openedAnchor, error) {
 	dir := at.dir
 	if dir == "" {
-		return openedAnchor{}, usage("--dir is needed: the folder that `tamga anchor init` made")
+		return openedAnchor{}, fault.Usage("--dir is needed: the folder that `tamga anchor init` made")
 	}
 	if _, err := os.Stat(filepath.Join(dir, node.ConfigFile)); err == nil {
-		return a.openSuperior(at)
+		return openSuperior(a, at)
 	}
 	if _, err := readAnchorSettings(dir); err != nil {
 		return openedAnchor{}, err
 	}
-	if at.from.module != "" || len(at.from.shares)+len(at.from.identities) > 0 {
-		return openedAnchor{}, usage("a passphrase opens an anchor's key; shares and tokens are for a node's folder")
+	if at.from.Module != "" || len(at.from.Shares)+len(at.from.Identities) > 0 {
+		return openedAnchor{}, fault.Usage("a passphrase opens an anchor's key; shares and tokens are for a node's folder")
 	}
-	pass, err := a.secret(at.from.secretFlags, "Passphrase of the anchor's key")
+	pass, err := a.Secret(at.from.SecretFlags, "Passphrase of the anchor's key")
 	if err != nil {
 		return openedAnchor{}, err
 	}
-	root, err := custody.Open(filepath.Join(dir, anchorRoot), pass)
+	root, err := custody.Open(filepath.Join(dir, anchorfile.Root), pass)
 	if err != nil {
 		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
 	}
@@ -93,8 +97,8 @@ func (a *app) openAnchor(at anchorFlags) (openedAnchor, error) {
 }
 
 // openSuperior opens what a node says of those below it.
-func (a *app) openSuperior(at anchorFlags) (openedAnchor, error) {
-	root, err := a.openRoot(at.dir, at.from)
+func openSuperior(a *cli.App, at anchorFlags) (openedAnchor, error) {
+	root, err := rootkey.Open(a, at.dir, at.from)
 	if err != nil {
 		return openedAnchor{}, err
 	}
@@ -108,12 +112,12 @@ func (a *app) openSuperior(at anchorFlags) (openedAnchor, error) {
 
 func readAnchorSettings(dir string) (anchorFile, error) {
 	var s anchorFile
-	b, err := os.ReadFile(filepath.Join(dir, anchorSettings))
+	b, err := os.ReadFile(filepath.Join(dir, anchorfile.Settings))
 	if err != nil {
 		return s, fmt.Errorf("opening trust anchor: %w", err)
 	}
 	if err := jose.DecodeClaims(b, &s); err != nil {
-		return s, fmt.Errorf("opening trust anchor: %s is not what `tamga anchor init` wrote", anchorSettings)
+		return s, fmt.Errorf("opening trust anchor: %s is not what `tamga anchor init` wrote", anchorfile.Settings)
 	}
 	return s, nil
 }
@@ -122,7 +126,7 @@ func readAnchorSettings(dir string) (anchorFile, error) {
 // they hold: of two replacements in a row the second may get the first one's inode back.
 func anchorSum(dir string) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
-	for _, name := range []string{anchorKeystore, anchorSettings} {
+	for _, name := range []string{anchorfile.Keystore, anchorfile.Settings} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return sum, err
@@ -143,7 +147,7 @@ func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
 	if err != nil {
 		return openedAnchor{}, err
 	}
-	store, err := custody.OpenKeystore(filepath.Join(dir, anchorKeystore), root)
+	store, err := custody.OpenKeystore(filepath.Join(dir, anchorfile.Keystore), root)
 	if err != nil {
 		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
 	}
@@ -160,7 +164,7 @@ func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
 	}
 	cfg := authority.Config{EntityID: trust.EntityID(s.EntityID), Key: key, Keys: others, Superiors: s.Superiors,
 		MarkRules: trust.MarkRules{Issuers: s.MarkIssuers, Owners: s.MarkOwners},
-		Dir:       filepath.Join(dir, anchorMembers), OrganizationName: s.Name, Clock: time.Now}
+		Dir:       filepath.Join(dir, anchorfile.Members), OrganizationName: s.Name, Clock: time.Now}
 	present := jose.NewKeySet(append([]jose.PublicKey{key.Public()}, others.Keys()...)...)
 	if cfg.History, err = rotation.ReadHistory(filepath.Join(dir, backup.HistoricalKeys), cfg.EntityID, present, time.Now()); err != nil {
 		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
@@ -177,8 +181,8 @@ func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
 		o.below, err = membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, Clock: time.Now})
 		return o, err
 	}
-	o.author, err = membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, File: filepath.Join(dir, anchorListing),
-		Rollover: filepath.Join(dir, anchorRollover), Clock: time.Now})
+	o.author, err = membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, File: filepath.Join(dir, anchorfile.Listing),
+		Rollover: filepath.Join(dir, anchorfile.Rollover), Clock: time.Now})
 	return o, err
 }
 
@@ -223,7 +227,7 @@ func wipeAll(secrets map[string][]byte) {
 }
 
 // serveAnchor serves until ctx ends, with another key as soon as the keystore holds one.
-func (a *app) serveAnchor(ctx context.Context, dir string, anchor openedAnchor) error {
+func serveAnchor(ctx context.Context, a *cli.App, dir string, anchor openedAnchor) error {
 	l, err := net.Listen("tcp", anchor.settings.Listen)
 	if err != nil {
 		return fmt.Errorf("serving statements: %w", err)
@@ -234,24 +238,24 @@ func (a *app) serveAnchor(ctx context.Context, dir string, anchor openedAnchor) 
 	use(anchor)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*handler.Load()).ServeHTTP(w, r) }),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: throng.Idle, MaxHeaderBytes: 16 << 10}
-	a.say("serving %s on http://%s, %d members", anchor.settings.EntityID, l.Addr(), len(anchor.List()))
+	a.Say("serving %s on http://%s, %d members", anchor.settings.EntityID, l.Addr(), len(anchor.List()))
 	g, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	g.Go(func() error {
 		for ctx.Err() == nil {
-			a.refetching(ctx, dir, anchor)
+			refetching(ctx, a, dir, anchor)
 			if ctx.Err() != nil {
 				return nil
 			}
 			next, err := anchorAt(dir, anchor.root)
 			if err != nil {
-				a.say("taking up the changed keystore or settings: %v", err)
+				a.Say("taking up the changed keystore or settings: %v", err)
 				continue
 			}
 			anchor = next
 			use(anchor)
-			a.say("changed keystore or settings taken up")
+			a.Say("changed keystore or settings taken up")
 		}
 		return nil
 	})
@@ -266,14 +270,14 @@ func (a *app) serveAnchor(ctx context.Context, dir string, anchor openedAnchor) 
 
 // refetching keeps members' Entity Configurations fresh until keystore or settings are
 // replaced.
-func (a *app) refetching(ctx context.Context, dir string, anchor openedAnchor) {
+func refetching(ctx context.Context, a *cli.App, dir string, anchor openedAnchor) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var g errgroup.Group
 	g.Go(func() error {
 		return anchor.Run(ctx, refetchEvery, func(err error) {
 			if err != nil {
-				a.say("fetching members' Entity Configurations anew: %v", err)
+				a.Say("fetching members' Entity Configurations anew: %v", err)
 			}
 		})
 	})

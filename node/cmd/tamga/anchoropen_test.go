@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorfile"
 )
 
 // An anchor that serves takes up what replaced its settings, though the file has the inode,
@@ -24,21 +26,21 @@ func TestAnchorSum(t *testing.T) {
 	if _, err := anchorSum(dir); err == nil {
 		t.Error("a folder without an anchor: no error")
 	}
-	write(anchorKeystore, "key")
-	write(anchorSettings, "one")
+	write(anchorfile.Keystore, "key")
+	write(anchorfile.Settings, "one")
 	before, err := anchorSum(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, changed := range []struct{ keystore, settings string }{{"key", "two"}, {"KEY", "one"}, {"one", "key"}} {
-		write(anchorKeystore, changed.keystore)
-		write(anchorSettings, changed.settings)
+		write(anchorfile.Keystore, changed.keystore)
+		write(anchorfile.Settings, changed.settings)
 		if now, err := anchorSum(dir); err != nil || now == before {
 			t.Errorf("%+v: %x, %v; want another than before", changed, now, err)
 		}
 	}
-	write(anchorKeystore, "key")
-	write(anchorSettings, "one")
+	write(anchorfile.Keystore, "key")
+	write(anchorfile.Settings, "one")
 	if now, err := anchorSum(dir); err != nil || now != before {
 		t.Errorf("put back: %x, %v; want %x", now, err, before)
 	}

@@ -12,6 +12,11 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorfile"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/trustanchor"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/rotation"
 )
@@ -19,7 +24,7 @@ import (
 // riskCutOff is what --accept-risk must name to retire a key whose statements still hold.
 const riskCutOff = "cut-off"
 
-func (a *app) anchorRotate() *cobra.Command {
+func anchorRotate(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rotate",
 		Args:  cobra.NoArgs,
@@ -37,9 +42,9 @@ An anchor that serves takes each step up at once; another has to publish after e
   tamga anchor rotate retire --dir anchor --passphrase-file pass.txt`,
 	}
 	c.AddCommand(
-		a.anchorRotateStep("prepare", "Make and announce the next key", "Nothing is signed with it yet."),
-		a.anchorRotateStep("activate", "Sign with the prepared key", "Enrolments, listing and all statements are signed anew."),
-		a.anchorRotateStep("retire", "Destroy the key before the present one", `Refused while statements that it signed may still hold; --accept-risk=`+riskCutOff+` retires it all the
+		anchorRotateStep(a, "prepare", "Make and announce the next key", "Nothing is signed with it yet."),
+		anchorRotateStep(a, "activate", "Sign with the prepared key", "Enrolments, listing and all statements are signed anew."),
+		anchorRotateStep(a, "retire", "Destroy the key before the present one", `Refused while statements that it signed may still hold; --accept-risk=`+riskCutOff+` retires it all the
 same: a node that cannot reach the anchor meanwhile, and is started anew, then knows nobody.
 Do that when the key was stolen, with --compromised.
 
@@ -49,7 +54,7 @@ at whatever time, is to be believed.`))
 	return c
 }
 
-func (a *app) anchorRotateStep(verb, short, long string) *cobra.Command {
+func anchorRotateStep(a *cli.App, verb, short, long string) *cobra.Command {
 	var at anchorFlags
 	var risk string
 	var stolen bool
@@ -60,15 +65,15 @@ func (a *app) anchorRotateStep(verb, short, long string) *cobra.Command {
 		Example: "  tamga anchor rotate " + verb + " --dir anchor --passphrase-file pass.txt",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			anchor, err := a.openAnchor(at)
+			anchor, err := openAnchor(a, at)
 			if err != nil {
 				return err
 			}
 			defer anchor.root.Wipe()
 			if anchor.node {
-				return usage("%s is a node: rotate its key with tamga key rotate %s federation-key", at.dir, verb)
+				return fault.Usage("%s is a node: rotate its key with tamga key rotate %s federation-key", at.dir, verb)
 			}
-			return a.rotateAnchor(verb, at.dir, anchor, retiring{risk == riskCutOff, stolen})
+			return rotateAnchor(a, verb, at.dir, anchor, retiring{risk == riskCutOff, stolen})
 		},
 	}
 	at.add(c.Flags())
@@ -81,7 +86,7 @@ func (a *app) anchorRotateStep(verb, short, long string) *cobra.Command {
 
 // rotateAnchor does one step. What is announced and signed anew before the keystore changes
 // is what a crash right after needs.
-func (a *app) rotateAnchor(verb, dir string, anchor openedAnchor, how retiring) error {
+func rotateAnchor(a *cli.App, verb, dir string, anchor openedAnchor, how retiring) error {
 	if err := anchor.announce(); err != nil {
 		return err
 	}
@@ -91,7 +96,7 @@ func (a *app) rotateAnchor(verb, dir string, anchor openedAnchor, how retiring) 
 	if _, err := anchor.update(); err != nil {
 		return err
 	}
-	err := custody.UpdateKeystore(filepath.Join(dir, anchorKeystore), anchor.root, func(secrets map[string][]byte) error {
+	err := custody.UpdateKeystore(filepath.Join(dir, anchorfile.Keystore), anchor.root, func(secrets map[string][]byte) error {
 		switch verb {
 		case "prepare":
 			_, err := keys.Prepare(secrets, anchorKey)
@@ -118,7 +123,7 @@ func (a *app) rotateAnchor(verb, dir string, anchor openedAnchor, how retiring) 
 	if _, err := anchor.update(); err != nil {
 		return err
 	}
-	return a.emitAnchorKeys(verb, dir, anchor)
+	return emitAnchorKeys(a, verb, dir, anchor)
 }
 
 // retiring is how a key is to be retired: though what it signed may hold, and as one that
@@ -138,8 +143,8 @@ func retireAnchorKey(secrets map[string][]byte, dir string, anchor openedAnchor,
 		longest = max(longest, e.Lifetime)
 	}
 	if until := g.Since[g.Current].Add(longest); g.Oldest() < g.Current && !how.early && time.Now().Before(until) {
-		return &failure{exit: exitRefused, code: protocol.CodeRotation, err: fmt.Errorf("statements that the old key signed may hold until %s", until.UTC().Format(time.RFC3339)),
-			hint: "wait until then, or accept it with --accept-risk=" + riskCutOff + "; nothing was changed"}
+		return &fault.Failure{Exit: fault.ExitRefused, Code: protocol.CodeRotation, Err: fmt.Errorf("statements that the old key signed may hold until %s", until.UTC().Format(time.RFC3339)),
+			Hint: "wait until then, or accept it with --accept-risk=" + riskCutOff + "; nothing was changed"}
 	}
 	if g.Oldest() < g.Current {
 		if err := rotation.AddHistory(filepath.Join(dir, backup.HistoricalKeys), anchor.Anchor().EntityID, g, how.stolen, time.Now()); err != nil {
@@ -160,32 +165,32 @@ func (o openedAnchor) announce() error {
 }
 
 // emitAnchorKeys writes the public file anew and shows the keys.
-func (a *app) emitAnchorKeys(verb, dir string, anchor openedAnchor) error {
+func emitAnchorKeys(a *cli.App, verb, dir string, anchor openedAnchor) error {
 	if anchor.author == nil {
 		file, err := anchor.writeConfiguration(dir)
 		if err != nil {
 			return err
 		}
-		a.say("hint: hand %s to the superior before the next step: tamga anchor renew", file)
+		a.Say("hint: hand %s to the superior before the next step: tamga anchor renew", file)
 		ids := keyIDsOf(anchor.Anchor())
-		return a.emit(map[string]any{"step": verb, "key_ids": ids, "entity_configuration": file},
+		return a.Emit(map[string]any{"step": verb, "key_ids": ids, "entity_configuration": file},
 			[][2]string{{verb, "done"}, {"signs with", ids[0]}, {"announces also", strings.Join(ids[1:], " ")}, {"for the superior", file}})
 	}
-	path := filepath.Join(dir, anchorPublic)
-	old, err := readAnchors([]string{path})
+	path := filepath.Join(dir, anchorfile.Public)
+	old, err := trustanchor.ReadAll([]string{path})
 	if err != nil {
 		return err
 	}
 	public := anchor.Anchor()
 	public.Location = old[0].Location
-	if err := writeJSON(path, public); err != nil {
+	if err := files.WriteJSON(path, public); err != nil {
 		return err
 	}
 	next := map[string]string{"prepare": "tamga anchor rotate activate", "activate": "when what the old key signed has run out: tamga anchor rotate retire",
 		"retire": "destroy copies of keystore.json from before"}[verb]
-	a.say("hint: an anchor that does not serve has to publish now; next: %s", next)
+	a.Say("hint: an anchor that does not serve has to publish now; next: %s", next)
 	ids := keyIDsOf(public)
-	return a.emit(map[string]any{"step": verb, "key_ids": ids, "trust_anchor": path}, [][2]string{{verb, "done"}, {"signs with", ids[0]}, {"announces also", strings.Join(ids[1:], " ")}, {"for nodes", path}})
+	return a.Emit(map[string]any{"step": verb, "key_ids": ids, "trust_anchor": path}, [][2]string{{verb, "done"}, {"signs with", ids[0]}, {"announces also", strings.Join(ids[1:], " ")}, {"for nodes", path}})
 }
 
 func keyIDsOf(a trust.Anchor) []string {

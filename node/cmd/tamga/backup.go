@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,11 +15,16 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
-func (a *app) backupCommand() *cobra.Command {
+// backupCommand is `tamga backup`.
+func backupCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "backup",
 		Args:  cobra.NoArgs,
@@ -44,28 +45,8 @@ snapshots), and backups wherever you like.`,
 		Example: `  tamga backup create --dir kaz --out /var/backups/tamga --recipient age1... --recipient age1...
   tamga backup verify kaz.tamga-backup --keys kaz.tamga-escrow --identity-file identity.txt --passphrase-file pass.txt`,
 	}
-	c.AddCommand(a.backupCreate(), a.backupEscrow(), a.backupVerify(), a.backupList(), a.backupPrune(), a.backupRestore(), a.backupSchedule())
+	c.AddCommand(backupCreate(a), backupEscrow(a), backupVerify(a), backupList(a), backupPrune(a), backupRestore(a), backupSchedule(a))
 	return c
-}
-
-func ofBackup(err error) *failure {
-	switch {
-	case errors.Is(err, backup.ErrRecipients):
-		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err, hint: "give --recipient twice or more, or --recipients-file; `age-keygen` makes identities"}
-	case errors.Is(err, backup.ErrKind):
-		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: err, hint: "files *" + backup.BackupEnding + " are backups, and --keys takes the *" + backup.EscrowEnding}
-	case errors.Is(err, backup.ErrOccupied):
-		return &failure{exit: exitFailure, code: protocol.CodeExists, err: err, hint: "name another file for the key escrow; nothing was written. One that was cut off or altered has to be removed first"}
-	case errors.Is(err, backup.ErrExpired):
-		return &failure{exit: exitRefused, code: protocol.CodeBackupExpired, err: err}
-	case errors.Is(err, backup.ErrEarlier):
-		return &failure{exit: exitFailure, code: protocol.CodeEscrow, err: err}
-	case errors.Is(err, backup.ErrDamaged), errors.Is(err, backup.ErrSignature):
-		return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: err}
-	case errors.Is(err, backup.ErrIdentity):
-		return &failure{exit: exitUnauthorised, code: protocol.CodeBackup, err: err, hint: "give with --identity-file the identity of one of the recipients (of the key escrow: --keys-identity-file); the file may be whole"}
-	}
-	return nil
 }
 
 // recipientFlags say to whom a file is encrypted.
@@ -99,10 +80,10 @@ type backupFlags struct {
 	stem               string // of names in out
 	recipients         recipientFlags
 	keyRecipients      recipientFlags
-	from               rootFlags
+	from               rootkey.Flags
 }
 
-func (a *app) backupCreate() *cobra.Command {
+func backupCreate(a *cli.App) *cobra.Command {
 	var f backupFlags
 	c := &cobra.Command{
 		Use:   "create",
@@ -122,7 +103,7 @@ disk, to open anything with them.`,
   tamga backup create --dir kaz --to kaz.tamga-backup --keys /media/safe/kaz.tamga-escrow --recipients-file who.txt --key-recipients-file directors.txt
   tamga backup create --dir kaz --to - --keys kaz.tamga-escrow --recipients-file who.txt | ssh vault 'cat > kaz.tamga-backup'`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.createBackup(c.Context(), f) },
+		RunE: func(c *cobra.Command, _ []string) error { return createBackup(c.Context(), a, f) },
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.dir, "dir", "", "the node's folder (required)")
@@ -131,14 +112,14 @@ disk, to open anything with them.`,
 	fl.StringVar(&f.keys, "keys", "", "file for the key escrow (default: backup.escrow_file of the configuration, with its recipients; else beside the backup, named after the node, ending in "+backup.EscrowEnding+")")
 	f.recipients.add(fl, "", "the backup")
 	f.keyRecipients.add(fl, "key-", "the key escrow (default: as the backup)")
-	f.from.addBoth(fl, ", when the node is not running")
+	f.from.AddBoth(fl, ", when the node is not running")
 	return c
 }
 
 // check completes f. Names follow from the node and the time.
 func (f *backupFlags) check(now time.Time) error {
 	if f.dir == "" || (f.out == "") == (f.to == "") {
-		return usage("--dir and either --out or --to are needed: the node's folder, and where to write")
+		return fault.Usage("--dir and either --out or --to are needed: the node's folder, and where to write")
 	}
 	cfg, err := config.Load(filepath.Join(f.dir, node.ConfigFile))
 	if err != nil {
@@ -154,7 +135,7 @@ func (f *backupFlags) check(now time.Time) error {
 		f.keys, f.keyRecipients.file = cfg.Backup.EscrowFile, cfg.Backup.EscrowRecipients
 	}
 	if f.to == "-" && f.keys == "" {
-		return usage("--to - needs --keys: the file for the key escrow")
+		return fault.Usage("--to - needs --keys: the file for the key escrow")
 	}
 	if f.keys == "" {
 		f.keys = filepath.Join(filepath.Dir(f.to), stem+backup.EscrowEnding)
@@ -165,28 +146,28 @@ func (f *backupFlags) check(now time.Time) error {
 	return errors.Join(f.recipients.read(), f.keyRecipients.read())
 }
 
-func (a *app) createBackup(ctx context.Context, f backupFlags) (err error) {
+func createBackup(ctx context.Context, a *cli.App, f backupFlags) (err error) {
 	if err := f.check(time.Now()); err != nil {
 		return err
 	}
 	if err := ownEscrow(f.dir, f.keys); err != nil {
 		return err
 	}
-	if f.to == "-" && terminal(a.out) {
-		return usage("--to - writes binary data: send standard output to a file or a program")
+	if f.to == "-" && cli.Terminal(a.Out) {
+		return fault.Usage("--to - writes binary data: send standard output to a file or a program")
 	}
 	if _, err := os.Lstat(f.to); err == nil {
-		return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("creating backup: %s is there already", f.to), hint: "name another file with --to; nothing was written"}
+		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeExists, Err: fmt.Errorf("creating backup: %s is there already", f.to), Hint: "name another file with --to; nothing was written"}
 	}
-	n, err := a.openBacker(ctx, f.dir, f.from)
+	n, err := openBacker(ctx, a, f.dir, f.from)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.close()) }()
 	if f.to == "-" {
-		m, err := a.writeBoth(ctx, n, a.out, f)
+		m, err := writeBoth(ctx, a, n, a.Out, f)
 		if err == nil {
-			a.say("backup complete: %d subjects, %d ledger entries; keys in %s", m.Subjects, m.Ledger().Size, f.keys)
+			a.Say("backup complete: %d subjects, %d ledger entries; keys in %s", m.Subjects, m.Ledger().Size, f.keys)
 		}
 		return err
 	}
@@ -206,7 +187,7 @@ func (a *app) createBackup(ctx context.Context, f backupFlags) (err error) {
 	if f.out != "" {
 		dropPartial(f.out, f.stem, out.Name())
 	}
-	m, err := a.writeBoth(ctx, n, out, f)
+	m, err := writeBoth(ctx, a, n, out, f)
 	if err == nil {
 		err = out.Sync()
 	}
@@ -220,15 +201,15 @@ func (a *app) createBackup(ctx context.Context, f backupFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	a.say("hint: tamga backup verify %s --keys %s --identity-file FILE", f.to, f.keys)
+	a.Say("hint: tamga backup verify %s --keys %s --identity-file FILE", f.to, f.keys)
 	result := newBackedUp(f.to, m)
 	result.Keys = f.keys
-	return a.emit(result, append(backupRows(f.to, m), [2]string{"key escrow", f.keys}))
+	return a.Emit(result, append(backupRows(f.to, m), [2]string{"key escrow", f.keys}))
 }
 
 // writeBoth writes the backup, and then the key escrow in its place. In between keys may
 // have been destroyed.
-func (a *app) writeBoth(ctx context.Context, n *backer, w io.Writer, f backupFlags) (backup.Manifest, error) {
+func writeBoth(ctx context.Context, a *cli.App, n *backer, w io.Writer, f backupFlags) (backup.Manifest, error) {
 	m, err := n.backUp(ctx, w, f.recipients.recipients)
 	if err != nil {
 		return m, err
@@ -295,30 +276,30 @@ type backer struct {
 	close  func() error
 }
 
-func (a *app) openBacker(ctx context.Context, dir string, from rootFlags) (*backer, error) {
-	cl, err := nodeFlags{dir: dir, operator: true}.client()
+func openBacker(ctx context.Context, a *cli.App, dir string, from rootkey.Flags) (*backer, error) {
+	cl, err := nodeclient.Flags{Dir: dir, Operator: true}.Client()
 	if err == nil {
-		err = cl.prove(ctx)
+		err = cl.Prove(ctx)
 	}
 	if err == nil {
 		return &backer{
 			backUp: func(ctx context.Context, w io.Writer, recipients []string) (backup.Manifest, error) {
-				return cl.backUp(ctx, w, recipients, a.moved())
+				return cl.BackUp(ctx, w, recipients, moved(a))
 			},
-			escrow: cl.escrow, close: func() error { return nil },
+			escrow: cl.Escrow, close: func() error { return nil },
 		}, nil
 	}
 	// An address file that nobody answers at was left by a node that was killed.
-	if f, ok := errors.AsType[*failure](err); !errors.Is(err, errNotRunning) && !errors.Is(err, os.ErrNotExist) && (!ok || f.code != protocol.CodeNotRunning) {
+	if f, ok := errors.AsType[*fault.Failure](err); !errors.Is(err, nodeclient.ErrNotRunning) && !errors.Is(err, os.ErrNotExist) && (!ok || f.Code != protocol.CodeNotRunning) {
 		return nil, err
 	}
-	r, err := a.openRegistrar(ctx, dir, from)
+	r, err := rootkey.OpenRegistrar(ctx, a, dir, from)
 	if err != nil {
 		return nil, err
 	}
 	return &backer{
 		backUp: func(ctx context.Context, w io.Writer, recipients []string) (backup.Manifest, error) {
-			return node.SourceOf(r).BackUp(ctx, w, recipients, a.partly("writing"))
+			return node.SourceOf(r).BackUp(ctx, w, recipients, partly(a, "writing"))
 		},
 		escrow: func(ctx context.Context, recipients []string) ([]byte, error) {
 			b, _, err := node.SourceOf(r).Escrow(ctx, recipients)
@@ -329,97 +310,19 @@ func (a *app) openBacker(ctx context.Context, dir string, from rootFlags) (*back
 }
 
 // partly shows how far a backup is, on a terminal.
-func (a *app) partly(doing string) func(string, uint64) {
-	if !terminal(a.err) {
+func partly(a *cli.App, doing string) func(string, uint64) {
+	if !cli.Terminal(a.Err) {
 		return nil
 	}
 	return func(part string, records uint64) {
-		fmt.Fprintf(a.err, "\r\x1b[K%s %s: %d records", doing, part, records)
+		fmt.Fprintf(a.Err, "\r\x1b[K%s %s: %d records", doing, part, records)
 	}
 }
 
 // moved shows how many bytes have come, on a terminal.
-func (a *app) moved() func(int64) {
-	if !terminal(a.err) {
+func moved(a *cli.App) func(int64) {
+	if !cli.Terminal(a.Err) {
 		return func(int64) {}
 	}
-	return func(n int64) { fmt.Fprintf(a.err, "\r\x1b[Kreceiving: %d MiB", n>>20) }
-}
-
-// counter counts what goes through it.
-type counter struct {
-	to   io.Writer
-	n    int64
-	told func(int64)
-}
-
-func (c *counter) Write(b []byte) (int, error) {
-	n, err := c.to.Write(b)
-	if c.n>>22 != (c.n+int64(n))>>22 {
-		c.told(c.n + int64(n))
-	}
-	c.n += int64(n)
-	return n, err
-}
-
-// escrow asks the running node, which must have proved that it is it.
-func (c *client) escrow(ctx context.Context, recipients []string) ([]byte, error) {
-	resp, err := c.forRecipients(ctx, "/v1/escrows", recipients)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("receiving key escrow: %w", err)
-	}
-	return b, nil
-}
-
-// forRecipients returns a response that is a file. The caller closes it.
-func (c *client) forRecipients(ctx context.Context, path string, recipients []string) (*http.Response, error) {
-	body, err := json.Marshal(map[string][]string{"recipients": recipients})
-	if err != nil {
-		return nil, fmt.Errorf("calling node: %w", err)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("calling node: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
-	req.Header.Set("Content-Type", "application/json")
-	c.http.Timeout = 0 // as long as it takes
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, c.silent(ctx)
-	}
-	if resp.StatusCode != http.StatusOK {
-		defer resp.Body.Close()
-		b, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
-		if err != nil {
-			return nil, fmt.Errorf("reading node's reply: %w", err)
-		}
-		return nil, problem(resp.StatusCode, b)
-	}
-	return resp, nil
-}
-
-// backUp asks the running node, which must have proved that it is it.
-func (c *client) backUp(ctx context.Context, w io.Writer, recipients []string, told func(int64)) (m backup.Manifest, err error) {
-	resp, err := c.forRecipients(ctx, "/v1/backups", recipients)
-	if err != nil {
-		return m, err
-	}
-	defer resp.Body.Close()
-	if _, err := io.Copy(&counter{to: w, told: told}, resp.Body); err != nil {
-		return m, fmt.Errorf("receiving backup: %w", err)
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(resp.Trailer.Get("Tamga-Backup-Manifest"))
-	if err == nil {
-		err = json.Unmarshal(payload, &m)
-	}
-	if err != nil {
-		return m, errors.New("receiving backup: the node stopped before it was complete")
-	}
-	return m, nil
+	return func(n int64) { fmt.Fprintf(a.Err, "\r\x1b[Kreceiving: %d MiB", n>>20) }
 }

@@ -15,17 +15,19 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
-	"github.com/tamga-id/tamga/node/backup/folder"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
 )
 
 type escrowFlags struct {
 	dir, to    string
 	recipients recipientFlags
-	from       rootFlags
+	from       rootkey.Flags
 }
 
-func (a *app) backupEscrow() *cobra.Command {
+func backupEscrow(a *cli.App) *cobra.Command {
 	var f escrowFlags
 	c := &cobra.Command{
 		Use:   "escrow",
@@ -40,19 +42,19 @@ A pseudonym keystore (pseudonym.keystore) is not in it: its owner keeps a copy o
 At every moment, a power cut included, the file is the old escrow or the new one, whole.`,
 		Example: `  tamga backup escrow --dir kaz --to /media/safe/kaz.tamga-escrow --recipients-file directors.txt`,
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.writeEscrow(c.Context(), f) },
+		RunE:    func(c *cobra.Command, _ []string) error { return writeEscrow(c.Context(), a, f) },
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.dir, "dir", "", "the node's folder (required)")
 	fl.StringVar(&f.to, "to", "", "file to write (required)")
 	f.recipients.add(fl, "", "the key escrow")
-	f.from.addBoth(fl, ", when the node is not running")
+	f.from.AddBoth(fl, ", when the node is not running")
 	return c
 }
 
-func (a *app) writeEscrow(ctx context.Context, f escrowFlags) (err error) {
+func writeEscrow(ctx context.Context, a *cli.App, f escrowFlags) (err error) {
 	if f.dir == "" || f.to == "" {
-		return usage("--dir and --to are needed: the node's folder, and the file to write")
+		return fault.Usage("--dir and --to are needed: the node's folder, and the file to write")
 	}
 	if err := f.recipients.read(); err != nil {
 		return err
@@ -60,7 +62,7 @@ func (a *app) writeEscrow(ctx context.Context, f escrowFlags) (err error) {
 	if err := ownEscrow(f.dir, f.to); err != nil {
 		return err
 	}
-	n, err := a.openBacker(ctx, f.dir, f.from)
+	n, err := openBacker(ctx, a, f.dir, f.from)
 	if err != nil {
 		return err
 	}
@@ -69,8 +71,8 @@ func (a *app) writeEscrow(ctx context.Context, f escrowFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	a.say("hint: destroy every other key escrow of before; they hold keys that may have been destroyed")
-	return a.emit(newSurveyed(backup.Finding{File: f.to, State: backup.Current, Label: l}),
+	a.Say("hint: destroy every other key escrow of before; they hold keys that may have been destroyed")
+	return a.Emit(newSurveyed(backup.Finding{File: f.to, State: backup.Current, Label: l}),
 		[][2]string{{"key escrow", f.to}, {"entity", l.EntityID}, {"created", l.Created.Format(time.RFC3339)}, {"holds", l.Keys.String()}})
 }
 
@@ -110,16 +112,4 @@ func (n *backer) writeEscrow(ctx context.Context, dir, file string, recipients [
 		err = custody.WriteFile(file, b)
 	}
 	return l, err
-}
-
-// keepEscrow has the key escrow of the configuration follow a change of the keys, or of
-// what opens them. A running node does so, too, and goes on trying.
-func (a *app) keepEscrow(dir string, root custody.Root) {
-	file, err := folder.RefreshEscrow(dir, root, time.Now())
-	if file != "" {
-		a.say("the key escrow was written anew: %s", file)
-	}
-	if err != nil {
-		a.say("warning: the key escrow was not written anew, and may hold keys that were destroyed: %v", err)
-	}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 // surveyFlags say whose files are looked at.
@@ -26,10 +28,10 @@ func (f *surveyFlags) add(c *cobra.Command) {
 
 func (f surveyFlags) survey(paths []string) ([]backup.Finding, error) {
 	if (f.dir == "") == (f.configuration == "") {
-		return nil, usage("either --dir or --entity-configuration is needed: it says whose backups they are")
+		return nil, fault.Usage("either --dir or --entity-configuration is needed: it says whose backups they are")
 	}
 	if f.dir != "" && f.historical != "" {
-		return nil, usage("--historical-keys goes with --entity-configuration: with --dir the node's own are read")
+		return nil, fault.Usage("--historical-keys goes with --entity-configuration: with --dir the node's own are read")
 	}
 	by, err := f.signer()
 	if err != nil {
@@ -59,7 +61,7 @@ func (f surveyFlags) signer() (by backup.Signer, err error) {
 	return by, err
 }
 
-func (a *app) backupList() *cobra.Command {
+func backupList(a *cli.App) *cobra.Command {
 	var f surveyFlags
 	c := &cobra.Command{
 		Use:   "list PATH...",
@@ -83,7 +85,7 @@ the others were shown.`,
 			if err != nil {
 				return err
 			}
-			return a.emitSurvey(found)
+			return emitSurvey(a, found)
 		},
 	}
 	f.add(c)
@@ -139,16 +141,16 @@ func (s surveyed) row() [2]string {
 	return [2]string{s.File, text}
 }
 
-func (a *app) emitSurvey(found []backup.Finding) error {
+func emitSurvey(a *cli.App, found []backup.Finding) error {
 	all := make([]surveyed, len(found))
 	for i, f := range found {
 		all[i] = newSurveyed(f)
 	}
-	return a.emitSurveyed(found, all)
+	return emitSurveyed(a, found, all)
 }
 
 // emitSurveyed shows all, and fails for those that are damaged.
-func (a *app) emitSurveyed(found []backup.Finding, all []surveyed) error {
+func emitSurveyed(a *cli.App, found []backup.Finding, all []surveyed) error {
 	rows, errs := make([][2]string, len(all)), []error(nil)
 	for i, s := range all {
 		rows[i] = s.row()
@@ -156,10 +158,10 @@ func (a *app) emitSurveyed(found []backup.Finding, all []surveyed) error {
 			errs = append(errs, fmt.Errorf("%s: %w", s.File, found[i].Err))
 		}
 	}
-	return errors.Join(a.emit(all, rows), errors.Join(errs...))
+	return errors.Join(a.Emit(all, rows), errors.Join(errs...))
 }
 
-func (a *app) backupPrune() *cobra.Command {
+func backupPrune(a *cli.App) *cobra.Command {
 	var f surveyFlags
 	var keep int
 	var dry bool
@@ -177,7 +179,7 @@ dated in the future nothing is removed, with that exit code, too.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if keep < 0 || keep > 10000 {
-				return usage("--keep takes a number from 1 to 10000")
+				return fault.Usage("--keep takes a number from 1 to 10000")
 			}
 			found, err := f.survey(args)
 			if err != nil {
@@ -186,7 +188,7 @@ dated in the future nothing is removed, with that exit code, too.`,
 			if err := ofTheFuture(found, time.Now()); err != nil {
 				return err
 			}
-			return a.prune(found, keep, dry)
+			return prune(a, found, keep, dry)
 		},
 	}
 	f.add(c)
@@ -200,14 +202,14 @@ dated in the future nothing is removed, with that exit code, too.`,
 func ofTheFuture(found []backup.Finding, now time.Time) error {
 	for _, f := range found {
 		if f.Label.Created.After(now.Add(time.Hour)) {
-			return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: fmt.Errorf("pruning backups: %s is dated in the future", f.File),
-				hint: "compare the clocks; if this one is right, move that file elsewhere. Nothing was removed"}
+			return &fault.Failure{Exit: fault.ExitIntegrity, Code: protocol.CodeBackup, Err: fmt.Errorf("pruning backups: %s is dated in the future", f.File),
+				Hint: "compare the clocks; if this one is right, move that file elsewhere. Nothing was removed"}
 		}
 	}
 	return nil
 }
 
-func (a *app) prune(found []backup.Finding, keep int, dry bool) error {
+func prune(a *cli.App, found []backup.Finding, keep int, dry bool) error {
 	surplus := beyond(found, keep)
 	all, errs := make([]surveyed, len(found)), []error(nil)
 	for i, f := range found {
@@ -231,12 +233,12 @@ func (a *app) prune(found []backup.Finding, keep int, dry bool) error {
 		all[i].Removed = true
 	}
 	if dry {
-		a.say("nothing was removed: --dry-run")
+		a.Say("nothing was removed: --dry-run")
 	}
 	if slices.ContainsFunc(found, func(f backup.Finding) bool { return f.Unsure }) {
-		a.say("nothing was removed: the latest key escrow was signed under a federation key that is retired, and may be forged. Write another with `tamga backup create` or `tamga key escrow`")
+		a.Say("nothing was removed: the latest key escrow was signed under a federation key that is retired, and may be forged. Write another with `tamga backup create` or `tamga key escrow`")
 	}
-	return errors.Join(a.emitSurveyed(found, all), errors.Join(errs...))
+	return errors.Join(emitSurveyed(a, found, all), errors.Join(errs...))
 }
 
 // beyond are the files of the backups that open, but for the newest: those of which so many

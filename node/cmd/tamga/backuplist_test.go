@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 // TestPruneOfTheFuture: nothing is removed while a file is dated later than now, but for
@@ -24,7 +26,7 @@ func TestPruneOfTheFuture(t *testing.T) {
 		}
 	}
 	err := ofTheFuture(dated(now.AddDate(1, 0, 0)), now)
-	if f, ok := errors.AsType[*failure](err); !ok || f.exit != exitIntegrity {
+	if f, ok := errors.AsType[*fault.Failure](err); !ok || f.Exit != fault.ExitIntegrity {
 		t.Errorf("a year ahead: %v", err)
 	}
 }
@@ -44,7 +46,7 @@ func TestKeepOfRetired(t *testing.T) {
 
 // TestPruneUnsure: nothing is removed by the word of an escrow that may be forged.
 func TestPruneUnsure(t *testing.T) {
-	a := &app{out: io.Discard, err: io.Discard}
+	a := &cli.App{Out: io.Discard, Err: io.Discard}
 	file := filepath.Join(t.TempDir(), "b")
 	for _, s := range []backup.State{backup.Expired, backup.Former, backup.Opens} {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -52,7 +54,7 @@ func TestPruneUnsure(t *testing.T) {
 		}
 		older := backup.Finding{File: file, State: s, Unsure: true}
 		newer := backup.Finding{File: file + "2", State: backup.Opens, Unsure: true, Label: backup.Label{Created: time.Unix(1, 0)}}
-		if err := a.prune([]backup.Finding{newer, older}, 1, false); err != nil {
+		if err := prune(a, []backup.Finding{newer, older}, 1, false); err != nil {
 			t.Error(err)
 		}
 		if _, err := os.Stat(file); err != nil {

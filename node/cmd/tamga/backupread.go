@@ -17,25 +17,29 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/backup/folder"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/storecmd"
 )
 
 // backedUp is the JSON result of create, verify and restore.
 type backedUp struct {
-	File     string      `json:"file"`
-	EntityID string      `json:"entity_id"`
-	Created  time.Time   `json:"created"`
-	Subjects uint64      `json:"subjects"`
-	Ledger   audited     `json:"ledger"`
-	Parts    int         `json:"parts"`
-	Needs    backup.Keys `json:"needs"`                // generations of keys
-	Keys     string      `json:"key_escrow,omitempty"` // the file with them
-	Gallery  string      `json:"gallery,omitempty"`    // verify: opened, or not
+	File     string           `json:"file"`
+	EntityID string           `json:"entity_id"`
+	Created  time.Time        `json:"created"`
+	Subjects uint64           `json:"subjects"`
+	Ledger   storecmd.Audited `json:"ledger"`
+	Parts    int              `json:"parts"`
+	Needs    backup.Keys      `json:"needs"`                // generations of keys
+	Keys     string           `json:"key_escrow,omitempty"` // the file with them
+	Gallery  string           `json:"gallery,omitempty"`    // verify: opened, or not
 }
 
 func newBackedUp(file string, m backup.Manifest) backedUp {
 	l := m.Ledger()
 	return backedUp{File: file, EntityID: m.EntityID, Created: m.Created, Subjects: m.Subjects, Parts: len(m.Parts), Needs: m.Keys,
-		Ledger: audited{OK: true, Size: l.Size, Root: base64.StdEncoding.EncodeToString(l.Root), By: "manifest"}}
+		Ledger: storecmd.Audited{OK: true, Size: l.Size, Root: base64.StdEncoding.EncodeToString(l.Root), By: "manifest"}}
 }
 
 func backupRows(file string, m backup.Manifest) [][2]string {
@@ -63,16 +67,16 @@ type opened struct {
 	escrow *backup.Escrow
 }
 
-func (a *app) checkBackup(ctx context.Context, file string, f readFlags) (o opened, err error) {
+func checkBackup(ctx context.Context, a *cli.App, file string, f readFlags) (o opened, err error) {
 	if f.identityFile == "" {
-		return o, usage("--identity-file is needed: the age identity of one of the recipients")
+		return o, fault.Usage("--identity-file is needed: the age identity of one of the recipients")
 	}
-	ids, err := a.ageIdentities(f.identityFile)
+	ids, err := identitiesOf(a, f.identityFile)
 	if err != nil {
 		return o, err
 	}
 	if f.historical != "" && f.configuration == "" {
-		return o, usage("--historical-keys goes with --entity-configuration, whose keys sign it")
+		return o, fault.Usage("--historical-keys goes with --entity-configuration, whose keys sign it")
 	}
 	var by backup.Signer
 	if by.Configuration, err = readPublished(f.configuration); err == nil {
@@ -84,7 +88,7 @@ func (a *app) checkBackup(ctx context.Context, file string, f readFlags) (o open
 	if f.keys != "" {
 		keyIDs := ids
 		if f.keysIdentityFile != "" {
-			if keyIDs, err = a.ageIdentities(f.keysIdentityFile); err != nil {
+			if keyIDs, err = identitiesOf(a, f.keysIdentityFile); err != nil {
 				return o, err
 			}
 		}
@@ -92,7 +96,7 @@ func (a *app) checkBackup(ctx context.Context, file string, f readFlags) (o open
 			return o, fmt.Errorf("key escrow: %w", err)
 		}
 	}
-	if o.Checked, err = backup.Check(ctx, file, ids, by, a.partly("checking")); err != nil {
+	if o.Checked, err = backup.Check(ctx, file, ids, by, partly(a, "checking")); err != nil {
 		return o, err
 	}
 	if o.escrow != nil {
@@ -101,8 +105,8 @@ func (a *app) checkBackup(ctx context.Context, file string, f readFlags) (o open
 	return o, err
 }
 
-func (a *app) ageIdentities(from string) ([]age.Identity, error) {
-	in := a.in
+func identitiesOf(a *cli.App, from string) ([]age.Identity, error) {
+	in := a.In
 	if from != "-" {
 		file, err := os.Open(from)
 		if err != nil {
@@ -113,7 +117,7 @@ func (a *app) ageIdentities(from string) ([]age.Identity, error) {
 	}
 	ids, err := age.ParseIdentities(io.LimitReader(in, 1<<20))
 	if err != nil {
-		return nil, usage("an identity file is what age-keygen wrote: lines with AGE-SECRET-KEY-1...")
+		return nil, fault.Usage("an identity file is what age-keygen wrote: lines with AGE-SECRET-KEY-1...")
 	}
 	return ids, nil
 }
@@ -130,9 +134,9 @@ func readPublished(file string) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-func (a *app) backupVerify() *cobra.Command {
+func backupVerify(a *cli.App) *cobra.Command {
 	var f readFlags
-	var from rootFlags
+	var from rootkey.Flags
 	c := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Restore a backup into a temporary folder and check it",
@@ -150,20 +154,20 @@ signed under a federation key that the node has retired since needs --historical
   tamga backup verify kaz.tamga-backup --keys kaz.tamga-escrow --identity-file identity.txt --share a.share --identity a.txt --share b.share --identity b.txt`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.verifyBackup(c.Context(), args[0], f, from)
+			return verifyBackup(c.Context(), a, args[0], f, from)
 		},
 	}
 	f.add(c)
-	from.addBoth(c.Flags(), " of the root key: opens the gallery, too")
+	from.AddBoth(c.Flags(), " of the root key: opens the gallery, too")
 	return c
 }
 
-func (a *app) verifyBackup(ctx context.Context, file string, f readFlags, from rootFlags) (err error) {
-	opens := a.given(from.secretFlags) || len(from.shares)+len(from.identities) > 0 || from.module != ""
+func verifyBackup(ctx context.Context, a *cli.App, file string, f readFlags, from rootkey.Flags) (err error) {
+	opens := a.Given(from.SecretFlags) || len(from.Shares)+len(from.Identities) > 0 || from.Module != ""
 	if opens && f.keys == "" {
-		return usage("--keys is needed to open the gallery: a backup holds no key")
+		return fault.Usage("--keys is needed to open the gallery: a backup holds no key")
 	}
-	c, err := a.checkBackup(ctx, file, f)
+	c, err := checkBackup(ctx, a, file, f)
 	if err != nil {
 		return err
 	}
@@ -173,7 +177,7 @@ func (a *app) verifyBackup(ctx context.Context, file string, f readFlags, from r
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
 	dir := filepath.Join(temporary, "node")
-	if err := c.Restore(ctx, dir, c.escrow, a.partly("restoring")); err != nil {
+	if err := c.Restore(ctx, dir, c.escrow, partly(a, "restoring")); err != nil {
 		return err
 	}
 	if err := c.Audit(ctx, dir); err != nil {
@@ -183,7 +187,7 @@ func (a *app) verifyBackup(ctx context.Context, file string, f readFlags, from r
 	result.Keys, result.Ledger.By = f.keys, "recomputed"
 	switch {
 	case opens:
-		if err := a.openVerified(ctx, dir, from, c.Manifest); err != nil {
+		if err := openVerified(ctx, a, dir, from, c.Manifest); err != nil {
 			return err
 		}
 		result.Gallery = "opened"
@@ -192,12 +196,12 @@ func (a *app) verifyBackup(ctx context.Context, file string, f readFlags, from r
 	default:
 		result.Gallery = "restored, not opened: no key escrow given"
 	}
-	return a.emit(result, append(rows, [2]string{"verified", "manifest, every part, ledger recomputed"}, [2]string{"gallery", result.Gallery}))
+	return a.Emit(result, append(rows, [2]string{"verified", "manifest, every part, ledger recomputed"}, [2]string{"gallery", result.Gallery}))
 }
 
 // openVerified opens the gallery of a restored folder, reads it and counts.
-func (a *app) openVerified(ctx context.Context, dir string, from rootFlags, m backup.Manifest) error {
-	roots, err := a.openRoots(dir, from)
+func openVerified(ctx context.Context, a *cli.App, dir string, from rootkey.Flags, m backup.Manifest) error {
+	roots, err := rootkey.OpenRoots(a, dir, from)
 	if err != nil {
 		return err
 	}
@@ -207,7 +211,7 @@ func (a *app) openVerified(ctx context.Context, dir string, from rootFlags, m ba
 		return err
 	}
 	if uint64(subjects) != m.Subjects {
-		return &failure{exit: exitIntegrity, code: protocol.CodeBackup, err: fmt.Errorf("verifying backup: gallery: %d subjects, the manifest says %d", subjects, m.Subjects)}
+		return &fault.Failure{Exit: fault.ExitIntegrity, Code: protocol.CodeBackup, Err: fmt.Errorf("verifying backup: gallery: %d subjects, the manifest says %d", subjects, m.Subjects)}
 	}
 	return nil
 }

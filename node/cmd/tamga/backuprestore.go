@@ -6,12 +6,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/node/backup/folder"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 // restoreRisk is what --accept-risk must name when there is no list of erasures.
 const restoreRisk = "erased-return"
 
-func (a *app) backupRestore() *cobra.Command {
+func backupRestore(a *cli.App) *cobra.Command {
 	var f readFlags
 	var dir, erasures, risk string
 	c := &cobra.Command{
@@ -37,9 +39,9 @@ data/gallery-erasures of the lost folder. When there is none any more, name the 
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if erasures == "" && risk != restoreRisk {
-				return usage("who was erased after the backup would be served again: give the latest list with --erasures, or --accept-risk=%s when it is lost", restoreRisk)
+				return fault.Usage("who was erased after the backup would be served again: give the latest list with --erasures, or --accept-risk=%s when it is lost", restoreRisk)
 			}
-			return a.restoreBackup(c.Context(), args[0], dir, erasures, f)
+			return restoreBackup(c.Context(), a, args[0], dir, erasures, f)
 		},
 	}
 	f.add(c)
@@ -49,20 +51,20 @@ data/gallery-erasures of the lost folder. When there is none any more, name the 
 	return c
 }
 
-func (a *app) restoreBackup(ctx context.Context, file, dir, erasures string, f readFlags) error {
+func restoreBackup(ctx context.Context, a *cli.App, file, dir, erasures string, f readFlags) error {
 	if dir == "" || f.keys == "" {
-		return usage("--dir and --keys are needed: the folder to make, and the key escrow, without which a backup does not open")
+		return fault.Usage("--dir and --keys are needed: the folder to make, and the key escrow, without which a backup does not open")
 	}
-	c, err := a.checkBackup(ctx, file, f)
+	c, err := checkBackup(ctx, a, file, f)
 	if err != nil {
 		return err
 	}
-	claim, err := folder.Restore(ctx, c.Checked, c.escrow, dir, erasures, a.partly("restoring"))
+	claim, err := folder.Restore(ctx, c.Checked, c.escrow, dir, erasures, partly(a, "restoring"))
 	if err != nil {
 		return err
 	}
-	a.say("hint: tamga recovery status --dir %s", dir)
+	a.Say("hint: tamga recovery status --dir %s", dir)
 	result := newBackedUp(file, c.Manifest)
 	result.Ledger.By, result.Gallery = "recomputed", "restored"
-	return a.emit(result, append(backupRows(file, c.Manifest), [2]string{"folder", dir}, [2]string{"state", "in recovery: " + claim.Why}))
+	return a.Emit(result, append(backupRows(file, c.Manifest), [2]string{"folder", dir}, [2]string{"state", "in recovery: " + claim.Why}))
 }

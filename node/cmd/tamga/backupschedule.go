@@ -14,6 +14,8 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/config"
 )
 
@@ -22,7 +24,7 @@ type scheduleFlags struct {
 	keep                                                                int
 }
 
-func (a *app) backupSchedule() *cobra.Command {
+func backupSchedule(a *cli.App) *cobra.Command {
 	var f scheduleFlags
 	c := &cobra.Command{
 		Use:   "schedule",
@@ -34,7 +36,7 @@ see ` + "`tamga backup prune`" + `.`,
 		Example: `  tamga backup schedule --dir /srv/kaz --to /var/backups/tamga --recipients-file /etc/tamga/recipients.txt --keep 30
   tamga backup schedule --dir /srv/kaz --to /var/backups/tamga --recipients-file /etc/tamga/recipients.txt --install /etc/systemd/system`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.schedule(f) },
+		RunE: func(*cobra.Command, []string) error { return schedule(a, f) },
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.dir, "dir", "", "the node's folder (required)")
@@ -58,7 +60,7 @@ var (
 
 func (f *scheduleFlags) check() error {
 	if f.dir == "" || f.to == "" || f.recipientsFile == "" {
-		return usage("--dir, --to and --recipients-file are needed")
+		return fault.Usage("--dir, --to and --recipients-file are needed")
 	}
 	cfg, err := config.Load(filepath.Join(f.dir, node.ConfigFile))
 	if err != nil {
@@ -75,7 +77,7 @@ func (f *scheduleFlags) check() error {
 		}
 	}
 	if f.keep < 1 || f.keep > 10000 || !calendar.MatchString(f.at) || !unitName.MatchString(f.name) {
-		return usage("--keep takes a number from 1 to 10000, --at a time such as '*-*-* 02:30:00', --name letters, digits, . _ and -")
+		return fault.Usage("--keep takes a number from 1 to 10000, --at a time such as '*-*-* 02:30:00', --name letters, digits, . _ and -")
 	}
 	for _, path := range []*string{&f.dir, &f.to, &f.keys, &f.recipientsFile, &f.keyRecipientsFile} {
 		abs, err := filepath.Abs(*path)
@@ -83,13 +85,13 @@ func (f *scheduleFlags) check() error {
 			return fmt.Errorf("scheduling backups: %w", err)
 		}
 		if *path = abs; !plainPath.MatchString(abs) {
-			return usage("paths in a systemd unit may have letters, digits and / . _ + @ : = , - only")
+			return fault.Usage("paths in a systemd unit may have letters, digits and / . _ + @ : = , - only")
 		}
 	}
 	return nil
 }
 
-func (a *app) schedule(f scheduleFlags) error {
+func schedule(a *cli.App, f scheduleFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -104,16 +106,16 @@ func (a *app) schedule(f scheduleFlags) error {
 		for _, name := range order {
 			rows = append(rows, "# "+name+"\n"+units[name])
 		}
-		if a.format != "table" {
-			return a.emit(units, nil)
+		if a.Format != "table" {
+			return a.Emit(units, nil)
 		}
-		_, err := fmt.Fprint(a.out, strings.Join(rows, "\n"))
+		_, err := fmt.Fprint(a.Out, strings.Join(rows, "\n"))
 		return err
 	}
 	for _, name := range order {
 		file, err := os.OpenFile(filepath.Join(f.install, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if errors.Is(err, os.ErrExist) {
-			return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("scheduling backups: %s is there already", name), hint: "give another --name, or remove the old unit"}
+			return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeExists, Err: fmt.Errorf("scheduling backups: %s is there already", name), Hint: "give another --name, or remove the old unit"}
 		}
 		if err == nil {
 			_, err = file.WriteString(units[name])
@@ -123,8 +125,8 @@ func (a *app) schedule(f scheduleFlags) error {
 			return fmt.Errorf("scheduling backups: %w", err)
 		}
 	}
-	a.say("hint: systemctl daemon-reload && systemctl enable --now %s.timer", f.name)
-	return a.emit(map[string]string{"service": filepath.Join(f.install, order[0]), "timer": filepath.Join(f.install, order[1])},
+	a.Say("hint: systemctl daemon-reload && systemctl enable --now %s.timer", f.name)
+	return a.Emit(map[string]string{"service": filepath.Join(f.install, order[0]), "timer": filepath.Join(f.install, order[1])},
 		[][2]string{{"service", filepath.Join(f.install, order[0])}, {"timer", filepath.Join(f.install, order[1])}})
 }
 

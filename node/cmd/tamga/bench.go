@@ -24,6 +24,8 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/registrar"
@@ -38,7 +40,8 @@ type benchFlags struct {
 	noPeers  bool
 }
 
-func (a *app) benchCommand() *cobra.Command {
+// benchCommand is `tamga bench`.
+func benchCommand(a *cli.App) *cobra.Command {
 	var b benchFlags
 	c := &cobra.Command{
 		Use:   "bench",
@@ -56,7 +59,7 @@ needs the go command and its module proxy. What is missing is named and left out
   tamga bench --no-peers
   tamga bench --people 100000 --in-flight 1,16,64 --duration 10s -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.bench(c.Context(), b) },
+		RunE: func(c *cobra.Command, _ []string) error { return bench(c.Context(), a, b) },
 	}
 	f := c.Flags()
 	f.IntVar(&b.people, "people", 1000, "subjects in the responder's gallery")
@@ -65,8 +68,8 @@ needs the go command and its module proxy. What is missing is named and left out
 	f.StringVar(&b.modality, "modality", "face", "face or finger")
 	f.BoolVar(&b.noPeers, "no-peers", false, "leave other makers' transports out")
 	responder := &cobra.Command{Use: "responder DIR", Hidden: true, Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return a.benchResponder(c.Context(), args[0]) }}
-	c.AddCommand(responder, a.benchMatchCommand(), a.benchStoreCommand())
+		RunE: func(c *cobra.Command, args []string) error { return benchResponder(c.Context(), a, args[0]) }}
+	c.AddCommand(responder, benchMatchCommand(a), benchStoreCommand(a))
 	return c
 }
 
@@ -75,7 +78,7 @@ const protocolEcho = "/tamga/bench/echo/1"
 
 // benchResponder is the second process: a whole node that also echoes. It says on
 // stdout when it is ready, with its Entity Configuration, and ends with its stdin.
-func (a *app) benchResponder(ctx context.Context, dir string) (err error) {
+func benchResponder(ctx context.Context, a *cli.App, dir string) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	n, err := node.Open(ctx, filepath.Join(dir, node.ConfigFile), []byte(demo.Passphrase), slog.New(slog.DiscardHandler),
@@ -88,9 +91,9 @@ func (a *app) benchResponder(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(a.out, token)
+	fmt.Fprintln(a.Out, token)
 	go func() { // ends with the process: stdin closes when the parent does
-		_, _ = io.Copy(io.Discard, a.in)
+		_, _ = io.Copy(io.Discard, a.In)
 		cancel()
 	}()
 	return n.Run(ctx, http.NotFoundHandler())
@@ -118,41 +121,41 @@ type pair struct {
 	close func() error
 }
 
-func (a *app) bench(ctx context.Context, b benchFlags) error {
+func bench(ctx context.Context, a *cli.App, b benchFlags) error {
 	if b.people < 1 || b.people > 10_000_000 || b.duration < time.Second || (b.modality != "face" && b.modality != "finger") {
-		return usage("--people takes 1 to 10000000, --duration at least 1s, --modality face or finger")
+		return fault.Usage("--people takes 1 to 10000000, --duration at least 1s, --modality face or finger")
 	}
 	dir, remove, err := demo.TempDir()
 	if err != nil {
 		return err
 	}
 	defer remove()
-	a.say("preparing two nodes, %d people", b.people)
+	a.Say("preparing two nodes, %d people", b.people)
 	p, err := startPair(ctx, dir, b.people)
 	if err != nil {
 		return err
 	}
-	report, err := a.measure(ctx, b, p, dir)
+	report, err := measurePeer(ctx, a, b, p, dir)
 	if err := errors.Join(err, p.close()); err != nil {
 		return err
 	}
-	return a.emit(report, report.rows())
+	return a.Emit(report, report.rows())
 }
 
 // startPair makes an anchor in this process, a responder in another, and the asker here.
 func startPair(ctx context.Context, dir string, people int) (_ *pair, err error) {
-	var c closers
+	var c cli.Closers
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.close())
+			err = errors.Join(err, c.Close())
 		}
 	}()
 	operator, anchor, stop, err := benchAnchor(dir)
 	if err != nil {
 		return nil, err
 	}
-	c.add(stop)
-	p := &pair{pop: synth.New(demo.Seed, "KGZ"), tap: &tap{}, close: c.close}
+	c.Add(stop)
+	p := &pair{pop: synth.New(demo.Seed, "KGZ"), tap: &tap{}, close: c.Close}
 	for _, code := range []string{"KAZ", "KGZ"} {
 		_, err := node.Init(node.InitOptions{Dir: filepath.Join(dir, code), EntityID: demo.EntityID(code), Jurisdiction: code, Name: code,
 			Listen: "127.0.0.1:0", API: "127.0.0.1:0", Anchor: anchor, Refresh: time.Second,
@@ -175,14 +178,14 @@ func startPair(ctx context.Context, dir string, people int) (_ *pair, err error)
 	if err != nil {
 		return nil, err
 	}
-	c.add(stopChild)
+	c.Add(stopChild)
 	p.other = pid
 	if p.asker, err = node.Open(ctx, filepath.Join(dir, "KAZ", node.ConfigFile), []byte(demo.Passphrase), slog.New(slog.DiscardHandler), node.Overrides{
 		Exchanger: func(x requester.Exchanger) requester.Exchanger { p.tap.under = x; return p.tap },
 	}); err != nil {
 		return nil, err
 	}
-	c.add(p.asker.Close)
+	c.Add(p.asker.Close)
 	own, err := p.asker.EntityConfiguration()
 	if err != nil {
 		return nil, err

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/matcher/search"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 type benchMatchFlags struct {
@@ -20,7 +22,7 @@ type benchMatchFlags struct {
 // benchMatchModalities are measured in this order.
 var benchMatchModalities = []string{"face", "finger", "iris", "signature"} //nolint:gochecknoglobals // a constant
 
-func (a *app) benchMatchCommand() *cobra.Command {
+func benchMatchCommand(a *cli.App) *cobra.Command {
 	var b benchMatchFlags
 	c := &cobra.Command{
 		Use:   "match",
@@ -36,7 +38,7 @@ one above, or NODE_PATH). Read the ratios.`,
 		Example: `  tamga bench match
   tamga bench match --modality face --size 100000 -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.benchMatch(c.Context(), b) },
+		RunE: func(c *cobra.Command, _ []string) error { return benchMatch(c.Context(), a, b) },
 	}
 	f := c.Flags()
 	f.StringVar(&b.modality, "modality", "", "face, finger, iris or signature; all when not given")
@@ -92,12 +94,12 @@ func (r *matchReport) rows() [][2]string {
 	return out
 }
 
-func (a *app) benchMatch(ctx context.Context, b benchMatchFlags) error {
+func benchMatch(ctx context.Context, a *cli.App, b benchMatchFlags) error {
 	if b.modality != "" && !slices.Contains(benchMatchModalities, b.modality) {
-		return usage("--modality takes face, finger, iris or signature")
+		return fault.Usage("--modality takes face, finger, iris or signature")
 	}
 	if b.size < 0 || b.size > 20_000_000 || b.size > 0 && b.size < 100 {
-		return usage("--size takes 100 to 20000000")
+		return fault.Usage("--size takes 100 to 20000000")
 	}
 	if cpuSeconds() == 0 {
 		return fmt.Errorf("measuring: processor time is not known on this system")
@@ -114,12 +116,12 @@ func (a *app) benchMatch(ctx context.Context, b benchMatchFlags) error {
 			return fmt.Errorf("measuring %s: %w", name, err)
 		}
 	}
-	return a.emit(m.report, m.report.rows())
+	return a.Emit(m.report, m.report.rows())
 }
 
 // matchBench is one run of the bench.
 type matchBench struct {
-	app    *app
+	app    *cli.App
 	flags  benchMatchFlags
 	report matchReport
 }
@@ -134,14 +136,14 @@ func (m *matchBench) sized(usual int) int {
 
 // progress says how far a preparation is, on a terminal, and stops it when ctx ends.
 func (m *matchBench) progress(ctx context.Context, what string, n int, each func(i int) error) error {
-	show := terminal(m.app.err)
+	show := cli.Terminal(m.app.Err)
 	for i := range n {
 		if i%1000 == 0 {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			if show {
-				fmt.Fprintf(m.app.err, "\r%s: %d of %d", what, i, n)
+				fmt.Fprintf(m.app.Err, "\r%s: %d of %d", what, i, n)
 			}
 		}
 		if err := each(i); err != nil {
@@ -149,7 +151,7 @@ func (m *matchBench) progress(ctx context.Context, what string, n int, each func
 		}
 	}
 	if show {
-		fmt.Fprintf(m.app.err, "\r%s: %d of %d\n", what, n, n)
+		fmt.Fprintf(m.app.Err, "\r%s: %d of %d\n", what, n, n)
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func (m *matchBench) peers(dir string) (found []peer) {
 // askPeer has a library search the vectors and reports what it took, and how many times as
 // fast this program was. A peer that fails is a note: it is no fault of what is measured.
 func (m *matchBench) askPeer(ctx context.Context, p peer, vectors string, n int, single, batch float64) {
-	m.app.say("asking %s", p.name)
+	m.app.Say("asking %s", p.name)
 	answer, err := p.ask(ctx, vectors, n)
 	if err != nil {
 		m.report.note("%s: %v", p.name, err)

@@ -17,6 +17,8 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
@@ -82,7 +84,7 @@ func (t *tap) Exchange(ctx context.Context, to transport.PeerID, addrs []string,
 
 const benchRounds = 3
 
-func (a *app) measure(ctx context.Context, b benchFlags, p *pair, dir string) (benchReport, error) {
+func measurePeer(ctx context.Context, a *cli.App, b benchFlags, p *pair, dir string) (benchReport, error) {
 	r := benchReport{Modality: b.modality, People: b.people}
 	var missed atomic.Int64
 	ask := p.asking(b, &missed)
@@ -105,7 +107,7 @@ func (a *app) measure(ctx context.Context, b benchFlags, p *pair, dir string) (b
 	}
 	all := []benchContender{{"verification", p.here(ctx, ask)}, {"bare echo", p.here(ctx, bare)}}
 	if !b.noPeers {
-		a.say("building what drives other transports")
+		a.Say("building what drives other transports")
 		wires, err := wirebench.Start(ctx, filepath.Join(dir, "peers"), wirebench.Bytes{Request: r.RequestBytes, Reply: r.ReplyBytes})
 		if err != nil {
 			r.Notes = append(r.Notes, fmt.Sprintf("not all other transports are measured: %v", err))
@@ -117,9 +119,9 @@ func (a *app) measure(ctx context.Context, b benchFlags, p *pair, dir string) (b
 	}
 	for _, n := range b.inFlight {
 		if n < 1 || n > drive.MaxWorkers {
-			return r, usage("--in-flight takes 1 to %d", drive.MaxWorkers)
+			return r, fault.Usage("--in-flight takes 1 to %d", drive.MaxWorkers)
 		}
-		a.say("measuring %d in flight", n)
+		a.Say("measuring %d in flight", n)
 		rows, err := rounds(n, b.duration/benchRounds, all)
 		if err != nil {
 			return r, err

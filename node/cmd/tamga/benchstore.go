@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/storebench"
 )
 
@@ -22,7 +24,7 @@ type benchStoreFlags struct {
 	noPeers  bool
 }
 
-func (a *app) benchStoreCommand() *cobra.Command {
+func benchStoreCommand(a *cli.App) *cobra.Command {
 	var b benchStoreFlags
 	c := &cobra.Command{
 		Use:   "store",
@@ -44,7 +46,7 @@ own (Debian: apt-get install postgresql). What is missing is named and left out.
   tamga bench store --subjects 1000000 -o json
   tamga bench store --subjects 1000 --duration 1s --no-peers`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.benchStore(c.Context(), b) },
+		RunE: func(c *cobra.Command, _ []string) error { return benchStore(c.Context(), a, b) },
 	}
 	f := c.Flags()
 	f.IntVar(&b.subjects, "subjects", 10_000, "subjects in every store; a million take about 3 GB in each")
@@ -53,17 +55,17 @@ own (Debian: apt-get install postgresql). What is missing is named and left out.
 	f.BoolVar(&b.noPeers, "no-peers", false, "leave Pebble and PostgreSQL out")
 	f.StringVar(&b.dir, "dir", "", "folder on the disk to measure (default: the system's for temporary files)")
 	worker := &cobra.Command{Use: "worker KIND DIR HELD SPEC", Hidden: true, Args: cobra.ExactArgs(4),
-		RunE: func(c *cobra.Command, args []string) error { return storebench.Work(c.Context(), args, a.in, a.out) }}
+		RunE: func(c *cobra.Command, args []string) error { return storebench.Work(c.Context(), args, a.In, a.Out) }}
 	c.AddCommand(worker)
 	return c
 }
 
-func (a *app) benchStore(ctx context.Context, b benchStoreFlags) (err error) {
+func benchStore(ctx context.Context, a *cli.App, b benchStoreFlags) (err error) {
 	if b.subjects < 64 || b.subjects > 50_000_000 || b.duration < 100*time.Millisecond || len(b.workers) == 0 {
-		return usage("--subjects takes 64 to 50000000, --duration at least 100ms, --workers at least one number")
+		return fault.Usage("--subjects takes 64 to 50000000, --duration at least 100ms, --workers at least one number")
 	}
 	if slices.Min(b.workers) < 1 || slices.Max(b.workers) > storebench.MaxWorkers {
-		return usage("--workers takes 1 to %d", storebench.MaxWorkers)
+		return fault.Usage("--workers takes 1 to %d", storebench.MaxWorkers)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -78,11 +80,11 @@ func (a *app) benchStore(ctx context.Context, b benchStoreFlags) (err error) {
 		return fmt.Errorf("making folder: %w", err)
 	}
 	report, err := storebench.Run(ctx, storebench.Config{Dir: dir, Worker: []string{self, "bench", "store", "worker"},
-		Subjects: b.subjects, Workers: b.workers, Time: b.duration, Peers: !b.noPeers, Say: a.say})
+		Subjects: b.subjects, Workers: b.workers, Time: b.duration, Peers: !b.noPeers, Say: a.Say})
 	if err != nil {
 		return err
 	}
-	return a.emit(report, benchStoreRows(report))
+	return a.Emit(report, benchStoreRows(report))
 }
 
 func benchStoreRows(r storebench.Report) [][2]string {

@@ -16,6 +16,8 @@ import (
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
@@ -25,7 +27,8 @@ type calibrating struct {
 	out, say string
 }
 
-func (a *app) calibrateCommand() *cobra.Command {
+// calibrateCommand is `tamga calibrate`.
+func calibrateCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "calibrate",
 		Args:  cobra.NoArgs,
@@ -38,7 +41,7 @@ aggregate figures only, nothing of a person.`,
 		Example: `  tamga calibrate finger --data secugen/ --data fingerjet/ --out finger.calibration.json
   tamga calibrate face --model mobilefacenet-128 --data faces/ --out face.calibration.json`,
 	}
-	c.AddCommand(a.calibrateFinger(), a.calibrateFace(), a.calibrateIris(), a.calibrateSignature())
+	c.AddCommand(calibrateFinger(a), calibrateFace(a), calibrateIris(a), calibrateSignature(a))
 	return c
 }
 
@@ -56,13 +59,13 @@ const maxDescription = 2000
 func (f *calibrating) check(folders int) error {
 	switch {
 	case f.out == "":
-		return usage("--out is needed: the calibration file to write")
+		return fault.Usage("--out is needed: the calibration file to write")
 	case len(f.data) == 0:
-		return usage("--data is needed: a folder of samples")
+		return fault.Usage("--data is needed: a folder of samples")
 	case len(f.say) > maxDescription:
-		return usage("--describe takes up to %d bytes", maxDescription)
+		return fault.Usage("--describe takes up to %d bytes", maxDescription)
 	case len(f.data) > folders:
-		return usage("too many --data")
+		return fault.Usage("too many --data")
 	}
 	return distinctFolders(f.data)
 }
@@ -78,14 +81,14 @@ func distinctFolders(names []string) error {
 			continue // who reads it says why it cannot be read
 		}
 		if slices.ContainsFunc(seen, func(other os.FileInfo) bool { return os.SameFile(info, other) }) {
-			return usage("--data names one folder twice")
+			return fault.Usage("--data names one folder twice")
 		}
 		seen = append(seen, info)
 	}
 	return nil
 }
 
-func (a *app) calibrateFinger() *cobra.Command {
+func calibrateFinger(a *cli.App) *cobra.Command {
 	var f calibrating
 	var fragments bool
 	c := f.add(&cobra.Command{
@@ -108,16 +111,16 @@ little of a finger, of smaller parts alone.`,
 				comparator = finger.FragmentComparator
 			}
 			groups := func(ctx context.Context, folders []string) ([]calibration.Scores, error) {
-				return a.fingerGroups(ctx, folders, fragments)
+				return fingerGroups(ctx, a, folders, fragments)
 			}
-			return a.writeCalibration(c.Context(), &f, "finger", comparator, groups)
+			return writeCalibration(c.Context(), a, &f, "finger", comparator, groups)
 		},
 	}, "folder of templates (required); repeat it for each extractor, up to 4")
 	c.Flags().BoolVar(&fragments, "fragments", false, "calibrate comparisons with fragments instead of those of whole fingers")
 	return c
 }
 
-func (a *app) calibrateFace() *cobra.Command {
+func calibrateFace(a *cli.App) *cobra.Command {
 	var f calibrating
 	var model string
 	var people int
@@ -134,24 +137,24 @@ of half of the people against the other half, which costs more people their matc
   tamga calibrate face --synthetic 3000 --out synth.calibration.json`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			groups := func(ctx context.Context, data []string) ([]calibration.Scores, error) {
-				return a.faceGroup(ctx, model, data[0], made)
+				return faceGroup(ctx, a, model, data[0], made)
 			}
 			if people > 0 && made {
-				return usage("--made goes with --data")
+				return fault.Usage("--made goes with --data")
 			}
 			if people > 0 {
 				model, f.data = face.ModelSynth, []string{"synthetic people"}
 				groups = func(ctx context.Context, _ []string) ([]calibration.Scores, error) {
-					return a.syntheticFaces(ctx, people)
+					return syntheticFaces(ctx, a, people)
 				}
 			}
 			if err := f.check(1); err != nil {
 				return err
 			}
 			if model == "" || people < 0 || people > 20_000 {
-				return usage("--model is needed, the identifier that the embeddings carry; --synthetic takes up to 20000")
+				return fault.Usage("--model is needed, the identifier that the embeddings carry; --synthetic takes up to 20000")
 			}
-			return a.writeCalibration(c.Context(), &f, "face", face.Comparator(model), groups)
+			return writeCalibration(c.Context(), a, &f, "face", face.Comparator(model), groups)
 		},
 	}, "folder of embeddings (required, but with --synthetic)")
 	c.Flags().StringVar(&model, "model", "", "identifier of the model that computed the embeddings")
@@ -161,7 +164,7 @@ of half of the people against the other half, which costs more people their matc
 }
 
 // writeCalibration compares, fits and writes. An existing file is replaced whole or not at all.
-func (a *app) writeCalibration(ctx context.Context, f *calibrating, modality, comparator string, groups func(context.Context, []string) ([]calibration.Scores, error)) error {
+func writeCalibration(ctx context.Context, a *cli.App, f *calibrating, modality, comparator string, groups func(context.Context, []string) ([]calibration.Scores, error)) error {
 	scores, err := groups(ctx, f.data)
 	if err != nil {
 		return err
@@ -182,7 +185,7 @@ func (a *app) writeCalibration(ctx context.Context, f *calibrating, modality, co
 		return err
 	}
 	if f.out == "-" {
-		_, err = a.out.Write(b)
+		_, err = a.Out.Write(b)
 		return err
 	}
 	if err := os.WriteFile(f.out+".part", b, 0o644); err != nil {
@@ -197,7 +200,7 @@ func (a *app) writeCalibration(ctx context.Context, f *calibrating, modality, co
 	for _, g := range c.Groups() {
 		rows = append(rows, [2]string{g.Name, fmt.Sprintf("%d mated, %d non-mated, of %d", g.Mated, g.NonMated, g.Sources)})
 	}
-	return a.emit(struct {
+	return a.Emit(struct {
 		File       string              `json:"file"`
 		Comparator string              `json:"comparator"`
 		Strictest  uint32              `json:"strictest_one_in"`
@@ -207,7 +210,7 @@ func (a *app) writeCalibration(ctx context.Context, f *calibrating, modality, co
 
 // fingerGroups compares the templates of each folder with themselves, with those of every other, and the parts that an
 // impostor would cut out of them with all; or smaller fragments of each folder's with the templates of all, alone.
-func (a *app) fingerGroups(ctx context.Context, folders []string, fragments bool) ([]calibration.Scores, error) {
+func fingerGroups(ctx context.Context, a *cli.App, folders []string, fragments bool) ([]calibration.Scores, error) {
 	part, kept := "parts of ", finger.MinWhole
 	if fragments {
 		part, kept = "fragments of ", finger.MinDecidable
@@ -219,7 +222,7 @@ func (a *app) fingerGroups(ctx context.Context, folders []string, fragments bool
 		if err != nil {
 			return nil, unreadable(err)
 		}
-		a.tell(folder)
+		tell(a, folder)
 		for _, t := range templates {
 			for _, part := range []struct {
 				sample finger.Sample
@@ -238,7 +241,7 @@ func (a *app) fingerGroups(ctx context.Context, folders []string, fragments bool
 	}
 	var out []calibration.Scores
 	collect := func(name string, probes, references []calibration.Item[*finger.Template]) error {
-		s, err := calibration.Collect(ctx, name, probes, references, finger.Compare, a.counting())
+		s, err := calibration.Collect(ctx, name, probes, references, finger.Compare, counting(a))
 		out = append(out, s)
 		return err
 	}
@@ -303,31 +306,31 @@ func densest(s finger.Sample, n int) finger.Sample {
 	return s
 }
 
-func (a *app) faceGroup(ctx context.Context, model, dir string, made bool) ([]calibration.Scores, error) {
+func faceGroup(ctx context.Context, a *cli.App, model, dir string, made bool) ([]calibration.Scores, error) {
 	faces, folder, err := evaluation.ReadFaces(dir)
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	a.tell(folder)
+	tell(a, folder)
 	var items []calibration.Item[*face.Template]
 	for i, s := range faces.Subjects {
 		t, err := face.NewFloat(model, faces.Vectors[i*faces.Dims:(i+1)*faces.Dims])
 		if err != nil {
-			return nil, unfit("every row needs a finite embedding that is not zero, of "+fmt.Sprintf("%d to %d values", face.MinDims, face.MaxDims),
+			return nil, fault.Unfit("every row needs a finite embedding that is not zero, of "+fmt.Sprintf("%d to %d values", face.MinDims, face.MaxDims),
 				"reading embeddings: row %d: %w", i, err)
 		}
 		items = append(items, calibration.Item[*face.Template]{Source: s, Capture: fmt.Sprint(i), Template: t})
 	}
-	s, err := calibration.Collect(ctx, filepath.Base(dir), items, nil, cosine, a.counting())
+	s, err := calibration.Collect(ctx, filepath.Base(dir), items, nil, cosine, counting(a))
 	if err != nil || !made {
 		return []calibration.Scores{s}, err
 	}
-	m, err := a.madeFaces(ctx, faces, s)
+	m, err := madeFaces(ctx, a, faces, s)
 	return []calibration.Scores{s, m}, err
 }
 
 // syntheticFaces compares references with probes.
-func (a *app) syntheticFaces(ctx context.Context, people int) ([]calibration.Scores, error) {
+func syntheticFaces(ctx context.Context, a *cli.App, people int) ([]calibration.Scores, error) {
 	population := synth.New(1, "KAZ")
 	var references, probes []calibration.Item[*face.Template]
 	for i := range people {
@@ -345,7 +348,7 @@ func (a *app) syntheticFaces(ctx context.Context, people int) ([]calibration.Sco
 			}
 		}
 	}
-	s, err := calibration.Collect(ctx, "synthetic people", references, probes, cosine, a.counting())
+	s, err := calibration.Collect(ctx, "synthetic people", references, probes, cosine, counting(a))
 	return []calibration.Scores{s}, err
 }
 

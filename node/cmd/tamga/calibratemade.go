@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/tamga-id/tamga/matcher/calibration"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
@@ -24,7 +25,7 @@ const (
 
 // madeFaces are the scores of such faces, the likeliest of each half at each of some rates, against those they were not
 // made of.
-func (a *app) madeFaces(ctx context.Context, faces evaluation.Faces, captured calibration.Scores) (calibration.Scores, error) {
+func madeFaces(ctx context.Context, a *cli.App, faces evaluation.Faces, captured calibration.Scores) (calibration.Scores, error) {
 	sorted := slices.Clone(captured.NonMated)
 	slices.Sort(sorted)
 	var limits []float32
@@ -37,7 +38,7 @@ func (a *app) madeFaces(ctx context.Context, faces evaluation.Faces, captured ca
 	for i := range rows {
 		rows[i] = unitLength(slices.Clone(faces.Vectors[i*faces.Dims : (i+1)*faces.Dims]))
 	}
-	counting := a.counting()
+	counting := counting(a)
 	out := calibration.Scores{Name: "vectors made to be like many faces", Sources: captured.Sources, Mated: captured.Mated}
 	for half := range madeHalves {
 		if err := ctx.Err(); err != nil {

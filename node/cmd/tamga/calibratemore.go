@@ -16,10 +16,12 @@ import (
 	"github.com/tamga-id/tamga/matcher/iris"
 	"github.com/tamga-id/tamga/matcher/signature"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
-func (a *app) calibrateIris() *cobra.Command {
+func calibrateIris(a *cli.App) *cobra.Command {
 	var f calibrating
 	var profile string
 	var people int
@@ -33,23 +35,25 @@ the other half. --synthetic makes that many synthetic people instead, for the sa
 		Example: `  tamga calibrate iris --profile acme-iris-2 --data irises/ --out iris.calibration.json
   tamga calibrate iris --synthetic 150 --out synth.calibration.json`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			groups := a.irisGroups
+			groups := func(ctx context.Context, folders []string) ([]calibration.Scores, error) {
+				return irisGroups(ctx, a, folders)
+			}
 			if people > 0 {
 				profile, f.data = iris.ProfileSynth, []string{"synthetic people"}
 				groups = func(ctx context.Context, _ []string) ([]calibration.Scores, error) {
-					return a.irisScores(ctx, f.data[0], syntheticIrises(people))
+					return irisScores(ctx, a, f.data[0], syntheticIrises(people))
 				}
 			}
 			if err := f.check(1); err != nil {
 				return err
 			}
 			if people < 0 || people > 1000 {
-				return usage("--synthetic takes up to 1000")
+				return fault.Usage("--synthetic takes up to 1000")
 			}
 			if !iriscode.ValidProfile(profile) {
-				return usage("--profile is needed: the name of the program that made the codes, as they carry it (1 to 64 of a-z 0-9 . _ -)")
+				return fault.Usage("--profile is needed: the name of the program that made the codes, as they carry it (1 to 64 of a-z 0-9 . _ -)")
 			}
-			return a.writeCalibration(c.Context(), &f, "iris", iris.Comparator(profile), groups)
+			return writeCalibration(c.Context(), a, &f, "iris", iris.Comparator(profile), groups)
 		},
 	}, "folder of iris codes (required, but with --synthetic)")
 	c.Flags().StringVar(&profile, "profile", "", "name of the program that made the codes, as they carry it")
@@ -57,13 +61,13 @@ the other half. --synthetic makes that many synthetic people instead, for the sa
 	return c
 }
 
-func (a *app) irisGroups(ctx context.Context, folders []string) ([]calibration.Scores, error) {
+func irisGroups(ctx context.Context, a *cli.App, folders []string) ([]calibration.Scores, error) {
 	irises, folder, err := evaluation.ReadIrises(folders[0])
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	a.tell(folder)
-	return a.irisScores(ctx, filepath.Base(folders[0]), irises)
+	tell(a, folder)
+	return irisScores(ctx, a, filepath.Base(folders[0]), irises)
 }
 
 // syntheticIrises are a reference and two probes of each eye.
@@ -85,7 +89,7 @@ func syntheticIrises(people int) evaluation.Irises {
 	return out
 }
 
-func (a *app) irisScores(ctx context.Context, name string, irises evaluation.Irises) ([]calibration.Scores, error) {
+func irisScores(ctx context.Context, a *cli.App, name string, irises evaluation.Irises) ([]calibration.Scores, error) {
 	var items []calibration.Item[*iris.Template]
 	for i, s := range irises.Samples {
 		t, err := iris.Prepare(s)
@@ -95,12 +99,12 @@ func (a *app) irisScores(ctx context.Context, name string, irises evaluation.Iri
 		defer t.Wipe()
 		items = append(items, calibration.Item[*iris.Template]{Source: irises.Eyes[i], Capture: fmt.Sprint(i), Template: t})
 	}
-	captured, err := calibration.Collect(ctx, name, items, nil, irisScore, a.counting())
+	captured, err := calibration.Collect(ctx, name, items, nil, irisScore, counting(a))
 	if err != nil {
 		return nil, err
 	}
 	made := calibration.Scores{Name: "codes of what irises have in common", Sources: captured.Sources, Mated: captured.Mated}
-	made.NonMated, err = a.commonScores(ctx, irises, items)
+	made.NonMated, err = commonScores(ctx, a, irises, items)
 	return []calibration.Scores{captured, made}, err
 }
 
@@ -114,9 +118,9 @@ func irisScore(x, y *iris.Template) float64 {
 
 // commonScores are those of codes that half of the eyes have in common against the other half, for many halves: a code
 // is tried on no eye that it was made of, for nobody has the samples of those whom he does not know.
-func (a *app) commonScores(ctx context.Context, irises evaluation.Irises, items []calibration.Item[*iris.Template]) ([]float64, error) {
+func commonScores(ctx context.Context, a *cli.App, irises evaluation.Irises, items []calibration.Item[*iris.Template]) ([]float64, error) {
 	const halves = 80
-	counting := a.counting()
+	counting := counting(a)
 	var out []float64
 	for half := range halves {
 		if err := ctx.Err(); err != nil {
@@ -153,7 +157,7 @@ func (a *app) commonScores(ctx context.Context, irises evaluation.Irises, items 
 	return out, nil
 }
 
-func (a *app) calibrateSignature() *cobra.Command {
+func calibrateSignature(a *cli.App) *cobra.Command {
 	var f calibrating
 	var references int
 	c := f.add(&cobra.Command{
@@ -169,21 +173,21 @@ where a tablet measures no pressure, no angles of the pen, or neither.`,
 				return err
 			}
 			groups := func(ctx context.Context, folders []string) ([]calibration.Scores, error) {
-				return a.signatureGroups(ctx, folders[0], references)
+				return signatureGroups(ctx, a, folders[0], references)
 			}
-			return a.writeCalibration(c.Context(), &f, "signature", signature.Comparator, groups)
+			return writeCalibration(c.Context(), a, &f, "signature", signature.Comparator, groups)
 		},
 	}, "folder of signatures (required)")
 	c.Flags().IntVar(&references, "references", 5, fmt.Sprintf("signatures each writer enrols, %d to %d", signature.MinSignatures, signature.MaxSignatures))
 	return c
 }
 
-func (a *app) signatureGroups(ctx context.Context, dir string, references int) ([]calibration.Scores, error) {
+func signatureGroups(ctx context.Context, a *cli.App, dir string, references int) ([]calibration.Scores, error) {
 	samples, folder, err := evaluation.ReadSignatures(dir)
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	a.tell(folder)
+	tell(a, folder)
 	var out []calibration.Scores
 	for _, without := range []struct {
 		name             string
@@ -194,9 +198,9 @@ func (a *app) signatureGroups(ctx context.Context, dir string, references int) (
 			few[i].Sample.HasPressure = few[i].Sample.HasPressure && !without.pressure
 			few[i].Sample.HasAngles = few[i].Sample.HasAngles && !without.angles
 		}
-		trials, err := evaluate.SignatureTrials(ctx, few, references, evaluate.Options{Progress: a.counting()})
+		trials, err := evaluate.SignatureTrials(ctx, few, references, evaluate.Options{Progress: counting(a)})
 		if errors.Is(err, evaluate.ErrSignatures) {
-			return nil, usage("--references is out of range, or the files are misnumbered")
+			return nil, fault.Usage("--references is out of range, or the files are misnumbered")
 		}
 		if err != nil {
 			return nil, err

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,15 +17,17 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
-// maxCeremonyFile bounds what is read of plans, transcripts and identities.
-const maxCeremonyFile = 256 << 10
-
-func (a *app) ceremonyCommand() *cobra.Command {
+// ceremonyCommand is `tamga ceremony`.
+func ceremonyCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ceremony",
 		Short: "Put the root key under custodians, k of n",
@@ -46,11 +47,11 @@ away, and tamga unseal opens the node.`,
   tamga ceremony transcript --dir kaz --transcript shares/transcript.json alice.ack bob.ack
   tamga ceremony verify --dir kaz --transcript shares/transcript.json`,
 	}
-	c.AddCommand(a.identityCommand(), a.planCommand(), a.ceremonyStartCommand(), a.joinCommand(), a.transcriptCommand(), a.ceremonyVerifyCommand())
+	c.AddCommand(identityCommand(a), planCommand(a), ceremonyStartCommand(a), joinCommand(a), transcriptCommand(a), ceremonyVerifyCommand(a))
 	return c
 }
 
-func (a *app) identityCommand() *cobra.Command {
+func identityCommand(a *cli.App) *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use:   "identity",
@@ -61,26 +62,26 @@ custodian, and prints the recipient to hand out. One of age-keygen does as well.
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if out == "" {
-				return usage("--out is needed: a new file for the identity")
+				return fault.Usage("--out is needed: a new file for the identity")
 			}
 			id, err := age.GenerateHybridIdentity()
 			if err != nil {
 				return fmt.Errorf("making identity: %w", err)
 			}
-			if err := create(out, []byte(id.String()+"\n"), 0o600); err != nil {
+			if err := files.Create(out, []byte(id.String()+"\n"), 0o600); err != nil {
 				return err
 			}
 			r := struct {
 				Recipient string `json:"recipient"`
 			}{id.Recipient().String()}
-			return a.emit(r, [][2]string{{"recipient", r.Recipient}})
+			return a.Emit(r, [][2]string{{"recipient", r.Recipient}})
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "new file for the identity (required)")
 	return c
 }
 
-func (a *app) planCommand() *cobra.Command {
+func planCommand(a *cli.App) *cobra.Command {
 	var entity, out string
 	var threshold int
 	var who []string
@@ -93,23 +94,23 @@ func (a *app) planCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if entity == "" || out == "" {
-				return usage("--entity-id and --out are needed")
+				return fault.Usage("--entity-id and --out are needed")
 			}
 			var custodians []ceremony.Custodian
 			for _, w := range who {
 				name, recipient, ok := strings.Cut(w, "=")
 				if !ok {
-					return usage("--custodian takes NAME=RECIPIENT")
+					return fault.Usage("--custodian takes NAME=RECIPIENT")
 				}
 				custodians = append(custodians, ceremony.Custodian{Name: name, Recipient: recipient})
 			}
 			p, err := ceremony.NewPlan(entity, threshold, custodians, time.Now())
 			if errors.Is(err, ceremony.ErrPlan) {
-				return usage("%v", err)
+				return fault.Usage("%v", err)
 			} else if err != nil {
 				return err
 			}
-			if err := create(out, p.Encode(), 0o644); err != nil {
+			if err := files.Create(out, p.Encode(), 0o644); err != nil {
 				return err
 			}
 			id := ceremony.ID([custody.CeremonySize]byte(p.Ceremony))
@@ -118,7 +119,7 @@ func (a *app) planCommand() *cobra.Command {
 				Threshold  int    `json:"threshold"`
 				Custodians int    `json:"custodians"`
 			}{id, threshold, len(custodians)}
-			return a.emit(r, [][2]string{{"ceremony", id}, {"opens", fmt.Sprintf("any %d of %d", threshold, len(custodians))}})
+			return a.Emit(r, [][2]string{{"ceremony", id}, {"opens", fmt.Sprintf("any %d of %d", threshold, len(custodians))}})
 		},
 	}
 	f := c.Flags()
@@ -129,9 +130,9 @@ func (a *app) planCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) ceremonyStartCommand() *cobra.Command {
+func ceremonyStartCommand(a *cli.App) *cobra.Command {
 	var dir, planFile, out string
-	var from rootFlags
+	var from rootkey.Flags
 	c := &cobra.Command{
 		Use:   "start",
 		Short: "Deal the shares and put the root key under them",
@@ -142,13 +143,13 @@ opens it now; custodians of an earlier ceremony are replaced. The node may run.`
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if planFile == "" || out == "" {
-				return usage("--plan and --out are needed")
+				return fault.Usage("--plan and --out are needed")
 			}
-			p, err := readPlan(planFile)
+			p, err := rootkey.ReadPlan(planFile)
 			if err != nil {
 				return err
 			}
-			root, err := a.openRoot(dir, from)
+			root, err := rootkey.Open(a, dir, from)
 			if err != nil {
 				return err
 			}
@@ -160,26 +161,26 @@ opens it now; custodians of an earlier ceremony are replaced. The node may run.`
 			for i := range p.Custodians {
 				shares = append(shares, keystore.ShareFile(p, i))
 			}
-			a.say("hint: hand each custodian his share and %s; each answers with `tamga ceremony join`", keystore.TranscriptFile)
+			a.Say("hint: hand each custodian his share and %s; each answers with `tamga ceremony join`", keystore.TranscriptFile)
 			r := struct {
 				Ceremony   string   `json:"ceremony"`
 				Transcript string   `json:"transcript"`
 				Shares     []string `json:"shares"`
 			}{ceremony.ID([custody.CeremonySize]byte(p.Ceremony)), filepath.Join(out, keystore.TranscriptFile), shares}
-			return a.emit(r, [][2]string{{"ceremony", r.Ceremony}, {"transcript", r.Transcript}, {"shares", strings.Join(shares, " ")}})
+			return a.Emit(r, [][2]string{{"ceremony", r.Ceremony}, {"transcript", r.Transcript}, {"shares", strings.Join(shares, " ")}})
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
 	c.Flags().StringVar(&planFile, "plan", "", "what tamga ceremony plan wrote (required)")
 	c.Flags().StringVar(&out, "out", "", "new folder for shares and transcript (required)")
-	from.add(c.Flags(), " that opens the root key now")
+	from.Add(c.Flags(), " that opens the root key now")
 	return c
 }
 
 // transcriptFlags say which transcript is meant and whose signature it must bear.
 type transcriptFlags struct{ file, dir, configuration string }
 
-func (a *app) joinCommand() *cobra.Command {
+func joinCommand(a *cli.App) *cobra.Command {
 	var t transcriptFlags
 	var shareFile, identityFile, out string
 	c := &cobra.Command{
@@ -193,13 +194,13 @@ Needs no network. Keep the sealed share and the identity apart from one another.
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if out == "" {
-				return usage("--out is needed: a new file for the acknowledgement")
+				return fault.Usage("--out is needed: a new file for the acknowledgement")
 			}
 			_, v, err := t.read()
 			if err != nil {
 				return err
 			}
-			sealed, share, err := openShare(shareFile, identityFile)
+			sealed, share, err := rootkey.OpenShare(shareFile, identityFile)
 			if err != nil {
 				return err
 			}
@@ -207,7 +208,7 @@ Needs no network. Keep the sealed share and the identity apart from one another.
 			if err != nil {
 				return err
 			}
-			if err := create(out, ack.Encode(), 0o644); err != nil {
+			if err := files.Create(out, ack.Encode(), 0o644); err != nil {
 				return err
 			}
 			r := struct {
@@ -216,7 +217,7 @@ Needs no network. Keep the sealed share and the identity apart from one another.
 				Threshold int    `json:"threshold"`
 				Shares    int    `json:"shares"`
 			}{ceremony.ID(v.Terms.Ceremony), share.Custodian(), v.Terms.Threshold, v.Terms.Shares}
-			return a.emit(r, [][2]string{{"ceremony", r.Ceremony}, {"custodian", r.Custodian},
+			return a.Emit(r, [][2]string{{"ceremony", r.Ceremony}, {"custodian", r.Custodian},
 				{"opens", fmt.Sprintf("any %d of %d", r.Threshold, r.Shares)}, {"acknowledged in", out}})
 		},
 	}
@@ -227,7 +228,7 @@ Needs no network. Keep the sealed share and the identity apart from one another.
 	return c
 }
 
-func (a *app) transcriptCommand() *cobra.Command {
+func transcriptCommand(a *cli.App) *cobra.Command {
 	var t transcriptFlags
 	c := &cobra.Command{
 		Use:     "transcript [ACKNOWLEDGEMENT...]",
@@ -240,7 +241,7 @@ func (a *app) transcriptCommand() *cobra.Command {
 				return err
 			}
 			for _, file := range args {
-				b, err := readSmall(file, "acknowledgement")
+				b, err := files.ReadSmall(file, "acknowledgement")
 				if err != nil {
 					return err
 				}
@@ -263,14 +264,14 @@ func (a *app) transcriptCommand() *cobra.Command {
 					return err
 				}
 			}
-			return a.emitTranscript(v)
+			return emitTranscript(a, v)
 		},
 	}
 	t.add(c, true)
 	return c
 }
 
-func (a *app) ceremonyVerifyCommand() *cobra.Command {
+func ceremonyVerifyCommand(a *cli.App) *cobra.Command {
 	var t transcriptFlags
 	c := &cobra.Command{
 		Use:   "verify",
@@ -281,18 +282,18 @@ custodians have not acknowledged.`,
 		Example: `  tamga ceremony verify --dir kaz --transcript shares/transcript.json`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := needDir(t.dir); err != nil {
+			if err := cli.NeedDir(t.dir); err != nil {
 				return err
 			}
 			v, err := t.current()
 			if err != nil {
 				return err
 			}
-			if err := a.emitTranscript(v); err != nil {
+			if err := emitTranscript(a, v); err != nil {
 				return err
 			}
 			if !v.Complete() {
-				return verdict{exitInconclusive}
+				return fault.Verdict{Exit: fault.ExitInconclusive}
 			}
 			return nil
 		},
@@ -301,7 +302,7 @@ custodians have not acknowledged.`,
 	return c
 }
 
-func (a *app) emitTranscript(v ceremony.Verified) error {
+func emitTranscript(a *cli.App, v ceremony.Verified) error {
 	list := func(s []string) []string { return append([]string{}, s...) } // no null in JSON
 	r := struct {
 		Ceremony     string   `json:"ceremony"`
@@ -312,7 +313,7 @@ func (a *app) emitTranscript(v ceremony.Verified) error {
 		Missing      []string `json:"missing"`
 		Complete     bool     `json:"complete"`
 	}{ceremony.ID(v.Terms.Ceremony), v.Plan.Entity, v.Terms.Threshold, v.Terms.Shares, list(v.Acked), list(v.Missing()), v.Complete()}
-	return a.emit(r, [][2]string{{"ceremony", r.Ceremony}, {"entity", r.Entity}, {"opens", fmt.Sprintf("any %d of %d", r.Threshold, r.Shares)},
+	return a.Emit(r, [][2]string{{"ceremony", r.Ceremony}, {"entity", r.Entity}, {"opens", fmt.Sprintf("any %d of %d", r.Threshold, r.Shares)},
 		{"acknowledged", strings.Join(r.Acknowledged, " ")}, {"missing", strings.Join(r.Missing, " ")}})
 }
 
@@ -331,9 +332,9 @@ func (t *transcriptFlags) read() (ceremony.Transcript, ceremony.Verified, error)
 		configuration = filepath.Join(t.dir, node.EntityConfigurationFile)
 	}
 	if t.file == "" || configuration == "" {
-		return ceremony.Transcript{}, ceremony.Verified{}, usage("--transcript is needed, and --entity-configuration or --dir")
+		return ceremony.Transcript{}, ceremony.Verified{}, fault.Usage("--transcript is needed, and --entity-configuration or --dir")
 	}
-	b, err := readSmall(configuration, "entity configuration")
+	b, err := files.ReadSmall(configuration, "entity configuration")
 	if err != nil {
 		return ceremony.Transcript{}, ceremony.Verified{}, err
 	}
@@ -343,9 +344,9 @@ func (t *transcriptFlags) read() (ceremony.Transcript, ceremony.Verified, error)
 		_, err = jose.Verify(token, "entity-statement+jwt", s.Keys())
 	}
 	if err != nil {
-		return ceremony.Transcript{}, ceremony.Verified{}, &failure{exit: exitIntegrity, code: protocol.CodeCeremony, err: fmt.Errorf("reading entity configuration: %w", err)}
+		return ceremony.Transcript{}, ceremony.Verified{}, &fault.Failure{Exit: fault.ExitIntegrity, Code: protocol.CodeCeremony, Err: fmt.Errorf("reading entity configuration: %w", err)}
 	}
-	if b, err = readSmall(t.file, "transcript"); err != nil {
+	if b, err = files.ReadSmall(t.file, "transcript"); err != nil {
 		return ceremony.Transcript{}, ceremony.Verified{}, err
 	}
 	tr, err := ceremony.ParseTranscript(b)
@@ -377,62 +378,3 @@ func (t *transcriptFlags) current() (ceremony.Verified, error) {
 }
 
 func sameTerms(a, b custody.Custodians) bool { return fmt.Sprintf("%x", a) == fmt.Sprintf("%x", b) }
-
-func readPlan(file string) (ceremony.Plan, error) {
-	b, err := readSmall(file, "plan")
-	if err != nil {
-		return ceremony.Plan{}, err
-	}
-	return ceremony.ParsePlan(b)
-}
-
-// openShare reads and opens a custodian's share.
-func openShare(shareFile, identityFile string) ([]byte, ceremony.Share, error) {
-	if shareFile == "" || identityFile == "" {
-		return nil, ceremony.Share{}, usage("--share and --identity are needed")
-	}
-	sealed, err := readSmall(shareFile, "share")
-	if err != nil {
-		return nil, ceremony.Share{}, err
-	}
-	text, err := readSmall(identityFile, "identity")
-	if err != nil {
-		return nil, ceremony.Share{}, err
-	}
-	defer clear(text)
-	identities, err := age.ParseIdentities(strings.NewReader(string(text)))
-	if err != nil {
-		// age's own error quotes the line.
-		return nil, ceremony.Share{}, usage("--identity names no file of age identities")
-	}
-	share, err := ceremony.OpenShare(sealed, identities...)
-	return sealed, share, err
-}
-
-func readSmall(file, what string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", what, err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxCeremonyFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", what, err)
-	}
-	if len(b) > maxCeremonyFile {
-		return nil, fmt.Errorf("reading %s: longer than %d bytes: %w", what, maxCeremonyFile, ceremony.ErrFormat)
-	}
-	return b, nil
-}
-
-// create writes a new file, flushed, and never replaces one.
-func create(file string, data []byte, mode os.FileMode) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, os.ErrExist) {
-		return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("writing %s: %w", filepath.Base(file), os.ErrExist)}
-	} else if err != nil {
-		return fmt.Errorf("writing file: %w", err)
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
-}

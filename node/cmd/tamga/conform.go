@@ -19,6 +19,9 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/trustanchor"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/keystore"
@@ -34,7 +37,8 @@ type conformFlags struct {
 	seed                       uint64
 }
 
-func (a *app) conformCommand() *cobra.Command {
+// conformCommand is `tamga conform`.
+func conformCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "conform",
 		Args:  cobra.NoArgs,
@@ -45,11 +49,11 @@ a time, and reports which requirements of PROTOCOL.md it keeps.`,
 		Example: `  tamga conform run --target demo
   tamga conform list`,
 	}
-	c.AddCommand(a.conformRun(), a.conformList())
+	c.AddCommand(conformRun(a), conformList(a))
 	return c
 }
 
-func (a *app) conformRun() *cobra.Command {
+func conformRun(a *cli.App) *cobra.Command {
 	var f conformFlags
 	c := &cobra.Command{
 		Use:   "run",
@@ -70,7 +74,7 @@ verdict on the node. Exit code 0 when all that applies passed, 20 when a case fa
   tamga conform run --target https://kgz.example --as lab --passphrase-file pass.txt --json report.json --junit junit.xml
   tamga conform run --target demo --only TMG-Q-008`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.conform(c.Context(), f) },
+		RunE: func(c *cobra.Command, _ []string) error { return conform(c.Context(), a, f) },
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.target, "target", "", "demo, mutant:NAME or the target's Entity Identifier (required)")
@@ -84,7 +88,7 @@ verdict on the node. Exit code 0 when all that applies passed, 20 when a case fa
 	return c
 }
 
-func (a *app) conformList() *cobra.Command {
+func conformList(a *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
 		Short:   "List the cases and the mutants",
@@ -105,12 +109,12 @@ func (a *app) conformList() *cobra.Command {
 				rows = append(rows, [2]string{"mutant:" + m.Name, m.Does})
 				mutants = append(mutants, wrong{m.Name, m.Does})
 			}
-			return a.emit(map[string]any{"cases": conformance.Cases(), "mutants": mutants}, rows)
+			return a.Emit(map[string]any{"cases": conformance.Cases(), "mutants": mutants}, rows)
 		},
 	}
 }
 
-func (a *app) conform(ctx context.Context, f conformFlags) (err error) {
+func conform(ctx context.Context, a *cli.App, f conformFlags) (err error) {
 	if f.seed == 0 {
 		f.seed = uint64(time.Now().UnixNano())
 	}
@@ -118,11 +122,11 @@ func (a *app) conform(ctx context.Context, f conformFlags) (err error) {
 	var bench *examination
 	switch {
 	case f.target == "demo" || isMutant:
-		bench, err = a.examineSandbox(ctx, f, name, isMutant)
+		bench, err = examineSandbox(ctx, a, f, name, isMutant)
 	case strings.HasPrefix(f.target, "https://"):
-		bench, err = a.examineMember(ctx, f)
+		bench, err = examineMember(ctx, a, f)
 	default:
-		return usage("--target takes demo, mutant:NAME or an https Entity Identifier")
+		return fault.Usage("--target takes demo, mutant:NAME or an https Entity Identifier")
 	}
 	if err != nil {
 		return err
@@ -134,21 +138,21 @@ func (a *app) conform(ctx context.Context, f conformFlags) (err error) {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := a.reports(r, f); err != nil {
+	if err := reports(a, r, f); err != nil {
 		return err
 	}
 	switch {
 	case r.OK():
 		return nil
 	case r.Totals.Fail > 0:
-		return verdict{exitConformance}
+		return fault.Verdict{Exit: fault.ExitConformance}
 	case r.Totals.ConfigError > 0:
-		return verdict{exitConfig}
+		return fault.Verdict{Exit: fault.ExitConfig}
 	}
-	return verdict{exitFailure}
+	return fault.Verdict{Exit: fault.ExitFailure}
 }
 
-func (a *app) reports(r conformance.Report, f conformFlags) error {
+func reports(a *cli.App, r conformance.Report, f conformFlags) error {
 	for file, write := range map[string]func(io.Writer) error{f.jsonFile: r.WriteJSON, f.junitFile: r.WriteJUnit} {
 		if file == "" {
 			continue
@@ -161,11 +165,11 @@ func (a *app) reports(r conformance.Report, f conformFlags) error {
 			return fmt.Errorf("writing report: %w", err)
 		}
 	}
-	switch a.format {
+	switch a.Format {
 	case "json":
-		return r.WriteJSON(a.out)
+		return r.WriteJSON(a.Out)
 	case "ndjson":
-		enc := json.NewEncoder(a.out)
+		enc := json.NewEncoder(a.Out)
 		for _, c := range slices.Concat(r.Preflight, r.Cases) {
 			if err := enc.Encode(c); err != nil {
 				return fmt.Errorf("writing report: %w", err)
@@ -173,7 +177,7 @@ func (a *app) reports(r conformance.Report, f conformFlags) error {
 		}
 		return nil
 	}
-	return r.WriteText(a.out)
+	return r.WriteText(a.Out)
 }
 
 // examination is a suite ready to run and what must be closed after it.
@@ -183,7 +187,7 @@ type examination struct {
 }
 
 // options are what the suite needs of a lab and its target.
-func (a *app) options(f conformFlags, l *lab.Lab, t lab.Target) conformance.Options {
+func options(a *cli.App, f conformFlags, l *lab.Lab, t lab.Target) conformance.Options {
 	o := conformance.Options{
 		Target: conformance.Target{Entity: string(t.EntityID), Jurisdiction: t.Jurisdiction, Peer: t.Peer,
 			Modalities: t.Modalities, Purposes: t.Purposes},
@@ -195,8 +199,8 @@ func (a *app) options(f conformFlags, l *lab.Lab, t lab.Target) conformance.Opti
 	if len(t.SealingKeys) > 0 {
 		o.Target.SealingKey = t.SealingKeys[0]
 	}
-	if terminal(a.err) {
-		o.Progress = func(c conformance.CaseResult) { a.say("%-12s %s %s", c.Result, c.ID, c.Title) }
+	if cli.Terminal(a.Err) {
+		o.Progress = func(c conformance.CaseResult) { a.Say("%-12s %s %s", c.Result, c.ID, c.Title) }
 	}
 	return o
 }
@@ -207,18 +211,18 @@ const sandboxTarget = "UZB"
 
 // examineSandbox starts one node, honest or mutant, and two laboratories: one asks,
 // the other lends its name to what the first forges.
-func (a *app) examineSandbox(ctx context.Context, f conformFlags, name string, isMutant bool) (_ *examination, err error) {
-	var c closers
+func examineSandbox(ctx context.Context, a *cli.App, f conformFlags, name string, isMutant bool) (_ *examination, err error) {
+	var c cli.Closers
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.close())
+			err = errors.Join(err, c.Close())
 		}
 	}()
 	overrides := map[string]node.Overrides{}
 	if isMutant {
 		o, err := mutant.Overrides(name)
 		if err != nil {
-			return nil, usage("there is no mutant of that name; they are %s", strings.Join(mutant.Names(), ", "))
+			return nil, fault.Usage("there is no mutant of that name; they are %s", strings.Join(mutant.Names(), ", "))
 		}
 		overrides[sandboxTarget] = o
 	}
@@ -226,13 +230,13 @@ func (a *app) examineSandbox(ctx context.Context, f conformFlags, name string, i
 	if err != nil {
 		return nil, err
 	}
-	c.add(func() error { remove(); return nil })
+	c.Add(func() error { remove(); return nil })
 	countries := slices.DeleteFunc(demo.Countries(), func(c demo.Country) bool { return c.Code != sandboxTarget })
 	fed, err := demo.Start(ctx, demo.Options{Dir: dir, Countries: countries, People: f.people, Log: slog.New(slog.DiscardHandler), Overrides: overrides})
 	if err != nil {
 		return nil, err
 	}
-	c.add(fed.Close)
+	c.Add(fed.Close)
 	labs := make([]*lab.Lab, 2)
 	for i, code := range []string{"XTS", "XTT"} {
 		labs[i], err = lab.Join(ctx, lab.Config{EntityID: trust.EntityID(demo.EntityID(code)), Jurisdiction: code, Anchor: fed.Anchor, Now: time.Now,
@@ -243,7 +247,7 @@ func (a *app) examineSandbox(ctx context.Context, f conformFlags, name string, i
 		if err != nil {
 			return nil, err
 		}
-		c.add(labs[i].Close)
+		c.Add(labs[i].Close)
 	}
 	if err := fed.Introduce(ctx); err != nil {
 		return nil, err
@@ -252,31 +256,31 @@ func (a *app) examineSandbox(ctx context.Context, f conformFlags, name string, i
 	if err != nil {
 		return nil, err
 	}
-	o := a.options(f, labs[0], t)
+	o := options(a, f, labs[0], t)
 	o.Tester.Other = conformance.Member{Entity: string(labs[1].EntityID), Signing: labs[1].Signing}
-	return &examination{o, c.close}, nil
+	return &examination{o, c.Close}, nil
 }
 
 // examineMember asks a real node in the name of an enrolled member that is not running.
-func (a *app) examineMember(ctx context.Context, f conformFlags) (*examination, error) {
+func examineMember(ctx context.Context, a *cli.App, f conformFlags) (*examination, error) {
 	if f.as == "" {
-		return nil, usage("a real target needs --as: the folder of a member that you made with `tamga init` and enrolled")
+		return nil, fault.Usage("a real target needs --as: the folder of a member that you made with `tamga init` and enrolled")
 	}
 	cfg, err := config.Load(filepath.Join(f.as, node.ConfigFile))
 	if err != nil {
 		return nil, err
 	}
 	if len(cfg.Trust.Anchors) == 0 {
-		return nil, usage("the member's configuration names no Trust Anchor")
+		return nil, fault.Usage("the member's configuration names no Trust Anchor")
 	}
-	anchor, err := readAnchor(cfg.Trust.Anchors[0].KeysFile)
+	anchor, err := trustanchor.Read(cfg.Trust.Anchors[0].KeysFile)
 	if err != nil {
 		return nil, err
 	}
 	if at := cfg.Trust.Anchors[0].Location; at != "" {
 		anchor.Location = at
 	}
-	pass, err := a.passphrase(f.passphraseFile, "Passphrase of the member's root key")
+	pass, err := a.Passphrase(f.passphraseFile, "Passphrase of the member's root key")
 	if err != nil {
 		return nil, err
 	}
@@ -294,5 +298,5 @@ func (a *app) examineMember(ctx context.Context, f conformFlags) (*examination, 
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return &examination{a.options(f, l, t), l.Close}, nil
+	return &examination{options(a, f, l, t), l.Close}, nil
 }

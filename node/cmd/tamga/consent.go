@@ -16,10 +16,16 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/operatorkey"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/person"
 	"github.com/tamga-id/tamga/node/responder"
 )
 
-func (a *app) consentCommand() *cobra.Command {
+// consentCommand is `tamga consent`.
+func consentCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "consent",
 		Args:  cobra.NoArgs,
@@ -34,7 +40,7 @@ more once it was used as often as it says, or withdrawn (withdraw).`,
     --officer desk-4 --form thumb_mark --subject KGZ:passport:SYNV646M9 --notice shown.txt --language ky \
     --requester https://kaz.example --controller https://kgz.example --purpose visa_issuance --out consent.jwt`,
 	}
-	c.AddCommand(a.consentKey(), a.consentOffice(), a.consentGive(), a.consentAttest(), a.consentExempt(), a.consentWithdraw(), a.consentShow(), a.consentVerify())
+	c.AddCommand(consentKey(a), consentOffice(a), consentGive(a), consentAttest(a), consentExempt(a), consentWithdraw(a), consentShow(a), consentVerify(a))
 	return c
 }
 
@@ -53,11 +59,11 @@ func (s *signing) add(c *cobra.Command, office bool) {
 	}
 }
 
-func (a *app) signer(s signing) (jose.PrivateKey, error) {
+func signer(a *cli.App, s signing) (jose.PrivateKey, error) {
 	if s.key == "" {
-		return jose.PrivateKey{}, usage("--key is needed: a folder that `tamga consent key` made")
+		return jose.PrivateKey{}, fault.Usage("--key is needed: a folder that `tamga consent key` made")
 	}
-	return a.openOperator(s.key, s.passphraseFile)
+	return operatorkey.Open(a, s.key, s.passphraseFile)
 }
 
 // terms are the flags of what is permitted.
@@ -91,26 +97,26 @@ func (t *terms) add(c *cobra.Command, subject, notice bool) {
 // check finds what would be signed in vain: no node knows a purpose or a modality outside of the registry.
 func (t *terms) check() error {
 	if t.uses < 1 || t.uses > consent.MaxUses {
-		return usage("--uses takes a number of 1 to %d", consent.MaxUses)
+		return fault.Usage("--uses takes a number of 1 to %d", consent.MaxUses)
 	}
 	if t.valid < time.Second || t.valid > consent.MaxLifetime {
-		return usage("--valid takes a time of 1s to %v", consent.MaxLifetime)
+		return fault.Usage("--valid takes a time of 1s to %v", consent.MaxLifetime)
 	}
 	if !slices.Contains(vocabulary.Purposes(), t.purpose) {
-		return usage("--purpose takes one of %s", strings.Join(vocabulary.Purposes(), ", "))
+		return fault.Usage("--purpose takes one of %s", strings.Join(vocabulary.Purposes(), ", "))
 	}
 	for _, m := range t.modalities {
 		if !slices.Contains(vocabulary.Modalities(), m) {
-			return usage("--modality takes one of %s", strings.Join(vocabulary.Modalities(), ", "))
+			return fault.Usage("--modality takes one of %s", strings.Join(vocabulary.Modalities(), ", "))
 		}
 	}
 	return nil
 }
 
 // consent is what the flags say.
-func (a *app) terms(t terms, now time.Time) (consent.Consent, error) {
+func consentOf(a *cli.App, t terms, now time.Time) (consent.Consent, error) {
 	if t.out == "" {
-		return consent.Consent{}, usage("--out is needed: the file to write")
+		return consent.Consent{}, fault.Usage("--out is needed: the file to write")
 	}
 	now = now.UTC().Truncate(time.Second)
 	c := consent.Consent{ID: t.id, Requester: t.requester, Controller: t.controller, Purpose: t.purpose, Modalities: t.modalities,
@@ -134,20 +140,20 @@ func (a *app) terms(t terms, now time.Time) (consent.Consent, error) {
 	}
 	switch {
 	case t.probe != "":
-		p, err := readProbe(t.probe)
+		p, err := person.ReadProbe(t.probe)
 		c.Subject = consent.BindSample(p.Data)
 		return c, err
 	case t.handle != "":
 		h, err := protocol.ParseHandle(t.handle)
 		if err != nil {
-			return consent.Consent{}, usage("--handle takes a handle that `tamga identify` printed")
+			return consent.Consent{}, fault.Usage("--handle takes a handle that `tamga identify` printed")
 		}
 		c.Subject = consent.BindHandle(h[:])
 		return c, nil
 	case t.subject == "":
 		return c, nil
 	}
-	id, err := a.subjectOf(t.subject)
+	id, err := person.Subject(a, t.subject)
 	if err != nil {
 		return consent.Consent{}, err
 	}
@@ -156,15 +162,15 @@ func (a *app) terms(t terms, now time.Time) (consent.Consent, error) {
 }
 
 // signedConsent writes an artefact and says what it is.
-func (a *app) signedConsent(out, token, kind string, c consent.Consent) error {
-	if err := writeFresh(out, token); err != nil {
+func signedConsent(a *cli.App, out, token, kind string, c consent.Consent) error {
+	if err := files.WriteFresh(out, token); err != nil {
 		return err
 	}
-	return a.emit(map[string]any{"file": out, "kind": kind, "id": c.ID, "expires": c.ExpiresAt, "uses": max(c.Uses, 1)},
+	return a.Emit(map[string]any{"file": out, "kind": kind, "id": c.ID, "expires": c.ExpiresAt, "uses": max(c.Uses, 1)},
 		[][2]string{{"wrote", out}, {"kind", kind}, {"id", c.ID}, {"expires", c.ExpiresAt.Format(time.RFC3339)}, {"uses", fmt.Sprint(max(c.Uses, 1))}})
 }
 
-func (a *app) consentGive() *cobra.Command {
+func consentGive(a *cli.App) *cobra.Command {
 	var t terms
 	var s signing
 	c := &cobra.Command{
@@ -176,11 +182,11 @@ public part, as holder_key or holder_jkt of the manifest.`,
     --controller https://kgz.example --purpose visa_issuance --notice shown.txt --language ky --out consent.jwt`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			given, err := a.terms(t, time.Now())
+			given, err := consentOf(a, t, time.Now())
 			if err != nil {
 				return err
 			}
-			k, err := a.signer(s)
+			k, err := signer(a, s)
 			if err != nil {
 				return err
 			}
@@ -188,7 +194,7 @@ public part, as holder_key or holder_jkt of the manifest.`,
 			if err != nil {
 				return ofConsent(err)
 			}
-			return a.signedConsent(t.out, token, "holder", given)
+			return signedConsent(a, t.out, token, "holder", given)
 		},
 	}
 	t.add(c, false, true)
@@ -196,7 +202,7 @@ public part, as holder_key or holder_jkt of the manifest.`,
 	return c
 }
 
-func (a *app) consentAttest() *cobra.Command {
+func consentAttest(a *cli.App) *cobra.Command {
 	var t terms
 	var s signing
 	var form string
@@ -212,13 +218,13 @@ accepts an attested consent. What was signed on paper stays with the office.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if t.subject == "" {
-				return usage("--subject is needed: whom the consent is of")
+				return fault.Usage("--subject is needed: whom the consent is of")
 			}
-			given, err := a.terms(t, time.Now())
+			given, err := consentOf(a, t, time.Now())
 			if err != nil {
 				return err
 			}
-			k, err := a.signer(s)
+			k, err := signer(a, s)
 			if err != nil {
 				return err
 			}
@@ -227,7 +233,7 @@ accepts an attested consent. What was signed on paper stays with the office.`,
 			if err != nil {
 				return ofConsent(err)
 			}
-			return a.signedConsent(t.out, token, "attested", given)
+			return signedConsent(a, t.out, token, "attested", given)
 		},
 	}
 	t.add(c, true, true)
@@ -236,7 +242,7 @@ accepts an attested consent. What was signed on paper stays with the office.`,
 	return c
 }
 
-func (a *app) consentExempt() *cobra.Command {
+func consentExempt(a *cli.App) *cobra.Command {
 	var t terms
 	var s signing
 	var file, disclose, order string
@@ -255,7 +261,7 @@ about a sample (--probe), and for ` + "`tamga resolve`" + ` about a candidate (-
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if order != "" {
-				return a.countersign(order, t.out, s)
+				return countersign(a, order, t.out, s)
 			}
 			at, err := time.Parse(time.DateOnly, disclose)
 			about := 0
@@ -265,13 +271,13 @@ about a sample (--probe), and for ` + "`tamga resolve`" + ` about a candidate (-
 				}
 			}
 			if about != 1 || file == "" || err != nil {
-				return usage("one of --subject, --probe and --handle, --case and --disclose with a day such as 2027-06-01 are needed, or --countersign")
+				return fault.Usage("one of --subject, --probe and --handle, --case and --disclose with a day such as 2027-06-01 are needed, or --countersign")
 			}
-			given, err := a.terms(t, time.Now())
+			given, err := consentOf(a, t, time.Now())
 			if err != nil {
 				return err
 			}
-			k, err := a.signer(s)
+			k, err := signer(a, s)
 			if err != nil {
 				return err
 			}
@@ -280,8 +286,8 @@ about a sample (--probe), and for ` + "`tamga resolve`" + ` about a candidate (-
 			if err != nil {
 				return ofConsent(err)
 			}
-			a.say("hint: a second officer countersigns it: tamga consent exempt --countersign %s", t.out)
-			return a.signedConsent(t.out, token, "order", given)
+			a.Say("hint: a second officer countersigns it: tamga consent exempt --countersign %s", t.out)
+			return signedConsent(a, t.out, token, "order", given)
 		},
 	}
 	t.add(c, true, false)
@@ -295,9 +301,9 @@ about a sample (--probe), and for ` + "`tamga resolve`" + ` about a candidate (-
 	return c
 }
 
-func (a *app) countersign(order, out string, s signing) error {
+func countersign(a *cli.App, order, out string, s signing) error {
 	if out == "" {
-		return usage("--out is needed: the file to write")
+		return fault.Usage("--out is needed: the file to write")
 	}
 	token, err := readArtefact(order)
 	if err != nil {
@@ -307,7 +313,7 @@ func (a *app) countersign(order, out string, s signing) error {
 	if err != nil {
 		return ofConsent(err)
 	}
-	k, err := a.signer(s)
+	k, err := signer(a, s)
 	if err != nil {
 		return err
 	}
@@ -315,21 +321,21 @@ func (a *app) countersign(order, out string, s signing) error {
 	if err != nil {
 		return ofConsent(err)
 	}
-	return a.signedConsent(out, signed, "exemption", u.Claimed())
+	return signedConsent(a, out, signed, "exemption", u.Claimed())
 }
 
 // readArtefact reads a token from a file whose name may be about a person.
 func readArtefact(path string) (string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", &failure{exit: exitFailure, code: protocol.CodeFile, err: fmt.Errorf("reading artefact: %w", nameless(err)), hint: "check the path that is given"}
+		return "", &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeFile, Err: fmt.Errorf("reading artefact: %w", fault.Nameless(err)), Hint: "check the path that is given"}
 	}
 	return strings.TrimSpace(string(b)), nil
 }
 
 // ofConsent gives an error of package consent its code.
 func ofConsent(err error) error {
-	return &failure{exit: exitRefused, code: codeOfConsent(err), err: err}
+	return &fault.Failure{Exit: fault.ExitRefused, Code: codeOfConsent(err), Err: err}
 }
 
 func codeOfConsent(err error) protocol.Code {

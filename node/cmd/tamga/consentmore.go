@@ -14,9 +14,15 @@ import (
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/operatorkey"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/person"
 )
 
-func (a *app) consentKey() *cobra.Command {
+func consentKey(a *cli.App) *cobra.Command {
 	var dir, passphraseFile string
 	c := &cobra.Command{
 		Use:   "key",
@@ -26,14 +32,14 @@ person it goes into the manifest of ` + "`tamga enrol import`" + ` as holder_key
 office's file (` + "`tamga consent office`" + `).`,
 		Example: `  tamga consent key --dir desk --passphrase-file pass.txt`,
 		Args:    cobra.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return a.makeKey(dir, passphraseFile, "") },
+		RunE:    func(*cobra.Command, []string) error { return operatorkey.Make(a, dir, passphraseFile, "") },
 	}
 	c.Flags().StringVar(&dir, "dir", "", "folder to make (required)")
 	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase of the key, - for standard input")
 	return c
 }
 
-func (a *app) consentOffice() *cobra.Command {
+func consentOffice(a *cli.App) *cobra.Command {
 	var of consent.Office
 	var officers []string
 	var out string
@@ -49,7 +55,7 @@ the file in policy.offices of tamga.yaml: compare the keys with the office first
 			for _, text := range officers {
 				parts := strings.SplitN(text, "=", 3)
 				if len(parts) != 3 {
-					return usage("--officer takes NAME=ROLE=KEY-FILE, roles attest and exempt, or attest+exempt")
+					return fault.Usage("--officer takes NAME=ROLE=KEY-FILE, roles attest and exempt, or attest+exempt")
 				}
 				f := consent.Officer{Name: parts[0]}
 				for _, r := range strings.Split(parts[1], "+") {
@@ -61,7 +67,7 @@ the file in policy.offices of tamga.yaml: compare the keys with the office first
 				}
 				var k jose.PublicKey
 				if err := k.UnmarshalJSON(b); err != nil {
-					return usage("--officer: the file of %s is not a public JWK", parts[0])
+					return fault.Usage("--officer: the file of %s is not a public JWK", parts[0])
 				}
 				f.Key = k
 				of.Officers = append(of.Officers, f)
@@ -71,12 +77,12 @@ the file in policy.offices of tamga.yaml: compare the keys with the office first
 				return fmt.Errorf("writing office: %w", err)
 			}
 			if _, err := consent.ParseOffice(b); err != nil || out == "" {
-				return usage("--office, --under, --out and an --officer each with a name and a key of the own are needed: NAME=ROLE=KEY-FILE, roles attest and exempt")
+				return fault.Usage("--office, --under, --out and an --officer each with a name and a key of the own are needed: NAME=ROLE=KEY-FILE, roles attest and exempt")
 			}
-			if err := writeFresh(out, string(b)); err != nil {
+			if err := files.WriteFresh(out, string(b)); err != nil {
 				return err
 			}
-			return a.emit(map[string]any{"file": out, "office": of.ID, "officers": len(of.Officers)},
+			return a.Emit(map[string]any{"file": out, "office": of.ID, "officers": len(of.Officers)},
 				[][2]string{{"wrote", out}, {"office", of.ID}, {"officers", fmt.Sprint(len(of.Officers))}})
 		},
 	}
@@ -88,8 +94,8 @@ the file in policy.offices of tamga.yaml: compare the keys with the office first
 	return c
 }
 
-func (a *app) consentWithdraw() *cobra.Command {
-	var n nodeFlags
+func consentWithdraw(a *cli.App) *cobra.Command {
+	var n nodeclient.Flags
 	var s signing
 	var of, signed, out string
 	c := &cobra.Command{
@@ -105,22 +111,22 @@ does. When the node is both sides, the consent is what a person was enrolled by
   tamga consent withdraw --signed withdrawal.jwt --dir kgz`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			token, err := a.withdrawal(of, signed, s)
+			token, err := withdrawal(a, of, signed, s)
 			if err != nil {
 				return err
 			}
 			if out != "" {
-				if err := writeFresh(out, token); err != nil {
+				if err := files.WriteFresh(out, token); err != nil {
 					return err
 				}
-				if n.dir == "" && n.api == "" {
-					return a.emit(map[string]string{"file": out}, [][2]string{{"wrote", out}})
+				if n.Dir == "" && n.API == "" {
+					return a.Emit(map[string]string{"file": out}, [][2]string{{"wrote", out}})
 				}
 			}
-			return a.sendWithdrawal(c.Context(), n, token)
+			return sendWithdrawal(c.Context(), a, n, token)
 		},
 	}
-	n.add(c.Flags())
+	n.Add(c.Flags())
 	s.add(c, false)
 	f := c.Flags()
 	f.StringVar(&s.officer, "officer", "", "name of the officer who withdraws, of an office's attestation or exemption")
@@ -130,9 +136,9 @@ does. When the node is both sides, the consent is what a person was enrolled by
 	return c
 }
 
-func (a *app) withdrawal(of, signed string, s signing) (string, error) {
+func withdrawal(a *cli.App, of, signed string, s signing) (string, error) {
 	if (of == "") == (signed == "") {
-		return "", usage("give either --consent with --key, or --signed")
+		return "", fault.Usage("give either --consent with --key, or --signed")
 	}
 	if signed != "" {
 		return readArtefact(signed)
@@ -145,7 +151,7 @@ func (a *app) withdrawal(of, signed string, s signing) (string, error) {
 	if err != nil {
 		return "", ofConsent(err)
 	}
-	k, err := a.signer(s)
+	k, err := signer(a, s)
 	if err != nil {
 		return "", err
 	}
@@ -156,8 +162,8 @@ func (a *app) withdrawal(of, signed string, s signing) (string, error) {
 	return token, nil
 }
 
-func (a *app) sendWithdrawal(ctx context.Context, n nodeFlags, token string) error {
-	cl, err := n.client()
+func sendWithdrawal(ctx context.Context, a *cli.App, n nodeclient.Flags, token string) error {
+	cl, err := n.Client()
 	if err != nil {
 		return err
 	}
@@ -172,20 +178,20 @@ func (a *app) sendWithdrawal(ctx context.Context, n nodeFlags, token string) err
 		Told      bool   `json:"told"`
 		Erased    int    `json:"erased"`
 	}
-	if err := cl.call(ctx, http.MethodPost, "/v1/consents/withdrawals", "application/json", body, &out); err != nil {
+	if err := cl.Call(ctx, http.MethodPost, "/v1/consents/withdrawals", "application/json", body, &out); err != nil {
 		return err
 	}
 	if !out.Told {
-		a.say("hint: %s was not told yet; the node goes on trying", out.Peer)
+		a.Say("hint: %s was not told yet; the node goes on trying", out.Peer)
 	}
 	rows := [][2]string{{"withdrawn", "from now on"}, {"known before", fmt.Sprint(out.Known)}}
 	if out.Peer == "" { // of an enrolment
-		return a.emit(out, append(rows, [2]string{"people erased", fmt.Sprint(out.Erased)}))
+		return a.Emit(out, append(rows, [2]string{"people erased", fmt.Sprint(out.Erased)}))
 	}
-	return a.emit(out, append(rows, [2]string{"other side", out.Peer}, [2]string{"told", fmt.Sprint(out.Told)}))
+	return a.Emit(out, append(rows, [2]string{"other side", out.Peer}, [2]string{"told", fmt.Sprint(out.Told)}))
 }
 
-func (a *app) consentShow() *cobra.Command {
+func consentShow(a *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show FILE",
 		Short: "Show what a consent says, as a record of ISO/IEC TS 27560",
@@ -224,12 +230,12 @@ of ISO/IEC TS 27560 in the vocabulary of W3C DPV. It is personal data.`,
 			} else if c.Form != "" {
 				rows = append(rows, [2]string{"form", c.Form})
 			}
-			return a.emit(json.RawMessage(record), rows)
+			return a.Emit(json.RawMessage(record), rows)
 		},
 	}
 }
 
-func (a *app) consentVerify() *cobra.Command {
+func consentVerify(a *cli.App) *cobra.Command {
 	var want consent.Expectation
 	var subject, sample, handle string
 	var offices []string
@@ -247,12 +253,12 @@ used, and whether it was withdrawn, only the register's node knows.`,
 				return err
 			}
 			if subject != "" {
-				if want.Subject, err = a.subjectOf(subject); err != nil {
+				if want.Subject, err = person.Subject(a, subject); err != nil {
 					return err
 				}
 			}
 			if sample != "" {
-				p, err := readProbe(sample)
+				p, err := person.ReadProbe(sample)
 				if err != nil {
 					return err
 				}
@@ -261,7 +267,7 @@ used, and whether it was withdrawn, only the register's node knows.`,
 			if handle != "" {
 				h, err := protocol.ParseHandle(handle)
 				if err != nil {
-					return usage("--handle takes a handle that `tamga identify` printed")
+					return fault.Usage("--handle takes a handle that `tamga identify` printed")
 				}
 				want.Handle = h[:]
 			}
@@ -273,7 +279,7 @@ used, and whether it was withdrawn, only the register's node knows.`,
 				}
 				o, err := consent.ParseOffice(b)
 				if err != nil {
-					return unfit("name a file that `tamga consent office` wrote", "%w", err)
+					return fault.Unfit("name a file that `tamga consent office` wrote", "%w", err)
 				}
 				want.Offices[o.ID] = o
 			}
@@ -281,7 +287,7 @@ used, and whether it was withdrawn, only the register's node knows.`,
 			if err != nil {
 				return ofConsent(err)
 			}
-			return a.emit(map[string]any{"valid": true, "state": got.State(), "id": got.ID, "uses": got.Uses, "expires": got.ExpiresAt},
+			return a.Emit(map[string]any{"valid": true, "state": got.State(), "id": got.ID, "uses": got.Uses, "expires": got.ExpiresAt},
 				[][2]string{{"valid", "yes"}, {"given by", string(got.State())}, {"id", got.ID}, {"uses", fmt.Sprint(got.Uses)}, {"expires", got.ExpiresAt.Format(time.RFC3339)}})
 		},
 	}

@@ -2,7 +2,9 @@
 
 package main
 
-import "syscall"
+import (
+	"syscall"
+)
 
 // cpuSeconds is the processor time of all threads of this process, which does
 // not grow while others keep the processors busy.

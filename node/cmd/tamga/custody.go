@@ -3,22 +3,21 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tamga-id/tamga/crypto/ceremony"
 	"github.com/tamga-id/tamga/crypto/custody"
-	"github.com/tamga-id/tamga/crypto/custody/token"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/keystore"
-	"github.com/tamga-id/tamga/node/rotation"
 )
 
-func (a *app) custodyCommand() *cobra.Command {
+// custodyCommand is `tamga custody`.
+func custodyCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "custody",
 		Short: "Show and change what opens the root key",
@@ -32,7 +31,7 @@ folder with a root.json, too: show, passphrase and token work on it with --dir n
 		Example: `  tamga custody show --dir kaz
   tamga custody passphrase --dir kaz --passphrase-file pass.txt --new-passphrase-file new.txt`,
 	}
-	c.AddCommand(a.custodyShowCommand(), a.custodyPassphraseCommand(), a.custodyTokenCommand(), a.custodyRemoveCommand(), a.custodyPseudonymCommand())
+	c.AddCommand(custodyShowCommand(a), custodyPassphraseCommand(a), custodyTokenCommand(a), custodyRemoveCommand(a), custodyPseudonymCommand(a))
 	return c
 }
 
@@ -57,7 +56,7 @@ type custodyCustodians struct {
 	Shares    int    `json:"shares"`
 }
 
-func (a *app) custodyShowCommand() *cobra.Command {
+func custodyShowCommand(a *cli.App) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:     "show",
@@ -66,7 +65,7 @@ func (a *app) custodyShowCommand() *cobra.Command {
 		Example: `  tamga custody show --dir kaz -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := needDir(dir); err != nil {
+			if err := cli.NeedDir(dir); err != nil {
 				return err
 			}
 			p, err := custody.Inspect(keystore.RootFile(dir))
@@ -74,7 +73,7 @@ func (a *app) custodyShowCommand() *cobra.Command {
 				return err
 			}
 			r, rows := custodyView(p)
-			return a.emit(r, rows)
+			return a.Emit(r, rows)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
@@ -103,9 +102,9 @@ func custodyView(p custody.Protectors) (r custodyReport, rows [][2]string) {
 	return r, rows
 }
 
-func (a *app) custodyPassphraseCommand() *cobra.Command {
+func custodyPassphraseCommand(a *cli.App) *cobra.Command {
 	var dir, newFile string
-	var from rootFlags
+	var from rootkey.Flags
 	c := &cobra.Command{
 		Use:   "passphrase",
 		Short: "Change the passphrase, or its cost",
@@ -115,164 +114,48 @@ nothing afterwards but copies of the old root.json.`,
 		Example: `  tamga custody passphrase --dir kaz --passphrase-file pass.txt --new-passphrase-file new.txt
   tamga custody passphrase --dir kaz --passphrase-file pass.txt --new-passphrase-file pass.txt   # today's costs`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.changePassphrase(dir, from, newFile) },
+		RunE: func(*cobra.Command, []string) error { return changePassphrase(a, dir, from, newFile) },
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	from.add(c.Flags(), " that opens the root key now")
+	from.Add(c.Flags(), " that opens the root key now")
 	c.Flags().StringVar(&newFile, "new-passphrase-file", "", "file with the new passphrase, - for standard input")
 	return c
 }
 
-func (a *app) changePassphrase(dir string, from rootFlags, newFile string) error {
-	if err := needDir(dir); err != nil {
+func changePassphrase(a *cli.App, dir string, from rootkey.Flags, newFile string) error {
+	if err := cli.NeedDir(dir); err != nil {
 		return err
 	}
-	if from.file == "-" && newFile == "-" {
-		return usage("standard input holds one passphrase: give the other in a file")
+	if from.File == "-" && newFile == "-" {
+		return fault.Usage("standard input holds one passphrase: give the other in a file")
 	}
-	root, err := a.openRoot(dir, from)
+	root, err := rootkey.Open(a, dir, from)
 	if err != nil {
 		return err
 	}
 	defer root.Wipe()
-	fresh, err := a.passphrase(newFile, "New passphrase")
+	fresh, err := a.Passphrase(newFile, "New passphrase")
 	if err != nil {
 		return err
 	}
 	defer clear(fresh)
-	a.warnShort(fresh)
+	a.WarnShort(fresh)
 	if err := custody.Protect(keystore.RootFile(dir), root, custody.Passphrase(fresh, custody.DefaultParams())); err != nil {
 		return err
 	}
-	a.keepEscrow(dir, root)
-	a.say("hint: copies of the old %s still open with the old passphrase; destroy them", filepath.Base(keystore.RootFile(dir)))
+	rootkey.KeepEscrow(a, dir, root)
+	a.Say("hint: copies of the old %s still open with the old passphrase; destroy them", filepath.Base(keystore.RootFile(dir)))
 	p, err := custody.Inspect(keystore.RootFile(dir))
 	if err != nil {
 		return err
 	}
 	r, rows := custodyView(p)
-	return a.emit(r, rows)
+	return a.Emit(r, rows)
 }
 
-// opening is a root key that is open, and what opened it, which may protect another.
-type opening struct {
-	root custody.Root
-	kind custody.Kind
-	by   custody.Protector
-	open func(file string) (custody.Root, error) // another root file, by the same
-	done func() error                            // forgets what opened it, and leaves the root
-	pass []byte                                  // that opened it, if one did; done clears it
-}
-
-// openRoot opens the root key of the node in dir. The caller wipes it.
-func (a *app) openRoot(dir string, from rootFlags) (custody.Root, error) {
-	o, err := a.openWith(dir, from)
-	if err != nil {
-		return custody.Root{}, err
-	}
-	return o.root, o.done()
-}
-
-// openWith is openRoot for who needs what opens it once more.
-func (a *app) openWith(dir string, from rootFlags) (o opening, err error) {
-	if err := needDir(dir); err != nil {
-		return opening{}, err
-	}
-	if _, err := os.Stat(keystore.RootFile(dir)); err != nil {
-		return opening{}, fmt.Errorf("opening root key: %w", err)
-	}
-	if err := rotation.SettleRoot(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return opening{}, err
-	}
-	switch {
-	case from.module != "":
-		o, err = a.openByToken(from)
-	case len(from.shares)+len(from.identities) > 0:
-		o, err = openByShares(dir, from)
-	default:
-		o, err = a.openByPassphrase(dir, from)
-	}
-	if err != nil || o.root.Usable() {
-		return o, err
-	}
-	if o.root, err = o.open(keystore.RootFile(dir)); err != nil {
-		return opening{}, errors.Join(err, o.done())
-	}
-	return o, nil
-}
-
-func (a *app) openByToken(from rootFlags) (opening, error) {
-	k, err := a.openToken(from, false)
-	if err != nil {
-		return opening{}, err
-	}
-	return opening{kind: custody.KindToken, by: custody.Token(k), done: k.Close,
-		open: func(file string) (custody.Root, error) { return custody.OpenToken(file, k) }}, nil
-}
-
-func (a *app) openByPassphrase(dir string, from rootFlags) (opening, error) {
-	p, err := custody.Inspect(keystore.RootFile(dir))
-	if err != nil {
-		return opening{}, err
-	}
-	if p.Passphrase == nil && p.Custodians != nil {
-		return opening{}, &failure{exit: exitSealed, code: protocol.CodeSealed, err: fmt.Errorf("opening root key: passphrase: %w; custodians hold it", custody.ErrNoProtector),
-			hint: fmt.Sprintf("give the shares of %[1]d custodians: --%[2]sshare FILE --%[2]sidentity FILE, once for each. A running node needs them at its start alone: tamga unseal", p.Custodians.Threshold, from.prefix)}
-	}
-	prompt := "Passphrase of the root key"
-	if from.prefix == pseudonymPrefix {
-		prompt = "Passphrase of the pseudonym keystore"
-	}
-	pass, err := a.secret(from.secretFlags, prompt)
-	if err != nil {
-		return opening{}, err
-	}
-	o := opening{kind: custody.KindPassphrase, pass: pass, by: custody.Passphrase(pass, custody.DefaultParams()), done: func() error { clear(pass); return nil },
-		open: func(file string) (custody.Root, error) { return custody.Open(file, pass) }}
-	if o.root, err = keystore.OpenRoot(dir, pass, time.Now()); err != nil {
-		return opening{}, errors.Join(err, o.done())
-	}
-	return o, nil
-}
-
-// openByShares puts the custodians' key together here. It is for who may bring them to
-// one machine; a node that is to run takes them one by one, see tamga unseal.
-func openByShares(dir string, from rootFlags) (opening, error) {
-	if len(from.shares) != len(from.identities) {
-		return opening{}, usage("every --%[1]sshare needs an --%[1]sidentity: %[2]d and %[3]d were given", from.prefix, len(from.shares), len(from.identities))
-	}
-	p, err := custody.Inspect(keystore.RootFile(dir))
-	if err != nil {
-		return opening{}, err
-	}
-	if p.Custodians == nil {
-		return opening{}, fmt.Errorf("opening root key: custodians: %w", custody.ErrNoProtector)
-	}
-	g := ceremony.Gather(*p.Custodians)
-	for i := range from.shares {
-		_, share, err := openShare(from.shares[i], from.identities[i])
-		if err == nil {
-			err = g.Add(share)
-		}
-		if err != nil {
-			return opening{}, fmt.Errorf("opening root key: share %d: %w", i+1, err)
-		}
-	}
-	if n := g.Missing(); n > 0 {
-		return opening{}, &failure{exit: exitSealed, code: protocol.CodeSealed, err: fmt.Errorf("opening root key: %d shares are missing", n),
-			hint: fmt.Sprintf("give --%[1]sshare FILE --%[1]sidentity FILE once for each custodian that is needed. Nothing was changed", from.prefix)}
-	}
-	key, err := g.Key()
-	if err != nil {
-		return opening{}, err
-	}
-	return opening{kind: custody.KindCustodians, by: custody.Shared(*p.Custodians, key), done: func() error { clear(key); return nil },
-		open: func(file string) (custody.Root, error) { return custody.OpenShared(file, key) }}, nil
-}
-
-func (a *app) custodyRemoveCommand() *cobra.Command {
+func custodyRemoveCommand(a *cli.App) *cobra.Command {
 	var t transcriptFlags
-	var from rootFlags
+	var from rootkey.Flags
 	c := &cobra.Command{
 		Use:   "remove passphrase|custodians|pkcs11",
 		Short: "Take away one of the things that open the root key",
@@ -284,9 +167,9 @@ every custodian of the transcript has proved that he holds his share.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			kind := custody.Kind(args[0])
 			if kind != custody.KindPassphrase && kind != custody.KindCustodians && kind != custody.KindToken {
-				return usage("what to remove is passphrase, custodians or pkcs11")
+				return fault.Usage("what to remove is passphrase, custodians or pkcs11")
 			}
-			root, err := a.openRoot(t.dir, from)
+			root, err := rootkey.Open(a, t.dir, from)
 			if err != nil {
 				return err
 			}
@@ -299,17 +182,17 @@ every custodian of the transcript has proved that he holds his share.`,
 			if err := custody.Unprotect(keystore.RootFile(t.dir), root, kind); err != nil {
 				return err
 			}
-			a.keepEscrow(t.dir, root)
+			rootkey.KeepEscrow(a, t.dir, root)
 			p, err := custody.Inspect(keystore.RootFile(t.dir))
 			if err != nil {
 				return err
 			}
 			r, rows := custodyView(p)
-			return a.emit(r, rows)
+			return a.Emit(r, rows)
 		},
 	}
 	t.add(c, true)
-	from.add(c.Flags(), " that opens the root key now")
+	from.Add(c.Flags(), " that opens the root key now")
 	return c
 }
 
@@ -325,25 +208,16 @@ func (t *transcriptFlags) demandComplete() error {
 		return err
 	}
 	if !v.Complete() {
-		return &failure{exit: exitRefused, code: protocol.CodeCeremony, err: fmt.Errorf("not yet acknowledged: %s", strings.Join(v.Missing(), ", ")),
-			hint: "each of them runs `tamga ceremony join`; add what it writes with `tamga ceremony transcript`. Nothing was changed"}
+		return &fault.Failure{Exit: fault.ExitRefused, Code: protocol.CodeCeremony, Err: fmt.Errorf("not yet acknowledged: %s", strings.Join(v.Missing(), ", ")),
+			Hint: "each of them runs `tamga ceremony join`; add what it writes with `tamga ceremony transcript`. Nothing was changed"}
 	}
 	return nil
 }
 
-func (a *app) openToken(from rootFlags, make bool) (*token.Token, error) {
-	pin, err := a.secret(from.secretFlags, "PIN of the token")
-	if err != nil {
-		return nil, err
-	}
-	defer clear(pin)
-	return token.Open(token.Config{Module: from.module, Token: from.token, Key: from.key, PIN: pin, Make: make})
-}
-
-func (a *app) custodyTokenCommand() *cobra.Command {
+func custodyTokenCommand(a *cli.App) *cobra.Command {
 	var dir, pinFile string
-	var from secretFlags
-	var to rootFlags
+	var from cli.SecretFlags
+	var to rootkey.Flags
 	c := &cobra.Command{
 		Use:   "token",
 		Short: "Put the root key under a key in a PKCS#11 token",
@@ -354,16 +228,16 @@ with --pkcs11-module and the PIN. Needs a build with -tags pkcs11.`,
   tamga run --dir kaz --pkcs11-module /usr/lib/softhsm/libsofthsm2.so --passphrase-file pin.txt`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if to.module == "" {
-				return usage("--pkcs11-module is needed: the token's PKCS#11 library")
+			if to.Module == "" {
+				return fault.Usage("--pkcs11-module is needed: the token's PKCS#11 library")
 			}
-			root, err := a.openRoot(dir, rootFlags{secretFlags: from})
+			root, err := rootkey.Open(a, dir, rootkey.Flags{SecretFlags: from})
 			if err != nil {
 				return err
 			}
 			defer root.Wipe()
-			to.secretFlags = secretFlags{file: pinFile, fd: -1}
-			k, err := a.openToken(to, true)
+			to.SecretFlags = cli.SecretFlags{File: pinFile, FD: -1}
+			k, err := rootkey.OpenToken(a, to, true)
 			if err != nil {
 				return err
 			}
@@ -371,25 +245,18 @@ with --pkcs11-module and the PIN. Needs a build with -tags pkcs11.`,
 			if err = errors.Join(err, k.Close()); err != nil {
 				return err
 			}
-			a.keepEscrow(dir, root)
+			rootkey.KeepEscrow(a, dir, root)
 			p, err := custody.Inspect(keystore.RootFile(dir))
 			if err != nil {
 				return err
 			}
 			r, rows := custodyView(p)
-			return a.emit(r, rows)
+			return a.Emit(r, rows)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	from.add(c.Flags(), " that opens the root key now")
-	to.addToken(c.Flags())
+	from.Add(c.Flags(), " that opens the root key now")
+	to.AddToken(c.Flags())
 	c.Flags().StringVar(&pinFile, "pin-file", "", "file with the token's PIN, - for standard input")
 	return c
-}
-
-func needDir(dir string) error {
-	if dir == "" {
-		return usage("--dir is needed: the folder that `tamga init` made")
-	}
-	return nil
 }

@@ -15,10 +15,13 @@ import (
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/demo"
 )
 
-func (a *app) demoCommand() *cobra.Command {
+// demoCommand is `tamga demo`.
+func demoCommand(a *cli.App) *cobra.Command {
 	var once bool
 	var people int
 	c := &cobra.Command{
@@ -32,21 +35,21 @@ nobody in it exists.`,
   tamga demo --once           # play and leave
   tamga demo --once -o json   # one JSON object; exit 0 only when every outcome is the expected one`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), once, people) },
+		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), a, once, people) },
 	}
 	c.Flags().BoolVar(&once, "once", false, "leave after the scenes")
 	c.Flags().IntVar(&people, "people", 1000, "synthetic people enrolled in each country")
 	return c
 }
 
-func (a *app) demo(ctx context.Context, once bool, people int) (err error) {
+func runDemo(ctx context.Context, a *cli.App, once bool, people int) (err error) {
 	begin := time.Now()
 	if people < 20 || people > 100_000 {
-		return usage("--people takes 20 to 100000")
+		return fault.Usage("--people takes 20 to 100000")
 	}
-	story := a.out
-	if a.format != "table" {
-		story = a.err
+	story := a.Out
+	if a.Format != "table" {
+		story = a.Err
 	}
 	dir, remove, err := demo.TempDir()
 	if err != nil {
@@ -74,13 +77,13 @@ func (a *app) demo(ctx context.Context, once bool, people int) (err error) {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if a.format != "table" {
-		if err := a.emit(r, nil); err != nil {
+	if a.Format != "table" {
+		if err := a.Emit(r, nil); err != nil {
 			return err
 		}
 	}
 	if !r.OK {
-		return verdict{exitFailure}
+		return fault.Verdict{Exit: fault.ExitFailure}
 	}
 	fmt.Fprintf(story, "  all %d scenes ended as they must; first verdict %.1f s after start, all scenes %.1f s\n\n",
 		len(r.Scenes), float64(r.FirstVerdictMS)/1000, float64(r.TotalMS)/1000)
@@ -88,7 +91,7 @@ func (a *app) demo(ctx context.Context, once bool, people int) (err error) {
 		next(story)
 		return nil
 	}
-	return a.stay(ctx, f, story)
+	return stay(ctx, a, f, story)
 }
 
 func next(w io.Writer) {
@@ -101,7 +104,7 @@ func next(w io.Writer) {
 }
 
 // stay keeps the nodes up and says how to query them.
-func (a *app) stay(ctx context.Context, f *demo.Federation, w io.Writer) error {
+func stay(ctx context.Context, a *cli.App, f *demo.Federation, w io.Writer) error {
 	for _, m := range f.Members {
 		if m.Node == nil {
 			if err := f.Up(m); err != nil {

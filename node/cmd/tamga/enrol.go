@@ -13,21 +13,26 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
 type importFlags struct {
-	node           nodeFlags
-	from           rootFlags
+	node           nodeclient.Flags
+	from           rootkey.Flags
 	folder         enrol.FolderOptions
 	quiet, restart bool
 	duplicates     string
 	dryRun         bool
 }
 
-func (a *app) enrolCommand() *cobra.Command {
+// enrolCommand is `tamga enrol`.
+func enrolCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "enrol",
 		Args:    cobra.NoArgs,
@@ -36,11 +41,11 @@ func (a *app) enrolCommand() *cobra.Command {
 		Long:    `Brings people into the node's encrypted gallery.`,
 		Example: `  tamga enrol import --dir kaz --passphrase-file pass.txt people.ndjson`,
 	}
-	c.AddCommand(a.enrolImport(), a.enrolBatches(), a.enrolUndo())
+	c.AddCommand(enrolImport(a), enrolBatches(a), enrolUndo(a))
 	return c
 }
 
-func (a *app) enrolImport() *cobra.Command {
+func enrolImport(a *cli.App) *cobra.Command {
 	var i importFlags
 	c := &cobra.Command{
 		Use:   "import PATH",
@@ -85,11 +90,11 @@ missing; a record without any other is a finding and no fault.`,
   zcat people.ndjson.gz | tamga enrol import --dir kaz --passphrase-file pass.txt -
   tamga enrol import --dir kaz -o ndjson people.ndjson > results.ndjson`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return a.enrolPath(c.Context(), i, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return enrolPath(c.Context(), a, i, args[0]) },
 	}
 	f := c.Flags()
-	f.StringVar(&i.node.dir, "dir", "", "the node's folder (required)")
-	i.from.addBoth(f, ", when the node is not running")
+	f.StringVar(&i.node.Dir, "dir", "", "the node's folder (required)")
+	i.from.AddBoth(f, ", when the node is not running")
 	f.StringVar(&i.folder.Pattern, "pattern", "", "regular expression with a group (?P<subject>...) over file names (default "+enrol.DefaultPattern+")")
 	f.StringVar(&i.folder.Glob, "glob", "", "which files of a folder (default *.iso)")
 	f.StringVar(&i.folder.IDType, "id-type", pseudonym.IDNationalNumber, "identifier type of a folder's subjects")
@@ -109,21 +114,21 @@ type imported struct {
 	Bad     []enrol.Outcome `json:"bad"`
 }
 
-func (a *app) enrolPath(ctx context.Context, i importFlags, path string) (err error) {
+func enrolPath(ctx context.Context, a *cli.App, i importFlags, path string) (err error) {
 	policy, err := i.check(path)
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Load(filepath.Join(i.node.dir, node.ConfigFile))
+	cfg, err := config.Load(filepath.Join(i.node.Dir, node.ConfigFile))
 	if err != nil {
 		return err
 	}
-	src, err := a.openSource(path, cfg.Jurisdiction, i.folder)
+	src, err := openSource(a, path, cfg.Jurisdiction, i.folder)
 	if err != nil {
-		return &failure{exit: exitFailure, code: protocol.CodeManifest, err: fmt.Errorf("opening import: %w", nameless(err))}
+		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeManifest, Err: fmt.Errorf("opening import: %w", fault.Nameless(err))}
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	sink, closeSink, err := a.openSink(ctx, i)
+	sink, closeSink, err := openSink(ctx, a, i)
 	if err != nil {
 		return err
 	}
@@ -137,7 +142,7 @@ func (a *app) enrolPath(ctx context.Context, i importFlags, path string) (err er
 	if errors.Is(err, enrol.ErrBusy) {
 		return err
 	}
-	if emitErr := a.totals(run.result); emitErr != nil {
+	if emitErr := totals(a, run.result); emitErr != nil {
 		return emitErr
 	}
 	return run.judge(err)
@@ -145,22 +150,22 @@ func (a *app) enrolPath(ctx context.Context, i importFlags, path string) (err er
 
 // check reads the flags that depend on one another.
 func (i importFlags) check(path string) (gallery.IfKnown, error) {
-	if i.node.dir == "" {
-		return 0, usage("--dir is needed: the folder that `tamga init` made")
+	if i.node.Dir == "" {
+		return 0, fault.Usage("--dir is needed: the folder that `tamga init` made")
 	}
-	if path == "-" && i.from.file == "-" {
-		return 0, usage("the manifest and the passphrase cannot both come from standard input: give --passphrase-file a file")
+	if path == "-" && i.from.File == "-" {
+		return 0, fault.Usage("the manifest and the passphrase cannot both come from standard input: give --passphrase-file a file")
 	}
 	policy, ok := enrol.ParseDuplicates(i.duplicates)
 	if !ok {
-		return 0, usage("--duplicates takes update, skip or refuse")
+		return 0, fault.Usage("--duplicates takes update, skip or refuse")
 	}
 	return policy, nil
 }
 
-func (a *app) openSource(path, jurisdiction string, o enrol.FolderOptions) (enrol.Source, error) {
+func openSource(a *cli.App, path, jurisdiction string, o enrol.FolderOptions) (enrol.Source, error) {
 	if path == "-" {
-		return enrol.Manifest("", a.in, jurisdiction)
+		return enrol.Manifest("", a.In, jurisdiction)
 	}
 	info, err := os.Stat(path)
 	if err != nil {

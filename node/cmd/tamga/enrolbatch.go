@@ -13,11 +13,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/enrol"
 )
 
-func (a *app) enrolBatches() *cobra.Command {
+func enrolBatches(a *cli.App) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "batches",
@@ -27,7 +31,7 @@ was, and what it did. One that is "running" and is not was cut off: the same imp
 goes on with it. The ledger's entries name the batch too.`,
 		Example: `  tamga enrol batches --dir kaz -o json`,
 		Args:    cobra.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return a.listBatches(dir) },
+		RunE:    func(*cobra.Command, []string) error { return listBatches(a, dir) },
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
 	return c
@@ -37,12 +41,12 @@ goes on with it. The ledger's entries name the batch too.`,
 const undoRisk = "remove-enrolments"
 
 type undoFlags struct {
-	node nodeFlags
-	from rootFlags
+	node nodeclient.Flags
+	from rootkey.Flags
 	risk string
 }
 
-func (a *app) enrolUndo() *cobra.Command {
+func enrolUndo(a *cli.App) *cobra.Command {
 	var u undoFlags
 	c := &cobra.Command{
 		Use:   "undo BATCH",
@@ -57,11 +61,11 @@ itself and needs the passphrase. Name the risk with --accept-risk=` + undoRisk +
 		Example: `  tamga enrol batches --dir kaz
   tamga enrol undo --dir kaz --accept-risk=` + undoRisk + ` mzxw6ytboi4dqmrt`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return a.undoBatch(c.Context(), u, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return undoBatch(c.Context(), a, u, args[0]) },
 	}
 	f := c.Flags()
-	f.StringVar(&u.node.dir, "dir", "", "the node's folder (required)")
-	u.from.addBoth(f, ", when the node is not running")
+	f.StringVar(&u.node.Dir, "dir", "", "the node's folder (required)")
+	u.from.AddBoth(f, ", when the node is not running")
 	f.StringVar(&u.risk, "accept-risk", "", "must be "+undoRisk)
 	return c
 }
@@ -74,11 +78,11 @@ type undone struct {
 	Records  int    `json:"records"`
 }
 
-func (a *app) undoBatch(ctx context.Context, u undoFlags, id string) error {
-	if u.node.dir == "" {
-		return usage("--dir is needed: the folder that `tamga init` made")
+func undoBatch(ctx context.Context, a *cli.App, u undoFlags, id string) error {
+	if u.node.Dir == "" {
+		return fault.Usage("--dir is needed: the folder that `tamga init` made")
 	}
-	cfg, err := config.Load(filepath.Join(u.node.dir, node.ConfigFile))
+	cfg, err := config.Load(filepath.Join(u.node.Dir, node.ConfigFile))
 	if err != nil {
 		return err
 	}
@@ -87,38 +91,38 @@ func (a *app) undoBatch(ctx context.Context, u undoFlags, id string) error {
 		return err
 	}
 	if u.risk != undoRisk {
-		return usage("this removes what batch %s added, %d people created and %d updated, for good: --accept-risk=%s says that you mean it",
+		return fault.Usage("this removes what batch %s added, %d people created and %d updated, for good: --accept-risk=%s says that you mean it",
 			b.ID, b.Totals.Created, b.Totals.Updated, undoRisk)
 	}
 	r := undone{Batch: b.ID}
-	if err := a.undo(ctx, u, &r); err != nil {
-		f := *classify(err)
-		f.err, f.hint = err, cmp.Or(f.hint, "run the same command again: it does the rest")
+	if err := undo(ctx, a, u, &r); err != nil {
+		f := *fault.Classify(err)
+		f.Err, f.Hint = err, cmp.Or(f.Hint, "run the same command again: it does the rest")
 		return &f
 	}
 	b.State = enrol.Undone
 	if err := enrol.SaveBatch(batchDir(cfg), b); err != nil {
 		return err
 	}
-	return a.emit(r, [][2]string{{"batch", r.Batch}, {"no longer enrolled", fmt.Sprint(r.Subjects)},
+	return a.Emit(r, [][2]string{{"batch", r.Batch}, {"no longer enrolled", fmt.Sprint(r.Subjects)},
 		{"reduced", fmt.Sprint(r.Reduced)}, {"records removed", fmt.Sprint(r.Records)}})
 }
 
 // undo asks the running node, or its gallery when it is not running.
-func (a *app) undo(ctx context.Context, u undoFlags, r *undone) error {
-	cl, err := a.running(ctx, u.node)
+func undo(ctx context.Context, a *cli.App, u undoFlags, r *undone) error {
+	cl, err := u.node.Running(ctx)
 	if err != nil {
 		return err
 	}
 	if cl != nil {
-		cl.http.Timeout = undoTimeout
+		cl.HTTP.Timeout = undoTimeout
 		body, err := json.Marshal(map[string]string{"batch": r.Batch})
 		if err != nil {
 			return fmt.Errorf("encoding request: %w", err)
 		}
-		return cl.call(ctx, http.MethodPost, "/v1/enrolments/undo", "application/json", body, r)
+		return cl.Call(ctx, http.MethodPost, "/v1/enrolments/undo", "application/json", body, r)
 	}
-	g, err := a.openRegistrar(ctx, u.node.dir, u.from)
+	g, err := rootkey.OpenRegistrar(ctx, a, u.node.Dir, u.from)
 	if err != nil {
 		return err
 	}
@@ -130,9 +134,9 @@ func (a *app) undo(ctx context.Context, u undoFlags, r *undone) error {
 // undoTimeout is the node's own: it looks at every subject.
 const undoTimeout = 15 * time.Minute
 
-func (a *app) listBatches(dir string) error {
+func listBatches(a *cli.App, dir string) error {
 	if dir == "" {
-		return usage("--dir is needed: the folder that `tamga init` made")
+		return fault.Usage("--dir is needed: the folder that `tamga init` made")
 	}
 	cfg, err := config.Load(filepath.Join(dir, node.ConfigFile))
 	if err != nil {
@@ -147,5 +151,5 @@ func (a *app) listBatches(dir string) error {
 		rows = append(rows, [2]string{b.ID, fmt.Sprintf("%s  %s  %s  %d created, %d updated, %d failed",
 			b.Started.Format(time.RFC3339), b.State, b.Source, b.Totals.Created, b.Totals.Updated, b.Totals.Failed)})
 	}
-	return a.emit(all, rows)
+	return a.Emit(all, rows)
 }

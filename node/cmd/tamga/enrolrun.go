@@ -14,6 +14,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -21,7 +23,7 @@ import (
 
 // importRun is one import by the command: its batch, its checkpoint and what it shows.
 type importRun struct {
-	app     *app
+	app     *cli.App
 	flags   importFlags
 	begin   time.Time
 	options enrol.Options
@@ -80,7 +82,7 @@ func (r *importRun) run(ctx context.Context, src enrol.Source, sink enrol.Sink) 
 	r.result.Seconds = time.Since(r.begin).Seconds()
 	if r.bar != nil {
 		_ = r.bar.Finish()
-		fmt.Fprintln(r.app.err)
+		fmt.Fprintln(r.app.Err)
 	}
 	if r.batches == "" {
 		return err
@@ -111,16 +113,16 @@ func (r *importRun) finish(cause error) error {
 // judge is the command's end, after the totals are shown.
 func (r *importRun) judge(err error) error {
 	if err != nil {
-		f := *classify(err)
-		f.err, f.hint = err, "run the same command again: it goes on after the last record that was acknowledged"
+		f := *fault.Classify(err)
+		f.Err, f.Hint = err, "run the same command again: it goes on after the last record that was acknowledged"
 		return &f
 	}
 	if r.result.Records == 0 {
 		// An empty export is a fault of what wrote it more often than an empty country.
-		return &failure{exit: exitFailure, code: protocol.CodeManifest, err: errors.New("importing: there is no record in it")}
+		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeManifest, Err: errors.New("importing: there is no record in it")}
 	}
 	if r.result.Failed > 0 {
-		return verdict{exitFailure}
+		return fault.Verdict{Exit: fault.ExitFailure}
 	}
 	return nil
 }
@@ -128,18 +130,18 @@ func (r *importRun) judge(err error) error {
 // progress draws a bar when somebody looks, and else says now and then how far it is.
 func (r *importRun) progress(total int) func(done int) {
 	a := r.app
-	if terminal(a.err) {
+	if cli.Terminal(a.Err) {
 		if total == 0 {
 			total = -1 // a spinner, with the count and the rate
 		}
-		r.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription("enrolling"),
+		r.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(a.Err), progressbar.OptionSetDescription("enrolling"),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true))
 		return func(done int) { _ = r.bar.Set(done) }
 	}
 	p := pace{total: total}
 	return func(done int) {
 		if line := p.line(done, time.Now()); line != "" {
-			a.say("%s", line)
+			a.Say("%s", line)
 		}
 	}
 }
@@ -152,21 +154,21 @@ func (r *importRun) report(o enrol.Outcome) {
 		r.result.Bad = append(r.result.Bad, o)
 	}
 	switch {
-	case a.format == "ndjson":
-		_ = json.NewEncoder(a.out).Encode(o)
-	case a.format == "table" && bad:
+	case a.Format == "ndjson":
+		_ = json.NewEncoder(a.Out).Encode(o)
+	case a.Format == "table" && bad:
 		if r.bar != nil {
 			_ = r.bar.Clear()
 		}
-		fmt.Fprintf(a.out, "%s: %s %s\n", onOneLine(o.Place), o.Code, o.Rule)
-	case a.format == "table" && !r.flags.quiet && r.bar == nil:
-		fmt.Fprintf(a.out, "%s: %s\n", onOneLine(o.Place), o.Change)
+		fmt.Fprintf(a.Out, "%s: %s %s\n", cli.OnOneLine(o.Place), o.Code, o.Rule)
+	case a.Format == "table" && !r.flags.quiet && r.bar == nil:
+		fmt.Fprintf(a.Out, "%s: %s\n", cli.OnOneLine(o.Place), o.Change)
 	}
 }
 
-func (a *app) totals(r imported) error {
-	if a.format == "ndjson" {
-		return json.NewEncoder(a.out).Encode(struct {
+func totals(a *cli.App, r imported) error {
+	if a.Format == "ndjson" {
+		return json.NewEncoder(a.Out).Encode(struct {
 			Totals enrol.Totals `json:"totals"`
 			Batch  string       `json:"batch,omitempty"`
 			DryRun bool         `json:"dry_run,omitempty"`
@@ -187,5 +189,5 @@ func (a *app) totals(r imported) error {
 	if r.DryRun {
 		rows = append(rows, [2]string{"dry run", "nothing was stored"})
 	}
-	return a.emit(r, rows)
+	return a.Emit(r, rows)
 }

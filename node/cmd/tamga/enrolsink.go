@@ -4,30 +4,29 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"path/filepath"
 
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/registrar"
 )
 
 // openSink is the running node, or its gallery when it is not running.
-func (a *app) openSink(ctx context.Context, i importFlags) (enrol.Sink, func() error, error) {
+func openSink(ctx context.Context, a *cli.App, i importFlags) (enrol.Sink, func() error, error) {
 	none := func() error { return nil }
-	cl, err := a.running(ctx, i.node)
+	cl, err := i.node.Running(ctx)
 	if err != nil {
 		return nil, none, err
 	}
 	if cl != nil {
 		return remoteSink{cl, i}, none, nil
 	}
-	g, err := a.openRegistrar(ctx, i.node.dir, i.from)
+	g, err := rootkey.OpenRegistrar(ctx, a, i.node.Dir, i.from)
 	if err != nil {
 		return nil, none, err
 	}
@@ -35,38 +34,6 @@ func (a *app) openSink(ctx context.Context, i importFlags) (enrol.Sink, func() e
 		return planSink{g}, g.Close, nil
 	}
 	return g, g.Close, nil
-}
-
-// running is a client of the node with the operator's token, nil when the node is not
-// running.
-func (a *app) running(ctx context.Context, n nodeFlags) (*client, error) {
-	n.operator = true
-	cl, err := n.client()
-	if at, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) && n.tokenFile == "" &&
-		filepath.Base(at.Path) == node.EnrolTokenFile {
-		return nil, nil // a restored folder: a node that runs has written its tokens
-	}
-	if err != nil {
-		return nil, err
-	}
-	var s node.Status
-	err = cl.call(ctx, http.MethodGet, "/v1/status", "", nil, &s)
-	if errors.Is(err, errNotRunning) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return cl, nil
-}
-
-func (a *app) openRegistrar(ctx context.Context, dir string, from rootFlags) (*registrar.Registrar, error) {
-	roots, err := a.openRoots(dir, from)
-	if err != nil {
-		return nil, err
-	}
-	defer roots.Wipe()
-	return registrar.OpenUnsealed(ctx, filepath.Join(dir, node.ConfigFile), roots)
 }
 
 // planSink says what would happen.
@@ -78,7 +45,7 @@ func (p planSink) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]galle
 
 // remoteSink enrols through a running node's API.
 type remoteSink struct {
-	c     *client
+	c     *nodeclient.Client
 	flags importFlags
 }
 
@@ -112,7 +79,7 @@ func (r remoteSink) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gal
 				Rule   string         `json:"rule"`
 			} `json:"results"`
 		}
-		if err := r.c.callWith(ctx, http.MethodPost, "/v1/enrolments", "application/x-ndjson", r.header(batch), body.Bytes(), &reply); err != nil {
+		if err := r.c.CallWith(ctx, http.MethodPost, "/v1/enrolments", "application/x-ndjson", r.header(batch), body.Bytes(), &reply); err != nil {
 			return err
 		}
 		for _, one := range reply.Results {

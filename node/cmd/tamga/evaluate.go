@@ -4,10 +4,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/matcher/evaluate/modality"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
-func (a *app) evaluateCommand() *cobra.Command {
+// evaluateCommand is `tamga evaluate`.
+func evaluateCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "evaluate",
 		Args:  cobra.NoArgs,
@@ -32,18 +35,18 @@ the curves as SVG and PNG.`,
   tamga evaluate finger --data templates/ --plots pictures/`,
 		// Cobra runs the innermost of these only, so this one replaces the root's.
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			switch a.format {
+			switch a.Format {
 			case "table", "json", "ndjson", "html":
 				return nil
 			}
-			return usage("-o takes table, json, ndjson or html")
+			return fault.Usage("-o takes table, json, ndjson or html")
 		},
 	}
-	c.AddCommand(a.evaluateFingerCommand(), a.evaluateFaceCommand(), a.evaluateIrisCommand(), a.evaluateSignatureCommand(), a.evaluateCompareCommand())
+	c.AddCommand(evaluateFingerCommand(a), evaluateFaceCommand(a), evaluateIrisCommand(a), evaluateSignatureCommand(a), evaluateCompareCommand(a))
 	return c
 }
 
-func (a *app) evaluateFingerCommand() *cobra.Command {
+func evaluateFingerCommand(a *cli.App) *cobra.Command {
 	var f evaluationFlags
 	var against string
 	c := &cobra.Command{
@@ -60,7 +63,7 @@ the same impressions from another extractor. An impression is not compared with 
   tamga evaluate finger --data secugen/ --against fingerjetfx/ -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o, err := a.evaluation(f)
+			o, err := newEvaluation(a, f)
 			if err != nil {
 				return err
 			}
@@ -68,23 +71,23 @@ the same impressions from another extractor. An impression is not compared with 
 			if err != nil {
 				return unreadable(err)
 			}
-			a.tell(folder)
+			tell(a, folder)
 			if against == "" {
 				r, err := modality.Finger(c.Context(), templates, o)
-				return a.evaluated(f, r, nil, err)
+				return evaluated(a, f, r, nil, err)
 			}
 			references, folder, err := evaluation.ReadFingers(against)
 			if err != nil {
 				return unreadable(err)
 			}
-			a.tell(folder)
+			tell(a, folder)
 			f.against = against
 			r, err := modality.FingerAgainst(c.Context(), templates, references, o)
 			if err == nil && r.Mated+r.NonMated == 0 {
-				return unfit("--against takes templates of the same images from another extractor, under the same names SET_FINGER_IMPRESSION.iso",
+				return fault.Unfit("--against takes templates of the same images from another extractor, under the same names SET_FINGER_IMPRESSION.iso",
 					"evaluating: %s", nothingInCommon(templates, references))
 			}
-			return a.evaluated(f, r, nil, err)
+			return evaluated(a, f, r, nil, err)
 		},
 	}
 	f.add(c, "folder of templates (required)")
@@ -106,7 +109,7 @@ func nothingInCommon(probes, references []modality.FingerTemplate) string {
 	return "the two folders have no impressions in common"
 }
 
-func (a *app) evaluateFaceCommand() *cobra.Command {
+func evaluateFaceCommand(a *cli.App) *cobra.Command {
 	var f evaluationFlags
 	c := &cobra.Command{
 		Use:   "face",
@@ -116,7 +119,7 @@ with the columns row, subject, sample. All pairs of a subject are mated, all oth
 		Example: `  tamga evaluate face --data faces/ -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o, err := a.evaluation(f)
+			o, err := newEvaluation(a, f)
 			if err != nil {
 				return err
 			}
@@ -124,9 +127,9 @@ with the columns row, subject, sample. All pairs of a subject are mated, all oth
 			if err != nil {
 				return unreadable(err)
 			}
-			a.tell(folder)
+			tell(a, folder)
 			r, err := modality.Face(c.Context(), faces.Subjects, faces.Dims, faces.Vectors, o)
-			return a.evaluated(f, r, nil, err)
+			return evaluated(a, f, r, nil, err)
 		},
 	}
 	f.add(c, "folder of embeddings (required)")

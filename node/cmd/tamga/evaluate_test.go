@@ -13,6 +13,8 @@ import (
 
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/finger"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 // fingerFolder writes impressions of fingers that no one has.
@@ -54,7 +56,7 @@ func put(t *testing.T, dir, name string, content []byte) {
 
 func tamga(args ...string) (code int, out, errs string) {
 	var o, e bytes.Buffer
-	code = (&app{args: args, in: strings.NewReader(""), out: &o, err: &e}).execute(context.Background())
+	code = execute(context.Background(), (&cli.App{Args: args, In: strings.NewReader(""), Out: &o, Err: &e}))
 	return code, o.String(), e.String()
 }
 
@@ -167,7 +169,7 @@ func TestEvaluateRefuses(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var out, errs bytes.Buffer
-	if code := (&app{args: []string{"evaluate", "finger", "--data", dir}, in: strings.NewReader(""), out: &out, err: &errs}).execute(ctx); code != exitInterrupted || out.Len() > 0 {
+	if code := execute(ctx, (&cli.App{Args: []string{"evaluate", "finger", "--data", dir}, In: strings.NewReader(""), Out: &out, Err: &errs})); code != fault.ExitInterrupted || out.Len() > 0 {
 		t.Errorf("interrupted: exit %d: %s", code, errs.String())
 	}
 }

@@ -14,11 +14,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
 // evaluateCompareCommand joins reports in one picture and one table.
-func (a *app) evaluateCompareCommand() *cobra.Command {
+func evaluateCompareCommand(a *cli.App) *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use:   "compare NAME=REPORT...",
@@ -27,20 +29,20 @@ func (a *app) evaluateCompareCommand() *cobra.Command {
 side. --plot draws their pooled DET curves, the first in black, as SVG or PNG by its ending.`,
 		Example: `  tamga evaluate compare real=real.json synthetic=synth.json --plot det.svg`,
 		Args:    cobra.RangeArgs(1, 8),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.compareReports(args, out) },
+		RunE:    func(_ *cobra.Command, args []string) error { return compareReports(a, args, out) },
 	}
 	c.Flags().StringVar(&out, "plot", "", "picture to write, .svg or .png")
 	return c
 }
 
-func (a *app) compareReports(args []string, out string) error {
+func compareReports(a *cli.App, args []string, out string) error {
 	reports := map[string]evaluate.Report{}
 	var curves []evaluation.Curve
 	var rows [][2]string
 	for i, arg := range args {
 		name, file, ok := strings.Cut(arg, "=")
 		if _, twice := reports[name]; !ok || name == "" || twice {
-			return usage("reports are given as NAME=REPORT, each name once")
+			return fault.Usage("reports are given as NAME=REPORT, each name once")
 		}
 		r, err := readReport(file)
 		if err != nil {
@@ -62,7 +64,7 @@ func (a *app) compareReports(args []string, out string) error {
 		r.DET, r.Sets, r.Pooled = nil, nil, nil
 		reports[name] = r
 	}
-	return a.emit(reports, rows)
+	return a.Emit(reports, rows)
 }
 
 func rateRows(name string, r evaluate.Report) [][2]string {
@@ -90,12 +92,12 @@ func readReport(file string) (evaluate.Report, error) {
 		return evaluate.Report{}, fmt.Errorf("reading report: %w", err)
 	}
 	if len(b) > maxReport {
-		return evaluate.Report{}, unfit(noReport, "reading report: %q has more than %d bytes", filepath.Base(file), maxReport)
+		return evaluate.Report{}, fault.Unfit(noReport, "reading report: %q has more than %d bytes", filepath.Base(file), maxReport)
 	}
 	// Modalities add members of their own, so unknown ones are ignored.
 	var r evaluate.Report
 	if err := json.Unmarshal(b, &r); err != nil || len(r.DET) == 0 || r.Mated <= 0 || r.NonMated <= 0 {
-		return evaluate.Report{}, unfit(noReport, "reading report: %q is no report of tamga evaluate -o json with a curve", filepath.Base(file))
+		return evaluate.Report{}, fault.Unfit(noReport, "reading report: %q is no report of tamga evaluate -o json with a curve", filepath.Base(file))
 	}
 	return r, nil
 }
@@ -103,7 +105,7 @@ func readReport(file string) (evaluate.Report, error) {
 func drawFile(out string, curves []evaluation.Curve) error {
 	format := evaluation.Format(strings.TrimPrefix(filepath.Ext(out), "."))
 	if format != evaluation.SVG && format != evaluation.PNG {
-		return usage("--plot takes a file that ends in .svg or .png")
+		return fault.Usage("--plot takes a file that ends in .svg or .png")
 	}
 	var b bytes.Buffer
 	if err := evaluation.Draw(&b, evaluation.DET, format, curves); err != nil {

@@ -4,10 +4,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/matcher/evaluate/modality"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
-func (a *app) evaluateIrisCommand() *cobra.Command {
+func evaluateIrisCommand(a *cli.App) *cobra.Command {
 	var f evaluationFlags
 	c := &cobra.Command{
 		Use:   "iris",
@@ -18,7 +19,7 @@ codes2048.tsv with the columns row, eye, sample. All pairs of an eye are mated, 
 		Example: `  tamga evaluate iris --data irises/ -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o, err := a.evaluation(f)
+			o, err := newEvaluation(a, f)
 			if err != nil {
 				return err
 			}
@@ -26,9 +27,9 @@ codes2048.tsv with the columns row, eye, sample. All pairs of an eye are mated, 
 			if err != nil {
 				return unreadable(err)
 			}
-			a.tell(folder)
+			tell(a, folder)
 			r, err := modality.Iris(c.Context(), irises.Eyes, irises.Samples, o)
-			return a.evaluated(f, r, nil, err)
+			return evaluated(a, f, r, nil, err)
 		},
 	}
 	f.add(c, "folder of iris codes (required)")

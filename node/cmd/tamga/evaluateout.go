@@ -19,6 +19,8 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
@@ -34,10 +36,10 @@ func (f *evaluationFlags) add(c *cobra.Command, data string) {
 	c.Flags().StringVar(&f.plots, "plots", "", "folder to write the curves to (DET, ROC, rates by threshold), as SVG and PNG")
 }
 
-// evaluation is what every evaluation is given.
-func (a *app) evaluation(f evaluationFlags) (evaluate.Options, error) {
+// newEvaluation is what every evaluation is given.
+func newEvaluation(a *cli.App, f evaluationFlags) (evaluate.Options, error) {
 	if f.data == "" {
-		return evaluate.Options{}, usage("--data is needed: the folder to evaluate")
+		return evaluate.Options{}, fault.Usage("--data is needed: the folder to evaluate")
 	}
 	if info, err := os.Stat(f.data); err == nil && !info.IsDir() {
 		return evaluate.Options{}, unreadable(errors.New("reading data folder: --data names a file, not a folder"))
@@ -50,23 +52,23 @@ func (a *app) evaluation(f evaluationFlags) (evaluate.Options, error) {
 	if err != nil {
 		return evaluate.Options{}, unreadable(err)
 	}
-	return evaluate.Options{Progress: a.counting(), CPUSeconds: cpuSeconds, Groups: groupings}, nil
+	return evaluate.Options{Progress: counting(a), CPUSeconds: cpuSeconds, Groups: groupings}, nil
 }
 
 // counting shows progress to a person.
-func (a *app) counting() func(done, total int) {
-	if !terminal(a.err) {
+func counting(a *cli.App) func(done, total int) {
+	if !cli.Terminal(a.Err) {
 		return nil
 	}
 	var bar *progressbar.ProgressBar
 	return func(done, total int) {
 		if bar == nil {
-			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription("comparing"),
+			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(a.Err), progressbar.OptionSetDescription("comparing"),
 				progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond))
 		}
 		_ = bar.Set(done)
 		if done == total {
-			fmt.Fprintln(a.err)
+			fmt.Fprintln(a.Err)
 		}
 	}
 }
@@ -75,16 +77,16 @@ func (a *app) counting() func(done, total int) {
 const maxTold = 20
 
 // tell says what was wrong with a folder that can be evaluated all the same.
-func (a *app) tell(folder evaluation.Folder) {
+func tell(a *cli.App, folder evaluation.Folder) {
 	for i, p := range folder.Failed {
 		if i == maxTold {
-			a.say("and %d more", len(folder.Failed)-i)
+			a.Say("and %d more", len(folder.Failed)-i)
 			break
 		}
-		a.say("failure to acquire: %s", p)
+		a.Say("failure to acquire: %s", p)
 	}
 	if folder.Ignored > 0 {
-		a.say("ignored: %d entries of the folder that are no data of this kind", folder.Ignored)
+		a.Say("ignored: %d entries of the folder that are no data of this kind", folder.Ignored)
 	}
 }
 
@@ -93,15 +95,15 @@ func unreadable(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		hint = "check the path that --data names"
 	}
-	return &failure{exit: exitFailure, code: protocol.CodeFile, err: err, hint: hint}
+	return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeFile, Err: err, Hint: hint}
 }
 
 // evaluated gives out a report in the form that -o names. figures are rates that
 // only this modality has.
-func (a *app) evaluated(f evaluationFlags, r evaluate.Report, figures []evaluation.Figure, err error) error {
+func evaluated(a *cli.App, f evaluationFlags, r evaluate.Report, figures []evaluation.Figure, err error) error {
 	if errors.Is(err, context.Canceled) {
-		if terminal(a.err) {
-			a.say("")
+		if cli.Terminal(a.Err) {
+			a.Say("")
 		}
 		return err
 	}
@@ -109,15 +111,15 @@ func (a *app) evaluated(f evaluationFlags, r evaluate.Report, figures []evaluati
 		return fmt.Errorf("evaluating: %w", err)
 	}
 	if f.plots != "" {
-		if err := a.plot(f, r); err != nil {
+		if err := plot(a, f, r); err != nil {
 			return err
 		}
 	}
-	if a.format != "html" {
-		return a.emit(r, evaluationTable(r, figures))
+	if a.Format != "html" {
+		return a.Emit(r, evaluationTable(r, figures))
 	}
 	page := evaluation.Page{Report: r, Data: f.name(), Made: time.Now().UTC(), With: "tamga " + version(), Figures: figures}
-	return page.Write(a.out)
+	return page.Write(a.Out)
 }
 
 // name is what the data are called: the folders' own names, not where they lie.
@@ -137,9 +139,9 @@ func (f evaluationFlags) name() string {
 var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9_]+`)
 
 // plot writes MODALITY-DATA-det.svg and so on.
-func (a *app) plot(f evaluationFlags, r evaluate.Report) error {
+func plot(a *cli.App, f evaluationFlags, r evaluate.Report) error {
 	if len(r.DET) == 0 {
-		return unfit("a curve needs two captures of one subject and captures of two subjects in a set; leave --plots out to see the counts",
+		return fault.Unfit("a curve needs two captures of one subject and captures of two subjects in a set; leave --plots out to see the counts",
 			"drawing curves: %d mated and %d non-mated comparisons", r.Mated, r.NonMated)
 	}
 	if err := os.MkdirAll(f.plots, 0o755); err != nil {
@@ -159,7 +161,7 @@ func (a *app) plot(f evaluationFlags, r evaluate.Report) error {
 			if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
 				return fmt.Errorf("drawing curves: %w", err)
 			}
-			a.say("wrote %s", file)
+			a.Say("wrote %s", file)
 		}
 	}
 	return nil
@@ -187,7 +189,7 @@ func evaluationTable(r evaluate.Report, figures []evaluation.Figure) [][2]string
 		rows = append(rows, [2]string{f.Name, percentage(f.Rate)})
 	}
 	for _, s := range r.Sets {
-		rows = append(rows, [2]string{"EER " + onOneLine(s.Name), withInterval(s.EER, s.EERCI95)})
+		rows = append(rows, [2]string{"EER " + cli.OnOneLine(s.Name), withInterval(s.EER, s.EERCI95)})
 	}
 	if p := r.Pooled; p != nil {
 		rows = append(rows, [2]string{"EER, pooled", withInterval(p.EER, p.EERCI95)})

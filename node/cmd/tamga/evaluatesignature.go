@@ -6,10 +6,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/matcher/evaluate"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
-func (a *app) evaluateSignatureCommand() *cobra.Command {
+func evaluateSignatureCommand(a *cli.App) *cobra.Command {
 	var f evaluationFlags
 	references := 5
 	c := &cobra.Command{
@@ -22,7 +24,7 @@ for each, as in the competition; eer_random, and random, against other writers' 
 		Example: `  tamga evaluate signature --data svc2004/ -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o, err := a.evaluation(f)
+			o, err := newEvaluation(a, f)
 			if err != nil {
 				return err
 			}
@@ -30,9 +32,9 @@ for each, as in the competition; eer_random, and random, against other writers' 
 			if err != nil {
 				return unreadable(err)
 			}
-			a.tell(folder)
+			tell(a, folder)
 			r, err := evaluate.Signature(c.Context(), samples, references, o)
-			return a.evaluatedSignatures(f, r, err)
+			return evaluatedSignatures(a, f, r, err)
 		},
 	}
 	f.add(c, "folder of signatures (required)")
@@ -42,21 +44,21 @@ for each, as in the competition; eer_random, and random, against other writers' 
 
 // evaluatedSignatures gives out a report with the figures that only signatures
 // have: in JSON beside the others.
-func (a *app) evaluatedSignatures(f evaluationFlags, r evaluate.SignatureReport, err error) error {
+func evaluatedSignatures(a *cli.App, f evaluationFlags, r evaluate.SignatureReport, err error) error {
 	if errors.Is(err, evaluate.ErrSignatures) {
-		return usage("--references takes 3 to 10")
+		return fault.Usage("--references takes 3 to 10")
 	}
 	figures := []evaluation.Figure{
 		{Name: "EER, skilled, a threshold for each writer", Rate: r.EERPerWriter},
 		{Name: "EER, random forgeries", Rate: r.EERRandom},
 	}
-	if err != nil || a.format == "table" || a.format == "html" {
-		return a.evaluated(f, r.Report, figures, err)
+	if err != nil || a.Format == "table" || a.Format == "html" {
+		return evaluated(a, f, r.Report, figures, err)
 	}
 	if f.plots != "" {
-		if err := a.plot(f, r.Report); err != nil {
+		if err := plot(a, f, r.Report); err != nil {
 			return err
 		}
 	}
-	return a.emit(r, nil)
+	return a.Emit(r, nil)
 }

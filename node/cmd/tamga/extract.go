@@ -15,6 +15,8 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/matcher/finger/extract"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 type extractFlags struct {
@@ -24,7 +26,8 @@ type extractFlags struct {
 	position uint8
 }
 
-func (a *app) extractCommand() *cobra.Command {
+// extractCommand is `tamga extract`.
+func extractCommand(a *cli.App) *cobra.Command {
 	var e extractFlags
 	c := &cobra.Command{
 		Use:   "extract IMAGE...",
@@ -46,7 +49,7 @@ extracted, and the exit code is 1.`,
   tamga extract scans/*.wsq --out templates/ -o json
   tamga extract --raw 388x374 --dpi 569 --position 2 index.raw --out templates/`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return a.extract(c.Context(), e, args) },
+		RunE: func(c *cobra.Command, args []string) error { return extractFiles(c.Context(), a, e, args) },
 	}
 	f := c.Flags()
 	f.StringVar(&e.out, "out", "", "folder for the records, made when absent (required)")
@@ -73,7 +76,7 @@ type extraction struct {
 	Images    []extracted `json:"images"`
 }
 
-func (a *app) extract(ctx context.Context, e extractFlags, images []string) error {
+func extractFiles(ctx context.Context, a *cli.App, e extractFlags, images []string) error {
 	read, err := e.reader()
 	if err != nil {
 		return err
@@ -84,7 +87,7 @@ func (a *app) extract(ctx context.Context, e extractFlags, images []string) erro
 	if err := os.MkdirAll(e.out, 0o700); err != nil {
 		return fmt.Errorf("making the folder for records: %w", err)
 	}
-	bar := a.extractBar(len(images))
+	bar := extractBar(a, len(images))
 	result := extraction{Images: []extracted{}}
 	for _, name := range images {
 		if err := ctx.Err(); err != nil {
@@ -97,15 +100,15 @@ func (a *app) extract(ctx context.Context, e extractFlags, images []string) erro
 		} else {
 			result.Extracted++
 		}
-		a.showImage(r)
+		showImage(a, r)
 		result.Images = append(result.Images, r)
 		bar()
 	}
-	if err := a.extractTotals(result); err != nil {
+	if err := extractTotals(a, result); err != nil {
 		return err
 	}
 	if result.Failed > 0 {
-		return verdict{exitFailure}
+		return fault.Verdict{Exit: fault.ExitFailure}
 	}
 	return nil
 }
@@ -114,17 +117,17 @@ func (a *app) extract(ctx context.Context, e extractFlags, images []string) erro
 func (e extractFlags) reader() (func([]byte) (extract.Image, error), error) {
 	switch {
 	case e.out == "":
-		return nil, usage("--out is needed: a folder for the records")
+		return nil, fault.Usage("--out is needed: a folder for the records")
 	case e.dpi != 0 && (e.dpi < extract.MinResolution || e.dpi > extract.MaxResolution):
-		return nil, usage("--dpi takes %d to %d", extract.MinResolution, extract.MaxResolution)
+		return nil, fault.Usage("--dpi takes %d to %d", extract.MinResolution, extract.MaxResolution)
 	case e.position > 10:
-		return nil, usage("--position takes 0 to 10")
+		return nil, fault.Usage("--position takes 0 to 10")
 	case e.raw == "":
 		return func(b []byte) (extract.Image, error) { return extract.Decode(b, e.dpi) }, nil
 	}
 	var width, height int
 	if n, err := fmt.Sscanf(e.raw, "%dx%d", &width, &height); n != 2 || err != nil || fmt.Sprintf("%dx%d", width, height) != e.raw {
-		return nil, usage("--raw takes WIDTHxHEIGHT, for instance 388x374")
+		return nil, fault.Usage("--raw takes WIDTHxHEIGHT, for instance 388x374")
 	}
 	dpi := e.dpi
 	if dpi == 0 {
@@ -140,7 +143,7 @@ func distinct(images []string) error {
 	for _, name := range images {
 		record := recordName(name)
 		if other, ok := seen[record]; ok {
-			return usage("%q and %q would both be written as %s", other, name, onOneLine(record))
+			return fault.Usage("%q and %q would both be written as %s", other, name, cli.OnOneLine(record))
 		}
 		seen[record] = name
 	}
@@ -156,7 +159,7 @@ func recordName(image string) string {
 func (e extractFlags) one(read func([]byte) (extract.Image, error), name string) (extracted, error) {
 	b, err := readBounded(name, extract.MaxFile)
 	if err != nil {
-		return extracted{}, fmt.Errorf("reading image: %w", nameless(err))
+		return extracted{}, fmt.Errorf("reading image: %w", fault.Nameless(err))
 	}
 	m, err := read(b)
 	if err != nil {
@@ -173,10 +176,10 @@ func (e extractFlags) one(read func([]byte) (extract.Image, error), name string)
 	}
 	out := filepath.Join(e.out, recordName(name))
 	if err := os.WriteFile(out+".part", record, 0o600); err != nil {
-		return extracted{}, fmt.Errorf("writing record: %w", nameless(err))
+		return extracted{}, fmt.Errorf("writing record: %w", fault.Nameless(err))
 	}
 	if err := os.Rename(out+".part", out); err != nil {
-		return extracted{}, fmt.Errorf("writing record: %w", nameless(err))
+		return extracted{}, fmt.Errorf("writing record: %w", fault.Nameless(err))
 	}
 	return extracted{Image: name, Record: out, Minutiae: len(r.Sample.Minutiae), Quality: r.Sample.Quality,
 		Reasons: append([]extract.Reason{}, r.Reasons...)}, nil
@@ -193,42 +196,42 @@ func readBounded(name string, limit int64) ([]byte, error) {
 }
 
 // extractBar shows progress to a person.
-func (a *app) extractBar(total int) (step func()) {
-	if !terminal(a.err) || terminal(a.out) && a.format != "json" {
+func extractBar(a *cli.App, total int) (step func()) {
+	if !cli.Terminal(a.Err) || cli.Terminal(a.Out) && a.Format != "json" {
 		return func() {} // the results themselves are the progress
 	}
-	bar := progressbar.NewOptions(total, progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription("extracting"),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionOnCompletion(func() { fmt.Fprintln(a.err) }))
+	bar := progressbar.NewOptions(total, progressbar.OptionSetWriter(a.Err), progressbar.OptionSetDescription("extracting"),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionOnCompletion(func() { fmt.Fprintln(a.Err) }))
 	return func() { _ = bar.Add(1) }
 }
 
 // showImage prints one result as it comes: a line of JSON, or one for a person.
-func (a *app) showImage(r extracted) {
+func showImage(a *cli.App, r extracted) {
 	switch {
-	case a.format == "ndjson":
-		_ = json.NewEncoder(a.out).Encode(r)
-	case a.format == "table" && r.Error != "":
-		fmt.Fprintf(a.out, "%s: %s\n", onOneLine(r.Image), onOneLine(r.Error))
-	case a.format == "table":
+	case a.Format == "ndjson":
+		_ = json.NewEncoder(a.Out).Encode(r)
+	case a.Format == "table" && r.Error != "":
+		fmt.Fprintf(a.Out, "%s: %s\n", cli.OnOneLine(r.Image), cli.OnOneLine(r.Error))
+	case a.Format == "table":
 		reasons := make([]string, len(r.Reasons))
 		for i, reason := range r.Reasons {
 			reasons[i] = string(reason)
 		}
-		line := fmt.Sprintf("%s: %d minutiae, quality %d %s", onOneLine(r.Image), r.Minutiae, r.Quality, strings.Join(reasons, ", "))
-		fmt.Fprintln(a.out, strings.TrimRight(line, " "))
+		line := fmt.Sprintf("%s: %d minutiae, quality %d %s", cli.OnOneLine(r.Image), r.Minutiae, r.Quality, strings.Join(reasons, ", "))
+		fmt.Fprintln(a.Out, strings.TrimRight(line, " "))
 	}
 }
 
-func (a *app) extractTotals(r extraction) error {
-	switch a.format {
+func extractTotals(a *cli.App, r extraction) error {
+	switch a.Format {
 	case "json":
-		return a.emit(r, nil)
+		return a.Emit(r, nil)
 	case "ndjson":
-		return json.NewEncoder(a.out).Encode(struct {
+		return json.NewEncoder(a.Out).Encode(struct {
 			Extracted int `json:"extracted"`
 			Failed    int `json:"failed"`
 		}{r.Extracted, r.Failed})
 	}
-	_, err := fmt.Fprintf(a.out, "%d extracted, %d failed\n", r.Extracted, r.Failed)
+	_, err := fmt.Fprintf(a.Out, "%d extracted, %d failed\n", r.Extracted, r.Failed)
 	return err
 }

@@ -16,11 +16,16 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/keystore"
 )
 
-func (a *app) holderCommand() *cobra.Command {
+// holderCommand is `tamga holder`.
+func holderCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "holder",
 		Args:  cobra.NoArgs,
@@ -46,25 +51,25 @@ Before it is activated, back undoes replace.`,
   tamga holder client --dir kaz --passphrase-file pass.txt
   tamga holder serve --dir alpha --passphrase-file a.txt --listen 0.0.0.0:7460 --client KEY`,
 	}
-	c.AddCommand(a.holderInit(), a.holderDeal(), a.holderJoin(), a.holderShow(), a.holderServe(), a.holderClient(), a.holderReplace(), a.holderBack(), a.holderRetire())
+	c.AddCommand(holderInit(a), holderDeal(a), holderJoin(a), holderShow(a), holderServe(a), holderClient(a), holderReplace(a), holderBack(a), holderRetire(a))
 	return c
 }
 
 type holderFlags struct {
 	dir  string
-	from rootFlags
+	from rootkey.Flags
 }
 
 func (h *holderFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&h.dir, "dir", "", "the holder's folder (required)")
-	h.from.add(c.Flags(), " of the holder")
+	h.from.Add(c.Flags(), " of the holder")
 }
 
-func (a *app) openHolder(h holderFlags) (*holder.Folder, error) {
+func openHolder(a *cli.App, h holderFlags) (*holder.Folder, error) {
 	if h.dir == "" {
-		return nil, usage("--dir is needed: the folder that `tamga holder init` made")
+		return nil, fault.Usage("--dir is needed: the folder that `tamga holder init` made")
 	}
-	root, err := a.openRoot(h.dir, h.from)
+	root, err := rootkey.Open(a, h.dir, h.from)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +77,7 @@ func (a *app) openHolder(h holderFlags) (*holder.Folder, error) {
 	return holder.OpenFolder(h.dir, root)
 }
 
-func (a *app) holderInit() *cobra.Command {
+func holderInit(a *cli.App) *cobra.Command {
 	var h holderFlags
 	var name, address string
 	c := &cobra.Command{
@@ -85,36 +90,36 @@ the passphrase, another passphrase.`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if h.dir == "" || name == "" || address == "" {
-				return usage("--dir, --name and --address are needed")
+				return fault.Usage("--dir, --name and --address are needed")
 			}
-			pass, err := a.secret(h.from.secretFlags, "Passphrase for the holder")
+			pass, err := a.Secret(h.from.SecretFlags, "Passphrase for the holder")
 			if err != nil {
 				return err
 			}
 			defer clear(pass)
-			a.warnShort(pass)
+			a.WarnShort(pass)
 			card, err := holder.Make(h.dir, name, address, custody.Passphrase(pass, custody.DefaultParams()))
 			switch {
 			case errors.Is(err, os.ErrExist):
-				return &failure{exit: exitFailure, code: protocol.CodeExists, err: err, hint: "use another --dir; nothing was changed"}
+				return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeExists, Err: err, Hint: "use another --dir; nothing was changed"}
 			case errors.Is(err, holder.ErrFormat):
-				return usage("--name takes 1 to 32 of a-z, 0-9 and '-', --address takes host:port")
+				return fault.Usage("--name takes 1 to 32 of a-z, 0-9 and '-', --address takes host:port")
 			case err != nil:
 				return err
 			}
-			a.say("hint: hand %s to the other holders, and compare the fingerprint by another way", filepath.Join(h.dir, holder.CardFile))
-			return a.emit(map[string]string{"name": name, "card": filepath.Join(h.dir, holder.CardFile), "fingerprint": card.Fingerprint()},
+			a.Say("hint: hand %s to the other holders, and compare the fingerprint by another way", filepath.Join(h.dir, holder.CardFile))
+			return a.Emit(map[string]string{"name": name, "card": filepath.Join(h.dir, holder.CardFile), "fingerprint": card.Fingerprint()},
 				[][2]string{{"holder", name}, {"card", filepath.Join(h.dir, holder.CardFile)}, {"fingerprint", card.Fingerprint()}})
 		},
 	}
 	c.Flags().StringVar(&h.dir, "dir", "", "folder to make (required)")
 	c.Flags().StringVar(&name, "name", "", "the holder's name (required)")
 	c.Flags().StringVar(&address, "address", "", "host:port where the node reaches it (required)")
-	h.from.secretFlags.add(c.Flags(), " of the holder")
+	h.from.SecretFlags.Add(c.Flags(), " of the holder")
 	return c
 }
 
-func (a *app) holderDeal() *cobra.Command {
+func holderDeal(a *cli.App) *cobra.Command {
 	var h holderFlags
 	var threshold int
 	var out string
@@ -128,11 +133,11 @@ once. The file may lie open; it goes to every holder.`,
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if out == "" || threshold < 2 || threshold > len(args) {
-				return usage("--out is needed, and --threshold, 2 or more of the %d holders", len(args))
+				return fault.Usage("--out is needed, and --threshold, 2 or more of the %d holders", len(args))
 			}
 			var cards []holder.Card
 			for _, file := range args {
-				b, err := readSmall(file, "card")
+				b, err := files.ReadSmall(file, "card")
 				if err != nil {
 					return err
 				}
@@ -142,7 +147,7 @@ once. The file may lie open; it goes to every holder.`,
 				}
 				cards = append(cards, card)
 			}
-			f, err := a.openHolder(h)
+			f, err := openHolder(a, h)
 			if err != nil {
 				return err
 			}
@@ -151,7 +156,7 @@ once. The file may lie open; it goes to every holder.`,
 			if err != nil {
 				return err
 			}
-			if err := create(out, d.Encode(), 0o644); err != nil {
+			if err := files.Create(out, d.Encode(), 0o644); err != nil {
 				return err
 			}
 			rows := [][2]string{{"dealt by", d.Dealer}, {"any", fmt.Sprintf("%d of %d", threshold, len(d.Cards))}}
@@ -164,8 +169,8 @@ once. The file may lie open; it goes to every holder.`,
 				to = append(to, named{card.Name, card.Fingerprint()})
 				rows = append(rows, [2]string{"to " + card.Name, card.Fingerprint()})
 			}
-			a.say("hint: hand %s to every holder; with one of each: tamga holder join", out)
-			return a.emit(struct {
+			a.Say("hint: hand %s to every holder; with one of each: tamga holder join", out)
+			return a.Emit(struct {
 				Dealer    string  `json:"dealer"`
 				Threshold int     `json:"threshold"`
 				To        []named `json:"to"`
@@ -187,17 +192,17 @@ type committeeView struct {
 	File        string   `json:"file"`
 }
 
-func (a *app) emitCommittee(dir string, c holder.Committee) error {
+func emitCommittee(a *cli.App, dir string, c holder.Committee) error {
 	v := committeeView{c.Threshold, nil, c.Fingerprint(), filepath.Join(dir, holder.CommitteeFile)}
 	rows := [][2]string{{"committee", v.File}, {"fingerprint", v.Fingerprint}, {"any", fmt.Sprintf("%d of %d", c.Threshold, len(c.Holders))}}
 	for _, m := range c.Holders {
 		v.Holders = append(v.Holders, m.Name)
 		rows = append(rows, [2]string{"holder " + m.Name, m.Address})
 	}
-	return a.emit(v, rows)
+	return a.Emit(v, rows)
 }
 
-func (a *app) holderJoin() *cobra.Command {
+func holderJoin(a *cli.App) *cobra.Command {
 	var h holderFlags
 	c := &cobra.Command{
 		Use:   "join DEALING...",
@@ -210,7 +215,7 @@ dealings: their committees have one fingerprint then.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			var dealings []holder.Dealing
 			for _, file := range args {
-				b, err := readSmall(file, "dealing")
+				b, err := files.ReadSmall(file, "dealing")
 				if err != nil {
 					return err
 				}
@@ -220,7 +225,7 @@ dealings: their committees have one fingerprint then.`,
 				}
 				dealings = append(dealings, d)
 			}
-			f, err := a.openHolder(h)
+			f, err := openHolder(a, h)
 			if err != nil {
 				return err
 			}
@@ -229,15 +234,15 @@ dealings: their committees have one fingerprint then.`,
 			if err != nil {
 				return err
 			}
-			a.say("hint: compare the fingerprint with the other holders; copy the folder %s to a safe place: if fewer than %d holders are left, nobody enrolled is found again", h.dir, committee.Threshold)
-			return a.emitCommittee(h.dir, committee)
+			a.Say("hint: compare the fingerprint with the other holders; copy the folder %s to a safe place: if fewer than %d holders are left, nobody enrolled is found again", h.dir, committee.Threshold)
+			return emitCommittee(a, h.dir, committee)
 		},
 	}
 	h.add(c)
 	return c
 }
 
-func (a *app) holderShow() *cobra.Command {
+func holderShow(a *cli.App) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:     "show",
@@ -247,24 +252,24 @@ func (a *app) holderShow() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if dir == "" {
-				return usage("--dir is needed: the folder that `tamga holder init` made")
+				return fault.Usage("--dir is needed: the folder that `tamga holder init` made")
 			}
-			b, err := readSmall(filepath.Join(dir, holder.CommitteeFile), "committee")
+			b, err := files.ReadSmall(filepath.Join(dir, holder.CommitteeFile), "committee")
 			if err == nil {
 				committee, err := holder.ParseCommittee(b)
 				if err != nil {
 					return err
 				}
-				return a.emitCommittee(dir, committee)
+				return emitCommittee(a, dir, committee)
 			}
-			if b, err = readSmall(filepath.Join(dir, holder.CardFile), "card"); err != nil {
+			if b, err = files.ReadSmall(filepath.Join(dir, holder.CardFile), "card"); err != nil {
 				return err
 			}
 			card, err := holder.ParseCard(b)
 			if err != nil {
 				return err
 			}
-			return a.emit(map[string]string{"name": card.Name, "fingerprint": card.Fingerprint(), "next": "deal, join"},
+			return a.Emit(map[string]string{"name": card.Name, "fingerprint": card.Fingerprint(), "next": "deal, join"},
 				[][2]string{{"holder", card.Name}, {"card", card.Fingerprint()}, {"next", "deal, join"}})
 		},
 	}
@@ -272,7 +277,7 @@ func (a *app) holderShow() *cobra.Command {
 	return c
 }
 
-func (a *app) holderServe() *cobra.Command {
+func holderServe(a *cli.App) *cobra.Command {
 	var h holderFlags
 	var listen string
 	var clients []string
@@ -292,9 +297,9 @@ what a thief of the node's keys would guess at.`,
 				return err
 			}
 			if listen == "" || rate <= 0 {
-				return usage("--listen is needed, and --rate takes a positive number")
+				return fault.Usage("--listen is needed, and --rate takes a positive number")
 			}
-			return a.serveHolder(c.Context(), h, listen, holder.Options{Clients: keys, Rate: rate, Now: time.Now, Log: slog.New(slog.NewJSONHandler(a.err, nil))})
+			return serveHolder(c.Context(), a, h, listen, holder.Options{Clients: keys, Rate: rate, Now: time.Now, Log: slog.New(slog.NewJSONHandler(a.Err, nil))})
 		},
 	}
 	h.add(c)
@@ -308,21 +313,21 @@ func clientKeys(texts []string) (keys []ed25519.PublicKey, err error) {
 	for _, text := range texts {
 		b, err := base64.RawURLEncoding.DecodeString(text)
 		if err != nil || len(b) != ed25519.PublicKeySize {
-			return nil, usage("--client takes the key that `tamga holder client` shows")
+			return nil, fault.Usage("--client takes the key that `tamga holder client` shows")
 		}
 		keys = append(keys, b)
 	}
 	if len(keys) == 0 {
-		return nil, usage("--client is needed: the key that `tamga holder client` shows at the node")
+		return nil, fault.Usage("--client is needed: the key that `tamga holder client` shows at the node")
 	}
 	return keys, nil
 }
 
-func (a *app) serveHolder(ctx context.Context, h holderFlags, listen string, o holder.Options) error {
+func serveHolder(ctx context.Context, a *cli.App, h holderFlags, listen string, o holder.Options) error {
 	if err := custody.HideProcess(); err != nil {
 		o.Log.WarnContext(ctx, "process not hidden from core dumps", slog.String("cause", err.Error()))
 	}
-	f, err := a.openHolder(h)
+	f, err := openHolder(a, h)
 	if err != nil {
 		return err
 	}
@@ -332,13 +337,13 @@ func (a *app) serveHolder(ctx context.Context, h holderFlags, listen string, o h
 	if err != nil {
 		return fmt.Errorf("opening listener: %w", err)
 	}
-	a.say("holder %s answers at %s", f.Card().Name, l.Addr())
+	a.Say("holder %s answers at %s", f.Card().Name, l.Addr())
 	return f.Serve(ctx, l, o)
 }
 
-func (a *app) holderClient() *cobra.Command {
+func holderClient(a *cli.App) *cobra.Command {
 	var dir string
-	var from rootFlags
+	var from rootkey.Flags
 	c := &cobra.Command{
 		Use:     "client",
 		Short:   "Show the key that holders know a node by",
@@ -346,7 +351,7 @@ func (a *app) holderClient() *cobra.Command {
 		Example: `  tamga holder client --dir kaz --passphrase-file pass.txt`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			root, err := a.openRoot(dir, from)
+			root, err := rootkey.Open(a, dir, from)
 			if err != nil {
 				return err
 			}
@@ -357,15 +362,15 @@ func (a *app) holderClient() *cobra.Command {
 			}
 			text := base64.RawURLEncoding.EncodeToString(key.Public().(ed25519.PublicKey))
 			clear(key)
-			return a.emit(map[string]string{"client": text}, [][2]string{{"client", text}})
+			return a.Emit(map[string]string{"client": text}, [][2]string{{"client", text}})
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	from.add(c.Flags(), "")
+	from.Add(c.Flags(), "")
 	return c
 }
 
-func (a *app) holderReplace() *cobra.Command {
+func holderReplace(a *cli.App) *cobra.Command {
 	var h holderFlags
 	var clients []string
 	c := &cobra.Command{
@@ -378,7 +383,7 @@ does this between prepare and activate of ` + "`tamga key rotate`" + `. A file t
 		Example: `  tamga holder replace --dir alpha --passphrase-file a.txt --client KEY pseudonym-replacement.json`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			b, err := readSmall(args[0], "replacement")
+			b, err := files.ReadSmall(args[0], "replacement")
 			if err != nil {
 				return err
 			}
@@ -390,7 +395,7 @@ does this between prepare and activate of ` + "`tamga key rotate`" + `. A file t
 			if err != nil {
 				return err
 			}
-			f, err := a.openHolder(h)
+			f, err := openHolder(a, h)
 			if err != nil {
 				return err
 			}
@@ -399,8 +404,8 @@ does this between prepare and activate of ` + "`tamga key rotate`" + `. A file t
 			if err != nil {
 				return err
 			}
-			a.say("hint: compare the fingerprint with the other holders; copy the folder %s anew. When the node has retired the key before: tamga holder retire", h.dir)
-			return a.emitCommittee(h.dir, committee)
+			a.Say("hint: compare the fingerprint with the other holders; copy the folder %s anew. When the node has retired the key before: tamga holder retire", h.dir)
+			return emitCommittee(a, h.dir, committee)
 		},
 	}
 	h.add(c)
@@ -408,7 +413,7 @@ does this between prepare and activate of ` + "`tamga key rotate`" + `. A file t
 	return c
 }
 
-func (a *app) holderBack() *cobra.Command {
+func holderBack(a *cli.App) *cobra.Command {
 	var h holderFlags
 	c := &cobra.Command{
 		Use:   "back",
@@ -420,7 +425,7 @@ and another one can be taken. Once retire has destroyed the share before, there 
 		Example: `  tamga holder back --dir alpha --passphrase-file a.txt`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			f, err := a.openHolder(h)
+			f, err := openHolder(a, h)
 			if err != nil {
 				return err
 			}
@@ -429,15 +434,15 @@ and another one can be taken. Once retire has destroyed the share before, there 
 			if err != nil {
 				return err
 			}
-			a.say("hint: compare the fingerprint with the other holders. If the node will never activate the replacement: tamga holder retire, which destroys the share that was stepped back from; if it did: tamga holder replace, with the same file")
-			return a.emitCommittee(h.dir, committee)
+			a.Say("hint: compare the fingerprint with the other holders. If the node will never activate the replacement: tamga holder retire, which destroys the share that was stepped back from; if it did: tamga holder replace, with the same file")
+			return emitCommittee(a, h.dir, committee)
 		},
 	}
 	h.add(c)
 	return c
 }
 
-func (a *app) holderRetire() *cobra.Command {
+func holderRetire(a *cli.App) *cobra.Command {
 	var h holderFlags
 	c := &cobra.Command{
 		Use:   "retire",
@@ -448,7 +453,7 @@ Copies of the folder from before still hold it: destroy them.`,
 		Example: `  tamga holder retire --dir alpha --passphrase-file a.txt`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			f, err := a.openHolder(h)
+			f, err := openHolder(a, h)
 			if err != nil {
 				return err
 			}
@@ -456,8 +461,8 @@ Copies of the folder from before still hold it: destroy them.`,
 			if err := f.Retire(); err != nil {
 				return err
 			}
-			a.say("hint: destroy copies of %s from before", h.dir)
-			return a.emit(map[string]string{"retired": f.Card().Name}, [][2]string{{"retired", "the share before, of " + f.Card().Name}})
+			a.Say("hint: destroy copies of %s from before", h.dir)
+			return a.Emit(map[string]string{"retired": f.Card().Name}, [][2]string{{"retired", "the share before, of " + f.Card().Name}})
 		},
 	}
 	h.add(c)

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -19,16 +18,22 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/freeport"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/trustanchor"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/keystore"
 )
 
-func (a *app) initCommand() *cobra.Command {
+// initCommand is `tamga init`.
+func initCommand(a *cli.App) *cobra.Command {
 	var o node.InitOptions
 	var anchorFile, lawFile, planFile string
 	var superiors []string
-	var from secretFlags
-	k := keystoreFlags{pass: secretFlags{prefix: pseudonymPrefix}}
+	var from cli.SecretFlags
+	k := rootkey.KeystoreFlags{Pass: cli.SecretFlags{Prefix: rootkey.PseudonymPrefix}}
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a node: keys, configuration, Entity Configuration",
@@ -50,7 +55,7 @@ the Trust Anchor. Nothing is sent anywhere.`,
 			for _, s := range superiors {
 				o.Superiors = append(o.Superiors, trust.EntityID(s)) // the configuration's rules judge them
 			}
-			return a.init(o, anchorFile, lawFile, planFile, from, k)
+			return makeNode(a, o, anchorFile, lawFile, planFile, from, k)
 		},
 	}
 	f := c.Flags()
@@ -69,17 +74,17 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	f.StringArrayVar(&superiors, "superior", nil, "Entity Identifier of who vouches for the node, where that is not the anchor: a national authority, or the country's node above a ministry's; may be repeated")
 	f.IntVar(&o.Subordinates, "subordinates", 0, "how many nodes of its ministries this one vouches for, at most 32")
 	f.DurationVar(&o.Refresh, "refresh", 0, "how often membership is refreshed (default 45s)")
-	from.add(f, " of the root key")
+	from.Add(f, " of the root key")
 	f.StringVar(&planFile, "plan", "", "plan of \"tamga ceremony plan\": custodians to hold the root key, instead of a passphrase")
 	f.StringVar(&o.Shares, "shares", "", "new folder for the custodians' sealed shares (required with --plan)")
-	f.StringVar(&k.to, "pseudonym-keystore", "", "new folder, best on another disk, for a keystore of its own for the pseudonym key (default: with the other keys)")
-	k.pass.add(f, " of the pseudonym keystore")
-	k.addPlan(c)
-	f.StringVar(&k.holders, "pseudonym-holders", "", "committee.json of the holders who are to have the pseudonym key, instead of this node (see tamga holder)")
+	f.StringVar(&k.To, "pseudonym-keystore", "", "new folder, best on another disk, for a keystore of its own for the pseudonym key (default: with the other keys)")
+	k.Pass.Add(f, " of the pseudonym keystore")
+	k.AddPlan(c)
+	f.StringVar(&k.Holders, "pseudonym-holders", "", "committee.json of the holders who are to have the pseudonym key, instead of this node (see tamga holder)")
 	return c
 }
 
-func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, from secretFlags, k keystoreFlags) error {
+func makeNode(a *cli.App, o node.InitOptions, anchorFile, lawFile, planFile string, from cli.SecretFlags, k rootkey.KeystoreFlags) error {
 	var missing []string
 	for _, f := range [][2]string{{o.Dir, "--dir"}, {o.EntityID, "--entity-id"}, {o.Jurisdiction, "--jurisdiction"}, {anchorFile, "--anchor"}} {
 		if f[0] == "" {
@@ -87,13 +92,13 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 		}
 	}
 	if len(missing) > 0 {
-		return usage("missing %s", strings.Join(missing, ", "))
+		return fault.Usage("missing %s", strings.Join(missing, ", "))
 	}
 	if err := initFaults(o); err != nil {
 		return err
 	}
 	var err error
-	if o.Anchor, err = readAnchor(anchorFile); err != nil {
+	if o.Anchor, err = trustanchor.Read(anchorFile); err != nil {
 		return err
 	}
 	if lawFile != "" {
@@ -106,50 +111,50 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 		o.Name = o.EntityID
 	}
 	if o.Listen == "" {
-		o.Listen = freePort("127.0.0.1", usualPort(o.EntityID))
+		o.Listen = freeport.From("127.0.0.1", usualPort(o.EntityID))
 	}
 	if o.API == "" {
-		o.API = freePort("127.0.0.1", after(o.Listen))
+		o.API = freeport.From("127.0.0.1", after(o.Listen))
 	}
-	if from.file == "-" && k.pass.file == "-" {
-		return usage("standard input holds one passphrase: give the other in a file")
+	if from.File == "-" && k.Pass.File == "-" {
+		return fault.Usage("standard input holds one passphrase: give the other in a file")
 	}
-	if err := a.initCustody(&o, planFile, from); err != nil {
+	if err := initCustody(a, &o, planFile, from); err != nil {
 		return err
 	}
-	if o.Pseudonym, err = a.readKeystore(k); err != nil {
+	if o.Pseudonym, err = rootkey.ReadKeystore(a, k); err != nil {
 		return err
 	}
-	if o.Holders, err = k.committee(); err != nil {
+	if o.Holders, err = k.Committee(); err != nil {
 		return err
 	}
 	o.Custody, o.Now = custody.DefaultParams(), time.Now
 	made, err := node.Init(o)
 	if errors.Is(err, node.ErrLeft) {
-		return &failure{exit: exitFailure, code: protocol.CodeExists, err: err,
-			hint: "restore that node from its backup, or, where it is given up, move the file away: peers may still hold its receipts. Nothing was made"}
+		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeExists, Err: err,
+			Hint: "restore that node from its backup, or, where it is given up, move the file away: peers may still hold its receipts. Nothing was made"}
 	}
 	if errors.Is(err, os.ErrExist) {
-		return &failure{exit: exitFailure, code: protocol.CodeExists, err: err, hint: "use another --dir; nothing was changed"}
+		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeExists, Err: err, Hint: "use another --dir; nothing was changed"}
 	}
 	if _, ok := errors.AsType[*config.Errors](err); ok {
-		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "the values are those of the command line; mend them there. Nothing was made"}
+		return &fault.Failure{Exit: fault.ExitConfig, Code: protocol.CodeConfig, Err: err, Hint: "the values are those of the command line; mend them there. Nothing was made"}
 	}
 	if err != nil {
 		return err
 	}
 	if o.Plan != nil {
-		a.say("Any %d of the %d custodians open everything this node will ever hold. Losing more than %d shares loses it.",
+		a.Say("Any %d of the %d custodians open everything this node will ever hold. Losing more than %d shares loses it.",
 			o.Plan.Threshold, len(o.Plan.Custodians), len(o.Plan.Custodians)-o.Plan.Threshold)
-		a.say("hint: hand each custodian his share and %s of %s; each answers with `tamga ceremony join`", keystore.TranscriptFile, o.Shares)
+		a.Say("hint: hand each custodian his share and %s of %s; each answers with `tamga ceremony join`", keystore.TranscriptFile, o.Shares)
 	} else {
-		a.say("The passphrase opens everything this node will ever hold. There is no way around losing it.")
+		a.Say("The passphrase opens everything this node will ever hold. There is no way around losing it.")
 	}
 	if o.Pseudonym.Dir != "" {
-		a.say("The pseudonym key lies in %s alone: backups do not hold it. Without it nobody enrolled is ever found again.", o.Pseudonym.Dir)
-		a.say("hint: copy that folder to a safe place now, and again after each rotation of pseudonym-key")
+		a.Say("The pseudonym key lies in %s alone: backups do not hold it. Without it nobody enrolled is ever found again.", o.Pseudonym.Dir)
+		a.Say("hint: copy that folder to a safe place now, and again after each rotation of pseudonym-key")
 		if p := o.Pseudonym.Plan; p != nil {
-			a.say("hint: hand each of its custodians his share and %s of %s; any %d of the %d open it, at the node's start by `tamga unseal`",
+			a.Say("hint: hand each of its custodians his share and %s of %s; any %d of the %d open it, at the node's start by `tamga unseal`",
 				keystore.TranscriptFile, o.Pseudonym.Shares, p.Threshold, len(p.Custodians))
 		}
 	}
@@ -160,22 +165,22 @@ func (a *app) init(o node.InitOptions, anchorFile, lawFile, planFile string, fro
 	if o.Subordinates > 0 {
 		flags += " --jurisdictions " + o.Jurisdiction
 	}
-	a.say("hint: hand %s to %s: tamga anchor enroll --dir ANCHOR %s %s", made.EntityConfiguration, to, flags, made.EntityConfiguration)
-	return a.emit(made, [][2]string{{"entity", made.EntityID}, {"peer id", made.PeerID}, {"config", made.Config},
+	a.Say("hint: hand %s to %s: tamga anchor enroll --dir ANCHOR %s %s", made.EntityConfiguration, to, flags, made.EntityConfiguration)
+	return a.Emit(made, [][2]string{{"entity", made.EntityID}, {"peer id", made.PeerID}, {"config", made.Config},
 		{"peers dial", o.Listen}, {"API", "http://" + o.API}, {"entity configuration", made.EntityConfiguration}})
 }
 
 // initCustody settles what is to open the root key.
-func (a *app) initCustody(o *node.InitOptions, planFile string, from secretFlags) (err error) {
+func initCustody(a *cli.App, o *node.InitOptions, planFile string, from cli.SecretFlags) (err error) {
 	if planFile == "" && o.Shares == "" {
-		o.Passphrase, err = a.secret(from, "Passphrase for the new root key")
-		a.warnShort(o.Passphrase)
+		o.Passphrase, err = a.Secret(from, "Passphrase for the new root key")
+		a.WarnShort(o.Passphrase)
 		return err
 	}
-	if planFile == "" || o.Shares == "" || a.given(from) {
-		return usage("--plan and --shares go together, and a passphrase with neither")
+	if planFile == "" || o.Shares == "" || a.Given(from) {
+		return fault.Usage("--plan and --shares go together, and a passphrase with neither")
 	}
-	p, err := readPlan(planFile)
+	p, err := rootkey.ReadPlan(planFile)
 	o.Plan = &p
 	return err
 }
@@ -207,22 +212,9 @@ func initFaults(o node.InitOptions) error {
 		faults = append(faults, "--refresh takes a positive time, such as 1m")
 	}
 	if len(faults) > 0 {
-		return usage("%s", strings.Join(faults, "\n"))
+		return fault.Usage("%s", strings.Join(faults, "\n"))
 	}
 	return nil
-}
-
-func readAnchor(file string) (trust.Anchor, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return trust.Anchor{}, fmt.Errorf("reading trust anchor: %w", err)
-	}
-	var anchor trust.Anchor
-	if err := json.Unmarshal(b, &anchor); err != nil || anchor.EntityID == "" || anchor.Keys.Len() == 0 {
-		return trust.Anchor{}, &failure{exit: exitConfig, code: protocol.CodeConfig, err: fmt.Errorf("reading trust anchor: %s is not what `tamga anchor init` wrote", file),
-			hint: "name with --anchor the trust-anchor.json that the Trust Anchor's operator handed out"}
-	}
-	return anchor, nil
 }
 
 // usualPort differs from node to node, so that several can be made on one machine
@@ -240,24 +232,4 @@ func after(hostport string) int {
 		return 7443
 	}
 	return n + 1
-}
-
-// freePort is host with the first of a hundred ports from start on which this
-// machine listens to nothing, TCP and UDP.
-func freePort(host string, start int) string {
-	for p := start; p < start+100; p++ {
-		at := net.JoinHostPort(host, strconv.Itoa(p))
-		l, err := net.Listen("tcp", at)
-		if err != nil {
-			continue
-		}
-		_ = l.Close()
-		u, err := net.ListenPacket("udp", at)
-		if err != nil {
-			continue
-		}
-		_ = u.Close()
-		return at
-	}
-	return net.JoinHostPort(host, strconv.Itoa(start))
 }

@@ -13,13 +13,18 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
-func (a *app) keyCommand() *cobra.Command {
+// keyCommand is `tamga key`.
+func keyCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "key",
 		Short: "List and rotate the node's keys",
@@ -72,12 +77,12 @@ activate. Until it is retired the one before opens the keystore, too.`,
   tamga key rotate retire --dir kaz --passphrase-file pass.txt kek`,
 	}
 	rotate.AddCommand(
-		a.rotateCommand("prepare", "Make the next generation of a key", "Peers are told of a prepared signing or sealing key, and nothing uses it yet.",
+		rotateCommand(a, "prepare", "Make the next generation of a key", "Peers are told of a prepared signing or sealing key, and nothing uses it yet.",
 			func(_ context.Context, r rotationStep) ([]uint32, string, error) {
 				n, err := rotation.PrepareKey(r.dir, r.roots, r.key)
 				return []uint32{n}, announce(r.key) + "tamga key rotate activate", err
 			}),
-		a.rotateCommand("activate", "Use the prepared generation of a key", `What peers sealed to the old key still opens, and what it signed still verifies. A
+		rotateCommand(a, "activate", "Use the prepared generation of a key", `What peers sealed to the old key still opens, and what it signed still verifies. A
 running node begins to wrap the gallery's keys under a new kek at once, and to move people
 to their pseudonyms under a new pseudonym-key: nobody's identifier is asked for, and until
 all are moved people are looked for under both.`,
@@ -91,7 +96,7 @@ all are moved people are looked for under both.`,
 				n, err := rotation.ActivateKey(r.dir, r.roots, r.key, time.Now())
 				return []uint32{n}, announce(r.key) + "tamga key rotate retire", err
 			}),
-		a.rotateCommand("retire", "Destroy the generations before the current one", `The node may run. For kek and pseudonym-key what is still wrapped by an old kek is wrapped
+		rotateCommand(a, "retire", "Destroy the generations before the current one", `The node may run. For kek and pseudonym-key what is still wrapped by an old kek is wrapped
 anew, and whoever still lies under an old pseudonym gets his new one; when nothing in the
 gallery needs the old keys, and no other node on its database, they are destroyed.
 A running node does that, and goes on with it by itself when this command is interrupted
@@ -101,14 +106,15 @@ end both keys open; `+"`tamga key list`"+` says how far it is.
 
 A node on the same database that does not answer for a minute and a half is not waited
 for: it does not start again before it has the new keystore. Copies of keystore.json from
-before still hold the old keys: destroy those, too.`, a.retireKey))
-	c.AddCommand(a.keyListCommand(), rotate)
+before still hold the old keys: destroy those, too.`,
+			func(ctx context.Context, r rotationStep) ([]uint32, string, error) { return retireKey(ctx, a, r) }))
+	c.AddCommand(keyListCommand(a), rotate)
 	return c
 }
 
-func (a *app) keyListCommand() *cobra.Command {
+func keyListCommand(a *cli.App) *cobra.Command {
 	var dir string
-	var from rootFlags
+	var from rootkey.Flags
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the keys that rotate and their generations",
@@ -119,16 +125,16 @@ is over.`,
 		Example: `  tamga key list --dir kaz --passphrase-file pass.txt -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			roots, err := a.openSomeRoots(dir, from, a.givenAny(*from.pseudonym))
+			roots, err := rootkey.OpenSome(a, dir, from, rootkey.GivenAny(a, *from.Pseudonym))
 			if err != nil {
 				return err
 			}
 			defer roots.Wipe()
-			return a.emitKeys(c.Context(), dir, roots)
+			return emitKeys(c.Context(), a, dir, roots)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	from.addBoth(c.Flags(), "")
+	from.AddBoth(c.Flags(), "")
 	return c
 }
 
@@ -153,17 +159,17 @@ func (k listedKey) states() string {
 	return strings.Join(states, ", ")
 }
 
-func (a *app) emitKeys(ctx context.Context, dir string, roots keystore.Roots) error {
+func emitKeys(ctx context.Context, a *cli.App, dir string, roots keystore.Roots) error {
 	families, err := rotation.Keys(dir, roots, time.Now())
 	if err != nil {
 		return err
 	}
 	for _, f := range families {
 		if f.Overdue {
-			a.say("warning: a %s is older than kek.retention allows: backups open who was erased longer ago. Retire it: tamga key rotate", f.Name)
+			a.Say("warning: a %s is older than kek.retention allows: backups open who was erased longer ago. Retire it: tamga key rotate", f.Name)
 		}
 	}
-	there := a.keysThere(ctx, dir)
+	there := keysThere(ctx, a, dir)
 	var rows [][2]string
 	listed := []listedKey{}
 	for _, f := range families {
@@ -177,7 +183,7 @@ func (a *app) emitKeys(ctx context.Context, dir string, roots keystore.Roots) er
 	for _, r := range there.Replicas {
 		rows = append(rows, [2]string{"another node", r.String()})
 	}
-	return a.emit(struct {
+	return a.Emit(struct {
 		Keys     []listedKey `json:"keys"`
 		Replicas []replica   `json:"replicas,omitempty"` // other nodes of the gallery's database
 	}{listed, there.Replicas}, rows)
@@ -198,14 +204,14 @@ type rotationStep struct {
 	dir     string
 	roots   keystore.Roots
 	key     keys.Family
-	running *client // nil when the node does not run
-	risk    string  // that is accepted
+	running *nodeclient.Client // nil when the node does not run
+	risk    string             // that is accepted
 }
 
-func (a *app) rotateCommand(verb, short, long string, step func(context.Context, rotationStep) (numbers []uint32, next string, err error)) *cobra.Command {
+func rotateCommand(a *cli.App, verb, short, long string, step func(context.Context, rotationStep) (numbers []uint32, next string, err error)) *cobra.Command {
 	var dir, risk string
 	var holders bool
-	var from rootFlags
+	var from rootkey.Flags
 	c := &cobra.Command{
 		Use:     verb + " KEY",
 		Short:   short,
@@ -213,7 +219,7 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 		Example: "  tamga key rotate " + verb + " --dir kaz --passphrase-file pass.txt sealing-key",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := needDir(dir); err != nil {
+			if err := cli.NeedDir(dir); err != nil {
 				return err
 			}
 			release, err := lockRotation(dir)
@@ -221,16 +227,16 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 				return err
 			}
 			defer release()
-			running := a.answering(c.Context(), dir)
+			running := answering(c.Context(), a, dir)
 			if args[0] == string(rotation.RootKey) {
-				return a.rotateRoot(c.Context(), verb, dir, from, risk == riskProtectors, running)
+				return rotateRoot(c.Context(), a, verb, dir, from, risk == riskProtectors, running)
 			}
 			f, err := family(args[0])
 			if err != nil {
 				return err
 			}
 			both := f == keys.Pseudonym || f == keys.KEK && verb == "retire" && running == nil // which opens the gallery
-			roots, err := a.openSomeRoots(dir, from, both || a.givenAny(*from.pseudonym))
+			roots, err := rootkey.OpenSome(a, dir, from, both || rootkey.GivenAny(a, *from.Pseudonym))
 			if err != nil {
 				return err
 			}
@@ -238,7 +244,7 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 			step := step
 			if holders {
 				if f != keys.Pseudonym {
-					return usage("--holders is for pseudonym-key")
+					return fault.Usage("--holders is for pseudonym-key")
 				}
 				step = prepareHolders
 			}
@@ -246,15 +252,15 @@ func (a *app) rotateCommand(verb, short, long string, step func(context.Context,
 			if err != nil {
 				return err
 			}
-			a.say("%s: %s %s", verb, f, strings.Trim(fmt.Sprint(numbers), "[]"))
-			a.takeUp(c.Context(), running)
-			a.keepEscrow(dir, roots.Node)
-			a.say("hint: %s", next)
-			return a.emitKeys(c.Context(), dir, roots)
+			a.Say("%s: %s %s", verb, f, strings.Trim(fmt.Sprint(numbers), "[]"))
+			takeUp(c.Context(), a, running)
+			rootkey.KeepEscrow(a, dir, roots.Node)
+			a.Say("hint: %s", next)
+			return emitKeys(c.Context(), a, dir, roots)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	from.addBoth(c.Flags(), "")
+	from.AddBoth(c.Flags(), "")
 	if verb == "activate" {
 		c.Flags().StringVar(&risk, "accept-risk", "", riskReplicas+": activate a kek or pseudonym-key that another node of the database lacks, which refuses people until it has it; "+
 			riskHolders+": activate a pseudonym-key of which a holder has no share, and get none later")
@@ -278,24 +284,24 @@ func prepareHolders(_ context.Context, r rotationStep) ([]uint32, string, error)
 
 const riskProtectors = "fewer-protectors"
 
-func (a *app) rotateRoot(ctx context.Context, verb, dir string, from rootFlags, fewer bool, running *client) (err error) {
-	o, err := a.openWith(dir, from)
+func rotateRoot(ctx context.Context, a *cli.App, verb, dir string, from rootkey.Flags, fewer bool, running *nodeclient.Client) (err error) {
+	o, err := rootkey.OpenWith(a, dir, from)
 	if err != nil {
 		return err
 	}
-	defer o.root.Wipe()
-	defer func() { err = errors.Join(err, o.done()) }()
+	defer o.Root.Wipe()
+	defer func() { err = errors.Join(err, o.Done()) }()
 	var number uint32
 	var next string
-	root := o.root
+	root := o.Root
 	switch verb {
 	case "prepare":
-		a.warnShort(o.pass) // which is to open the next one, too
-		number, err = rotation.PrepareRoot(dir, o.kind, o.by, fewer)
+		a.WarnShort(o.Pass) // which is to open the next one, too
+		number, err = rotation.PrepareRoot(dir, o.Kind, o.By, fewer)
 		next = "next, with what opened the root key now: tamga key rotate activate"
 	case "activate":
-		if number, err = rotation.ActivateRoot(dir, o.root, o.open); errors.Is(err, custody.ErrPassphrase) {
-			return &failure{exit: exitSealed, code: protocol.CodeCustody, err: err, hint: "what opens the root key was changed since tamga key rotate prepare: prepare again. Nothing was changed"}
+		if number, err = rotation.ActivateRoot(dir, o.Root, o.Open); errors.Is(err, custody.ErrPassphrase) {
+			return &fault.Failure{Exit: fault.ExitSealed, Code: protocol.CodeCustody, Err: err, Hint: "what opens the root key was changed since tamga key rotate prepare: prepare again. Nothing was changed"}
 		}
 		next = "next: tamga key rotate retire"
 		if running == nil {
@@ -305,23 +311,23 @@ func (a *app) rotateRoot(ctx context.Context, verb, dir string, from rootFlags, 
 		if err := mustTakeUp(ctx, running); err != nil {
 			return err
 		}
-		number, err = rotation.RetireRoot(dir, o.root)
+		number, err = rotation.RetireRoot(dir, o.Root)
 		next = "destroy key escrows and copies of root.json and keystore.json from before: together with what opened them they give every key of then"
 	}
 	if err != nil {
 		return err
 	}
 	if verb == "activate" { // the keystore is under another one now
-		if root, err = o.open(keystore.RootFile(dir)); err != nil {
+		if root, err = o.Open(keystore.RootFile(dir)); err != nil {
 			return err
 		}
 		defer root.Wipe()
 	}
-	a.say("%s: %s %d", verb, rotation.RootKey, number)
-	a.takeUp(ctx, running)
-	a.keepEscrow(dir, root)
-	a.say("hint: %s", next)
-	return a.emitKeys(ctx, dir, keystore.Roots{Node: root})
+	a.Say("%s: %s %d", verb, rotation.RootKey, number)
+	takeUp(ctx, a, running)
+	rootkey.KeepEscrow(a, dir, root)
+	a.Say("hint: %s", next)
+	return emitKeys(ctx, a, dir, keystore.Roots{Node: root})
 }
 
 func family(name string) (keys.Family, error) {
@@ -335,5 +341,5 @@ func family(name string) (keys.Family, error) {
 		}
 		names = append(names, string(f))
 	}
-	return "", usage("KEY is one of %s, %s; template-key is replaced by `tamga templates renew`", strings.Join(names, ", "), rotation.RootKey)
+	return "", fault.Usage("KEY is one of %s, %s; template-key is replaced by `tamga templates renew`", strings.Join(names, ", "), rotation.RootKey)
 }

@@ -13,6 +13,10 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/progress"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/rotation"
@@ -100,8 +104,8 @@ func lockRotation(dir string) (release func(), err error) {
 
 // answering is a client of the running node, nil when there is none that answers: then
 // the gallery's lock tells whether it is there.
-func (a *app) answering(ctx context.Context, dir string) *client {
-	cl, err := a.running(ctx, nodeFlags{dir: dir})
+func answering(ctx context.Context, a *cli.App, dir string) *nodeclient.Client {
+	cl, err := nodeclient.Flags{Dir: dir}.Running(ctx)
 	if err != nil {
 		return nil
 	}
@@ -110,8 +114,8 @@ func (a *app) answering(ctx context.Context, dir string) *client {
 
 // keysThere asks the running node, if there is one, about keys that are being retired and
 // about the other nodes of its database.
-func (a *app) keysThere(ctx context.Context, dir string) (reply keysReply) {
-	if cl := a.answering(ctx, dir); cl == nil || cl.call(ctx, http.MethodGet, keysPath, "", nil, &reply) != nil {
+func keysThere(ctx context.Context, a *cli.App, dir string) (reply keysReply) {
+	if cl := answering(ctx, a, dir); cl == nil || cl.Call(ctx, http.MethodGet, keysPath, "", nil, &reply) != nil {
 		return keysReply{}
 	}
 	return reply
@@ -132,8 +136,8 @@ func everyHolder(r rotationStep) error {
 	}
 	err := rotation.EveryHolderReady(r.dir, r.roots)
 	if errors.Is(err, pseudonym.ErrHolders) {
-		return &failure{exit: exitUnreachable, code: protocol.CodePseudonymHolder, err: fmt.Errorf("activating %s: not every holder answers for it: %w", r.key, err),
-			hint: "have each run `tamga holder replace` and `tamga holder serve`; or give those up for good, who cannot be replaced later, with --accept-risk=" + riskHolders + ". Nothing was changed"}
+		return &fault.Failure{Exit: fault.ExitUnreachable, Code: protocol.CodePseudonymHolder, Err: fmt.Errorf("activating %s: not every holder answers for it: %w", r.key, err),
+			Hint: "have each run `tamga holder replace` and `tamga holder serve`; or give those up for good, who cannot be replaced later, with --accept-risk=" + riskHolders + ". Nothing was changed"}
 	}
 	return err
 }
@@ -149,15 +153,15 @@ func allHave(ctx context.Context, r rotationStep) error {
 		return err
 	}
 	var reply keysReply
-	if err := r.running.call(ctx, http.MethodPost, keysPath, "", nil, &reply); err != nil { // which looks again
+	if err := r.running.Call(ctx, http.MethodPost, keysPath, "", nil, &reply); err != nil { // which looks again
 		return err
 	}
 	for _, f := range families {
 		newest := f.Generations[len(f.Generations)-1].Number
 		for _, other := range reply.Replicas {
 			if f.Name == r.key && other.lacks(f.Name, newest) {
-				return &failure{exit: exitRefused, code: protocol.CodeRotation, err: fmt.Errorf("activating %s: %s on the same database does not have generation %d", f.Name, other.Name, newest),
-					hint: "give it this node's keystore.json, and wait until it took that up, which takes its refresh time; or accept that it refuses people until then with --accept-risk=" + riskReplicas + ". Nothing was changed"}
+				return &fault.Failure{Exit: fault.ExitRefused, Code: protocol.CodeRotation, Err: fmt.Errorf("activating %s: %s on the same database does not have generation %d", f.Name, other.Name, newest),
+					Hint: "give it this node's keystore.json, and wait until it took that up, which takes its refresh time; or accept that it refuses people until then with --accept-risk=" + riskReplicas + ". Nothing was changed"}
 			}
 		}
 	}
@@ -165,37 +169,37 @@ func allHave(ctx context.Context, r rotationStep) error {
 }
 
 // takeUp has the running node use the changed keystore now.
-func (a *app) takeUp(ctx context.Context, running *client) {
+func takeUp(ctx context.Context, a *cli.App, running *nodeclient.Client) {
 	if running == nil {
 		return
 	}
 	if err := mustTakeUp(ctx, running); err != nil {
-		a.say("the running node has not taken this up yet: %v; it tries again within its refresh time", err)
+		a.Say("the running node has not taken this up yet: %v; it tries again within its refresh time", err)
 	}
 }
 
 // mustTakeUp has the running node, if there is one, use the keystore as it is now.
-func mustTakeUp(ctx context.Context, running *client) error {
+func mustTakeUp(ctx context.Context, running *nodeclient.Client) error {
 	if running == nil {
 		return nil
 	}
 	var reply keysReply
-	return running.call(ctx, http.MethodPost, keysPath, "", nil, &reply)
+	return running.Call(ctx, http.MethodPost, keysPath, "", nil, &reply)
 }
 
 // retireKey retires a key: of a running node, by it.
-func (a *app) retireKey(ctx context.Context, r rotationStep) (gone []uint32, next string, err error) {
+func retireKey(ctx context.Context, a *cli.App, r rotationStep) (gone []uint32, next string, err error) {
 	next = "write the key escrow anew (tamga backup escrow), and destroy key escrows and copies of keystore.json from before; they hold what was destroyed"
-	p := &retireProgress{renewalProgress: renewalProgress{app: a, doing: "retiring"}}
-	defer p.end()
+	p := &retireProgress{Bar: progress.Bar{App: a, Doing: "retiring"}}
+	defer p.End()
 	if r.running == nil || !rotation.IsUsed(r.key) {
 		gone, err = rotation.RetireKey(ctx, filepath.Join(r.dir, node.ConfigFile), r.roots, r.key, p.stopped)
 		if !errors.Is(err, gallery.ErrLocked) {
 			return gone, next, err
 		}
-		if r.running = a.answering(ctx, r.dir); r.running == nil { // or it was just started
-			return nil, next, &failure{exit: exitFailure, code: protocol.CodeStoreLocked, err: err,
-				hint: "it is written down and nothing else was changed: the node does it when it runs, or run this again when nothing else uses the gallery"}
+		if r.running = answering(ctx, a, r.dir); r.running == nil { // or it was just started
+			return nil, next, &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeStoreLocked, Err: err,
+				Hint: "it is written down and nothing else was changed: the node does it when it runs, or run this again when nothing else uses the gallery"}
 		}
 	}
 	gone, err = p.follow(ctx, r)
@@ -204,7 +208,7 @@ func (a *app) retireKey(ctx context.Context, r rotationStep) (gone []uint32, nex
 
 // retireProgress shows how far a retirement is.
 type retireProgress struct {
-	renewalProgress
+	progress.Bar
 	waiting string // for whom, as last said
 }
 
@@ -213,11 +217,11 @@ func (p *retireProgress) stopped(r rotation.Retirement) { p.at(r.Done, r.Total, 
 func (p *retireProgress) at(done, total uint64, waiting []string) {
 	if names := strings.Join(waiting, ", "); names != p.waiting {
 		if p.waiting = names; names != "" {
-			p.app.say("waiting for %s", names)
+			p.App.Say("waiting for %s", names)
 		}
 	}
 	if len(waiting) == 0 {
-		p.show(done, total)
+		p.Show(done, total)
 	}
 }
 
@@ -231,11 +235,11 @@ func (p *retireProgress) follow(ctx context.Context, r rotationStep) (gone []uin
 	if gone, err = before(r, keep); err != nil {
 		return nil, err
 	}
-	every := time.NewTicker(pollEvery)
+	every := time.NewTicker(progress.PollEvery)
 	defer every.Stop()
 	for method := http.MethodPost; ; {
 		var reply keysReply
-		if err := r.running.call(ctx, method, keysPath, "", nil, &reply); err != nil {
+		if err := r.running.Call(ctx, method, keysPath, "", nil, &reply); err != nil {
 			return nil, retiringThere(err)
 		}
 		method = http.MethodGet
@@ -261,10 +265,10 @@ func (p *retireProgress) follow(ctx context.Context, r rotationStep) (gone []uin
 
 // failed says what is in the way.
 func (p *retireProgress) failed(f keys.Family, r retirement) error {
-	out := &failure{exit: exitFailure, code: r.Code, err: fmt.Errorf("retiring %s: %s", f, r.Title),
-		hint: "the node tries again by itself and both keys open until it is done; its log says what is in the way"}
+	out := &fault.Failure{Exit: fault.ExitFailure, Code: r.Code, Err: fmt.Errorf("retiring %s: %s", f, r.Title),
+		Hint: "the node tries again by itself and both keys open until it is done; its log says what is in the way"}
 	if r.Code == protocol.CodeStoreDamaged {
-		out.exit, out.hint = exitIntegrity, "`tamga gallery fsck` lists whom the old key is still needed for and cannot be moved: mend what it finds, and the node, which tries again by itself, goes on"
+		out.Exit, out.Hint = fault.ExitIntegrity, "`tamga gallery fsck` lists whom the old key is still needed for and cannot be moved: mend what it finds, and the node, which tries again by itself, goes on"
 	}
 	return out
 }
@@ -284,7 +288,7 @@ func before(r rotationStep, keep uint32) (numbers []uint32, err error) {
 
 // retiringThere is a failure to learn how far the running node is.
 func retiringThere(err error) error {
-	f := *classify(err)
-	f.hint = "it is written down: the node goes on by itself, also when it is started again; `tamga key list` shows how far it is"
+	f := *fault.Classify(err)
+	f.Hint = "it is written down: the node goes on by itself, also when it is started again; `tamga key list` shows how far it is"
 	return &f
 }

@@ -9,18 +9,20 @@ package main
 import (
 	"cmp"
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/askcmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/peoplecmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/storecmd"
 )
 
 func main() {
@@ -28,37 +30,21 @@ func main() {
 	defer stop()
 	// Libraries under the transport would write to stderr in forms of their own.
 	transport.RouteLibraryLogs(slog.DiscardHandler)
-	a := &app{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, credentials: os.Getenv("CREDENTIALS_DIRECTORY"),
-		language: languageOf(os.Getenv("LC_ALL"), os.Getenv("LC_MESSAGES"), os.Getenv("LANG"))}
-	os.Exit(a.execute(ctx))
+	a := &cli.App{Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Credentials: os.Getenv("CREDENTIALS_DIRECTORY"),
+		Language: cli.LanguageOf(os.Getenv("LC_ALL"), os.Getenv("LC_MESSAGES"), os.Getenv("LANG"))}
+	os.Exit(execute(ctx, a))
 }
 
-// app is what every command needs of its surroundings.
-type app struct {
-	args     []string
-	in       io.Reader
-	out, err io.Writer
-	format   string // -o: table, json or ndjson
-
-	// language is that of what codes mean: --language, or what the environment says.
-	language string
-
-	// credentials is the folder in which systemd puts a service's credentials
-	// (systemd.exec(5)), or empty. It comes from the environment, which only main
-	// reads.
-	credentials string
+func execute(ctx context.Context, a *cli.App) int {
+	root := root(a)
+	root.SetArgs(a.Args)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	return a.Exit(root.ExecuteContext(ctx))
 }
 
-func (a *app) execute(ctx context.Context) int {
-	root := a.root()
-	root.SetArgs(a.args)
-	root.SetIn(a.in)
-	root.SetOut(a.out)
-	root.SetErr(a.err)
-	return a.exit(root.ExecuteContext(ctx))
-}
-
-func (a *app) root() *cobra.Command {
+func root(a *cli.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tamga",
 		Short: "Federated cross-border identity verification node",
@@ -71,21 +57,21 @@ the gallery of the country that holds them.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			switch a.format {
+			switch a.Format {
 			case "table", "json", "ndjson":
 			default:
-				return usage("-o takes table, json or ndjson")
+				return fault.Usage("-o takes table, json or ndjson")
 			}
-			if a.language != protocol.English && a.language != protocol.Russian {
-				given := a.language
-				a.language = protocol.English
-				return usage("--language takes en or ru, not %q", given)
+			if a.Language != protocol.English && a.Language != protocol.Russian {
+				given := a.Language
+				a.Language = protocol.English
+				return fault.Usage("--language takes en or ru, not %q", given)
 			}
 			return nil
 		},
 	}
-	root.PersistentFlags().StringVar(&a.language, "language", cmp.Or(a.language, protocol.English), "language of what codes mean and what to do now: en or ru; without it, by LANG")
-	root.PersistentFlags().StringVarP(&a.format, "output", "o", "table", "output format: table, json or ndjson")
+	root.PersistentFlags().StringVar(&a.Language, "language", cmp.Or(a.Language, protocol.English), "language of what codes mean and what to do now: en or ru; without it, by LANG")
+	root.PersistentFlags().StringVarP(&a.Format, "output", "o", "table", "output format: table, json or ndjson")
 	root.AddGroup(
 		&cobra.Group{ID: "start", Title: "Start:"},
 		&cobra.Group{ID: "ask", Title: "Ask:"},
@@ -101,41 +87,14 @@ the gallery of the country that holds them.`,
 			root.AddCommand(c)
 		}
 	}
-	add("start", a.demoCommand(), a.sandboxCommand(), a.initCommand(), a.runCommand(), a.statusCommand())
-	add("ask", a.verifyCommand(), a.identifyCommand(), a.resolveCommand())
-	add("keep", a.backupCommand(), a.recoveryCommand(), a.galleryCommand())
-	add("people", a.enrolCommand(), a.consentCommand(), a.canaryCommand(), a.subjectCommand(), a.templatesCommand(), a.extractCommand())
-	add("keys", a.custodyCommand(), a.holderCommand(), a.ceremonyCommand(), a.unsealCommand(), a.keyCommand())
-	add("federation", a.anchorCommand(), a.peerCommand(), a.trustCommand())
-	add("check", a.policyCommand(), a.ledgerCommand(), a.evaluateCommand(), a.calibrateCommand(), a.conformCommand(), a.benchCommand())
-	root.SetHelpCommand(a.helpCommand(root))
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageOf(c, err) })
+	add("start", demoCommand(a), sandboxCommand(a), initCommand(a), runCommand(a), statusCommand(a))
+	add("ask", askcmd.Verify(a), askcmd.Identify(a), askcmd.Resolve(a))
+	add("keep", backupCommand(a), recoveryCommand(a), storecmd.Gallery(a))
+	add("people", enrolCommand(a), consentCommand(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractCommand(a))
+	add("keys", custodyCommand(a), holderCommand(a), ceremonyCommand(a), unsealCommand(a), keyCommand(a))
+	add("federation", anchorCommand(a), peerCommand(a), trustCommand(a))
+	add("check", policyCommand(a), storecmd.Ledger(a), evaluateCommand(a), calibrateCommand(a), conformCommand(a), benchCommand(a))
+	root.SetHelpCommand(a.HelpCommand(root))
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return fault.UsageOf(c, err) })
 	return root
-}
-
-// languageOf is the language of the first that is set of LC_ALL, LC_MESSAGES and LANG (POSIX.1-2017, 8.2): Russian, or
-// English for every other.
-func languageOf(locales ...string) string {
-	for _, l := range locales {
-		if l == "" {
-			continue
-		}
-		if l == protocol.Russian || strings.HasPrefix(l, protocol.Russian+"_") || strings.HasPrefix(l, protocol.Russian+".") {
-			return protocol.Russian
-		}
-		break
-	}
-	return protocol.English
-}
-
-// sentences are those of the code in the command's language.
-func (a *app) sentences(c protocol.Code) protocol.CodeEntry {
-	e, _ := protocol.Lookup(c)
-	return e.In(a.language)
-}
-
-// terminal reports whether w is a terminal that may be drawn on.
-func terminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

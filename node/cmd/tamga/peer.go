@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,10 +10,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/held"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
 	"github.com/tamga-id/tamga/node/peering"
 )
 
-func (a *app) peerCommand() *cobra.Command {
+// peerCommand is `tamga peer`.
+func peerCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "peer",
 		Args:  cobra.NoArgs,
@@ -27,7 +31,7 @@ peer is named by country or Entity Identifier.`,
   tamga peer test --dir kaz KGZ
   tamga peer pause --dir kaz --reason "investigating" KGZ`,
 	}
-	c.AddCommand(a.peerInvite(), a.peerAccept(), a.peerRemove(), a.peerList(), a.peerShow(), a.peerPing(), a.peerTest(), a.peerPause(), a.peerResume())
+	c.AddCommand(peerInvite(a), peerAccept(a), peerRemove(a), peerList(a), peerShow(a), peerPing(a), peerTest(a), peerPause(a), peerResume(a))
 	return c
 }
 
@@ -64,25 +68,25 @@ type peerView struct {
 		Security    string `json:"security"`
 		KeyExchange string `json:"key_exchange"`
 	} `json:"links"`
-	Heard        time.Time  `json:"heard,omitzero"`
-	Failed       time.Time  `json:"failed,omitzero"`
-	Failure      string     `json:"failure,omitempty"`
-	Addresses    []string   `json:"addresses"`
-	SigningKeys  []string   `json:"signing_keys"`
-	SealingKeys  []string   `json:"sealing_keys"`
-	KeyExchange  string     `json:"key_exchange,omitempty"`
-	Modalities   []string   `json:"modalities"`
-	Formats      []string   `json:"formats"`
-	Purposes     []string   `json:"purposes"`
-	LegalBases   []string   `json:"legal_bases"`
-	Holds        []heldView `json:"biometric_data"`
-	Revisions    []string   `json:"revisions"`
-	LedgerOrigin string     `json:"ledger_origin,omitempty"`
-	Confirmed    time.Time  `json:"confirmed,omitzero"`
-	KeysChanged  bool       `json:"keys_changed"`
-	Marks        []markView `json:"marks"`
-	Undetermined []markView `json:"undetermined_marks"`
-	Chain        []linkView `json:"chain"`
+	Heard        time.Time    `json:"heard,omitzero"`
+	Failed       time.Time    `json:"failed,omitzero"`
+	Failure      string       `json:"failure,omitempty"`
+	Addresses    []string     `json:"addresses"`
+	SigningKeys  []string     `json:"signing_keys"`
+	SealingKeys  []string     `json:"sealing_keys"`
+	KeyExchange  string       `json:"key_exchange,omitempty"`
+	Modalities   []string     `json:"modalities"`
+	Formats      []string     `json:"formats"`
+	Purposes     []string     `json:"purposes"`
+	LegalBases   []string     `json:"legal_bases"`
+	Holds        []held.Entry `json:"biometric_data"`
+	Revisions    []string     `json:"revisions"`
+	LedgerOrigin string       `json:"ledger_origin,omitempty"`
+	Confirmed    time.Time    `json:"confirmed,omitzero"`
+	KeysChanged  bool         `json:"keys_changed"`
+	Marks        []markView   `json:"marks"`
+	Undetermined []markView   `json:"undetermined_marks"`
+	Chain        []linkView   `json:"chain"`
 }
 
 type markView struct {
@@ -113,11 +117,11 @@ type stageView struct {
 	Next   string `json:"next,omitempty"`
 }
 
-func (a *app) peers(ctx context.Context, nf nodeFlags) (peersReply, error) {
+func peers(ctx context.Context, a *cli.App, nf nodeclient.Flags) (peersReply, error) {
 	var out peersReply
-	cl, err := nf.client()
+	cl, err := nf.Client()
 	if err == nil {
-		err = cl.call(ctx, http.MethodGet, "/v1/peers", "", nil, &out)
+		err = cl.Call(ctx, http.MethodGet, "/v1/peers", "", nil, &out)
 	}
 	return out, err
 }
@@ -140,8 +144,8 @@ func (p peerView) words() string {
 	return s
 }
 
-func (a *app) peerList() *cobra.Command {
-	var nf nodeFlags
+func peerList(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the other members and their states",
@@ -150,7 +154,7 @@ suspended by the Trust Anchor. Both of the latter are refused both ways.`,
 		Example: `  tamga peer list --dir kaz -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			all, err := a.peers(c.Context(), nf)
+			all, err := peers(c.Context(), a, nf)
 			if err != nil {
 				return err
 			}
@@ -169,17 +173,17 @@ suspended by the Trust Anchor. Both of the latter are refused both ways.`,
 				rows = append(rows, [2]string{p.Jurisdiction, text})
 			}
 			if len(all.Peers) == 0 {
-				a.say("hint: no peer is known; see tamga trust anchors")
+				a.Say("hint: no peer is known; see tamga trust anchors")
 			}
-			return a.emit(all, rows)
+			return a.Emit(all, rows)
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }
 
-func (a *app) peerShow() *cobra.Command {
-	var nf nodeFlags
+func peerShow(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	c := &cobra.Command{
 		Use:   "show PEER",
 		Short: "Show what is known of one peer",
@@ -188,24 +192,24 @@ and when it was last heard. PEER is a country or an Entity Identifier.`,
 		Example: `  tamga peer show --dir kaz KGZ`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			all, err := a.peers(c.Context(), nf)
+			all, err := peers(c.Context(), a, nf)
 			if err != nil {
 				return err
 			}
 			for _, p := range all.Peers {
 				if p.Jurisdiction == args[0] || p.EntityID == args[0] {
-					return a.emit(p, p.rows())
+					return a.Emit(p, p.rows())
 				}
 			}
 			return noPeer()
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }
 
 func noPeer() error {
-	return &failure{exit: exitFailure, code: protocol.CodePeer, err: fmt.Errorf("no member of this name is known")}
+	return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodePeer, Err: fmt.Errorf("no member of this name is known")}
 }
 
 func (p peerView) rows() [][2]string {
@@ -235,7 +239,7 @@ func (p peerView) rows() [][2]string {
 		{"key exchange", p.KeyExchange}, {"purposes", strings.Join(p.Purposes, ", ")}, {"legal bases", strings.Join(p.LegalBases, ", ")}, {"modalities", strings.Join(p.Modalities, ", ")},
 		{"formats", strings.Join(p.Formats, ", ")}, {"revisions", strings.Join(p.Revisions, ", ")}, {"ledger", p.LedgerOrigin}}...)
 	for _, e := range p.Holds {
-		rows = append(rows, [2]string{"holds", e.words()})
+		rows = append(rows, [2]string{"holds", e.Words()})
 	}
 	switch {
 	case p.KeysChanged:
@@ -299,35 +303,21 @@ type testView struct {
 	Skew   *float64    `json:"clock_skew_s,omitempty"`
 }
 
-// post sends a JSON body to the running node as its operator.
-func (a *app) post(ctx context.Context, nf nodeFlags, path string, body, out any) error {
-	nf.operator = true
-	cl, err := nf.client()
-	if err != nil {
-		return err
-	}
-	b, err := json.Marshal(body)
-	if err != nil {
-		return fmt.Errorf("encoding request: %w", err)
-	}
-	return cl.call(ctx, http.MethodPost, path, "application/json", b, out)
-}
-
 // tryPeer runs a test and prints it; a failed one is exit code 7.
-func (a *app) tryPeer(ctx context.Context, nf nodeFlags, name string, ping bool) error {
+func tryPeer(ctx context.Context, a *cli.App, nf nodeclient.Flags, name string, ping bool) error {
 	var t testView
-	if err := a.post(ctx, nf, "/v1/peers/test", map[string]any{"peer": name, "ping": ping}, &t); err != nil {
+	if err := nf.Post(ctx, "/v1/peers/test", map[string]any{"peer": name, "ping": ping}, &t); err != nil {
 		return err
 	}
 	rows := [][2]string{{"peer", t.Peer}}
 	for _, s := range t.Stages {
 		rows = append(rows, [2]string{s.Name, s.words()})
 	}
-	if err := a.emit(t, rows); err != nil {
+	if err := a.Emit(t, rows); err != nil {
 		return err
 	}
 	if !t.OK {
-		return verdict{exitUnreachable}
+		return fault.Verdict{Exit: fault.ExitUnreachable}
 	}
 	return nil
 }
@@ -342,8 +332,8 @@ func (s stageView) words() string {
 	return text
 }
 
-func (a *app) peerTest() *cobra.Command {
-	var nf nodeFlags
+func peerTest(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	c := &cobra.Command{
 		Use:   "test PEER",
 		Short: "Find out, stage by stage, whether a peer could be asked now, and whose side it is on",
@@ -358,15 +348,15 @@ Exit code 7 says that a stage failed.`,
 		Example: `  tamga peer test --dir kaz KGZ`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.tryPeer(c.Context(), nf, args[0], false)
+			return tryPeer(c.Context(), a, nf, args[0], false)
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }
 
-func (a *app) peerPing() *cobra.Command {
-	var nf nodeFlags
+func peerPing(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	c := &cobra.Command{
 		Use:   "ping PEER",
 		Short: "Try each address of a peer",
@@ -376,10 +366,10 @@ that none answered.`,
 		Example: `  tamga peer ping --dir kaz KGZ`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.tryPeer(c.Context(), nf, args[0], true)
+			return tryPeer(c.Context(), a, nf, args[0], true)
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }
 
@@ -389,8 +379,8 @@ type pauseView struct {
 	Paused bool   `json:"paused"`
 }
 
-func (a *app) peerPause() *cobra.Command {
-	var nf nodeFlags
+func peerPause(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	var reason string
 	var only bool
 	c := &cobra.Command{
@@ -413,20 +403,20 @@ pauses the named node alone. What was paused by itself stays so when the country
 			if reason != "" {
 				body["reason"] = reason
 			}
-			if err := a.post(c.Context(), nf, "/v1/peers/pause", body, &out); err != nil {
+			if err := nf.Post(c.Context(), "/v1/peers/pause", body, &out); err != nil {
 				return err
 			}
-			return a.emit(out, [][2]string{{"paused", out.Peer}})
+			return a.Emit(out, [][2]string{{"paused", out.Peer}})
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	c.Flags().BoolVar(&only, "only", false, "not the nodes below the peer, such as its ministries'")
 	c.Flags().StringVar(&reason, "reason", "", "kept for who looks later, at most 200 characters; the peer is not told")
 	return c
 }
 
-func (a *app) peerResume() *cobra.Command {
-	var nf nodeFlags
+func peerResume(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	c := &cobra.Command{
 		Use:     "resume PEER",
 		Short:   "End a peer's pause",
@@ -435,12 +425,12 @@ func (a *app) peerResume() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			var out pauseView
-			if err := a.post(c.Context(), nf, "/v1/peers/resume", map[string]string{"peer": args[0]}, &out); err != nil {
+			if err := nf.Post(c.Context(), "/v1/peers/resume", map[string]string{"peer": args[0]}, &out); err != nil {
 				return err
 			}
-			return a.emit(out, [][2]string{{"resumed", out.Peer}})
+			return a.Emit(out, [][2]string{{"resumed", out.Peer}})
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }

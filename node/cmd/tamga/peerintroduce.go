@@ -14,6 +14,10 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/introduction"
 )
@@ -21,18 +25,18 @@ import (
 // introducing are the flags of invite and accept.
 type introducing struct {
 	dir, out string
-	from     rootFlags
+	from     rootkey.Flags
 }
 
 func (i *introducing) add(c *cobra.Command) {
 	c.Flags().StringVar(&i.dir, "dir", "", "the node's folder (required); the node may run")
 	c.Flags().StringVar(&i.out, "out", "", "file to write and to send to the other side")
-	i.from.add(c.Flags(), "")
+	i.from.Add(c.Flags(), "")
 }
 
 // open opens the book of the node, and its own side.
-func (a *app) introduction(i introducing) (*introduction.Book, introduction.Self, error) {
-	if err := needDir(i.dir); err != nil {
+func openIntroduction(a *cli.App, i introducing) (*introduction.Book, introduction.Self, error) {
+	if err := cli.NeedDir(i.dir); err != nil {
 		return nil, introduction.Self{}, err
 	}
 	file := filepath.Join(i.dir, node.ConfigFile)
@@ -44,7 +48,7 @@ func (a *app) introduction(i introducing) (*introduction.Book, introduction.Self
 	if err != nil {
 		return nil, introduction.Self{}, err
 	}
-	root, err := a.openRoot(i.dir, i.from)
+	root, err := rootkey.Open(a, i.dir, i.from)
 	if err != nil {
 		return nil, introduction.Self{}, err
 	}
@@ -53,7 +57,7 @@ func (a *app) introduction(i introducing) (*introduction.Book, introduction.Self
 	return book, self, err
 }
 
-func (a *app) peerInvite() *cobra.Command {
+func peerInvite(a *cli.App) *cobra.Command {
 	var in introducing
 	var lifetime time.Duration
 	c := &cobra.Command{
@@ -69,9 +73,9 @@ Trust Anchors. An introduction makes nobody a member: that the Trust Anchor does
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if in.out == "" {
-				return usage("--out is needed: the file to write")
+				return fault.Usage("--out is needed: the file to write")
 			}
-			book, self, err := a.introduction(in)
+			book, self, err := openIntroduction(a, in)
 			if err != nil {
 				return err
 			}
@@ -79,11 +83,11 @@ Trust Anchors. An introduction makes nobody a member: that the Trust Anchor does
 			if err != nil {
 				return err
 			}
-			if err := writeFresh(in.out, token); err != nil {
+			if err := files.WriteFresh(in.out, token); err != nil {
 				return err
 			}
-			a.say("hint: send %s to the other side; take what it sends back with tamga peer accept", in.out)
-			return a.emit(map[string]any{"invitation": in.out, "entity_id": self.EntityID, "fingerprints": self.Fingerprints()},
+			a.Say("hint: send %s to the other side; take what it sends back with tamga peer accept", in.out)
+			return a.Emit(map[string]any{"invitation": in.out, "entity_id": self.EntityID, "fingerprints": self.Fingerprints()},
 				[][2]string{{"invitation", in.out}, {"from", string(self.EntityID)}, {"federation keys", strings.Join(self.Fingerprints(), " ")}})
 		},
 	}
@@ -92,20 +96,7 @@ Trust Anchors. An introduction makes nobody a member: that the Trust Anchor does
 	return c
 }
 
-// writeFresh writes a file that is not there yet.
-func writeFresh(path, token string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return &failure{exit: exitFailure, code: protocol.CodeExists, err: err, hint: "name another file with --out"}
-	}
-	if err != nil {
-		return fmt.Errorf("writing file: %w", err)
-	}
-	_, err = io.WriteString(f, token+"\n")
-	return errors.Join(err, f.Close())
-}
-
-func (a *app) peerAccept() *cobra.Command {
+func peerAccept(a *cli.App) *cobra.Command {
 	var in introducing
 	var heard, who string
 	c := &cobra.Command{
@@ -127,11 +118,11 @@ Anchor later passes on others.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
 			case heard != "" && who != "" && len(args) == 0:
-				return a.confirmWords(in.dir, trust.EntityID(who), strings.Fields(strings.ToLower(heard)))
+				return confirmWords(a, in.dir, trust.EntityID(who), strings.Fields(strings.ToLower(heard)))
 			case heard != "" || who != "" || len(args) != 1:
-				return usage("give either the FILE of the other side, or --from with --words")
+				return fault.Usage("give either the FILE of the other side, or --from with --words")
 			}
-			return a.takeFile(in, args[0])
+			return takeFile(a, in, args[0])
 		},
 	}
 	in.add(c)
@@ -152,12 +143,12 @@ type takenFile struct {
 	Reply        string   `json:"reply,omitempty"`
 }
 
-func (a *app) takeFile(in introducing, path string) error {
+func takeFile(a *cli.App, in introducing, path string) error {
 	token, err := readIntroduction(path)
 	if err != nil {
 		return err
 	}
-	book, self, err := a.introduction(in)
+	book, self, err := openIntroduction(a, in)
 	if err != nil {
 		return err
 	}
@@ -166,10 +157,10 @@ func (a *app) takeFile(in introducing, path string) error {
 		return err
 	}
 	if s.Reply != "" && in.out == "" {
-		return usage("--out is needed: this file has to be answered with another")
+		return fault.Usage("--out is needed: this file has to be answered with another")
 	}
 	if s.Reply != "" {
-		if err := writeFresh(in.out, s.Reply); err != nil {
+		if err := files.WriteFresh(in.out, s.Reply); err != nil {
 			return err
 		}
 	}
@@ -183,12 +174,12 @@ func (a *app) takeFile(in introducing, path string) error {
 	}
 	if len(s.Words) > 0 {
 		rows = append(rows, [2]string{"words", strings.Join(s.Words, " ")})
-		a.say("hint: phone the other operator; when both have the words: tamga peer accept --dir %s --from %s --words \"what was read to you\"", in.dir, out.EntityID)
+		a.Say("hint: phone the other operator; when both have the words: tamga peer accept --dir %s --from %s --words \"what was read to you\"", in.dir, out.EntityID)
 	}
 	if !out.SameAnchors {
-		a.say("warning: the other side has other Trust Anchors, or other keys of them: one of you does not have what the anchor handed out")
+		a.Say("warning: the other side has other Trust Anchors, or other keys of them: one of you does not have what the anchor handed out")
 	}
-	return a.emit(out, rows)
+	return a.Emit(out, rows)
 }
 
 // readIntroduction reads a file that somebody sent.
@@ -222,8 +213,8 @@ func sameAnchors(ours, theirs []trust.Anchor) bool {
 	return shared
 }
 
-func (a *app) confirmWords(dir string, id trust.EntityID, heard []string) error {
-	book, err := a.book(dir)
+func confirmWords(a *cli.App, dir string, id trust.EntityID, heard []string) error {
+	book, err := book(a, dir)
 	if err != nil {
 		return err
 	}
@@ -231,12 +222,12 @@ func (a *app) confirmWords(dir string, id trust.EntityID, heard []string) error 
 	if err != nil {
 		return err
 	}
-	return a.emit(map[string]any{"confirmed": done.Party.EntityID, "fingerprints": done.Party.Fingerprints()},
+	return a.Emit(map[string]any{"confirmed": done.Party.EntityID, "fingerprints": done.Party.Fingerprints()},
 		[][2]string{{"confirmed", string(done.Party.EntityID)}, {"federation keys", strings.Join(done.Party.Fingerprints(), " ")}})
 }
 
-func (a *app) book(dir string) (*introduction.Book, error) {
-	if err := needDir(dir); err != nil {
+func book(a *cli.App, dir string) (*introduction.Book, error) {
+	if err := cli.NeedDir(dir); err != nil {
 		return nil, err
 	}
 	cfg, err := config.Load(filepath.Join(dir, node.ConfigFile))
@@ -246,7 +237,7 @@ func (a *app) book(dir string) (*introduction.Book, error) {
 	return introduction.OpenBook(node.IntroductionsFile(cfg))
 }
 
-func (a *app) peerRemove() *cobra.Command {
+func peerRemove(a *cli.App) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "remove ENTITY-IDENTIFIER",
@@ -256,7 +247,7 @@ refused is paused (peer pause), or suspended or removed by the Trust Anchor.`,
 		Example: `  tamga peer remove --dir kaz https://kgz.example`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			book, err := a.book(dir)
+			book, err := book(a, dir)
 			if err != nil {
 				return err
 			}
@@ -265,9 +256,9 @@ refused is paused (peer pause), or suspended or removed by the Trust Anchor.`,
 				return err
 			}
 			if !was {
-				return &failure{exit: exitFailure, code: protocol.CodePeer, err: errors.New("there is no introduction with this Entity")}
+				return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodePeer, Err: errors.New("there is no introduction with this Entity")}
 			}
-			return a.emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
+			return a.Emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required); the node may run")

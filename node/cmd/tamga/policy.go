@@ -19,9 +19,12 @@ import (
 	"github.com/tamga-id/tamga/federation/policy/lawtest"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
-func (a *app) policyCommand() *cobra.Command {
+// policyCommand is `tamga policy`.
+func policyCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "policy",
 		Args:  cobra.NoArgs,
@@ -35,8 +38,8 @@ TJK, UZB.`,
   tamga policy check KGZ.cedar
   tamga policy explain KGZ --purpose border_control --legal-basis public_task`,
 	}
-	c.AddCommand(a.policyVocabulary(), a.policyCheck(), a.policyTest(), a.policyExplain(), a.policyData(), a.policyDiff(), a.policySimulate(),
-		a.policyPropose(), a.policyApprove(), a.policyPublish(), a.policyHistory(), a.policyRollback())
+	c.AddCommand(policyVocabulary(a), policyCheck(a), policyTest(a), policyExplain(a), policyData(a), policyDiff(a), policySimulate(a),
+		policyPropose(a), policyApprove(a), policyPublish(a), policyHistory(a), policyRollback(a))
 	return c
 }
 
@@ -73,7 +76,7 @@ type termView struct {
 	Match string `json:"match,omitempty"`
 }
 
-func (a *app) policyVocabulary() *cobra.Command {
+func policyVocabulary(a *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "vocabulary",
 		Short: "List the words that laws and Queries may use",
@@ -105,12 +108,12 @@ registry, each with the term of the W3C Data Privacy Vocabulary and how close th
 				}
 				out[list.key] = views
 			}
-			return a.emit(out, rows)
+			return a.Emit(out, rows)
 		},
 	}
 }
 
-func (a *app) policyCheck() *cobra.Command {
+func policyCheck(a *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check LAW",
 		Short: "Read a law file and list everything wrong with it",
@@ -129,12 +132,12 @@ exit code 3. Tests beside the file are not run: see "tamga policy test".`,
 			out := map[string]any{"jurisdiction": law.Jurisdiction(), "version": law.Version(), "confirmed": law.Confirmed(),
 				"policies": len(law.Policies()), "sha256": fmt.Sprintf("%x", digest), "asks": law.Purposes(policy.Ask, now), "answers": law.Purposes(policy.Answer, now)}
 			if !law.Confirmed() {
-				a.say("hint: its head calls it a working translation; counsel confirms every citation before it is used")
+				a.Say("hint: its head calls it a working translation; counsel confirms every citation before it is used")
 			}
 			if slices.ContainsFunc(law.Given(policy.Request{}), func(g policy.Given) bool { return g.Name == "context.assurance" }) {
-				a.say("hint: it asks for context.assurance, which is unspecified in every Query: nodes are not told yet how a sample was captured")
+				a.Say("hint: it asks for context.assurance, which is unspecified in every Query: nodes are not told yet how a sample was captured")
 			}
-			return a.emit(out, [][2]string{{"jurisdiction", law.Jurisdiction()}, {"version", law.Version()},
+			return a.Emit(out, [][2]string{{"jurisdiction", law.Jurisdiction()}, {"version", law.Version()},
 				{"confirmed", fmt.Sprint(law.Confirmed())}, {"policies", fmt.Sprint(len(law.Policies()))}, {"sha256", fmt.Sprintf("%x", digest)},
 				{"may ask for", strings.Join(law.Purposes(policy.Ask, now), ", ")}, {"may answer for", strings.Join(law.Purposes(policy.Answer, now), ", ")}})
 		},
@@ -156,7 +159,7 @@ func testsOf(law string) (name string, src []byte, err error) {
 	return name, src, nil
 }
 
-func (a *app) policyTest() *cobra.Command {
+func policyTest(a *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "test LAW [TESTS]",
 		Short: "Try a law on the table of tests beside it",
@@ -181,15 +184,15 @@ is listed with its line, and gives exit code 1. A policy that decides no case is
 			if err != nil {
 				return fmt.Errorf("reading tests: %w", err)
 			}
-			return a.testLaw(law, name, src)
+			return testLaw(a, law, name, src)
 		},
 	}
 }
 
-func (a *app) testLaw(law *policy.Law, name string, src []byte) error {
+func testLaw(a *cli.App, law *policy.Law, name string, src []byte) error {
 	table, err := lawtest.Parse(name, src)
 	if err != nil {
-		return &failure{exit: exitConfig, code: protocol.CodeConfig, err: err, hint: "mend the table of tests at the lines listed"}
+		return &fault.Failure{Exit: fault.ExitConfig, Code: protocol.CodeConfig, Err: err, Hint: "mend the table of tests at the lines listed"}
 	}
 	r := table.Run(law)
 	var texts []string
@@ -201,11 +204,11 @@ func (a *app) testLaw(law *policy.Law, name string, src []byte) error {
 	for _, id := range r.Untested {
 		rows = append(rows, [2]string{"untested", id})
 	}
-	if err := a.emit(map[string]any{"cases": r.Cases, "failures": orNone(texts), "untested": orNone(r.Untested)}, rows); err != nil {
+	if err := a.Emit(map[string]any{"cases": r.Cases, "failures": orNone(texts), "untested": orNone(r.Untested)}, rows); err != nil {
 		return err
 	}
 	if len(r.Failures) > 0 {
-		return &failure{exit: exitFailure, code: protocol.CodeLawTests, err: fmt.Errorf("%d of %d cases are decided otherwise", len(r.Failures), r.Cases)}
+		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeLawTests, Err: fmt.Errorf("%d of %d cases are decided otherwise", len(r.Failures), r.Cases)}
 	}
 	return nil
 }
@@ -248,7 +251,7 @@ func countsOf(named map[string]int64) (policy.Counts, error) {
 	for name, n := range named {
 		to, ok := fields[name]
 		if !ok || n < 0 {
-			return c, usage("--count takes a whole number for one of %s", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+			return c, fault.Usage("--count takes a whole number for one of %s", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 		}
 		*to = n
 	}

@@ -4,31 +4,21 @@ import (
 	"net/http"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/held"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
 )
-
-// heldView is one entry of a list of biometric data.
-type heldView struct {
-	Type      string `json:"type"`
-	Form      string `json:"form"`
-	Source    string `json:"source"`
-	Law       string `json:"law"`
-	Article   string `json:"article"`
-	Retention string `json:"retention"`
-}
-
-func (v heldView) words() string {
-	return v.Type + " (" + v.Form + "), " + v.Source + "; " + v.Article + " of " + v.Law + "; held " + v.Retention
-}
 
 // dataReply is the body of GET /v1/biometric-data, which -o json passes on.
 type dataReply struct {
-	Jurisdiction  string     `json:"jurisdiction"`
-	Vocabulary    string     `json:"vocabulary"`
-	BiometricData []heldView `json:"biometric_data"`
+	Jurisdiction  string       `json:"jurisdiction"`
+	Vocabulary    string       `json:"vocabulary"`
+	BiometricData []held.Entry `json:"biometric_data"`
 }
 
-func (a *app) policyData() *cobra.Command {
-	var nf nodeFlags
+func policyData(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	c := &cobra.Command{
 		Use:   "data",
 		Short: "Show the list of biometric data that the country holds",
@@ -41,23 +31,23 @@ and "tamga peer show" has theirs.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var out dataReply
-			cl, err := nf.client()
+			cl, err := nf.Client()
 			if err == nil {
-				err = cl.call(c.Context(), http.MethodGet, "/v1/biometric-data", "", nil, &out)
+				err = cl.Call(c.Context(), http.MethodGet, "/v1/biometric-data", "", nil, &out)
 			}
 			if err != nil {
 				return err
 			}
 			rows := [][2]string{{"country", out.Jurisdiction}}
 			for _, e := range out.BiometricData {
-				rows = append(rows, [2]string{"holds", e.words()})
+				rows = append(rows, [2]string{"holds", e.Words()})
 			}
 			if len(out.BiometricData) == 0 {
-				a.say("hint: the section biometric_data of tamga.yaml says what the country holds")
+				a.Say("hint: the section biometric_data of tamga.yaml says what the country holds")
 			}
-			return a.emit(out, rows)
+			return a.Emit(out, rows)
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/policy/lawdiff"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 // decisionView is a decision in JSON.
@@ -54,7 +56,7 @@ func (v decisionView) words() string {
 	return text + ", telling " + strings.Join(v.Tells, ", ")
 }
 
-func (a *app) policyExplain() *cobra.Command {
+func policyExplain(a *cli.App) *cobra.Command {
 	var q askedFlags
 	c := &cobra.Command{
 		Use:   "explain LAW",
@@ -69,7 +71,7 @@ the request; --count gives what budgets have counted.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if q.purpose == "" || q.basis == "" {
-				return usage("--purpose and --legal-basis are needed; `tamga policy vocabulary` lists them")
+				return fault.Usage("--purpose and --legal-basis are needed; `tamga policy vocabulary` lists them")
 			}
 			law, err := loadLaw(args[0])
 			if err != nil {
@@ -79,7 +81,7 @@ the request; --count gives what budgets have counted.`,
 			if err != nil {
 				return err
 			}
-			return a.explainLaw(law, r)
+			return explainLaw(a, law, r)
 		},
 	}
 	q.add(c.Flags())
@@ -94,7 +96,7 @@ type stepOf struct {
 	Fails   string `json:"fails,omitempty"`
 }
 
-func (a *app) explainLaw(law *policy.Law, r policy.Request) error {
+func explainLaw(a *cli.App, law *policy.Law, r policy.Request) error {
 	d, steps := law.Explain(r)
 	v := viewOf(d)
 	rows := [][2]string{{"decision", v.words()}, {"because", v.Reason}}
@@ -116,10 +118,10 @@ func (a *app) explainLaw(law *policy.Law, r policy.Request) error {
 		rows = append(rows, [2]string{one.Effect + " " + s.ID, text})
 		views = append(views, one)
 	}
-	return a.emit(map[string]any{"decision": v, "given": given, "policies": views}, rows)
+	return a.Emit(map[string]any{"decision": v, "given": given, "policies": views}, rows)
 }
 
-func (a *app) policyDiff() *cobra.Command {
+func policyDiff(a *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff OLD NEW",
 		Short: "Say what changes when one law takes another's place",
@@ -137,9 +139,9 @@ purpose, legal basis, consent and officer's role that is decided otherwise.`,
 				return err
 			}
 			if older.Jurisdiction() != newer.Jurisdiction() {
-				return usage("the laws are of %s and %s: only texts of one country can be compared", older.Jurisdiction(), newer.Jurisdiction())
+				return fault.Usage("the laws are of %s and %s: only texts of one country can be compared", older.Jurisdiction(), newer.Jurisdiction())
 			}
-			return a.showDiff(lawdiff.Between(older, newer, time.Now()))
+			return showDiff(a, lawdiff.Between(older, newer, time.Now()))
 		},
 	}
 }
@@ -156,7 +158,7 @@ type changeView struct {
 	New        decisionView `json:"new"`
 }
 
-func (a *app) showDiff(d lawdiff.Diff) error {
+func showDiff(a *cli.App, d lawdiff.Diff) error {
 	rows := [][2]string{}
 	policies := []map[string]string{}
 	for _, p := range d.Policies {
@@ -182,5 +184,5 @@ func (a *app) showDiff(d lawdiff.Diff) error {
 		rows = append(rows, [2]string{kind, about + ": " + v.Old.words() + " -> " + v.New.words()})
 	}
 	rows = append(rows, [2]string{"decisions", fmt.Sprintf("%d of %d change: %d open, %d close", len(changes), d.Compared, opens, closes)})
-	return a.emit(map[string]any{"policies": policies, "decisions": changes, "compared": d.Compared, "opens": opens, "closes": closes}, rows)
+	return a.Emit(map[string]any{"policies": policies, "decisions": changes, "compared": d.Compared, "opens": opens, "closes": closes}, rows)
 }

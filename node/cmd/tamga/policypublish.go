@@ -16,31 +16,18 @@ import (
 	"github.com/tamga-id/tamga/federation/policy/lawdiff"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/operatorkey"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/lawbook"
 )
 
-// ofLawbook classifies what is about a change of the law.
-func ofLawbook(err error) *failure {
-	switch {
-	case errors.Is(err, lawbook.ErrForged):
-		return &failure{exit: exitIntegrity, code: protocol.CodeLawBook, err: err,
-			hint: "keep the folder laws as evidence, and put back the one that the node wrote; the ledger says what was published"}
-	case errors.Is(err, lawbook.ErrUnpublished):
-		return &failure{exit: exitIntegrity, code: protocol.CodeLawBook, err: err,
-			hint: "put the text back, as law file or in the folder laws, and publish the other one: `tamga policy propose`"}
-	case errors.Is(err, lawbook.ErrApproval):
-		return &failure{exit: exitUnauthorised, code: protocol.CodeLawBook, err: err, hint: "two different operators of recovery.operators sign it: `tamga policy approve`; the law in force was not changed"}
-	case errors.Is(err, lawbook.ErrStale):
-		return &failure{exit: exitFailure, code: protocol.CodeLawBook, err: err, hint: "propose it anew: `tamga policy propose`; the law in force was not changed"}
-	}
-	return nil
-}
-
 // openBook reads the book of the node in dir.
 func openBook(dir string) (config.Config, *lawbook.Book, error) {
 	if dir == "" {
-		return config.Config{}, nil, usage("--dir is needed: the node's folder")
+		return config.Config{}, nil, fault.Usage("--dir is needed: the node's folder")
 	}
 	cfg, err := config.Load(filepath.Join(dir, node.ConfigFile))
 	if err != nil {
@@ -50,7 +37,7 @@ func openBook(dir string) (config.Config, *lawbook.Book, error) {
 	return cfg, book, err
 }
 
-func (a *app) policyPropose() *cobra.Command {
+func policyPropose(a *cli.App) *cobra.Command {
 	var dir, note, out string
 	c := &cobra.Command{
 		Use:   "propose LAW",
@@ -65,11 +52,11 @@ text, and a claim that names it, the text it replaces and its number. It changes
 				return err
 			}
 			if name, src, err := testsOf(args[0]); err == nil {
-				if err := (&app{out: a.err, err: a.err, format: "table"}).testLaw(law, name, src); err != nil {
+				if err := testLaw((&cli.App{Out: a.Err, Err: a.Err, Format: "table"}), law, name, src); err != nil {
 					return err
 				}
 			}
-			return a.propose(dir, args[0], text, note, out)
+			return propose(a, dir, args[0], text, note, out)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
@@ -79,9 +66,9 @@ text, and a claim that names it, the text it replaces and its number. It changes
 }
 
 // propose writes the proposal and says what it would change.
-func (a *app) propose(dir, name string, text []byte, note, out string) error {
+func propose(a *cli.App, dir, name string, text []byte, note, out string) error {
 	if out == "" {
-		return usage("--out is needed: the file to write")
+		return fault.Usage("--out is needed: the file to write")
 	}
 	cfg, book, err := openBook(dir)
 	if err != nil {
@@ -104,8 +91,8 @@ func (a *app) propose(dir, name string, text []byte, note, out string) error {
 		return err
 	}
 	d := lawdiff.Between(current, p.Law(), time.Now())
-	a.say("hint: each of two operators: tamga policy approve %s --operator DIR --passphrase-file FILE --out NAME.jwt", out)
-	return a.emit(map[string]any{"number": p.Number, "version": p.Version, "sha256": p.Claim.Law, "proposal": out, "policies_changed": len(d.Policies), "decisions_changed": len(d.Decisions)},
+	a.Say("hint: each of two operators: tamga policy approve %s --operator DIR --passphrase-file FILE --out NAME.jwt", out)
+	return a.Emit(map[string]any{"number": p.Number, "version": p.Version, "sha256": p.Claim.Law, "proposal": out, "policies_changed": len(d.Policies), "decisions_changed": len(d.Decisions)},
 		[][2]string{{"number", fmt.Sprint(p.Number)}, {"version", p.Version}, {"sha256", p.Claim.Law}, {"proposal", out},
 			{"changes", fmt.Sprintf("%d policies, %d of %d decisions", len(d.Policies), len(d.Decisions), d.Compared)}})
 }
@@ -114,7 +101,7 @@ func (a *app) propose(dir, name string, text []byte, note, out string) error {
 func writeFile(path string, b []byte) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, os.ErrExist) {
-		return &failure{exit: exitFailure, code: protocol.CodeExists, err: fmt.Errorf("%s is there already", path), hint: "use another --out; nothing was changed"}
+		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeExists, Err: fmt.Errorf("%s is there already", path), Hint: "use another --out; nothing was changed"}
 	}
 	if err != nil {
 		return fmt.Errorf("writing: %w", err)
@@ -130,12 +117,12 @@ func readProposal(path string) (lawbook.Proposal, []byte, error) {
 	}
 	p, err := lawbook.Parse(b)
 	if err != nil {
-		return lawbook.Proposal{}, nil, &failure{exit: exitIntegrity, code: protocol.CodeLawBook, err: err}
+		return lawbook.Proposal{}, nil, &fault.Failure{Exit: fault.ExitIntegrity, Code: protocol.CodeLawBook, Err: err}
 	}
 	return p, b, nil
 }
 
-func (a *app) policyApprove() *cobra.Command {
+func policyApprove(a *cli.App) *cobra.Command {
 	var operator, passphraseFile, out string
 	c := &cobra.Command{
 		Use:   "approve PROPOSAL",
@@ -149,13 +136,13 @@ explain and test take a proposal as they take a law file. The key is the one tha
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if operator == "" || out == "" {
-				return usage("--operator and --out are needed: the operator's folder and the file to write")
+				return fault.Usage("--operator and --out are needed: the operator's folder and the file to write")
 			}
 			p, _, err := readProposal(args[0])
 			if err != nil {
 				return err
 			}
-			key, err := a.openOperator(operator, passphraseFile)
+			key, err := operatorkey.Open(a, operator, passphraseFile)
 			if err != nil {
 				return err
 			}
@@ -166,7 +153,7 @@ explain and test take a proposal as they take a law file. The key is the one tha
 			if err := writeFile(out, []byte(token+"\n")); err != nil {
 				return err
 			}
-			return a.emit(map[string]any{"entity_id": p.EntityID, "number": p.Number, "version": p.Version, "sha256": p.Claim.Law, "replaces": p.Replaces, "note": p.Note, "key_id": key.Public().KeyID(), "approval": out},
+			return a.Emit(map[string]any{"entity_id": p.EntityID, "number": p.Number, "version": p.Version, "sha256": p.Claim.Law, "replaces": p.Replaces, "note": p.Note, "key_id": key.Public().KeyID(), "approval": out},
 				[][2]string{{"node", p.EntityID}, {"number", fmt.Sprint(p.Number)}, {"version", p.Version}, {"sha256", p.Claim.Law}, {"replaces", p.Replaces}, {"note", p.Note}, {"signed by", key.Public().KeyID()}, {"approval", out}})
 		},
 	}
@@ -188,8 +175,8 @@ type publicationView struct {
 	Entry     *uint64   `json:"entry,omitempty"`
 }
 
-func (a *app) policyPublish() *cobra.Command {
-	nf := nodeFlags{operator: true}
+func policyPublish(a *cli.App) *cobra.Command {
+	nf := nodeclient.Flags{Operator: true}
 	c := &cobra.Command{
 		Use:   "publish PROPOSAL APPROVAL APPROVAL",
 		Short: "Put an approved law into force on the running node",
@@ -212,16 +199,16 @@ its purposes change, hand its new Entity Configuration to the Trust Anchor.`,
 				approvals = append(approvals, strings.TrimSpace(string(b)))
 			}
 			if len(approvals) < 2 {
-				return ofLawbook(fmt.Errorf("publishing law: %w: %d given", lawbook.ErrApproval, len(approvals)))
+				return fault.OfLawbook(fmt.Errorf("publishing law: %w: %d given", lawbook.ErrApproval, len(approvals)))
 			}
 			var done publicationView
-			if err := a.post(c.Context(), nf, "/v1/law/publications", map[string]any{"proposal": string(proposal), "approvals": approvals}, &done); err != nil {
+			if err := nf.Post(c.Context(), "/v1/law/publications", map[string]any{"proposal": string(proposal), "approvals": approvals}, &done); err != nil {
 				return err
 			}
-			return a.emit(done, done.rows())
+			return a.Emit(done, done.rows())
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }
 
@@ -237,7 +224,7 @@ func (p publicationView) rows() [][2]string {
 	return rows
 }
 
-func (a *app) policyHistory() *cobra.Command {
+func policyHistory(a *cli.App) *cobra.Command {
 	var dir, out string
 	number := int64(-1)
 	c := &cobra.Command{
@@ -257,7 +244,7 @@ text of one is written to --out.`,
 			all := book.Publications()
 			if number >= 0 {
 				if number >= int64(len(all)) || out == "" {
-					return usage("--number takes 0 to %d, and --out names the file to write", len(all)-1)
+					return fault.Usage("--number takes 0 to %d, and --out names the file to write", len(all)-1)
 				}
 				return writeFile(out, all[number].Text)
 			}
@@ -269,7 +256,7 @@ text of one is written to --out.`,
 				}
 				views, rows = append(views, v), append(rows, v.rows()...)
 			}
-			return a.emit(map[string]any{"publications": views}, rows)
+			return a.Emit(map[string]any{"publications": views}, rows)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
@@ -278,7 +265,7 @@ text of one is written to --out.`,
 	return c
 }
 
-func (a *app) policyRollback() *cobra.Command {
+func policyRollback(a *cli.App) *cobra.Command {
 	var dir, note, out string
 	var to uint64
 	c := &cobra.Command{
@@ -290,7 +277,7 @@ operators, under a new number: nothing is taken out of the history.`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !c.Flags().Changed("to") {
-				return usage("--to is needed: the number of a publication, see `tamga policy history`")
+				return fault.Usage("--to is needed: the number of a publication, see `tamga policy history`")
 			}
 			_, book, err := openBook(dir)
 			if err != nil {
@@ -298,9 +285,9 @@ operators, under a new number: nothing is taken out of the history.`,
 			}
 			all := book.Publications()
 			if to >= uint64(len(all)) {
-				return usage("--to takes 0 to %d: see `tamga policy history`", len(all)-1)
+				return fault.Usage("--to takes 0 to %d: see `tamga policy history`", len(all)-1)
 			}
-			return a.propose(dir, "earlier.cedar", all[to].Text, note, out)
+			return propose(a, dir, "earlier.cedar", all[to].Text, note, out)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
@@ -354,8 +341,8 @@ func (v simulatedView) counted() (text string) {
 	return text
 }
 
-func (a *app) policySimulate() *cobra.Command {
-	nf := nodeFlags{operator: true}
+func policySimulate(a *cli.App) *cobra.Command {
+	nf := nodeclient.Flags{Operator: true}
 	var last uint64
 	var class string
 	c := &cobra.Command{
@@ -374,7 +361,7 @@ purpose; of subjects the ledger says nothing: --subject-class says what to take 
 				return err
 			}
 			var s simulationView
-			if err := a.post(c.Context(), nf, "/v1/law/simulations", map[string]any{"law": string(text), "last": last, "subject_class": class}, &s); err != nil {
+			if err := nf.Post(c.Context(), "/v1/law/simulations", map[string]any{"law": string(text), "last": last, "subject_class": class}, &s); err != nil {
 				return err
 			}
 			rows := [][2]string{{"decisions", fmt.Sprintf("%d in %d entries: %d alike, %d unknown", s.Decisions, s.Entries, s.Same, s.Unknown)}}
@@ -382,11 +369,11 @@ purpose; of subjects the ledger says nothing: --subject-class says what to take 
 				about := strings.Join(strings.Fields(strings.Join([]string{g.Direction, g.Operation, g.Country, g.Purpose, "on", g.LegalBasis, g.Consent, g.Role, g.Modalities}, " ")), " ")
 				rows = append(rows, [2]string{fmt.Sprint(g.Count), fmt.Sprintf("%s: %s by %s -> %s by %s, %s (entries %d to %d)%s", about, g.Was, g.WasPolicy, g.Would, g.Policy, g.Article, g.First, g.Last, g.counted())})
 			}
-			return a.emit(s, rows)
+			return a.Emit(s, rows)
 		},
 	}
 	c.Flags().StringVar(&class, "subject-class", "unspecified", "what every subject is taken to be: adult, minor, ward or protected")
 	c.Flags().Uint64Var(&last, "last", 0, "how many of the newest entries of the ledger to look at (default: all)")
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }

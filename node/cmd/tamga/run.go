@@ -21,15 +21,17 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
-	"github.com/tamga-id/tamga/node/keystore"
-	"github.com/tamga-id/tamga/node/rotation"
-	"github.com/tamga-id/tamga/node/unseal"
 )
 
-func (a *app) runCommand() *cobra.Command {
+// runCommand is `tamga run`.
+func runCommand(a *cli.App) *cobra.Command {
 	var dir string
-	var from rootFlags
+	var from rootkey.Flags
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run a node until Ctrl-C",
@@ -52,16 +54,16 @@ custodians hold starts sealed without one: it answers health checks and waits fo
   systemd-creds decrypt pass.cred - | tamga run --dir kaz --passphrase-file -
   kill -HUP PID        # after an address in tamga.yaml was changed`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.run(c.Context(), dir, from) },
+		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), a, dir, from) },
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
-	from.addBoth(c.Flags(), "")
+	from.AddBoth(c.Flags(), "")
 	return c
 }
 
-func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
+func run(ctx context.Context, a *cli.App, dir string, from rootkey.Flags) (err error) {
 	if dir == "" {
-		return usage("--dir is needed: the folder that `tamga init` made")
+		return fault.Usage("--dir is needed: the folder that `tamga init` made")
 	}
 	// Who sends it means to have a file read again, and not to end a node that still waits
 	// for its custodians: what comes before the node runs is attended to then.
@@ -82,11 +84,11 @@ func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 			return fmt.Errorf("reading log level: %w", err)
 		}
 	}
-	log := slog.New(slog.NewJSONHandler(a.err, &slog.HandlerOptions{Level: level}))
+	log := slog.New(slog.NewJSONHandler(a.Err, &slog.HandlerOptions{Level: level}))
 	if err := custody.HideProcess(); err != nil {
 		log.WarnContext(ctx, "process not hidden from core dumps", slog.String("cause", err.Error()))
 	}
-	roots, err := a.runRoots(ctx, dir, from, cfg, log)
+	roots, err := rootkey.OpenAllToRun(ctx, a, dir, from, cfg, log)
 	if errors.Is(err, context.Canceled) {
 		return nil // stopped while sealed, as it is stopped while it runs
 	} else if err != nil {
@@ -102,7 +104,7 @@ func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	a.say("running %s; API http://%s; peers %s", cfg.EntityID, n.APIAddress(), strings.Join(n.Status().Addresses, " "))
+	a.Say("running %s; API http://%s; peers %s", cfg.EntityID, n.APIAddress(), strings.Join(n.Status().Addresses, " "))
 	ended, end := context.WithCancel(ctx)
 	defer end()
 	go func() {
@@ -118,55 +120,9 @@ func (a *app) run(ctx context.Context, dir string, from rootFlags) (err error) {
 	return n.Run(ctx, api.Handler(n))
 }
 
-// runRoots opens the root keys that the node needs.
-func (a *app) runRoots(ctx context.Context, dir string, from rootFlags, cfg config.Config, log *slog.Logger) (r keystore.Roots, err error) {
-	if cfg.Pseudonym.Keystore != "" {
-		if err := pseudonymKeystoreThere(cfg); err != nil {
-			return keystore.Roots{}, err // before anybody brings shares
-		}
-	}
-	if r.Node, err = a.runRoot(ctx, dir, dir, from, cfg, log); err != nil || cfg.Pseudonym.Keystore == "" {
-		return r, err
-	}
-	r.PseudonymDir = cfg.Pseudonym.Keystore
-	if r.Pseudonym, err = a.runRoot(ctx, dir, r.PseudonymDir, *from.pseudonym, cfg, log); err != nil {
-		r.Wipe()
-		return keystore.Roots{}, ofPseudonymKeystore(err)
-	}
-	return r, nil
-}
-
-// runRoot opens the root key in the folder at, the node's or that of its pseudonym
-// key: with a passphrase where there is one, and else waits, sealed, for custodians.
-func (a *app) runRoot(ctx context.Context, dir, at string, from rootFlags, cfg config.Config, log *slog.Logger) (custody.Root, error) {
-	if err := rotation.SettleRoot(at); err != nil {
-		return custody.Root{}, err
-	}
-	p, err := custody.Inspect(keystore.RootFile(at))
-	if err != nil {
-		return custody.Root{}, err
-	}
-	if p.Custodians == nil || a.given(from.secretFlags) || len(from.shares) > 0 || from.module != "" {
-		return a.openRoot(at, from)
-	}
-	s, dropped, err := unseal.Open(dir, keystore.RootFile(at))
-	if err != nil {
-		return custody.Root{}, err
-	}
-	for _, name := range dropped {
-		log.WarnContext(ctx, "share of an earlier start dropped", slog.String("file", name))
-	}
-	a.say("sealed: %d shares are missing; shares are taken at http://%s%s, sealed to the recipient %s", s.Progress().Missing, cfg.Listen.API, unseal.Path, s.Progress().Fingerprint)
-	a.say("hint: tamga unseal --dir %s --share FILE --identity FILE", dir)
-	root, err := node.ServeSealed(ctx, cfg, s, log)
-	if err == nil {
-		a.say("unsealed")
-	}
-	return root, err
-}
-
-func (a *app) statusCommand() *cobra.Command {
-	var nf nodeFlags
+// statusCommand is `tamga status`.
+func statusCommand(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show a running node: members, law, ledger",
@@ -175,18 +131,18 @@ func (a *app) statusCommand() *cobra.Command {
   tamga status --api http://127.0.0.1:7443 --token-file api-token -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := nf.client()
+			cl, err := nf.Client()
 			if err != nil {
 				return err
 			}
 			var s node.Status
-			if err := cl.call(c.Context(), http.MethodGet, "/v1/status", "", nil, &s); err != nil {
+			if err := cl.Call(c.Context(), http.MethodGet, "/v1/status", "", nil, &s); err != nil {
 				return err
 			}
-			return a.emit(s, statusRows(s))
+			return a.Emit(s, statusRows(s))
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }
 

@@ -20,13 +20,16 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange/iriscode"
 	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/responder"
 )
 
-func (a *app) sandboxCommand() *cobra.Command {
+// sandboxCommand is `tamga sandbox`.
+func sandboxCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "sandbox",
 		Args:    cobra.NoArgs,
@@ -52,7 +55,7 @@ register and that purpose, until --valid is over, and for one Query or --uses.`,
   tamga sandbox identities --country KGZ --count 5 --out people \
     --requester https://kaz.example --controller https://kgz.example --purpose visa_issuance`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.identities(s, time.Now()) },
+		RunE: func(*cobra.Command, []string) error { return identities(a, s, time.Now()) },
 	}
 	f := identities.Flags()
 	f.StringVar(&s.country, "country", "", "ISO 3166-1 alpha-3 code: "+strings.Join(synth.Jurisdictions(), ", ")+" (required)")
@@ -65,7 +68,7 @@ register and that purpose, until --valid is over, and for one Query or --uses.`,
 	f.IntVar(&s.uses, "uses", 1, "for how many Queries the consent is good, at most 1000")
 	f.BoolVar(&s.irises, "irises", false, "enrol both irises, too, and write a probe of the right one")
 	f.BoolVar(&s.signatures, "signatures", false, "enrol five handwritten signatures, too, and write a probe")
-	c.AddCommand(identities, a.evaluationSetCommand())
+	c.AddCommand(identities, evaluationSetCommand(a))
 	return c
 }
 
@@ -89,7 +92,7 @@ type identity struct {
 	Consent   string `json:"consent,omitempty"`
 }
 
-func (a *app) identities(s sandboxFlags, now time.Time) error {
+func identities(a *cli.App, s sandboxFlags, now time.Time) error {
 	if err := s.check(); err != nil {
 		return err
 	}
@@ -124,13 +127,13 @@ func (a *app) identities(s sandboxFlags, now time.Time) error {
 	if err := os.WriteFile(file, manifest.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("writing identities: %w", err)
 	}
-	a.say("hint: tamga enrol import --dir NODE %s", file)
-	return a.emit(list, rows)
+	a.Say("hint: tamga enrol import --dir NODE %s", file)
+	return a.Emit(list, rows)
 }
 
 func (s sandboxFlags) check() error {
 	if !slices.Contains(synth.Jurisdictions(), s.country) || s.out == "" || s.count < 1 || s.count > 1_000_000 {
-		return usage("--country, --out and a --count of 1 to 1000000 are needed")
+		return fault.Usage("--country, --out and a --count of 1 to 1000000 are needed")
 	}
 	if s.requester == "" && s.controller == "" && s.purpose == "" {
 		return nil
@@ -151,7 +154,7 @@ func (s sandboxFlags) check() error {
 		faults = append(faults, "--uses takes a number of 1 to 1000")
 	}
 	if len(faults) > 0 {
-		return usage("%s", strings.Join(faults, "\n"))
+		return fault.Usage("%s", strings.Join(faults, "\n"))
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/tamga-id/tamga/matcher/exchange/svc2004"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 // evaluationSetFlags say what to write.
@@ -35,7 +37,7 @@ func evaluationSets() map[string]evaluationSet {
 	}
 }
 
-func (a *app) evaluationSetCommand() *cobra.Command {
+func evaluationSetCommand(a *cli.App) *cobra.Command {
 	var f evaluationSetFlags
 	c := &cobra.Command{
 		Use:   "evaluation-set",
@@ -50,7 +52,7 @@ seed writes the same files.`,
 		Example: `  tamga sandbox evaluation-set --modality finger --out fingers
   tamga evaluate finger --data fingers -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.evaluationSet(f) },
+		RunE: func(*cobra.Command, []string) error { return writeEvaluationSet(a, f) },
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.modality, "modality", "", "finger, face, iris or signature (required)")
@@ -64,10 +66,10 @@ seed writes the same files.`,
 // maxSet bounds a set: fingers are 32 files a person.
 const maxSet = 20_000
 
-func (a *app) evaluationSet(f evaluationSetFlags) error {
+func writeEvaluationSet(a *cli.App, f evaluationSetFlags) error {
 	set, ok := evaluationSets()[f.modality]
 	if !ok || f.out == "" || f.count < 0 || f.count > maxSet || f.extractor != "sparse" && f.extractor != "dense" {
-		return usage("--modality finger, face, iris or signature, --out, a --count of up to 20000 and --extractor sparse or dense are taken")
+		return fault.Usage("--modality finger, face, iris or signature, --out, a --count of up to 20000 and --extractor sparse or dense are taken")
 	}
 	if f.count == 0 {
 		f.count = set.people
@@ -76,14 +78,14 @@ func (a *app) evaluationSet(f evaluationSetFlags) error {
 		return fmt.Errorf("writing evaluation set: %w", err)
 	}
 	if entries, err := os.ReadDir(f.out); err != nil || len(entries) > 0 {
-		return usage("--out is not an empty folder: synthetic and other data would mix")
+		return fault.Usage("--out is not an empty folder: synthetic and other data would mix")
 	}
 	files, err := set.write(f, synth.New(f.seed, "KAZ"))
 	if err != nil {
 		return fmt.Errorf("writing evaluation set: %w", err)
 	}
-	a.say("hint: tamga evaluate %s --data %s", f.modality, f.out)
-	return a.emit(map[string]any{"modality": f.modality, "people": f.count, "files": files}, [][2]string{
+	a.Say("hint: tamga evaluate %s --data %s", f.modality, f.out)
+	return a.Emit(map[string]any{"modality": f.modality, "people": f.count, "files": files}, [][2]string{
 		{"modality", f.modality}, {"people", fmt.Sprint(f.count)}, {"files", fmt.Sprint(files)},
 	})
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
 	"github.com/tamga-id/tamga/matcher/exchange/finger2011"
 	"github.com/tamga-id/tamga/matcher/exchange/intake"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
@@ -218,7 +219,7 @@ func waitForSealed(ts *testscript.TestScript, neg bool, args []string) {
 		c.Env = []string{"PATH=" + ts.Getenv("PATH")}
 		out, err := c.Output()
 		var p struct{ Missing int }
-		if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() == exitSealed && json.Unmarshal(out, &p) == nil && strconv.Itoa(p.Missing) == args[1] {
+		if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() == fault.ExitSealed && json.Unmarshal(out, &p) == nil && strconv.Itoa(p.Missing) == args[1] {
 			break
 		}
 		if time.Now().After(deadline) {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -14,10 +12,14 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/explain"
 	"github.com/tamga-id/tamga/federation/trust/membership"
-	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/trustanchor"
 )
 
-func (a *app) trustCommand() *cobra.Command {
+// trustCommand is `tamga trust`.
+func trustCommand(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trust",
 		Args:  cobra.NoArgs,
@@ -30,7 +32,7 @@ the file of a Trust Anchor.`,
   tamga trust resolve --anchor trust-anchor.json https://kgz.example
   tamga trust anchors --dir kaz`,
 	}
-	c.AddCommand(a.trustExplain(), a.trustResolve(), a.trustAnchors(), a.trustMarks(), a.trustKeys())
+	c.AddCommand(trustExplain(a), trustResolve(a), trustAnchors(a), trustMarks(a), trustKeys(a))
 	return c
 }
 
@@ -50,15 +52,15 @@ func (e explanationView) exit() error {
 	switch e.Outcome {
 	case explain.Accepted:
 	case explain.Undetermined:
-		return verdict{exitUnreachable}
+		return fault.Verdict{Exit: fault.ExitUnreachable}
 	case explain.NotMember:
-		return verdict{exitRefused}
+		return fault.Verdict{Exit: fault.ExitRefused}
 	default:
-		return verdict{exitIntegrity}
+		return fault.Verdict{Exit: fault.ExitIntegrity}
 	}
 	for _, d := range e.Decisions {
 		if d.State == "failed" {
-			return verdict{exitRefused}
+			return fault.Verdict{Exit: fault.ExitRefused}
 		}
 	}
 	return nil
@@ -69,8 +71,8 @@ const trustExits = `
 Exit code 0: accepted; 5: no member, suspended or paused; 7: could not be found out; 9: a
 statement breaks a rule.`
 
-func (a *app) trustExplain() *cobra.Command {
-	var nf nodeFlags
+func trustExplain(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	var anchors []string
 	c := &cobra.Command{
 		Use:   "explain ENTITY",
@@ -83,7 +85,7 @@ known member.` + trustExits,
   tamga trust explain --anchor trust-anchor.json https://kgz.example`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			e, _, err := a.explanation(c.Context(), nf, anchors, args[0])
+			e, _, err := explanation(c.Context(), a, nf, anchors, args[0])
 			if err != nil {
 				return err
 			}
@@ -100,19 +102,19 @@ known member.` + trustExits,
 			for _, d := range e.Decisions {
 				rows = append(rows, [2]string{d.Name, d.words()})
 			}
-			if err := a.emit(e, rows); err != nil {
+			if err := a.Emit(e, rows); err != nil {
 				return err
 			}
 			return e.exit()
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	c.Flags().StringArrayVar(&anchors, "anchor", nil, "file of a Trust Anchor (trust-anchor.json), instead of a node; may be repeated")
 	return c
 }
 
-func (a *app) trustResolve() *cobra.Command {
-	var nf nodeFlags
+func trustResolve(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	var anchors []string
 	c := &cobra.Command{
 		Use:   "resolve ENTITY",
@@ -124,9 +126,9 @@ which anybody can verify.` + trustExits,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(anchors) == 0 {
-				return a.resolveAtNode(c.Context(), nf, args[0])
+				return resolveAtNode(c.Context(), a, nf, args[0])
 			}
-			e, chain, err := a.explanation(c.Context(), nf, anchors, args[0])
+			e, chain, err := explanation(c.Context(), a, nf, anchors, args[0])
 			if err != nil {
 				return err
 			}
@@ -143,57 +145,57 @@ which anybody can verify.` + trustExits,
 				out["reason"] = e.Reason
 				rows = append(rows, [2]string{"reason", e.Reason})
 			}
-			if err := a.emit(out, rows); err != nil {
+			if err := a.Emit(out, rows); err != nil {
 				return err
 			}
 			return e.exit()
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	c.Flags().StringArrayVar(&anchors, "anchor", nil, "file of a Trust Anchor (trust-anchor.json), instead of a node; may be repeated")
 	return c
 }
 
 // resolveAtNode prints what the running node has resolved.
-func (a *app) resolveAtNode(ctx context.Context, nf nodeFlags, name string) error {
-	all, err := a.peers(ctx, nf)
+func resolveAtNode(ctx context.Context, a *cli.App, nf nodeclient.Flags, name string) error {
+	all, err := peers(ctx, a, nf)
 	if err != nil {
 		return err
 	}
 	for _, p := range all.Peers {
 		if p.Jurisdiction == name || p.EntityID == name {
-			if err := a.emit(p, p.rows()); err != nil || p.State == "member" {
+			if err := a.Emit(p, p.rows()); err != nil || p.State == "member" {
 				return err
 			}
-			return verdict{exitRefused}
+			return fault.Verdict{Exit: fault.ExitRefused}
 		}
 	}
-	e, _, err := a.explanation(ctx, nf, nil, name)
+	e, _, err := explanation(ctx, a, nf, nil, name)
 	if err != nil {
 		return err
 	}
-	if err := a.emit(e, [][2]string{{"entity", e.Entity}, {"outcome", e.Outcome}, {"reason", e.Reason}}); err != nil {
+	if err := a.Emit(e, [][2]string{{"entity", e.Entity}, {"outcome", e.Outcome}, {"reason", e.Reason}}); err != nil {
 		return err
 	}
 	return e.exit()
 }
 
 // explanation asks the running node, or resolves by itself under the anchors of files.
-func (a *app) explanation(ctx context.Context, nf nodeFlags, files []string, name string) (explanationView, trust.Chain, error) {
+func explanation(ctx context.Context, a *cli.App, nf nodeclient.Flags, files []string, name string) (explanationView, trust.Chain, error) {
 	var out explanationView
 	if len(files) == 0 {
-		err := a.post(ctx, nf, "/v1/trust/explanations", map[string]string{"entity": name}, &out)
+		err := nf.Post(ctx, "/v1/trust/explanations", map[string]string{"entity": name}, &out)
 		return out, trust.Chain{}, err
 	}
 	id, err := trust.ParseEntityID(name)
 	if err != nil {
-		return out, trust.Chain{}, usage("ENTITY is an Entity Identifier, an https URL, when there is no --dir")
+		return out, trust.Chain{}, fault.Usage("ENTITY is an Entity Identifier, an https URL, when there is no --dir")
 	}
-	anchors, err := readAnchors(files)
+	anchors, err := trustanchor.ReadAll(files)
 	if err != nil {
 		return out, trust.Chain{}, err
 	}
-	keeper, source, err := a.ask(ctx, anchors)
+	keeper, source, err := ask(ctx, a, anchors)
 	if err != nil {
 		return out, trust.Chain{}, err
 	}
@@ -217,7 +219,7 @@ func (a *app) explanation(ctx context.Context, nf nodeFlags, files []string, nam
 }
 
 // ask hears Trust Anchors without a node.
-func (a *app) ask(ctx context.Context, anchors []trust.Anchor) (*membership.Keeper, *membership.Source, error) {
+func ask(ctx context.Context, a *cli.App, anchors []trust.Anchor) (*membership.Keeper, *membership.Source, error) {
 	keeper, err := membership.NewKeeper(anchors, "")
 	if err != nil {
 		return nil, nil, err
@@ -232,7 +234,7 @@ func (a *app) ask(ctx context.Context, anchors []trust.Anchor) (*membership.Keep
 		return nil, nil, err
 	}
 	if _, err := source.Poll(ctx); err != nil {
-		a.say("warning: %s", err.Error())
+		a.Say("warning: %s", err.Error())
 	}
 	return keeper, source, nil
 }
@@ -246,25 +248,8 @@ func linkOf(s explain.Statement) linkView {
 	return l
 }
 
-// readAnchors reads files that `tamga anchor init` wrote.
-func readAnchors(files []string) ([]trust.Anchor, error) {
-	var out []trust.Anchor
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading trust anchor: %w", err)
-		}
-		var one trust.Anchor
-		if err := json.Unmarshal(b, &one); err != nil || one.Keys.Len() == 0 {
-			return nil, fmt.Errorf("%w: it is not what `tamga anchor init` wrote", node.ErrAnchorFile)
-		}
-		out = append(out, one)
-	}
-	return out, nil
-}
-
-func (a *app) trustAnchors() *cobra.Command {
-	var nf nodeFlags
+func trustAnchors(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	c := &cobra.Command{
 		Use:   "anchors",
 		Short: "List the Trust Anchors of a node, and when they were last heard",
@@ -274,7 +259,7 @@ anchor publishes no listing.`,
 		Example: `  tamga trust anchors --dir kaz`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			all, err := a.peers(c.Context(), nf)
+			all, err := peers(c.Context(), a, nf)
 			if err != nil {
 				return err
 			}
@@ -289,12 +274,12 @@ anchor publishes no listing.`,
 					rows = append(rows, [2]string{"  reached at", n.Location})
 				}
 			}
-			return a.emit(struct {
+			return a.Emit(struct {
 				Anchors []anchorView `json:"anchors"`
 			}{all.Anchors}, rows)
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }
 
@@ -306,8 +291,8 @@ type memberMarks struct {
 	Undetermined []markView `json:"undetermined_marks"`
 }
 
-func (a *app) trustMarks() *cobra.Command {
-	var nf nodeFlags
+func trustMarks(a *cli.App) *cobra.Command {
+	var nf nodeclient.Flags
 	c := &cobra.Command{
 		Use:   "marks [PEER]",
 		Short: "List the valid Trust Marks of members",
@@ -319,7 +304,7 @@ Anchor's folder says so.`,
 		Example: `  tamga trust marks --dir kaz KGZ`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			all, err := a.peers(c.Context(), nf)
+			all, err := peers(c.Context(), a, nf)
 			if err != nil {
 				return err
 			}
@@ -343,11 +328,11 @@ Anchor's folder says so.`,
 			if len(args) > 0 && len(out) == 0 {
 				return noPeer()
 			}
-			return a.emit(struct {
+			return a.Emit(struct {
 				Members []memberMarks `json:"members"`
 			}{out}, rows)
 		},
 	}
-	nf.add(c.Flags())
+	nf.Add(c.Flags())
 	return c
 }

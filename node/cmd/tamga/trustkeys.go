@@ -8,6 +8,9 @@ import (
 
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/historicalkeys"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/trustanchor"
 )
 
 // formerKey is a key of `tamga trust keys`: a contract.
@@ -21,7 +24,7 @@ type formerKey struct {
 	Believed *bool `json:"believed,omitempty"`
 }
 
-func (a *app) trustKeys() *cobra.Command {
+func trustKeys(a *cli.App) *cobra.Command {
 	var file, at string
 	c := &cobra.Command{
 		Use:   "keys",
@@ -36,19 +39,19 @@ what was signed at that time: a compromised one for none.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var when time.Time
 			if file == "" {
-				return usage("--anchor is needed: the file of a Trust Anchor (trust-anchor.json)")
+				return fault.Usage("--anchor is needed: the file of a Trust Anchor (trust-anchor.json)")
 			}
 			if at != "" {
 				var err error
 				if when, err = time.Parse(time.RFC3339, at); err != nil {
-					return usage("--at takes a time such as 2026-03-01T12:00:00Z")
+					return fault.Usage("--at takes a time such as 2026-03-01T12:00:00Z")
 				}
 			}
-			anchors, err := readAnchors([]string{file})
+			anchors, err := trustanchor.ReadAll([]string{file})
 			if err != nil {
 				return err
 			}
-			keeper, source, err := a.ask(c.Context(), anchors)
+			keeper, source, err := ask(c.Context(), a, anchors)
 			if err != nil {
 				return err
 			}
@@ -56,7 +59,7 @@ what was signed at that time: a compromised one for none.`,
 			if err != nil {
 				return err
 			}
-			return a.emitFormer(keeper.Anchors()[0], former, when)
+			return emitFormer(a, keeper.Anchors()[0], former, when)
 		},
 	}
 	c.Flags().StringVar(&file, "anchor", "", "file of a Trust Anchor (trust-anchor.json; required)")
@@ -64,7 +67,7 @@ what was signed at that time: a compromised one for none.`,
 	return c
 }
 
-func (a *app) emitFormer(anchor trust.Anchor, former []historicalkeys.Key, at time.Time) error {
+func emitFormer(a *cli.App, anchor trust.Anchor, former []historicalkeys.Key, at time.Time) error {
 	out := []formerKey{}
 	rows := [][2]string{{"entity", string(anchor.EntityID)}}
 	add := func(k formerKey, believed bool, text string) {
@@ -85,7 +88,7 @@ func (a *app) emitFormer(anchor trust.Anchor, former []historicalkeys.Key, at ti
 		}
 		add(one, k.HeldAt(at), fmt.Sprintf(", %s to %s", since(k.IssuedAt), k.ExpiresAt.UTC().Format(time.RFC3339)))
 	}
-	return a.emit(struct {
+	return a.Emit(struct {
 		EntityID trust.EntityID `json:"entity_id"`
 		Keys     []formerKey    `json:"keys"`
 	}{anchor.EntityID, out}, rows)

@@ -14,6 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/unseal"
 )
@@ -24,7 +29,8 @@ type unsealFlags struct {
 	share, identity, message, out string
 }
 
-func (a *app) unsealCommand() *cobra.Command {
+// unsealCommand is `tamga unseal`.
+func unsealCommand(a *cli.App) *cobra.Command {
 	var u unsealFlags
 	c := &cobra.Command{
 		Use:   "unseal",
@@ -42,7 +48,7 @@ Exit code 8 while shares are missing.`,
   tamga unseal --recipient "$(cat kaz.recipient)" --share share-2-bob.age --identity bob.key --out bob.msg   # elsewhere
   tamga unseal --dir kaz --message bob.msg                              # and carried to the node`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.unseal(c.Context(), u) },
+		RunE: func(c *cobra.Command, _ []string) error { return openSealed(c.Context(), a, u) },
 	}
 	f := c.Flags()
 	f.StringVar(&u.dir, "dir", "", "the node's folder")
@@ -55,25 +61,25 @@ Exit code 8 while shares are missing.`,
 	return c
 }
 
-func (a *app) unseal(ctx context.Context, u unsealFlags) error {
+func openSealed(ctx context.Context, a *cli.App, u unsealFlags) error {
 	switch {
 	case u.message != "" && (u.share != "" || u.out != ""):
-		return usage("--message is sent as it is: without --share and --out")
+		return fault.Usage("--message is sent as it is: without --share and --out")
 	case u.out != "" && u.share == "":
-		return usage("--out is for a share: give --share and --identity")
+		return fault.Usage("--out is for a share: give --share and --identity")
 	case u.dir == "" && u.api == "" && u.out == "":
-		return usage("say which node: --dir, or --api")
+		return fault.Usage("say which node: --dir, or --api")
 	}
 	message, err := u.read()
 	if err != nil {
 		return err
 	}
 	if u.out != "" {
-		if err := create(u.out, message, 0o600); err != nil {
+		if err := files.Create(u.out, message, 0o600); err != nil {
 			return err
 		}
-		a.say("sealed to the recipient %s: compare that with the operator, by another way than it came", unseal.Fingerprint(u.recipient))
-		a.say("hint: carry %s to the node's machine: tamga unseal --dir DIR --message %s", u.out, filepath.Base(u.out))
+		a.Say("sealed to the recipient %s: compare that with the operator, by another way than it came", unseal.Fingerprint(u.recipient))
+		a.Say("hint: carry %s to the node's machine: tamga unseal --dir DIR --message %s", u.out, filepath.Base(u.out))
 		return nil
 	}
 	base := u.api
@@ -82,18 +88,18 @@ func (a *app) unseal(ctx context.Context, u unsealFlags) error {
 		if err != nil {
 			return err
 		}
-		base = "http://" + address(cfg)
+		base = "http://" + nodeclient.Address(cfg)
 	}
 	p, err := askSealed(ctx, strings.TrimRight(base, "/"), message)
 	if err != nil {
 		return err
 	}
-	if err := a.emit(p, [][2]string{{"ceremony", p.Ceremony}, {"opens", fmt.Sprintf("any %d of %d", p.Threshold, p.Shares)},
+	if err := a.Emit(p, [][2]string{{"ceremony", p.Ceremony}, {"opens", fmt.Sprintf("any %d of %d", p.Threshold, p.Shares)},
 		{"given by", strings.Join(p.Given, " ")}, {"missing", fmt.Sprint(p.Missing)}, {"recipient", p.Fingerprint}}); err != nil {
 		return err
 	}
 	if p.Missing > 0 {
-		return verdict{exitSealed}
+		return fault.Verdict{Exit: fault.ExitSealed}
 	}
 	return nil
 }
@@ -101,12 +107,12 @@ func (a *app) unseal(ctx context.Context, u unsealFlags) error {
 // read is the message to bring, sealed to the node; nil when only progress is asked.
 func (u *unsealFlags) read() ([]byte, error) {
 	if u.message != "" {
-		return readSmall(u.message, "message")
+		return files.ReadSmall(u.message, "message")
 	}
 	if u.share == "" && u.identity == "" {
 		return nil, nil
 	}
-	_, share, err := openShare(u.share, u.identity)
+	_, share, err := rootkey.OpenShare(u.share, u.identity)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +123,7 @@ func (u *unsealFlags) read() ([]byte, error) {
 		}
 	}
 	if to == "" {
-		return nil, usage("--recipient is needed where there is no --dir; the operator reads it with `tamga unseal --dir DIR`")
+		return nil, fault.Usage("--recipient is needed where there is no --dir; the operator reads it with `tamga unseal --dir DIR`")
 	}
 	u.recipient = to
 	return share.SealTo(to)
@@ -132,23 +138,23 @@ func askSealed(ctx context.Context, base string, message []byte) (unseal.Progres
 	}
 	req, err := http.NewRequestWithContext(ctx, method, base+unseal.Path, bytes.NewReader(message))
 	if err != nil {
-		return unseal.Progress{}, usage("--api takes a base URL, such as http://127.0.0.1:7443")
+		return unseal.Progress{}, fault.Usage("--api takes a base URL, such as http://127.0.0.1:7443")
 	}
 	cl := &http.Client{Timeout: time.Minute, Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	defer cl.CloseIdleConnections()
 	resp, err := cl.Do(req)
 	if err != nil {
-		return unseal.Progress{}, (&client{base: base}).silent(ctx)
+		return unseal.Progress{}, (&nodeclient.Client{Base: base}).Silent(ctx)
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	b, err := io.ReadAll(io.LimitReader(resp.Body, nodeclient.MaxReply))
 	if err != nil {
 		return unseal.Progress{}, fmt.Errorf("reading node's reply: %w", err)
 	}
 	if resp.StatusCode >= 300 {
-		err := problem(resp.StatusCode, b)
-		if f, ok := err.(*failure); ok && resp.StatusCode == http.StatusUnprocessableEntity {
-			f.exit, f.hint = exitSealed, "nothing was changed; compare the ceremony with `tamga unseal --dir DIR`"
+		err := nodeclient.Problem(resp.StatusCode, b)
+		if f, ok := err.(*fault.Failure); ok && resp.StatusCode == http.StatusUnprocessableEntity {
+			f.Exit, f.Hint = fault.ExitSealed, "nothing was changed; compare the ceremony with `tamga unseal --dir DIR`"
 		}
 		return unseal.Progress{}, err
 	}

@@ -1,9 +1,9 @@
-package main
+// Package askcmd is `tamga verify`, `tamga identify` and `tamga resolve`: another country's node is asked.
+package askcmd
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,22 +13,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/matcher/exchange"
-	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
-	"github.com/tamga-id/tamga/matcher/exchange/intake"
-	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
-	"github.com/tamga-id/tamga/matcher/exchange/svc2004"
-	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/person"
 )
 
 type verifyFlags struct {
-	node                                              nodeFlags
+	node                                              nodeclient.Flags
 	subject, purpose, basis, consent, who, role, peer string
 	probes                                            []string
 	timeout                                           time.Duration
 }
 
-func (a *app) verifyCommand() *cobra.Command {
+// Verify is `tamga verify`.
+func Verify(a *cli.App) *cobra.Command {
 	var v verifyFlags
 	c := &cobra.Command{
 		Use:   "verify",
@@ -41,10 +40,10 @@ country, or with --peer to one of its ministries, and prints the verified verdic
   echo KGZ:national_number:SYNKGZ0000000001 | tamga verify --dir kaz --subject - \
     --probe finger.iso --purpose visa_issuance --legal-basis consent --consent consent.jwt -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.verify(c.Context(), v) },
+		RunE: func(c *cobra.Command, _ []string) error { return verify(c.Context(), a, v) },
 	}
 	f := c.Flags()
-	v.node.add(f)
+	v.node.Add(f)
 	f.StringVar(&v.subject, "subject", "", "COUNTRY:TYPE:VALUE, type passport or national_number; - reads it from standard input (required)")
 	f.StringSliceVar(&v.probes, "probe", nil, "file with an ISO/IEC 19794-2 record of 2005 or 2011, also behind a CBEFF header, a face embedding, an iris code, or a signature (ISO/IEC 19794-7 or SVC2004); may be repeated (required)")
 	f.StringVar(&v.purpose, "purpose", "", "why you ask, for instance border_control (required)")
@@ -60,19 +59,13 @@ country, or with --peer to one of its ministries, and prints the verified verdic
 // verification is the API's request; its field names are the API's.
 type verification struct {
 	Subject    map[string]string `json:"subject"`
-	Probes     []probe           `json:"probes"`
+	Probes     []person.Probe    `json:"probes"`
 	Purpose    string            `json:"purpose"`
 	LegalBasis string            `json:"legal_basis"`
 	Consent    string            `json:"consent,omitempty"`
 	Officer    string            `json:"officer"`
 	Role       string            `json:"officer_role,omitempty"`
 	Node       string            `json:"node,omitempty"`
-}
-
-type probe struct {
-	Modality string `json:"modality"`
-	Format   string `json:"format"`
-	Data     []byte `json:"data"`
 }
 
 // verified is what a table shows of the API's response.
@@ -97,17 +90,17 @@ type verified struct {
 	TookMS int64 `json:"took_ms"`
 }
 
-func (a *app) verify(ctx context.Context, v verifyFlags) error {
+func verify(ctx context.Context, a *cli.App, v verifyFlags) error {
 	if v.timeout <= 0 {
-		return usage("--timeout takes a positive time, such as 30s")
+		return fault.Usage("--timeout takes a positive time, such as 30s")
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
-	req, err := a.verification(v)
+	req, err := verificationOf(a, v)
 	if err != nil {
 		return err
 	}
-	cl, err := v.node.client()
+	cl, err := v.node.Client()
 	if err != nil {
 		return err
 	}
@@ -116,20 +109,20 @@ func (a *app) verify(ctx context.Context, v verifyFlags) error {
 		return fmt.Errorf("encoding request: %w", err)
 	}
 	var raw json.RawMessage
-	if err := cl.call(ctx, http.MethodPost, "/v1/verifications", "application/json", body, &raw); err != nil {
+	if err := cl.Call(ctx, http.MethodPost, "/v1/verifications", "application/json", body, &raw); err != nil {
 		return err
 	}
 	var out verified
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return fmt.Errorf("reading node's reply: %w", err)
 	}
-	if err := a.emit(raw, out.rows(a.sentences(out.Code))); err != nil {
+	if err := a.Emit(raw, out.rows(a.Sentences(out.Code))); err != nil {
 		return err
 	}
 	if out.Outcome.Accepted() {
 		return nil
 	}
-	return verdict{exitOf(out.Outcome)}
+	return fault.Verdict{Exit: fault.ExitOf(out.Outcome)}
 }
 
 func (v verified) rows(e protocol.CodeEntry) [][2]string {
@@ -158,21 +151,21 @@ func (v verified) rows(e protocol.CodeEntry) [][2]string {
 	return append(rows, [2]string{"took", fmt.Sprintf("%d ms", v.TookMS)})
 }
 
-func (a *app) verification(v verifyFlags) (verification, error) {
+func verificationOf(a *cli.App, v verifyFlags) (verification, error) {
 	var none verification
 	if v.subject == "-" {
-		line, err := readPassphrase(a.in)
+		line, err := cli.ReadPassphrase(a.In)
 		if err != nil {
-			return none, usage("no subject on standard input")
+			return none, fault.Usage("no subject on standard input")
 		}
 		v.subject = string(line)
 	}
 	parts := strings.SplitN(v.subject, ":", 3)
 	if len(parts) != 3 {
-		return none, usage("--subject takes COUNTRY:TYPE:VALUE")
+		return none, fault.Usage("--subject takes COUNTRY:TYPE:VALUE")
 	}
 	if len(v.probes) == 0 || v.purpose == "" || v.basis == "" {
-		return none, usage("--probe, --purpose and --legal-basis are needed")
+		return none, fault.Usage("--probe, --purpose and --legal-basis are needed")
 	}
 	req := verification{Subject: map[string]string{"jurisdiction": parts[0], "type": parts[1], "value": parts[2]},
 		Purpose: v.purpose, LegalBasis: v.basis, Officer: v.who, Role: v.role, Node: v.peer}
@@ -182,9 +175,9 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 	for i, name := range v.probes {
 		b, err := os.ReadFile(name)
 		if err != nil {
-			return none, unread(fmt.Errorf("reading probe %d: %w", i+1, nameless(err)), "--probe")
+			return none, person.Unread(fmt.Errorf("reading probe %d: %w", i+1, fault.Nameless(err)), "--probe")
 		}
-		p, err := recognise(b, time.Now())
+		p, err := person.Recognise(b, time.Now())
 		if err != nil {
 			return none, err
 		}
@@ -193,50 +186,9 @@ func (a *app) verification(v verifyFlags) (verification, error) {
 	if v.consent != "" {
 		b, err := os.ReadFile(v.consent)
 		if err != nil {
-			return none, unread(fmt.Errorf("reading consent: %w", nameless(err)), "--consent")
+			return none, person.Unread(fmt.Errorf("reading consent: %w", fault.Nameless(err)), "--consent")
 		}
 		req.Consent = strings.TrimSpace(string(b))
 	}
 	return req, nil
-}
-
-// unread is about a file whose name may be a person's number and is not repeated.
-func unread(err error, flag string) error {
-	return &failure{exit: exitFailure, code: protocol.CodeFile, err: err, hint: "check the path that " + flag + " gives; nothing was asked"}
-}
-
-// recognise tells a record's format by its first bytes. Finger records that the
-// protocol does not know become ones that it knows.
-func recognise(b []byte, now time.Time) (probe, error) {
-	fail := func(err error) (probe, error) {
-		return probe{}, &failure{exit: exitUsage, code: protocol.CodeProbe, err: fmt.Errorf("reading probe: %w", err),
-			hint: "check the path that --probe gives, and the capture software's export; nothing was asked"}
-	}
-	format, err := exchange.Detect(b)
-	if err != nil {
-		if s, err := svc2004.Decode(b); err == nil {
-			defer clear(s.Points)
-			if b, err = signature2007.Encode(s); err != nil {
-				return fail(err)
-			}
-			return probe{responder.ModalitySignature, exchange.FormatSignature2007, b}, nil
-		}
-		return fail(errors.New("neither an ISO/IEC 19794-2 record, bare or behind a CBEFF header, nor a signature of ISO/IEC 19794-7 or SVC2004, nor a container of an embedding or an iris code"))
-	}
-	switch format {
-	case exchange.FormatFinger2005:
-		return probe{responder.ModalityFinger, exchange.FormatFinger2005, b}, nil
-	case exchange.FormatEmbedding:
-		return probe{responder.ModalityFace, exchange.FormatEmbedding, b}, nil
-	case exchange.FormatIris:
-		return probe{responder.ModalityIris, exchange.FormatIris, b}, nil
-	case exchange.FormatSignature2007:
-		return probe{responder.ModalitySignature, exchange.FormatSignature2007, b}, nil
-	}
-	year, month, day := now.UTC().Date()
-	b, err = intake.Finger2005(b, cbeff.Date{Year: uint16(year), Month: uint8(month), Day: uint8(day)})
-	if err != nil {
-		return fail(err)
-	}
-	return probe{responder.ModalityFinger, exchange.FormatFinger2005, b}, nil
 }

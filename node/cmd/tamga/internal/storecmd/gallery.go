@@ -1,4 +1,5 @@
-package main
+// Package storecmd is `tamga gallery` and `tamga ledger`: what a node keeps is checked and moved.
+package storecmd
 
 import (
 	"context"
@@ -12,11 +13,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
 )
 
-func (a *app) galleryCommand() *cobra.Command {
+// Gallery is `tamga gallery`.
+func Gallery(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "gallery",
 		Short: "Check the gallery, or copy it into another store",
@@ -26,17 +32,17 @@ func (a *app) galleryCommand() *cobra.Command {
 		Example: `  tamga gallery fsck --dir kaz
   tamga gallery copy --dir kaz --to postgres --dsn-file store.dsn`,
 	}
-	c.AddCommand(a.galleryFsck(), a.galleryCopy())
+	c.AddCommand(galleryFsck(a), galleryCopy(a))
 	return c
 }
 
 type copyFlags struct {
-	node        nodeFlags
-	from        rootFlags
+	node        nodeclient.Flags
+	from        rootkey.Flags
 	to, dsnFile string
 }
 
-func (a *app) galleryCopy() *cobra.Command {
+func galleryCopy(a *cli.App) *cobra.Command {
 	var f copyFlags
 	c := &cobra.Command{
 		Use:   "copy",
@@ -57,13 +63,13 @@ is stopped needs the passphrase. It leaves an entry in the ledger.`,
 		Example: `  tamga gallery copy --dir kaz --to postgres --dsn-file store.dsn
   tamga gallery copy --dir kaz --to badger --passphrase-file pass.txt -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.copyGallery(c.Context(), f) },
+		RunE: func(c *cobra.Command, _ []string) error { return copyGallery(c.Context(), a, f) },
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.node.dir, "dir", "", "the node's folder (required)")
+	fl.StringVar(&f.node.Dir, "dir", "", "the node's folder (required)")
 	fl.StringVar(&f.to, "to", "", "store to copy into: postgres, or badger in the node's data folder (required)")
 	fl.StringVar(&f.dsnFile, "dsn-file", "", "file with the connection string of the database (required with --to postgres)")
-	f.from.addBoth(fl, ", when the node is not running")
+	f.from.AddBoth(fl, ", when the node is not running")
 	return c
 }
 
@@ -75,31 +81,31 @@ type copied struct {
 	Removed  uint64 `json:"removed"`
 }
 
-func (a *app) copyGallery(ctx context.Context, f copyFlags) error {
+func copyGallery(ctx context.Context, a *cli.App, f copyFlags) error {
 	to := config.Store{Engine: f.to}
 	switch {
-	case f.node.dir == "":
-		return usage("--dir is needed: the folder that `tamga init` made")
+	case f.node.Dir == "":
+		return fault.Usage("--dir is needed: the folder that `tamga init` made")
 	case f.to != config.EngineBadger && f.to != config.EnginePostgres:
-		return usage("--to takes badger or postgres")
+		return fault.Usage("--to takes badger or postgres")
 	case (f.to == config.EnginePostgres) != (f.dsnFile != ""):
-		return usage("--to postgres and --dsn-file go together")
+		return fault.Usage("--to postgres and --dsn-file go together")
 	case f.dsnFile != "":
 		var err error
 		if to.DSNFile, err = filepath.Abs(f.dsnFile); err != nil {
 			return err
 		}
 	}
-	r, running, err := a.copyTo(ctx, f, to)
+	r, running, err := copyTo(ctx, a, f, to)
 	if err != nil {
 		return err
 	}
 	if running {
-		a.say("hint: to move, stop the node and run this once more before setting store.engine to %s in %s", to.Engine, node.ConfigFile)
+		a.Say("hint: to move, stop the node and run this once more before setting store.engine to %s in %s", to.Engine, node.ConfigFile)
 	} else {
-		a.say("hint: set store.engine to %s in %s to use the copy, and destroy the store of before", to.Engine, node.ConfigFile)
+		a.Say("hint: set store.engine to %s in %s to use the copy, and destroy the store of before", to.Engine, node.ConfigFile)
 	}
-	return a.emit(r, [][2]string{{"subjects", fmt.Sprint(r.Subjects)}, {"rows", fmt.Sprint(r.Rows)},
+	return a.Emit(r, [][2]string{{"subjects", fmt.Sprint(r.Subjects)}, {"rows", fmt.Sprint(r.Rows)},
 		{"written", fmt.Sprint(r.Written)}, {"removed", fmt.Sprint(r.Removed)}, {"read back", "yes"}})
 }
 
@@ -107,14 +113,14 @@ func (a *app) copyGallery(ctx context.Context, f copyFlags) error {
 const copyTimeout = 12 * time.Hour
 
 // copyTo asks the running node, or copies the gallery of one that is not running.
-func (a *app) copyTo(ctx context.Context, f copyFlags, to config.Store) (r copied, running bool, err error) {
-	f.node.operator = true
-	cl, err := a.running(ctx, f.node)
+func copyTo(ctx context.Context, a *cli.App, f copyFlags, to config.Store) (r copied, running bool, err error) {
+	f.node.Operator = true
+	cl, err := f.node.Running(ctx)
 	if err != nil {
 		return r, false, err
 	}
 	if cl != nil {
-		cl.http.Timeout = copyTimeout
+		cl.HTTP.Timeout = copyTimeout
 		ask := map[string]string{"engine": to.Engine}
 		if to.DSNFile != "" {
 			ask["dsn_file"] = to.DSNFile
@@ -123,16 +129,16 @@ func (a *app) copyTo(ctx context.Context, f copyFlags, to config.Store) (r copie
 		if err != nil {
 			return r, true, errors.New("encoding request")
 		}
-		return r, true, cl.call(ctx, http.MethodPost, "/v1/gallery/copy", "application/json", body, &r)
+		return r, true, cl.Call(ctx, http.MethodPost, "/v1/gallery/copy", "application/json", body, &r)
 	}
-	g, err := a.openRegistrar(ctx, f.node.dir, f.from)
+	g, err := rootkey.OpenRegistrar(ctx, a, f.node.Dir, f.from)
 	if err != nil {
 		return r, false, err
 	}
 	var done snapshot.Copied
 	done, err = g.Copy(ctx, to, func(rows uint64) {
-		if terminal(a.err) {
-			fmt.Fprintf(a.err, "\rcopied: %d rows", rows)
+		if cli.Terminal(a.Err) {
+			fmt.Fprintf(a.Err, "\rcopied: %d rows", rows)
 		}
 	})
 	return copied(done), false, errors.Join(err, g.Close())

@@ -1,4 +1,4 @@
-package main
+package nodeclient
 
 import (
 	"bufio"
@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 const testToken = "fixture-token-0123456789abcdef"
@@ -29,7 +31,7 @@ func proofOf(token string, r *http.Request) string {
 
 // listener is whatever has the port: it answers everything, and notes what reached it
 // besides requests for proof.
-func listener(t *testing.T, live http.HandlerFunc) (*client, *[]string) {
+func listener(t *testing.T, live http.HandlerFunc) (*Client, *[]string) {
 	got := new([]string)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/livez" && r.Header.Get("Authorization") == "" {
@@ -72,12 +74,12 @@ func TestProof(t *testing.T) {
 	} {
 		cl, got := listener(t, c.live)
 		var out struct{}
-		err := cl.call(t.Context(), "POST", "/v1/enrolments", "application/x-ndjson", []byte("record"), &out)
+		err := cl.Call(t.Context(), "POST", "/v1/enrolments", "application/x-ndjson", []byte("record"), &out)
 		if (err == nil) != c.sent || (len(*got) > 0) != c.sent {
 			t.Errorf("%s: %v; reached it: %q", name, err, *got)
 		}
-		f, _ := errors.AsType[*failure](err)
-		if !c.sent && (f == nil || f.exit != exitUnreachable || errors.Is(err, errNotRunning) || !strings.Contains(err.Error(), "something else answers")) {
+		f, _ := errors.AsType[*fault.Failure](err)
+		if !c.sent && (f == nil || f.Exit != fault.ExitUnreachable || errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "something else answers")) {
 			t.Errorf("%s: error %v", name, err)
 		}
 		if c.sent && (*got)[0] != "Bearer "+testToken+" record" {
@@ -114,14 +116,14 @@ func TestProofIsOfTheConnection(t *testing.T) {
 	}()
 	cl := newClient("http://"+l.Addr().String(), testToken)
 	var out struct{}
-	if err := cl.call(t.Context(), "POST", "/v1/enrolments", "application/x-ndjson", []byte("record"), &out); !errors.Is(err, errNotRunning) {
+	if err := cl.Call(t.Context(), "POST", "/v1/enrolments", "application/x-ndjson", []byte("record"), &out); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("error %v", err)
 	}
 	_ = l.Close()
 	if n := <-thief; n > 0 {
 		t.Errorf("%d bytes went to another connection", n)
 	}
-	cl.http.CloseIdleConnections()
+	cl.HTTP.CloseIdleConnections()
 }
 
 // TestOneConnection: a call uses the connection of its proof, and later calls, too.
@@ -141,11 +143,11 @@ func TestOneConnection(t *testing.T) {
 	cl := newClient(s.URL+"/", testToken)
 	var out struct{}
 	for range 20 {
-		if err := cl.call(t.Context(), "GET", "/v1/status", "", nil, &out); err != nil {
+		if err := cl.Call(t.Context(), "GET", "/v1/status", "", nil, &out); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cl.http.CloseIdleConnections()
+	cl.HTTP.CloseIdleConnections()
 	s.Close()
 	if opened != 1 {
 		t.Errorf("%d connections, want 1", opened)
@@ -154,18 +156,14 @@ func TestOneConnection(t *testing.T) {
 
 func TestNotRunning(t *testing.T) {
 	cl, _ := listener(t, nil)
-	port, err := unusedPort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cl.base = "http://127.0.0.1:" + port
+	cl.Base = "http://127.0.0.1:1"
 	var out struct{}
-	if err := cl.call(t.Context(), "GET", "/v1/status", "", nil, &out); !errors.Is(err, errNotRunning) {
+	if err := cl.Call(t.Context(), "GET", "/v1/status", "", nil, &out); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("error %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := cl.call(ended, "GET", "/v1/status", "", nil, &out); !errors.Is(err, context.Canceled) {
+	if err := cl.Call(ended, "GET", "/v1/status", "", nil, &out); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -176,7 +174,7 @@ func TestEmptyToken(t *testing.T) {
 	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (nodeFlags{api: "http://127.0.0.1:1", tokenFile: file}).client(); err == nil {
+	if _, err := (Flags{API: "http://127.0.0.1:1", tokenFile: file}).Client(); err == nil {
 		t.Error("an empty token is taken")
 	}
 }

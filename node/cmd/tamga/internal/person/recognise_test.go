@@ -1,4 +1,4 @@
-package main
+package person
 
 import (
 	"bytes"
@@ -9,11 +9,20 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
 	"github.com/tamga-id/tamga/matcher/exchange/finger2011"
 	"github.com/tamga-id/tamga/matcher/exchange/intake"
+	"github.com/tamga-id/tamga/matcher/exchange/iriscode"
 	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
 	"github.com/tamga-id/tamga/matcher/exchange/svc2004"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/responder"
 )
+
+// eyeRecord is a container of the iris code of a right eye.
+func eyeRecord(i synth.Iris) ([]byte, error) {
+	c := iriscode.Code{Profile: "tamga-synth-iris-1", Eye: 1}
+	copy(c.Sample.Code[:], i.Code())
+	copy(c.Sample.Mask[:], i.Mask())
+	return c.Encode()
+}
 
 // TestRecognise: a probe goes out in a format of the protocol, whatever it is read as.
 func TestRecognise(t *testing.T) {
@@ -46,24 +55,24 @@ func TestRecognise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eye, err := irisRecord(p.IrisProbe(1, 1), rightEye)
+	eye, err := eyeRecord(p.IrisProbe(1, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
 		b    []byte
-		want probe
+		want Probe
 	}{
-		"iris":    {eye, probe{responder.ModalityIris, exchange.FormatIris, eye}},
-		"sdi":     {sdi, probe{responder.ModalitySignature, exchange.FormatSignature2007, sdi}},
-		"svc2004": {text, probe{responder.ModalitySignature, exchange.FormatSignature2007, sdi}},
-		"2005":    {finger, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
-		"2011":    {r2011, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
-		"cbeff":   {valid, probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
-		"face":    {p.FaceProbe(1), probe{responder.ModalityFace, exchange.FormatEmbedding, p.FaceProbe(1)}},
+		"iris":    {eye, Probe{responder.ModalityIris, exchange.FormatIris, eye}},
+		"sdi":     {sdi, Probe{responder.ModalitySignature, exchange.FormatSignature2007, sdi}},
+		"svc2004": {text, Probe{responder.ModalitySignature, exchange.FormatSignature2007, sdi}},
+		"2005":    {finger, Probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"2011":    {r2011, Probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"cbeff":   {valid, Probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"face":    {p.FaceProbe(1), Probe{responder.ModalityFace, exchange.FormatEmbedding, p.FaceProbe(1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := recognise(c.b, now)
+			got, err := Recognise(c.b, now)
 			if err != nil || got.Modality != c.want.Modality || got.Format != c.want.Format || !bytes.Equal(got.Data, c.want.Data) {
 				t.Errorf("got %s in %s, %v, or other bytes", got.Modality, got.Format, err)
 			}
@@ -81,7 +90,7 @@ func TestRecognise(t *testing.T) {
 		"expired": {valid, now.Add(time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, err := recognise(c.b, c.now); err == nil || got.Data != nil {
+			if got, err := Recognise(c.b, c.now); err == nil || got.Data != nil {
 				t.Errorf("got %s in %s, want a refusal", got.Modality, got.Format)
 			}
 		})

@@ -1,4 +1,4 @@
-package main
+package storecmd
 
 import (
 	"context"
@@ -11,16 +11,21 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/progress"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/registrar"
 )
 
 type fsckFlags struct {
-	node nodeFlags
-	from rootFlags
+	node nodeclient.Flags
+	from rootkey.Flags
 }
 
-func (a *app) galleryFsck() *cobra.Command {
+func galleryFsck(a *cli.App) *cobra.Command {
 	var f fsckFlags
 	c := &cobra.Command{
 		Use:   "fsck",
@@ -45,10 +50,10 @@ one of this folder) and the list gallery-erasures of this folder.`,
 		Example: `  tamga gallery fsck --dir kaz
   tamga gallery fsck --dir kaz --passphrase-file pass.txt -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.fsckGallery(c.Context(), f) },
+		RunE: func(c *cobra.Command, _ []string) error { return fsckGallery(c.Context(), a, f) },
 	}
-	c.Flags().StringVar(&f.node.dir, "dir", "", "the node's folder (required)")
-	f.from.addBoth(c.Flags(), ", when the node is not running")
+	c.Flags().StringVar(&f.node.Dir, "dir", "", "the node's folder (required)")
+	f.from.AddBoth(c.Flags(), ", when the node is not running")
 	return c
 }
 
@@ -78,28 +83,28 @@ type fileFault struct {
 	Torn  bool   `json:"torn"`
 }
 
-func (a *app) fsckGallery(ctx context.Context, f fsckFlags) error {
-	if err := needDir(f.node.dir); err != nil {
+func fsckGallery(ctx context.Context, a *cli.App, f fsckFlags) error {
+	if err := cli.NeedDir(f.node.Dir); err != nil {
 		return err
 	}
-	cl, err := a.running(ctx, f.node)
+	cl, err := f.node.Running(ctx)
 	if err != nil {
 		return err
 	}
 	var r checked
 	if cl != nil {
-		r, err = a.followCheck(ctx, cl)
+		r, err = followCheck(ctx, a, cl)
 	} else {
-		r, err = a.checkStopped(ctx, f)
+		r, err = checkStopped(ctx, a, f)
 	}
 	if err != nil {
 		return err
 	}
-	if err := a.emit(r, checkRows(r)); err != nil || r.OK {
+	if err := a.Emit(r, checkRows(r)); err != nil || r.OK {
 		return err
 	}
-	a.say("hint: %s", checkHint(r))
-	return verdict{exitIntegrity}
+	a.Say("hint: %s", checkHint(r))
+	return fault.Verdict{Exit: fault.ExitIntegrity}
 }
 
 // checkHint is the way out.
@@ -162,20 +167,21 @@ func checkRows(r checked) [][2]string {
 	return rows
 }
 
-func (a *app) checkProgress(what string, done, total uint64) {
-	if terminal(a.err) && total > 0 {
-		fmt.Fprintf(a.err, "\rchecking %s: %d of %d (%d %%) ", what, done, total, done*100/total)
+func checkProgress(a *cli.App, what string, done, total uint64) {
+	if cli.Terminal(a.Err) && total > 0 {
+		fmt.Fprintf(a.Err, "\rchecking %s: %d of %d (%d %%) ", what, done, total, done*100/total)
 	}
 }
 
 // checkStopped reads the folder of a node that is not running.
-func (a *app) checkStopped(ctx context.Context, f fsckFlags) (checked, error) {
-	roots, err := a.openRoots(f.node.dir, f.from)
+func checkStopped(ctx context.Context, a *cli.App, f fsckFlags) (checked, error) {
+	roots, err := rootkey.OpenRoots(a, f.node.Dir, f.from)
 	if err != nil {
 		return checked{}, err
 	}
 	defer roots.Wipe()
-	r, err := registrar.Check(ctx, filepath.Join(f.node.dir, node.ConfigFile), roots, a.checkProgress)
+	r, err := registrar.Check(ctx, filepath.Join(f.node.Dir, node.ConfigFile), roots,
+		func(what string, done, total uint64) { checkProgress(a, what, done, total) })
 	if err != nil {
 		return checked{}, err
 	}
@@ -193,9 +199,9 @@ func (a *app) checkStopped(ctx context.Context, f fsckFlags) (checked, error) {
 const checkPath = "/v1/gallery/check"
 
 // followCheck has the running node do it, and returns when it has.
-func (a *app) followCheck(ctx context.Context, cl *client) (checked, error) {
+func followCheck(ctx context.Context, a *cli.App, cl *nodeclient.Client) (checked, error) {
 	method := http.MethodPost
-	every := time.NewTicker(pollEvery)
+	every := time.NewTicker(progress.PollEvery)
 	defer every.Stop()
 	for ; ; method = http.MethodGet {
 		var r struct {
@@ -207,15 +213,15 @@ func (a *app) followCheck(ctx context.Context, cl *client) (checked, error) {
 			Title string        `json:"title"`
 			checked
 		}
-		if err := cl.call(ctx, method, checkPath, "", nil, &r); err != nil {
+		if err := cl.Call(ctx, method, checkPath, "", nil, &r); err != nil {
 			return checked{}, err
 		}
-		a.checkProgress(r.What, r.Done, r.Total)
+		checkProgress(a, r.What, r.Done, r.Total)
 		switch r.State {
 		case string(checkup.Done):
 			return r.checked, nil
 		case string(checkup.Failed):
-			return checked{}, &failure{exit: exitFailure, code: r.Code, err: fmt.Errorf("checking gallery: %s", r.Title)}
+			return checked{}, &fault.Failure{Exit: fault.ExitFailure, Code: r.Code, Err: fmt.Errorf("checking gallery: %s", r.Title)}
 		}
 		select {
 		case <-ctx.Done():

@@ -1,4 +1,5 @@
-package main
+// Package nodeclient calls the HTTP API of a running node, after whoever answers proved that it knows the token.
+package nodeclient
 
 import (
 	"bytes"
@@ -22,38 +23,42 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/config"
 )
 
-// nodeFlags say which running node a command talks to.
-type nodeFlags struct {
-	dir, api, tokenFile string
-	operator            bool // with the operator's token of dir, not the officers'
+// Flags say which running node a command talks to.
+type Flags struct {
+	Dir, API, tokenFile string
+	Operator            bool // with the operator's token of dir, not the officers'
 }
 
-func (n *nodeFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&n.dir, "dir", "", "the node's folder: its address and API token are read there")
-	f.StringVar(&n.api, "api", "", "base URL of the node's API, when there is no --dir")
+// Add defines the flags.
+func (n *Flags) Add(f *pflag.FlagSet) {
+	f.StringVar(&n.Dir, "dir", "", "the node's folder: its address and API token are read there")
+	f.StringVar(&n.API, "api", "", "base URL of the node's API, when there is no --dir")
 	f.StringVar(&n.tokenFile, "token-file", "", "file with the API token, when there is no --dir")
 }
 
-// client calls a running node's API. Token and people's data go to the node only: any
+// Client calls a running node's API. Token and people's data go to the node only: any
 // program of this machine could have taken its port while it was stopped, so every
 // call first has whoever answers prove that it knows the token, and then uses the
 // connection that this was proved on. It is not safe for concurrent use.
-type client struct {
-	base, token string
-	http        *http.Client
+type Client struct {
+	Base  string       // the API's URL, without a slash at its end
+	HTTP  *http.Client // holds to the one connection that was proved; its Timeout may be changed
+	token string
 }
 
 const (
-	maxReply = 16 << 20
+	// MaxReply is how much of a reply is read, in bytes.
+	MaxReply = 16 << 20
 	// proofTimeout is for the proof, which a node gives without looking anything up.
 	proofTimeout = 10 * time.Second
 )
 
-func newClient(base, token string) *client {
-	return &client{base: strings.TrimRight(base, "/"), token: token, http: &http.Client{
+func newClient(base, token string) *Client {
+	return &Client{Base: strings.TrimRight(base, "/"), token: token, HTTP: &http.Client{
 		Timeout: 2 * time.Minute,
 		// One connection, and no proxy between.
 		Transport:     &http.Transport{DialContext: dial, MaxConnsPerHost: 1, IdleConnTimeout: time.Minute},
@@ -71,25 +76,26 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return (&net.Dialer{Timeout: proofTimeout}).DialContext(ctx, network, address)
 }
 
-func (n nodeFlags) client() (*client, error) {
-	base, token := n.api, n.tokenFile
-	if n.dir != "" {
-		cfg, err := config.Load(filepath.Join(n.dir, node.ConfigFile))
+// Client is of the node that the flags name, which has not been called yet.
+func (n Flags) Client() (*Client, error) {
+	base, token := n.API, n.tokenFile
+	if n.Dir != "" {
+		cfg, err := config.Load(filepath.Join(n.Dir, node.ConfigFile))
 		if err != nil {
 			return nil, err
 		}
 		if base == "" {
-			base = "http://" + address(cfg)
+			base = "http://" + Address(cfg)
 		}
-		if token == "" && n.operator {
-			token = filepath.Join(n.dir, node.EnrolTokenFile)
+		if token == "" && n.Operator {
+			token = filepath.Join(n.Dir, node.EnrolTokenFile)
 		}
 		if token == "" {
-			token = filepath.Join(n.dir, node.TokenFile)
+			token = filepath.Join(n.Dir, node.TokenFile)
 		}
 	}
 	if base == "" || token == "" {
-		return nil, usage("say which node: --dir, or --api and --token-file")
+		return nil, fault.Usage("say which node: --dir, or --api and --token-file")
 	}
 	b, err := os.ReadFile(token)
 	if err != nil {
@@ -102,27 +108,28 @@ func (n nodeFlags) client() (*client, error) {
 	return c, nil
 }
 
-// address is where the node listens now, or would.
-func address(cfg config.Config) string {
+// Address is where the node listens now, or would.
+func Address(cfg config.Config) string {
 	if b, err := os.ReadFile(node.AddressFile(cfg)); err == nil {
 		return strings.TrimSpace(string(b))
 	}
 	return cfg.Listen.API
 }
 
-var errNotRunning = errors.New("the node does not answer")
+// ErrNotRunning is of a call that nobody answered.
+var ErrNotRunning = errors.New("the node does not answer")
 
-// call sends body, when there is one, and decodes the reply into out.
-func (c *client) call(ctx context.Context, method, path, contentType string, body []byte, out any) error {
-	return c.callWith(ctx, method, path, contentType, nil, body, out)
+// Call sends body, when there is one, and decodes the reply into out.
+func (c *Client) Call(ctx context.Context, method, path, contentType string, body []byte, out any) error {
+	return c.CallWith(ctx, method, path, contentType, nil, body, out)
 }
 
-// callWith is call with further headers.
-func (c *client) callWith(ctx context.Context, method, path, contentType string, header http.Header, body []byte, out any) error {
-	if err := c.prove(ctx); err != nil {
+// CallWith is call with further headers.
+func (c *Client) CallWith(ctx context.Context, method, path, contentType string, header http.Header, body []byte, out any) error {
+	if err := c.Prove(ctx); err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("calling node: %w", err)
 	}
@@ -133,17 +140,17 @@ func (c *client) callWith(ctx context.Context, method, path, contentType string,
 	if body != nil {
 		req.Header.Set("Content-Type", contentType)
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.HTTP.Do(req)
 	if err != nil {
-		return c.silent(ctx)
+		return c.Silent(ctx)
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	b, err := io.ReadAll(io.LimitReader(resp.Body, MaxReply))
 	if err != nil {
 		return fmt.Errorf("reading node's reply: %w", err)
 	}
 	if resp.StatusCode >= 300 {
-		return problem(resp.StatusCode, b)
+		return Problem(resp.StatusCode, b)
 	}
 	if err := json.Unmarshal(b, out); err != nil {
 		return fmt.Errorf("reading node's reply: %w", err)
@@ -151,31 +158,31 @@ func (c *client) callWith(ctx context.Context, method, path, contentType string,
 	return nil
 }
 
-// prove demands of whoever answers that it knows the token, without saying it.
-func (c *client) prove(ctx context.Context) error {
+// Prove demands of whoever answers that it knows the token, without saying it.
+func (c *Client) Prove(ctx context.Context) error {
 	var challenge [sha256.Size]byte
 	_, _ = rand.Read(challenge[:]) // crypto/rand does not fail, it ends the process
 	brief, cancel := context.WithTimeout(context.WithValue(ctx, proving{}, true), proofTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(brief, http.MethodGet, c.base+"/livez", nil)
+	req, err := http.NewRequestWithContext(brief, http.MethodGet, c.Base+"/livez", nil)
 	if err != nil {
 		return fmt.Errorf("calling node: %w", err)
 	}
 	req.Header.Set("Tamga-Challenge", base64.RawURLEncoding.EncodeToString(challenge[:]))
-	resp, err := c.http.Do(req)
+	resp, err := c.HTTP.Do(req)
 	if err != nil {
-		return c.silent(ctx)
+		return c.Silent(ctx)
 	}
 	// To its end, so that the connection is there for the call.
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxReply))
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return c.silent(ctx)
+		return c.Silent(ctx)
 	}
 	var health struct {
 		Sealed bool `json:"sealed"`
 	}
 	if json.Unmarshal(body, &health) == nil && health.Sealed {
-		return &failure{exit: exitSealed, code: protocol.CodeSealed, err: errors.New("calling node: it is sealed")}
+		return &fault.Failure{Exit: fault.ExitSealed, Code: protocol.CodeSealed, Err: errors.New("calling node: it is sealed")}
 	}
 	mac := hmac.New(sha256.New, []byte(c.token))
 	mac.Write([]byte("tamga/v1/api-proof\x00"))
@@ -187,22 +194,22 @@ func (c *client) prove(ctx context.Context) error {
 			return nil
 		}
 	}
-	c.http.CloseIdleConnections()
-	return &failure{exit: exitUnreachable, code: protocol.CodeNotRunning,
-		err:  fmt.Errorf("calling node: something else answers at %s, or a node with another token; nothing was sent to it", c.base),
-		hint: "find out which program listens there before you start the node; check --dir, --api and --token-file"}
+	c.HTTP.CloseIdleConnections()
+	return &fault.Failure{Exit: fault.ExitUnreachable, Code: protocol.CodeNotRunning,
+		Err:  fmt.Errorf("calling node: something else answers at %s, or a node with another token; nothing was sent to it", c.Base),
+		Hint: "find out which program listens there before you start the node; check --dir, --api and --token-file"}
 }
 
-// silent is the error of a call that got no reply.
-func (c *client) silent(ctx context.Context) error {
+// Silent is the error of a call that got no reply.
+func (c *Client) Silent(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return &failure{exit: exitUnreachable, code: protocol.CodeNotRunning, err: fmt.Errorf("calling node: %w at %s", errNotRunning, c.base)}
+	return &fault.Failure{Exit: fault.ExitUnreachable, Code: protocol.CodeNotRunning, Err: fmt.Errorf("calling node: %w at %s", ErrNotRunning, c.Base)}
 }
 
-// problem turns an RFC 9457 problem into what the command says.
-func problem(status int, body []byte) error {
+// Problem turns an RFC 9457 problem into what the command says.
+func Problem(status int, body []byte) error {
 	var p struct {
 		Code   protocol.Code `json:"code"`
 		Detail string        `json:"detail"`
@@ -222,18 +229,18 @@ func problem(status int, body []byte) error {
 	for _, e := range p.Errors {
 		why += "\n" + e.Pointer + ": " + e.Rule
 	}
-	f := &failure{exit: exitFailure, code: p.Code, err: errors.New(why)}
+	f := &fault.Failure{Exit: fault.ExitFailure, Code: p.Code, Err: errors.New(why)}
 	switch p.Code {
 	case protocol.CodeStoreAway:
-		f.exit = exitUnreachable
+		f.Exit = fault.ExitUnreachable
 	case protocol.CodeStoreInDoubt:
-		f.exit = exitInconclusive
+		f.Exit = fault.ExitInconclusive
 	}
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		f.exit = exitUnauthorised
+		f.Exit = fault.ExitUnauthorised
 	case http.StatusUnprocessableEntity, http.StatusBadRequest:
-		f.exit, f.hint = exitUsage, "mend the values named and run the command again; its --help shows their form"
+		f.Exit, f.Hint = fault.ExitUsage, "mend the values named and run the command again; its --help shows their form"
 	}
 	return f
 }

@@ -1,4 +1,4 @@
-package main
+package peoplecmd
 
 import (
 	"bytes"
@@ -15,12 +15,17 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/person"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/responder"
 )
 
-func (a *app) canaryCommand() *cobra.Command {
+// Canary is `tamga canary`.
+func Canary(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "canary",
 		Args:  cobra.NoArgs,
@@ -31,7 +36,7 @@ it. A Query that does raises an alarm in the node's log that names the requester
 officer's pseudonym, which the requester can resolve; it is answered like any other.`,
 		Example: `  tamga canary seed --dir kgz --like KGZ:passport:AC####### --count 20`,
 	}
-	c.AddCommand(a.canarySeed(), a.canaryList())
+	c.AddCommand(canarySeed(a), canaryList(a))
 	return c
 }
 
@@ -55,8 +60,8 @@ func (r canaries) rows() [][2]string {
 	return rows
 }
 
-func (a *app) canarySeed() *cobra.Command {
-	var n nodeFlags
+func canarySeed(a *cli.App) *cobra.Command {
+	var n nodeclient.Flags
 	var like string
 	var count int
 	c := &cobra.Command{
@@ -69,24 +74,24 @@ have, in a part of it that is not issued: a number that is somebody's is refused
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !strings.Contains(like, "#") || count < 1 || count > 1000 {
-				return usage("--like with a # for each random digit, and a --count of 1 to 1000, are needed")
+				return fault.Usage("--like with a # for each random digit, and a --count of 1 to 1000, are needed")
 			}
-			people, err := a.inventPeople(like, count)
+			people, err := inventPeople(a, like, count)
 			if err != nil {
 				return err
 			}
-			cl, err := n.client()
+			cl, err := n.Client()
 			if err != nil {
 				return err
 			}
 			var own struct {
 				Jurisdiction string `json:"jurisdiction"`
 			}
-			if err := cl.call(c.Context(), http.MethodGet, "/v1/status", "", nil, &own); err != nil {
+			if err := cl.Call(c.Context(), http.MethodGet, "/v1/status", "", nil, &own); err != nil {
 				return err
 			}
 			if people[0].Subject.Jurisdiction != own.Jurisdiction {
-				return usage("--like is of another country than the node, %s: no Query about it would come here, and no alarm", own.Jurisdiction)
+				return fault.Usage("--like is of another country than the node, %s: no Query about it would come here, and no alarm", own.Jurisdiction)
 			}
 			var subjects []map[string]string
 			for _, e := range people {
@@ -100,21 +105,21 @@ have, in a part of it that is not issued: a number that is somebody's is refused
 				return fmt.Errorf("encoding request: %w", err)
 			}
 			var out canaries
-			if err := cl.call(c.Context(), http.MethodPost, "/v1/canaries", "application/json", body, &out); err != nil {
+			if err := cl.Call(c.Context(), http.MethodPost, "/v1/canaries", "application/json", body, &out); err != nil {
 				return err
 			}
-			return a.emit(map[string]any{"seeded": count, "canaries": len(out.Canaries)}, [][2]string{{"seeded", fmt.Sprint(count)}, {"canaries", fmt.Sprint(len(out.Canaries))}})
+			return a.Emit(map[string]any{"seeded": count, "canaries": len(out.Canaries)}, [][2]string{{"seeded", fmt.Sprint(count)}, {"canaries", fmt.Sprint(len(out.Canaries))}})
 		},
 	}
-	n.operator = true
-	n.add(c.Flags())
+	n.Operator = true
+	n.Add(c.Flags())
 	c.Flags().StringVar(&like, "like", "", "COUNTRY:TYPE:VALUE with # for random digits (required)")
 	c.Flags().IntVar(&count, "count", 1, "how many")
 	return c
 }
 
 // seedOne enrols one, and fails when the number is somebody's already.
-func seedOne(c *cobra.Command, cl *client, e gallery.Enrolment) error {
+func seedOne(c *cobra.Command, cl *nodeclient.Client, e gallery.Enrolment) error {
 	var line bytes.Buffer
 	if err := json.NewEncoder(&line).Encode(enrol.RecordOf(e)); err != nil {
 		return fmt.Errorf("encoding record: %w", err)
@@ -122,24 +127,24 @@ func seedOne(c *cobra.Command, cl *client, e gallery.Enrolment) error {
 	var report struct {
 		Created int `json:"created"`
 	}
-	if err := cl.call(c.Context(), http.MethodPost, "/v1/enrolments", "application/x-ndjson", line.Bytes(), &report); err != nil {
+	if err := cl.Call(c.Context(), http.MethodPost, "/v1/enrolments", "application/x-ndjson", line.Bytes(), &report); err != nil {
 		return err
 	}
 	if report.Created != 1 {
-		return unfit("give another --like, of numbers that are not issued; those seeded before stay enrolled and are no canaries yet", "somebody has one of the numbers")
+		return fault.Unfit("give another --like, of numbers that are not issued; those seeded before stay enrolled and are no canaries yet", "somebody has one of the numbers")
 	}
 	return nil
 }
 
 // inventPeople makes enrolments of synthetic faces under made-up numbers.
-func (a *app) inventPeople(like string, count int) ([]gallery.Enrolment, error) {
+func inventPeople(a *cli.App, like string, count int) ([]gallery.Enrolment, error) {
 	var out []gallery.Enrolment
 	used := map[pseudonym.Identifier]bool{}
 	for tries := 0; len(out) < count; tries++ {
 		if tries > 10*count {
-			return nil, usage("--like has room for fewer different numbers than --count")
+			return nil, fault.Usage("--like has room for fewer different numbers than --count")
 		}
-		id, err := a.subjectOf(digits(like))
+		id, err := person.Subject(a, digits(like))
 		if err != nil {
 			return nil, err
 		}
@@ -171,8 +176,8 @@ func random(n int64) uint64 {
 	return v.Uint64()
 }
 
-func (a *app) canaryList() *cobra.Command {
-	var n nodeFlags
+func canaryList(a *cli.App) *cobra.Command {
+	var n nodeclient.Flags
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the canaries of a running node",
@@ -181,18 +186,18 @@ around them. Alarms are in the node's log, and every Query is in the ledger.`,
 		Example: `  tamga canary list --dir kgz`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := n.client()
+			cl, err := n.Client()
 			if err != nil {
 				return err
 			}
 			var out canaries
-			if err := cl.call(c.Context(), http.MethodGet, "/v1/canaries", "", nil, &out); err != nil {
+			if err := cl.Call(c.Context(), http.MethodGet, "/v1/canaries", "", nil, &out); err != nil {
 				return err
 			}
-			return a.emit(out, out.rows())
+			return a.Emit(out, out.rows())
 		},
 	}
-	n.operator = true
-	n.add(c.Flags())
+	n.Operator = true
+	n.Add(c.Flags())
 	return c
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -7,10 +7,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
-// helpCommand explains commands, codes and topics.
-func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
+// HelpCommand explains commands, codes and topics.
+func (a *App) HelpCommand(root *cobra.Command) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "help [command | exit-codes | codes | TMG-...]",
 		Short: "Explain a command, an exit code or a TMG code",
@@ -24,7 +25,7 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 			case len(args) == 0:
 				return root.Help()
 			case args[0] == "exit-codes":
-				fmt.Fprint(a.out, exitTable)
+				fmt.Fprint(a.Out, fault.ExitTable)
 				return nil
 			case args[0] == "codes":
 				return a.codes()
@@ -33,7 +34,7 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 			}
 			c, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return usage("there is no help on that")
+				return fault.Usage("there is no help on that")
 			}
 			return c.Help()
 		},
@@ -42,31 +43,31 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 }
 
 // codes lists the registry; a table has no room for what to do now.
-func (a *app) codes() error {
+func (a *App) codes() error {
 	views := []map[string]string{}
 	for _, e := range protocol.Registry() {
-		e = e.In(a.language)
+		e = e.In(a.Language)
 		views = append(views, map[string]string{"code": string(e.Code), "outcome": string(e.Outcome), "title": e.Title, "next": e.Next})
-		if a.format == "table" {
-			fmt.Fprintf(a.out, "%s  %-12s  %s\n", e.Code, e.Outcome, e.Title)
+		if a.Format == "table" {
+			fmt.Fprintf(a.Out, "%s  %-12s  %s\n", e.Code, e.Outcome, e.Title)
 		}
 	}
-	if a.format == "table" {
+	if a.Format == "table" {
 		return nil
 	}
-	return a.emit(map[string]any{"codes": views}, nil)
+	return a.Emit(map[string]any{"codes": views}, nil)
 }
 
-func (a *app) explain(c protocol.Code) error {
+func (a *App) explain(c protocol.Code) error {
 	e, ok := protocol.Lookup(c)
-	e = e.In(a.language)
+	e = e.In(a.Language)
 	if !ok {
-		return &failure{exit: exitUsage, code: protocol.CodeUsage, err: fmt.Errorf("there is no code %q", string(c)), hint: "`tamga help codes` lists them"}
+		return &fault.Failure{Exit: fault.ExitUsage, Code: protocol.CodeUsage, Err: fmt.Errorf("there is no code %q", string(c)), Hint: "`tamga help codes` lists them"}
 	}
 	outcome := string(e.Outcome)
 	if outcome == "" {
 		outcome = "(not about a verification)"
 	}
-	return a.emit(map[string]string{"code": string(e.Code), "outcome": string(e.Outcome), "title": e.Title, "next": e.Next},
+	return a.Emit(map[string]string{"code": string(e.Code), "outcome": string(e.Outcome), "title": e.Title, "next": e.Next},
 		[][2]string{{"code", string(e.Code)}, {"outcome", outcome}, {"means", e.Title}, {"now", e.Next}})
 }

@@ -1,4 +1,5 @@
-package main
+// Package peoplecmd is `tamga subject`, `tamga templates` and `tamga canary`: those whom a gallery holds.
+package peoplecmd
 
 import (
 	"context"
@@ -6,16 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/person"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
-func (a *app) subjectCommand() *cobra.Command {
+// Subject is `tamga subject`.
+func Subject(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "subject",
 		Short: "Erase a person from the register",
@@ -25,7 +31,7 @@ func (a *app) subjectCommand() *cobra.Command {
 		Example: `  tamga subject erase --dir kaz --subject KAZ:passport:SYNA1B2C3 \
       --accept-risk=` + eraseRisk,
 	}
-	c.AddCommand(a.subjectErase())
+	c.AddCommand(subjectErase(a))
 	return c
 }
 
@@ -33,13 +39,13 @@ func (a *app) subjectCommand() *cobra.Command {
 const eraseRisk = "erase-subject"
 
 type eraseFlags struct {
-	node          nodeFlags
-	from          rootFlags
+	node          nodeclient.Flags
+	from          rootkey.Flags
 	subject, risk string
 	damaged       string // a handle, instead of subject
 }
 
-func (a *app) subjectErase() *cobra.Command {
+func subjectErase(a *cli.App) *cobra.Command {
 	var e eraseFlags
 	c := &cobra.Command{
 		Use:   "erase",
@@ -72,11 +78,11 @@ says that nobody is enrolled under this number.`,
 		Example: `  tamga subject erase --dir kaz --subject KAZ:passport:SYNA1B2C3 --accept-risk=` + eraseRisk + `
   echo KAZ:national_number:SYNKAZ0000000001 | tamga subject erase --dir kaz --subject - --accept-risk=` + eraseRisk,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.eraseSubject(c.Context(), e) },
+		RunE: func(c *cobra.Command, _ []string) error { return eraseSubject(c.Context(), a, e) },
 	}
 	f := c.Flags()
-	f.StringVar(&e.node.dir, "dir", "", "the node's folder (required)")
-	e.from.addBoth(f, ", when the node is not running")
+	f.StringVar(&e.node.Dir, "dir", "", "the node's folder (required)")
+	e.from.AddBoth(f, ", when the node is not running")
 	f.StringVar(&e.subject, "subject", "", "COUNTRY:TYPE:VALUE, type passport or national_number; - reads it from standard input (required)")
 	f.StringVar(&e.damaged, "damaged", "", "instead of --subject: the handle of somebody whom tamga gallery fsck lists; the node must be stopped")
 	f.StringVar(&e.risk, "accept-risk", "", "must be "+eraseRisk)
@@ -102,65 +108,45 @@ func (e erasedSubject) final() string {
 	return fmt.Sprintf("after kek %d is retired (tamga key rotate prepare, activate, retire kek) and the key escrows of before are destroyed", e.FinalKEK)
 }
 
-func (a *app) eraseSubject(ctx context.Context, e eraseFlags) error {
-	if e.node.dir == "" {
-		return usage("--dir is needed: the folder that `tamga init` made")
+func eraseSubject(ctx context.Context, a *cli.App, e eraseFlags) error {
+	if e.node.Dir == "" {
+		return fault.Usage("--dir is needed: the folder that `tamga init` made")
 	}
 	if (e.subject == "") == (e.damaged == "") {
-		return usage("either --subject or --damaged says whom")
+		return fault.Usage("either --subject or --damaged says whom")
 	}
 	var id pseudonym.Identifier
 	var err error
 	if e.damaged == "" {
-		if id, err = a.subjectOf(e.subject); err != nil {
+		if id, err = person.Subject(a, e.subject); err != nil {
 			return err
 		}
 	}
 	if e.risk != eraseRisk {
-		return usage("this destroys all that is held of a person, for good: --accept-risk=%s says that you mean it", eraseRisk)
+		return fault.Usage("this destroys all that is held of a person, for good: --accept-risk=%s says that you mean it", eraseRisk)
 	}
-	r, err := a.erase(ctx, e, id)
+	r, err := erase(ctx, a, e, id)
 	if err != nil {
 		return err
 	}
-	if err := a.emit(r, [][2]string{{"erased", fmt.Sprint(r.Erased)}, {"records destroyed", fmt.Sprint(r.Records)},
+	if err := a.Emit(r, [][2]string{{"erased", fmt.Sprint(r.Erased)}, {"records destroyed", fmt.Sprint(r.Records)},
 		{"final against backups", r.final()}}); err != nil {
 		return err
 	}
 	if !r.Erased {
-		return verdict{exitInconclusive}
+		return fault.Verdict{Exit: fault.ExitInconclusive}
 	}
 	return nil
 }
 
-// subjectOf reads what --subject says.
-func (a *app) subjectOf(s string) (pseudonym.Identifier, error) {
-	if s == "-" {
-		line, err := readPassphrase(a.in)
-		if err != nil {
-			return pseudonym.Identifier{}, usage("no subject on standard input")
-		}
-		s = string(line)
-	}
-	parts := strings.SplitN(s, ":", 3)
-	if len(parts) != 3 {
-		return pseudonym.Identifier{}, usage("--subject takes COUNTRY:TYPE:VALUE")
-	}
-	id, err := pseudonym.Identifier{Jurisdiction: parts[0], Type: parts[1], Value: parts[2]}.Normalize()
-	if err != nil {
-		return pseudonym.Identifier{}, usage("--subject takes COUNTRY:TYPE:VALUE, the country in three letters, the type passport or national_number")
-	}
-	return id, nil
-}
-
 // erase asks the running node, or its gallery when it is not running.
-func (a *app) erase(ctx context.Context, e eraseFlags, id pseudonym.Identifier) (r erasedSubject, err error) {
-	cl, err := a.running(ctx, e.node)
+func erase(ctx context.Context, a *cli.App, e eraseFlags, id pseudonym.Identifier) (r erasedSubject, err error) {
+	cl, err := e.node.Running(ctx)
 	if err != nil {
 		return r, err
 	}
 	if cl != nil && e.damaged != "" {
-		return r, usage("stop the node first: who is damaged is erased with the gallery to ourselves")
+		return r, fault.Usage("stop the node first: who is damaged is erased with the gallery to ourselves")
 	}
 	if cl != nil {
 		body, err := json.Marshal(map[string]any{"subject": map[string]string{
@@ -168,9 +154,9 @@ func (a *app) erase(ctx context.Context, e eraseFlags, id pseudonym.Identifier) 
 		if err != nil {
 			return r, errors.New("encoding request")
 		}
-		return r, cl.call(ctx, http.MethodPost, "/v1/subjects/erase", "application/json", body, &r)
+		return r, cl.Call(ctx, http.MethodPost, "/v1/subjects/erase", "application/json", body, &r)
 	}
-	g, err := a.openRegistrar(ctx, e.node.dir, e.from)
+	g, err := rootkey.OpenRegistrar(ctx, a, e.node.Dir, e.from)
 	if err != nil {
 		return r, err
 	}
@@ -186,7 +172,7 @@ func (a *app) erase(ctx context.Context, e eraseFlags, id pseudonym.Identifier) 
 		}
 	}
 	if errors.Is(err, gallery.ErrSound) {
-		err = usage("%s", gallery.ErrSound)
+		err = fault.Usage("%s", gallery.ErrSound)
 	}
 	if errors.Is(err, gallery.ErrUnknownSubject) {
 		err = nil

@@ -1,4 +1,4 @@
-package main
+package askcmd
 
 import (
 	"context"
@@ -13,18 +13,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/person"
 )
 
 // searchFlags are what identify and resolve have in common.
 type searchFlags struct {
-	node                                                nodeFlags
+	node                                                nodeclient.Flags
 	country, purpose, basis, order, officer, role, peer string
 	timeout                                             time.Duration
 }
 
 func (s *searchFlags) add(c *cobra.Command, timeout time.Duration) {
 	f := c.Flags()
-	s.node.add(f)
+	s.node.Add(f)
 	f.StringVar(&s.country, "country", "", "whose register is searched, ISO 3166-1 alpha-3 (required)")
 	f.StringVar(&s.purpose, "purpose", "", "why you ask, for instance humanitarian_aid (required)")
 	f.StringVar(&s.basis, "legal-basis", "", "on what basis: court_order or vital_interest (required)")
@@ -35,7 +39,8 @@ func (s *searchFlags) add(c *cobra.Command, timeout time.Duration) {
 	f.DurationVar(&s.timeout, "timeout", timeout, "how long to wait")
 }
 
-func (a *app) identifyCommand() *cobra.Command {
+// Identify is `tamga identify`.
+func Identify(a *cli.App) *cobra.Command {
 	var s searchFlags
 	var file string
 	c := &cobra.Command{
@@ -58,14 +63,15 @@ told, 5 refused, 7 unavailable.`,
   tamga identify --dir kgz --country KAZ --probe face.emb --order signed.jwt \
     --purpose humanitarian_aid --legal-basis vital_interest`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.identify(c.Context(), s, file) },
+		RunE: func(c *cobra.Command, _ []string) error { return identify(c.Context(), a, s, file) },
 	}
 	s.add(c, 45*time.Second)
 	c.Flags().StringVar(&file, "probe", "", "file with one finger, face or iris, in a format of \"tamga verify\" (required)")
 	return c
 }
 
-func (a *app) resolveCommand() *cobra.Command {
+// Resolve is `tamga resolve`.
+func Resolve(a *cli.App) *cobra.Command {
 	var s searchFlags
 	var handle string
 	c := &cobra.Command{
@@ -86,7 +92,7 @@ refused, 7 unavailable.`,
   tamga resolve --dir kgz --country KAZ --handle VX0ulCmWbPf2JtKqZ6mEYQ --order signed.jwt \
     --purpose humanitarian_aid --legal-basis vital_interest -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.resolve(c.Context(), s, handle) },
+		RunE: func(c *cobra.Command, _ []string) error { return resolve(c.Context(), a, s, handle) },
 	}
 	s.add(c, 30*time.Second)
 	c.Flags().StringVar(&handle, "handle", "", "the candidate's handle, - for standard input (required)")
@@ -95,23 +101,23 @@ refused, 7 unavailable.`,
 
 // asking is the API's request; its field names are the API's.
 type asking struct {
-	Jurisdiction string `json:"jurisdiction"`
-	Order        string `json:"order,omitempty"`
-	Purpose      string `json:"purpose"`
-	LegalBasis   string `json:"legal_basis"`
-	Officer      string `json:"officer"`
-	Role         string `json:"officer_role,omitempty"`
-	Node         string `json:"node,omitempty"`
-	Probe        *probe `json:"probe,omitempty"`
-	Handle       string `json:"handle,omitempty"`
+	Jurisdiction string        `json:"jurisdiction"`
+	Order        string        `json:"order,omitempty"`
+	Purpose      string        `json:"purpose"`
+	LegalBasis   string        `json:"legal_basis"`
+	Officer      string        `json:"officer"`
+	Role         string        `json:"officer_role,omitempty"`
+	Node         string        `json:"node,omitempty"`
+	Probe        *person.Probe `json:"probe,omitempty"`
+	Handle       string        `json:"handle,omitempty"`
 }
 
 func (s searchFlags) asking() (asking, error) {
 	if s.timeout <= 0 {
-		return asking{}, usage("--timeout takes a positive time, such as 30s")
+		return asking{}, fault.Usage("--timeout takes a positive time, such as 30s")
 	}
 	if s.country == "" || s.purpose == "" || s.basis == "" {
-		return asking{}, usage("--country, --purpose and --legal-basis are needed")
+		return asking{}, fault.Usage("--country, --purpose and --legal-basis are needed")
 	}
 	out := asking{Jurisdiction: s.country, Purpose: s.purpose, LegalBasis: s.basis, Officer: s.officer, Role: s.role, Node: s.peer}
 	if out.Officer == "" {
@@ -120,20 +126,11 @@ func (s searchFlags) asking() (asking, error) {
 	if s.order != "" {
 		b, err := os.ReadFile(s.order)
 		if err != nil {
-			return asking{}, unread(fmt.Errorf("reading order: %w", nameless(err)), "--order")
+			return asking{}, person.Unread(fmt.Errorf("reading order: %w", fault.Nameless(err)), "--order")
 		}
 		out.Order = strings.TrimSpace(string(b))
 	}
 	return out, nil
-}
-
-// readProbe reads the file of one probe.
-func readProbe(file string) (probe, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return probe{}, unread(fmt.Errorf("reading probe: %w", nameless(err)), "--probe")
-	}
-	return recognise(b, time.Now())
 }
 
 // loginName is the account of who runs the command.
@@ -144,15 +141,15 @@ func loginName() string {
 	return "unknown"
 }
 
-func (a *app) identify(ctx context.Context, s searchFlags, file string) error {
+func identify(ctx context.Context, a *cli.App, s searchFlags, file string) error {
 	req, err := s.asking()
 	if err != nil {
 		return err
 	}
 	if file == "" {
-		return usage("--probe is needed: a file with one sample of the person")
+		return fault.Usage("--probe is needed: a file with one sample of the person")
 	}
-	p, err := readProbe(file)
+	p, err := person.ReadProbe(file)
 	if err != nil {
 		return err
 	}
@@ -161,31 +158,31 @@ func (a *app) identify(ctx context.Context, s searchFlags, file string) error {
 		verified
 		Handles []string `json:"handles"`
 	}
-	raw, err := a.searched(ctx, s, "/v1/identifications", req, &out)
+	raw, err := searched(ctx, a, s, "/v1/identifications", req, &out)
 	if err != nil {
 		return err
 	}
-	rows := out.rows(a.sentences(out.Code))
+	rows := out.rows(a.Sentences(out.Code))
 	for _, h := range out.Handles {
 		rows = append(rows, [2]string{"candidate", h})
 	}
-	return a.concluded(raw, rows, out.verified, protocol.CodeCandidates)
+	return concluded(a, raw, rows, out.verified, protocol.CodeCandidates)
 }
 
-func (a *app) resolve(ctx context.Context, s searchFlags, handle string) error {
+func resolve(ctx context.Context, a *cli.App, s searchFlags, handle string) error {
 	req, err := s.asking()
 	if err != nil {
 		return err
 	}
 	if handle == "-" {
-		line, err := readPassphrase(a.in)
+		line, err := cli.ReadPassphrase(a.In)
 		if err != nil {
-			return usage("no handle on standard input")
+			return fault.Usage("no handle on standard input")
 		}
 		handle = string(line)
 	}
 	if _, err := protocol.ParseHandle(handle); err != nil {
-		return usage("--handle takes a handle that `tamga identify` printed")
+		return fault.Usage("--handle takes a handle that `tamga identify` printed")
 	}
 	req.Handle = handle
 	var out struct {
@@ -196,22 +193,22 @@ func (a *app) resolve(ctx context.Context, s searchFlags, handle string) error {
 			Value        string `json:"value"`
 		} `json:"subject"`
 	}
-	raw, err := a.searched(ctx, s, "/v1/resolutions", req, &out)
+	raw, err := searched(ctx, a, s, "/v1/resolutions", req, &out)
 	if err != nil {
 		return err
 	}
-	rows := out.rows(a.sentences(out.Code))
+	rows := out.rows(a.Sentences(out.Code))
 	if who := out.Subject; who != nil {
 		rows = append(rows, [2]string{"candidate is", who.Jurisdiction + ":" + who.Type + ":" + who.Value})
 	}
-	return a.concluded(raw, rows, out.verified, protocol.CodeResolved)
+	return concluded(a, raw, rows, out.verified, protocol.CodeResolved)
 }
 
 // searched sends the request to the own node.
-func (a *app) searched(ctx context.Context, s searchFlags, path string, req asking, out any) (json.RawMessage, error) {
+func searched(ctx context.Context, a *cli.App, s searchFlags, path string, req asking, out any) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	cl, err := s.node.client()
+	cl, err := s.node.Client()
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +217,7 @@ func (a *app) searched(ctx context.Context, s searchFlags, path string, req aski
 		return nil, fmt.Errorf("encoding request: %w", err)
 	}
 	var raw json.RawMessage
-	if err := cl.call(ctx, http.MethodPost, path, "application/json", body, &raw); err != nil {
+	if err := cl.Call(ctx, http.MethodPost, path, "application/json", body, &raw); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(raw, out); err != nil {
@@ -230,12 +227,12 @@ func (a *app) searched(ctx context.Context, s searchFlags, path string, req aski
 }
 
 // concluded prints, and is the exit code: that of the outcome, but 0 for the code that the question is answered with.
-func (a *app) concluded(raw json.RawMessage, rows [][2]string, v verified, done protocol.Code) error {
-	if err := a.emit(raw, rows); err != nil {
+func concluded(a *cli.App, raw json.RawMessage, rows [][2]string, v verified, done protocol.Code) error {
+	if err := a.Emit(raw, rows); err != nil {
 		return err
 	}
 	if v.Code == done || v.Outcome.Accepted() {
 		return nil
 	}
-	return verdict{exitOf(v.Outcome)}
+	return fault.Verdict{Exit: fault.ExitOf(v.Outcome)}
 }

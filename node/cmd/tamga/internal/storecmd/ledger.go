@@ -1,4 +1,4 @@
-package main
+package storecmd
 
 import (
 	"context"
@@ -18,11 +18,15 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/ledgers"
 )
 
-func (a *app) ledgerCommand() *cobra.Command {
+// Ledger is `tamga ledger`.
+func Ledger(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "ledger",
 		Args:    cobra.NoArgs,
@@ -31,11 +35,11 @@ func (a *app) ledgerCommand() *cobra.Command {
 		Long:    `The ledger holds one entry for every question asked or answered, in a Merkle tree whose head is signed.`,
 		Example: `  tamga ledger verify --dir kaz`,
 	}
-	c.AddCommand(a.ledgerVerify())
+	c.AddCommand(ledgerVerify(a))
 	return c
 }
 
-func (a *app) ledgerVerify() *cobra.Command {
+func ledgerVerify(a *cli.App) *cobra.Command {
 	var dir, configuration string
 	c := &cobra.Command{
 		Use:   "verify",
@@ -51,24 +55,24 @@ to verify its own ledger; stop it for the audit of the files.`,
 		Example: `  tamga ledger verify --dir kaz
   tamga ledger verify --dir kaz --entity-configuration from-the-anchor.jwt -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.verifyLedger(c.Context(), dir, configuration) },
+		RunE: func(c *cobra.Command, _ []string) error { return verifyLedger(c.Context(), a, dir, configuration) },
 	}
 	c.Flags().StringVar(&configuration, "entity-configuration", "", "the node's Entity Configuration from an independent source (default: the one in its folder)")
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required)")
 	return c
 }
 
-// audited is the command's JSON result.
-type audited struct {
+// Audited is the command's JSON result.
+type Audited struct {
 	OK   bool   `json:"ok"`
 	Size uint64 `json:"size"`
 	Root string `json:"root"`
 	By   string `json:"by"`
 }
 
-func (a *app) verifyLedger(ctx context.Context, dir, configuration string) error {
+func verifyLedger(ctx context.Context, a *cli.App, dir, configuration string) error {
 	if dir == "" {
-		return usage("--dir is needed: the folder that `tamga init` made")
+		return fault.Usage("--dir is needed: the folder that `tamga init` made")
 	}
 	cfg, err := config.Load(filepath.Join(dir, node.ConfigFile))
 	if err != nil {
@@ -82,39 +86,39 @@ func (a *app) verifyLedger(ctx context.Context, dir, configuration string) error
 		return err
 	}
 	progress := func(done, total uint64) {
-		if terminal(a.err) {
-			fmt.Fprintf(a.err, "\rverifying: %d of %d", done, total)
+		if cli.Terminal(a.Err) {
+			fmt.Fprintf(a.Err, "\rverifying: %d of %d", done, total)
 		}
 	}
 	r, err := ledger.Verify(ctx, ledgers.Dir(cfg), v, progress)
 	switch {
 	case err == nil:
-		return a.sound(audited{OK: true, Size: r.Size, Root: base64.StdEncoding.EncodeToString(r.Root[:]), By: "files"})
+		return sound(a, Audited{OK: true, Size: r.Size, Root: base64.StdEncoding.EncodeToString(r.Root[:]), By: "files"})
 	case errors.Is(err, ledger.ErrLocked):
-		return a.askLedger(ctx, dir)
+		return askLedger(ctx, a, dir)
 	}
 	return err
 }
 
 // askLedger lets the running node verify itself.
-func (a *app) askLedger(ctx context.Context, dir string) error {
-	cl, err := nodeFlags{dir: dir, operator: true}.client()
+func askLedger(ctx context.Context, a *cli.App, dir string) error {
+	cl, err := nodeclient.Flags{Dir: dir, Operator: true}.Client()
 	if err != nil {
 		return err
 	}
-	var r audited
-	if err := cl.call(ctx, http.MethodPost, "/v1/ledger/verifications", "", nil, &r); err != nil {
+	var r Audited
+	if err := cl.Call(ctx, http.MethodPost, "/v1/ledger/verifications", "", nil, &r); err != nil {
 		return err
 	}
 	if !r.OK {
-		return &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: fmt.Errorf("the running node's ledger does not hash to its signed root")}
+		return &fault.Failure{Exit: fault.ExitIntegrity, Code: protocol.CodeLedgerTampered, Err: fmt.Errorf("the running node's ledger does not hash to its signed root")}
 	}
 	r.By = "running node"
-	return a.sound(r)
+	return sound(a, r)
 }
 
-func (a *app) sound(r audited) error {
-	return a.emit(r, [][2]string{{"ledger", "sound"}, {"entries", fmt.Sprint(r.Size)}, {"root", r.Root}, {"verified by", r.By}})
+func sound(a *cli.App, r Audited) error {
+	return a.Emit(r, [][2]string{{"ledger", "sound"}, {"entries", fmt.Sprint(r.Size)}, {"root", r.Root}, {"verified by", r.By}})
 }
 
 // ledgerVerifier takes the ledger's public keys from an Entity Configuration that its
@@ -130,7 +134,7 @@ func ledgerVerifier(file string) (lognote.Verifier, error) {
 		_, err = jose.Verify(token, "entity-statement+jwt", s.Keys())
 	}
 	if err != nil {
-		return lognote.Verifier{}, &failure{exit: exitIntegrity, code: protocol.CodeLedgerTampered, err: fmt.Errorf("reading entity configuration: %w", err)}
+		return lognote.Verifier{}, &fault.Failure{Exit: fault.ExitIntegrity, Code: protocol.CodeLedgerTampered, Err: fmt.Errorf("reading entity configuration: %w", err)}
 	}
 	m, err := s.Metadata()
 	if err != nil || m.TamgaNode == nil || m.TamgaNode.Ledger == nil {

@@ -1,8 +1,7 @@
-package main
+package peoplecmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,15 +9,20 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/progress"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/registrar"
 )
 
-func (a *app) templatesCommand() *cobra.Command {
+// Templates is `tamga templates`.
+func Templates(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "templates",
 		Short: "Renew the stored face templates",
@@ -29,16 +33,16 @@ replaced without asking anybody for a photograph.`,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 		Example: "  tamga templates renew --dir kaz",
 	}
-	c.AddCommand(a.templatesRenew())
+	c.AddCommand(templatesRenew(a))
 	return c
 }
 
 type renewFlags struct {
-	node nodeFlags
-	from rootFlags
+	node nodeclient.Flags
+	from rootkey.Flags
 }
 
-func (a *app) templatesRenew() *cobra.Command {
+func templatesRenew(a *cli.App) *cobra.Command {
 	var r renewFlags
 	c := &cobra.Command{
 		Use:   "renew",
@@ -60,10 +64,10 @@ of the one that did this: the old secret stays until those that are alive have i
 		Example: `  tamga templates renew --dir kaz
   tamga templates renew --dir kaz --passphrase-file pass.txt -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.renewTemplates(c.Context(), r) },
+		RunE: func(c *cobra.Command, _ []string) error { return renewTemplates(c.Context(), a, r) },
 	}
-	c.Flags().StringVar(&r.node.dir, "dir", "", "the node's folder (required)")
-	r.from.addBoth(c.Flags(), ", when the node is not running")
+	c.Flags().StringVar(&r.node.Dir, "dir", "", "the node's folder (required)")
+	r.from.AddBoth(c.Flags(), ", when the node is not running")
 	return c
 }
 
@@ -82,82 +86,79 @@ type renewal struct {
 
 const renewalPath = "/v1/templates/renewal"
 
-func (a *app) renewTemplates(ctx context.Context, f renewFlags) error {
-	if err := needDir(f.node.dir); err != nil {
+func renewTemplates(ctx context.Context, a *cli.App, f renewFlags) error {
+	if err := cli.NeedDir(f.node.Dir); err != nil {
 		return err
 	}
-	cl, err := a.running(ctx, f.node)
+	cl, err := f.node.Running(ctx)
 	if err != nil {
 		return err
 	}
-	p := renewalProgress{app: a, doing: "renewing"}
+	p := progress.Bar{App: a, Doing: "renewing"}
 	var r renewal
 	if cl != nil {
-		r, err = p.follow(ctx, cl)
+		r, err = follow(ctx, &p, cl)
 	} else {
-		r, err = p.stopped(ctx, f)
+		r, err = stopped(ctx, &p, f)
 	}
-	p.end()
+	p.End()
 	if err != nil {
 		return err
 	}
 	rows := [][2]string{{"templates of", fmt.Sprintf("%d of %d people renewed", r.Renewed, r.Subjects)}, {"generation", fmt.Sprint(r.Generation)},
 		{"destroyed", strings.Trim(fmt.Sprint(r.Destroyed), "[]")}}
 	if r.Resumed {
-		a.say("this went on with a renewal that was cut off")
+		a.Say("this went on with a renewal that was cut off")
 	}
-	a.say("hint: write the key escrow anew (tamga backup escrow), take a backup (those from before have expired), and destroy key escrows and copies of keystore.json from before; they hold what was destroyed")
-	return a.emit(r, rows)
+	a.Say("hint: write the key escrow anew (tamga backup escrow), take a backup (those from before have expired), and destroy key escrows and copies of keystore.json from before; they hold what was destroyed")
+	return a.Emit(r, rows)
 }
 
 // stopped renews the templates of a node that is not running.
-func (p *renewalProgress) stopped(ctx context.Context, f renewFlags) (renewal, error) {
-	roots, err := p.app.openRoots(f.node.dir, f.from)
+func stopped(ctx context.Context, p *progress.Bar, f renewFlags) (renewal, error) {
+	roots, err := rootkey.OpenRoots(p.App, f.node.Dir, f.from)
 	if err != nil {
 		return renewal{}, err
 	}
 	defer roots.Wipe()
-	done, err := registrar.RenewTemplates(ctx, filepath.Join(f.node.dir, node.ConfigFile), roots, func(r registrar.Renewal) { p.show(r.Looked, r.Subjects) })
+	done, err := registrar.RenewTemplates(ctx, filepath.Join(f.node.Dir, node.ConfigFile), roots, func(r registrar.Renewal) { p.Show(r.Looked, r.Subjects) })
 	if err != nil {
-		return renewal{}, unfinished(classify(err))
+		return renewal{}, unfinished(fault.Classify(err))
 	}
-	p.app.keepEscrow(f.node.dir, roots.Node)
+	rootkey.KeepEscrow(p.App, f.node.Dir, roots.Node)
 	return renewal{State: string(done.State), Generation: done.Generation, Resumed: done.Resumed, Looked: done.Looked, Renewed: done.Renewed,
 		Subjects: done.Subjects, Destroyed: append([]uint32{}, done.Destroyed...)}, nil
 }
 
 // unfinished says of a failure what became of the renewal.
-func unfinished(f *failure) error {
-	if f.hint == "" {
-		f.hint = "run the same command again: it goes on where it stopped, and both secrets are there until it is done"
+func unfinished(f *fault.Failure) error {
+	if f.Hint == "" {
+		f.Hint = "run the same command again: it goes on where it stopped, and both secrets are there until it is done"
 	}
 	return f
 }
 
-// pollEvery is how often the running node is asked, from memory, how far it is.
-const pollEvery = 200 * time.Millisecond
-
 // follow has the running node do it, and returns when it has.
-func (p *renewalProgress) follow(ctx context.Context, cl *client) (r renewal, err error) {
-	if err := cl.call(ctx, http.MethodPost, renewalPath, "", nil, &r); err != nil {
+func follow(ctx context.Context, p *progress.Bar, cl *nodeclient.Client) (r renewal, err error) {
+	if err := cl.Call(ctx, http.MethodPost, renewalPath, "", nil, &r); err != nil {
 		return renewal{}, err
 	}
 	resumed := r.Resumed
-	every := time.NewTicker(pollEvery)
+	every := time.NewTicker(progress.PollEvery)
 	defer every.Stop()
 	for {
-		p.show(r.Looked, r.Subjects)
+		p.Show(r.Looked, r.Subjects)
 		switch r.State {
 		case string(registrar.RenewalDone):
 			r.Resumed = resumed
 			return r, nil
 		case string(registrar.RenewalFailed):
-			exit := exitFailure
+			exit := fault.ExitFailure
 			if r.Code == protocol.CodeStoreDamaged {
-				exit = exitIntegrity
+				exit = fault.ExitIntegrity
 			}
-			return renewal{}, &failure{exit: exit, code: r.Code, err: errors.New("renewing templates: " + r.Title),
-				hint: "the node tries again by itself and both secrets are there until it is done; its log says what is in the way"}
+			return renewal{}, &fault.Failure{Exit: exit, Code: r.Code, Err: errors.New("renewing templates: " + r.Title),
+				Hint: "the node tries again by itself and both secrets are there until it is done; its log says what is in the way"}
 		}
 		select {
 		case <-ctx.Done():
@@ -165,7 +166,7 @@ func (p *renewalProgress) follow(ctx context.Context, cl *client) (r renewal, er
 		case <-every.C:
 		}
 		var next renewal
-		if err := cl.call(ctx, http.MethodGet, renewalPath, "", nil, &next); err != nil {
+		if err := cl.Call(ctx, http.MethodGet, renewalPath, "", nil, &next); err != nil {
 			return renewal{}, unfinishedHere(err)
 		}
 		r = next
@@ -174,40 +175,7 @@ func (p *renewalProgress) follow(ctx context.Context, cl *client) (r renewal, er
 
 // unfinishedHere is a failure to learn how far the running node is.
 func unfinishedHere(err error) error {
-	f := *classify(err)
-	f.hint = "the node goes on by itself, also when it is started again; run the same command again to see how far it is"
+	f := *fault.Classify(err)
+	f.Hint = "the node goes on by itself, also when it is started again; run the same command again to see how far it is"
 	return &f
-}
-
-// renewalProgress draws a bar when somebody looks, says every tenth of a large register
-// when there is no terminal, or in NDJSON says every step.
-type renewalProgress struct {
-	app   *app
-	doing string
-	bar   *progressbar.ProgressBar
-	next  uint64
-}
-
-func (p *renewalProgress) show(looked, subjects uint64) {
-	a := p.app
-	switch {
-	case a.format == "ndjson":
-		_ = json.NewEncoder(a.out).Encode(map[string]uint64{"looked": looked, "subjects": subjects})
-	case terminal(a.err):
-		if p.bar == nil {
-			p.bar = progressbar.NewOptions64(int64(subjects), progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(p.doing),
-				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true))
-		}
-		_ = p.bar.Set64(int64(min(looked, subjects)))
-	case subjects >= 1000 && looked*10 >= (p.next+1)*subjects:
-		p.next = looked * 10 / subjects
-		a.say("%s: %d %% (%d of %d)", p.doing, p.next*10, looked, subjects)
-	}
-}
-
-func (p *renewalProgress) end() {
-	if p.bar != nil {
-		_ = p.bar.Finish()
-		fmt.Fprintln(p.app.err)
-	}
 }
