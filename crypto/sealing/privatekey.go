@@ -2,6 +2,7 @@ package sealing
 
 import (
 	"bytes"
+	stdhpke "crypto/hpke"
 	"crypto/rand"
 	"crypto/subtle"
 	"fmt"
@@ -29,8 +30,9 @@ type PrivateKey struct {
 }
 
 type privateKey struct {
-	seed [SeedSize]byte
+	seed []byte // nil for an ephemeral key
 	kem  kem.PrivateKey
+	own  stdhpke.PrivateKey // instead of kem, for an ephemeral key
 	pub  PublicKey
 }
 
@@ -61,8 +63,7 @@ func NewPrivateKey(seed []byte) (PrivateKey, error) {
 	}
 	// Not by ParsePublicKey: a key made of a seed is well formed, and expanding it again takes a quarter of all this.
 	pub := newPublicKey(sk.Public(), raw)
-	k := &privateKey{kem: sk, pub: pub}
-	copy(k.seed[:], seed)
+	k := &privateKey{seed: bytes.Clone(seed), kem: sk, pub: pub}
 	return PrivateKey{func() *privateKey { return k }}, nil
 }
 
@@ -72,6 +73,9 @@ func NewPrivateKey(seed []byte) (PrivateKey, error) {
 func (k PrivateKey) Open(info, aad, sealed []byte) ([]byte, error) {
 	if k.IsZero() {
 		return nil, ErrOpen
+	}
+	if own := k.open().own; own != nil {
+		return openOwn(own, info, aad, sealed)
 	}
 	return open(suite(), k.open(), info, aad, sealed)
 }
@@ -84,26 +88,26 @@ func (k PrivateKey) Public() PublicKey {
 	return k.open().pub
 }
 
-// Seed returns a copy of the 32-byte seed, nil for the zero key. It is the
+// Seed returns a copy of the 32-byte seed, nil for the zero key and for an ephemeral one. It is the
 // secret itself: hand it to custody and clear it.
 func (k PrivateKey) Seed() []byte {
 	if k.IsZero() {
 		return nil
 	}
-	return bytes.Clone(k.open().seed[:])
+	return bytes.Clone(k.open().seed)
 }
 
 // IsZero reports whether k is the zero value.
 func (k PrivateKey) IsZero() bool { return k.open == nil }
 
-// Equal reports, in constant time, whether both are the same key. Two zero
-// keys are equal.
+// Equal reports, in constant time, whether both are the same key: those of one public
+// key are. Two zero keys are equal.
 func (k PrivateKey) Equal(o PrivateKey) bool {
 	if k.IsZero() || o.IsZero() {
 		return k.IsZero() && o.IsZero()
 	}
-	a, b := k.open(), o.open()
-	return subtle.ConstantTimeCompare(a.seed[:], b.seed[:]) == 1
+	a, b := k.open().pub.k, o.open().pub.k
+	return subtle.ConstantTimeCompare(a.raw[:], b.raw[:]) == 1
 }
 
 const redacted = "sealing-private-key(redacted)"

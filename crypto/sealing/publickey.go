@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/cloudflare/circl/hpke"
 	"github.com/cloudflare/circl/kem"
@@ -35,7 +36,7 @@ const (
 type PublicKey struct{ k *publicKey }
 
 type publicKey struct {
-	kem kem.PublicKey
+	kem func() kem.PublicKey
 	raw [PublicKeySize]byte
 	id  string
 }
@@ -59,9 +60,19 @@ func ParsePublicKey(b []byte) (PublicKey, error) {
 }
 
 func newPublicKey(pub kem.PublicKey, raw []byte) PublicKey {
-	k := &publicKey{kem: pub, id: keyID(raw)}
-	copy(k.raw[:], raw)
-	return PublicKey{k}
+	return PublicKey{&publicKey{kem: func() kem.PublicKey { return pub }, raw: [PublicKeySize]byte(raw), id: keyID(raw)}}
+}
+
+// newOwnPublicKey is that of an ephemeral key, which others seal to: it is expanded when somebody does here.
+func newOwnPublicKey(raw [PublicKeySize]byte) PublicKey {
+	return PublicKey{&publicKey{raw: raw, id: keyID(raw[:]), kem: sync.OnceValue(func() kem.PublicKey {
+		pub, err := hpke.KEM_XWING.Scheme().UnmarshalBinaryPublicKey(raw[:])
+		avxstate.Clean()
+		if err != nil {
+			panic("sealing: a key that was made here does not parse")
+		}
+		return pub
+	})}}
 }
 
 func keyID(pub []byte) string {

@@ -8,7 +8,7 @@
 //
 // A receiver calls [GenerateKey] once, keeps [PrivateKey.Seed] in custody and
 // publishes [PrivateKey.Public]. A sender calls [Seal], the receiver
-// [PrivateKey.Open].
+// [PrivateKey.Open]. Who asks for one reply calls [GenerateEphemeral] for it.
 //
 // The package does not authenticate the sender: base mode says who can read,
 // never who wrote. The signature around the sealed bytes does that, and the
@@ -77,7 +77,7 @@ func suite() hpke.Suite {
 
 func seal(s hpke.Suite, to *publicKey, info, aad, plaintext []byte) ([]byte, error) {
 	defer avxstate.Clean()
-	sender, err := s.NewSender(to.kem, info)
+	sender, err := s.NewSender(to.kem(), info)
 	if err != nil {
 		return nil, fmt.Errorf("sealing: %v", err)
 	}

@@ -123,6 +123,67 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestEphemeral: a key without a seed opens what the standard library, the specification and this
+// package seal to it, refuses what any key refuses, and is no other key.
+func TestEphemeral(t *testing.T) {
+	k, err := sealing.GenerateEphemeral()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := sealing.GenerateEphemeral()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k.Seed() != nil || k.Equal(other) || !k.Equal(k) || k.Equal(testKey(t, 3)) || k.Public().KeyID() == other.Public().KeyID() {
+		t.Error("an ephemeral key has a seed, or is another")
+	}
+	if p, err := sealing.ParsePublicKey(k.Public().Bytes()); err != nil || !p.Equal(k.Public()) || p.KeyID() != k.Public().KeyID() {
+		t.Errorf("its public key parses to %v, error %v", p, err)
+	}
+	msg := []byte("an answer")
+	pub, err := stdhpke.MLKEM768X25519().NewPublicKey(k.Public().Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, s, err := stdhpke.NewSender(pub, stdhpke.HKDFSHA256(), stdhpke.AES256GCM(), info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ct, err := s.Seal(aad, msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Open(info, aad, append(enc, ct...)); err != nil || !bytes.Equal(got, msg) {
+		t.Errorf("of the standard library it opened %q, %v", got, err)
+	}
+	good, err := sealing.Seal(k.Public(), info, aad, msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Open(info, aad, good); err != nil || !bytes.Equal(got, msg) {
+		t.Errorf("it opened %q, %v", got, err)
+	}
+	refused := func(name string, k sealing.PrivateKey, info, aad, sealed []byte) {
+		if got, err := k.Open(info, aad, sealed); err != sealing.ErrOpen || got != nil {
+			t.Errorf("%s: opened %q, %v; want nothing and exactly ErrOpen", name, got, err)
+		}
+	}
+	refused("other key", other, info, aad, good)
+	refused("other info", k, aad, aad, good)
+	refused("other aad", k, info, info, good)
+	for _, n := range []int{0, 1, 1119, 1120, sealing.Overhead - 1, len(good) - 1} {
+		refused("cut", k, info, aad, good[:n])
+	}
+	for i := 0; i < len(good); i += 37 {
+		bad := bytes.Clone(good)
+		bad[i] ^= 1
+		refused("a bit", k, info, aad, bad)
+	}
+	bad := bytes.Clone(good)
+	clear(bad[1120-32 : 1120])
+	refused("low order", k, info, aad, bad)
+}
+
 func TestSealIsRandomized(t *testing.T) {
 	k := testKey(t, 5)
 	a, errA := sealing.Seal(k.Public(), info, aad, []byte("same"))
@@ -228,14 +289,39 @@ func BenchmarkSeal2K(b *testing.B) {
 	}
 }
 
-func BenchmarkOpen2K(b *testing.B) {
-	k := testKey(b, 1)
+func BenchmarkOpen2K(b *testing.B) { benchmarkOpen(b, testKey(b, 1)) }
+
+func BenchmarkOpenEphemeral2K(b *testing.B) {
+	k, err := sealing.GenerateEphemeral()
+	if err != nil {
+		b.Fatal(err)
+	}
+	benchmarkOpen(b, k)
+}
+
+func benchmarkOpen(b *testing.B, k sealing.PrivateKey) {
 	sealed, err := sealing.Seal(k.Public(), info, aad, make([]byte, 2048))
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
 		if _, err := k.Open(info, aad, sealed); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGenerate(b *testing.B) {
+	for b.Loop() {
+		if _, err := sealing.GenerateKey(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGenerateEphemeral(b *testing.B) {
+	for b.Loop() {
+		if _, err := sealing.GenerateEphemeral(); err != nil {
 			b.Fatal(err)
 		}
 	}

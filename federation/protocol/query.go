@@ -116,7 +116,7 @@ func ask(e Envelope, question Asked, to sealing.PublicKey, sign jose.PrivateKey,
 	e.ID = b64.EncodeToString(jti[:])
 	e.IssuedAt = now.Truncate(time.Second)
 	e.ExpiresAt = e.IssuedAt.Add(MaxLifetime)
-	reply, err := sealing.GenerateKey()
+	reply, err := sealing.GenerateEphemeral()
 	if err != nil {
 		return nil, fmt.Errorf("making reply key: %w", err)
 	}
