@@ -28,9 +28,12 @@ func (p *Peers) Explain(ctx context.Context, name string) (Explanation, error) {
 	if _, err := trust.ParseEntityID(string(id)); err != nil {
 		return Explanation{}, trust.ErrNotMember
 	}
+	// A time of its own: of an Anchor that hangs nothing is to be told as the fault of whoever is asked next.
+	polling, done := context.WithTimeout(ctx, explainTimeout/3)
+	polled := p.poll(polling)
+	done()
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()
-	polled := p.poll(ctx)
 	e := Explanation{Explanation: explain.Resolve(ctx, p.keeper.Anchors(), p.statements, id, p.cfg.Now())}
 	_, known := p.Directory.Entity(id, p.cfg.Now())
 	if e.Outcome == explain.Undetermined && p.keeper.Excludes(id) && errors.Is(known, trust.ErrNotMember) {
