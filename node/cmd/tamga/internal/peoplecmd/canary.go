@@ -2,6 +2,7 @@ package peoplecmd
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -93,20 +94,11 @@ have, in a part of it that is not issued: a number that is somebody's is refused
 			if people[0].Subject.Jurisdiction != own.Jurisdiction {
 				return fault.Usage("--like is of another country than the node, %s: no Query about it would come here, and no alarm", own.Jurisdiction)
 			}
-			var subjects []map[string]string
+			var out canaries
 			for _, e := range people {
-				subjects = append(subjects, map[string]string{"jurisdiction": e.Subject.Jurisdiction, "type": e.Subject.Type, "value": e.Subject.Value})
-				if err := seedOne(c, cl, e); err != nil {
+				if err := seedOne(c.Context(), cl, e, &out); err != nil {
 					return err
 				}
-			}
-			body, err := json.Marshal(map[string]any{"subjects": subjects})
-			if err != nil {
-				return fmt.Errorf("encoding request: %w", err)
-			}
-			var out canaries
-			if err := cl.Call(c.Context(), http.MethodPost, "/v1/canaries", "application/json", body, &out); err != nil {
-				return err
 			}
 			return a.Emit(map[string]any{"seeded": count, "canaries": len(out.Canaries)}, [][2]string{{"seeded", fmt.Sprint(count)}, {"canaries", fmt.Sprint(len(out.Canaries))}})
 		},
@@ -118,8 +110,9 @@ have, in a part of it that is not issued: a number that is somebody's is refused
 	return c
 }
 
-// seedOne enrols one, and fails when the number is somebody's already.
-func seedOne(c *cobra.Command, cl *nodeclient.Client, e gallery.Enrolment) error {
+// seedOne enrols one and makes it a canary. It fails when the number is somebody's already, whose
+// record is left as it is: an invented face in it would be one that matches.
+func seedOne(ctx context.Context, cl *nodeclient.Client, e gallery.Enrolment, out *canaries) error {
 	var line bytes.Buffer
 	if err := json.NewEncoder(&line).Encode(enrol.RecordOf(e)); err != nil {
 		return fmt.Errorf("encoding record: %w", err)
@@ -127,13 +120,17 @@ func seedOne(c *cobra.Command, cl *nodeclient.Client, e gallery.Enrolment) error
 	var report struct {
 		Created int `json:"created"`
 	}
-	if err := cl.Call(c.Context(), http.MethodPost, "/v1/enrolments", "application/x-ndjson", line.Bytes(), &report); err != nil {
+	if err := cl.CallWith(ctx, http.MethodPost, "/v1/enrolments", "application/x-ndjson", http.Header{"Tamga-Duplicates": {"skip"}}, line.Bytes(), &report); err != nil {
 		return err
 	}
 	if report.Created != 1 {
-		return fault.Unfit("give another --like, of numbers that are not issued; those seeded before stay enrolled and are no canaries yet", "somebody has one of the numbers")
+		return fault.Unfit("give another --like, of numbers that are not issued; those seeded before are canaries", "somebody has one of the numbers")
 	}
-	return nil
+	body, err := json.Marshal(map[string]any{"subjects": []map[string]string{{"jurisdiction": e.Subject.Jurisdiction, "type": e.Subject.Type, "value": e.Subject.Value}}})
+	if err != nil {
+		return fmt.Errorf("encoding request: %w", err)
+	}
+	return cl.Call(ctx, http.MethodPost, "/v1/canaries", "application/json", body, out)
 }
 
 // inventPeople makes enrolments of synthetic faces under made-up numbers.
