@@ -141,7 +141,7 @@ func (q Query) AnswerFound(v Verdict, f Found, r lognote.Receipt, sign jose.Priv
 	if err := pad(); err != nil {
 		return nil, fmt.Errorf("padding verdict: %w", err)
 	}
-	plain, err := encodeCBOR(verdict)
+	plain, err := encodeSized(verdict, 1024+len(r.Checkpoint)+len(r.Leaf)+34*len(r.Proof)+len(verdict.Padding))
 	if err != nil {
 		return nil, fmt.Errorf("encoding verdict: %w", err)
 	}

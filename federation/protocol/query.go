@@ -87,7 +87,7 @@ func (w wireQuery) aad() ([]byte, error) {
 	if w.Role != "" {
 		bound = append(bound, w.Role)
 	}
-	b, err := encodeCBOR(append(bound, w.SealKey, w.ReplyKey))
+	b, err := encodeSized(append(bound, w.SealKey, w.ReplyKey), 1024+len(w.Issuer)+len(w.Audience)+len(w.ReplyKey))
 	if err != nil {
 		return nil, err
 	}
