@@ -45,6 +45,7 @@ type Leaf struct {
 	Operation  string
 	Officer    string
 	Role       string // of the officer; empty when not said
+	Assurance  string // of the capture; empty when not said
 	Inputs            // what law was asked besides; zero where law was not reached
 	Verdict           // zero for an intent
 	Evidence   string // of a gap or a law only: what was signed and who signed it, JSON
@@ -63,7 +64,8 @@ type Inputs struct {
 // Wire form, CDDL:
 //
 //	leaf   = { 1: 1, 2: tstr, 3: uint, 4: tstr, 5: tstr, 6: bstr .size 32, 7: tstr, 8: tstr, 9: tstr, 10: tstr,
-//	           ? 11: tstr, ? 12: tstr, ? 13: uint, ? 14: policy, ? 15: bstr, ? 16: tstr, ? 17: inputs }
+//	           ? 11: tstr, ? 12: tstr, ? 13: uint, ? 14: policy, ? 15: bstr, ? 16: tstr, ? 17: inputs,
+//	           ? 18: tstr }
 //	inputs = { 1: tstr, 2: tstr, ? 3: tstr, ? 4: tstr, ? 5: tstr }
 type wireLeaf struct {
 	Version    uint       `cbor:"1,keyasint"`
@@ -83,6 +85,7 @@ type wireLeaf struct {
 	Evidence   []byte     `cbor:"15,keyasint,omitempty"`
 	Role       string     `cbor:"16,keyasint,omitempty"`
 	Inputs     *wireInput `cbor:"17,keyasint,omitempty"`
+	Assurance  string     `cbor:"18,keyasint,omitempty"`
 }
 
 type wireInput struct {
@@ -96,7 +99,8 @@ type wireInput struct {
 // NewLeaf is the entry of kind k about the Query with hash h.
 func NewLeaf(k LeafKind, e Envelope, h Hash, v Verdict, at time.Time) Leaf {
 	return Leaf{Kind: k, Time: at.UTC().Truncate(time.Millisecond), Requester: e.Issuer, Responder: e.Audience, Query: h,
-		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, Officer: e.Officer, Role: e.Role, Verdict: v}
+		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, Officer: e.Officer, Role: e.Role,
+		Assurance: e.Assurance, Verdict: v}
 }
 
 // Marshal is the leaf's deterministic CBOR.
@@ -110,7 +114,7 @@ func (l Leaf) Marshal() ([]byte, error) {
 		Version: 1, Kind: string(l.Kind), TimeMillis: l.Time.UnixMilli(), Requester: l.Requester, Responder: l.Responder,
 		Query: l.Query[:], Purpose: l.Purpose, LegalBasis: l.LegalBasis, Operation: l.Operation, Officer: l.Officer,
 		Outcome: string(l.Outcome), Code: string(l.Code), FMROneIn: l.FMROneIn,
-		Policy: newWirePolicy(l.Policy), Evidence: []byte(l.Evidence), Role: l.Role, Inputs: inputs,
+		Policy: newWirePolicy(l.Policy), Evidence: []byte(l.Evidence), Role: l.Role, Inputs: inputs, Assurance: l.Assurance,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encoding ledger leaf: %w", err)
@@ -149,7 +153,7 @@ func ParseLeaf(b []byte) (Leaf, error) {
 	return Leaf{
 		Kind: LeafKind(w.Kind), Time: time.UnixMilli(w.TimeMillis).UTC(), Requester: w.Requester, Responder: w.Responder,
 		Query: Hash(w.Query), Purpose: w.Purpose, LegalBasis: w.LegalBasis, Operation: w.Operation, Officer: w.Officer,
-		Role: w.Role, Inputs: inputs, Verdict: Verdict{Outcome(w.Outcome), Code(w.Code), w.FMROneIn, rule},
+		Role: w.Role, Assurance: w.Assurance, Inputs: inputs, Verdict: Verdict{Outcome(w.Outcome), Code(w.Code), w.FMROneIn, rule},
 		Evidence: string(w.Evidence),
 	}, nil
 }

@@ -55,6 +55,7 @@ type Envelope struct {
 	Operation  string
 	Officer    string // requester-scoped pseudonym of the person who asks
 	Role       string // what that person is, a word of the registry; empty when the requester does not say
+	Assurance  string // how the probes were captured, a word of the registry; empty when the requester does not say
 }
 
 // wireQuery holds the claims of a Query (PROTOCOL.md section 3).
@@ -70,6 +71,7 @@ type wireQuery struct {
 	Operation  string `json:"operation"`
 	Officer    string `json:"officer"`
 	Role       string `json:"role,omitempty"`
+	Assurance  string `json:"assurance,omitempty"`
 	SealKey    string `json:"seal_kid"`
 	ReplyKey   string `json:"reply_key"`
 	Sealed     string `json:"sealed"`
@@ -78,14 +80,17 @@ type wireQuery struct {
 // aad is SHA-256 of the deterministic CBOR array
 //
 //	["tamga/v1/query-aad", rev, iss, aud, iat, exp, jti, purpose, legal_basis,
-//	 operation, officer, ? role, seal_kid, reply_key]
+//	 operation, officer, ? (role, ? assurance), seal_kid, reply_key]
 //
 // so that no claim can be changed under an unchanged seal (TMG-Q-010).
 func (w wireQuery) aad() ([]byte, error) {
 	bound := []any{"tamga/v1/query-aad", w.Revision, w.Issuer, w.Audience, w.IssuedAt, w.ExpiresAt,
 		w.ID, w.Purpose, w.LegalBasis, w.Operation, w.Officer}
-	if w.Role != "" {
+	if w.Role != "" || w.Assurance != "" {
 		bound = append(bound, w.Role)
+	}
+	if w.Assurance != "" {
+		bound = append(bound, w.Assurance)
 	}
 	b, err := encodeSized(append(bound, w.SealKey, w.ReplyKey), 1024+len(w.Issuer)+len(w.Audience)+len(w.ReplyKey))
 	if err != nil {
@@ -149,7 +154,7 @@ func askExactly(e Envelope, question Asked, to sealing.PublicKey, sign jose.Priv
 	w := wireQuery{
 		Revision: Revision, Issuer: e.Issuer, Audience: e.Audience,
 		IssuedAt: e.IssuedAt.Unix(), ExpiresAt: e.ExpiresAt.Unix(), ID: e.ID,
-		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, Officer: e.Officer, Role: e.Role,
+		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, Officer: e.Officer, Role: e.Role, Assurance: e.Assurance,
 		SealKey: to.KeyID(), ReplyKey: b64.EncodeToString(reply.Public().Bytes()),
 	}
 	aad, err := w.aad()
@@ -226,7 +231,7 @@ func (w wireQuery) syntax() error {
 		return fmt.Errorf("claim seal_kid is not a key identifier")
 	}
 	return Envelope{Issuer: w.Issuer, Audience: w.Audience, Purpose: w.Purpose, LegalBasis: w.LegalBasis,
-		Operation: w.Operation, Officer: w.Officer, Role: w.Role}.Check()
+		Operation: w.Operation, Officer: w.Officer, Role: w.Role, Assurance: w.Assurance}.Check()
 }
 
 // Check enforces the form of the names in e, which goes into ledgers as it stands;
@@ -247,6 +252,8 @@ func (e Envelope) Check() error {
 		return errors.New("claim officer is not a pseudonym")
 	case e.Role != "" && !token(e.Role, 64):
 		return errors.New("claim role is not a name")
+	case e.Assurance != "" && !token(e.Assurance, 64):
+		return errors.New("claim assurance is not a name")
 	}
 	return nil
 }
@@ -307,7 +314,7 @@ func (u UnverifiedQuery) Verify(keys jose.KeySet, self string, now time.Time) (Q
 	}
 	return Query{
 		Envelope: Envelope{Issuer: w.Issuer, Audience: w.Audience, IssuedAt: iat, ExpiresAt: exp, ID: w.ID,
-			Purpose: w.Purpose, LegalBasis: w.LegalBasis, Operation: w.Operation, Officer: w.Officer, Role: w.Role},
+			Purpose: w.Purpose, LegalBasis: w.LegalBasis, Operation: w.Operation, Officer: w.Officer, Role: w.Role, Assurance: w.Assurance},
 		Hash: u.hash, SealKey: w.SealKey, replyKey: reply, aad: aad, sealed: sealed,
 	}, nil
 }

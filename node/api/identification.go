@@ -29,6 +29,7 @@ type Asking struct {
 	Node         string `json:"node,omitempty" minLength:"9" maxLength:"2048" doc:"Entity Identifier of the node of that country to ask, such as a ministry's; absent for the country's own."`
 	Officer      string `json:"officer" minLength:"1" maxLength:"128" doc:"Account of the officer in your system. It does not leave the node and is not logged; peers and ledgers see a pseudonym."`
 	Role         string `json:"officer_role,omitempty" enum:"unspecified,border_officer,consular_officer,migration_officer,police_officer,security_officer,registrar,election_officer,health_worker,aid_worker,bank_clerk,carrier_clerk" doc:"What the officer is; some laws ask for it. Your system vouches for it, and your node's ledger and the peer's keep it."`
+	Assurance    string `json:"assurance,omitempty" enum:"unspecified,low,substantial,high" doc:"How the samples were captured, the weakest of several; some laws ask for it. Your system vouches for it, and your node's ledger and the peer's keep it."`
 }
 
 type identificationRequest struct {
@@ -97,7 +98,7 @@ func (s *service) resolution(api huma.API, rules *problem.Rulebook) {
 
 func (a Asking) search(s *service) requester.Search {
 	return requester.Search{Country: a.Jurisdiction, Order: a.Order, Purpose: a.Purpose, LegalBasis: a.LegalBasis,
-		Officer: s.node.Officer(a.Officer), Role: a.Role, Node: trust.EntityID(a.Node)}
+		Officer: s.node.Officer(a.Officer), Role: a.Role, Assurance: a.Assurance, Node: trust.EntityID(a.Node)}
 }
 
 func (s *service) identify(ctx context.Context, in *identificationInput) (*identificationOutput, error) {

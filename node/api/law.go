@@ -141,6 +141,7 @@ type group struct {
 	LegalBasis string    `json:"legal_basis" doc:"On what basis."`
 	Operation  string    `json:"operation" doc:"What was asked."`
 	Role       string    `json:"officer_role,omitempty" doc:"What the officer is."`
+	Assurance  string    `json:"assurance,omitempty" doc:"How the probes were captured."`
 	Modalities string    `json:"modalities,omitempty" doc:"Of the probes; absent where they were not looked at."`
 	Consent    string    `json:"consent,omitempty" doc:"State of the consent; absent where it was not looked at."`
 	Counts     *countsOf `json:"counts,omitempty" doc:"What the proposed law saw counted at most, and left at least; absent where it asks for none."`
@@ -172,7 +173,7 @@ func newSimulation(s lawbook.Simulation) simulation {
 			counts = &countsOf{c.ByOfficer, c.ByRequester, c.ForPurpose, c.LeftByOfficer, c.LeftByRequester, c.LeftForPurpose}
 		}
 		out.Changes = append(out.Changes, group{Counts: counts, Count: g.Count, First: g.First, Last: g.Last, Direction: g.Direction, Country: g.Country,
-			Purpose: g.Purpose, LegalBasis: g.LegalBasis, Operation: g.Operation, Role: g.Role, Modalities: g.Modalities, Consent: g.Consent,
+			Purpose: g.Purpose, LegalBasis: g.LegalBasis, Operation: g.Operation, Role: g.Role, Assurance: g.Assurance, Modalities: g.Modalities, Consent: g.Consent,
 			Was: word[g.WasAllowed], WasPolicy: g.OldPolicy, WasVersion: g.OldVersion, Would: word[g.New.Allowed], Policy: g.New.PolicyID, Article: g.New.Article, Differs: g.Differs})
 	}
 	return out

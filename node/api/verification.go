@@ -36,6 +36,7 @@ type verificationRequest struct {
 	Node       string  `json:"node,omitempty" minLength:"9" maxLength:"2048" doc:"Entity Identifier of the node of that country to ask, such as a ministry's; absent for the country's own."`
 	Officer    string  `json:"officer" minLength:"1" maxLength:"128" doc:"Account of the officer in your system. It does not leave the node and is not logged; peers and ledgers see a pseudonym."`
 	Role       string  `json:"officer_role,omitempty" enum:"unspecified,border_officer,consular_officer,migration_officer,police_officer,security_officer,registrar,election_officer,health_worker,aid_worker,bank_clerk,carrier_clerk" doc:"What the officer is; some laws ask for it. Your system vouches for it, and your node's ledger and the peer's keep it."`
+	Assurance  string  `json:"assurance,omitempty" enum:"unspecified,low,substantial,high" doc:"How the samples were captured, the weakest of several; some laws ask for it. Your system vouches for it, and your node's ledger and the peer's keep it."`
 }
 
 type subject struct {
@@ -113,7 +114,7 @@ func (s *service) verify(ctx context.Context, in *verificationInput) (*verificat
 		return nil, p
 	}
 	res, err := s.node.Verify(ctx, requester.Request{
-		Question: q, Purpose: in.Body.Purpose, LegalBasis: in.Body.LegalBasis, Officer: s.node.Officer(in.Body.Officer), Role: in.Body.Role,
+		Question: q, Purpose: in.Body.Purpose, LegalBasis: in.Body.LegalBasis, Officer: s.node.Officer(in.Body.Officer), Role: in.Body.Role, Assurance: in.Body.Assurance,
 		Node: trust.EntityID(in.Body.Node),
 	})
 	if err != nil {

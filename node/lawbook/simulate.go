@@ -18,6 +18,7 @@ const maxGroups = 500
 // Group is decisions of the past that differ in nothing law was asked about and would all change alike.
 type Group struct {
 	Direction, Purpose, LegalBasis, Operation, Role string
+	Assurance                                       string // of the capture
 	Country                                         string // the other one
 	Modalities, Consent                             string
 	OldPolicy, OldVersion                           string // what decided then
@@ -42,7 +43,7 @@ type Simulation struct {
 // Simulate decides again what a ledger's entries say was decided, under law. Verdicts that concern another node's law,
 // and entries about no Query, are left out. The times are those of then. What law asks of counts is counted again, from
 // the first of the entries on: by requester, officer and purpose. What does not stand in a leaf (counts about a subject,
-// misses, assurance) is taken to be none; the subject's class to be what is assumed. An entry that cannot be read is an
+// misses) is taken to be none; the subject's class to be what is assumed. An entry that cannot be read is an
 // error.
 func Simulate(law *policy.Law, entries iter.Seq2[uint64, []byte], assumed Assumed) (Simulation, error) {
 	var out Simulation
@@ -97,7 +98,7 @@ type past struct {
 func (p past) request(law *policy.Law, l protocol.Leaf, direction string) policy.Request {
 	r := policy.Request{Direction: direction, Requester: l.Requester, Responder: l.Responder,
 		RequesterCountry: l.RequesterCountry, ResponderCountry: l.ResponderCountry, Purpose: l.Purpose, LegalBasis: l.LegalBasis,
-		Operation: l.Operation, OfficerRole: l.Role, PeerMarks: strings.Fields(l.Marks), Time: l.Time, Consent: l.Consent, SubjectClass: p.Class}
+		Operation: l.Operation, OfficerRole: l.Role, Assurance: l.Assurance, PeerMarks: strings.Fields(l.Marks), Time: l.Time, Consent: l.Consent, SubjectClass: p.Class}
 	limits := p.Limits
 	if direction == policy.Ask {
 		r.SubjectClass, limits = "", budget.Limits{}
@@ -115,15 +116,15 @@ func (p past) request(law *policy.Law, l protocol.Leaf, direction string) policy
 
 // groupKey is what decisions of one group have in common.
 type groupKey struct {
-	direction, purpose, basis, operation, role, country, modalities, consent, policy, version, next, differs string
+	direction, purpose, basis, operation, role, assurance, country, modalities, consent, policy, version, next, differs string
 }
 
 func (g Group) key() groupKey {
-	return groupKey{g.Direction, g.Purpose, g.LegalBasis, g.Operation, g.Role, g.Country, g.Modalities, g.Consent, g.OldPolicy, g.OldVersion, g.New.PolicyID, g.Differs}
+	return groupKey{g.Direction, g.Purpose, g.LegalBasis, g.Operation, g.Role, g.Assurance, g.Country, g.Modalities, g.Consent, g.OldPolicy, g.OldVersion, g.New.PolicyID, g.Differs}
 }
 
 func (s *Simulation) count(groups map[groupKey]*Group, r policy.Request, l protocol.Leaf, d policy.Decision, differs string, index uint64) {
-	g := Group{Direction: r.Direction, Counts: r.Counts, Purpose: l.Purpose, LegalBasis: l.LegalBasis, Operation: l.Operation, Role: l.Role,
+	g := Group{Direction: r.Direction, Counts: r.Counts, Purpose: l.Purpose, LegalBasis: l.LegalBasis, Operation: l.Operation, Role: l.Role, Assurance: l.Assurance,
 		Country: l.RequesterCountry, Modalities: l.Modalities, Consent: l.Consent, OldPolicy: l.Policy.ID, OldVersion: l.Policy.Version,
 		WasAllowed: allowed(l), New: d, Differs: differs, First: index, Last: index, Count: 1}
 	if r.Direction == policy.Ask {

@@ -17,7 +17,7 @@ func (r *Requester) lawful(e protocol.Envelope, peer trust.Node, q protocol.Ques
 	ask := policy.Request{
 		Direction: policy.Ask, Requester: e.Issuer, Responder: e.Audience,
 		RequesterCountry: r.cfg.Country, ResponderCountry: peer.Jurisdiction,
-		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, OfficerRole: e.Role,
+		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, OfficerRole: e.Role, Assurance: e.Assurance,
 		PeerMarks: peer.MarkTypes(now), Time: now, Counts: counts,
 	}
 	if q.Consent == "" {

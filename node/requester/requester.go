@@ -108,6 +108,7 @@ type Request struct {
 	LegalBasis string
 	Officer    string // requester-scoped pseudonym
 	Role       string // of the officer, a word of the registry; empty: not said
+	Assurance  string // of the capture of the probes, a word of the registry; empty: not said
 	// Node is who is asked, of the nodes of that country, such as a ministry's; empty is the
 	// country's own.
 	Node trust.EntityID
@@ -184,7 +185,7 @@ func (r *Requester) ask(ctx context.Context, req Request, bring func() []string,
 	}
 	e := protocol.Envelope{
 		Issuer: string(r.cfg.Self), Audience: string(peer.EntityID), Purpose: req.Purpose, LegalBasis: req.LegalBasis,
-		Operation: req.operation, Officer: req.Officer, Role: req.Role,
+		Operation: req.operation, Officer: req.Officer, Role: req.Role, Assurance: req.Assurance,
 	}
 	// Before law: what breaks the form of a Query must not get into a ledger either.
 	if err := e.Check(); err != nil {

@@ -19,6 +19,7 @@ type Search struct {
 	LegalBasis string
 	Officer    string
 	Role       string
+	Assurance  string
 	Node       trust.EntityID
 }
 
@@ -36,7 +37,7 @@ func (r *Requester) Resolve(ctx context.Context, s Search) (Result, error) {
 func (r *Requester) search(ctx context.Context, s Search, operation string, probes []protocol.Probe, asked protocol.Asked) (Result, error) {
 	return r.put(ctx, Request{
 		Question: protocol.Question{Subject: pseudonym.Identifier{Jurisdiction: s.Country}, Probes: probes, Consent: s.Order},
-		Purpose:  s.Purpose, LegalBasis: s.LegalBasis, Officer: s.Officer, Role: s.Role, Node: s.Node,
+		Purpose:  s.Purpose, LegalBasis: s.LegalBasis, Officer: s.Officer, Role: s.Role, Assurance: s.Assurance, Node: s.Node,
 		operation: operation, asked: asked,
 	}, r.cfg.Now())
 }

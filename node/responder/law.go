@@ -21,7 +21,7 @@ func (r *Responder) visible(q protocol.Query, asker trust.Node, now time.Time) p
 	return policy.Request{
 		Direction: policy.Answer, Requester: q.Issuer, Responder: q.Audience,
 		RequesterCountry: asker.Jurisdiction, ResponderCountry: r.cfg.Country,
-		Purpose: q.Purpose, LegalBasis: q.LegalBasis, Operation: q.Operation, OfficerRole: q.Role,
+		Purpose: q.Purpose, LegalBasis: q.LegalBasis, Operation: q.Operation, OfficerRole: q.Role, Assurance: q.Assurance,
 		PeerMarks: asker.MarkTypes(now), Time: now, Sealed: true,
 	}
 }

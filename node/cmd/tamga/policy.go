@@ -134,9 +134,6 @@ exit code 3. Tests beside the file are not run: see "tamga policy test".`,
 			if !law.Confirmed() {
 				a.Say("hint: its head calls it a working translation; counsel confirms every citation before it is used")
 			}
-			if slices.ContainsFunc(law.Given(policy.Request{}), func(g policy.Given) bool { return g.Name == "context.assurance" }) {
-				a.Say("hint: it asks for context.assurance, which is unspecified in every Query: nodes are not told yet how a sample was captured")
-			}
 			return a.Emit(out, [][2]string{{"jurisdiction", law.Jurisdiction()}, {"version", law.Version()},
 				{"confirmed", fmt.Sprint(law.Confirmed())}, {"policies", fmt.Sprint(len(law.Policies()))}, {"sha256", fmt.Sprintf("%x", digest)},
 				{"may ask for", strings.Join(law.Purposes(policy.Ask, now), ", ")}, {"may answer for", strings.Join(law.Purposes(policy.Answer, now), ", ")}})
@@ -223,9 +220,9 @@ func orNone(list []string) []string {
 
 // askedFlags describe a request for explain.
 type askedFlags struct {
-	direction, purpose, basis, operation, consent, modality, role, class, country string
-	marks                                                                         []string
-	counts                                                                        map[string]int64
+	direction, purpose, basis, operation, consent, modality, role, class, assurance, country string
+	marks                                                                                    []string
+	counts                                                                                   map[string]int64
 }
 
 func (q *askedFlags) add(f *pflag.FlagSet) {
@@ -236,6 +233,7 @@ func (q *askedFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&q.consent, "consent", "", "none, holder, attested or exemption (default: not known yet)")
 	f.StringVar(&q.modality, "modality", "", "face, finger, iris or signature (default: not known yet)")
 	f.StringVar(&q.role, "officer-role", "", "what the officer is")
+	f.StringVar(&q.assurance, "assurance", "", "how the probes were captured: low, substantial or high")
 	f.StringVar(&q.class, "subject-class", "", "of whom it is about: adult, minor, ward, protected")
 	f.StringVar(&q.country, "country", "XXZ", "the other country")
 	f.StringToInt64Var(&q.counts, "count", nil, "how many Queries there were or are left, as near_misses=2; may be repeated")
@@ -262,7 +260,7 @@ func (q askedFlags) request(own string) (policy.Request, error) {
 	counts, err := countsOf(q.counts)
 	r := policy.Request{Direction: q.direction, Requester: "https://requester.invalid", Responder: "https://responder.invalid",
 		RequesterCountry: own, ResponderCountry: q.country, Purpose: q.purpose, LegalBasis: q.basis, Operation: q.operation,
-		Consent: q.consent, Modality: q.modality, OfficerRole: q.role, SubjectClass: q.class, PeerMarks: q.marks, Time: time.Now(), Counts: counts,
+		Consent: q.consent, Modality: q.modality, OfficerRole: q.role, SubjectClass: q.class, Assurance: q.assurance, PeerMarks: q.marks, Time: time.Now(), Counts: counts,
 		Sealed: q.direction == policy.Answer && q.class == ""}
 	if q.direction == policy.Answer {
 		r.RequesterCountry, r.ResponderCountry = r.ResponderCountry, r.RequesterCountry

@@ -318,6 +318,7 @@ type simulatedView struct {
 	LegalBasis string           `json:"legal_basis"`
 	Operation  string           `json:"operation"`
 	Role       string           `json:"officer_role,omitempty"`
+	Assurance  string           `json:"assurance,omitempty"`
 	Modalities string           `json:"modalities,omitempty"`
 	Consent    string           `json:"consent,omitempty"`
 	Was        string           `json:"was"`
@@ -366,7 +367,7 @@ purpose; of subjects the ledger says nothing: --subject-class says what to take 
 			}
 			rows := [][2]string{{"decisions", fmt.Sprintf("%d in %d entries: %d alike, %d unknown", s.Decisions, s.Entries, s.Same, s.Unknown)}}
 			for _, g := range s.Changes {
-				about := strings.Join(strings.Fields(strings.Join([]string{g.Direction, g.Operation, g.Country, g.Purpose, "on", g.LegalBasis, g.Consent, g.Role, g.Modalities}, " ")), " ")
+				about := strings.Join(strings.Fields(strings.Join([]string{g.Direction, g.Operation, g.Country, g.Purpose, "on", g.LegalBasis, g.Consent, g.Role, g.Assurance, g.Modalities}, " ")), " ")
 				rows = append(rows, [2]string{fmt.Sprint(g.Count), fmt.Sprintf("%s: %s by %s -> %s by %s, %s (entries %d to %d)%s", about, g.Was, g.WasPolicy, g.Would, g.Policy, g.Article, g.First, g.Last, g.counted())})
 			}
 			return a.Emit(s, rows)

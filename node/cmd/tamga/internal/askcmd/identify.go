@@ -21,9 +21,9 @@ import (
 
 // searchFlags are what identify and resolve have in common.
 type searchFlags struct {
-	node                                                nodeclient.Flags
-	country, purpose, basis, order, officer, role, peer string
-	timeout                                             time.Duration
+	node                                                           nodeclient.Flags
+	country, purpose, basis, order, officer, role, assurance, peer string
+	timeout                                                        time.Duration
 }
 
 func (s *searchFlags) add(c *cobra.Command, timeout time.Duration) {
@@ -36,6 +36,7 @@ func (s *searchFlags) add(c *cobra.Command, timeout time.Duration) {
 	f.StringVar(&s.peer, "peer", "", "Entity Identifier of the node of that country to ask, such as a ministry's (default: the country's own)")
 	f.StringVar(&s.officer, "officer", "", "account of the officer who asks; leaves this node as a pseudonym only (default: the login name)")
 	f.StringVar(&s.role, "officer-role", "", "what the officer is, where a law asks for it, for instance police_officer")
+	f.StringVar(&s.assurance, "assurance", "", "how the sample was captured, where a law asks for it: low, substantial or high")
 	f.DurationVar(&s.timeout, "timeout", timeout, "how long to wait")
 }
 
@@ -107,6 +108,7 @@ type asking struct {
 	LegalBasis   string        `json:"legal_basis"`
 	Officer      string        `json:"officer"`
 	Role         string        `json:"officer_role,omitempty"`
+	Assurance    string        `json:"assurance,omitempty"`
 	Node         string        `json:"node,omitempty"`
 	Probe        *person.Probe `json:"probe,omitempty"`
 	Handle       string        `json:"handle,omitempty"`
@@ -119,7 +121,7 @@ func (s searchFlags) asking() (asking, error) {
 	if s.country == "" || s.purpose == "" || s.basis == "" {
 		return asking{}, fault.Usage("--country, --purpose and --legal-basis are needed")
 	}
-	out := asking{Jurisdiction: s.country, Purpose: s.purpose, LegalBasis: s.basis, Officer: s.officer, Role: s.role, Node: s.peer}
+	out := asking{Jurisdiction: s.country, Purpose: s.purpose, LegalBasis: s.basis, Officer: s.officer, Role: s.role, Assurance: s.assurance, Node: s.peer}
 	if out.Officer == "" {
 		out.Officer = loginName()
 	}

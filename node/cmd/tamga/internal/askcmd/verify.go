@@ -20,10 +20,10 @@ import (
 )
 
 type verifyFlags struct {
-	node                                              nodeclient.Flags
-	subject, purpose, basis, consent, who, role, peer string
-	probes                                            []string
-	timeout                                           time.Duration
+	node                                                         nodeclient.Flags
+	subject, purpose, basis, consent, who, role, assurance, peer string
+	probes                                                       []string
+	timeout                                                      time.Duration
 }
 
 // Verify is `tamga verify`.
@@ -52,6 +52,7 @@ country, or with --peer to one of its ministries, and prints the verified verdic
 	f.StringVar(&v.peer, "peer", "", "Entity Identifier of the node of that country to ask, such as a ministry's (default: the country's own)")
 	f.StringVar(&v.who, "officer", "", "account of the officer who asks; leaves this node as a pseudonym only (default: the login name)")
 	f.StringVar(&v.role, "officer-role", "", "what the officer is, where a law asks for it, for instance registrar; \"tamga policy vocabulary\" lists them")
+	f.StringVar(&v.assurance, "assurance", "", "how the samples were captured, where a law asks for it: low, substantial or high; of several the weakest")
 	f.DurationVar(&v.timeout, "timeout", 30*time.Second, "how long to wait")
 	return c
 }
@@ -65,6 +66,7 @@ type verification struct {
 	Consent    string            `json:"consent,omitempty"`
 	Officer    string            `json:"officer"`
 	Role       string            `json:"officer_role,omitempty"`
+	Assurance  string            `json:"assurance,omitempty"`
 	Node       string            `json:"node,omitempty"`
 }
 
@@ -168,7 +170,7 @@ func verificationOf(a *cli.App, v verifyFlags) (verification, error) {
 		return none, fault.Usage("--probe, --purpose and --legal-basis are needed")
 	}
 	req := verification{Subject: map[string]string{"jurisdiction": parts[0], "type": parts[1], "value": parts[2]},
-		Purpose: v.purpose, LegalBasis: v.basis, Officer: v.who, Role: v.role, Node: v.peer}
+		Purpose: v.purpose, LegalBasis: v.basis, Officer: v.who, Role: v.role, Assurance: v.assurance, Node: v.peer}
 	if req.Officer == "" {
 		req.Officer = loginName()
 	}
