@@ -429,19 +429,5 @@ func (c *check) purposes(ctx context.Context) {
 	} else {
 		c.add("purposes", OK, "", "", "%s; %s", strings.Join(c.m.Purposes, ", "), strings.Join(c.m.Modalities, ", "))
 	}
-	if !slices.Contains(c.m.Purposes, "sandbox_test") {
-		c.add("verification", Skipped, "", "", "the peer's law has no sandbox_test")
-		return
-	}
-	code, err := c.with.Verify(ctx, c.m)
-	switch {
-	case err != nil:
-		c.add("verification", Failed, Ours, "Look at this node's log.", "%v", err)
-	case code == protocol.CodeOwnLaw:
-		c.add("verification", Skipped, "", "", "this node's own law has no sandbox_test")
-	case code.Outcome() == protocol.Unavailable:
-		c.add("verification", Failed, Theirs, code.Next(), "%s %s", code, code.Title())
-	default:
-		c.add("verification", OK, "", "", "about nobody, for sandbox_test: %s %s, with a receipt that verifies", code.Outcome(), code)
-	}
+	c.verification(ctx)
 }

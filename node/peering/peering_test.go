@@ -47,6 +47,7 @@ type region struct {
 	author    *membership.Author
 	members   map[string]*member
 	also      []trust.Anchor // further ones that members are configured with
+	purposes  []string       // for which those that join from now on answer
 }
 
 type member struct {
@@ -56,6 +57,7 @@ type member struct {
 	entered chan struct{} // one for each exchange of the slow protocol that is being handled
 	deaf    atomic.Bool   // whether what it sends gets lost
 	lost    atomic.Int32  // how often it has
+	token   string        // its Entity Configuration
 }
 
 const slow = "/tamga/slow/1"
@@ -144,8 +146,9 @@ func (r *region) join(t *testing.T, country string) *member {
 		Entity: entity(country), IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour), AuthorityHints: []trust.EntityID{anchorID},
 		Metadata: trust.Metadata{TamgaNode: &trust.NodeMetadata{Jurisdiction: country, PeerID: string(m.host.PeerID()), PeerProofs: proofs, Addresses: addresses,
 			Keys: jose.NewKeySet(key(t, "protocol "+country).Public()), SealingKeys: []sealing.PublicKey{sealer.Public()},
-			Ledger: &trust.LedgerMetadata{Origin: "log", Keys: []string{"log+abc+def"}}, Revisions: []string{"1"}}},
+			Ledger: &trust.LedgerMetadata{Origin: "log", Keys: []string{"log+abc+def"}}, Revisions: []string{"1"}, Purposes: r.purposes}},
 	})
+	m.token = token
 	if err == nil {
 		_, err = r.authority.Enroll(token, authority.EnrollOptions{Jurisdiction: country})
 	}

@@ -344,6 +344,14 @@ verification about nobody where both laws have sandbox_test. What is wrong is sa
 whose side it is and what they do. No person is asked about and nothing is left in the
 ledgers, but for that verification.
 
+No built-in law has sandbox_test, so that the verification is skipped at first. Both
+sides have to allow it, each in its own law (tamga policy propose), by this rule:
+
+` + peering.SandboxRule("KGZ") + `
+
+with its own country in the @id. It opens the purpose to every officer, about whoever is
+enrolled: it is for nodes that are tried out, and leaves the law before people are.
+
 Exit code 7 says that a stage failed.`,
 		Example: `  tamga peer test --dir kaz KGZ`,
 		Args:    cobra.ExactArgs(1),
