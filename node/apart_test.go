@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/founding"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/holder"
@@ -44,13 +45,13 @@ func newApart(t *testing.T, made bool) apartWorld {
 	w := apartWorld{t, top, filepath.Join(top, "kaz"), filepath.Join(top, "usb", "kaz"), filepath.Join(top, "kaz", node.ConfigFile)}
 	key, err := jose.GenerateKey()
 	w.must(err)
-	o := node.InitOptions{Dir: w.dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
+	o := founding.Options{Dir: w.dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
 		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
 		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now}
 	if made {
 		o.Pseudonym = w.keystore()
 	}
-	_, err = node.Init(o)
+	_, err = founding.Init(o)
 	w.must(err)
 	roots := w.roots(made)
 	defer roots.Wipe()

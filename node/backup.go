@@ -8,6 +8,7 @@ import (
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/lawbook/inforce"
 	"github.com/tamga-id/tamga/node/registrar"
 )
 
@@ -41,7 +42,7 @@ func SourceOf(r *registrar.Registrar) folder.Source {
 // lawOf reads the text in force.
 func lawOf(cfg config.Config) func() ([]byte, error) {
 	return func() ([]byte, error) {
-		book, err := OpenLawbook(cfg)
+		book, err := inforce.OpenBook(cfg)
 		if err != nil {
 			return nil, err
 		}

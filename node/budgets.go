@@ -42,13 +42,13 @@ func (c counted) End(a budget.Ask, matched bool, now time.Time) (locks, locked b
 
 // budgets is what counts foreign Queries.
 func (n *Node) budgets() responder.Budgets {
-	return counted{n.counts(), n.cfg.Budgets != (config.Budgets{}), &n.law, policy.Answer}
+	return counted{n.counts(), n.cfg.Budgets != (config.Budgets{}), n.law.Current(), policy.Answer}
 }
 
 // ownCounts counts what own officers ask abroad, where the law in force asks for it; no limit is set on them. In the book
 // this node is a requester like others, who never asks itself.
 func (n *Node) ownCounts(subject pseudonym.Identifier, officer, purpose string, now time.Time) (policy.Counts, error) {
-	c := counted{budget.New(n.rows, [32]byte{}, budget.Limits{}), false, &n.law, policy.Ask}
+	c := counted{budget.New(n.rows, [32]byte{}, budget.Limits{}), false, n.law.Current(), policy.Ask}
 	before, _, err := c.Begin(budget.Ask{Country: n.cfg.Jurisdiction, Requester: n.cfg.EntityID, Officer: officer, Purpose: purpose, Subject: subject}, now)
 	return before.Law(), err
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/node/entity"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
@@ -23,12 +23,10 @@ func (n *Node) openDirectory() (*peering.Peers, error) {
 		locations[trust.EntityID(id)] = base
 	}
 	return peering.Open(peering.Config{
-		Superiors: superiorsOf(n.cfg, n.anchors), Own: n.listing,
-		Answer: func(frame []byte) []byte {
-			return endpoint.ServeFrame(trust.EntityID(n.cfg.EntityID), n.answer, frame)
-		},
-		Self: trust.EntityID(n.cfg.EntityID), Anchors: n.anchors, Locations: locations, AllowPrivate: n.cfg.Trust.AllowPrivate, DataDir: n.cfg.DataDir,
-		Introductions: IntroductionsFile(n.cfg), Client: trustClient(n.cfg.Trust.Proxy),
+		Superiors: entity.Superiors(n.cfg, n.anchors), Own: n.entity.Listing,
+		Answer: n.entity.ServeFrame,
+		Self:   trust.EntityID(n.cfg.EntityID), Anchors: n.anchors, Locations: locations, AllowPrivate: n.cfg.Trust.AllowPrivate, DataDir: n.cfg.DataDir,
+		Introductions: entity.IntroductionsFile(n.cfg), Client: trustClient(n.cfg.Trust.Proxy),
 		Staleness: n.cfg.Trust.Staleness, MarkStaleness: n.cfg.Trust.MarkStaleness,
 		Every: n.cfg.Trust.Refresh, Now: n.now, Log: n.log,
 		Exchange: func(ctx context.Context, to transport.PeerID, addrs []string, protocol string, frame []byte) ([]byte, error) {
@@ -108,12 +106,13 @@ type MemberStatus struct {
 
 // Status reports the node's state from memory.
 func (n *Node) Status() Status {
+	law := n.law.Current()
 	s := Status{
 		EntityID: n.cfg.EntityID, Jurisdiction: n.cfg.Jurisdiction, Name: n.cfg.Name, PeerID: string(n.line.Host().PeerID()),
 		Addresses: n.line.Host().Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
 		Attention: n.Attention(),
 		Full:      errors.Is(n.gallery.Ready(), gallery.ErrFull),
-		Law:       LawStatus{Version: n.law.Law().Version(), Confirmed: n.law.Law().Confirmed(), Serves: n.law.Serves(n.now()).Purposes},
+		Law:       LawStatus{Version: law.Law().Version(), Confirmed: law.Law().Confirmed(), Serves: law.Serves(n.now()).Purposes},
 		Ledger:    LedgerStatus{Origin: n.keys.Ledger.Origin(), Size: n.ledger.Size()},
 		Refused:   n.line.Refusals(),
 	}

@@ -1,10 +1,9 @@
 // Package node is one country's running node: it joins trust, law, ledger,
 // gallery, matcher and transport, and holds nothing of its own but the wiring.
 //
-// Init makes a node's folder: keys, configuration, law, first Entity
-// Configuration. Open reads it back and starts listening; Run serves until its
-// context ends; Close releases everything. The command tamga and the demo use
-// the same three calls.
+// Package node/founding makes a node's folder. Open reads it back and starts
+// listening; Run serves until its context ends; Close releases everything. The
+// command tamga and the demo use the same three calls.
 //
 // Layout of the folder:
 //
@@ -28,6 +27,7 @@
 //	../ENTITY.checkpoint-keys  which generations of the keys were used last, likewise
 //
 // Not here: the keys (node/keystore) and the steps by which they are replaced
-// (node/rotation), what goes over the wire (federation/protocol), HTTP (node/api), and
+// (node/rotation), the law (node/lawbook/inforce), what the node says about itself
+// (node/entity) and where it listens (node/addresses), what goes over the wire (federation/protocol), HTTP (node/api), and
 // any decision about a person (node/responder).
 package node

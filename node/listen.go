@@ -10,7 +10,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/node/addresses"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/internal/throng"
@@ -32,7 +32,7 @@ func (n *Node) listen(o Overrides) (err error) {
 			if reply, is := n.directory.TakeAnnouncement(ctx, from, frame); is {
 				return reply, nil
 			}
-			return endpoint.ServeFrame(trust.EntityID(n.cfg.EntityID), n.answer, frame), nil
+			return n.entity.ServeFrame(frame), nil
 		},
 	}
 	if n.heads, err = gap.OpenHeads(n.cfg); err != nil {
@@ -66,7 +66,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.metrics = metrics.New(n.facts)
 	cfg := responder.Config{
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.Signing,
-		Sealing: n.keys.Sealing, Members: n.directory, Law: &n.law, Gallery: n.gallery,
+		Sealing: n.keys.Sealing, Members: n.directory, Law: n.law.Current(), Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
 		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Decoys: n.decoys,
 		Budgets: n.budgets(), Desk: n.desk(), Pace: n.pace(), Answered: n.metrics.Answered,
@@ -87,6 +87,8 @@ func (n *Node) listen(o Overrides) (err error) {
 	if err != nil {
 		return err
 	}
+	n.addresses = addresses.New(addresses.Config{File: filepath.Join(n.dir, ConfigFile), Listen: n.cfg.Listen, Every: n.cfg.Trust.Refresh,
+		Line: n.line, Peers: n.directory, Publish: n.publishAgain, Token: n.EntityConfiguration, Now: n.now, Log: n.log})
 	var out requester.Exchanger = noting{n.line, n.directory}
 	if o.Exchanger != nil {
 		out = o.Exchanger(out)
@@ -94,7 +96,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	n.makeRequester = func(k keystore.Set) *requester.Requester {
 		return requester.New(requester.Config{
 			Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: k.Signing,
-			Directory: n.directory, Law: &n.law, Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.queryChain, Proof: n.provingChain, Witness: n.witness,
+			Directory: n.directory, Law: n.law.Current(), Ledger: n.ledger, Exchanger: out, Now: n.now, Logger: n.log, Chain: n.entity.QueryChain, Proof: n.entity.ProvingChain, Witness: n.witness,
 			Withdrawn: n.withdrawn, Counts: n.ownCounts,
 		})
 	}

@@ -16,15 +16,14 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/credentials/consent"
-	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/federation/trust/endpoint"
-	"github.com/tamga-id/tamga/federation/trust/membership"
+	"github.com/tamga-id/tamga/node/addresses"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/decoy"
+	"github.com/tamga-id/tamga/node/entity"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/gallery/presence"
@@ -34,7 +33,7 @@ import (
 	"github.com/tamga-id/tamga/node/internal/gate"
 	"github.com/tamga-id/tamga/node/internal/sparse"
 	"github.com/tamga-id/tamga/node/keystore"
-	"github.com/tamga-id/tamga/node/lawbook"
+	"github.com/tamga-id/tamga/node/lawbook/inforce"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/line"
 	"github.com/tamga-id/tamga/node/metrics"
@@ -44,8 +43,15 @@ import (
 	"github.com/tamga-id/tamga/node/responder"
 	"github.com/tamga-id/tamga/node/rows"
 	"github.com/tamga-id/tamga/node/stores"
-	"github.com/tamga-id/tamga/node/subordinates"
 	"github.com/tamga-id/tamga/node/witness"
+)
+
+// Files of a node's folder.
+const (
+	ConfigFile              = config.File
+	TokenFile               = config.TokenFile
+	EnrolTokenFile          = config.EnrolTokenFile
+	EntityConfigurationFile = config.EntityConfigurationFile
 )
 
 // Overrides replace parts of a node. Conformance mutants and fault tests use them;
@@ -65,10 +71,9 @@ type Node struct {
 	dir          string // of the configuration file
 	calibrations responder.Calibrations
 	keys         keystore.Set
-	law          lawbook.Current
-	laws         *lawbook.Book
+	law          *inforce.Law
 	anchors      []trust.Anchor
-	chain        ownChain
+	entity       *entity.Entity
 	gallery      *gallery.Gallery
 	ledger       *ledger.Log
 	rows         *rows.Rows
@@ -82,6 +87,7 @@ type Node struct {
 	witness      *witness.Witness
 	beginning    beginning
 	line         *line.Line
+	addresses    *addresses.Addresses
 	log          *slog.Logger
 	now          func() time.Time
 	started      time.Time
@@ -96,13 +102,8 @@ type Node struct {
 	// What depends on keys that rotate; replaced whole by install.
 	responder atomic.Pointer[responder.Responder]
 	requester atomic.Pointer[requester.Requester]
-	publisher atomic.Pointer[endpoint.Publisher]
-	superior  atomic.Pointer[membership.Author] // nil where the node vouches for nobody
 
 	others atomic.Pointer[[]presence.Other] // that share the store
-
-	listening atomic.Pointer[listening]
-	addresses addresses
 
 	ages        ages
 	renewals    renewals
@@ -121,7 +122,7 @@ type Node struct {
 	makeRequester func(keystore.Set) *requester.Requester // immutable once listen returned
 }
 
-// Open opens the node that Init made in the folder of the configuration file: keys,
+// Open opens the node that founding.Init made in the folder of the configuration file: keys,
 // gallery, ledger and trust cache, and starts listening to peers. On error nothing
 // is left open.
 func Open(ctx context.Context, configFile string, passphrase []byte, log *slog.Logger, o Overrides) (*Node, error) {
@@ -170,8 +171,6 @@ func OpenUnsealed(ctx context.Context, configFile string, roots keystore.Roots, 
 		return nil, err
 	}
 	n.watchHolders(ctx, n.keys)
-	n.addresses.wake = make(chan struct{}, 1)
-	n.listening.Store(&listening{cfg.Listen.LibP2P, cfg.Listen.Advertise})
 	n.renewals.wake, n.retirements.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	n.renewals.state = registrar.Renewal{State: registrar.RenewalIdle, Generation: n.keys.Faces.Current()}
 	if n.keys.UnfinishedRenewal() {
@@ -213,7 +212,7 @@ func Check(configFile string) error {
 
 // loadPublic reads what n needs and is no secret.
 func (n *Node) loadPublic() (err error) {
-	if err = n.loadLaw(); err != nil {
+	if n.law, err = inforce.Open(n.cfg); err != nil {
 		return err
 	}
 	if n.calibrations, err = loadCalibrations(n.cfg.Policy.Calibrations); err != nil {
@@ -222,8 +221,13 @@ func (n *Node) loadPublic() (err error) {
 	if n.offices, err = holding.LoadOffices(n.cfg.Policy.Offices); err != nil {
 		return err
 	}
-	n.anchors, err = loadAnchors(n.cfg.Trust.Anchors)
-	return err
+	if n.anchors, err = entity.ReadAnchors(n.cfg.Trust.Anchors); err != nil {
+		return err
+	}
+	n.entity = entity.New(entity.Config{Node: n.cfg, File: filepath.Join(n.dir, EntityConfigurationFile), Anchors: n.anchors, Now: n.now,
+		Statements: func() ([]string, bool) { return n.directory.Statements(trust.EntityID(n.cfg.EntityID)) },
+		Tell:       func() { _ = n.directory.Tell(context.Background()) }}) // it is told again, and says then what is wrong
+	return nil
 }
 
 func (n *Node) openStores(ctx context.Context) (err error) {
@@ -240,45 +244,24 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if err = n.openDecoys(ctx); err != nil {
 		return err
 	}
-	if err := n.proveLaw(); err != nil {
-		return err
-	}
-	return n.shareLaws(ctx)
+	return n.law.Prove(ctx, inforce.Config{Ledger: n.ledger, Origin: n.keys.Ledger.Origin(), Rows: n.rows, Announce: n.announce, Now: n.now, Log: n.log})
 }
 
-// publish makes the node's Entity Configuration with the addresses the host has now
-// and the keys k, and writes it to its file.
+// publish publishes the node's Entity Configuration with the addresses the host has now
+// and the keys k.
 func (n *Node) publish(k keystore.Set) error {
-	c, err := entityConfiguration(n.cfg, k, n.law.Serves(n.now()), n.anchors, n.advertised())
-	if err != nil {
-		return err
-	}
-	p, err := newPublisher(k, c, n.now)
-	if err != nil {
-		return err
-	}
-	if n.cfg.Trust.Subordinates > 0 {
-		s, err := subordinates.New(n.cfg, k.Federation, jose.NewKeySet(k.Announced[1:]...), p, n.now)
-		if err != nil {
-			return err
-		}
-		author, err := membership.NewAuthor(membership.AuthorConfig{Authority: s, Key: k.Federation, Clock: n.now})
-		if err != nil {
-			return err
-		}
-		n.superior.Store(author)
-	}
-	n.publisher.Store(p)
-	token, err := p.Token()
-	if err != nil {
-		return nil // an anchor is told a location then, or asks for a new one
-	}
-	// The one to hand to the anchor when addresses changed or the last one ages.
-	return durable.Replace(filepath.Join(n.dir, EntityConfigurationFile), []byte(token+"\n"))
+	return n.entity.Publish(k, n.law.Current().Serves(n.now()), n.addresses.Advertised())
+}
+
+// publishAgain publishes what is true now.
+func (n *Node) publishAgain() error {
+	n.takingUp.Lock()
+	defer n.takingUp.Unlock()
+	return n.publish(n.keys)
 }
 
 // EntityConfiguration is the node's current Entity Configuration, signed.
-func (n *Node) EntityConfiguration() (string, error) { return n.publisher.Load().Token() }
+func (n *Node) EntityConfiguration() (string, error) { return n.entity.Configuration() }
 
 // Refresh asks the Trust Anchors who is a member now, and drops connections of
 // those who are no longer.
@@ -315,7 +298,7 @@ func (n *Node) Close() error {
 			n.log.Warn("checkpoints of peers not kept", slog.String("cause", err.Error()))
 		}
 	}
-	if n.publisher.Load() != nil {
+	if n.entity != nil && n.entity.Published() {
 		_ = os.Remove(AddressFile(n.cfg))
 	}
 	errs = append(errs, stores.Close(n.gallery, n.ledger))
@@ -346,4 +329,19 @@ func (n *Node) APIAddress() string { return n.api.Addr().String() }
 // Exchange sends one frame to a peer over the node's own transport, for measurements.
 func (n *Node) Exchange(ctx context.Context, to trust.Node, protocol string, frame []byte) ([]byte, error) {
 	return n.line.Exchange(ctx, transport.PeerID(to.PeerID), to.Addresses, protocol, frame)
+}
+
+// writeTokens writes the files of the API tokens where there are none, as in a folder
+// made of a backup.
+func (n *Node) writeTokens() error {
+	for name, token := range map[string]string{TokenFile: n.keys.Token, EnrolTokenFile: n.keys.EnrolToken} {
+		path := filepath.Join(n.dir, name)
+		if _, err := os.Lstat(path); err == nil {
+			continue
+		}
+		if err := durable.WriteNew(path, []byte(token+"\n"), 0o600); err != nil {
+			return fmt.Errorf("writing token: %w", err)
+		}
+	}
+	return nil
 }

@@ -16,10 +16,6 @@ import (
 	"github.com/tamga-id/tamga/node/ledgers"
 )
 
-// EnrolTokenFile holds the token of the operator, who may enrol; an officer's system
-// has TokenFile, and may only ask.
-const EnrolTokenFile = "enrol-token"
-
 // Enrol stores subjects durably, after saying so in the ledger: see [registrar.Witnessed].
 func (n *Node) Enrol(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error) {
 	return n.registrar.Enrol(ctx, batch)

@@ -87,3 +87,6 @@ func nobody(jurisdiction string) protocol.Question {
 	return protocol.Question{Subject: pseudonym.Identifier{Jurisdiction: jurisdiction, Type: "passport", Value: "TAMGAPEERTEST"},
 		Probes: []protocol.Probe{{Modality: "face", Format: "tamga-embedding-1", Data: face}}}
 }
+
+// Reconsider has a running node look at once whether the addresses in its configuration file are others.
+func (n *Node) Reconsider() { n.addresses.Reconsider() }

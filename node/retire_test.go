@@ -25,6 +25,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/founding"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
@@ -50,7 +51,7 @@ func live(t *testing.T, s config.Store) *living {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = node.Init(node.InitOptions{Dir: dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
+	if _, err = founding.Init(founding.Options{Dir: dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
 		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
 		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now, Store: s}); err != nil {
 		t.Fatal(err)

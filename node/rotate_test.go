@@ -11,6 +11,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/founding"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
@@ -30,7 +31,7 @@ func TestRetireDuringActivation(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kaz")
 	key, err := jose.GenerateKey()
 	must(err)
-	_, err = node.Init(node.InitOptions{Dir: dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
+	_, err = founding.Init(founding.Options{Dir: dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
 		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
 		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now})
 	must(err)

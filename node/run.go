@@ -36,10 +36,10 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g.Go(func() error { return n.refreshing(ctx) })
 	g.Go(func() error { return n.directory.Run(ctx) })
 	g.Go(func() error { return n.rotating(ctx) })
-	g.Go(func() error { return n.addressing(ctx) })
+	g.Go(func() error { return n.addresses.Run(ctx) })
 	g.Go(func() error { return n.renewing(ctx) })
 	g.Go(func() error { return n.keeping(ctx) })
-	g.Go(func() error { return n.following(ctx) })
+	g.Go(func() error { return n.law.Run(ctx) })
 	g.Go(func() error { return n.checks.Run(ctx) })
 	g.Go(func() error {
 		return n.heads.Run(ctx, func(err error) {
@@ -49,7 +49,7 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g.Go(func() error { return serve(ctx, n.api, handler, apiIdle) })
 	if n.public != nil {
 		g.Go(func() error {
-			return serve(ctx, n.public, n.entity(), throng.Idle)
+			return serve(ctx, n.public, n.entity.Handler(), throng.Idle)
 		})
 	}
 	if n.scrape != nil {

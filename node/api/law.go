@@ -13,9 +13,9 @@ import (
 	"github.com/tamga-id/tamga/federation/policy/inventory"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/lawbook"
+	"github.com/tamga-id/tamga/node/lawbook/inforce"
 )
 
 // Lawgiving is what the API needs to know of the node's law.
@@ -25,7 +25,7 @@ type Lawgiving interface {
 	// Laws lists the texts of the law that were in force, the last one of them now.
 	Laws() []lawbook.Publication
 	// PublishLaw puts a proposal into force that two operators approved. The errors match lawbook.ErrApproval,
-	// lawbook.ErrStale, node.ErrForeignLaw and *policy.LawError.
+	// lawbook.ErrStale, inforce.ErrForeign and *policy.LawError.
 	PublishLaw(ctx context.Context, proposal []byte, approvals []string) (lawbook.Publication, error)
 	// SimulateLaw decides the newest entries of the ledger again under another text; 0 is all. Every
 	// subject is taken to be of the class; empty: unspecified.
@@ -240,7 +240,7 @@ func ofLaw(err error) *problem.Problem {
 	switch {
 	case broken:
 		return problem.New(http.StatusUnprocessableEntity, protocol.CodeConfig, "The text is not a law: `tamga policy check` lists every fault of it.")
-	case errors.Is(err, node.ErrForeignLaw):
+	case errors.Is(err, inforce.ErrForeign):
 		return problem.New(http.StatusConflict, protocol.CodeLawBook, "The text is of another country.")
 	case errors.Is(err, lawbook.ErrStale):
 		return problem.New(http.StatusConflict, protocol.CodeLawBook, "The proposal does not follow the law in force, or is another node's.")

@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/backup/folder"
+	"github.com/tamga-id/tamga/node/founding"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/registrar"
@@ -52,7 +53,7 @@ func newWorldOf(t testing.TB, entity, country string) world {
 	w := world{dir: filepath.Join(top, "kaz"), file: filepath.Join(top, "kaz.tamga-backup"), escrow: filepath.Join(top, "kaz.tamga-escrow")}
 	key, err := jose.GenerateKey()
 	must(err)
-	_, err = node.Init(node.InitOptions{Dir: w.dir, EntityID: entity, Jurisdiction: country, Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
+	_, err = founding.Init(founding.Options{Dir: w.dir, EntityID: entity, Jurisdiction: country, Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
 		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
 		Passphrase: []byte(passphrase), Custody: custody.TestParams(), Now: time.Now})
 	must(err)

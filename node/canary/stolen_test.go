@@ -26,6 +26,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/demo"
+	"github.com/tamga-id/tamga/node/founding"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
@@ -84,7 +85,7 @@ func newTheft(t *testing.T) *theft {
 	s.dir = filepath.Join(s.top, "kaz")
 	key, err := jose.GenerateKey()
 	s.must(err)
-	_, err = node.Init(node.InitOptions{Dir: s.dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
+	_, err = founding.Init(founding.Options{Dir: s.dir, EntityID: "https://kaz.example", Jurisdiction: "KAZ", Name: "Office", Listen: "127.0.0.1:0", API: "127.0.0.1:0",
 		Anchor:     trust.Anchor{EntityID: "https://anchor.example", Keys: jose.NewKeySet(key.Public()), Location: "http://127.0.0.1:1"},
 		Passphrase: []byte(stolenPassphrase), Custody: custody.TestParams(), Now: time.Now})
 	s.must(err)

@@ -33,6 +33,8 @@ const File = "tamga.yaml"
 const (
 	EntityConfigurationFile = "entity-configuration.jwt"
 	LawFile                 = "law.cedar"
+	TokenFile               = "api-token"
+	EnrolTokenFile          = "enrol-token" // of the operator, who may enrol; an officer's system has TokenFile, and may only ask
 	AnchorFile              = "trust-anchor.json"
 )
 

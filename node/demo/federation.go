@@ -30,6 +30,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/enrol"
+	"github.com/tamga-id/tamga/node/founding"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
@@ -184,7 +185,7 @@ func (f *Federation) startAnchor() error {
 
 // make initialises a node, enrols its people, starts it and enrols it with the anchor.
 func (f *Federation) make(m *Member, people int) error {
-	_, err := node.Init(node.InitOptions{
+	_, err := founding.Init(founding.Options{
 		Dir: m.Dir, EntityID: EntityID(m.Code), Jurisdiction: m.Code, Name: m.Agency,
 		Listen: "127.0.0.1:0", API: "127.0.0.1:0", Anchor: f.Anchor,
 		Passphrase: []byte(Passphrase), Custody: custody.TestParams(), Now: time.Now,

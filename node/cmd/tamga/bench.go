@@ -28,6 +28,7 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/demo"
+	"github.com/tamga-id/tamga/node/founding"
 	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -157,7 +158,7 @@ func startPair(ctx context.Context, dir string, people int) (_ *pair, err error)
 	c.Add(stop)
 	p := &pair{pop: synth.New(demo.Seed, "KGZ"), tap: &tap{}, close: c.Close}
 	for _, code := range []string{"KAZ", "KGZ"} {
-		_, err := node.Init(node.InitOptions{Dir: filepath.Join(dir, code), EntityID: demo.EntityID(code), Jurisdiction: code, Name: code,
+		_, err := founding.Init(founding.Options{Dir: filepath.Join(dir, code), EntityID: demo.EntityID(code), Jurisdiction: code, Name: code,
 			Listen: "127.0.0.1:0", API: "127.0.0.1:0", Anchor: anchor, Refresh: time.Second,
 			Passphrase: []byte(demo.Passphrase), Custody: custody.TestParams(), Now: time.Now})
 		if err != nil {

@@ -17,19 +17,19 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/freeport"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/trustanchor"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/founding"
 	"github.com/tamga-id/tamga/node/keystore"
 )
 
 // initCommand is `tamga init`.
 func initCommand(a *cli.App) *cobra.Command {
-	var o node.InitOptions
+	var o founding.Options
 	var anchorFile, lawFile, planFile string
 	var superiors []string
 	var from cli.SecretFlags
@@ -84,7 +84,7 @@ the Trust Anchor. Nothing is sent anywhere.`,
 	return c
 }
 
-func makeNode(a *cli.App, o node.InitOptions, anchorFile, lawFile, planFile string, from cli.SecretFlags, k rootkey.KeystoreFlags) error {
+func makeNode(a *cli.App, o founding.Options, anchorFile, lawFile, planFile string, from cli.SecretFlags, k rootkey.KeystoreFlags) error {
 	var missing []string
 	for _, f := range [][2]string{{o.Dir, "--dir"}, {o.EntityID, "--entity-id"}, {o.Jurisdiction, "--jurisdiction"}, {anchorFile, "--anchor"}} {
 		if f[0] == "" {
@@ -129,8 +129,8 @@ func makeNode(a *cli.App, o node.InitOptions, anchorFile, lawFile, planFile stri
 		return err
 	}
 	o.Custody, o.Now = custody.DefaultParams(), time.Now
-	made, err := node.Init(o)
-	if errors.Is(err, node.ErrLeft) {
+	made, err := founding.Init(o)
+	if errors.Is(err, founding.ErrLeft) {
 		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeExists, Err: err,
 			Hint: "restore that node from its backup, or, where it is given up, move the file away: peers may still hold its receipts. Nothing was made"}
 	}
@@ -171,7 +171,7 @@ func makeNode(a *cli.App, o node.InitOptions, anchorFile, lawFile, planFile stri
 }
 
 // initCustody settles what is to open the root key.
-func initCustody(a *cli.App, o *node.InitOptions, planFile string, from cli.SecretFlags) (err error) {
+func initCustody(a *cli.App, o *founding.Options, planFile string, from cli.SecretFlags) (err error) {
 	if planFile == "" && o.Shares == "" {
 		o.Passphrase, err = a.Secret(from, "Passphrase for the new root key")
 		a.WarnShort(o.Passphrase)
@@ -188,7 +188,7 @@ func initCustody(a *cli.App, o *node.InitOptions, planFile string, from cli.Secr
 var alpha3 = regexp.MustCompile(`^[A-Z]{3}$`)
 
 // initFaults are all faults of what was typed that can be told without a file.
-func initFaults(o node.InitOptions) error {
+func initFaults(o founding.Options) error {
 	var faults []string
 	if _, err := trust.ParseEntityID(o.EntityID); err != nil {
 		faults = append(faults, "--entity-id takes an https URL in lower case without query or fragment, such as https://node.gov.example")

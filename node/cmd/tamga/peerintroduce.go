@@ -19,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 	"github.com/tamga-id/tamga/node/config"
+	"github.com/tamga-id/tamga/node/entity"
 	"github.com/tamga-id/tamga/node/introduction"
 )
 
@@ -44,7 +45,7 @@ func openIntroduction(a *cli.App, i introducing) (*introduction.Book, introducti
 	if err != nil {
 		return nil, introduction.Self{}, err
 	}
-	book, err := introduction.OpenBook(node.IntroductionsFile(cfg))
+	book, err := introduction.OpenBook(entity.IntroductionsFile(cfg))
 	if err != nil {
 		return nil, introduction.Self{}, err
 	}
@@ -53,7 +54,7 @@ func openIntroduction(a *cli.App, i introducing) (*introduction.Book, introducti
 		return nil, introduction.Self{}, err
 	}
 	defer root.Wipe()
-	self, err := node.Introduce(file, root)
+	self, err := entity.Introduce(file, root)
 	return book, self, err
 }
 
@@ -234,7 +235,7 @@ func book(a *cli.App, dir string) (*introduction.Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return introduction.OpenBook(node.IntroductionsFile(cfg))
+	return introduction.OpenBook(entity.IntroductionsFile(cfg))
 }
 
 func peerRemove(a *cli.App) *cobra.Command {

@@ -22,6 +22,7 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/operatorkey"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/lawbook"
+	"github.com/tamga-id/tamga/node/lawbook/inforce"
 )
 
 // openBook reads the book of the node in dir.
@@ -33,7 +34,7 @@ func openBook(dir string) (config.Config, *lawbook.Book, error) {
 	if err != nil {
 		return config.Config{}, nil, err
 	}
-	book, err := node.OpenLawbook(cfg)
+	book, err := inforce.OpenBook(cfg)
 	return cfg, book, err
 }
 

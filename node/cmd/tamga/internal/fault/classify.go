@@ -26,12 +26,15 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorfile"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/enrol"
+	"github.com/tamga-id/tamga/node/entity"
+	"github.com/tamga-id/tamga/node/founding"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/introduction"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
+	"github.com/tamga-id/tamga/node/lawbook/inforce"
 	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/rotation"
 	"github.com/tamga-id/tamga/node/rows/outside"
@@ -78,15 +81,15 @@ func ofConfiguration(err error) *Failure {
 	if _, ok := errors.AsType[*config.Errors](err); ok {
 		return f
 	}
-	if errors.Is(err, node.ErrAnchorFile) {
+	if errors.Is(err, entity.ErrAnchorFile) {
 		f.Hint = "put back the trust-anchor.json that the Trust Anchor's operator handed out; nothing was started"
 		return f
 	}
-	if errors.Is(err, node.ErrNoLaw) {
+	if errors.Is(err, founding.ErrNoLaw) {
 		f.Hint = "give the country's law in Cedar with --law; nothing was made"
 		return f
 	}
-	if errors.Is(err, node.ErrForeignLaw) {
+	if errors.Is(err, inforce.ErrForeign) {
 		f.Hint = "give the law of the node's own country: --law of `tamga init`, policy.law in " + node.ConfigFile
 		return f
 	}

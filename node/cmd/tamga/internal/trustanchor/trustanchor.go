@@ -8,8 +8,8 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/entity"
 )
 
 // Read reads the Trust Anchor of a node that is made, or examined.
@@ -36,7 +36,7 @@ func ReadAll(files []string) ([]trust.Anchor, error) {
 		}
 		var one trust.Anchor
 		if err := json.Unmarshal(b, &one); err != nil || one.Keys.Len() == 0 {
-			return nil, fmt.Errorf("%w: it is not what `tamga anchor init` wrote", node.ErrAnchorFile)
+			return nil, fmt.Errorf("%w: it is not what `tamga anchor init` wrote", entity.ErrAnchorFile)
 		}
 		out = append(out, one)
 	}

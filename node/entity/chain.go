@@ -1,7 +1,6 @@
-package node
+package entity
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
@@ -12,13 +11,6 @@ import (
 // next refresh, most within a minute and all within a day.
 const chainAfter = time.Hour
 
-// ownChain is the node's Trust Chain for its Queries while peers may not know its
-// present keys: with the Entity Configuration it publishes now, under the statements
-// that are known of its superiors. It is nil once they have had time to hear.
-type ownChain struct {
-	last atomic.Pointer[knownConfiguration]
-}
-
 // knownConfiguration is the Entity Configuration in the chain that the node resolved for
 // itself beside the one it publishes, both read once.
 type knownConfiguration struct {
@@ -27,33 +19,36 @@ type knownConfiguration struct {
 	lacked     time.Time // when one last did not, in this process
 }
 
-func (n *Node) queryChain() []string {
-	statements, own := n.ownStatements()
+// QueryChain is the node's Trust Chain for its Queries while peers may not know its
+// present keys: with the Entity Configuration it publishes now, under the statements
+// that are known of its superiors. It is nil once they have had time to hear.
+func (e *Entity) QueryChain() []string {
+	statements, own := e.ownStatements()
 	if statements == nil {
 		return nil
 	}
-	known := n.chain.last.Load()
+	known := e.known.Load()
 	if known == nil || known.token != statements[0] || known.own != own {
 		next := &knownConfiguration{token: statements[0], own: own, keyed: namesKeysOf(statements[0], own)}
 		if known != nil {
 			next.lacked = known.lacked
 		}
 		if !next.keyed {
-			next.lacked = n.now()
+			next.lacked = e.cfg.Now()
 		}
-		n.chain.last.Store(next)
+		e.known.Store(next)
 		known = next
 	}
-	if known.keyed && n.now().Sub(known.lacked) > chainAfter {
+	if known.keyed && e.cfg.Now().Sub(known.lacked) > chainAfter {
 		return nil
 	}
 	return append([]string{own}, statements[1:]...)
 }
 
-// provingChain is the node's Trust Chain for a responder that said that it could not tell
+// ProvingChain is the node's Trust Chain for a responder that said that it could not tell
 // whether the node is a member.
-func (n *Node) provingChain() []string {
-	statements, own := n.ownStatements()
+func (e *Entity) ProvingChain() []string {
+	statements, own := e.ownStatements()
 	if statements == nil {
 		return nil
 	}
@@ -62,9 +57,9 @@ func (n *Node) provingChain() []string {
 
 // ownStatements are the node's Trust Chain as it is known, nil for none, and its Entity
 // Configuration as it publishes it now.
-func (n *Node) ownStatements() (statements []string, own string) {
-	statements, ok := n.directory.Statements(trust.EntityID(n.cfg.EntityID))
-	own, err := n.EntityConfiguration()
+func (e *Entity) ownStatements() (statements []string, own string) {
+	statements, ok := e.cfg.Statements()
+	own, err := e.Configuration()
 	if !ok || err != nil {
 		return nil, ""
 	}

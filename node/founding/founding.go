@@ -1,4 +1,7 @@
-package node
+// Package founding makes the folder of a new node: its keys, configuration, law, first Entity
+// Configuration, gallery and ledger, as [Options] describe it. [Init] is all there is to call;
+// node.Open opens what it made.
+package founding
 
 import (
 	"context"
@@ -20,25 +23,20 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/decoy"
+	"github.com/tamga-id/tamga/node/entity"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/holder"
 	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/lawbook"
+	"github.com/tamga-id/tamga/node/lawbook/inforce"
 	"github.com/tamga-id/tamga/node/rows/outside"
 	"github.com/tamga-id/tamga/node/stores"
 )
 
-// Files of a node's folder.
-const (
-	ConfigFile              = config.File
-	TokenFile               = "api-token"
-	EntityConfigurationFile = config.EntityConfigurationFile
-)
-
-// InitOptions describe the node to make. Law may be nil for the built-in law of
+// Options describe the node to make. Law may be nil for the built-in law of
 // the jurisdiction; Advertise is needed when Listen is an unspecified address.
-type InitOptions struct {
+type Options struct {
 	Dir          string
 	EntityID     string
 	Jurisdiction string
@@ -63,8 +61,8 @@ type InitOptions struct {
 	Now          func() time.Time
 }
 
-// Initialised is what Init made.
-type Initialised struct {
+// Made is what Init made.
+type Made struct {
 	EntityID            string `json:"entity_id"`
 	PeerID              string `json:"peer_id"`
 	Config              string `json:"config"`
@@ -91,52 +89,44 @@ func nothingLeft(cfg config.Config) error {
 }
 
 // Init makes a node's folder. It refuses a folder that holds a node already and
-// leaves nothing behind that Open would accept when it fails half-way.
-func Init(o InitOptions) (Initialised, error) {
-	if _, err := os.Stat(filepath.Join(o.Dir, ConfigFile)); err == nil {
-		return Initialised{}, fmt.Errorf("making node: %w: %s holds a node already", os.ErrExist, o.Dir)
+// leaves nothing behind that node.Open would accept when it fails half-way.
+func Init(o Options) (Made, error) {
+	if _, err := os.Stat(filepath.Join(o.Dir, config.File)); err == nil {
+		return Made{}, fmt.Errorf("making node: %w: %s holds a node already", os.ErrExist, o.Dir)
 	}
 	if _, err := trust.ParseEntityID(o.EntityID); err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
+		return Made{}, fmt.Errorf("making node: %w", err)
 	}
 	cfg, law, err := o.config()
 	if err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
+		return Made{}, fmt.Errorf("making node: %w", err)
 	}
 	if err := nothingLeft(cfg); err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
+		return Made{}, fmt.Errorf("making node: %w", err)
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
+		return Made{}, fmt.Errorf("making node: %w", err)
 	}
 	k, err := o.makeKeys()
 	defer k.Wipe()
 	if err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
+		return Made{}, fmt.Errorf("making node: %w", err)
 	}
 	addresses := cfg.Listen.Advertise
 	if len(addresses) == 0 {
 		addresses = fixedPorts(cfg.Listen.LibP2P)
 	}
-	c, err := entityConfiguration(cfg, k, lawbook.ServedBy(law, time.Now()), []trust.Anchor{o.Anchor}, addresses)
+	token, err := entity.First(cfg, k, lawbook.ServedBy(law, time.Now()), []trust.Anchor{o.Anchor}, addresses, o.Now)
 	if err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
-	}
-	publisher, err := newPublisher(k, c, o.Now)
-	if err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
-	}
-	token, err := publisher.Token()
-	if err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
+		return Made{}, fmt.Errorf("making node: %w", err)
 	}
 	anchor, err := json.MarshalIndent(o.Anchor, "", "  ")
 	if err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
+		return Made{}, fmt.Errorf("making node: %w", err)
 	}
 	if o.Holders != nil {
 		if err := durable.WriteNew(filepath.Join(o.Dir, keystore.CommitteeFile), o.Holders.Encode(), 0o644); err != nil {
-			return Initialised{}, fmt.Errorf("making node: %w", err)
+			return Made{}, fmt.Errorf("making node: %w", err)
 		}
 	}
 	// The configuration comes last: without it the folder is no node.
@@ -145,14 +135,14 @@ func Init(o InitOptions) (Initialised, error) {
 		data []byte
 		mode os.FileMode
 	}{
-		{TokenFile, []byte(k.Token + "\n"), 0o600},
-		{EnrolTokenFile, []byte(k.EnrolToken + "\n"), 0o600},
+		{config.TokenFile, []byte(k.Token + "\n"), 0o600},
+		{config.EnrolTokenFile, []byte(k.EnrolToken + "\n"), 0o600},
 		{config.LawFile, o.Law, 0o644},
 		{config.AnchorFile, append(anchor, '\n'), 0o644},
-		{EntityConfigurationFile, []byte(token + "\n"), 0o644},
+		{config.EntityConfigurationFile, []byte(token + "\n"), 0o644},
 	} {
 		if err := durable.WriteNew(filepath.Join(o.Dir, f.name), f.data, f.mode); err != nil {
-			return Initialised{}, fmt.Errorf("making node: %w", err)
+			return Made{}, fmt.Errorf("making node: %w", err)
 		}
 	}
 	g, l, err := stores.Make(context.Background(), cfg, k, o.Now)
@@ -160,21 +150,21 @@ func Init(o InitOptions) (Initialised, error) {
 		err = stores.Close(g, l)
 	}
 	if err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
+		return Made{}, fmt.Errorf("making node: %w", err)
 	}
-	err = cfg.Write(filepath.Join(o.Dir, ConfigFile))
+	err = cfg.Write(filepath.Join(o.Dir, config.File))
 	if err == nil {
 		err = durable.Folders(o.Dir, filepath.Dir(filepath.Clean(o.Dir)))
 	}
 	if err != nil {
-		return Initialised{}, fmt.Errorf("making node: %w", err)
+		return Made{}, fmt.Errorf("making node: %w", err)
 	}
-	return Initialised{EntityID: cfg.EntityID, PeerID: string(k.PeerIDs[0]),
-		Config: filepath.Join(o.Dir, ConfigFile), EntityConfiguration: filepath.Join(o.Dir, EntityConfigurationFile)}, nil
+	return Made{EntityID: cfg.EntityID, PeerID: string(k.PeerIDs[0]),
+		Config: filepath.Join(o.Dir, config.File), EntityConfiguration: filepath.Join(o.Dir, config.EntityConfigurationFile)}, nil
 }
 
 // makeKeys makes the node's keys.
-func (o InitOptions) makeKeys() (keystore.Set, error) {
+func (o Options) makeKeys() (keystore.Set, error) {
 	protector := custody.Passphrase(o.Passphrase, o.Custody)
 	var dealt ceremony.Dealt
 	if o.Plan != nil {
@@ -218,7 +208,7 @@ func (o InitOptions) makeKeys() (keystore.Set, error) {
 
 // config is the configuration that o describes, checked by the rules that hold for
 // a file an operator wrote.
-func (o *InitOptions) config() (config.Config, *policy.Law, error) {
+func (o *Options) config() (config.Config, *policy.Law, error) {
 	var example []inventory.Entry // goes with the law that is an example, too
 	if o.Law == nil {
 		builtin, ok := policy.Builtin(o.Jurisdiction)
@@ -235,7 +225,7 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 	if err != nil {
 		return config.Config{}, nil, err
 	}
-	if err := ownLaw(law, o.Jurisdiction); err != nil {
+	if err := inforce.Own(law, o.Jurisdiction); err != nil {
 		return config.Config{}, nil, err
 	}
 	var c config.Config
@@ -275,7 +265,7 @@ func (o *InitOptions) config() (config.Config, *policy.Law, error) {
 	if err != nil {
 		return config.Config{}, nil, err
 	}
-	if c, err = config.Parse(filepath.Join(o.Dir, ConfigFile), yaml); err != nil {
+	if c, err = config.Parse(filepath.Join(o.Dir, config.File), yaml); err != nil {
 		return config.Config{}, nil, err
 	}
 	return c, law, nil
@@ -311,19 +301,4 @@ func fixedPorts(addrs []string) []string {
 		}
 	}
 	return out
-}
-
-// writeTokens writes the files of the API tokens where there are none, as in a folder
-// made of a backup.
-func (n *Node) writeTokens() error {
-	for name, token := range map[string]string{TokenFile: n.keys.Token, EnrolTokenFile: n.keys.EnrolToken} {
-		path := filepath.Join(n.dir, name)
-		if _, err := os.Lstat(path); err == nil {
-			continue
-		}
-		if err := durable.WriteNew(path, []byte(token+"\n"), 0o600); err != nil {
-			return fmt.Errorf("writing token: %w", err)
-		}
-	}
-	return nil
 }

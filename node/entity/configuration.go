@@ -1,4 +1,4 @@
-package node
+package entity
 
 import (
 	"fmt"
@@ -26,8 +26,8 @@ import (
 // an anchor that was told no location must be handed a new one.
 const configurationLifetime = 366 * 24 * time.Hour
 
-// entityConfiguration is what the node says about itself.
-func entityConfiguration(cfg config.Config, k keystore.Set, serves lawbook.Served, anchors []trust.Anchor, addresses []string) (trust.EntityConfiguration, error) {
+// configuration is what the node says about itself.
+func configuration(cfg config.Config, k keystore.Set, serves lawbook.Served, anchors []trust.Anchor, addresses []string) (trust.EntityConfiguration, error) {
 	hints := make([]trust.EntityID, len(anchors))
 	for i, a := range anchors {
 		hints[i] = a.EntityID
@@ -43,7 +43,7 @@ func entityConfiguration(cfg config.Config, k keystore.Set, serves lawbook.Serve
 	return trust.EntityConfiguration{
 		Entity:           trust.EntityID(cfg.EntityID),
 		Keys:             jose.NewKeySet(k.Announced...),
-		AuthorityHints:   superiorsOf(cfg, anchors),
+		AuthorityHints:   Superiors(cfg, anchors),
 		TrustAnchorHints: hints,
 		TrustMarks:       marks,
 		Metadata: trust.Metadata{
@@ -69,8 +69,8 @@ func entityConfiguration(cfg config.Config, k keystore.Set, serves lawbook.Serve
 	}, nil
 }
 
-// superiorsOf are those that vouch for the node: the Anchors, unless it is configured otherwise.
-func superiorsOf(cfg config.Config, anchors []trust.Anchor) []trust.EntityID {
+// Superiors are those that vouch for the node: the Anchors, unless it is configured otherwise.
+func Superiors(cfg config.Config, anchors []trust.Anchor) []trust.EntityID {
 	var out []trust.EntityID
 	for _, s := range cfg.Trust.Superiors {
 		out = append(out, trust.EntityID(s))
@@ -118,6 +118,19 @@ func sealingKeys(private []sealing.PrivateKey) []sealing.PublicKey {
 	return out
 }
 
-func newPublisher(k keystore.Set, c trust.EntityConfiguration, now func() time.Time) (*endpoint.Publisher, error) {
+func publisherOf(k keystore.Set, c trust.EntityConfiguration, now func() time.Time) (*endpoint.Publisher, error) {
 	return endpoint.NewPublisher(endpoint.PublisherConfig{Key: k.Federation, Configuration: c, Lifetime: configurationLifetime, Clock: now})
+}
+
+// First is the Entity Configuration, signed, of a node that is being made.
+func First(cfg config.Config, k keystore.Set, serves lawbook.Served, anchors []trust.Anchor, addresses []string, now func() time.Time) (string, error) {
+	c, err := configuration(cfg, k, serves, anchors, addresses)
+	if err != nil {
+		return "", err
+	}
+	p, err := publisherOf(k, c, now)
+	if err != nil {
+		return "", err
+	}
+	return p.Token()
 }

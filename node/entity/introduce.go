@@ -1,4 +1,4 @@
-package node
+package entity
 
 import (
 	"fmt"
@@ -25,12 +25,12 @@ func Introduce(configFile string, root custody.Root) (introduction.Self, error) 
 	if err != nil {
 		return introduction.Self{}, err
 	}
-	anchors, err := loadAnchors(cfg.Trust.Anchors)
+	anchors, err := ReadAnchors(cfg.Trust.Anchors)
 	if err != nil {
 		return introduction.Self{}, err
 	}
 	dir := filepath.Dir(configFile)
-	b, err := os.ReadFile(filepath.Join(dir, EntityConfigurationFile))
+	b, err := os.ReadFile(filepath.Join(dir, config.EntityConfigurationFile))
 	if err != nil {
 		return introduction.Self{}, fmt.Errorf("reading own Entity Configuration: %w", err)
 	}
