@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/attention"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/backup/folder"
 	"github.com/tamga-id/tamga/node/config"
@@ -152,14 +153,14 @@ func TestEscrowKept(t *testing.T) {
 	now := time.Now()
 	n := v.running(&now)
 	defer func() { v.must(n.Close()) }()
-	turn := func(want ...node.Attention) {
+	turn := func(want ...attention.Matter) {
 		t.Helper()
 		n.Turn(t.Context())
 		if got := n.Attention(); !slices.Equal(got, want) {
 			t.Errorf("attention %v, want %v", got, want)
 		}
 	}
-	turn(node.EscrowStale) // there is no folder
+	turn(attention.EscrowStale) // there is no folder
 	v.must(os.Mkdir(filepath.Dir(file), 0o700))
 	turn()
 	before, err := os.ReadFile(file)
@@ -180,7 +181,7 @@ func TestEscrowKept(t *testing.T) {
 	turn()
 	v.escrow(file)
 	v.must(os.WriteFile(file, []byte("something that somebody needs"), 0o600))
-	turn(node.EscrowStale)
+	turn(attention.EscrowStale)
 	if b, err := os.ReadFile(file); string(b) != "something that somebody needs" {
 		t.Errorf("written over another file: %v", err)
 	}
@@ -218,7 +219,7 @@ func TestRetentionShared(t *testing.T) {
 	v.must(one.Turn(t.Context()))
 	v.must(two.Turn(t.Context()))
 	for _, n := range []*node.Node{one, two} {
-		if got := n.Attention(); !slices.Equal(got, []node.Attention{node.KEKOverdue}) {
+		if got := n.Attention(); !slices.Equal(got, []attention.Matter{attention.KEKOverdue}) {
 			t.Errorf("attention %v", got)
 		}
 	}

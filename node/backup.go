@@ -29,9 +29,7 @@ func (n *Node) Escrow(ctx context.Context, recipients []string) ([]byte, backup.
 
 // source is with the keys that the node has now.
 func (n *Node) source() folder.Source {
-	n.takingUp.Lock()
-	defer n.takingUp.Unlock()
-	return folder.Source{Config: n.cfg, Dir: n.dir, Keys: n.keys, Gallery: n.gallery, Ledger: n.ledger, Law: lawOf(n.cfg), Now: n.now}
+	return folder.Source{Config: n.cfg, Dir: n.dir, Keys: n.rotation.Set(), Gallery: n.gallery, Ledger: n.ledger, Law: lawOf(n.cfg), Now: n.now}
 }
 
 // SourceOf is what a backup of a node that is not running is made of.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/attention"
 	"github.com/tamga-id/tamga/node/entity"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/peering"
@@ -66,20 +67,20 @@ func (n *Node) Members() []trust.Node { return n.directory.Members(n.now()) }
 
 // Status is what an operator sees of a node at a glance. It counts no one per person.
 type Status struct {
-	EntityID     string            `json:"entity_id"`
-	Jurisdiction string            `json:"jurisdiction"`
-	Name         string            `json:"name,omitempty"`
-	Environment  string            `json:"environment,omitempty"`
-	PeerID       string            `json:"peer_id"`
-	Addresses    []string          `json:"addresses"`
-	Started      time.Time         `json:"started"`
-	Law          LawStatus         `json:"law"`
-	Subjects     int64             `json:"subjects"`
-	Full         bool              `json:"full"`      // whether the gallery's disk is too full for changes
-	Attention    []Attention       `json:"attention"` // what somebody has to look after
-	Ledger       LedgerStatus      `json:"ledger"`
-	Refused      map[string]uint64 `json:"refused"` // peers' connections, streams and frames since the start, by cause
-	Members      []MemberStatus    `json:"members"`
+	EntityID     string             `json:"entity_id"`
+	Jurisdiction string             `json:"jurisdiction"`
+	Name         string             `json:"name,omitempty"`
+	Environment  string             `json:"environment,omitempty"`
+	PeerID       string             `json:"peer_id"`
+	Addresses    []string           `json:"addresses"`
+	Started      time.Time          `json:"started"`
+	Law          LawStatus          `json:"law"`
+	Subjects     int64              `json:"subjects"`
+	Full         bool               `json:"full"`      // whether the gallery's disk is too full for changes
+	Attention    []attention.Matter `json:"attention"` // what somebody has to look after
+	Ledger       LedgerStatus       `json:"ledger"`
+	Refused      map[string]uint64  `json:"refused"` // peers' connections, streams and frames since the start, by cause
+	Members      []MemberStatus     `json:"members"`
 }
 
 // LawStatus names the law in force at the node.
@@ -110,7 +111,7 @@ func (n *Node) Status() Status {
 	s := Status{
 		EntityID: n.cfg.EntityID, Jurisdiction: n.cfg.Jurisdiction, Name: n.cfg.Name, PeerID: string(n.line.Host().PeerID()),
 		Addresses: n.line.Host().Addresses(), Started: n.started.UTC().Truncate(time.Second), Subjects: n.gallery.Subjects(),
-		Attention: n.Attention(),
+		Attention: n.attention.List(),
 		Full:      errors.Is(n.gallery.Ready(), gallery.ErrFull),
 		Law:       LawStatus{Version: law.Law().Version(), Confirmed: law.Law().Confirmed(), Serves: law.Serves(n.now()).Purposes},
 		Ledger:    LedgerStatus{Origin: n.keys.Ledger.Origin(), Size: n.ledger.Size()},

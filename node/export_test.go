@@ -6,7 +6,6 @@ import (
 
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
-	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/stores"
@@ -30,21 +29,12 @@ func (n *Node) Gallery() *gallery.Gallery { return n.gallery }
 
 // Turn does once what Run does about keys whenever it looks.
 func (n *Node) Turn(ctx context.Context) error {
-	if err := n.reload(ctx); err != nil {
-		return err
-	}
-	n.aging(ctx)
-	if n.family(keys.KEK).Several() && n.family(keys.KEK).Keep == 0 {
-		n.rewrapping(ctx)
-	}
-	err := n.renaming(ctx)
-	_, stop := n.retiring(ctx)
-	stop()
+	_, err := n.rotation.Turn(ctx)
 	return err
 }
 
 // Meet tells the other nodes of the store of this one, and follows them.
-func (n *Node) Meet(ctx context.Context) { n.meet(ctx) }
+func (n *Node) Meet(ctx context.Context) { n.rotation.Meet(ctx) }
 
 // TrustClient is how Trust Anchors are asked over HTTP.
 var TrustClient = trustClient

@@ -8,9 +8,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tamga-id/tamga/node/attention"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/metrics"
 )
+
+// Attention lists what somebody has to look after, from memory.
+func (n *Node) Attention() []attention.Matter { return n.attention.List() }
 
 // Metrics serves what [config.Listen] calls metrics, wherever the caller wants it, too.
 func (n *Node) Metrics() http.Handler { return n.metrics.Handler() }
@@ -27,14 +31,12 @@ func (n *Node) facts() metrics.Facts {
 	}
 	f.Running, f.Waiting = n.line.Host().Load()
 	f.Free, f.FreeKnown = store.FreeSpace(n.cfg.DataDir)
-	n.takingUp.Lock()
-	for family, k := range n.keys.Families {
+	for family, k := range n.rotation.Set().Families {
 		if !k.Since.IsZero() {
 			f.Keys[string(family)] = k.Since
 		}
 	}
-	n.takingUp.Unlock()
-	for _, what := range Attentions() {
+	for _, what := range attention.All() {
 		f.Attention[string(what)] = slices.Contains(s.Attention, what)
 	}
 	return f

@@ -5,18 +5,19 @@ import (
 	"errors"
 
 	"github.com/tamga-id/tamga/federation/policy/inventory"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/lawbook"
 )
 
 // announce runs change, and publishes the Entity Configuration anew when it put a law into
 // force: that is made of law and keys, of which one changes at a time.
-func (n *Node) announce(change func() (enacted bool, err error)) error {
-	n.takingUp.Lock()
-	defer n.takingUp.Unlock()
-	enacted, err := change()
-	if enacted {
-		err = errors.Join(err, n.publish(n.keys))
-	}
+func (n *Node) announce(change func() (enacted bool, err error)) (err error) {
+	n.rotation.With(func(k keystore.Set) {
+		var enacted bool
+		if enacted, err = change(); enacted {
+			err = errors.Join(err, n.publish(k))
+		}
+	})
 	return err
 }
 

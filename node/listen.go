@@ -11,6 +11,7 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/addresses"
+	"github.com/tamga-id/tamga/node/attention"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/internal/throng"
@@ -40,7 +41,7 @@ func (n *Node) listen(o Overrides) (err error) {
 	}
 	n.beginning = newBeginning()
 	n.witness = witness.New(witness.Config{Heads: n.heads, Dir: witness.Dir(n.cfg), Now: n.now, Log: n.log,
-		Alarm: func(ctx context.Context, err error) { n.attend(ctx, LedgerContradicted, true, err) }})
+		Alarm: func(ctx context.Context, err error) { n.attention.Set(ctx, attention.LedgerContradicted, true, err) }})
 	handlers[transport.ProtocolLedger] = n.serveHeads
 	handlers[transport.ProtocolConsent] = n.serveConsent
 	for p, h := range o.Protocols {

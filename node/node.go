@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,13 +19,13 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/addresses"
+	"github.com/tamga-id/tamga/node/attention"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/decoy"
 	"github.com/tamga-id/tamga/node/entity"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/checkup"
-	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/holding"
 	"github.com/tamga-id/tamga/node/internal/durable"
@@ -34,13 +33,13 @@ import (
 	"github.com/tamga-id/tamga/node/internal/sparse"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/lawbook/inforce"
-	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/line"
 	"github.com/tamga-id/tamga/node/metrics"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/requester"
 	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/rotation/live"
 	"github.com/tamga-id/tamga/node/rows"
 	"github.com/tamga-id/tamga/node/stores"
 	"github.com/tamga-id/tamga/node/witness"
@@ -70,7 +69,8 @@ type Node struct {
 	cfg          config.Config
 	dir          string // of the configuration file
 	calibrations responder.Calibrations
-	keys         keystore.Set
+	keys         keystore.Set // as they were opened, for what of them never changes
+	rotation     *live.Keys
 	law          *inforce.Law
 	anchors      []trust.Anchor
 	entity       *entity.Entity
@@ -97,27 +97,16 @@ type Node struct {
 	said         sparse.Lines // what peers can bring about at will
 	metrics      *metrics.Metrics
 
-	roots keystore.Roots // to read the keystores again when they changed
-
 	// What depends on keys that rotate; replaced whole by install.
 	responder atomic.Pointer[responder.Responder]
 	requester atomic.Pointer[requester.Requester]
 
-	others atomic.Pointer[[]presence.Other] // that share the store
-
-	ages        ages
-	renewals    renewals
-	retirements retirements
-	checks      *checkup.Checks
+	attention *attention.Board
+	checks    *checkup.Checks
 
 	// reading is entered by what reads the whole gallery, or its files, for long,
 	// so that no key is destroyed that it comes across.
 	reading gate.Gate
-
-	// takingUp guards what follows, and that one at a time takes up the keystore.
-	takingUp sync.Mutex
-	keystore keystoreDigests // of the files that are in use
-	changed  bool            // it is another since rotating last looked
 
 	makeRequester func(keystore.Set) *requester.Requester // immutable once listen returned
 }
@@ -159,23 +148,11 @@ func OpenUnsealed(ctx context.Context, configFile string, roots keystore.Roots, 
 	if err = n.loadPublic(); err != nil {
 		return nil, err
 	}
-	// Those that the keystores are sealed under, if the ones before opened them: these may
-	// be retired any time.
-	if n.roots, err = roots.Current(n.dir, false); err != nil {
+	n.attention = attention.New(log)
+	if n.rotation, err = live.Open(ctx, cfg, n.dir, roots, log); err != nil {
 		return nil, err
 	}
-	if n.keystore, err = readDigests(n.dir, n.roots); err != nil {
-		return nil, err
-	}
-	if n.keys, err = keystore.Open(n.dir, roots, cfg.EntityID, ledgers.Number(cfg)); err != nil {
-		return nil, err
-	}
-	n.watchHolders(ctx, n.keys)
-	n.renewals.wake, n.retirements.wake = make(chan struct{}, 1), make(chan struct{}, 1)
-	n.renewals.state = registrar.Renewal{State: registrar.RenewalIdle, Generation: n.keys.Faces.Current()}
-	if n.keys.UnfinishedRenewal() {
-		n.renewals.resume(n.keys.Faces.Current())
-	}
+	n.keys = n.rotation.Set()
 	if err = n.openStores(ctx); err != nil {
 		return nil, err
 	}
@@ -234,6 +211,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if n.gallery, n.ledger, err = stores.Open(ctx, n.cfg, n.keys, n.now); err != nil {
 		return err
 	}
+	n.rotation.Join(live.Config{Gallery: n.gallery, Ledger: n.ledger, Reading: &n.reading, Use: n.use, Attention: n.attention, Now: n.now})
 	n.checks = checkup.New(n.gallery, &n.reading, n.log)
 	if n.rows, err = registrar.Rows(n.keys, n.gallery); err != nil {
 		return err
@@ -254,10 +232,24 @@ func (n *Node) publish(k keystore.Set) error {
 }
 
 // publishAgain publishes what is true now.
-func (n *Node) publishAgain() error {
-	n.takingUp.Lock()
-	defer n.takingUp.Unlock()
-	return n.publish(n.keys)
+func (n *Node) publishAgain() (err error) {
+	n.rotation.With(func(k keystore.Set) { err = n.publish(k) })
+	return err
+}
+
+// use puts keys that were replaced into use at the host, in what asks and answers, and in
+// what peers are told.
+func (n *Node) use(ctx context.Context, k keystore.Set) error {
+	// Members admit the next peer ID since it was prepared.
+	if k.PeerIDs[0] != n.line.Host().PeerID() {
+		n.log.InfoContext(ctx, "going over to the next libp2p key", slog.String("peer", string(k.PeerIDs[0])))
+		if err := n.line.Rekey(ctx, k.LibP2P); err != nil {
+			return err
+		}
+	}
+	n.responder.Store(n.responder.Load().WithKeys(k.Signing, k.Sealing))
+	n.requester.Store(n.makeRequester(k))
+	return n.publish(k)
 }
 
 // EntityConfiguration is the node's current Entity Configuration, signed.
@@ -302,8 +294,9 @@ func (n *Node) Close() error {
 		_ = os.Remove(AddressFile(n.cfg))
 	}
 	errs = append(errs, stores.Close(n.gallery, n.ledger))
-	n.keys.Wipe()
-	n.roots.Wipe()
+	if n.rotation != nil {
+		n.rotation.Close()
+	}
 	return errors.Join(errs...)
 }
 

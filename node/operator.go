@@ -12,8 +12,12 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/checkup"
+	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
+	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/ledgers"
+	"github.com/tamga-id/tamga/node/registrar"
+	"github.com/tamga-id/tamga/node/rotation"
 )
 
 // Enrol stores subjects durably, after saying so in the ledger: see [registrar.Witnessed].
@@ -58,6 +62,28 @@ func (n *Node) GalleryCheck() checkup.Progress { return n.checks.State() }
 func (n *Node) VerifyLedger(ctx context.Context) (ledger.Report, error) {
 	return ledgers.Audit(ctx, n.ledger, n.keys.Ledger.Origin())
 }
+
+// Renewal reports from memory how far the renewal of templates is.
+func (n *Node) Renewal() registrar.Renewal { return n.rotation.Renewal() }
+
+// RenewTemplates begins to renew the stored templates: see [live.Keys.RenewTemplates].
+func (n *Node) RenewTemplates(ctx context.Context) (registrar.Renewal, error) {
+	return n.rotation.RenewTemplates(ctx)
+}
+
+// Retirements reports, by key, how far the retirements are that are under way.
+func (n *Node) Retirements() map[keys.Family]rotation.Retirement { return n.rotation.Retirements() }
+
+// TakeUpKeys puts the keys of a changed keystore into use now: see [live.Keys.TakeUp].
+func (n *Node) TakeUpKeys(ctx context.Context) (map[keys.Family]rotation.Retirement, error) {
+	return n.rotation.TakeUp(ctx)
+}
+
+// Finality is that of an erasure that was just carried out.
+func (n *Node) Finality() registrar.Finality { return n.rotation.Finality() }
+
+// Replicas are the other nodes of the gallery's store, as last seen.
+func (n *Node) Replicas() []presence.Other { return n.rotation.Replicas() }
 
 // CheckToken reports, in constant time, whether token is the API token, with which an
 // officer's system asks.

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/explain"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/peering"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -62,9 +63,8 @@ func (n *Node) probing() peering.Probing {
 // exchangeAt exchanges one frame over a connection of its own to one address: the node's
 // host would use the connection that is open already, whichever address that was made to.
 func (n *Node) exchangeAt(ctx context.Context, to transport.PeerID, addr, protocol string, frame []byte) (_ []byte, err error) {
-	n.takingUp.Lock()
-	seed := bytes.Clone(n.keys.LibP2P)
-	n.takingUp.Unlock()
+	var seed []byte
+	n.rotation.With(func(k keystore.Set) { seed = bytes.Clone(k.LibP2P) })
 	defer clear(seed)
 	host, err := transport.New(transport.Config{Seed: seed, Logger: slog.New(slog.DiscardHandler), Also: n.directory.Also,
 		Admit: func(p transport.PeerID) bool { return p == to || slices.Contains(n.directory.Also(to), p) }}, map[string]transport.Handler{})

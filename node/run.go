@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/node/attention"
 	"github.com/tamga-id/tamga/node/internal/throng"
 )
 
@@ -35,9 +36,9 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.refreshing(ctx) })
 	g.Go(func() error { return n.directory.Run(ctx) })
-	g.Go(func() error { return n.rotating(ctx) })
+	g.Go(func() error { return n.rotation.Run(ctx) })
 	g.Go(func() error { return n.addresses.Run(ctx) })
-	g.Go(func() error { return n.renewing(ctx) })
+	g.Go(func() error { return n.rotation.Renewing(ctx) })
 	g.Go(func() error { return n.keeping(ctx) })
 	g.Go(func() error { return n.law.Run(ctx) })
 	g.Go(func() error { return n.checks.Run(ctx) })
@@ -98,7 +99,7 @@ func (n *Node) refreshing(ctx context.Context) error {
 			case refreshed <- struct{}{}:
 			default: // it is due already
 			}
-			n.attend(ctx, LedgerContradicted, n.witness.Standing(), nil)
+			n.attention.Set(ctx, attention.LedgerContradicted, n.witness.Standing(), nil)
 			next := time.NewTimer(varied(n.cfg.Trust.Refresh))
 			select {
 			case <-ctx.Done():

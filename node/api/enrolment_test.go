@@ -13,6 +13,7 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api"
+	"github.com/tamga-id/tamga/node/attention"
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
@@ -191,7 +192,7 @@ func TestHealth(t *testing.T) {
 	if res, _ := send(t, h, newRequest("GET", "/readyz", "")); res.StatusCode != 200 {
 		t.Errorf("readyz: %d", res.StatusCode)
 	}
-	n.status.Attention = []node.Attention{node.KEKOverdue}
+	n.status.Attention = []attention.Matter{attention.KEKOverdue}
 	if res, body := send(t, h, newRequest("GET", "/readyz", "")); res.StatusCode != 200 || fmt.Sprint(body["attention"]) != "[kek_overdue]" {
 		t.Errorf("readyz with something to look after: %d, %v", res.StatusCode, body)
 	}

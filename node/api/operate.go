@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api/guard"
 	"github.com/tamga-id/tamga/node/api/problem"
+	"github.com/tamga-id/tamga/node/attention"
 )
 
 type statusOutput struct{ Body status }
@@ -85,7 +86,7 @@ func counts(m map[string]uint64) map[string]uint64 {
 	return m
 }
 
-func words(all []node.Attention) []string {
+func words(all []attention.Matter) []string {
 	out := make([]string, len(all))
 	for i, a := range all {
 		out[i] = string(a)

@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/attention"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/gap"
@@ -194,7 +195,7 @@ func TestAtTheFirstQuestion(t *testing.T) {
 			t.Errorf("question %d: got %s, %s", i, r.Code, r.Outcome)
 		}
 	}
-	if got := p.uzb.Node.Attention(); !slices.Equal(got, []node.Attention{node.LedgerContradicted}) {
+	if got := p.uzb.Node.Attention(); !slices.Equal(got, []attention.Matter{attention.LedgerContradicted}) {
 		t.Errorf("attention %v", got)
 	}
 	if !strings.Contains(p.log.String(), `"code":"TMG-ANS-0003"`) {

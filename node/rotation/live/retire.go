@@ -1,4 +1,4 @@
-package node
+package live
 
 import (
 	"context"
@@ -29,7 +29,7 @@ type retirements struct {
 	mu  sync.Mutex
 	all map[keys.Family]rotation.Retirement
 
-	// Owned by rotating: up to which generation everything is known to be moved.
+	// Owned by Run: up to which generation everything is known to be moved.
 	moved map[keys.Family]uint32
 }
 
@@ -68,126 +68,125 @@ func (r *retirements) rouse() {
 }
 
 // Retirements reports, by key, how far the retirements are that are under way.
-func (n *Node) Retirements() map[keys.Family]rotation.Retirement {
-	n.retirements.mu.Lock()
-	defer n.retirements.mu.Unlock()
-	out := maps.Clone(n.retirements.all)
+func (k *Keys) Retirements() map[keys.Family]rotation.Retirement {
+	k.retirements.mu.Lock()
+	defer k.retirements.mu.Unlock()
+	out := maps.Clone(k.retirements.all)
 	for f, r := range out {
-		r.Total = uint64(n.gallery.Subjects())
+		r.Total = uint64(k.cfg.Gallery.Subjects())
 		out[f] = r
 	}
 	return out
 }
 
-// TakeUpKeys puts the keys of a changed keystore into use now, and has begun what it says
+// TakeUp puts the keys of a changed keystore into use now, and has begun what it says
 // is to be done. Run does it by itself within the refresh time.
-func (n *Node) TakeUpKeys(ctx context.Context) (map[keys.Family]rotation.Retirement, error) {
-	if err := n.reload(ctx); err != nil && !errors.Is(err, errReading) {
+func (k *Keys) TakeUp(ctx context.Context) (map[keys.Family]rotation.Retirement, error) {
+	if err := k.reload(ctx); err != nil && !errors.Is(err, errReading) {
 		return nil, err
 	}
-	n.meet(ctx)
+	k.Meet(ctx)
 	for _, f := range []keys.Family{keys.KEK, keys.Pseudonym} {
-		if keep := n.family(f).Keep; keep != 0 {
-			n.retirements.set(f, func(r *rotation.Retirement) {
+		if keep := k.Family(f).Keep; keep != 0 {
+			k.retirements.set(f, func(r *rotation.Retirement) {
 				if r.Keep != keep || r.State == rotation.RetirementFailed {
 					*r = rotation.Retirement{State: rotation.RetirementRunning, Keep: keep}
 				}
 			})
 		}
 	}
-	n.retirements.rouse()
-	return n.Retirements(), nil
+	k.retirements.rouse()
+	return k.Retirements(), nil
 }
 
-// family is what the node knows of a key that rotates.
-func (n *Node) family(f keys.Family) keystore.State {
-	n.takingUp.Lock()
-	defer n.takingUp.Unlock()
-	return n.keys.Families[f]
+// Family is what the node knows of a key that rotates.
+func (k *Keys) Family(f keys.Family) keystore.State {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.set.Families[f]
 }
 
 // waitPause is how often is looked whether what a retirement waits for has come.
 const waitPause = time.Second
 
 // retiring goes on with every retirement as far as that is possible now. Again fires when
-// it is worth looking again before the next refresh; stop gives it up.
-func (n *Node) retiring(ctx context.Context) (again <-chan time.Time, stop func()) {
+// it is worth looking again before the next refresh.
+func (k *Keys) retiring(ctx context.Context) (again <-chan time.Time) {
 	waiting := false
 	for _, f := range []keys.Family{keys.KEK, keys.Pseudonym} {
-		keep := n.family(f).Keep
+		keep := k.Family(f).Keep
 		if keep == 0 {
-			n.retirements.end(f)
+			k.retirements.end(f)
 			continue
 		}
-		n.retirements.set(f, func(r *rotation.Retirement) {
+		k.retirements.set(f, func(r *rotation.Retirement) {
 			if r.Keep != keep {
 				*r = rotation.Retirement{State: rotation.RetirementRunning, Keep: keep}
 			}
 		})
-		names, err := n.retire(ctx, f, keep)
+		names, err := k.retire(ctx, f, keep)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			n.reading.Relent() // backups and checks go on, which show what is wrong
-			n.retirements.set(f, func(r *rotation.Retirement) { r.State, r.Waiting, r.Err = rotation.RetirementFailed, nil, err })
-			n.log.WarnContext(ctx, "old keys not destroyed", slog.String("key", string(f)), slog.String("cause", err.Error()))
+			k.cfg.Reading.Relent() // backups and checks go on, which show what is wrong
+			k.retirements.set(f, func(r *rotation.Retirement) { r.State, r.Waiting, r.Err = rotation.RetirementFailed, nil, err })
+			k.log.WarnContext(ctx, "old keys not destroyed", slog.String("key", string(f)), slog.String("cause", err.Error()))
 		case err == nil && len(names) > 0:
 			waiting = true
-			n.retirements.set(f, func(r *rotation.Retirement) {
+			k.retirements.set(f, func(r *rotation.Retirement) {
 				if !slices.Equal(r.Waiting, names) {
-					n.log.InfoContext(ctx, "old keys are still needed", slog.String("key", string(f)), slog.Any("by", names))
+					k.log.InfoContext(ctx, "old keys are still needed", slog.String("key", string(f)), slog.Any("by", names))
 				}
 				r.State, r.Waiting, r.Err = rotation.RetirementWaiting, names, nil
 			})
 		}
 	}
 	if !waiting {
-		return nil, func() {}
+		return nil
 	}
-	t := time.NewTimer(waitPause)
-	return t.C, func() { t.Stop() }
+	return time.After(waitPause)
 }
 
 // retire destroys the generations before keep, unless somebody still needs them, who is
 // named.
-func (n *Node) retire(ctx context.Context, f keys.Family, keep uint32) (waiting []string, err error) {
-	if n.retirements.moved[f] < keep {
-		moved, err := rotation.MoveOn(ctx, n.gallery, f, func(looked uint64) { n.retirements.progress(f, looked) })
+func (k *Keys) retire(ctx context.Context, f keys.Family, keep uint32) (waiting []string, err error) {
+	if k.retirements.moved[f] < keep {
+		moved, err := rotation.MoveOn(ctx, k.cfg.Gallery, f, func(looked uint64) { k.retirements.progress(f, looked) })
 		if err != nil {
 			return nil, err
 		}
-		if n.retirements.moved == nil {
-			n.retirements.moved = make(map[keys.Family]uint32)
+		if k.retirements.moved == nil {
+			k.retirements.moved = make(map[keys.Family]uint32)
 		}
-		n.retirements.moved[f] = moved
+		k.retirements.moved[f] = moved
 	}
-	if n.retirements.moved[f] < keep {
+	if k.retirements.moved[f] < keep {
 		return nil, fmt.Errorf("retiring %s: generation %d is not in use yet", f, keep)
 	}
-	if waiting, err = n.gallery.Behind(time.Now(), string(f), keep); err != nil || len(waiting) > 0 {
-		n.reading.Relent()
+	if waiting, err = k.cfg.Gallery.Behind(time.Now(), string(f), keep); err != nil || len(waiting) > 0 {
+		k.cfg.Reading.Relent()
 		return waiting, err
 	}
-	if !n.reading.TryClose() {
+	if !k.cfg.Reading.TryClose() {
 		return []string{busyReading}, nil
 	}
-	defer n.reading.Open()
-	gone, err := n.destroy(f, keep)
+	defer k.cfg.Reading.Open()
+	gone, err := k.destroy(f, keep)
 	if errors.Is(err, custody.ErrBusy) {
 		return []string{"a command that changes the keystore"}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	n.log.InfoContext(ctx, "old keys destroyed", slog.String("key", string(f)), slog.Any("generations", gone))
-	n.retirements.rouse()
-	return nil, n.reload(ctx) // and forgets them
+	k.log.InfoContext(ctx, "old keys destroyed", slog.String("key", string(f)), slog.Any("generations", gone))
+	k.retirements.rouse()
+	return nil, k.reload(ctx) // and forgets them
 }
 
-func (n *Node) destroy(f keys.Family, keep uint32) (gone []uint32, err error) {
-	roots, err := n.currentRoots()
+func (k *Keys) destroy(f keys.Family, keep uint32) (gone []uint32, err error) {
+	roots, err := k.currentRoots()
 	if err != nil {
 		return nil, err
 	}
 	defer roots.Wipe()
-	return rotation.DestroyBefore(n.dir, roots, f, keep)
+	return rotation.DestroyBefore(k.dir, roots, f, keep)
 }
