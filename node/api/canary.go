@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/decoy"
 )
@@ -41,16 +42,16 @@ type canary struct {
 	Since   time.Time `json:"since" doc:"Since when."`
 }
 
-func (s *service) canaries(api huma.API, rules *problem.Rulebook) {
+func (s *service) canaries(b *operation.Book) {
 	example := canariesReport{[]canary{{subject{"KAZ", "passport", "N1234567"}, time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)}}}
-	op := operation(api, "add-canaries", http.MethodPost, canariesPath, "Make subjects canaries",
+	op := b.Describe("add-canaries", http.MethodPost, canariesPath, "Make subjects canaries",
 		"From when it is answered, a Query about one of these subjects raises an alarm in the log that names requester and officer's pseudonym, and is answered "+
 			"like any other. Needs the operator's token.", "Enrolments", example)
-	op.RequestBody = requestBody("application/json", canariesRequest{[]subject{{"KAZ", "passport", "N1234567"}}})
+	op.RequestBody = operation.RequestBody("application/json", canariesRequest{[]subject{{"KAZ", "passport", "N1234567"}}})
 	op.DefaultStatus = http.StatusOK
-	huma.Register(api, *op, s.addCanaries)
-	rules.Body(op)
-	huma.Register(api, *operation(api, "canaries", http.MethodGet, canariesPath, "List the canaries", "Needs the operator's token: who knows them goes around them.", "Enrolments", example),
+	huma.Register(b.API, *op, s.addCanaries)
+	b.Rules.Body(op)
+	huma.Register(b.API, *b.Describe("canaries", http.MethodGet, canariesPath, "List the canaries", "Needs the operator's token: who knows them goes around them.", "Enrolments", example),
 		func(context.Context, *struct{}) (*canariesOutput, error) { return s.listCanaries() })
 }
 
@@ -64,7 +65,7 @@ func (s *service) addCanaries(ctx context.Context, in *canariesInput) (*canaries
 		return nil, problem.Invalid("/subjects", "must each be of this node's country, and of 1 to 32 of A-Z and 0-9 besides spaces, hyphens, underscores and full stops")
 	}
 	if err != nil {
-		return nil, ofStore(err, "Whether they are canaries is not known. Send the same again.")
+		return nil, problem.OfStore(err, "Whether they are canaries is not known. Send the same again.")
 	}
 	return s.listCanaries()
 }
@@ -72,7 +73,7 @@ func (s *service) addCanaries(ctx context.Context, in *canariesInput) (*canaries
 func (s *service) listCanaries() (*canariesOutput, error) {
 	list, err := s.node.Canaries()
 	if err != nil {
-		return nil, ofStore(err, "The canaries could not be read.")
+		return nil, problem.OfStore(err, "The canaries could not be read.")
 	}
 	out := canariesReport{Canaries: make([]canary, 0, len(list))}
 	for _, c := range list {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 )
 
@@ -37,14 +38,14 @@ type withdrawalReport struct {
 	Erased    int    `json:"erased" doc:"How many people were erased now, whom this consent alone held: those enrolled by it."`
 }
 
-func (s *service) withdrawing(api huma.API, rules *problem.Rulebook) {
-	op := operation(api, "withdraw-consent", http.MethodPost, withdrawalPath, "Withdraw a consent",
+func (s *service) withdrawing(b *operation.Book) {
+	op := b.Describe("withdraw-consent", http.MethodPost, withdrawalPath, "Withdraw a consent",
 		"Takes a withdrawal that the person signed, or the office that attested. It stands when answered, for all nodes of the store, and is handed on to the other side.",
 		"Consents", withdrawalReport{Withdrawn: true, Peer: "https://kaz.example", Told: true})
-	op.RequestBody = requestBody("application/json", withdrawalRequest{Withdrawal: "eyJ0.eyJq.AAAA"})
+	op.RequestBody = operation.RequestBody("application/json", withdrawalRequest{Withdrawal: "eyJ0.eyJq.AAAA"})
 	op.DefaultStatus = http.StatusOK
-	huma.Register(api, *op, s.withdraw)
-	rules.Body(op)
+	huma.Register(b.API, *op, s.withdraw)
+	b.Rules.Body(op)
 }
 
 func (s *service) withdraw(ctx context.Context, in *withdrawalInput) (*withdrawalOutput, error) {
@@ -53,7 +54,7 @@ func (s *service) withdraw(ctx context.Context, in *withdrawalInput) (*withdrawa
 		return nil, problem.New(http.StatusUnprocessableEntity, protocol.CodeConsentInvalid, "It is no withdrawal, not signed by who gave the consent or by an office that policy.offices of this node names, or about a consent of two other nodes.")
 	}
 	if err != nil {
-		return nil, ofStore(err, "Whether it was taken is not known. Send the same again.")
+		return nil, problem.OfStore(err, "Whether it was taken is not known. Send the same again.")
 	}
 	return &withdrawalOutput{Body: withdrawalReport{true, !w.Fresh, string(w.Peer), w.Told, w.Erased}}, nil
 }

@@ -6,7 +6,9 @@
 // Make a handler with [Handler] and serve it on a loopback listener. The package
 // decides nothing about people and keeps nothing of what it is sent: a
 // verification is put by package requester, an enrolment checked by package enrol
-// and stored by package gallery. Nodes do not talk to one another here.
+// and stored by package gallery. Nodes do not talk to one another here. Operations of
+// one kind are in packages of their own: peers, law and upkeep; how an operation is
+// documented and registered is in package operation.
 //
 // Invariants:
 //   - A response never repeats a submitted value: a problem says where the fault

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/api/guard"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -49,17 +50,17 @@ type enrolment struct {
 	Rule   string `json:"rule,omitempty" doc:"The rule it breaks, in words. Never what the record says."`
 }
 
-func (s *service) enrolment(api huma.API) {
-	op := operation(api, "enrol", http.MethodPost, "/v1/enrolments", "Enrol people into the own gallery",
+func (s *service) enrolment(b *operation.Book) {
+	op := b.Describe("enrol", http.MethodPost, "/v1/enrolments", "Enrol people into the own gallery",
 		"Each line is a manifest record as `tamga enrol` reads it: one JSON object with `subject` (`type`, `value`), optionally "+
 			"`holder_key` (the Ed25519 public JWK the person signs consents with), `class` (what the person is in law: adult, minor, ward or protected) and `biometrics` (`modality`, `format`, `data` in base64) "+
 			"and `absent` (`modality`, `position`, `reason`: what could not be captured). "+
 			"At most 256 lines of at most 196,608 bytes. A line that breaks a rule is reported and changes nothing; the others are enrolled. Needs the operator's token.",
 		"Enrolments", enrolmentExample())
-	op.RequestBody = requestBody("application/x-ndjson", nil)
+	op.RequestBody = operation.RequestBody("application/x-ndjson", nil)
 	op.RequestBody.Required = true
-	replayHeader(op)
-	huma.Register(api, *op, s.enrol)
+	operation.ReplayHeader(op)
+	huma.Register(b.API, *op, s.enrol)
 	op.RequestBody.Content["application/x-ndjson"] = &huma.MediaType{
 		Schema:  &huma.Schema{Type: huma.TypeString, Description: "NDJSON: one manifest record a line."},
 		Example: enrolmentRequestExample,
@@ -84,7 +85,7 @@ func (s *service) enrol(ctx context.Context, in *enrolmentInput) (*enrolmentOutp
 		}
 		results, err := do(ctx, m.batch)
 		if err != nil || len(results) != len(m.batch) {
-			return nil, ofStore(err,
+			return nil, problem.OfStore(err,
 				"Not every record was stored. Send the same lines again: those that were are then reported as unchanged.")
 		}
 		for i, r := range results {

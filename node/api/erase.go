@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/gallery"
 )
@@ -29,16 +30,16 @@ type eraseReport struct {
 	FinalBy  *time.Time `json:"final_by,omitempty" doc:"When kek.retention has it retired at the latest; absent when only an operator does."`
 }
 
-func (s *service) erasing(api huma.API, rules *problem.Rulebook) {
+func (s *service) erasing(b *operation.Book) {
 	at := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
-	op := operation(api, "erase", http.MethodPost, "/v1/subjects/erase", "Erase a subject",
+	op := b.Describe("erase", http.MethodPost, "/v1/subjects/erase", "Erase a subject",
 		"Destroys everything that the own register holds of a person: key, templates, findings and holder key. It stands when answered, past a crash and past older copies "+
 			"of the data folder. Needs the operator's token and leaves a ledger entry that names nobody. The person can be enrolled anew.",
 		"Enrolments", eraseReport{Erased: true, Records: 3, FinalKEK: 7, FinalBy: &at})
-	op.RequestBody = requestBody("application/json", eraseRequest{Subject: subject{"KAZ", "passport", "N1234567"}})
+	op.RequestBody = operation.RequestBody("application/json", eraseRequest{Subject: subject{"KAZ", "passport", "N1234567"}})
 	op.DefaultStatus = http.StatusOK
-	huma.Register(api, *op, s.erase)
-	rules.Body(op)
+	huma.Register(b.API, *op, s.erase)
+	b.Rules.Body(op)
 }
 
 func (s *service) erase(ctx context.Context, in *eraseInput) (*eraseOutput, error) {
@@ -52,7 +53,7 @@ func (s *service) erase(ctx context.Context, in *eraseInput) (*eraseOutput, erro
 		return &eraseOutput{}, nil
 	}
 	if err != nil {
-		return nil, ofStore(err, "Whether it was erased is not known. Send the same again.")
+		return nil, problem.OfStore(err, "Whether it was erased is not known. Send the same again.")
 	}
 	f := s.node.Finality()
 	out := eraseReport{Erased: true, Records: n, FinalKEK: f.KEK}

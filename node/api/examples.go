@@ -68,14 +68,3 @@ func statusExample() status {
 			Connected: true, Addresses: []string{"/ip4/192.0.2.2/udp/4001/quic-v1"}}},
 	})
 }
-
-func backupExample() backupRequest {
-	return backupRequest{Recipients: []string{
-		"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg",
-		"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
-	}}
-}
-
-func ledgerExample() ledgerReport {
-	return ledgerReport{OK: true, Size: 42, Root: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}
-}

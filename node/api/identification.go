@@ -11,6 +11,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -72,28 +73,28 @@ type resolutionOutput struct {
 	Body    resolution
 }
 
-func (s *service) identification(api huma.API, rules *problem.Rulebook) {
-	op := operation(api, "identify", http.MethodPost, identificationsPath, "Search another country's register for whom a sample may be of",
+func (s *service) identification(b *operation.Book) {
+	op := b.Describe("identify", http.MethodPost, identificationsPath, "Search another country's register for whom a sample may be of",
 		"Asks the node of the country of whom in its register the sample may be. It answers where its operator, its law and an order that two officers signed allow it, "+
 			"with handles of candidates, who are resolved one by one under orders of their own. As for a verification the response is 200 for every outcome; "+
 			"what was found is in `code`: TMG-IDN-0001 candidates, TMG-IDN-0002 nobody.",
 		"Searches", identificationExample())
-	op.RequestBody = requestBody("application/json", identificationRequestExample())
-	replayHeader(op)
+	op.RequestBody = operation.RequestBody("application/json", identificationRequestExample())
+	operation.ReplayHeader(op)
 	op.DefaultStatus = http.StatusOK
-	huma.Register(api, *op, s.identify)
-	rules.Body(op)
+	huma.Register(b.API, *op, s.identify)
+	b.Rules.Body(op)
 }
 
-func (s *service) resolution(api huma.API, rules *problem.Rulebook) {
-	op := operation(api, "resolve", http.MethodPost, resolutionsPath, "Ask who a candidate of a search is",
+func (s *service) resolution(b *operation.Book) {
+	op := b.Describe("resolve", http.MethodPost, resolutionsPath, "Ask who a candidate of a search is",
 		"Asks the node that searched whom a handle stands for, under an order that two officers signed about that handle. "+
 			"The response is 200 for every outcome; with `code` TMG-IDN-0005 it tells an identifier, under which the person is then verified.",
 		"Searches", resolutionExample())
-	op.RequestBody = requestBody("application/json", resolutionRequestExample())
+	op.RequestBody = operation.RequestBody("application/json", resolutionRequestExample())
 	op.DefaultStatus = http.StatusOK
-	huma.Register(api, *op, s.resolve)
-	rules.Body(op)
+	huma.Register(b.API, *op, s.resolve)
+	b.Rules.Body(op)
 }
 
 func (a Asking) search(s *service) requester.Search {

@@ -3,16 +3,15 @@ package api
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/api/guard"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/attention"
 )
@@ -56,10 +55,10 @@ type member struct {
 	Addresses    []string  `json:"addresses" nullable:"false" doc:"Multiaddrs it announces."`
 }
 
-func (s *service) status(api huma.API) {
-	op := operation(api, "status", http.MethodGet, "/v1/status", "What the node is and sees",
+func (s *service) status(b *operation.Book) {
+	op := b.Describe("status", http.MethodGet, "/v1/status", "What the node is and sees",
 		"From memory, at a glance. It names no person. Takes either token.", "Operation", statusExample())
-	huma.Register(api, *op, func(context.Context, *struct{}) (*statusOutput, error) {
+	huma.Register(b.API, *op, func(context.Context, *struct{}) (*statusOutput, error) {
 		return &statusOutput{Body: newStatus(s.node.Status())}, nil
 	})
 }
@@ -67,13 +66,13 @@ func (s *service) status(api huma.API) {
 func newStatus(n node.Status) status {
 	out := status{
 		EntityID: n.EntityID, Jurisdiction: n.Jurisdiction, Name: n.Name, Environment: n.Environment, PeerID: n.PeerID,
-		Addresses: list(n.Addresses), Started: n.Started, Subjects: n.Subjects, Full: n.Full, Attention: words(n.Attention), Members: []member{},
-		Law:    lawStatus{Version: n.Law.Version, Confirmed: n.Law.Confirmed, Serves: list(n.Law.Serves)},
+		Addresses: operation.List(n.Addresses), Started: n.Started, Subjects: n.Subjects, Full: n.Full, Attention: words(n.Attention), Members: []member{},
+		Law:    lawStatus{Version: n.Law.Version, Confirmed: n.Law.Confirmed, Serves: operation.List(n.Law.Serves)},
 		Ledger: ledgerStatus{Origin: n.Ledger.Origin, Size: n.Ledger.Size}, Refused: counts(n.Refused),
 	}
 	for _, m := range n.Members {
 		out.Members = append(out.Members, member{EntityID: m.EntityID, Jurisdiction: m.Jurisdiction,
-			Expires: m.Expires, Connected: m.Connected, Addresses: list(m.Addresses)})
+			Expires: m.Expires, Connected: m.Connected, Addresses: operation.List(m.Addresses)})
 	}
 	return out
 }
@@ -92,14 +91,6 @@ func words(all []attention.Matter) []string {
 		out[i] = string(a)
 	}
 	return out
-}
-
-// list keeps null out of responses.
-func list(s []string) []string {
-	if s == nil {
-		return []string{}
-	}
-	return s
 }
 
 type health struct {
@@ -123,13 +114,13 @@ type liveOutput struct {
 	Body       health
 }
 
-func (s *service) live(api huma.API) {
-	op := operation(api, "live", http.MethodGet, "/livez", "Whether the process runs, and is the node",
+func (s *service) live(b *operation.Book) {
+	op := b.Describe("live", http.MethodGet, "/livez", "Whether the process runs, and is the node",
 		"Needs no token and says nothing about the node. Any program of this machine can take the port of a node that is stopped: "+
 			"a client that first sends `Tamga-Challenge`, and sends its token and people's data only to who answered with the right proof, "+
 			"on the same connection, gives neither away.",
 		"Operation", health{OK: true})
-	huma.Register(api, *op, func(_ context.Context, in *liveInput) (*liveOutput, error) {
+	huma.Register(b.API, *op, func(_ context.Context, in *liveInput) (*liveOutput, error) {
 		out := &liveOutput{Body: health{OK: true}}
 		if challenge := guard.DecodeChallenge(in.Challenge); challenge != nil {
 			own, enrol := s.node.Prove(challenge)
@@ -139,59 +130,19 @@ func (s *service) live(api huma.API) {
 	})
 }
 
-func (s *service) ready(api huma.API) {
-	op := operation(api, "ready", http.MethodGet, "/readyz", "Whether the node can ask and answer",
-		"Ready once another member of the federation is known. Needs no token and says no more than that, and what an operator has to look after.", "Operation", readiness{OK: true})
-	huma.Register(api, *op, func(context.Context, *struct{}) (*readyOutput, error) {
+func (s *service) ready(b *operation.Book) {
+	op := b.Describe("ready", http.MethodGet, "/readyz", "Whether the node can ask and answer",
+		"Ready once another member of the federation is known. Needs no token and says no more than that, and what an operator has to look after.", "Operation", readiness{OK: true}, alone())
+	huma.Register(b.API, *op, func(context.Context, *struct{}) (*readyOutput, error) {
 		status := s.node.Status()
 		if len(status.Members) == 0 {
-			return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeNotReady,
-				"No other member of the federation is known: every verification would end as unavailable.")
+			return nil, alone()
 		}
 		return &readyOutput{Body: readiness{OK: true, Attention: words(status.Attention)}}, nil
 	})
 }
 
-type ledgerOutput struct{ Body ledgerReport }
-
-type ledgerReport struct {
-	OK         bool    `json:"ok" doc:"Whether the entries on disk are those that were signed."`
-	Size       uint64  `json:"size" doc:"Number of entries that were read and hashed; 0 when not ok."`
-	Root       string  `json:"root,omitempty" doc:"Tree hash computed from them, base64; absent when not ok."`
-	FirstBad   *uint64 `json:"first_bad,omitempty" doc:"Index of the first bad entry; absent when ok, or when the damage cannot be pinned to one."`
-	RolledBack bool    `json:"rolled_back,omitempty" doc:"Set when entries that were acknowledged are gone from the end."`
-	Code       string  `json:"code,omitempty" pattern:"^TMG-[A-Z]{3}-[0-9]{4}$" doc:"The finding; absent when ok."`
-	Title      string  `json:"title,omitempty" doc:"What the code means, in one sentence."`
-	Next       string  `json:"next,omitempty" doc:"What to do now."`
-}
-
-func (s *service) ledgerVerification(api huma.API) {
-	op := operation(api, "verify-ledger", http.MethodPost, "/v1/ledger/verifications", "Recompute the node's ledger",
-		"Reads every entry, recomputes the tree and compares it with what was signed. Needs the operator's token. One runs at a time; a long ledger takes minutes. "+
-			"A finding is data: the response is 200 with `ok` false.", "Operation", ledgerExample())
-	op.DefaultStatus = http.StatusOK
-	huma.Register(api, *op, s.verifyLedger)
-}
-
-func (s *service) verifyLedger(ctx context.Context, _ *struct{}) (*ledgerOutput, error) {
-	select {
-	case s.ledgers <- struct{}{}:
-		defer func() { <-s.ledgers }()
-	default:
-		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller.")
-	}
-	r, err := s.node.VerifyLedger(ctx)
-	if err == nil {
-		return &ledgerOutput{Body: ledgerReport{OK: true, Size: r.Size, Root: base64.StdEncoding.EncodeToString(r.Root[:])}}, nil
-	}
-	if !errors.Is(err, ledger.ErrTampered) {
-		return nil, problem.New(http.StatusInternalServerError, protocol.CodeInternal, "The ledger could not be read to its end.")
-	}
-	e, _ := protocol.Lookup(protocol.CodeLedgerTampered)
-	body := ledgerReport{Code: string(e.Code), Title: e.Title, Next: e.Next, RolledBack: errors.Is(err, ledger.ErrRolledBack)}
-	if t, ok := errors.AsType[*ledger.TamperError](err); ok && t.Entry >= 0 {
-		at := uint64(t.Entry)
-		body.FirstBad = &at
-	}
-	return &ledgerOutput{Body: body}, nil
+func alone() *problem.Problem {
+	return problem.New(http.StatusServiceUnavailable, protocol.CodeNotReady,
+		"No other member of the federation is known: every verification would end as unavailable.")
 }

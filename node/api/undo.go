@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 )
 
@@ -24,16 +25,16 @@ type undoReport struct {
 	Records  int `json:"records" minimum:"0" doc:"Templates removed from both."`
 }
 
-func (s *service) undoing(api huma.API, rules *problem.Rulebook) {
-	op := operation(api, "undo", http.MethodPost, "/v1/enrolments/undo", "Take an import back",
+func (s *service) undoing(b *operation.Book) {
+	op := b.Describe("undo", http.MethodPost, "/v1/enrolments/undo", "Take an import back",
 		"Removes everything that enrolments with this `Tamga-Batch` added: templates, findings and holder keys. What other imports brought stays. "+
 			"Needs the operator's token. One runs at a time, beside enrolments, and a large register takes minutes; "+
 			"cut off, it is sent again and does the rest. A batch that added nothing, or is unknown, is all zeros.",
 		"Enrolments", undoReport{Subjects: 2, Reduced: 1, Records: 5})
-	op.RequestBody = requestBody("application/json", undoRequest{Batch: "abcdefghijklmnop"})
+	op.RequestBody = operation.RequestBody("application/json", undoRequest{Batch: "abcdefghijklmnop"})
 	op.DefaultStatus = http.StatusOK
-	huma.Register(api, *op, s.undo)
-	rules.Body(op)
+	huma.Register(b.API, *op, s.undo)
+	b.Rules.Body(op)
 }
 
 func (s *service) undo(ctx context.Context, in *undoInput) (*undoOutput, error) {
@@ -45,7 +46,7 @@ func (s *service) undo(ctx context.Context, in *undoInput) (*undoOutput, error) 
 	}
 	done, err := s.node.Undo(ctx, in.Body.Batch)
 	if err != nil {
-		return nil, ofStore(err, "Not everything was taken back. Send the same again: it does the rest.")
+		return nil, problem.OfStore(err, "Not everything was taken back. Send the same again: it does the rest.")
 	}
 	return &undoOutput{Body: undoReport{done.Subjects, done.Reduced, done.Records}}, nil
 }

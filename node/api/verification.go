@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange/cbeff"
 	"github.com/tamga-id/tamga/matcher/exchange/intake"
 	"github.com/tamga-id/tamga/node/api/guard"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/requester"
@@ -94,17 +95,18 @@ type receipt struct {
 	Leaf       []byte   `json:"leaf" doc:"The leaf, base64."`
 }
 
-func (s *service) verification(api huma.API, rules *problem.Rulebook) {
-	op := operation(api, "verify", http.MethodPost, "/v1/verifications", "Ask another country's node about a traveller",
+func (s *service) verification(b *operation.Book) {
+	op := b.Describe("verify", http.MethodPost, "/v1/verifications", "Ask another country's node about a traveller",
 		"Asks the node of the subject's country whether the traveller is the person. The response is 200 for every outcome: "+
 			"the outcome is data, and one that is not a verdict, such as `unavailable`, says so in `outcome` and never reads as a \"no\". "+
 			"When the other node is at its limit and said when to come again, it is 503 with Retry-After: nothing is sent there before.",
-		"Verifications", verificationExample())
-	op.RequestBody = requestBody("application/json", verificationRequestExample())
-	replayHeader(op)
+		"Verifications", verificationExample(),
+		problem.Invalid("/subject/jurisdiction", "must be a string of 3 characters that matches ^[A-Z]{3}$"))
+	op.RequestBody = operation.RequestBody("application/json", verificationRequestExample())
+	operation.ReplayHeader(op)
 	op.DefaultStatus = http.StatusOK
-	huma.Register(api, *op, s.verify)
-	rules.Body(op)
+	huma.Register(b.API, *op, s.verify)
+	b.Rules.Body(op)
 }
 
 func (s *service) verify(ctx context.Context, in *verificationInput) (*verificationOutput, error) {
@@ -236,4 +238,10 @@ func reference(p protocol.PolicyRef) *policyRef {
 		ref.SHA256 = hex.EncodeToString(p.Text[:])
 	}
 	return ref
+}
+
+// In implements operation.Spoken.
+func (v verification) In(language string) any {
+	operation.Say(language, v.Code, &v.Title, &v.Next)
+	return v
 }

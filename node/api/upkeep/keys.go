@@ -1,4 +1,4 @@
-package api
+package upkeep
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
@@ -56,20 +57,20 @@ func keysExample() keysReport {
 		Replicas: []replica{{Name: "db-client-2-8c01fe", Keys: []span{{Key: "kek", Current: 3, Newest: 3}, {Key: "pseudonym-key", Current: 1, Newest: 1}}}}}
 }
 
-func (s *service) keys(api huma.API) {
-	take := operation(api, "take-up-keys", http.MethodPost, keysPath, "Take up a changed keystore now",
+func (s service) keys(b *operation.Book) {
+	take := b.Describe("take-up-keys", http.MethodPost, keysPath, "Take up a changed keystore now",
 		"After `tamga key rotate`: the node does by itself what this does, but only within its refresh time. Begins what the keystore says is to be retired, "+
 			"and answers meanwhile. Needs the operator's token.", "Operation", keysExample())
 	take.DefaultStatus = http.StatusOK
-	huma.Register(api, *take, s.takeUpKeys)
-	look := operation(api, "keys", http.MethodGet, keysPath, "How far the retirement of keys is",
+	huma.Register(b.API, *take, s.takeUpKeys)
+	look := b.Describe("keys", http.MethodGet, keysPath, "How far the retirement of keys is",
 		"From memory. Needs the operator's token.", "Operation", keysExample())
-	huma.Register(api, *look, func(context.Context, *struct{}) (*keysOutput, error) {
+	huma.Register(b.API, *look, func(context.Context, *struct{}) (*keysOutput, error) {
 		return &keysOutput{Body: s.keysReport(s.node.Retirements())}, nil
 	})
 }
 
-func (s *service) takeUpKeys(ctx context.Context, _ *struct{}) (*keysOutput, error) {
+func (s service) takeUpKeys(ctx context.Context, _ *struct{}) (*keysOutput, error) {
 	r, err := s.node.TakeUpKeys(ctx)
 	if err != nil {
 		return nil, problem.New(http.StatusServiceUnavailable, protocol.CodeRotation, "The keystore could not be taken up; the node goes on with the keys it has, and its log says why.")
@@ -77,7 +78,7 @@ func (s *service) takeUpKeys(ctx context.Context, _ *struct{}) (*keysOutput, err
 	return &keysOutput{Body: s.keysReport(r)}, nil
 }
 
-func (s *service) keysReport(all map[keys.Family]rotation.Retirement) keysReport {
+func (s service) keysReport(all map[keys.Family]rotation.Retirement) keysReport {
 	out := keysReport{Retirements: []retirement{}, Replicas: []replica{}}
 	for _, o := range s.node.Replicas() {
 		r := replica{Name: o.Name, Keys: []span{}}
@@ -88,7 +89,7 @@ func (s *service) keysReport(all map[keys.Family]rotation.Retirement) keysReport
 	}
 	for _, f := range slices.Sorted(maps.Keys(all)) {
 		r := all[f]
-		one := retirement{Key: string(f), State: string(r.State), Keep: r.Keep, Done: min(r.Done, r.Total), Total: r.Total, Waiting: list(r.Waiting)}
+		one := retirement{Key: string(f), State: string(r.State), Keep: r.Keep, Done: min(r.Done, r.Total), Total: r.Total, Waiting: operation.List(r.Waiting)}
 		if r.State == rotation.RetirementFailed {
 			e, _ := protocol.Lookup(keyCode(r.Err))
 			one.Code, one.Title, one.Next = string(e.Code), e.Title, e.Next
@@ -112,5 +113,14 @@ func keyCode(err error) protocol.Code {
 	case errors.Is(err, custody.ErrRoot):
 		return protocol.CodeCustody
 	}
-	return protocol.Code(ofStore(err, "").Code)
+	return protocol.Code(problem.OfStore(err, "").Code)
+}
+
+// In implements operation.Spoken.
+func (r keysReport) In(language string) any {
+	for i := range r.Retirements {
+		one := &r.Retirements[i]
+		operation.Say(language, one.Code, &one.Title, &one.Next)
+	}
+	return r
 }

@@ -1,4 +1,4 @@
-package api
+package upkeep
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/registrar"
 )
@@ -34,21 +35,21 @@ func renewalExample() renewal {
 	return renewal{State: "running", Generation: 2, Looked: 250_000, Renewed: 250_000, Subjects: 1_000_000, Destroyed: []uint32{}}
 }
 
-func (s *service) renewing(api huma.API) {
-	start := operation(api, "renew-templates", http.MethodPost, renewalPath, "Renew the stored face templates",
+func (s service) renewing(b *operation.Book) {
+	start := b.Describe("renew-templates", http.MethodPost, renewalPath, "Renew the stored face templates",
 		"Makes a new secret, moves every stored face template to it while the node goes on, and then destroys the old secret. "+
 			"Answers at once; ask for the state to see how far it is. One that is under way, or was cut off, goes on, and no other secret is made. "+
 			"Needs the operator's token and leaves a ledger entry.", "Operation", renewalExample())
 	start.DefaultStatus = http.StatusOK
-	huma.Register(api, *start, s.renew)
-	look := operation(api, "renewal", http.MethodGet, renewalPath, "How far the renewal is",
+	huma.Register(b.API, *start, s.renew)
+	look := b.Describe("renewal", http.MethodGet, renewalPath, "How far the renewal is",
 		"From memory. Needs the operator's token.", "Operation", renewalExample())
-	huma.Register(api, *look, func(context.Context, *struct{}) (*renewalOutput, error) {
+	huma.Register(b.API, *look, func(context.Context, *struct{}) (*renewalOutput, error) {
 		return &renewalOutput{Body: newRenewal(s.node.Renewal())}, nil
 	})
 }
 
-func (s *service) renew(ctx context.Context, _ *struct{}) (*renewalOutput, error) {
+func (s service) renew(ctx context.Context, _ *struct{}) (*renewalOutput, error) {
 	r, err := s.node.RenewTemplates(ctx)
 	switch {
 	case err == nil:
@@ -73,4 +74,10 @@ func newRenewal(r registrar.Renewal) renewal {
 		out.Code, out.Title, out.Next = string(e.Code), e.Title, e.Next
 	}
 	return out
+}
+
+// In implements operation.Spoken.
+func (r renewal) In(language string) any {
+	operation.Say(language, r.Code, &r.Title, &r.Next)
+	return r
 }

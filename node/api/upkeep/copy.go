@@ -1,4 +1,4 @@
-package api
+package upkeep
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
@@ -31,18 +32,18 @@ type copyReport struct {
 	Removed  uint64 `json:"removed" doc:"Rows that this run removed, because the gallery has them no more."`
 }
 
-func (s *service) copying(api huma.API, rules *problem.Rulebook) {
-	op := operation(api, "copy-gallery", http.MethodPost, "/v1/gallery/copy", "Copy the gallery into another store",
+func (s service) copying(b *operation.Book) {
+	op := b.Describe("copy-gallery", http.MethodPost, "/v1/gallery/copy", "Copy the gallery into another store",
 		"Makes another store hold what the gallery holds, while people are enrolled, and reads it back. Cut off, it is sent again and does the rest; sent again later, "+
 			"it takes over what changed. Needs the operator's token and leaves a ledger entry. One runs at a time, and a large register takes hours the first time.",
 		"Enrolments", copyReport{Subjects: 2, Rows: 10, Written: 10})
-	op.RequestBody = requestBody("application/json", copyRequest{"postgres", "/etc/tamga/store.dsn"})
+	op.RequestBody = operation.RequestBody("application/json", copyRequest{"postgres", "/etc/tamga/store.dsn"})
 	op.DefaultStatus = http.StatusOK
-	huma.Register(api, *op, s.copyGallery)
-	rules.Body(op)
+	huma.Register(b.API, *op, s.copyGallery)
+	b.Rules.Body(op)
 }
 
-func (s *service) copyGallery(ctx context.Context, in *copyInput) (*copyOutput, error) {
+func (s service) copyGallery(ctx context.Context, in *copyInput) (*copyOutput, error) {
 	select {
 	case s.copies <- struct{}{}:
 		defer func() { <-s.copies }()
@@ -63,5 +64,5 @@ func (s *service) copyGallery(ctx context.Context, in *copyInput) (*copyOutput, 
 	case errors.Is(err, stores.ErrDSN), errors.Is(err, store.ErrConnection):
 		return nil, problem.New(http.StatusConflict, protocol.CodeStoreTarget, "The file with the connection string, or what it says, is of no use to the node: it must be readable for it and nobody else, one line, and over a network with TLS.")
 	}
-	return nil, ofStore(err, "The copy is not complete. Send the same again: it does the rest.")
+	return nil, problem.OfStore(err, "The copy is not complete. Send the same again: it does the rest.")
 }

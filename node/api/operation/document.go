@@ -1,4 +1,4 @@
-package api
+package operation
 
 import (
 	"encoding/json"
@@ -9,12 +9,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/protocol"
-	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/api/guard"
 	"github.com/tamga-id/tamga/node/api/problem"
-	"github.com/tamga-id/tamga/node/lawbook"
 )
 
 const (
@@ -54,9 +51,9 @@ func document(registry huma.Registry) *huma.OpenAPI {
 	}
 }
 
-// operation documents one operation. Its answers and problems follow from what the
-// guard does with its route.
-func operation(api huma.API, id, method, path, summary, description, tag string, example any) *huma.Operation {
+// Describe documents one operation, of which more are examples of problems that it alone ends in. Its
+// answers and other problems follow from what the guard does with its route.
+func (b *Book) Describe(id, method, path, summary, description, tag string, example any, more ...*problem.Problem) *huma.Operation {
 	op := &huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Description: description, Tags: []string{tag},
 		// The guard has read the body, with a limit and a deadline of its own. A deadline
@@ -69,7 +66,7 @@ func operation(api huma.API, id, method, path, summary, description, tag string,
 		}},
 	}
 	var rt guard.Route
-	for _, r := range routes() {
+	for _, r := range b.routes {
 		if r.Method == method && r.Path == path {
 			rt = r
 		}
@@ -80,8 +77,8 @@ func operation(api huma.API, id, method, path, summary, description, tag string,
 	if rt.Who == guard.Operator || rt.Who == guard.Local {
 		op.Security = append(op.Security, map[string][]string{enrolScheme: {}})
 	}
-	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem.Problem](), true, "")
-	for _, p := range problems(id, rt) {
+	schema := b.API.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem.Problem](), true, "")
+	for _, p := range append(problems(id, rt), more...) {
 		op.Responses[strconv.Itoa(p.Status)] = &huma.Response{
 			Description: http.StatusText(p.Status) + ".",
 			Content:     map[string]*huma.MediaType{problem.MediaType: {Schema: schema, Example: plain(p)}},
@@ -90,7 +87,7 @@ func operation(api huma.API, id, method, path, summary, description, tag string,
 	return op
 }
 
-// problems are examples of all that an operation can end in besides 200.
+// problems are examples of what an operation can end in besides 200.
 func problems(id string, rt guard.Route) []*problem.Problem {
 	list := []*problem.Problem{
 		problem.New(http.StatusForbidden, protocol.CodeForeign, "The request carries an Origin header: web pages of other origins may not call this API."),
@@ -120,31 +117,16 @@ func problems(id string, rt guard.Route) []*problem.Problem {
 	case "enrol", "undo", "erase", "withdraw-consent", "add-canaries":
 		list = append(list, problem.New(http.StatusInsufficientStorage, protocol.CodeStoreFull, ""))
 	}
-	switch id {
-	case "test-peer", "pause-peer", "resume-peer", "explain-trust":
-		list = append(list, ofPeer(trust.ErrNotMember))
-	}
-	switch id {
-	case "verify":
-		list = append(list, problem.Invalid("/subject/jurisdiction", "must be a string of 3 characters that matches ^[A-Z]{3}$"))
-	case "ready":
-		list = append(list, problem.New(http.StatusServiceUnavailable, protocol.CodeNotReady,
-			"No other member of the federation is known: every verification would end as unavailable."))
-	case "publish-law":
-		list = append(list, ofLaw(lawbook.ErrStale), ofLaw(lawbook.ErrApproval), ofLaw(ledger.ErrNoSpace))
-	case "backup", "escrow":
-		list = append(list, problem.Invalid("/recipients", "must be at least two different age recipients, all of one kind"))
-	case "verify-ledger":
-		list = append(list, problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, "The ledger is being recomputed for another caller."))
-	}
 	return list
 }
 
-func requestBody(media string, example any) *huma.RequestBody {
+// RequestBody describes the body that an operation takes.
+func RequestBody(media string, example any) *huma.RequestBody {
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{media: {Example: plain(example)}}}
 }
 
-func replayHeader(op *huma.Operation) {
+// ReplayHeader documents an operation whose answers are kept.
+func ReplayHeader(op *huma.Operation) {
 	op.Responses["200"].Headers = map[string]*huma.Param{guard.Replayed: {
 		Description: "Present when the response was kept from an earlier request with the same Idempotency-Key.",
 		Schema:      &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}},
@@ -155,20 +137,20 @@ func replayHeader(op *huma.Operation) {
 func plain(v any) any {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic("api: example cannot be encoded")
+		panic("operation: example cannot be encoded")
 	}
 	var out any
 	if err := json.Unmarshal(b, &out); err != nil {
-		panic("api: example cannot be decoded")
+		panic("operation: example cannot be decoded")
 	}
 	return out
 }
 
-// finish mends the schemas when all operations are there: huma adds its own error
+// Finish mends the schemas when all operations are there: huma adds its own error
 // type although nothing uses it, and closes responses to further members, which
 // would make every addition a breaking change.
-func finish(registry huma.Registry) {
-	schemas := registry.Map()
+func (b *Book) Finish() {
+	schemas := b.API.OpenAPI().Components.Schemas.Map()
 	delete(schemas, "ErrorModel")
 	delete(schemas, "ErrorDetail")
 	for name, s := range schemas {
@@ -187,15 +169,15 @@ func isRequest(schema string) bool {
 	return false
 }
 
-// export returns the document as it is served, and every member name that a request
+// Export returns the document as it is served, and every member name that a request
 // body can have.
-func export(api huma.API) ([]byte, map[string]bool) {
-	doc, err := json.MarshalIndent(api.OpenAPI(), "", "  ")
+func (b *Book) Export() ([]byte, map[string]bool) {
+	doc, err := json.MarshalIndent(b.API.OpenAPI(), "", "  ")
 	if err != nil {
-		panic("api: OpenAPI document cannot be encoded")
+		panic("operation: OpenAPI document cannot be encoded")
 	}
 	known := make(map[string]bool)
-	for name, s := range api.OpenAPI().Components.Schemas.Map() {
+	for name, s := range b.API.OpenAPI().Components.Schemas.Map() {
 		if isRequest(name) {
 			for member := range s.Properties {
 				known[member] = member == strings.ToLower(member)

@@ -1,4 +1,6 @@
-package api
+// Package peers is what the API says of the other members of the federation, and does about
+// them: list, test, pause and resume, and why an Entity is a member.
+package peers
 
 import (
 	"context"
@@ -11,13 +13,16 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/explain"
+	"github.com/tamga-id/tamga/node/api/guard"
+	"github.com/tamga-id/tamga/node/api/law"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/peering"
 )
 
-// Peering is what the API needs to know of the other members. A member is named by country
+// Node is what the API needs to know of the other members. A member is named by country
 // or Entity Identifier; errors about the name match trust.ErrNotMember.
-type Peering interface {
+type Node interface {
 	// Peers lists the other members, from memory; PeerChain is the Trust Chain of one.
 	Peers() []peering.Peer
 	PeerChain(id trust.EntityID) []explain.Statement
@@ -75,7 +80,7 @@ type peer struct {
 	Formats      []string    `json:"formats" nullable:"false" doc:"Template profiles it serves."`
 	Purposes     []string    `json:"purposes" nullable:"false" doc:"Purposes for which its law may allow an answer."`
 	LegalBases   []string    `json:"legal_bases" nullable:"false" doc:"Legal bases on which its law may allow an answer; none when it does not say."`
-	Holds        []held      `json:"biometric_data" nullable:"false" doc:"What biometric data its country says it holds."`
+	Holds        []law.Held  `json:"biometric_data" nullable:"false" doc:"What biometric data its country says it holds."`
 	Revisions    []string    `json:"revisions" nullable:"false" doc:"Protocol revisions it speaks."`
 	LedgerOrigin string      `json:"ledger_origin,omitempty" doc:"Checkpoint origin of its ledger."`
 	Confirmed    time.Time   `json:"confirmed,omitzero" doc:"When its federation keys were compared over the phone; absent when never."`
@@ -178,38 +183,56 @@ func peersExample() peersReport {
 	}
 }
 
-func (s *service) peers(api huma.API, rules *problem.Rulebook) {
-	list := operation(api, "peers", http.MethodGet, "/v1/peers", "The other members, in detail",
+type service struct{ node Node }
+
+// Routes are those of the operations.
+func Routes() []guard.Route {
+	return []guard.Route{
+		{Method: "GET", Path: "/v1/peers", Who: guard.Local},
+		// Sixteen addresses that do not answer, and half a dozen exchanges.
+		{Method: "POST", Path: "/v1/peers/test", Content: "application/json", Who: guard.Operator, MaxBody: 8 << 10, Timeout: 5 * time.Minute},
+		{Method: "POST", Path: "/v1/peers/pause", Content: "application/json", Who: guard.Operator, MaxBody: 8 << 10},
+		{Method: "POST", Path: "/v1/peers/resume", Content: "application/json", Who: guard.Operator, MaxBody: 8 << 10},
+		// As many fetches as a chain may cost.
+		{Method: "POST", Path: "/v1/trust/explanations", Content: "application/json", Who: guard.Operator, MaxBody: 8 << 10, Timeout: 5 * time.Minute},
+	}
+}
+
+// Register adds the operations to b.
+func Register(b *operation.Book, n Node) {
+	s := service{n}
+	unknown := ofPeer(trust.ErrNotMember)
+	list := b.Describe("peers", http.MethodGet, "/v1/peers", "The other members, in detail",
 		"From memory: state, keys, addresses, Trust Chain and last contact of each. Takes either token.", "Peers", peersExample())
-	huma.Register(api, *list, func(context.Context, *struct{}) (*peersOutput, error) {
+	huma.Register(b.API, *list, func(context.Context, *struct{}) (*peersOutput, error) {
 		return &peersOutput{Body: newPeers(s.node)}, nil
 	})
-	test := operation(api, "test-peer", http.MethodPost, "/v1/peers/test", "Test a peer, stage by stage",
+	test := b.Describe("test-peer", http.MethodPost, "/v1/peers/test", "Test a peer, stage by stage",
 		"Membership, chain, names, addresses, handshake, keys, clock, purposes, and a verification about nobody where the peer's law has sandbox_test; says whose side a fault is on. "+
 			"A finding is data: the response is 200 with `ok` false. Needs the operator's token.", "Peers",
-		peerTest{Peer: "https://node.kgz.example", OK: true, Stages: []stage{{Name: "clock", State: "ok", Detail: "within 1s"}}, Milliseconds: 4.2})
-	post(api, rules, test, peerTestRequest{Peer: "KGZ"}, s.testPeer)
-	pause := operation(api, "pause-peer", http.MethodPost, "/v1/peers/pause", "Have nothing to do with a peer for now",
-		"Refuses the peer, and those below it, such as a country's ministries, both ways and ends their connections, over a restart too. Needs the operator's token.", "Peers", pauseReport{"https://node.kgz.example", true})
-	post(api, rules, pause, pauseRequest{Peer: "KGZ", Reason: "investigating"}, func(_ context.Context, in *pauseInput) (*pauseOutput, error) {
+		peerTest{Peer: "https://node.kgz.example", OK: true, Stages: []stage{{Name: "clock", State: "ok", Detail: "within 1s"}}, Milliseconds: 4.2}, unknown)
+	operation.Post(b, test, peerTestRequest{Peer: "KGZ"}, s.testPeer)
+	pause := b.Describe("pause-peer", http.MethodPost, "/v1/peers/pause", "Have nothing to do with a peer for now",
+		"Refuses the peer, and those below it, such as a country's ministries, both ways and ends their connections, over a restart too. Needs the operator's token.", "Peers", pauseReport{"https://node.kgz.example", true}, unknown)
+	operation.Post(b, pause, pauseRequest{Peer: "KGZ", Reason: "investigating"}, func(_ context.Context, in *pauseInput) (*pauseOutput, error) {
 		id, err := s.node.PausePeer(in.Body.Peer, in.Body.Reason, in.Body.Only)
 		if err != nil {
 			return nil, ofPeer(err)
 		}
 		return &pauseOutput{Body: pauseReport{string(id), true}}, nil
 	})
-	resume := operation(api, "resume-peer", http.MethodPost, "/v1/peers/resume", "End a peer's pause", "Needs the operator's token.", "Peers", pauseReport{"https://node.kgz.example", false})
-	post(api, rules, resume, resumeRequest{Peer: "KGZ"}, func(_ context.Context, in *resumeInput) (*pauseOutput, error) {
+	resume := b.Describe("resume-peer", http.MethodPost, "/v1/peers/resume", "End a peer's pause", "Needs the operator's token.", "Peers", pauseReport{"https://node.kgz.example", false}, unknown)
+	operation.Post(b, resume, resumeRequest{Peer: "KGZ"}, func(_ context.Context, in *resumeInput) (*pauseOutput, error) {
 		id, err := s.node.ResumePeer(in.Body.Peer)
 		if err != nil {
 			return nil, ofPeer(err)
 		}
 		return &pauseOutput{Body: pauseReport{string(id), false}}, nil
 	})
-	why := operation(api, "explain-trust", http.MethodPost, "/v1/trust/explanations", "Why an Entity is a member, or not",
+	why := b.Describe("explain-trust", http.MethodPost, "/v1/trust/explanations", "Why an Entity is a member, or not",
 		"Resolves its Trust Chain anew and says what every statement claims, which one fails, and what the node decides besides. Needs the operator's token.", "Peers",
-		explanation{Entity: "https://node.kgz.example", Outcome: "accepted", Statements: []chainLink{}, Decisions: []stage{}})
-	post(api, rules, why, explainRequest{Entity: "KGZ"}, func(ctx context.Context, in *explainInput) (*explainOutput, error) {
+		explanation{Entity: "https://node.kgz.example", Outcome: "accepted", Statements: []chainLink{}, Decisions: []stage{}}, unknown)
+	operation.Post(b, why, explainRequest{Entity: "KGZ"}, func(ctx context.Context, in *explainInput) (*explainOutput, error) {
 		e, err := s.node.ExplainTrust(ctx, in.Body.Entity)
 		if err != nil {
 			return nil, ofPeer(err)
@@ -218,15 +241,7 @@ func (s *service) peers(api huma.API, rules *problem.Rulebook) {
 	})
 }
 
-// post registers an operation that takes a JSON body and answers 200.
-func post[I, O any](api huma.API, rules *problem.Rulebook, op *huma.Operation, example any, do func(context.Context, *I) (*O, error)) {
-	op.RequestBody = requestBody("application/json", example)
-	op.DefaultStatus = http.StatusOK
-	huma.Register(api, *op, do)
-	rules.Body(op)
-}
-
-func (s *service) testPeer(ctx context.Context, in *peerTestInput) (*peerTestOutput, error) {
+func (s service) testPeer(ctx context.Context, in *peerTestInput) (*peerTestOutput, error) {
 	test := s.node.TestPeer
 	if in.Body.Ping {
 		test = s.node.PingPeer
@@ -271,10 +286,10 @@ type peerLink struct {
 	Opened      time.Time `json:"opened" doc:"Since when it is open."`
 }
 
-func newPeers(p Peering) peersReport {
+func newPeers(p Node) peersReport {
 	out := peersReport{Suspended: p.Suspended(), Anchors: []anchorState{}, Peers: []peer{}}
 	for _, a := range p.TrustAnchors() {
-		out.Anchors = append(out.Anchors, anchorState{string(a.EntityID), a.Location, list(a.KeyIDs), a.Sequence, a.IssuedAt, a.Members, a.Suspended})
+		out.Anchors = append(out.Anchors, anchorState{string(a.EntityID), a.Location, operation.List(a.KeyIDs), a.Sequence, a.IssuedAt, a.Members, a.Suspended})
 	}
 	for _, one := range p.Peers() {
 		out.Peers = append(out.Peers, newPeer(one, p.PeerChain(one.Node.EntityID)))
@@ -285,9 +300,9 @@ func newPeers(p Peering) peersReport {
 func newPeer(p peering.Peer, chain []explain.Statement) peer {
 	m := p.Node
 	out := peer{EntityID: string(m.EntityID), Jurisdiction: m.Jurisdiction, State: "member", PeerID: m.PeerID, Expires: m.ExpiresAt,
-		Connected: p.Connected, Heard: p.Contact.Heard, Failed: p.Contact.Failed, Failure: p.Contact.Failure, Addresses: list(m.Addresses),
-		SigningKeys: []string{}, SealingKeys: []string{}, Links: []peerLink{}, Modalities: list(m.Modalities), Formats: list(m.Formats), Purposes: list(m.Purposes),
-		LegalBases: list(m.LegalBases), Holds: newHeld(m.Holds), Revisions: list(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Marks: []markOf{}, Undetermined: []markOf{}, Chain: links(chain)}
+		Connected: p.Connected, Heard: p.Contact.Heard, Failed: p.Contact.Failed, Failure: p.Contact.Failure, Addresses: operation.List(m.Addresses),
+		SigningKeys: []string{}, SealingKeys: []string{}, Links: []peerLink{}, Modalities: operation.List(m.Modalities), Formats: operation.List(m.Formats), Purposes: operation.List(m.Purposes),
+		LegalBases: operation.List(m.LegalBases), Holds: law.NewHeld(m.Holds), Revisions: operation.List(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Marks: []markOf{}, Undetermined: []markOf{}, Chain: links(chain)}
 	for _, l := range p.Links {
 		out.Links = append(out.Links, peerLink(l))
 	}
@@ -325,7 +340,7 @@ func links(in []explain.Statement) []chainLink {
 		for _, h := range s.AuthorityHints {
 			hints = append(hints, string(h))
 		}
-		out = append(out, chainLink{s.Kind, string(s.Issuer), string(s.Subject), s.Fetched, s.IssuedAt, s.ExpiresAt, list(s.KeyIDs), hints, s.Anchor, string(s.Rule), s.Fault})
+		out = append(out, chainLink{s.Kind, string(s.Issuer), string(s.Subject), s.Fetched, s.IssuedAt, s.ExpiresAt, operation.List(s.KeyIDs), hints, s.Anchor, string(s.Rule), s.Fault})
 	}
 	return out
 }

@@ -1,4 +1,4 @@
-package api
+package upkeep
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/operation"
+	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/gallery/checkup"
 )
 
@@ -56,17 +58,17 @@ func checkExample() check {
 		Code: string(protocol.CodeStoreDamaged)}
 }
 
-func (s *service) checking(api huma.API) {
-	start := operation(api, "check-gallery", http.MethodPost, checkPath, "Read everything that the gallery holds",
+func (s service) checking(b *operation.Book) {
+	start := b.Describe("check-gallery", http.MethodPost, checkPath, "Read everything that the gallery holds",
 		"Begins to read every file that is not being written, every subject and every record, while the node goes on, and answers at once; ask for the state to see how far it is. "+
 			"One that is under way goes on. A finding is data: the response is 200 with `ok` false. It names nobody. Needs the operator's token.", "Operation", checkExample())
 	start.DefaultStatus = http.StatusOK
-	huma.Register(api, *start, func(context.Context, *struct{}) (*checkOutput, error) {
+	huma.Register(b.API, *start, func(context.Context, *struct{}) (*checkOutput, error) {
 		return &checkOutput{Body: newCheck(s.node.CheckGallery())}, nil
 	})
-	look := operation(api, "gallery-check", http.MethodGet, checkPath, "How far the check of the gallery is, and what it found",
+	look := b.Describe("gallery-check", http.MethodGet, checkPath, "How far the check of the gallery is, and what it found",
 		"From memory. Needs the operator's token.", "Operation", checkExample())
-	huma.Register(api, *look, func(context.Context, *struct{}) (*checkOutput, error) {
+	huma.Register(b.API, *look, func(context.Context, *struct{}) (*checkOutput, error) {
 		return &checkOutput{Body: newCheck(s.node.GalleryCheck())}, nil
 	})
 }
@@ -87,11 +89,17 @@ func newCheck(c checkup.Progress) check {
 	case c.State == checkup.Done && !out.OK:
 		code = protocol.CodeStoreDamaged
 	case c.State == checkup.Failed:
-		code = protocol.Code(ofStore(c.Err, "").Code)
+		code = protocol.Code(problem.OfStore(c.Err, "").Code)
 	default:
 		return out
 	}
 	e, _ := protocol.Lookup(code)
 	out.Code, out.Title, out.Next = string(e.Code), e.Title, e.Next
 	return out
+}
+
+// In implements operation.Spoken.
+func (r check) In(language string) any {
+	operation.Say(language, r.Code, &r.Title, &r.Next)
+	return r
 }

@@ -1,4 +1,4 @@
-package api
+package upkeep
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/backup"
 )
@@ -25,13 +26,13 @@ type backupRequest struct {
 	Recipients []string `json:"recipients" minItems:"2" maxItems:"32" nullable:"false" doc:"age recipients, all different: any of their identities opens the backup."`
 }
 
-func (s *service) backup(api huma.API) {
-	op := operation(api, "backup", http.MethodPost, "/v1/backups", "Take an encrypted backup of the node",
+func (s service) backup(b *operation.Book) {
+	op := b.Describe("backup", http.MethodPost, "/v1/backups", "Take an encrypted backup of the node",
 		"Streams a file that `tamga backup verify` and `restore` read, encrypted to at least two recipients, and records that in the ledger. "+
 			"No key of the node is in it: take the key escrow afterwards, too. Needs the operator's token. One runs at a time. The trailer "+backupHeader+
-			" holds the manifest, JSON in base64url; a response that ends without it is not a backup.", "Operation", nil)
-	op.RequestBody = requestBody("application/json", backupExample())
-	huma.Register(api, *op, s.takeBackup)
+			" holds the manifest, JSON in base64url; a response that ends without it is not a backup.", "Operation", nil, ofRecipients())
+	op.RequestBody = operation.RequestBody("application/json", backupExample())
+	huma.Register(b.API, *op, s.takeBackup)
 	op.Responses["200"].Content = binary()
 }
 
@@ -45,9 +46,9 @@ func binary() map[string]*huma.MediaType {
 
 const backupMedia = "application/octet-stream"
 
-func (s *service) takeBackup(ctx context.Context, in *backupInput) (*huma.StreamResponse, error) {
+func (s service) takeBackup(ctx context.Context, in *backupInput) (*huma.StreamResponse, error) {
 	if _, err := backup.ParseRecipients(in.Body.Recipients); err != nil {
-		return nil, problem.Invalid("/recipients", "must be at least two different age recipients, all of one kind")
+		return nil, ofRecipients()
 	}
 	select {
 	case s.backups <- struct{}{}:
@@ -75,15 +76,15 @@ type escrowOutput struct {
 	Body        []byte
 }
 
-func (s *service) escrow(api huma.API) {
-	op := operation(api, "escrow", http.MethodPost, "/v1/escrows", "Take the key escrow of the node",
+func (s service) escrow(b *operation.Book) {
+	op := b.Describe("escrow", http.MethodPost, "/v1/escrows", "Take the key escrow of the node",
 		"Returns the node's keys as they are now, sealed under its root key and encrypted to at least two recipients, and records that in the ledger. "+
 			"With it and a backup `tamga backup restore` makes the node again. It takes the place of every key escrow of before: "+
-			"those hold keys that were destroyed since. Needs the operator's token.", "Operation", nil)
-	op.RequestBody = requestBody("application/json", backupExample())
-	huma.Register(api, *op, func(ctx context.Context, in *backupInput) (*escrowOutput, error) {
+			"those hold keys that were destroyed since. Needs the operator's token.", "Operation", nil, ofRecipients())
+	op.RequestBody = operation.RequestBody("application/json", backupExample())
+	huma.Register(b.API, *op, func(ctx context.Context, in *backupInput) (*escrowOutput, error) {
 		if _, err := backup.ParseRecipients(in.Body.Recipients); err != nil {
-			return nil, problem.Invalid("/recipients", "must be at least two different age recipients, all of one kind")
+			return nil, ofRecipients()
 		}
 		b, _, err := s.node.Escrow(ctx, in.Body.Recipients)
 		if err != nil {
@@ -92,4 +93,15 @@ func (s *service) escrow(api huma.API) {
 		return &escrowOutput{backupMedia, b}, nil
 	})
 	op.Responses["200"].Content = binary()
+}
+
+func ofRecipients() *problem.Problem {
+	return problem.Invalid("/recipients", "must be at least two different age recipients, all of one kind")
+}
+
+func backupExample() backupRequest {
+	return backupRequest{Recipients: []string{
+		"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg",
+		"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+	}}
 }

@@ -1,4 +1,6 @@
-package api
+// Package law is what the API says of a node's law, of the words that laws use and of the
+// biometric data that the country holds, and by which operators publish a law and try one.
+package law
 
 import (
 	"context"
@@ -9,17 +11,22 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/policy/inventory"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/api/guard"
+	"github.com/tamga-id/tamga/node/api/operation"
 	"github.com/tamga-id/tamga/node/api/problem"
 	"github.com/tamga-id/tamga/node/lawbook"
 	"github.com/tamga-id/tamga/node/lawbook/inforce"
 )
 
-// Lawgiving is what the API needs to know of the node's law.
-type Lawgiving interface {
+// Node is what the API needs to know of the node's law.
+type Node interface {
+	// Jurisdiction is the ISO 3166-1 alpha-3 code of the register the node holds.
+	Jurisdiction() string
 	// BiometricData is the list of what the country holds. Nobody may change it.
 	BiometricData() []inventory.Entry
 	// Laws lists the texts of the law that were in force, the last one of them now.
@@ -98,7 +105,7 @@ type publication struct {
 
 func newPublication(p lawbook.Publication) publication {
 	out := publication{Number: p.Number, Version: p.Version, SHA256: fmt.Sprintf("%x", p.Digest), Note: p.Note, At: p.At,
-		Operators: list(p.Operators), Ledger: p.Origin, Text: string(p.Text)}
+		Operators: operation.List(p.Operators), Ledger: p.Origin, Text: string(p.Text)}
 	if p.Number > 0 {
 		out.Entry = &p.Entry
 	}
@@ -179,47 +186,68 @@ func newSimulation(s lawbook.Simulation) simulation {
 	return out
 }
 
-func (s *service) law(api huma.API, rules *problem.Rulebook) {
-	words := operation(api, "vocabulary", http.MethodGet, vocabularyPath, "The words that laws and Queries may use",
+type service struct {
+	node    Node
+	ledgers chan struct{}
+}
+
+// Routes are those of the operations.
+func Routes() []guard.Route {
+	return []guard.Route{
+		{Method: "GET", Path: vocabularyPath, Who: guard.Local},
+		{Method: "GET", Path: inventoryPath, Who: guard.Local},
+		{Method: "GET", Path: lawPath, Who: guard.Local},
+		{Method: "POST", Path: publicationsPath, Content: "application/json", Who: guard.Operator, MaxBody: 256 << 10},
+		// A long ledger is read once.
+		{Method: "POST", Path: simulationsPath, Content: "application/json", Who: guard.Operator, MaxBody: 192 << 10, Timeout: 15 * time.Minute},
+	}
+}
+
+// Register adds the operations to b. Whoever reads all of the ledger takes what is in ledgers, which has
+// room for one.
+func Register(b *operation.Book, n Node, ledgers chan struct{}) {
+	s := service{n, ledgers}
+	words := b.Describe("vocabulary", http.MethodGet, vocabularyPath, "The words that laws and Queries may use",
 		"The closed registry of purposes, legal bases and the like, with the terms of the W3C Data Privacy Vocabulary. Takes either token.", "Law",
 		vocabularyReport{Version: vocabulary.Version, Purposes: []term{}, LegalBases: []term{}, ConsentStates: []term{}, OfficerRoles: []term{},
 			SubjectClasses: []term{}, Assurances: []term{}, Operations: []term{}, Modalities: []term{{Name: "face", Title: "The face."}},
 			BiometricTypes: []term{}, BiometricForms: []term{}})
-	huma.Register(api, *words, func(context.Context, *struct{}) (*vocabularyOutput, error) {
+	huma.Register(b.API, *words, func(context.Context, *struct{}) (*vocabularyOutput, error) {
 		return &vocabularyOutput{Body: newVocabulary(vocabulary.Current())}, nil
 	})
-	s.inventory(api)
+	s.inventory(b)
 	entry := uint64(17)
 	example := publication{Number: 1, Version: "2026.3", SHA256: fmt.Sprintf("%064x", 1), Note: "Article 9 as amended", At: time.Date(2026, time.March, 21, 6, 0, 0, 0, time.UTC),
 		Operators: []string{"k1", "k2"}, Ledger: "node.kgz.example/ledger", Entry: &entry, Text: "//! tamga_law: 1 ..."}
-	look := operation(api, "law", http.MethodGet, lawPath, "The law in force, and every earlier text of it",
+	look := b.Describe("law", http.MethodGet, lawPath, "The law in force, and every earlier text of it",
 		"From memory. Takes either token: what a state's law is, is no secret.", "Law", lawReport{Publications: []publication{example}})
-	huma.Register(api, *look, func(context.Context, *struct{}) (*lawOutput, error) {
+	huma.Register(b.API, *look, func(context.Context, *struct{}) (*lawOutput, error) {
 		out := lawReport{Publications: []publication{}}
 		for _, p := range s.node.Laws() {
 			out.Publications = append(out.Publications, newPublication(p))
 		}
 		return &lawOutput{Body: out}, nil
 	})
-	publish := operation(api, "publish-law", http.MethodPost, publicationsPath, "Put another law into force",
+	publish := b.Describe("publish-law", http.MethodPost, publicationsPath, "Put another law into force",
 		"Demands approvals of exactly this proposal by two different operators of the configuration. It is in force when this answers, without a restart, "+
-			"and the ledger has an entry with both signatures. Needs the operator's token.", "Law", example)
-	post(api, rules, publish, publishRequest{Proposal: "{...}", Approvals: []string{"eyJ...", "eyJ..."}}, func(ctx context.Context, in *publishInput) (*publicationOutput, error) {
+			"and the ledger has an entry with both signatures. Needs the operator's token.", "Law", example,
+		ofLaw(lawbook.ErrStale), ofLaw(lawbook.ErrApproval), ofLaw(ledger.ErrNoSpace))
+	operation.Post(b, publish, publishRequest{Proposal: "{...}", Approvals: []string{"eyJ...", "eyJ..."}}, func(ctx context.Context, in *publishInput) (*publicationOutput, error) {
 		p, err := s.node.PublishLaw(ctx, []byte(in.Body.Proposal), in.Body.Approvals)
 		if err != nil {
 			return nil, ofLaw(err)
 		}
 		return &publicationOutput{Body: newPublication(p)}, nil
 	})
-	try := operation(api, "simulate-law", http.MethodPost, simulationsPath, "Decide the past again under another law",
+	try := b.Describe("simulate-law", http.MethodPost, simulationsPath, "Decide the past again under another law",
 		"Reads the newest entries of the ledger and lists what the proposed law would have decided otherwise. Changes nothing. "+
 			"One runs at a time. Needs the operator's token.", "Law",
 		simulation{Entries: 1200, Decisions: 800, Same: 799, Changes: []group{{Count: 1, First: 17, Last: 17, Direction: "answer", Country: "KAZ", Purpose: "travel_check_in",
 			LegalBasis: "consent", Operation: "verify", Was: "refused", WasPolicy: "kgz-no-travel-check-in", WasVersion: "2026.2", Would: "allowed", Policy: "kgz-hotels", Article: "Article 9"}}})
-	post(api, rules, try, simulateRequest{Law: "//! tamga_law: 1 ...", Last: 100_000}, s.simulateLaw)
+	operation.Post(b, try, simulateRequest{Law: "//! tamga_law: 1 ...", Last: 100_000}, s.simulateLaw)
 }
 
-func (s *service) simulateLaw(ctx context.Context, in *simulateInput) (*simulateOutput, error) {
+func (s service) simulateLaw(ctx context.Context, in *simulateInput) (*simulateOutput, error) {
 	select {
 	case s.ledgers <- struct{}{}:
 		defer func() { <-s.ledgers }()
@@ -247,5 +275,5 @@ func ofLaw(err error) *problem.Problem {
 	case errors.Is(err, lawbook.ErrApproval):
 		return problem.New(http.StatusForbidden, protocol.CodeLawBook, "There are no approvals of this proposal by two different operators of the configuration.")
 	}
-	return ofStore(err, "The law could not be changed or tried; the node's log says why.")
+	return problem.OfStore(err, "The law could not be changed or tried; the node's log says why.")
 }
