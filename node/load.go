@@ -6,11 +6,11 @@ import (
 	"path/filepath"
 
 	"github.com/tamga-id/tamga/matcher/calibration"
-	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/comparison"
 )
 
-func loadCalibrations(files []string) (responder.Calibrations, error) {
-	out := responder.Calibrations{}
+func loadCalibrations(files []string) (comparison.Calibrations, error) {
+	out := comparison.Calibrations{}
 	for _, path := range files {
 		b, err := os.ReadFile(path)
 		if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/addresses"
 	"github.com/tamga-id/tamga/node/attention"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/decoy"
@@ -68,7 +69,7 @@ type Node struct {
 	// Immutable after Open.
 	cfg          config.Config
 	dir          string // of the configuration file
-	calibrations responder.Calibrations
+	calibrations comparison.Calibrations
 	keys         keystore.Set // as they were opened, for what of them never changes
 	rotation     *live.Keys
 	law          *inforce.Law

@@ -8,9 +8,9 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/exchange"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/requester"
-	"github.com/tamga-id/tamga/node/responder"
 )
 
 // BenchmarkVerification is one whole verification between two nodes of one process,
@@ -27,7 +27,7 @@ func BenchmarkVerification(b *testing.B) {
 	for i := range 100 {
 		p := kgz.Pop.Person(i)
 		reqs = append(reqs, requester.Request{Question: protocol.Question{Subject: demo.Subject(p),
-			Probes: []protocol.Probe{{Modality: responder.ModalityFace, Format: exchange.FormatEmbedding, Data: p.FaceProbe(1)}}},
+			Probes: []protocol.Probe{{Modality: comparison.ModalityFace, Format: exchange.FormatEmbedding, Data: p.FaceProbe(1)}}},
 			Purpose: "border_control", LegalBasis: "public_task", Officer: "bench"})
 	}
 	var n atomic.Uint64

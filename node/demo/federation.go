@@ -29,11 +29,11 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/founding"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/requester"
-	"github.com/tamga-id/tamga/node/responder"
 )
 
 // Seed makes the demo's people; the same seed makes the same people.
@@ -295,8 +295,8 @@ func Enrolment(p synth.Person) (gallery.Enrolment, error) {
 	return gallery.Enrolment{
 		Subject: Subject(p), Holder: holder.Public().KeyID(),
 		Templates: []gallery.Template{
-			{Modality: responder.ModalityFace, Format: exchange.FormatEmbedding, Data: p.FaceReference()},
-			{Modality: responder.ModalityFinger, Format: exchange.FormatFinger2005, Position: EnrolledFinger, Data: p.FingerReference(EnrolledFinger)},
+			{Modality: comparison.ModalityFace, Format: exchange.FormatEmbedding, Data: p.FaceReference()},
+			{Modality: comparison.ModalityFinger, Format: exchange.FormatFinger2005, Position: EnrolledFinger, Data: p.FingerReference(EnrolledFinger)},
 		},
 	}, nil
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/requester"
-	"github.com/tamga-id/tamga/node/responder"
 )
 
 // Detected is the outcome of the scene in which the ledger is edited: what a
@@ -90,7 +90,7 @@ func atBorder(subject pseudonym.Identifier, p protocol.Probe) requester.Request 
 }
 
 func face(data []byte) protocol.Probe {
-	return protocol.Probe{Modality: responder.ModalityFace, Format: exchange.FormatEmbedding, Data: data}
+	return protocol.Probe{Modality: comparison.ModalityFace, Format: exchange.FormatEmbedding, Data: data}
 }
 
 func byFace(ctx context.Context, f *Federation) (Result, error) {
@@ -100,7 +100,7 @@ func byFace(ctx context.Context, f *Federation) (Result, error) {
 
 func byFinger(ctx context.Context, f *Federation) (Result, error) {
 	p := f.Members["TJK"].Pop.Person(11)
-	probe := protocol.Probe{Modality: responder.ModalityFinger, Format: exchange.FormatFinger2005,
+	probe := protocol.Probe{Modality: comparison.ModalityFinger, Format: exchange.FormatFinger2005,
 		Position: EnrolledFinger, Data: p.FingerProbe(EnrolledFinger, 1)}
 	return f.verify(ctx, "UZB", atBorder(Subject(p), probe))
 }
@@ -159,7 +159,7 @@ func oneOfficer(ctx context.Context, f *Federation) (Result, error) {
 	req := atBorder(Subject(p), face(p.FaceProbe(1)))
 	req.Purpose, req.LegalBasis = "law_enforcement", "legal_obligation"
 	req.Question.Consent, err = consent.Order(key, consent.Consent{
-		ID: "demo-order", Requester: EntityID("KAZ"), Controller: EntityID("UZB"), Purpose: req.Purpose, Modalities: []string{responder.ModalityFace},
+		ID: "demo-order", Requester: EntityID("KAZ"), Controller: EntityID("UZB"), Purpose: req.Purpose, Modalities: []string{comparison.ModalityFace},
 		IssuedAt: now, ExpiresAt: now.Add(time.Hour), Office: "https://investigation.example", Officer: "investigator", Subject: about,
 		Exemption: consent.Exemption{Case: "17/2026", Disclose: now.AddDate(1, 0, 0)},
 	})
@@ -337,7 +337,7 @@ func Consent(p synth.Person, asker, purpose string, now time.Time) (string, erro
 	}
 	return consent.Issue(key, consent.Consent{
 		ID: "demo-" + strconv.FormatInt(now.UnixNano(), 36), Holder: key.Public().KeyID(), Requester: EntityID(asker), Controller: EntityID(p.Jurisdiction),
-		Purpose: purpose, Modalities: []string{responder.ModalityFace}, IssuedAt: now.Truncate(time.Second), ExpiresAt: now.Truncate(time.Second).Add(time.Hour),
+		Purpose: purpose, Modalities: []string{comparison.ModalityFace}, IssuedAt: now.Truncate(time.Second), ExpiresAt: now.Truncate(time.Second).Add(time.Hour),
 		Notice: consent.NoticeOf([]byte("Your samples are compared with those in the register of your country."), "en"),
 	})
 }

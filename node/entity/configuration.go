@@ -15,10 +15,10 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/trustmark"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/keystore"
 	"github.com/tamga-id/tamga/node/lawbook"
-	"github.com/tamga-id/tamga/node/responder"
 )
 
 // configurationLifetime is how long an Entity Configuration holds. Who is a member is
@@ -56,8 +56,8 @@ func configuration(cfg config.Config, k keystore.Set, serves lawbook.Served, anc
 				Addresses:    addresses,
 				Keys:         jose.NewKeySet(k.Verifiers...),
 				SealingKeys:  sealingKeys(k.Sealing),
-				Modalities:   responder.Modalities(),
-				Formats:      responder.Formats(),
+				Modalities:   comparison.Modalities(),
+				Formats:      comparison.Formats(),
 				Purposes:     serves.Purposes,
 				LegalBases:   serves.LegalBases,
 				Ledger:       &trust.LedgerMetadata{Origin: k.Ledger.Origin(), Keys: k.Ledger.VerifierKeys()},

@@ -33,6 +33,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/pace"
 	"github.com/tamga-id/tamga/node/responder"
@@ -62,8 +63,8 @@ type Config struct {
 	// has none of it wait.
 	Pace *pace.Pace
 	// Calibrations and Faces are the responder's.
-	Calibrations responder.Calibrations
-	Faces        responder.Faces
+	Calibrations comparison.Calibrations
+	Faces        comparison.Faces
 	Candidates   int           // how many handles a search returns at most, 1 to protocol.MaxCandidates
 	Life         time.Duration // of a handle
 	Within       time.Duration // how long a search may take; 0 is MaxSearch

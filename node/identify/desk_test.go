@@ -27,6 +27,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/budget"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/decoy"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -133,7 +134,7 @@ func over(t testing.TB, g *gallery.Gallery, faces *protection.Faces, edit func(*
 	src, _ := policy.Builtin("KAZ")
 	w.cfg = identify.Config{Gallery: g, Law: must(policy.Load("KAZ.cedar", src)), Rows: must(rows.New(g, [32]byte{7})),
 		Consents: &uses{counted: map[[32]byte]int{}}, Offices: offices(), Faces: faces, Candidates: 5, Life: 10 * time.Minute,
-		Calibrations: responder.Calibrations{}, Now: func() time.Time { return w.now }, Workers: 2,
+		Calibrations: comparison.Calibrations{}, Now: func() time.Time { return w.now }, Workers: 2,
 		Logger: slog.New(slog.NewJSONHandler(&w.logs, nil))}
 	if edit != nil {
 		edit(&w.cfg)

@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/budget"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/responder"
 )
@@ -34,7 +35,7 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 	if !out.Decision.AllowsModality(modality) {
 		return &protocol.Fault{Code: protocol.CodeLaw}
 	}
-	var probes []*responder.One
+	var probes []*comparison.One
 	defer func() { wipe(probes) }()
 	if s.Order != "" { // that there is none is said first
 		if probes, err = d.decode(s.Probe, 1); err != nil {
@@ -90,10 +91,10 @@ func (d *Desk) identify(ctx context.Context, q protocol.Query, key sealing.Priva
 
 // decode decodes the probe for so many workers: all of them once it is known that the search may be, since to have a
 // large record decoded costs its sender nothing.
-func (d *Desk) decode(p protocol.Probe, workers int) (probes []*responder.One, err error) {
+func (d *Desk) decode(p protocol.Probe, workers int) (probes []*comparison.One, err error) {
 	people := uint32(min(max(d.cfg.Gallery.Subjects(), 0), math.MaxUint32))
 	for range workers {
-		one, err := responder.DecodeOne(p, people, d.cfg.Calibrations, d.cfg.Faces)
+		one, err := comparison.DecodeOne(p, people, d.cfg.Calibrations, d.cfg.Faces)
 		if err != nil {
 			return probes, err
 		}
@@ -102,7 +103,7 @@ func (d *Desk) decode(p protocol.Probe, workers int) (probes []*responder.One, e
 	return probes, nil
 }
 
-func wipe(probes []*responder.One) {
+func wipe(probes []*comparison.One) {
 	for _, p := range probes {
 		p.Wipe()
 	}
@@ -170,7 +171,7 @@ type tally struct {
 	compared bool        // somebody could
 }
 
-func (t *tally) take(refs gallery.References, l responder.Likeness) {
+func (t *tally) take(refs gallery.References, l comparison.Likeness) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	to := &t.untold
@@ -190,7 +191,7 @@ func (t *tally) take(refs gallery.References, l responder.Likeness) {
 
 // search compares the probe with everybody. What it finds before its time is over is not told: it may
 // be the wrong ones.
-func (d *Desk) search(ctx context.Context, modality string, probes []*responder.One, t *tally) (protocol.Code, error) {
+func (d *Desk) search(ctx context.Context, modality string, probes []*comparison.One, t *tally) (protocol.Code, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Within)
 	defer cancel()
 	seen, least, err := d.cfg.Gallery.Everybody(ctx, modality, len(probes), func(part int, page []gallery.References) error {
@@ -204,7 +205,7 @@ func (d *Desk) search(ctx context.Context, modality string, probes []*responder.
 		return nil
 	})
 	switch {
-	case errors.Is(err, responder.ErrUncalibrated):
+	case errors.Is(err, comparison.ErrUncalibrated):
 		return protocol.CodeUncalibrated, nil
 	case errors.Is(err, context.DeadlineExceeded), err == nil && seen < least:
 		return protocol.CodeSearchIncomplete, nil

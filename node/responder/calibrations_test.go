@@ -9,7 +9,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/finger"
-	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/comparison"
 )
 
 // around is a calibration of a comparator whose mated scores lie around one place and non-mated ones around another.
@@ -62,7 +62,7 @@ func TestOwnCalibration(t *testing.T) {
 }
 
 func TestCalibrationsRefuse(t *testing.T) {
-	c := responder.Calibrations{}
+	c := comparison.Calibrations{}
 	if err := c.Add(nil); err == nil {
 		t.Error("none was taken in")
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,8 @@ import (
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/comparison"
+	"github.com/tamga-id/tamga/node/internal/panics"
 )
 
 // judge is TMG-R-006 to TMG-R-011: replay, law, seal, content, consent, comparison.
@@ -24,7 +25,7 @@ func (r *Responder) judge(ctx context.Context, q protocol.Query, asker trust.Nod
 	defer func() {
 		if p := recover(); p != nil {
 			// Not the panic's value, which may quote the probe.
-			err = fmt.Errorf("judging query: panic of type %T at %s", p, panicSite())
+			err = fmt.Errorf("judging query: panic of type %T at %s", p, panics.Site())
 		}
 	}()
 	if err := r.await(ctx, q.IssuedAt); err != nil {
@@ -130,8 +131,8 @@ func (r *Responder) decide(ctx context.Context, q protocol.Query, question proto
 	if err := r.watch(ctx, q, question.Subject); err != nil {
 		return "", counted, d, err
 	}
-	probes, err := decodeProbes(question.Probes)
-	defer wipe(probes)
+	probes, err := comparison.DecodeProbes(question.Probes)
+	defer probes.Wipe()
 	if err != nil {
 		return "", counted, d, err
 	}
@@ -149,17 +150,16 @@ func (r *Responder) decide(ctx context.Context, q protocol.Query, question proto
 	if err != nil {
 		return "", counted, d, err
 	}
-	decision := undecided(d.FMROneIn, r.cfg.Calibrations)
-	decision.faces = r.cfg.Faces
-	defer decision.wipe()
+	decision := comparison.New(d.FMROneIn, r.cfg.Calibrations, r.cfg.Faces)
+	defer decision.Wipe()
 	for i, m := range wanted {
-		if err := decision.add(m, probes, found[i]); err != nil {
+		if err := decision.Add(m, probes, found[i]); err != nil {
 			return "", counted, d, err
 		}
 	}
-	code, err := decision.conclude()
+	code, err := decision.Conclude()
 	if err == nil && d.WithholdUnknown {
-		code, err = decision.folded(code, probes)
+		code, err = decision.Folded(code, probes)
 	}
 	return code, counted, d, err
 }
@@ -196,7 +196,7 @@ func modalities(probes []protocol.Probe) []string {
 // the probes, whether law allows every modality, whether there is a consent at all.
 func admissible(question protocol.Question, wanted []string, d policy.Decision) error {
 	for _, p := range question.Probes {
-		if !serves(p.Modality, p.Format) {
+		if !comparison.Serves(p.Modality, p.Format) {
 			return &protocol.Fault{Code: protocol.CodeModality}
 		}
 	}
@@ -209,20 +209,4 @@ func admissible(question protocol.Question, wanted []string, d policy.Decision) 
 		return &protocol.Fault{Code: protocol.CodeConsentMissing}
 	}
 	return nil
-}
-
-// panicSite names the function and line that panicked. It must be called from the
-// deferred function itself.
-func panicSite() string {
-	pcs := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
-	for {
-		f, more := frames.Next()
-		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d", f.Function, f.Line)
-		}
-		if !more {
-			return "unknown"
-		}
-	}
 }

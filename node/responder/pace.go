@@ -5,6 +5,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/pace"
 )
 
@@ -41,9 +42,9 @@ const (
 func units(probes []protocol.Probe) (sum int) {
 	for _, p := range probes {
 		switch p.Modality {
-		case ModalityFinger:
+		case comparison.ModalityFinger:
 			sum += fingerUnits + len(p.Data)/minutiaSize/minutiaePerUnit
-		case ModalitySignature:
+		case comparison.ModalitySignature:
 			sum += signatureUnits
 		default:
 			sum++

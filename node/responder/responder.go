@@ -7,7 +7,7 @@
 // Invariants: nothing unauthenticated costs more than a parse and a signature
 // check; no Answer leaves without a durable ledger entry; what a failure or a panic
 // leaves undecided is unavailable and never a "no"; probes and references are
-// decoded by one function, and wiped when the Query is decided; with a Pace, all that
+// decoded by one function (node/comparison), and wiped when the Query is decided; with a Pace, all that
 // depends on the subject ends before the schedule of package pace does, also where it
 // fails, and nothing that is told of it was done before.
 package responder
@@ -27,8 +27,8 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
-	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/node/budget"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/pace"
 )
@@ -81,13 +81,6 @@ type Budgets interface {
 	End(a budget.Ask, matched bool, now time.Time) (locks, locked bool, err error)
 }
 
-// Faces turns probes like the references that they are compared with. protection.Faces does.
-type Faces interface {
-	// Turn gives the form in which a face compares with stored ones of that name, which
-	// are of its model. The caller wipes it.
-	Turn(probe *face.Template, name string) (*face.Template, error)
-}
-
 // Config is what a Responder is made of. Every field is required, but for those that say what nil does.
 type Config struct {
 	Self    trust.EntityID
@@ -113,9 +106,9 @@ type Config struct {
 	// Desk searches among all; nil searches for nobody.
 	Desk Desk
 	// Calibrations are the operator's own; nil uses those shipped.
-	Calibrations Calibrations
+	Calibrations comparison.Calibrations
 	// Faces is the protection under which the gallery stores faces; nil when it does not.
-	Faces Faces
+	Faces comparison.Faces
 	// Presented verifies a Trust Chain that a Query brings, with the Anchors' keys alone,
 	// and gives the member it makes out when that is newer than what Members knows; nil
 	// believes none.

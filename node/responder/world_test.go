@@ -32,6 +32,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/keys"
@@ -243,7 +244,7 @@ func (u *uses) Use(c consent.Consent) error {
 // world is a Responder among collaborators that can be told to fail.
 type world struct {
 	presented    func([]string, time.Time) (trust.Node, error)
-	calibrations responder.Calibrations
+	calibrations comparison.Calibrations
 	trace        trace
 	clock        clock
 	members      members
@@ -270,7 +271,7 @@ func newWorld() *world {
 	w.members.trace, w.law.trace, w.gallery.trace, w.ledger.trace, w.replay.trace = &w.trace, &w.trace, &w.trace, &w.trace, &w.trace
 	w.law.d = policy.Decision{Allowed: true, PolicyID: "p-1", Law: "Act 1", Article: "Article 7", Version: "2026.1",
 		FMROneIn: 10000, Modalities: []string{"face", "finger", "iris", "signature"}}
-	w.replay.Replay, w.calibrations = new(responder.ReplayMemory), responder.Calibrations{}
+	w.replay.Replay, w.calibrations = new(responder.ReplayMemory), comparison.Calibrations{}
 	w.faces.Replace(facesOf(1))
 	w.clock.set(start.Add(-time.Hour))
 	w.Responder = w.build(w.clock.Now)

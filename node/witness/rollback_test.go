@@ -21,11 +21,11 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/node"
 	"github.com/tamga-id/tamga/node/attention"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/gap"
 	"github.com/tamga-id/tamga/node/requester"
-	"github.com/tamga-id/tamga/node/responder"
 )
 
 // pair is two members of a federation, of whom UZB asks KAZ.
@@ -110,7 +110,7 @@ func (p *pair) ask() requester.Result {
 	person := p.kaz.Pop.Person(0)
 	r, err := p.uzb.Node.Verify(p.t.Context(), requester.Request{Purpose: "border_control", LegalBasis: "public_task", Officer: "o1",
 		Question: protocol.Question{Subject: demo.Subject(person),
-			Probes: []protocol.Probe{{Modality: responder.ModalityFace, Format: "tamga-embedding-1", Data: person.FaceProbe(1)}}}})
+			Probes: []protocol.Probe{{Modality: comparison.ModalityFace, Format: "tamga-embedding-1", Data: person.FaceProbe(1)}}}})
 	p.must(err)
 	return r
 }

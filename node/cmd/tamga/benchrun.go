@@ -19,9 +19,9 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/requester"
-	"github.com/tamga-id/tamga/node/responder"
 	"github.com/tamga-id/tamga/node/storebench/drive"
 	"github.com/tamga-id/tamga/node/wirebench"
 )
@@ -138,9 +138,9 @@ func (p *pair) asking(b benchFlags, missed *atomic.Int64) func(context.Context) 
 	people := make([]requester.Request, min(b.people, 256))
 	for i := range people {
 		person := p.pop.Person(rand.IntN(b.people))
-		probe := protocol.Probe{Modality: responder.ModalityFace, Format: exchange.FormatEmbedding, Data: person.FaceProbe(1)}
+		probe := protocol.Probe{Modality: comparison.ModalityFace, Format: exchange.FormatEmbedding, Data: person.FaceProbe(1)}
 		if b.modality == "finger" {
-			probe = protocol.Probe{Modality: responder.ModalityFinger, Format: exchange.FormatFinger2005, Position: demo.EnrolledFinger,
+			probe = protocol.Probe{Modality: comparison.ModalityFinger, Format: exchange.FormatFinger2005, Position: demo.EnrolledFinger,
 				Data: person.FingerProbe(demo.EnrolledFinger, 1)}
 		}
 		people[i] = requester.Request{Question: protocol.Question{Subject: demo.Subject(person), Probes: []protocol.Probe{probe}},

@@ -21,7 +21,7 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/operatorkey"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/person"
-	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/comparison"
 )
 
 // consentCommand is `tamga consent`.
@@ -80,7 +80,7 @@ func (t *terms) add(c *cobra.Command, subject, notice bool) {
 	f.StringVar(&t.requester, "requester", "", "Entity Identifier of the node that may ask (required)")
 	f.StringVar(&t.controller, "controller", "", "Entity Identifier of the node whose register the person is in (required)")
 	f.StringVar(&t.purpose, "purpose", "", "for what, for instance visa_issuance (required)")
-	f.StringSliceVar(&t.modalities, "modality", responder.Modalities(), "what may be compared; may be repeated")
+	f.StringSliceVar(&t.modalities, "modality", comparison.Modalities(), "what may be compared; may be repeated")
 	f.DurationVar(&t.valid, "valid", 24*time.Hour, "how long it holds, at most 720h")
 	f.IntVar(&t.uses, "uses", 1, "for how many Queries, at most 1000")
 	f.StringVar(&t.id, "id", "", "identifier of the artefact (default: a random one)")

@@ -22,10 +22,10 @@ import (
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/demo"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
-	"github.com/tamga-id/tamga/node/responder"
 )
 
 // sandboxCommand is `tamga sandbox`.
@@ -214,7 +214,7 @@ func (s sandboxFlags) more(out []gallery.Template, p synth.Person) ([]gallery.Te
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, gallery.Template{Modality: responder.ModalityIris, Format: exchange.FormatIris, Position: eye, Data: b})
+			out = append(out, gallery.Template{Modality: comparison.ModalityIris, Format: exchange.FormatIris, Position: eye, Data: b})
 		}
 	}
 	if s.signatures {
@@ -223,7 +223,7 @@ func (s sandboxFlags) more(out []gallery.Template, p synth.Person) ([]gallery.Te
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, gallery.Template{Modality: responder.ModalitySignature, Format: exchange.FormatSignature2007, Data: b})
+			out = append(out, gallery.Template{Modality: comparison.ModalitySignature, Format: exchange.FormatSignature2007, Data: b})
 		}
 	}
 	return out, nil
@@ -245,7 +245,7 @@ func (s sandboxFlags) consent(i int, p synth.Person, now time.Time) (string, err
 	now = now.Truncate(time.Second)
 	return consent.Issue(key, consent.Consent{
 		ID: fmt.Sprintf("sandbox-%d-%s", i, strconv.FormatInt(now.Unix(), 36)), Requester: s.requester, Controller: s.controller,
-		Purpose: s.purpose, Modalities: responder.Modalities(), IssuedAt: now, ExpiresAt: now.Add(s.valid), Uses: s.uses,
+		Purpose: s.purpose, Modalities: comparison.Modalities(), IssuedAt: now, ExpiresAt: now.Add(s.valid), Uses: s.uses,
 		Notice: consent.NoticeOf([]byte("Your samples are compared with those in the register of your country."), "en"),
 	})
 }

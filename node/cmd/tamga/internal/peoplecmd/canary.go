@@ -20,9 +20,9 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/person"
+	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/enrol"
 	"github.com/tamga-id/tamga/node/gallery"
-	"github.com/tamga-id/tamga/node/responder"
 )
 
 // Canary is `tamga canary`.
@@ -150,7 +150,7 @@ func inventPeople(a *cli.App, like string, count int) ([]gallery.Enrolment, erro
 		}
 		used[id] = true
 		p := synth.New(random(1<<62), "KGZ").Person(int(random(1 << 20)))
-		out = append(out, gallery.Enrolment{Subject: id, Templates: []gallery.Template{{Modality: responder.ModalityFace, Format: exchange.FormatEmbedding, Data: p.FaceReference()}}})
+		out = append(out, gallery.Enrolment{Subject: id, Templates: []gallery.Template{{Modality: comparison.ModalityFace, Format: exchange.FormatEmbedding, Data: p.FaceReference()}}})
 	}
 	return out, nil
 }

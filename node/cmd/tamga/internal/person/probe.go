@@ -15,7 +15,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
 	"github.com/tamga-id/tamga/matcher/exchange/svc2004"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
-	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/comparison"
 )
 
 // ReadProbe reads the file of one probe.
@@ -53,24 +53,24 @@ func Recognise(b []byte, now time.Time) (Probe, error) {
 			if b, err = signature2007.Encode(s); err != nil {
 				return fail(err)
 			}
-			return Probe{responder.ModalitySignature, exchange.FormatSignature2007, b}, nil
+			return Probe{comparison.ModalitySignature, exchange.FormatSignature2007, b}, nil
 		}
 		return fail(errors.New("neither an ISO/IEC 19794-2 record, bare or behind a CBEFF header, nor a signature of ISO/IEC 19794-7 or SVC2004, nor a container of an embedding or an iris code"))
 	}
 	switch format {
 	case exchange.FormatFinger2005:
-		return Probe{responder.ModalityFinger, exchange.FormatFinger2005, b}, nil
+		return Probe{comparison.ModalityFinger, exchange.FormatFinger2005, b}, nil
 	case exchange.FormatEmbedding:
-		return Probe{responder.ModalityFace, exchange.FormatEmbedding, b}, nil
+		return Probe{comparison.ModalityFace, exchange.FormatEmbedding, b}, nil
 	case exchange.FormatIris:
-		return Probe{responder.ModalityIris, exchange.FormatIris, b}, nil
+		return Probe{comparison.ModalityIris, exchange.FormatIris, b}, nil
 	case exchange.FormatSignature2007:
-		return Probe{responder.ModalitySignature, exchange.FormatSignature2007, b}, nil
+		return Probe{comparison.ModalitySignature, exchange.FormatSignature2007, b}, nil
 	}
 	year, month, day := now.UTC().Date()
 	b, err = intake.Finger2005(b, cbeff.Date{Year: uint16(year), Month: uint8(month), Day: uint8(day)})
 	if err != nil {
 		return fail(err)
 	}
-	return Probe{responder.ModalityFinger, exchange.FormatFinger2005, b}, nil
+	return Probe{comparison.ModalityFinger, exchange.FormatFinger2005, b}, nil
 }

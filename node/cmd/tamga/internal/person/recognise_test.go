@@ -13,7 +13,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange/signature2007"
 	"github.com/tamga-id/tamga/matcher/exchange/svc2004"
 	"github.com/tamga-id/tamga/matcher/synth"
-	"github.com/tamga-id/tamga/node/responder"
+	"github.com/tamga-id/tamga/node/comparison"
 )
 
 // eyeRecord is a container of the iris code of a right eye.
@@ -63,13 +63,13 @@ func TestRecognise(t *testing.T) {
 		b    []byte
 		want Probe
 	}{
-		"iris":    {eye, Probe{responder.ModalityIris, exchange.FormatIris, eye}},
-		"sdi":     {sdi, Probe{responder.ModalitySignature, exchange.FormatSignature2007, sdi}},
-		"svc2004": {text, Probe{responder.ModalitySignature, exchange.FormatSignature2007, sdi}},
-		"2005":    {finger, Probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
-		"2011":    {r2011, Probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
-		"cbeff":   {valid, Probe{responder.ModalityFinger, exchange.FormatFinger2005, finger}},
-		"face":    {p.FaceProbe(1), Probe{responder.ModalityFace, exchange.FormatEmbedding, p.FaceProbe(1)}},
+		"iris":    {eye, Probe{comparison.ModalityIris, exchange.FormatIris, eye}},
+		"sdi":     {sdi, Probe{comparison.ModalitySignature, exchange.FormatSignature2007, sdi}},
+		"svc2004": {text, Probe{comparison.ModalitySignature, exchange.FormatSignature2007, sdi}},
+		"2005":    {finger, Probe{comparison.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"2011":    {r2011, Probe{comparison.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"cbeff":   {valid, Probe{comparison.ModalityFinger, exchange.FormatFinger2005, finger}},
+		"face":    {p.FaceProbe(1), Probe{comparison.ModalityFace, exchange.FormatEmbedding, p.FaceProbe(1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Recognise(c.b, now)

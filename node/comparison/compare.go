@@ -1,4 +1,16 @@
-package responder
+// Package comparison compares the probes of a Query with a person's references and decides on
+// all of them together: it decodes both, pairs what may be of one finger, eye, face or hand,
+// and fuses the scores at the false match rate that law demands.
+//
+// [New] makes a Decision, [DecodeProbes] the samples for it, Add plans and Conclude compares.
+// [DecodeOne] is one sample for many people.
+//
+// Invariants: probes and references are decoded by one function; what is decoded is wiped; no
+// Query costs more than a bounded number of comparisons; evidence that may be the same
+// evidence is not added up.
+//
+// Not here: whether anything may be compared at all (node/responder, node/identify).
+package comparison
 
 import (
 	"errors"
@@ -15,8 +27,15 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
-// decision gathers the comparisons of one Query and decides on all of them together (TMG-R-011). Wipe it.
-type decision struct {
+// Faces turns probes like the references that they are compared with. protection.Faces does.
+type Faces interface {
+	// Turn gives the form in which a face compares with stored ones of that name, which
+	// are of its model. The caller wipes it.
+	Turn(probe *face.Template, name string) (*face.Template, error)
+}
+
+// Decision gathers the comparisons of one Query and decides on all of them together (TMG-R-011). Wipe it.
+type Decision struct {
 	oneIn      uint32 // the law's false match rate
 	scales     Calibrations
 	faces      Faces // nil where no face is stored protected
@@ -34,8 +53,10 @@ type decision struct {
 // would be 160,000.
 const mostComparisons = 200
 
-func undecided(oneIn uint32, scales Calibrations) *decision {
-	return &decision{oneIn: oneIn, scales: scales, code: protocol.CodeSubjectUnknown}
+// New returns a Decision at the false match rate that law demands. Without scales the calibrations shipped with the
+// matchers are used; faces is nil where no face is stored protected.
+func New(oneIn uint32, scales Calibrations, faces Faces) *Decision {
+	return &Decision{oneIn: oneIn, scales: scales, faces: faces, code: protocol.CodeSubjectUnknown}
 }
 
 // rank orders the codes of what could not be compared from what says least.
@@ -45,14 +66,14 @@ func rank(c protocol.Code) int {
 	}, c)
 }
 
-func (d *decision) note(c protocol.Code) {
+func (d *Decision) note(c protocol.Code) {
 	if rank(c) > rank(d.code) {
 		d.code = c
 	}
 }
 
-// add plans the comparisons of the probes of one modality with the subject's references in it.
-func (d *decision) add(modality string, probes []*sample, refs gallery.References) error {
+// Add plans the comparisons of the probes of one modality with the subject's references in it.
+func (d *Decision) Add(modality string, probes Samples, refs gallery.References) error {
 	if !refs.Known {
 		return nil
 	}
@@ -83,10 +104,11 @@ func (d *decision) add(modality string, probes []*sample, refs gallery.Reference
 	return err
 }
 
-func (d *decision) wipe() { wipe(d.references) }
+// Wipe overwrites the references; probes are the caller's.
+func (d *Decision) Wipe() { wipe(d.references) }
 
-// conclude makes the comparisons and is the verdict on them.
-func (d *decision) conclude() (protocol.Code, error) {
+// Conclude makes the comparisons and is the verdict on them.
+func (d *Decision) Conclude() (protocol.Code, error) {
 	ok, err := d.affordable()
 	if err != nil {
 		return "", err
@@ -118,7 +140,7 @@ func (d *decision) conclude() (protocol.Code, error) {
 }
 
 // unmatched is the code of comparisons that were no match.
-func (d *decision) unmatched() protocol.Code {
+func (d *Decision) unmatched() protocol.Code {
 	switch {
 	case d.sure:
 		return protocol.CodeNotMatched
@@ -130,7 +152,7 @@ func (d *decision) unmatched() protocol.Code {
 
 // affordable reports, before any comparison is made, that the calibrations carry as many as are planned. Otherwise
 // whoever sends many samples would have a node work for minutes towards an answer that is certain.
-func (d *decision) affordable() (bool, error) {
+func (d *Decision) affordable() (bool, error) {
 	total := 0
 	var counts []fusion.Source
 	for i := range d.planned {
@@ -154,7 +176,7 @@ func (d *decision) affordable() (bool, error) {
 
 // disagree reports that one source alone would be a match though all together are not: no "no", and a reason to look
 // at the person. Where the calibrations do not carry the rate for it alone, that is not known.
-func (d *decision) disagree() bool {
+func (d *Decision) disagree() bool {
 	if len(d.sources) < 2 {
 		return false
 	}
@@ -218,7 +240,7 @@ func (s source) made(score func(pair) (float64, error)) (fusion.Source, error) {
 // choose settles the comparisons of s to be made. Each is a chance for an impostor as much as for the person, so of
 // several references of one finger or face only as many are compared as the calibrations carry at the law's rate, the
 // best first. Probes are what the officer chose to send: none is left out.
-func (d *decision) choose(s *source) {
+func (d *Decision) choose(s *source) {
 	affordable, made := mostComparisons, map[*sample]int{}
 	for _, p := range s.parts {
 		affordable = min(affordable, fusion.Affordable(p.calibration, d.oneIn))
@@ -242,7 +264,7 @@ func (d *decision) choose(s *source) {
 	}
 }
 
-func (d *decision) compare(s source) (fusion.Source, error) {
+func (d *Decision) compare(s source) (fusion.Source, error) {
 	return s.made(func(p pair) (float64, error) {
 		score, doubt, err := d.score(p)
 		switch {
@@ -267,7 +289,7 @@ func (d *decision) compare(s source) (fusion.Source, error) {
 }
 
 // score is that of one comparison, and why it cannot say no, should it not be a match.
-func (d *decision) score(p pair) (float64, finger.Reason, error) {
+func (d *Decision) score(p pair) (float64, finger.Reason, error) {
 	switch p.probe.modality {
 	case ModalityFace:
 		probe, err := d.turned(p.probe, p.reference.face.Model())
@@ -299,7 +321,7 @@ func (d *decision) score(p pair) (float64, finger.Reason, error) {
 }
 
 // turned is a face in the form in which it compares with stored ones of a name.
-func (d *decision) turned(p *sample, name string) (*face.Template, error) {
+func (d *Decision) turned(p *sample, name string) (*face.Template, error) {
 	if name == p.face.Model() {
 		return p.face, nil
 	}

@@ -1,4 +1,4 @@
-package responder
+package comparison
 
 import (
 	"slices"
@@ -44,7 +44,7 @@ func TestCostIsBounded(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			probes, references := views(row.probes, row.named), views(row.references, row.named)
-			d := undecided(row.oneIn, nil)
+			d := New(row.oneIn, nil, nil)
 			var err error
 			if d.planned, err = d.fingerSources(probes, references); err != nil {
 				t.Fatal(err)
@@ -82,7 +82,7 @@ func TestTenFingersOfOnePerson(t *testing.T) {
 	alarms, lax := 0, 0
 	for i := range n {
 		probes, references := tenFingers(t, people.Person(i))
-		d := undecided(1000, nil)
+		d := New(1000, nil, nil)
 		together, err := d.onePlace(probes, references, fingerScale, left())
 		if err != nil {
 			t.Fatal(err)
@@ -163,12 +163,12 @@ func TestSignaturesCostNothingInVain(t *testing.T) {
 		oneIn uint32
 		want  bool
 	}{{10_000, false}, {100, true}} {
-		d := undecided(row.oneIn, nil)
+		d := New(row.oneIn, nil, nil)
 		var err error
 		if d.planned, err = d.signatureSources([]*sample{probe}, references); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.conclude(); err != nil {
+		if _, err := d.Conclude(); err != nil {
 			t.Fatal(err)
 		}
 		w := d.planned[0].parts[0].pairs[0].reference

@@ -1,4 +1,4 @@
-package responder
+package comparison
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 
 // faceSources is one source with a part for each model in which both sides have a face. A person has one face, however
 // many models see it.
-func (d *decision) faceSources(probes, references []*sample) ([]source, error) {
+func (d *Decision) faceSources(probes, references []*sample) ([]source, error) {
 	var out source
 	for _, p := range probes {
 		c := d.scales.face(p.face.Model())
@@ -45,14 +45,14 @@ func modelOf(f *face.Template) string {
 }
 
 // fingerSources is one source for each finger that both sides name.
-func (d *decision) fingerSources(probes, references []*sample) ([]source, error) {
+func (d *Decision) fingerSources(probes, references []*sample) ([]source, error) {
 	c := d.scales.finger()
 	return d.placedSources(probes, references, func(_, _ *sample) *calibration.Calibration { return c })
 }
 
 // irisSources is one source for each eye that both sides name, with a part for each program whose codes both sides have.
 // Codes of two programs compare to noise.
-func (d *decision) irisSources(probes, references []*sample) ([]source, error) {
+func (d *Decision) irisSources(probes, references []*sample) ([]source, error) {
 	return d.placedSources(probes, references, func(p, r *sample) *calibration.Calibration {
 		if p.profile != r.profile {
 			return nil
@@ -63,7 +63,7 @@ func (d *decision) irisSources(probes, references []*sample) ([]source, error) {
 
 // signatureSources is one source, the hand. What is compared with is all signatures of the writer that were measured as
 // the probe was, together; fewer than signature.MinSignatures do not show how the writer varies.
-func (d *decision) signatureSources(probes, references []*sample) ([]source, error) {
+func (d *Decision) signatureSources(probes, references []*sample) ([]source, error) {
 	out := part{calibration: d.scales.signature()}
 	var writers []*sample // one for each set of channels
 	for _, p := range probes {
@@ -90,7 +90,7 @@ const mostPoints = 6000
 
 // signatures are the references measured as p was, as many as may be used, or none with a note when they do not show how
 // the writer varies.
-func (d *decision) signatures(p *sample, references []*sample) []*signature.Template {
+func (d *Decision) signatures(p *sample, references []*sample) []*signature.Template {
 	var same []*signature.Template
 	points := 0
 	for _, r := range references {
@@ -118,7 +118,7 @@ type scale func(a, b *sample) *calibration.Calibration
 // placedSources is one source for each finger or eye that both sides name. It is a single source for all when one of
 // the samples does not say which it is, or when probes of different places are of one: evidence that may be the same
 // evidence must not be added up.
-func (d *decision) placedSources(probes, references []*sample, scale scale) ([]source, error) {
+func (d *Decision) placedSources(probes, references []*sample, scale scale) ([]source, error) {
 	probes = slices.DeleteFunc(slices.Clone(probes), func(p *sample) bool {
 		other := !slices.ContainsFunc(references, func(r *sample) bool { return scale(p, r) != nil })
 		if other {
@@ -209,7 +209,7 @@ const (
 
 // likeness compares two samples of one side. left is how many comparisons may yet be made to find out what is of one
 // finger; without any it is untold.
-func (d *decision) likeness(a, b *sample, scale scale, oneIn uint32, left *int) (likeness, error) {
+func (d *Decision) likeness(a, b *sample, scale scale, oneIn uint32, left *int) (likeness, error) {
 	if *left--; *left < 0 {
 		return untold, nil
 	}
@@ -231,7 +231,7 @@ func (d *decision) likeness(a, b *sample, scale scale, oneIn uint32, left *int) 
 
 // onePlace reports that samples of different fingers, or eyes, are of one, or that it cannot be told: the cautious side. Whoever
 // sends a finger under two names to a register that has one under two names would have its one chance counted as two.
-func (d *decision) onePlace(probes, references []*sample, scale scale, left *int) (bool, error) {
+func (d *Decision) onePlace(probes, references []*sample, scale scale, left *int) (bool, error) {
 	if slices.ContainsFunc(probes, unnamed) || slices.ContainsFunc(references, unnamed) || len(probes)*(len(probes)-1)/2 > mostComparisons {
 		return true, nil
 	}
@@ -258,7 +258,7 @@ func (d *decision) onePlace(probes, references []*sample, scale scale, left *int
 
 // enrolledTwice reports that a reference of one position and one of the other are of one finger, or that it cannot be
 // told.
-func (d *decision) enrolledTwice(one, other uint8, references []*sample, scale scale, left *int) (bool, error) {
+func (d *Decision) enrolledTwice(one, other uint8, references []*sample, scale scale, left *int) (bool, error) {
 	second := tellingMost(references, other)
 	for _, a := range tellingMost(references, one) {
 		for _, b := range second {
@@ -281,7 +281,7 @@ func tellingMost(references []*sample, place uint8) []*sample {
 
 // alike reports that all references to be compared are impressions of one finger, whatever positions they name: each
 // matches the one that tells most.
-func (d *decision) alike(s source, scale scale, left *int) (bool, error) {
+func (d *Decision) alike(s source, scale scale, left *int) (bool, error) {
 	var references []*sample
 	for _, p := range s.parts {
 		for _, one := range p.pairs {

@@ -1,4 +1,4 @@
-package responder
+package comparison
 
 import (
 	"errors"
@@ -35,8 +35,8 @@ func Formats() []string {
 	return []string{exchange.FormatFinger2005, exchange.FormatEmbedding, exchange.FormatIris, exchange.FormatSignature2007}
 }
 
-// serves reports whether the node compares records of a modality in a format.
-func serves(modality, format string) bool {
+// Serves reports whether the node compares records of a modality in a format.
+func Serves(modality, format string) bool {
 	at := slices.Index(Modalities(), modality)
 	return at >= 0 && Formats()[at] == format
 }
@@ -128,6 +128,12 @@ func (s *sample) template() (*finger.Template, error) {
 	return s.ready, nil
 }
 
+// Samples are probes in clear.
+type Samples []*sample
+
+// Wipe overwrites them.
+func (s Samples) Wipe() { wipe(s) }
+
 func wipe(samples []*sample) {
 	for _, s := range samples {
 		s.face.Wipe()
@@ -148,7 +154,7 @@ func wipe(samples []*sample) {
 // views that do not name their finger.
 func decode(modality, format string, position uint8, data []byte) ([]*sample, error) {
 	switch {
-	case !serves(modality, format):
+	case !Serves(modality, format):
 		return nil, errors.New("modality and format are not served")
 	case modality == ModalityFace:
 		t, err := exchange.DecodeEmbedding(data)
@@ -214,9 +220,9 @@ func decodeSignature(data []byte) ([]*sample, error) {
 	return []*sample{s}, nil
 }
 
-// decodeProbes decodes every probe. What was decoded comes back with an error, too,
+// DecodeProbes decodes every probe. What was decoded comes back with an error, too,
 // to be wiped.
-func decodeProbes(probes []protocol.Probe) ([]*sample, error) {
+func DecodeProbes(probes []protocol.Probe) (Samples, error) {
 	var out []*sample
 	for _, p := range probes {
 		s, err := decode(p.Modality, p.Format, p.Position, p.Data)

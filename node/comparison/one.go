@@ -1,4 +1,4 @@
-package responder
+package comparison
 
 import (
 	"errors"
@@ -8,12 +8,13 @@ import (
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/matcher/iris"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/internal/panics"
 )
 
 // One is one sample that is compared with many people's references, one person after the
 // other. It is not for concurrent use. Wipe it.
 type One struct {
-	d      *decision
+	d      *Decision
 	probe  *sample
 	people uint32 // among whom is searched
 }
@@ -21,10 +22,10 @@ type One struct {
 // DecodeOne decodes the probe of a search among so many people. A signature, of which one alone says nothing about a writer, is not served, nor is a record
 // of several views. Errors are faults.
 func DecodeOne(p protocol.Probe, people uint32, scales Calibrations, faces Faces) (*One, error) {
-	if p.Modality == ModalitySignature || !serves(p.Modality, p.Format) {
+	if p.Modality == ModalitySignature || !Serves(p.Modality, p.Format) {
 		return nil, &protocol.Fault{Code: protocol.CodeModality}
 	}
-	samples, err := decodeProbes([]protocol.Probe{p})
+	samples, err := DecodeProbes([]protocol.Probe{p})
 	if err == nil && len(samples) != 1 {
 		err = &protocol.Fault{Code: protocol.CodeProbe, Err: fmt.Errorf("a search is for one sample, the record has %d", len(samples))}
 	}
@@ -35,8 +36,7 @@ func DecodeOne(p protocol.Probe, people uint32, scales Calibrations, faces Faces
 		wipe(samples)
 		return nil, err
 	}
-	d := undecided(0, scales)
-	d.faces = faces
+	d := New(0, scales, faces)
 	return &One{d, samples[0], people}, nil
 }
 
@@ -57,7 +57,7 @@ type Likeness struct {
 func (o *One) Compare(refs gallery.References, oneIn uint32) (out Likeness, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			out, err = Likeness{}, fmt.Errorf("comparing: panic of type %T at %s", p, panicSite()) // not its value
+			out, err = Likeness{}, fmt.Errorf("comparing: panic of type %T at %s", p, panics.Site()) // not its value
 		}
 	}()
 	references, err := decodeReferences(refs)

@@ -1,4 +1,4 @@
-package responder
+package comparison
 
 import (
 	"slices"
@@ -8,12 +8,12 @@ import (
 	"github.com/tamga-id/tamga/matcher/finger"
 )
 
-// folded is the code where law does not let it be told who is enrolled: whoever has nothing
+// Folded is the code where law does not let it be told who is enrolled: whoever has nothing
 // that compares with the probes is answered like an enrolled person whom they are not of.
 // That is not always "no". A prober sends what never compares, such as a face of a model that
 // nobody has or a finger of five minutiae: people would be inconclusive, and only numbers
 // that nobody has a "no".
-func (d *decision) folded(c protocol.Code, probes []*sample) (protocol.Code, error) {
+func (d *Decision) Folded(c protocol.Code, probes Samples) (protocol.Code, error) {
 	switch c {
 	case protocol.CodeSubjectUnknown, protocol.CodeNoReference, protocol.CodeNotComparable:
 		return d.stranger(probes)
@@ -23,8 +23,8 @@ func (d *decision) folded(c protocol.Code, probes []*sample) (protocol.Code, err
 
 // stranger is what comes of the probes with a person whose references are as good as the
 // probes, and who is another: it depends on the probes and the law's rate alone.
-func (d *decision) stranger(probes []*sample) (protocol.Code, error) {
-	as := &decision{oneIn: d.oneIn, scales: d.scales, code: protocol.CodeNotComparable}
+func (d *Decision) stranger(probes []*sample) (protocol.Code, error) {
+	as := &Decision{oneIn: d.oneIn, scales: d.scales, code: protocol.CodeNotComparable}
 	at := make(map[sourceName]int)
 	for _, p := range probes {
 		c := d.scales.of(p)
