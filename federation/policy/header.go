@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/tamga-id/tamga/federation/policy/lawtext"
 )
 
 // formatRevision is the value of tamga_law this package reads.
@@ -29,31 +31,31 @@ var (
 )
 
 // readHeader checks the "//!" lines. Every key is required exactly once.
-func readHeader(lines []word, f *faults) header {
+func readHeader(lines []lawtext.Word, f *lawtext.Faults) header {
 	values := make(map[string]string, len(headerKeys))
 	for _, line := range lines {
-		key, value, found := strings.Cut(line.text, ":")
+		key, value, found := strings.Cut(line.Text, ":")
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 		_, duplicate := values[key]
 		switch {
 		case !found:
-			f.add(line.at, "header line is not of the form //! key: value")
+			f.Add(line.At, "header line is not of the form //! key: value")
 			continue
 		case !slices.Contains(headerKeys[:], key):
-			f.add(line.at, "unknown header key %s: known are %s", quote(key), strings.Join(headerKeys[:], ", "))
+			f.Add(line.At, "unknown header key %s: known are %s", lawtext.Quote(key), strings.Join(headerKeys[:], ", "))
 			continue
 		case duplicate:
-			f.add(line.at, "header key %s appears twice", key)
+			f.Add(line.At, "header key %s appears twice", key)
 			continue
 		}
 		if rule := headerRule(key, value); rule != "" {
-			f.add(line.at, "header key %s %s", key, rule)
+			f.Add(line.At, "header key %s %s", key, rule)
 		}
 		values[key] = value
 	}
 	for _, key := range headerKeys {
 		if _, ok := values[key]; !ok {
-			f.add(position{1, 1}, "header key %s is missing: the file opens with lines of the form //! key: value", key)
+			f.Add(lawtext.Position{Line: 1, Column: 1}, "header key %s is missing: the file opens with lines of the form //! key: value", key)
 		}
 	}
 	return header{

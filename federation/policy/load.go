@@ -10,6 +10,7 @@ import (
 	cedar "github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 
+	"github.com/tamga-id/tamga/federation/policy/lawtext"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 )
 
@@ -26,28 +27,28 @@ const (
 )
 
 // Load reads a law file; name is only used to name it in faults. On error the result is nil and the error is a
-// *[LawError] that lists every fault of the text, each with its place. Load keeps no reference to src.
+// *[lawtext.LawError] that lists every fault of the text, each with its place. Load keeps no reference to src.
 func Load(name string, src []byte) (*Law, error) {
-	f := &faults{file: name}
+	f := &lawtext.Faults{File: name}
 	if len(src) > maxLawSize {
-		f.add(position{1, 1}, "law is %d bytes long, the limit is %d", len(src), maxLawSize)
-		return nil, f.err()
+		f.Add(lawtext.Position{Line: 1, Column: 1}, "law is %d bytes long, the limit is %d", len(src), maxLawSize)
+		return nil, f.Err()
 	}
-	text := scan(src, f)
-	law := &Law{head: readHeader(text.header, f), digest: sha256.Sum256(src), byID: make(map[cedar.PolicyID]int, len(text.statements))}
-	if len(text.statements) == 0 {
-		f.add(position{1, 1}, "law has no policy")
+	text := lawtext.Scan(src, f)
+	law := &Law{head: readHeader(text.Header, f), digest: sha256.Sum256(src), byID: make(map[cedar.PolicyID]int, len(text.Statements))}
+	if len(text.Statements) == 0 {
+		f.Add(lawtext.Position{Line: 1, Column: 1}, "law has no policy")
 	}
-	if len(text.statements) > maxPolicies {
-		f.add(text.statements[maxPolicies].at, "law has more than %d policies", maxPolicies)
-		text.statements = text.statements[:maxPolicies]
+	if len(text.Statements) > maxPolicies {
+		f.Add(text.Statements[maxPolicies].At, "law has more than %d policies", maxPolicies)
+		text.Statements = text.Statements[:maxPolicies]
 	}
-	for _, st := range text.statements {
+	for _, st := range text.Statements {
 		if p := parse(st, f); p != nil {
 			law.add(st, p, f)
 		}
 	}
-	if err := f.err(); err != nil {
+	if err := f.Err(); err != nil {
 		return nil, err
 	}
 	law.index()
@@ -57,36 +58,36 @@ func Load(name string, src []byte) (*Law, error) {
 var parsePlace = regexp.MustCompile(`<input>:(\d+):(\d+)`)
 
 // parse hands one statement to Cedar, padded so that Cedar's places are those of the file.
-func parse(st statement, f *faults) *cedar.Policy {
-	if st.tooDeep {
-		f.add(st.at, "policy nests brackets deeper than %d", maxNesting)
+func parse(st lawtext.Statement, f *lawtext.Faults) *cedar.Policy {
+	if st.TooDeep {
+		f.Add(st.At, "policy nests brackets deeper than %d", lawtext.MaxNesting)
 		return nil
 	}
-	padded := strings.Repeat("\n", st.at.line-1) + strings.Repeat(" ", st.at.column-1) + st.text
-	list, err := cedar.NewPolicyListFromBytes(f.file, []byte(padded))
+	padded := strings.Repeat("\n", st.At.Line-1) + strings.Repeat(" ", st.At.Column-1) + st.Text
+	list, err := cedar.NewPolicyListFromBytes(f.File, []byte(padded))
 	if err != nil {
-		at, message := syntaxFault(st.at, err.Error())
-		f.add(at, "not Cedar: %s", message)
+		at, message := syntaxFault(st.At, err.Error())
+		f.Add(at, "not Cedar: %s", message)
 		return nil
 	}
 	if len(list) != 1 {
-		f.add(st.at, "not Cedar: empty policy")
+		f.Add(st.At, "not Cedar: empty policy")
 		return nil
 	}
 	return list[0]
 }
 
 // syntaxFault takes the place out of Cedar's message, which knows it only as text, and puts the rest in order.
-func syntaxFault(at position, message string) (position, string) {
+func syntaxFault(at lawtext.Position, message string) (lawtext.Position, string) {
 	m := parsePlace.FindStringSubmatchIndex(message)
 	if m == nil {
 		return at, message
 	}
-	at.line, _ = strconv.Atoi(message[m[2]:m[3]])
-	at.column, _ = strconv.Atoi(message[m[4]:m[5]])
+	at.Line, _ = strconv.Atoi(message[m[2]:m[3]])
+	at.Column, _ = strconv.Atoi(message[m[4]:m[5]])
 	message = strings.TrimLeft(message[m[1]:], ": ")
 	if want, ok := strings.CutPrefix(message, `"": exact got  want `); ok {
-		return at, "the text ends where " + quote(want) + " must follow"
+		return at, "the text ends where " + lawtext.Quote(want) + " must follow"
 	}
 	if strings.HasPrefix(message, `"`) { // the token Cedar had reached
 		message = "near " + strings.Replace(message, ": exact got ", ": got ", 1)
@@ -95,9 +96,9 @@ func syntaxFault(at position, message string) (position, string) {
 }
 
 // add checks one policy and takes it into the law.
-func (l *Law) add(st statement, p *cedar.Policy, f *faults) {
+func (l *Law) add(st lawtext.Statement, p *cedar.Policy, f *lawtext.Faults) {
 	r := readAnnotations(st, p, f)
-	r.policy, r.line, r.column = p, st.at.line, st.at.column
+	r.policy, r.line, r.column = p, st.At.Line, st.At.Column
 	c := checkProfile(st, (*ast.Policy)(p.AST()), f)
 	for _, name := range c.names {
 		if !slices.Contains(l.asked, name) {
@@ -107,7 +108,7 @@ func (l *Law) add(st statement, p *cedar.Policy, f *faults) {
 	l.asksConsent, l.asksModality, l.asksTime = l.asksConsent || c.asks[kindConsent], l.asksModality || c.asks[kindModality], l.asksTime || c.asks[kindTime]
 	l.asksClass, r.counts = l.asksClass || c.asks[kindClass], c.asks[kindCount]
 	if first, ok := l.byID[cedar.PolicyID(r.id)]; ok && r.id != "" {
-		f.add(st.where(st.annotations, "id"), "policy id %s is already used at line %d", quote(r.id), l.rules[first].line)
+		f.Add(st.Where(st.Annotations, "id"), "policy id %s is already used at line %d", lawtext.Quote(r.id), l.rules[first].line)
 		return
 	}
 	verdict := "refused"
@@ -123,14 +124,14 @@ func (l *Law) add(st statement, p *cedar.Policy, f *faults) {
 var idForm = regexp.MustCompile(`^[a-z][a-z0-9-]{2,63}$`)
 
 // readAnnotations checks citation and obligations.
-func readAnnotations(st statement, p *cedar.Policy, f *faults) rule {
+func readAnnotations(st lawtext.Statement, p *cedar.Policy, f *lawtext.Faults) rule {
 	values := make(map[string]string, len(annotations))
 	for key, value := range p.Annotations() {
 		values[string(key)] = string(value)
 	}
-	for _, w := range st.annotations {
-		if !slices.Contains(annotations, w.text) {
-			f.add(w.at, "unknown annotation @%s: known are @%s", w.text, strings.Join(annotations, ", @"))
+	for _, w := range st.Annotations {
+		if !slices.Contains(annotations, w.Text) {
+			f.Add(w.At, "unknown annotation @%s: known are @%s", w.Text, strings.Join(annotations, ", @"))
 		}
 	}
 	r := rule{id: values["id"], law: values["law"], article: values["article"], permit: p.Effect() == cedar.Permit}
@@ -153,27 +154,27 @@ func readAnnotations(st statement, p *cedar.Policy, f *faults) rule {
 
 // annotated is one policy's annotations while they are checked.
 type annotated struct {
-	st     statement
+	st     lawtext.Statement
 	values map[string]string
-	faults *faults
+	faults *lawtext.Faults
 }
 
 // check requires an annotation and applies a rule, which returns what is wrong or "".
 func (a annotated) check(key string, rule func(string) string) {
 	value, ok := a.values[key]
 	if !ok {
-		a.faults.add(a.st.at, "policy has no @%s", key)
+		a.faults.Add(a.st.At, "policy has no @%s", key)
 		return
 	}
 	if wrong := rule(value); wrong != "" {
-		a.faults.add(a.st.where(a.st.annotations, key), "@%s %s", key, wrong)
+		a.faults.Add(a.st.Where(a.st.Annotations, key), "@%s %s", key, wrong)
 	}
 }
 
 func (a annotated) refuse(keys ...string) {
 	for _, key := range keys {
 		if _, ok := a.values[key]; ok {
-			a.faults.add(a.st.where(a.st.annotations, key), "@%s on a forbid: only a permit has obligations", key)
+			a.faults.Add(a.st.Where(a.st.Annotations, key), "@%s on a forbid: only a permit has obligations", key)
 		}
 	}
 }

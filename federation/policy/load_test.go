@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/lawtext"
 )
 
 // faultsOf loads src and gives the faults, one a line, without the file name.
@@ -19,7 +20,7 @@ func faultsOf(t *testing.T, src string) []string {
 	if err == nil {
 		return nil
 	}
-	var wrong *policy.LawError
+	var wrong *lawtext.LawError
 	if law != nil || !errors.As(err, &wrong) {
 		t.Fatalf("law %v, error %T", law, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/lawtext"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 )
 
@@ -259,7 +260,7 @@ func TestConcurrentDecide(t *testing.T) {
 
 func TestLawErrorIsTyped(t *testing.T) {
 	law, err := policy.Load("empty.cedar", nil)
-	var wrong *policy.LawError
+	var wrong *lawtext.LawError
 	if law != nil || !errors.As(err, &wrong) || len(wrong.Faults) == 0 {
 		t.Fatalf("got %v, %v", law, err)
 	}

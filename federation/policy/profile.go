@@ -6,13 +6,14 @@ import (
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 
+	"github.com/tamga-id/tamga/federation/policy/lawtext"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 )
 
 // profile checks that a policy keeps to the subset of Cedar the package comment describes.
 type profile struct {
-	st     statement
-	faults *faults
+	st     lawtext.Statement
+	faults *lawtext.Faults
 	asks   map[kind]bool // kinds of attributes that the conditions test
 	names  []string      // attributes of the context that they test
 	// forTaking is whether the part at hand speaks for a refusal when it is true: then a consent may only be tested for
@@ -21,7 +22,7 @@ type profile struct {
 	permit    bool
 }
 
-func checkProfile(st statement, p *ast.Policy, f *faults) *profile {
+func checkProfile(st lawtext.Statement, p *ast.Policy, f *lawtext.Faults) *profile {
 	c := &profile{st: st, faults: f, asks: map[kind]bool{}, permit: p.Effect == ast.EffectPermit}
 	c.scope("principal", typeNode, p.Principal)
 	c.scope("resource", typeGallery, p.Resource)
@@ -34,12 +35,12 @@ func checkProfile(st statement, p *ast.Policy, f *faults) *profile {
 		return c
 	}
 	if c.asks[kindConsent] {
-		f.add(st.at, "permit tests context.consent: it says with @consent what it needs")
+		f.Add(st.At, "permit tests context.consent: it says with @consent what it needs")
 	}
 	c.blanket(p)
 	for _, a := range known {
 		if (a.kind == kindPurpose || a.kind == kindLegalBasis) && !c.asks[a.kind] {
-			f.add(st.at, "permit does not test context.%s: a permission is for named purposes on named legal bases", a.name)
+			f.Add(st.At, "permit does not test context.%s: a permission is for named purposes on named legal bases", a.name)
 		}
 	}
 	return c
@@ -71,10 +72,10 @@ func (c *profile) blanket(p *ast.Policy) {
 	}
 }
 
-func (c *profile) fault(format string, args ...any) { c.faults.add(c.st.at, format, args...) }
+func (c *profile) fault(format string, args ...any) { c.faults.Add(c.st.At, format, args...) }
 
 func (c *profile) faultAt(literal, format string, args ...any) {
-	c.faults.add(c.st.where(c.st.literals, literal), format, args...)
+	c.faults.Add(c.st.Where(c.st.Literals, literal), format, args...)
 }
 
 // scope checks principal and resource.
@@ -83,7 +84,7 @@ func (c *profile) scope(variable, entityType string, scope ast.IsScopeNode) {
 	case ast.ScopeTypeAll:
 	case ast.ScopeTypeIs:
 		if string(s.Type) != entityType {
-			c.fault("%s is %s: must be %s", variable, quote(string(s.Type)), entityType)
+			c.fault("%s is %s: must be %s", variable, lawtext.Quote(string(s.Type)), entityType)
 		}
 	case ast.ScopeTypeEq:
 		c.entity(variable, entityType, s.Entity)
@@ -94,10 +95,10 @@ func (c *profile) scope(variable, entityType string, scope ast.IsScopeNode) {
 
 func (c *profile) entity(variable, entityType string, e types.EntityUID) {
 	if string(e.Type) != entityType {
-		c.faultAt(string(e.ID), "%s == %s: must be a %s", variable, quote(string(e.Type)), entityType)
+		c.faultAt(string(e.ID), "%s == %s: must be a %s", variable, lawtext.Quote(string(e.Type)), entityType)
 	}
 	if !isEntityID(string(e.ID)) {
-		c.faultAt(string(e.ID), "%s == %s: must be an Entity Identifier, an https URL", variable, quote(string(e.ID)))
+		c.faultAt(string(e.ID), "%s == %s: must be an Entity Identifier, an https URL", variable, lawtext.Quote(string(e.ID)))
 	}
 }
 
@@ -118,7 +119,7 @@ func (c *profile) action(p *ast.Policy) {
 	}
 	for _, e := range named {
 		if string(e.Type) != typeAction || !kindOperation.accepts(string(e.ID)) {
-			c.faultAt(string(e.ID), "action %s::%s is not %s of type %s", e.Type, quote(string(e.ID)), kindOperation.describe(), typeAction)
+			c.faultAt(string(e.ID), "action %s::%s is not %s of type %s", e.Type, lawtext.Quote(string(e.ID)), kindOperation.describe(), typeAction)
 		}
 	}
 }
@@ -327,7 +328,7 @@ func (c *profile) attribute(n ast.IsNode) kind {
 
 func (c *profile) wordOf(k kind, s string) {
 	if !k.accepts(s) {
-		c.faultAt(s, "%s is not %s", quote(s), k.describe())
+		c.faultAt(s, "%s is not %s", lawtext.Quote(s), k.describe())
 	}
 }
 

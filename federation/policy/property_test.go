@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/lawtext"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 )
 
@@ -164,7 +165,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte) {
 		law, err := policy.Load("x", src)
 		if err != nil {
-			wrong, ok := err.(*policy.LawError)
+			wrong, ok := err.(*lawtext.LawError)
 			if law != nil || !ok || len(wrong.Faults) == 0 {
 				t.Fatalf("law %v, error %T", law, err)
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/lawtext"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/budget"
@@ -134,7 +135,7 @@ func TestNotPublished(t *testing.T) {
 	if _, err := lawbook.Propose(entity, "KGZ", 2, book.Last().Digest, "x", first(), ""); !errors.Is(err, lawbook.ErrStale) {
 		t.Errorf("the law in force is proposed: %v", err)
 	}
-	var faults *policy.LawError
+	var faults *lawtext.LawError
 	if _, err := lawbook.Propose(entity, "KGZ", 2, book.Last().Digest, "x", []byte("forbid"), ""); !errors.As(err, &faults) {
 		t.Errorf("a broken law is proposed: %v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/policy/inventory"
+	"github.com/tamga-id/tamga/federation/policy/lawtext"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/node/api/guard"
@@ -32,7 +33,7 @@ type Node interface {
 	// Laws lists the texts of the law that were in force, the last one of them now.
 	Laws() []lawbook.Publication
 	// PublishLaw puts a proposal into force that two operators approved. The errors match lawbook.ErrApproval,
-	// lawbook.ErrStale, inforce.ErrForeign and *policy.LawError.
+	// lawbook.ErrStale, inforce.ErrForeign and *lawtext.LawError.
 	PublishLaw(ctx context.Context, proposal []byte, approvals []string) (lawbook.Publication, error)
 	// SimulateLaw decides the newest entries of the ledger again under another text; 0 is all. Every
 	// subject is taken to be of the class; empty: unspecified.
@@ -264,7 +265,7 @@ func (s service) simulateLaw(ctx context.Context, in *simulateInput) (*simulateO
 // ofLaw is the problem of an error about a text of the law. The law's faults are not repeated: they quote it, and
 // tamga policy check lists them.
 func ofLaw(err error) *problem.Problem {
-	_, broken := errors.AsType[*policy.LawError](err)
+	_, broken := errors.AsType[*lawtext.LawError](err)
 	switch {
 	case broken:
 		return problem.New(http.StatusUnprocessableEntity, protocol.CodeConfig, "The text is not a law: `tamga policy check` lists every fault of it.")

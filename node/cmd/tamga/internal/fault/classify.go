@@ -17,7 +17,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/custody"
 	"github.com/tamga-id/tamga/crypto/custody/token"
 	"github.com/tamga-id/tamga/federation/ledger"
-	"github.com/tamga-id/tamga/federation/policy"
+	"github.com/tamga-id/tamga/federation/policy/lawtext"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/matcher/calibration"
@@ -74,7 +74,7 @@ func Classify(err error) *Failure {
 
 func ofConfiguration(err error) *Failure {
 	f := &Failure{Exit: ExitConfig, Code: protocol.CodeConfig, Err: err}
-	if _, ok := errors.AsType[*policy.LawError](err); ok {
+	if _, ok := errors.AsType[*lawtext.LawError](err); ok {
 		f.Hint = "mend the law file at the places listed; nothing was started. `tamga init` writes a working text to compare with"
 		return f
 	}

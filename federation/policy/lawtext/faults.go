@@ -1,4 +1,4 @@
-package policy
+package lawtext
 
 import (
 	"cmp"
@@ -35,21 +35,22 @@ func (e *LawError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// position is a place in the text: line and column from 1, column in characters.
-type position struct{ line, column int }
+// Position is a place in the text: line and column from 1, column in characters.
+type Position struct{ Line, Column int }
 
-// faults collects what is wrong while a file is read.
-type faults struct {
-	file string
+// Faults collects what is wrong while a file is read.
+type Faults struct {
+	File string // as faults name it
 	list []Fault
 }
 
-func (f *faults) add(at position, format string, args ...any) {
-	f.list = append(f.list, Fault{File: f.file, Line: max(at.line, 1), Column: max(at.column, 1), Message: fmt.Sprintf(format, args...)})
+// Add adds one, at a place of the text.
+func (f *Faults) Add(at Position, format string, args ...any) {
+	f.list = append(f.list, Fault{File: f.File, Line: max(at.Line, 1), Column: max(at.Column, 1), Message: fmt.Sprintf(format, args...)})
 }
 
-// err returns nil when nothing is wrong.
-func (f *faults) err() error {
+// Err returns nil when nothing is wrong, or a *[LawError].
+func (f *Faults) Err() error {
 	if len(f.list) == 0 {
 		return nil
 	}
@@ -59,8 +60,8 @@ func (f *faults) err() error {
 	return &LawError{Faults: f.list}
 }
 
-// quote quotes a piece of the law for a fault, bounded.
-func quote(s string) string {
+// Quote quotes a piece of the law for a fault, bounded.
+func Quote(s string) string {
 	const longest = 60
 	if runes := []rune(s); len(runes) > longest {
 		s = string(runes[:longest]) + "..."

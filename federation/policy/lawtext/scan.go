@@ -1,4 +1,7 @@
-package policy
+// Package lawtext cuts the text of a law file into its header lines and its statements, each
+// with its place, and gathers what is wrong with it. [Scan] is the way in; what a statement
+// says is federation/policy's.
+package lawtext
 
 import (
 	"strings"
@@ -6,50 +9,50 @@ import (
 	"unicode/utf8"
 )
 
-// maxNesting bounds brackets in a statement, and with it the depth of Cedar's recursive parser.
-const maxNesting = 32
+// MaxNesting bounds brackets in a statement, and with it the depth of Cedar's recursive parser.
+const MaxNesting = 32
 
-// word is an annotation name or a string literal with its place. Cedar's tree keeps neither place, and a fault that
+// Word is an annotation name or a string literal with its place. Cedar's tree keeps neither place, and a fault that
 // only names a policy is of little use in a long one.
-type word struct {
-	text string
-	at   position
+type Word struct {
+	Text string
+	At   Position
 }
 
-// statement is the text up to a semicolon. Statements are parsed one by one so that a syntax error in one does not
+// Statement is the text up to a semicolon. Statements are parsed one by one so that a syntax error in one does not
 // hide the faults of the next.
-type statement struct {
-	text        string
-	at          position
-	annotations []word
-	literals    []word // string literals, unquoted but not unescaped
-	tooDeep     bool
+type Statement struct {
+	Text        string
+	At          Position
+	Annotations []Word
+	Literals    []Word // string literals, unquoted but not unescaped
+	TooDeep     bool   // it nests brackets deeper than MaxNesting
 }
 
-// source is a law file cut into header lines and statements.
-type source struct {
-	header     []word // text after "//!", trimmed
-	statements []statement
+// Source is a law file cut into header lines and statements.
+type Source struct {
+	Header     []Word // text after "//!", trimmed
+	Statements []Statement
 }
 
 // scanner walks the text once. It knows just enough of Cedar to tell code from comments and strings.
 type scanner struct {
 	src    string
 	off    int
-	at     position
-	out    source
-	faults *faults
+	at     Position
+	out    Source
+	faults *Faults
 
 	open  bool // inside a statement
 	start int
-	cur   statement
+	cur   Statement
 	depth int
 }
 
-// scan cuts src up. Text that must not occur at all (invalid UTF-8, control and bidirectional characters, which make
+// Scan cuts src up. Text that must not occur at all (invalid UTF-8, control and bidirectional characters, which make
 // a law read differently from what it says) is a fault.
-func scan(src []byte, f *faults) source {
-	s := &scanner{src: string(src), at: position{1, 1}, faults: f}
+func Scan(src []byte, f *Faults) Source {
+	s := &scanner{src: string(src), at: Position{1, 1}, faults: f}
 	for s.off < len(s.src) {
 		s.step()
 	}
@@ -88,7 +91,7 @@ func (s *scanner) nest(r rune) {
 	case ')', ']', '}':
 		s.depth--
 	}
-	s.cur.tooDeep = s.cur.tooDeep || s.depth > maxNesting
+	s.cur.TooDeep = s.cur.TooDeep || s.depth > MaxNesting
 }
 
 // next consumes one character and checks it.
@@ -96,16 +99,16 @@ func (s *scanner) next() rune {
 	r, size := utf8.DecodeRuneInString(s.src[s.off:])
 	switch {
 	case r == utf8.RuneError && size == 1:
-		s.faults.add(s.at, "byte is not UTF-8")
+		s.faults.Add(s.at, "byte is not UTF-8")
 	case r == '\n' || r == '\t' || r == '\r':
 	case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
-		s.faults.add(s.at, "character %U is not allowed in a law", r)
+		s.faults.Add(s.at, "character %U is not allowed in a law", r)
 	}
 	s.off += size
 	if r == '\n' {
-		s.at = position{s.at.line + 1, 1}
+		s.at = Position{s.at.Line + 1, 1}
 	} else {
-		s.at.column++
+		s.at.Column++
 	}
 	return r
 }
@@ -113,14 +116,14 @@ func (s *scanner) next() rune {
 // begin opens a statement here unless one is open.
 func (s *scanner) begin() {
 	if !s.open {
-		s.open, s.start, s.cur = true, s.off, statement{at: s.at}
+		s.open, s.start, s.cur = true, s.off, Statement{At: s.at}
 	}
 }
 
 func (s *scanner) close() {
-	s.cur.text = s.src[s.start:s.off]
-	s.out.statements = append(s.out.statements, s.cur)
-	s.open, s.depth, s.cur = false, 0, statement{}
+	s.cur.Text = s.src[s.start:s.off]
+	s.out.Statements = append(s.out.Statements, s.cur)
+	s.open, s.depth, s.cur = false, 0, Statement{}
 }
 
 // comment consumes to the end of the line and keeps header lines.
@@ -133,11 +136,11 @@ func (s *scanner) comment() {
 	if !isHeader {
 		return
 	}
-	if s.open || len(s.out.statements) > 0 {
-		s.faults.add(at, "header line after the first policy: the header opens the file")
+	if s.open || len(s.out.Statements) > 0 {
+		s.faults.Add(at, "header line after the first policy: the header opens the file")
 		return
 	}
-	s.out.header = append(s.out.header, word{strings.TrimSpace(text), at})
+	s.out.Header = append(s.out.Header, Word{strings.TrimSpace(text), at})
 }
 
 func (s *scanner) literal() {
@@ -150,7 +153,7 @@ func (s *scanner) literal() {
 			continue
 		}
 		if r == '"' {
-			s.cur.literals = append(s.cur.literals, word{s.src[start+1 : s.off-1], at})
+			s.cur.Literals = append(s.cur.Literals, Word{s.src[start+1 : s.off-1], at})
 			return
 		}
 	}
@@ -167,15 +170,15 @@ func (s *scanner) annotation() {
 		}
 		s.next()
 	}
-	s.cur.annotations = append(s.cur.annotations, word{s.src[start:s.off], at})
+	s.cur.Annotations = append(s.cur.Annotations, Word{s.src[start:s.off], at})
 }
 
-// where is the place of the first word with the text, or the statement's own.
-func (st statement) where(words []word, text string) position {
+// Where is the place of the first word with the text, or the statement's own.
+func (st Statement) Where(words []Word, text string) Position {
 	for _, w := range words {
-		if w.text == text {
-			return w.at
+		if w.Text == text {
+			return w.At
 		}
 	}
-	return st.at
+	return st.At
 }
