@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -18,7 +19,8 @@ import (
 // done or the turn to commit. Whoever gets the turn commits the first batch of
 // the queue with one sync and one checkpoint signature. A lone appender gets the
 // turn at once and pays exactly one commit; while it writes, the others gather
-// in the next batch.
+// in the next batch. Where more work waits for a processor than for the disk, those who
+// are about to append are let run first: each commit costs two signatures.
 
 // item is what one call appends, contiguous and all or nothing.
 type item struct {
@@ -191,6 +193,7 @@ func (l *Log) await(ctx context.Context, b *batch, it *item) error {
 
 // commitNext commits the oldest batch. The caller has the turn.
 func (l *Log) commitNext() {
+	runtime.Gosched() // returns at once where nobody else can run
 	b := l.queue.take()
 	if b == nil {
 		return
