@@ -18,6 +18,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/askcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
@@ -92,7 +93,7 @@ the gallery of the country that holds them.`,
 	add("keep", backupCommand(a), recoveryCommand(a), storecmd.Gallery(a))
 	add("people", enrolCommand(a), consentCommand(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractCommand(a))
 	add("keys", custodyCommand(a), holderCommand(a), ceremonyCommand(a), unsealCommand(a), keyCommand(a))
-	add("federation", anchorCommand(a), peerCommand(a), trustCommand(a))
+	add("federation", anchorcmd.Command(a), peerCommand(a), trustCommand(a))
 	add("check", policyCommand(a), storecmd.Ledger(a), evaluateCommand(a), calibrateCommand(a), conformCommand(a), benchCommand(a))
 	root.SetHelpCommand(a.HelpCommand(root))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return fault.UsageOf(c, err) })

@@ -1,4 +1,6 @@
-package main
+// Package anchorcmd is `tamga anchor`: a Trust Anchor or an Intermediate is made, enrols members, allows Trust
+// Marks, replaces its key and serves.
+package anchorcmd
 
 import (
 	"errors"
@@ -37,8 +39,8 @@ type anchorFile struct {
 	MarkOwners  map[string]trust.MarkOwner  `json:"mark_owners,omitempty"`
 }
 
-// anchorCommand is `tamga anchor`.
-func anchorCommand(a *cli.App) *cobra.Command {
+// Command is `tamga anchor`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "anchor",
 		Args:  cobra.NoArgs,
