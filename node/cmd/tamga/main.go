@@ -20,9 +20,11 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/askcmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/backupcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/peoplecmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/recoverycmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/storecmd"
 )
 
@@ -90,7 +92,7 @@ the gallery of the country that holds them.`,
 	}
 	add("start", demoCommand(a), sandboxCommand(a), initCommand(a), runCommand(a), statusCommand(a))
 	add("ask", askcmd.Verify(a), askcmd.Identify(a), askcmd.Resolve(a))
-	add("keep", backupCommand(a), recoveryCommand(a), storecmd.Gallery(a))
+	add("keep", backupcmd.Command(a), recoverycmd.Command(a), storecmd.Gallery(a))
 	add("people", enrolCommand(a), consentCommand(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractCommand(a))
 	add("keys", custodyCommand(a), holderCommand(a), ceremonyCommand(a), unsealCommand(a), keyCommand(a))
 	add("federation", anchorcmd.Command(a), peerCommand(a), trustCommand(a))

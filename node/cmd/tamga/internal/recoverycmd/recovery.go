@@ -1,4 +1,5 @@
-package main
+// Package recoverycmd is `tamga recovery`: a node goes on after entries of its ledger were lost.
+package recoverycmd
 
 import (
 	"context"
@@ -22,8 +23,8 @@ import (
 	"github.com/tamga-id/tamga/node/recovery"
 )
 
-// recoveryCommand is `tamga recovery`.
-func recoveryCommand(a *cli.App) *cobra.Command {
+// Command is `tamga recovery`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "recovery",
 		Args:  cobra.NoArgs,

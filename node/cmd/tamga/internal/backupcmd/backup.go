@@ -1,4 +1,5 @@
-package main
+// Package backupcmd is `tamga backup`: backups of a node and its key escrow.
+package backupcmd
 
 import (
 	"context"
@@ -23,8 +24,8 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/store"
 )
 
-// backupCommand is `tamga backup`.
-func backupCommand(a *cli.App) *cobra.Command {
+// Command is `tamga backup`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "backup",
 		Args:  cobra.NoArgs,
