@@ -22,7 +22,10 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/askcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/backupcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/custodycmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/holdercmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/keycmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/peoplecmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/recoverycmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/storecmd"
@@ -94,7 +97,7 @@ the gallery of the country that holds them.`,
 	add("ask", askcmd.Verify(a), askcmd.Identify(a), askcmd.Resolve(a))
 	add("keep", backupcmd.Command(a), recoverycmd.Command(a), storecmd.Gallery(a))
 	add("people", enrolCommand(a), consentCommand(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractCommand(a))
-	add("keys", custodyCommand(a), holderCommand(a), ceremonyCommand(a), unsealCommand(a), keyCommand(a))
+	add("keys", custodycmd.Custody(a), holdercmd.Command(a), custodycmd.Ceremony(a), custodycmd.Unseal(a), keycmd.Command(a))
 	add("federation", anchorcmd.Command(a), peerCommand(a), trustCommand(a))
 	add("check", policyCommand(a), storecmd.Ledger(a), evaluateCommand(a), calibrateCommand(a), conformCommand(a), benchCommand(a))
 	root.SetHelpCommand(a.HelpCommand(root))

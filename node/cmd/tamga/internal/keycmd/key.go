@@ -1,4 +1,5 @@
-package main
+// Package keycmd is `tamga key`: a node's keys are listed, replaced and destroyed.
+package keycmd
 
 import (
 	"context"
@@ -23,8 +24,8 @@ import (
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
-// keyCommand is `tamga key`.
-func keyCommand(a *cli.App) *cobra.Command {
+// Command is `tamga key`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "key",
 		Short: "List and rotate the node's keys",

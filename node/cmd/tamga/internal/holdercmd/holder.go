@@ -1,4 +1,5 @@
-package main
+// Package holdercmd is `tamga holder`: those who hold the pseudonym key together, instead of a node.
+package holdercmd
 
 import (
 	"context"
@@ -24,8 +25,8 @@ import (
 	"github.com/tamga-id/tamga/node/keystore"
 )
 
-// holderCommand is `tamga holder`.
-func holderCommand(a *cli.App) *cobra.Command {
+// Command is `tamga holder`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "holder",
 		Args:  cobra.NoArgs,

@@ -1,4 +1,4 @@
-package main
+package custodycmd
 
 import (
 	"bytes"
@@ -29,8 +29,8 @@ type unsealFlags struct {
 	share, identity, message, out string
 }
 
-// unsealCommand is `tamga unseal`.
-func unsealCommand(a *cli.App) *cobra.Command {
+// Unseal is `tamga unseal`.
+func Unseal(a *cli.App) *cobra.Command {
 	var u unsealFlags
 	c := &cobra.Command{
 		Use:   "unseal",

@@ -1,4 +1,5 @@
-package main
+// Package custodycmd is `tamga custody`, `tamga ceremony` and `tamga unseal`: what opens a node's root key.
+package custodycmd
 
 import (
 	"errors"
@@ -16,8 +17,8 @@ import (
 	"github.com/tamga-id/tamga/node/keystore"
 )
 
-// custodyCommand is `tamga custody`.
-func custodyCommand(a *cli.App) *cobra.Command {
+// Custody is `tamga custody`.
+func Custody(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "custody",
 		Short: "Show and change what opens the root key",

@@ -1,4 +1,4 @@
-package main
+package custodycmd
 
 import (
 	"errors"
@@ -26,8 +26,8 @@ import (
 	"github.com/tamga-id/tamga/node/rotation"
 )
 
-// ceremonyCommand is `tamga ceremony`.
-func ceremonyCommand(a *cli.App) *cobra.Command {
+// Ceremony is `tamga ceremony`.
+func Ceremony(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ceremony",
 		Short: "Put the root key under custodians, k of n",
