@@ -1,4 +1,4 @@
-package main
+package evaluatecmd
 
 import (
 	"context"
@@ -27,8 +27,8 @@ type calibrating struct {
 	out, say string
 }
 
-// calibrateCommand is `tamga calibrate`.
-func calibrateCommand(a *cli.App) *cobra.Command {
+// Calibrate is `tamga calibrate`.
+func Calibrate(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "calibrate",
 		Args:  cobra.NoArgs,

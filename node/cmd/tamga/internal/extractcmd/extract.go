@@ -1,4 +1,5 @@
-package main
+// Package extractcmd is `tamga extract`: templates of images of fingerprints.
+package extractcmd
 
 import (
 	"context"
@@ -26,8 +27,8 @@ type extractFlags struct {
 	position uint8
 }
 
-// extractCommand is `tamga extract`.
-func extractCommand(a *cli.App) *cobra.Command {
+// Command is `tamga extract`.
+func Command(a *cli.App) *cobra.Command {
 	var e extractFlags
 	c := &cobra.Command{
 		Use:   "extract IMAGE...",

@@ -1,4 +1,5 @@
-package main
+// Package benchcmd is `tamga bench`: speeds of the matcher, the store, and the way to a peer.
+package benchcmd
 
 import (
 	"bufio"
@@ -41,8 +42,8 @@ type benchFlags struct {
 	noPeers  bool
 }
 
-// benchCommand is `tamga bench`.
-func benchCommand(a *cli.App) *cobra.Command {
+// Command is `tamga bench`.
+func Command(a *cli.App) *cobra.Command {
 	var b benchFlags
 	c := &cobra.Command{
 		Use:   "bench",

@@ -1,4 +1,5 @@
-package main
+// Package evaluatecmd is `tamga evaluate` and `tamga calibrate`: error rates of the matcher, and thresholds.
+package evaluatecmd
 
 import (
 	"github.com/spf13/cobra"
@@ -9,8 +10,8 @@ import (
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
-// evaluateCommand is `tamga evaluate`.
-func evaluateCommand(a *cli.App) *cobra.Command {
+// Evaluate is `tamga evaluate`.
+func Evaluate(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "evaluate",
 		Args:  cobra.NoArgs,

@@ -1,14 +1,15 @@
 //go:build unix
 
-package main
+// Package cputime measures the processor time of this process.
+package cputime
 
 import (
 	"syscall"
 )
 
-// cpuSeconds is the processor time of all threads of this process, which does
+// Seconds is the processor time of all threads of this process, which does
 // not grow while others keep the processors busy.
-func cpuSeconds() float64 {
+func Seconds() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0

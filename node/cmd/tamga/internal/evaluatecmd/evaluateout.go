@@ -1,4 +1,4 @@
-package main
+package evaluatecmd
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/evaluate"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cputime"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
@@ -52,7 +53,7 @@ func newEvaluation(a *cli.App, f evaluationFlags) (evaluate.Options, error) {
 	if err != nil {
 		return evaluate.Options{}, unreadable(err)
 	}
-	return evaluate.Options{Progress: counting(a), CPUSeconds: cpuSeconds, Groups: groupings}, nil
+	return evaluate.Options{Progress: counting(a), CPUSeconds: cputime.Seconds, Groups: groupings}, nil
 }
 
 // counting shows progress to a person.

@@ -1,4 +1,4 @@
-package main
+package benchcmd
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/tamga-id/tamga/matcher/search"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cputime"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
@@ -101,7 +102,7 @@ func benchMatch(ctx context.Context, a *cli.App, b benchMatchFlags) error {
 	if b.size < 0 || b.size > 20_000_000 || b.size > 0 && b.size < 100 {
 		return fault.Usage("--size takes 100 to 20000000")
 	}
-	if cpuSeconds() == 0 {
+	if cputime.Seconds() == 0 {
 		return fmt.Errorf("measuring: processor time is not known on this system")
 	}
 	m := &matchBench{app: a, flags: b, report: matchReport{Instructions: search.Instructions()}}
@@ -173,11 +174,11 @@ func measure(ctx context.Context, f func() error) (cpu, elapsed float64, err err
 		if err := ctx.Err(); err != nil {
 			return 0, 0, err
 		}
-		start, before := time.Now(), cpuSeconds()
+		start, before := time.Now(), cputime.Seconds()
 		if err := f(); err != nil {
 			return 0, 0, err
 		}
-		took := cpuSeconds() - before
+		took := cputime.Seconds() - before
 		cpus, clocks = append(cpus, took), append(clocks, time.Since(start).Seconds())
 		total += max(took, 1e-6)
 	}
