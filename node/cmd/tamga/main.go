@@ -23,6 +23,7 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/backupcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/benchcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/consentcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/custodycmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/evaluatecmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/extractcmd"
@@ -30,6 +31,7 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/holdercmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/keycmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/peoplecmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/policycmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/recoverycmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/storecmd"
 )
@@ -99,10 +101,10 @@ the gallery of the country that holds them.`,
 	add("start", demoCommand(a), sandboxCommand(a), initCommand(a), runCommand(a), statusCommand(a))
 	add("ask", askcmd.Verify(a), askcmd.Identify(a), askcmd.Resolve(a))
 	add("keep", backupcmd.Command(a), recoverycmd.Command(a), storecmd.Gallery(a))
-	add("people", enrolCommand(a), consentCommand(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractcmd.Command(a))
+	add("people", enrolCommand(a), consentcmd.Command(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractcmd.Command(a))
 	add("keys", custodycmd.Custody(a), holdercmd.Command(a), custodycmd.Ceremony(a), custodycmd.Unseal(a), keycmd.Command(a))
 	add("federation", anchorcmd.Command(a), peerCommand(a), trustCommand(a))
-	add("check", policyCommand(a), storecmd.Ledger(a), evaluatecmd.Evaluate(a), evaluatecmd.Calibrate(a), conformCommand(a), benchcmd.Command(a))
+	add("check", policycmd.Command(a), storecmd.Ledger(a), evaluatecmd.Evaluate(a), evaluatecmd.Calibrate(a), conformCommand(a), benchcmd.Command(a))
 	root.SetHelpCommand(a.HelpCommand(root))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return fault.UsageOf(c, err) })
 	return root

@@ -1,4 +1,5 @@
-package main
+// Package policycmd is `tamga policy`: the law of a node is tested, explained and published.
+package policycmd
 
 import (
 	"bytes"
@@ -23,8 +24,8 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
-// policyCommand is `tamga policy`.
-func policyCommand(a *cli.App) *cobra.Command {
+// Command is `tamga policy`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "policy",
 		Args:  cobra.NoArgs,

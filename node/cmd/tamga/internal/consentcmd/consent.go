@@ -1,4 +1,5 @@
-package main
+// Package consentcmd is `tamga consent`: consents of people are made, shown and withdrawn.
+package consentcmd
 
 import (
 	"crypto/rand"
@@ -24,8 +25,8 @@ import (
 	"github.com/tamga-id/tamga/node/comparison"
 )
 
-// consentCommand is `tamga consent`.
-func consentCommand(a *cli.App) *cobra.Command {
+// Command is `tamga consent`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "consent",
 		Args:  cobra.NoArgs,
