@@ -25,6 +25,7 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/consentcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/custodycmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/enrolcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/evaluatecmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/extractcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
@@ -101,7 +102,7 @@ the gallery of the country that holds them.`,
 	add("start", demoCommand(a), sandboxCommand(a), initCommand(a), runCommand(a), statusCommand(a))
 	add("ask", askcmd.Verify(a), askcmd.Identify(a), askcmd.Resolve(a))
 	add("keep", backupcmd.Command(a), recoverycmd.Command(a), storecmd.Gallery(a))
-	add("people", enrolCommand(a), consentcmd.Command(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractcmd.Command(a))
+	add("people", enrolcmd.Command(a), consentcmd.Command(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractcmd.Command(a))
 	add("keys", custodycmd.Custody(a), holdercmd.Command(a), custodycmd.Ceremony(a), custodycmd.Unseal(a), keycmd.Command(a))
 	add("federation", anchorcmd.Command(a), peerCommand(a), trustCommand(a))
 	add("check", policycmd.Command(a), storecmd.Ledger(a), evaluatecmd.Evaluate(a), evaluatecmd.Calibrate(a), conformCommand(a), benchcmd.Command(a))

@@ -1,4 +1,5 @@
-package main
+// Package enrolcmd is `tamga enrol`: people are taken into a gallery.
+package enrolcmd
 
 import (
 	"context"
@@ -31,8 +32,8 @@ type importFlags struct {
 	dryRun         bool
 }
 
-// enrolCommand is `tamga enrol`.
-func enrolCommand(a *cli.App) *cobra.Command {
+// Command is `tamga enrol`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "enrol",
 		Args:    cobra.NoArgs,
