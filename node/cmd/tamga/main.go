@@ -23,6 +23,7 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/backupcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/benchcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/conformcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/consentcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/custodycmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/enrolcmd"
@@ -105,7 +106,7 @@ the gallery of the country that holds them.`,
 	add("people", enrolcmd.Command(a), consentcmd.Command(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractcmd.Command(a))
 	add("keys", custodycmd.Custody(a), holdercmd.Command(a), custodycmd.Ceremony(a), custodycmd.Unseal(a), keycmd.Command(a))
 	add("federation", anchorcmd.Command(a), peerCommand(a), trustCommand(a))
-	add("check", policycmd.Command(a), storecmd.Ledger(a), evaluatecmd.Evaluate(a), evaluatecmd.Calibrate(a), conformCommand(a), benchcmd.Command(a))
+	add("check", policycmd.Command(a), storecmd.Ledger(a), evaluatecmd.Evaluate(a), evaluatecmd.Calibrate(a), conformcmd.Command(a), benchcmd.Command(a))
 	root.SetHelpCommand(a.HelpCommand(root))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return fault.UsageOf(c, err) })
 	return root

@@ -1,4 +1,5 @@
-package main
+// Package conformcmd is `tamga conform`: a node is examined by the conformance suite.
+package conformcmd
 
 import (
 	"context"
@@ -37,8 +38,8 @@ type conformFlags struct {
 	seed                       uint64
 }
 
-// conformCommand is `tamga conform`.
-func conformCommand(a *cli.App) *cobra.Command {
+// Command is `tamga conform`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "conform",
 		Args:  cobra.NoArgs,
