@@ -32,6 +32,7 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/holdercmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/keycmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/peercmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/peoplecmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/policycmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/recoverycmd"
@@ -105,7 +106,7 @@ the gallery of the country that holds them.`,
 	add("keep", backupcmd.Command(a), recoverycmd.Command(a), storecmd.Gallery(a))
 	add("people", enrolcmd.Command(a), consentcmd.Command(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractcmd.Command(a))
 	add("keys", custodycmd.Custody(a), holdercmd.Command(a), custodycmd.Ceremony(a), custodycmd.Unseal(a), keycmd.Command(a))
-	add("federation", anchorcmd.Command(a), peerCommand(a), trustCommand(a))
+	add("federation", anchorcmd.Command(a), peercmd.Peer(a), peercmd.Trust(a))
 	add("check", policycmd.Command(a), storecmd.Ledger(a), evaluatecmd.Evaluate(a), evaluatecmd.Calibrate(a), conformcmd.Command(a), benchcmd.Command(a))
 	root.SetHelpCommand(a.HelpCommand(root))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return fault.UsageOf(c, err) })

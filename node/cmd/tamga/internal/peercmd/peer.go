@@ -1,4 +1,5 @@
-package main
+// Package peercmd is `tamga peer` and `tamga trust`: the other members, and why they are trusted.
+package peercmd
 
 import (
 	"context"
@@ -17,8 +18,8 @@ import (
 	"github.com/tamga-id/tamga/node/peering"
 )
 
-// peerCommand is `tamga peer`.
-func peerCommand(a *cli.App) *cobra.Command {
+// Peer is `tamga peer`.
+func Peer(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "peer",
 		Args:  cobra.NoArgs,

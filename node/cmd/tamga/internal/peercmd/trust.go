@@ -1,4 +1,4 @@
-package main
+package peercmd
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/trustanchor"
 )
 
-// trustCommand is `tamga trust`.
-func trustCommand(a *cli.App) *cobra.Command {
+// Trust is `tamga trust`.
+func Trust(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trust",
 		Args:  cobra.NoArgs,
