@@ -26,12 +26,14 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/conformcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/consentcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/custodycmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/democmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/enrolcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/evaluatecmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/extractcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/holdercmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/keycmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodecmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/peercmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/peoplecmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/policycmd"
@@ -101,7 +103,7 @@ the gallery of the country that holds them.`,
 			root.AddCommand(c)
 		}
 	}
-	add("start", demoCommand(a), sandboxCommand(a), initCommand(a), runCommand(a), statusCommand(a))
+	add("start", democmd.Demo(a), democmd.Sandbox(a), nodecmd.Init(a), nodecmd.Run(a), nodecmd.Status(a))
 	add("ask", askcmd.Verify(a), askcmd.Identify(a), askcmd.Resolve(a))
 	add("keep", backupcmd.Command(a), recoverycmd.Command(a), storecmd.Gallery(a))
 	add("people", enrolcmd.Command(a), consentcmd.Command(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractcmd.Command(a))

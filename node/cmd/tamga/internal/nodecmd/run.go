@@ -1,4 +1,5 @@
-package main
+// Package nodecmd is `tamga init`, `tamga run` and `tamga status`: a node is made, runs and says how it is.
+package nodecmd
 
 import (
 	"cmp"
@@ -28,8 +29,8 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 )
 
-// runCommand is `tamga run`.
-func runCommand(a *cli.App) *cobra.Command {
+// Run is `tamga run`.
+func Run(a *cli.App) *cobra.Command {
 	var dir string
 	var from rootkey.Flags
 	c := &cobra.Command{
@@ -120,8 +121,8 @@ func run(ctx context.Context, a *cli.App, dir string, from rootkey.Flags) (err e
 	return n.Run(ctx, api.Handler(n))
 }
 
-// statusCommand is `tamga status`.
-func statusCommand(a *cli.App) *cobra.Command {
+// Status is `tamga status`.
+func Status(a *cli.App) *cobra.Command {
 	var nf nodeclient.Flags
 	c := &cobra.Command{
 		Use:   "status",

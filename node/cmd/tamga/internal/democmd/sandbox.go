@@ -1,4 +1,4 @@
-package main
+package democmd
 
 import (
 	"bytes"
@@ -28,8 +28,8 @@ import (
 	"github.com/tamga-id/tamga/node/gallery"
 )
 
-// sandboxCommand is `tamga sandbox`.
-func sandboxCommand(a *cli.App) *cobra.Command {
+// Sandbox is `tamga sandbox`.
+func Sandbox(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "sandbox",
 		Args:    cobra.NoArgs,

@@ -1,4 +1,5 @@
-package main
+// Package democmd is `tamga demo` and `tamga sandbox`: countries on this machine, with people that nobody is.
+package democmd
 
 import (
 	"context"
@@ -20,8 +21,8 @@ import (
 	"github.com/tamga-id/tamga/node/demo"
 )
 
-// demoCommand is `tamga demo`.
-func demoCommand(a *cli.App) *cobra.Command {
+// Demo is `tamga demo`.
+func Demo(a *cli.App) *cobra.Command {
 	var once bool
 	var people int
 	c := &cobra.Command{

@@ -1,4 +1,4 @@
-package main
+package nodecmd
 
 import (
 	"crypto/sha256"
@@ -27,8 +27,8 @@ import (
 	"github.com/tamga-id/tamga/node/keystore"
 )
 
-// initCommand is `tamga init`.
-func initCommand(a *cli.App) *cobra.Command {
+// Init is `tamga init`.
+func Init(a *cli.App) *cobra.Command {
 	var o founding.Options
 	var anchorFile, lawFile, planFile string
 	var superiors []string
