@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/tamga-id/tamga/crypto/pseudonym"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/decoy"
 )
 
@@ -23,13 +24,16 @@ func (n *Node) AddCanaries(_ context.Context, subjects []pseudonym.Identifier) e
 // Canaries lists them.
 func (n *Node) Canaries() ([]decoy.Canary, error) { return n.decoys.List() }
 
-// openDecoys opens the book of canaries, and compares it with the list outside of the store.
+// Alarms lists those that Queries raised at the nodes of the store.
+func (n *Node) Alarms() ([]alarms.Alarm, error) { return n.alarms.List() }
+
+// openDecoys opens the books of canaries and of alarms, and compares it with the list outside of the store.
 func (n *Node) openDecoys(ctx context.Context) error {
 	list, err := decoy.OpenList(n.cfg.Recovery.CheckpointFile, n.keys.Gallery.Derive("tamga/v1/canaries"))
 	if err != nil {
 		return err
 	}
-	n.decoys = decoy.New(n.rows, list)
+	n.decoys, n.alarms = decoy.New(n.rows, list), alarms.New(n.rows)
 	return n.countDecoys(ctx)
 }
 

@@ -80,6 +80,7 @@ type Status struct {
 	Attention    []attention.Matter `json:"attention"` // what somebody has to look after
 	Ledger       LedgerStatus       `json:"ledger"`
 	Refused      map[string]uint64  `json:"refused"` // peers' connections, streams and frames since the start, by cause
+	Alarms       map[string]uint64  `json:"alarms"`  // that Queries raised since the start, by kind
 	Members      []MemberStatus     `json:"members"`
 }
 
@@ -116,6 +117,7 @@ func (n *Node) Status() Status {
 		Law:       LawStatus{Version: law.Law().Version(), Confirmed: law.Law().Confirmed(), Serves: law.Serves(n.now()).Purposes},
 		Ledger:    LedgerStatus{Origin: n.keys.Ledger.Origin(), Size: n.ledger.Size()},
 		Refused:   n.line.Refusals(),
+		Alarms:    n.alarms.Counts(),
 	}
 	connected := make(map[string]bool)
 	for _, p := range n.line.Host().Connected() {

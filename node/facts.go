@@ -22,7 +22,7 @@ func (n *Node) Metrics() http.Handler { return n.metrics.Handler() }
 // facts are what a scrape of the metrics finds.
 func (n *Node) facts() metrics.Facts {
 	s := n.Status()
-	f := metrics.Facts{Started: s.Started, Members: len(s.Members), Refused: s.Refused, Subjects: s.Subjects,
+	f := metrics.Facts{Started: s.Started, Members: len(s.Members), Refused: s.Refused, Alarms: s.Alarms, Subjects: s.Subjects,
 		StoreReady: n.gallery.Ready() == nil, Ledger: s.Ledger.Size, Keys: map[string]time.Time{}, Attention: map[string]bool{}}
 	for _, m := range s.Members {
 		if m.Connected {

@@ -21,7 +21,7 @@ func (n *Node) desk() responder.Desk {
 	}
 	c := n.cfg.Identify.Complete()
 	return identify.New(identify.Config{
-		Gallery: n.gallery, Law: n.law.Current(), Rows: n.rows, Consents: n.consents, Offices: n.offices, Decoys: n.decoys, Budgets: n.budgets(),
+		Gallery: n.gallery, Law: n.law.Current(), Rows: n.rows, Consents: n.consents, Offices: n.offices, Decoys: n.decoys, Alarms: n.alarms, Budgets: n.budgets(),
 		Searches: budget.New(n.rows, n.keys.Gallery.Derive("tamga/v1/probe-digests"), n.searchLimits()),
 		Pace:     n.pace(), Calibrations: n.calibrations, Faces: n.keys.Faces, Candidates: c.MaxCandidates, Life: time.Duration(c.HandleMinutes) * time.Minute,
 		Now: n.now, Logger: n.log,

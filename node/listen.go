@@ -69,7 +69,7 @@ func (n *Node) listen(o Overrides) (err error) {
 		Self: trust.EntityID(n.cfg.EntityID), Country: n.cfg.Jurisdiction, Signing: n.keys.Signing,
 		Sealing: n.keys.Sealing, Members: n.directory, Law: n.law.Current(), Gallery: n.gallery,
 		Ledger: n.ledger, Replay: new(responder.ReplayMemory), Calibrations: n.calibrations, Faces: n.keys.Faces, Now: n.now, Logger: n.log,
-		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Decoys: n.decoys,
+		Presented: n.directory.Presented, Consents: n.consents, Offices: n.offices, Decoys: n.decoys, Alarms: n.alarms,
 		Budgets: n.budgets(), Desk: n.desk(), Pace: n.pace(), Answered: n.metrics.Answered,
 	}
 	if o.Responder != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/addresses"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/attention"
 	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/config"
@@ -82,6 +83,7 @@ type Node struct {
 	withdrawals  allowance // of those that members hand on
 	registrar    registrar.Witnessed
 	decoys       *decoy.Book
+	alarms       *alarms.Book
 	offices      consent.Offices
 	directory    *peering.Peers
 	heads        *gap.Heads

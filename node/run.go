@@ -47,6 +47,11 @@ func (n *Node) Run(ctx context.Context, handler http.Handler) error {
 			n.log.WarnContext(ctx, "checkpoints of peers not kept", slog.String("cause", err.Error()))
 		})
 	})
+	g.Go(func() error {
+		return n.alarms.Run(ctx, func(err error) {
+			n.log.WarnContext(ctx, "alarms not kept: this log and the ledger alone have them", slog.String("cause", err.Error()))
+		})
+	})
 	g.Go(func() error { return serve(ctx, n.api, handler, apiIdle) })
 	if n.public != nil {
 		g.Go(func() error {

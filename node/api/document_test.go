@@ -43,8 +43,8 @@ func operations(t testing.TB) []operation {
 			list = append(list, operation{strings.ToUpper(method), path, op.(map[string]any)})
 		}
 	}
-	if len(list) != 33 {
-		t.Fatalf("%d operations, want 33", len(list))
+	if len(list) != 34 {
+		t.Fatalf("%d operations, want 34", len(list))
 	}
 	return list
 }

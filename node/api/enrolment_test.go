@@ -204,7 +204,7 @@ func TestStatus(t *testing.T) {
 	_, body := send(t, api.Handler(n), newRequest("GET", "/v1/status", ""))
 	want := map[string]any{
 		"entity_id": "https://node.kaz.example", "jurisdiction": "", "peer_id": "", "addresses": []any{}, "started": "0001-01-01T00:00:00Z",
-		"law": map[string]any{"version": "", "confirmed": false, "serves": []any{}}, "subjects": 0.0, "full": false, "refused": map[string]any{}, "attention": []any{},
+		"law": map[string]any{"version": "", "confirmed": false, "serves": []any{}}, "subjects": 0.0, "full": false, "refused": map[string]any{}, "alarms": map[string]any{}, "attention": []any{},
 		"ledger": map[string]any{"origin": "", "size": 0.0},
 		"members": []any{map[string]any{"entity_id": "", "jurisdiction": "KGZ", "expires": "0001-01-01T00:00:00Z",
 			"connected": false, "addresses": []any{}}},

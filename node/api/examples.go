@@ -64,6 +64,7 @@ func statusExample() status {
 		Law:     node.LawStatus{Version: "2025-08-01", Serves: []string{"border_control", "travel_check_in"}},
 		Ledger:  node.LedgerStatus{Origin: "node.kaz.example/ledger", Size: 42},
 		Refused: map[string]uint64{"stranger": 3, "rate": 0},
+		Alarms:  map[string]uint64{"canary": 1, "locked": 0},
 		Members: []node.MemberStatus{{EntityID: "https://node.kgz.example", Jurisdiction: "KGZ", Expires: at.AddDate(0, 0, 1),
 			Connected: true, Addresses: []string{"/ip4/192.0.2.2/udp/4001/quic-v1"}}},
 	})

@@ -23,6 +23,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/explain"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/backup"
 	"github.com/tamga-id/tamga/node/config"
@@ -66,7 +67,10 @@ type fake struct {
 	retiring map[keys.Family]rotation.Retirement
 	replicas []presence.Other
 	canaries []decoy.Canary
-	withdraw func(string) (node.Withdrawal, error)
+
+	raised    []alarms.Alarm
+	alarmsErr error
+	withdraw  func(string) (node.Withdrawal, error)
 
 	search requester.Search // the last that was asked
 	found  requester.Result // what came of it
@@ -297,7 +301,7 @@ func newRequest(method, path, body string) *http.Request {
 		"/v1/law/publications", "/v1/law/simulations":
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+operators)
-	case "/v1/ledger/verifications", "/v1/templates/renewal", "/v1/gallery/check", "/v1/keys":
+	case "/v1/ledger/verifications", "/v1/templates/renewal", "/v1/gallery/check", "/v1/keys", "/v1/alarms":
 		req.Header.Set("Authorization", "Bearer "+operators)
 	}
 	return req
@@ -377,3 +381,5 @@ func (f *fake) AddCanaries(_ context.Context, subjects []pseudonym.Identifier) e
 }
 
 func (f *fake) Canaries() ([]decoy.Canary, error) { return f.canaries, nil }
+
+func (f *fake) Alarms() ([]alarms.Alarm, error) { return f.raised, f.alarmsErr }

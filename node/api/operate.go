@@ -33,6 +33,7 @@ type status struct {
 	Attention    []string          `json:"attention" nullable:"false" doc:"What an operator has to look after, kek_overdue, escrow_stale or ledger_contradicted; the log says more."`
 	Ledger       ledgerStatus      `json:"ledger" doc:"Head of its ledger."`
 	Refused      map[string]uint64 `json:"refused" doc:"How often peers' connections, streams and frames were refused since the start, by cause."`
+	Alarms       map[string]uint64 `json:"alarms" doc:"How many alarms Queries of others raised since the start, by kind: canary, locked. GET /v1/alarms lists them."`
 	Members      []member          `json:"members" nullable:"false" doc:"The other nodes of the federation, as last refreshed."`
 }
 
@@ -68,7 +69,7 @@ func newStatus(n node.Status) status {
 		EntityID: n.EntityID, Jurisdiction: n.Jurisdiction, Name: n.Name, Environment: n.Environment, PeerID: n.PeerID,
 		Addresses: operation.List(n.Addresses), Started: n.Started, Subjects: n.Subjects, Full: n.Full, Attention: words(n.Attention), Members: []member{},
 		Law:    lawStatus{Version: n.Law.Version, Confirmed: n.Law.Confirmed, Serves: operation.List(n.Law.Serves)},
-		Ledger: ledgerStatus{Origin: n.Ledger.Origin, Size: n.Ledger.Size}, Refused: counts(n.Refused),
+		Ledger: ledgerStatus{Origin: n.Ledger.Origin, Size: n.Ledger.Size}, Refused: counts(n.Refused), Alarms: counts(n.Alarms),
 	}
 	for _, m := range n.Members {
 		out.Members = append(out.Members, member{EntityID: m.EntityID, Jurisdiction: m.Jurisdiction,

@@ -30,6 +30,7 @@ func routes() []guard.Route {
 		{Method: "POST", Path: "/v1/subjects/erase", Content: "application/json", Who: guard.Operator, MaxBody: 1 << 10},
 		{Method: "POST", Path: canariesPath, Content: "application/json", Who: guard.Operator, MaxBody: 256 << 10},
 		{Method: "GET", Path: canariesPath, Who: guard.Operator},
+		{Method: "GET", Path: alarmsPath, Who: guard.Operator},
 		{Method: "POST", Path: withdrawalPath, Content: "application/json", Who: guard.Local, MaxBody: 16 << 10, Timeout: time.Minute},
 		{Method: "GET", Path: "/v1/status", Who: guard.Local},
 		{Method: "GET", Path: "/livez", Who: guard.Anyone, Challenge: true},

@@ -33,6 +33,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/pace"
@@ -59,6 +60,7 @@ type Config struct {
 	Searches, Budgets responder.Budgets
 	// Decoys raises the alarm when a canary is among the candidates, or resolved; nil knows of none.
 	Decoys responder.Decoys
+	Alarms *alarms.Book // keeps the alarms that are raised; nil has them in the log alone
 	// Pace has what is looked up of candidates, with the alarm that one may raise, take a time that does not tell of them; nil
 	// has none of it wait.
 	Pace *pace.Pace
@@ -156,8 +158,7 @@ func (d *Desk) watch(ctx context.Context, q protocol.Query, who gallery.Who) err
 	}
 	touched, err := d.cfg.Decoys.Touched(who.Subject)
 	if touched {
-		d.cfg.Logger.ErrorContext(ctx, responder.AlarmCanary, slog.String("requester", q.Issuer), slog.String("officer", q.Officer),
-			slog.String("purpose", q.Purpose), slog.String("query", q.Hash.String()))
+		responder.Raise(ctx, d.cfg.Logger, d.cfg.Alarms, alarms.Canary, q, d.cfg.Now())
 	}
 	return err
 }

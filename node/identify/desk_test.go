@@ -26,6 +26,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/face"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/consents"
@@ -553,20 +554,23 @@ func (uncountable) Begin(budget.Ask, time.Time) (budget.Counts, bool, error) {
 
 // TestCanaryAmongCandidates: an alarm, and the same answer.
 func TestCanaryAmongCandidates(t *testing.T) {
-	w := newWorld(t, func(c *identify.Config) { c.Decoys = decoy.New(c.Rows, nil) })
+	w := newWorld(t, func(c *identify.Config) { c.Decoys, c.Alarms = decoy.New(c.Rows, nil), alarms.New(c.Rows) })
 	if err := decoy.New(w.cfg.Rows, nil).Add(start, passport(4)); err != nil {
 		t.Fatal(err)
 	}
-	alarms := func() int { return strings.Count(w.logs.String(), responder.AlarmCanary) }
-	if _, code := w.serve(t, searching(faceOf(2))); code != protocol.CodeCandidates || alarms() != 0 {
-		t.Errorf("somebody real: %s, %d alarms", code, alarms())
+	raised := func() int { return strings.Count(w.logs.String(), responder.AlarmCanary) }
+	if _, code := w.serve(t, searching(faceOf(2))); code != protocol.CodeCandidates || raised() != 0 {
+		t.Errorf("somebody real: %s, %d alarms", code, raised())
 	}
 	s, code := w.serve(t, searching(faceOf(4)))
-	if code != protocol.CodeCandidates || alarms() != 1 || !strings.Contains(w.logs.String(), `"officer":"o7"`) {
-		t.Fatalf("a canary: %s, %d alarms", code, alarms())
+	if code != protocol.CodeCandidates || raised() != 1 || !strings.Contains(w.logs.String(), `"officer":"o7"`) {
+		t.Fatalf("a canary: %s, %d alarms", code, raised())
 	}
-	if _, code := w.serve(t, resolving(s.Found.Handles[0], "face")); code != protocol.CodeResolved || alarms() != 2 {
-		t.Errorf("a canary resolved: %s, %d alarms", code, alarms())
+	if _, code := w.serve(t, resolving(s.Found.Handles[0], "face")); code != protocol.CodeResolved || raised() != 2 {
+		t.Errorf("a canary resolved: %s, %d alarms", code, raised())
+	}
+	if list, err := w.cfg.Alarms.List(); err != nil || len(list) != 2 || list[0].Kind != alarms.Canary || list[0].Officer != "o7" {
+		t.Errorf("kept %v: %v", list, err)
 	}
 }
 

@@ -30,6 +30,7 @@ type Facts struct {
 	Running    int               // frames of peers that are worked on
 	Waiting    int               // frames of peers that wait for that
 	Refused    map[string]uint64 // peers' connections, streams and frames since the start, by cause
+	Alarms     map[string]uint64 // that Queries raised since the start, by kind
 	Subjects   int64
 	StoreReady bool // whether the gallery takes changes
 	Ledger     uint64

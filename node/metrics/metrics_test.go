@@ -24,6 +24,7 @@ func scrape(t *testing.T, h http.Handler, edit func(*http.Request)) (int, string
 
 func facts() metrics.Facts {
 	return metrics.Facts{Started: time.Unix(1000, 0), Members: 3, Connected: 2, Running: 5, Waiting: 7, Refused: map[string]uint64{"rate": 11, "stranger": 0},
+		Alarms:   map[string]uint64{"canary": 23, "locked": 0},
 		Subjects: 13, StoreReady: true, Ledger: 17, Keys: map[string]time.Time{"kek": time.Unix(500, 0)}, Free: 19, FreeKnown: true,
 		Attention: map[string]bool{"kek_overdue": true, "escrow_stale": false}}
 }
@@ -39,7 +40,7 @@ func TestScrape(t *testing.T) {
 	for _, line := range []string{
 		"tamga_sealed 0", "tamga_start_time_seconds 1000", "tamga_members 3", "tamga_members_connected 2", "tamga_frames_running 5",
 		"tamga_frames_waiting 7", `tamga_peer_refusals_total{cause="rate"} 11`, `tamga_peer_refusals_total{cause="stranger"} 0`,
-		"tamga_gallery_subjects 13", "tamga_gallery_ready 1", "tamga_ledger_entries 17", `tamga_key_since_seconds{key="kek"} 500`,
+		`tamga_alarms_total{kind="canary"} 23`, `tamga_alarms_total{kind="locked"} 0`, "tamga_gallery_subjects 13", "tamga_gallery_ready 1", "tamga_ledger_entries 17", `tamga_key_since_seconds{key="kek"} 500`,
 		"tamga_disk_free_bytes 19", `tamga_attention{what="kek_overdue"} 1`, `tamga_attention{what="escrow_stale"} 0`,
 		`tamga_verifications_total{code="decided",end="asked"} 1`, `tamga_verifications_total{code="` + string(protocol.CodeNotMember) + `",end="answered"} 1`,
 		`tamga_verification_seconds_bucket{end="asked",le="0.1"} 1`, `tamga_verification_seconds_bucket{end="answered",le="0.01"} 1`,
@@ -76,8 +77,8 @@ func TestDecided(t *testing.T) {
 // TestText: a code from elsewhere is no label.
 func TestText(t *testing.T) {
 	m := metrics.New(facts)
-	m.Answered("QZNAME canary", time.Second)
-	if _, body := scrape(t, m.Handler(), nil); strings.Contains(body, "canary") {
+	m.Answered("QZNAME magpie", time.Second)
+	if _, body := scrape(t, m.Handler(), nil); strings.Contains(body, "magpie") {
 		t.Error("a text is shown")
 	}
 }

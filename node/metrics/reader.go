@@ -23,6 +23,7 @@ var (
 	descRunning   = desc("frames_running", "Frames of peers that are worked on.")
 	descWaiting   = desc("frames_waiting", "Frames of peers that wait to be worked on.")
 	descRefused   = desc("peer_refusals_total", "Connections, streams and frames of peers that were refused, by cause; load, rate and bytes are told overloaded.", "cause")
+	descAlarms    = desc("alarms_total", "Alarms that Queries raised since the start, by kind: canary, locked.", "kind")
 	descSubjects  = desc("gallery_subjects", "People enrolled.")
 	descStore     = desc("gallery_ready", "1 while the gallery takes changes.")
 	descLedger    = desc("ledger_entries", "Entries of the ledger.")
@@ -33,7 +34,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (r *reader) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descStarted, descMembers, descConnected, descRunning, descWaiting, descRefused, descSubjects,
+	for _, d := range []*prometheus.Desc{descStarted, descMembers, descConnected, descRunning, descWaiting, descRefused, descAlarms, descSubjects,
 		descStore, descLedger, descKeys, descFree, descAttention} {
 		to <- d
 	}
@@ -58,6 +59,9 @@ func (r *reader) Collect(to chan<- prometheus.Metric) {
 	}
 	for cause, n := range f.Refused {
 		to <- prometheus.MustNewConstMetric(descRefused, prometheus.CounterValue, float64(n), cause)
+	}
+	for kind, n := range f.Alarms {
+		to <- prometheus.MustNewConstMetric(descAlarms, prometheus.CounterValue, float64(n), kind)
 	}
 	for family, since := range f.Keys {
 		gauge(descKeys, unix(since), family)

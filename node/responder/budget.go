@@ -3,10 +3,10 @@ package responder
 import (
 	"context"
 	"errors"
-	"log/slog"
 
 	"github.com/tamga-id/tamga/federation/policy"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/budget"
 )
 
@@ -54,8 +54,7 @@ func (r *Responder) counted(ctx context.Context, q protocol.Query, c counting, c
 		return "", &protocol.Fault{Code: protocol.CodeBudgetStore, Err: err}
 	}
 	if locks {
-		r.cfg.Logger.ErrorContext(ctx, AlarmLocked, slog.String("requester", q.Issuer), slog.String("officer", q.Officer),
-			slog.String("purpose", q.Purpose), slog.String("query", q.Hash.String()))
+		Raise(ctx, r.cfg.Logger, r.cfg.Alarms, alarms.Locked, q, r.cfg.Now())
 	}
 	if c.locked || locked {
 		return protocol.CodeLocked, nil

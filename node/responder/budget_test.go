@@ -8,6 +8,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/responder"
@@ -62,7 +63,9 @@ func TestProbeRepeated(t *testing.T) {
 func TestLockAfterMisses(t *testing.T) {
 	p, other, nobody := person(7), person(8), person(9)
 	w := newWorld().withLedger(t).withGallery(t, enrolled(p, faceTemplate(p.FaceReference()))).withBudgets(t, budget.Limits{Misses: 2})
-	for _, who := range []struct {
+	w.alarms, w.decoys = alarms.New(nil), slowDecoys{touched: true}
+	w.Responder = w.build(w.clock.Now)
+	for i, who := range []struct {
 		subject synth.Person
 		miss    protocol.Code
 	}{{p, protocol.CodeNotMatched}, {nobody, protocol.CodeSubjectUnknown}} {
@@ -78,6 +81,9 @@ func TestLockAfterMisses(t *testing.T) {
 		}
 		if n := bytes.Count(w.logs.Bytes(), []byte(responder.AlarmLocked)); n != 1 {
 			t.Errorf("%d alarms, want 1", n)
+		}
+		if got := w.alarms.Counts(); got["locked"] != uint64(i+1) || got["canary"] != uint64(4*(i+1)) {
+			t.Errorf("%v are counted of %d", got, i+1)
 		}
 	}
 }

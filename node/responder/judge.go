@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/internal/panics"
 )
@@ -175,10 +176,20 @@ func (r *Responder) watch(ctx context.Context, q protocol.Query, subject pseudon
 	}
 	touched, err := r.cfg.Decoys.Touched(subject)
 	if touched {
-		r.cfg.Logger.ErrorContext(ctx, AlarmCanary, slog.String("requester", q.Issuer), slog.String("officer", q.Officer),
-			slog.String("purpose", q.Purpose), slog.String("query", q.Hash.String()))
+		Raise(ctx, r.cfg.Logger, r.cfg.Alarms, alarms.Canary, q, r.cfg.Now())
 	}
 	return err
+}
+
+// Raise tells of an alarm about a Query in the log, and has the book keep it.
+func Raise(ctx context.Context, log *slog.Logger, book *alarms.Book, kind alarms.Kind, q protocol.Query, now time.Time) {
+	message := AlarmCanary
+	if kind == alarms.Locked {
+		message = AlarmLocked
+	}
+	log.ErrorContext(ctx, message, slog.String("requester", q.Issuer), slog.String("officer", q.Officer),
+		slog.String("purpose", q.Purpose), slog.String("query", q.Hash.String()))
+	book.Raise(alarms.Alarm{Kind: kind, At: now, Requester: q.Issuer, Officer: q.Officer, Purpose: q.Purpose, Query: q.Hash.String()})
 }
 
 // modalities lists those of the probes, each once, in order.

@@ -27,6 +27,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/budget"
 	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -98,6 +99,8 @@ type Config struct {
 	Offices consent.Offices
 	// Decoys has a Query about a canary raise an alarm; nil knows of none.
 	Decoys Decoys
+	// Alarms keeps the alarms that are raised; nil has them in the log alone.
+	Alarms *alarms.Book
 	// Budgets bounds how many Queries there are; nil counts none.
 	Budgets Budgets
 	// Pace has what is worked out about a person take a time that does not tell of it; nil

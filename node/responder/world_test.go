@@ -32,6 +32,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/consents"
 	"github.com/tamga-id/tamga/node/gallery"
@@ -258,6 +259,7 @@ type world struct {
 	budgets      responder.Budgets
 	pace         *pace.Pace
 	decoys       responder.Decoys
+	alarms       *alarms.Book
 	real         responder.Consents // counts instead of consents when set
 	logs         bytes.Buffer
 	log          *ledger.Log // the real one under ledger, nil when there is none
@@ -287,7 +289,7 @@ func (w *world) build(now func() time.Time) *responder.Responder {
 	return responder.New(responder.Config{
 		Self: self, Country: "KAZ", Signing: selfSigning(), Sealing: w.keys(),
 		Members: &w.members, Law: &w.law, Gallery: &w.gallery, Ledger: &w.ledger, Replay: &w.replay, Now: now,
-		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented, Consents: book, Offices: w.offices, Budgets: w.budgets, Pace: w.pace, Decoys: w.decoys,
+		Calibrations: w.calibrations, Faces: &w.faces, Presented: w.presented, Consents: book, Offices: w.offices, Budgets: w.budgets, Pace: w.pace, Decoys: w.decoys, Alarms: w.alarms,
 		Logger: slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 }

@@ -44,6 +44,7 @@ const (
 	Canaries    byte = 'y' // node/decoy
 	Handles     byte = 'i' // node/identify
 	Laws        byte = 'l' // node/lawbook
+	Alarms      byte = 'a' // node/alarms
 )
 
 // Beside lends the gallery's store. gallery.Gallery does.

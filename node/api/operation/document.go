@@ -110,7 +110,7 @@ func problems(id string, rt guard.Route) []*problem.Problem {
 			problem.New(http.StatusServiceUnavailable, protocol.CodeOverloaded, ""))
 	}
 	switch id {
-	case "verify", "identify", "resolve", "enrol", "undo", "erase", "withdraw-consent", "add-canaries", "canaries", "copy-gallery", "verify-ledger", "backup", "escrow", "test-peer", "pause-peer", "resume-peer", "explain-trust", "publish-law", "simulate-law":
+	case "verify", "identify", "resolve", "enrol", "undo", "erase", "withdraw-consent", "add-canaries", "canaries", "alarms", "copy-gallery", "verify-ledger", "backup", "escrow", "test-peer", "pause-peer", "resume-peer", "explain-trust", "publish-law", "simulate-law":
 		list = append(list, problem.New(http.StatusInternalServerError, protocol.CodeInternal, ""))
 	}
 	switch id {

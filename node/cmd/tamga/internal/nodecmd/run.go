@@ -173,6 +173,13 @@ func statusRows(s node.Status) [][2]string {
 		}
 		rows = append(rows, [2]string{"refused", cmp.Or(strings.Join(said, ", "), "nothing")})
 	}
+	if len(s.Alarms) > 0 {
+		var said []string
+		for _, kind := range slices.Sorted(maps.Keys(s.Alarms)) {
+			said = append(said, fmt.Sprintf("%s %d", kind, s.Alarms[kind]))
+		}
+		rows = append(rows, [2]string{"alarms", strings.Join(said, ", ") + "; tamga canary alarms lists them"})
+	}
 	if len(s.Members) == 0 {
 		rows = append(rows, [2]string{"members", "none known: is the Trust Anchor reachable, and this node enrolled?"})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/matcher/synth"
+	"github.com/tamga-id/tamga/node/alarms"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/nodeclient"
@@ -33,11 +34,12 @@ func Canary(a *cli.App) *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Seed invented people, about whom any question raises an alarm",
 		Long: `A canary is enrolled like anybody and exists nowhere else, so nobody has a reason to ask about
-it. A Query that does raises an alarm in the node's log that names the requester and the
-officer's pseudonym, which the requester can resolve; it is answered like any other.`,
+it. A Query that does raises an alarm that names the requester and the officer's pseudonym, which
+the requester can resolve; it is answered like any other. The alarm is in the node's log, in
+tamga canary alarms, and counted in tamga status and at /metrics.`,
 		Example: `  tamga canary seed --dir kgz --like KGZ:passport:AC####### --count 20`,
 	}
-	c.AddCommand(canarySeed(a), canaryList(a))
+	c.AddCommand(canarySeed(a), canaryList(a), canaryAlarms(a))
 	return c
 }
 
@@ -179,7 +181,7 @@ func canaryList(a *cli.App) *cobra.Command {
 		Use:   "list",
 		Short: "List the canaries of a running node",
 		Long: `Lists the numbers of the canaries. Keep them from everybody who may ask: who knows them goes
-around them. Alarms are in the node's log, and every Query is in the ledger.`,
+around them. tamga canary alarms lists who asked about one; every Query is in the ledger.`,
 		Example: `  tamga canary list --dir kgz`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -189,6 +191,49 @@ around them. Alarms are in the node's log, and every Query is in the ledger.`,
 			}
 			var out canaries
 			if err := cl.Call(c.Context(), http.MethodGet, "/v1/canaries", "", nil, &out); err != nil {
+				return err
+			}
+			return a.Emit(out, out.rows())
+		},
+	}
+	n.Operator = true
+	n.Add(c.Flags())
+	return c
+}
+
+// alarmsReport is the API's.
+type alarmsReport struct {
+	Alarms []alarms.Alarm `json:"alarms"`
+}
+
+func (r alarmsReport) rows() [][2]string {
+	if len(r.Alarms) == 0 {
+		return [][2]string{{"alarms", "none"}}
+	}
+	rows := make([][2]string, 0, len(r.Alarms))
+	for _, a := range r.Alarms {
+		rows = append(rows, [2]string{a.At.Format(time.RFC3339), fmt.Sprintf("%s: %s, officer %s, %s, query %s", a.Kind, a.Requester, a.Officer, a.Purpose, a.Query)})
+	}
+	return rows
+}
+
+func canaryAlarms(a *cli.App) *cobra.Command {
+	var n nodeclient.Flags
+	c := &cobra.Command{
+		Use:   "alarms",
+		Short: "List the alarms that others' questions raised",
+		Long: `Lists who asked about a canary, and who missed so often that somebody was locked for him: when,
+the requester, the officer's pseudonym, the purpose, and the Query's hash, by which both ledgers
+have it. Never about whom. The newest 2,000 are kept, of all nodes that share the store.`,
+		Example: `  tamga canary alarms --dir kgz`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := n.Client()
+			if err != nil {
+				return err
+			}
+			var out alarmsReport
+			if err := cl.Call(c.Context(), http.MethodGet, "/v1/alarms", "", nil, &out); err != nil {
 				return err
 			}
 			return a.Emit(out, out.rows())
