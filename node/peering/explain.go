@@ -21,6 +21,10 @@ type Explanation struct {
 // make much of; what did not come by then is told as not fetched.
 const explainTimeout = 45 * time.Second
 
+// explainPoll is for what the Anchors have published since the last poll, which was some seconds
+// ago: with one that does not answer, the explanation goes on with what is known of it.
+const explainPoll = 5 * time.Second
+
 // Explain resolves an Entity, named by identifier or by country when it is a known member,
 // anew, and says what this node makes of it.
 func (p *Peers) Explain(ctx context.Context, name string) (Explanation, error) {
@@ -29,7 +33,7 @@ func (p *Peers) Explain(ctx context.Context, name string) (Explanation, error) {
 		return Explanation{}, trust.ErrNotMember
 	}
 	// A time of its own: of an Anchor that hangs nothing is to be told as the fault of whoever is asked next.
-	polling, done := context.WithTimeout(ctx, explainTimeout/3)
+	polling, done := context.WithTimeout(ctx, explainPoll)
 	polled := p.poll(polling)
 	done()
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)

@@ -129,14 +129,28 @@ func (r *region) join(t *testing.T, country string) *member {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.host.Close() })
-	sealer, err := sealing.NewPrivateKey(seed("sealing " + country))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var addresses []string
 	for _, a := range m.host.Addresses() {
 		base, _, _ := strings.Cut(a, "/p2p/")
 		addresses = append(addresses, base)
+	}
+	m.token = configuration(t, country, addresses, r.purposes)
+	if _, err = r.authority.Enroll(m.token, authority.EnrollOptions{Jurisdiction: country}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// configuration is a member's own.
+func configuration(t *testing.T, country string, addresses, purposes []string) string {
+	t.Helper()
+	sealer, err := sealing.NewPrivateKey(seed("sealing " + country))
+	if err != nil {
+		t.Fatal(err)
+	}
+	peerID, err := transport.PeerIDFromSeed(seed("libp2p " + country))
+	if err != nil {
+		t.Fatal(err)
 	}
 	proofs, err := peerid.Prove(string(entity(country)), key(t, country).Public(), seed("libp2p "+country))
 	if err != nil {
@@ -144,18 +158,14 @@ func (r *region) join(t *testing.T, country string) *member {
 	}
 	token, err := trust.SignEntityConfiguration(key(t, country), trust.EntityConfiguration{
 		Entity: entity(country), IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour), AuthorityHints: []trust.EntityID{anchorID},
-		Metadata: trust.Metadata{TamgaNode: &trust.NodeMetadata{Jurisdiction: country, PeerID: string(m.host.PeerID()), PeerProofs: proofs, Addresses: addresses,
+		Metadata: trust.Metadata{TamgaNode: &trust.NodeMetadata{Jurisdiction: country, PeerID: string(peerID), PeerProofs: proofs, Addresses: addresses,
 			Keys: jose.NewKeySet(key(t, "protocol "+country).Public()), SealingKeys: []sealing.PublicKey{sealer.Public()},
-			Ledger: &trust.LedgerMetadata{Origin: "log", Keys: []string{"log+abc+def"}}, Revisions: []string{"1"}, Purposes: r.purposes}},
+			Ledger: &trust.LedgerMetadata{Origin: "log", Keys: []string{"log+abc+def"}}, Revisions: []string{"1"}, Purposes: purposes}},
 	})
-	m.token = token
-	if err == nil {
-		_, err = r.authority.Enroll(token, authority.EnrollOptions{Jurisdiction: country})
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return token
 }
 
 // tell publishes to one member's folder and has it look there.

@@ -35,8 +35,9 @@ type Source struct {
 	client  *http.Client
 	clock   func() time.Time
 
-	polling []sync.Mutex // held by the one poll of each Anchor that runs
-	reading []chan file  // by Anchor, guarded by polling: of a read that is under way still
+	// polling holds a token while the one poll of each Anchor runs, so that who waits for it heeds his context.
+	polling []chan struct{}
+	reading []chan file // by Anchor, guarded by polling: of a read that is under way still
 
 	mu    sync.Mutex
 	state map[trust.EntityID]state // guarded by mu
@@ -65,7 +66,10 @@ func NewSource(beneath trust.Source, anchors []trust.Anchor, k *Keeper, client *
 	if beneath == nil || k == nil || clock == nil {
 		return nil, errors.New("configuring source: source beneath, keeper and clock are required")
 	}
-	s := &Source{Source: beneath, anchors: anchors, keeper: k, clock: clock, client: &http.Client{}, state: make(map[trust.EntityID]state), polling: make([]sync.Mutex, len(anchors)), reading: make([]chan file, len(anchors))}
+	s := &Source{Source: beneath, anchors: anchors, keeper: k, clock: clock, client: &http.Client{}, state: make(map[trust.EntityID]state), polling: make([]chan struct{}, len(anchors)), reading: make([]chan file, len(anchors))}
+	for i := range s.polling {
+		s.polling[i] = make(chan struct{}, 1)
+	}
 	if client != nil {
 		*s.client = *client
 	}
@@ -103,14 +107,19 @@ func (s *Source) Poll(ctx context.Context) ([]Listing, error) {
 }
 
 // PollAnchor does so for one Anchor, and says whether its listing is newer; the listing is
-// zero when it is not.
+// zero when it is not. Of one Anchor one poll runs at a time; who waits for that longer than ctx
+// changes nothing.
 func (s *Source) PollAnchor(ctx context.Context, id trust.EntityID) (l Listing, newer bool, err error) {
 	i := slices.IndexFunc(s.anchors, func(a trust.Anchor) bool { return a.EntityID == id })
 	if i < 0 {
 		return Listing{}, false, ErrUnknownAnchor
 	}
-	s.polling[i].Lock()
-	defer s.polling[i].Unlock()
+	select {
+	case s.polling[i] <- struct{}{}:
+		defer func() { <-s.polling[i] }()
+	case <-ctx.Done(): // what the poll that is under way finds is for that to say
+		return Listing{}, false, fmt.Errorf("reading bundle of %q: it is being read still: %w", id, ctx.Err())
+	}
 	s.mu.Lock()
 	before := s.state[id]
 	s.mu.Unlock()
