@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// maxChain bounds a Trust Chain: Leaf, up to five Intermediates' statements,
+	// MaxChain bounds a Trust Chain: Leaf, up to five Intermediates' statements,
 	// the Anchor's statement and its Entity Configuration.
-	maxChain = 8
+	MaxChain = 8
 	// ClockSkew is how far in the future an iat may lie, because two states' clocks
 	// differ. Expiry gets no such allowance: the issuer chose it.
 	ClockSkew = 60 * time.Second
@@ -165,7 +165,7 @@ func verifyUndated(chain []string, anchors []Anchor) (Chain, []statement, *Chain
 }
 
 func parseChain(chain []string) ([]statement, *ChainError) {
-	if len(chain) < 2 || len(chain) > maxChain {
+	if len(chain) < 2 || len(chain) > MaxChain {
 		return nil, broken(ruleLength, nil).at(-1)
 	}
 	statements := make([]statement, len(chain))

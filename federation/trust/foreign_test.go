@@ -15,6 +15,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/resolver"
 )
 
 // resolved is what resolve.mjs prints of one chain.
@@ -106,7 +107,7 @@ func TestForeignResolver(t *testing.T) {
 	for id, superiors := range map[trust.EntityID][]trust.EntityID{
 		ministryID: {countryID, nationalID, anchorID}, countryID: {nationalID, anchorID}, nationalID: {anchorID}, idOf("KGZ"): {anchorID},
 	} {
-		c, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), id, w.clock.now)
+		c, err := resolver.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), id, w.clock.now)
 		if err != nil || !slices.Equal(c.Superiors, superiors) {
 			t.Fatalf("%s: got superiors %v, error %v", id, c.Superiors, err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
+	"github.com/tamga-id/tamga/federation/trust/resolver"
 )
 
 // tree is a federation whose Entities are asked in frames of /tamga/trust/1.
@@ -163,7 +164,7 @@ func TestHierarchy(t *testing.T) {
 		t.Errorf("got %d members, want 3", got)
 	}
 	// A Resolver goes the same way upwards.
-	c, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), ministryID, epoch)
+	c, err := resolver.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), ministryID, epoch)
 	if err != nil || !slices.Equal(c.Superiors, []trust.EntityID{countryID, nationalID, anchorID}) {
 		t.Errorf("got superiors %v, error %v", c.Superiors, err)
 	}
@@ -279,7 +280,7 @@ func TestIntermediateKeepsToItsCountries(t *testing.T) {
 	if _, err := d.Entity(deep, epoch); !errors.Is(err, trust.ErrNotMember) {
 		t.Errorf("below the depth the anchor allows: got %v", err)
 	}
-	_, err = trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), deep, epoch)
+	_, err = resolver.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), deep, epoch)
 	wantRule(t, err, "max-path-length", 3)
 }
 

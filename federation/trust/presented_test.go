@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/directory"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
 	"github.com/tamga-id/tamga/federation/trust/internal/testpeer"
+	"github.com/tamga-id/tamga/federation/trust/resolver"
 )
 
 // TestPresented: a chain that a member brings is judged with the Anchors' keys alone; no
@@ -28,7 +29,7 @@ func TestPresented(t *testing.T) {
 	later := epoch.Add(time.Hour)
 	w.clock.now = later
 	w.leaf(ministryID, ministry(t), countryID) // a newer Entity Configuration
-	c, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), ministryID, later)
+	c, err := resolver.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), ministryID, later)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func TestPresented(t *testing.T) {
 	if err := other.enroll(anchorID, held, authority.EnrollOptions{Jurisdiction: "KGZ"}); err != nil {
 		t.Fatal(err)
 	}
-	c, err = trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: other.source()}.Resolve(t.Context(), held, later)
+	c, err = resolver.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: other.source()}.Resolve(t.Context(), held, later)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ func TestPresentedOfTwoAnchors(t *testing.T) {
 	if err := w.enroll(anchorID, idOf("KAZ"), authority.EnrollOptions{Jurisdiction: "KAZ"}); err != nil {
 		t.Fatal(err)
 	}
-	c, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), idOf("KAZ"), epoch)
+	c, err := resolver.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), idOf("KAZ"), epoch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +217,7 @@ func TestPresentedSuspended(t *testing.T) {
 	}
 	w.leaf(ministryID, ministry(t), countryID)
 	clear(w.silent)
-	c, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), ministryID, w.clock.now)
+	c, err := resolver.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), ministryID, w.clock.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +251,7 @@ func TestPresentedBeyondStaleness(t *testing.T) {
 		}
 	}
 	// Statements that the superiors have made since are as good as new.
-	c, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), ministryID, later)
+	c, err := resolver.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: w.source()}.Resolve(t.Context(), ministryID, later)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func VerifyResolve(token string, anchor Anchor, subject EntityID, now time.Time)
 		return Chain{}, fmt.Errorf("verifying resolve response: %w", err)
 	}
 	if c.Leaf != subject {
-		return Chain{}, &ChainError{Statement: -1, Entity: c.Leaf, Rule: ruleWrongEntity}
+		return Chain{}, &ChainError{Statement: -1, Entity: c.Leaf, Rule: RuleWrongEntity}
 	}
 	if _, err := jose.Verify(token, ResolveType, c.AnchorKeys); err != nil {
 		return Chain{}, fmt.Errorf("verifying resolve response: %w", err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/resolver"
 )
 
 // graph is a federation in memory. Edges go from subordinate to superiors.
@@ -97,7 +98,7 @@ func TestResolver(t *testing.T) {
 					(*m)[entity(n)] = true
 				}
 			}
-			c, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: g}.Resolve(t.Context(), entity("n"), epoch)
+			c, err := resolver.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: g}.Resolve(t.Context(), entity("n"), epoch)
 			if fault, ok := errors.AsType[*trust.ChainError](tc.err); ok && fault != nil {
 				if got, refused := errors.AsType[*trust.ChainError](err); !refused || got.Rule != "wrong-entity" {
 					t.Errorf("got %v, want rule wrong-entity", err)
@@ -136,7 +137,7 @@ func TestResolverBoundsFetches(t *testing.T) {
 		}
 	}
 	g := newGraph(t, arrows)
-	_, err := trust.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: g}.Resolve(t.Context(), entity("l0-0"), epoch)
+	_, err := resolver.Resolver{Anchors: []trust.Anchor{anchor(t)}, Source: g}.Resolve(t.Context(), entity("l0-0"), epoch)
 	if !errors.Is(err, trust.ErrUndetermined) {
 		t.Errorf("got %v, want undetermined: not everything was asked", err)
 	}

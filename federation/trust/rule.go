@@ -36,7 +36,7 @@ const (
 	RuleUnproved    Rule = "peer-id-unproved"      // no peer ID whose key has signed for the Entity
 	ruleForeign     Rule = "foreign-jurisdiction"  // a node below the node of another country
 	ruleKeysShared  Rule = "federation-key-reused" // a federation key used as a protocol key
-	ruleWrongEntity Rule = "wrong-entity"          // a valid chain, about somebody else
+	RuleWrongEntity Rule = "wrong-entity"          // a valid chain, about somebody else
 )
 
 // ChainError says which statement of a Trust Chain broke which rule.

@@ -46,6 +46,9 @@ type statement struct {
 // to fetch next and nothing else. The zero value is empty.
 type UnverifiedStatement struct{ s statement }
 
+// Token is the statement as it was parsed.
+func (u UnverifiedStatement) Token() string { return u.s.token }
+
 // Issuer is the iss claim.
 func (u UnverifiedStatement) Issuer() EntityID { return u.s.iss }
 

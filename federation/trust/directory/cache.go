@@ -11,6 +11,7 @@ import (
 
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/internal/disk"
+	"github.com/tamga-id/tamga/federation/trust/trustmark"
 )
 
 const (
@@ -36,8 +37,8 @@ type cachedMember struct {
 	Checked time.Time `json:"checked"`
 	// IDs are those of the peer IDs in the chain that belong to the member. Not signed either:
 	// it can take some from a member, and give it none.
-	IDs   []string   `json:"ids"`
-	Marks []evidence `json:"marks,omitempty"`
+	IDs   []string             `json:"ids"`
+	Marks []trustmark.Evidence `json:"marks,omitempty"`
 }
 
 func (d *Directory) loadSnapshot(path string) (*snapshot, error) {
@@ -79,7 +80,7 @@ func (d *Directory) read(cached []cachedMember) []*entry {
 		}
 		if e, ok := e.with(func(id string) bool { return slices.Contains(m.IDs, id) }); ok {
 			// The marks are looked at as of then; their times are checked when they are asked for.
-			e.evidence, e.node.Marks = m.Marks, d.marks(c, m.Marks, m.Checked)
+			e.evidence, e.node.Marks = m.Marks, trustmark.Valid(c, m.Marks, *d.anchors.Load(), d.markStaleness, m.Checked)
 			out = append(out, e)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/resolver"
 )
 
 // resolution is what was found out about one listed Entity.
@@ -81,7 +82,7 @@ func (b *branch) own(ctx context.Context, id trust.EntityID) (trust.Chain, error
 			return c, nil
 		}
 	}
-	c, second := trust.Resolver{Anchors: []trust.Anchor{b.anchor}, Source: b.d.source}.Resolve(ctx, id, b.now)
+	c, second := resolver.Resolver{Anchors: []trust.Anchor{b.anchor}, Source: b.d.source}.Resolve(ctx, id, b.now)
 	if second != nil {
 		return trust.Chain{}, errors.Join(err, second)
 	}

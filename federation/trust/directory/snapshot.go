@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/trustmark"
 )
 
 // entry is one member with the chain that makes it one. Immutable.
@@ -16,8 +17,8 @@ type entry struct {
 	superiors []trust.EntityID // immediate first, the Anchor last
 	paths     []trust.Path     // of those
 	chain     []string
-	evidence  []evidence // for node.Marks
-	checked   time.Time  // when the chain was resolved last
+	evidence  []trustmark.Evidence // for node.Marks
+	checked   time.Time            // when the chain was resolved last
 	// others are the same member's chains to further Anchors.
 	others []*entry
 }

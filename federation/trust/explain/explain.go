@@ -2,7 +2,7 @@
 // tells what was fetched on the way, what each statement says, and which of them keeps the
 // chain from being accepted.
 //
-// [Resolve] does what [trust.Resolver] does and decides nothing itself: it watches the
+// [Resolve] does what [resolver.Resolver] does and decides nothing itself: it watches the
 // fetches of that and reads what came. What it says about a statement that was refused is
 // what the statement claims, not what is true.
 package explain
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/resolver"
 )
 
 // Kinds of a [Statement].
@@ -62,7 +63,7 @@ type Explanation struct {
 // Resolve resolves id and tells how.
 func Resolve(ctx context.Context, anchors []trust.Anchor, source trust.Source, id trust.EntityID, now time.Time) Explanation {
 	w := &watcher{Source: source, anchors: anchors}
-	c, err := trust.Resolver{Anchors: anchors, Source: w}.Resolve(ctx, id, now)
+	c, err := resolver.Resolver{Anchors: anchors, Source: w}.Resolve(ctx, id, now)
 	e := Explanation{Entity: id, Outcome: Accepted, Statements: w.statements}
 	if err == nil && c.Metadata.TamgaNode != nil {
 		_, err = c.Node() // a good chain about what nobody takes for a node
