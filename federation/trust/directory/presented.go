@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/directory/internal/age"
 )
 
 // Presented is the member that a Trust Chain makes out, which the member brings itself
@@ -40,7 +41,7 @@ func (d *Directory) Presented(chain []string, now time.Time) (trust.Node, error)
 	case !d.vouched(e), s.denied(c), known != nil && !known.joins(e),
 		e.node.Under == "" && country != nil && country != known:
 		return trust.Node{}, trust.ErrNotMember
-	case known != nil && chain[0] != known.chain[0] && !newer(chain[0], known.chain[0]):
+	case known != nil && chain[0] != known.chain[0] && !age.Newer(chain[0], known.chain[0]):
 		return trust.Node{}, errors.New("the Trust Chain brings an older Entity Configuration")
 	case d.staleness > 0 && now.Sub(s.vouchedAt(c)) > d.staleness:
 		return trust.Node{}, trust.ErrUndetermined
@@ -79,22 +80,12 @@ func (s *snapshot) denied(c trust.Chain) bool {
 	subject := c.Leaf
 	for _, superior := range c.Superiors {
 		l, asked := s.listings[listed{c.Anchor, superior}]
-		if asked && !l.members[subject] && (l.present || !madeAt(c, superior, subject).After(l.at)) {
+		if asked && !l.members[subject] && (l.present || !age.At(c, superior, subject).After(l.at)) {
 			return true
 		}
 		subject = superior
 	}
 	return false
-}
-
-// madeAt is when the superior made its statement in the chain.
-func madeAt(c trust.Chain, superior, subject trust.EntityID) time.Time {
-	for _, token := range c.Statements() {
-		if u, err := trust.ParseStatement(token); err == nil && !u.IsConfiguration() && u.Issuer() == superior && u.Subject() == subject {
-			return u.IssuedAt()
-		}
-	}
-	return time.Time{}
 }
 
 // vouchedAt is since when no superior in the chain has been heard of: the oldest of their
@@ -115,11 +106,4 @@ func (s *snapshot) vouchedAt(c trust.Chain) time.Time {
 		}
 	}
 	return oldest
-}
-
-// newer compares Entity Configurations that were verified.
-func newer(a, b string) bool {
-	x, err := trust.ParseStatement(a)
-	y, err2 := trust.ParseStatement(b)
-	return err == nil && err2 == nil && x.IssuedAt().After(y.IssuedAt())
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/directory/internal/age"
 )
 
 // Renew takes over a newer Entity Configuration that a member announces itself, below the statements that are known of its
@@ -28,7 +29,7 @@ func (d *Directory) Renew(id trust.EntityID, configuration string, now time.Time
 	if configuration == e.chain[0] {
 		return false, nil
 	}
-	if !newer(configuration, e.chain[0]) {
+	if !age.Newer(configuration, e.chain[0]) {
 		return false, errors.New("renewing a member: its Entity Configuration is not newer than the one known")
 	}
 	next := *s
@@ -87,10 +88,10 @@ func (d *Directory) under(e *entry, configuration string, now time.Time) *entry 
 // older than what the member has announced since.
 func (d *Directory) latest(candidates []*entry, old *snapshot, now time.Time) {
 	for i, e := range candidates {
-		if known := old.entities[e.node.EntityID]; known != nil && known.chain[0] != e.chain[0] && newer(known.chain[0], e.chain[0]) {
+		if known := old.entities[e.node.EntityID]; known != nil && known.chain[0] != e.chain[0] && age.Newer(known.chain[0], e.chain[0]) {
 			e = d.under(e, known.chain[0], now)
 		}
-		if heard, ok := d.heard.Load(e.node.EntityID); ok && heard != e.chain[0] && newer(heard.(string), e.chain[0]) {
+		if heard, ok := d.heard.Load(e.node.EntityID); ok && heard != e.chain[0] && age.Newer(heard.(string), e.chain[0]) {
 			e = d.under(e, heard.(string), now)
 		}
 		candidates[i] = e

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/directory/internal/age"
 	"github.com/tamga-id/tamga/federation/trust/resolver"
 )
 
@@ -136,34 +137,15 @@ func (b *branch) newest(c trust.Chain) (trust.Chain, error) {
 		return c, nil
 	}
 	anchors, statements := []trust.Anchor{b.anchor}, c.Statements()
-	if older(statements[1:], known.chain[1:]) {
+	if age.Older(statements[1:], known.chain[1:]) {
 		if _, err := trust.VerifyChain(known.chain, anchors, b.now); err == nil {
 			return trust.Chain{}, errOlder
 		}
 	}
-	if newer(known.chain[0], statements[0]) {
+	if age.Newer(known.chain[0], statements[0]) {
 		if with, err := trust.VerifyChain(append(known.chain[:1:1], statements[1:]...), anchors, b.now); err == nil {
 			return with, nil
 		}
 	}
 	return c, nil
-}
-
-// older reports whether one of some Subordinate Statements was issued before the one about
-// the same Entity, by the same superior, among others that were verified; by more than
-// clocks, and copies of one answer that are handed out again, may differ.
-func older(these, others []string) bool {
-	for _, token := range these {
-		s, err := trust.ParseStatement(token)
-		if err != nil || s.IsConfiguration() {
-			continue
-		}
-		for _, other := range others {
-			o, err := trust.ParseStatement(other)
-			if err == nil && o.Issuer() == s.Issuer() && o.Subject() == s.Subject() && s.IssuedAt().Add(trust.ClockSkew).Before(o.IssuedAt()) {
-				return true
-			}
-		}
-	}
-	return false
 }
