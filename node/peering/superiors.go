@@ -13,21 +13,16 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/membership"
+	"github.com/tamga-id/tamga/node/peering/unsaid"
 )
 
 const (
 	// tellEvery is how often a node that is a superior looks whether its operator changed
 	// something: one stat.
 	tellEvery = time.Second
-	// spreadEvery is how often listings of Intermediates below one member of an Anchor are handed on
-	// for long: who signs without end, for as many as he likes below him, has every member tell
-	// every other no more often. spreadAhead are as many at once as an operator makes changes in a
-	// row. What this node itself says waits for no other.
-	spreadEvery = 10 * time.Second
 	// wakeEvery is how often what those below one member of an Anchor list, and nobody knows, has
 	// everything verified anew before its time.
-	wakeEvery   = 30 * time.Second
-	spreadAhead = 4
+	wakeEvery = 30 * time.Second
 	// askTimeout is for one superior to say what it lists, and topTimeout for all below one member
 	// of an Anchor: those who stall delay nobody else. askTops members at a time have askWorkers
 	// asked at a time.
@@ -40,91 +35,26 @@ const (
 	farewell = time.Second
 )
 
-// unsaid are the Intermediates whose listings are to be handed on. Safe for concurrent use.
-type unsaid struct {
-	self trust.EntityID
-	wake chan struct{} // has room for one
-
-	mu   *sync.Mutex
-	at   map[trust.Path]bool // guarded by mu
-	turn turns               // guarded by mu
-}
-
-func newUnsaid(self trust.EntityID) unsaid {
-	return unsaid{self, make(chan struct{}, 1), new(sync.Mutex), make(map[trust.Path]bool), turns{every: spreadEvery, next: make(map[trust.Path]time.Time)}}
-}
-
-func (u unsaid) add(at trust.Path) {
-	u.mu.Lock()
-	u.at[at] = true
-	u.mu.Unlock()
-	select {
-	case u.wake <- struct{}{}:
-	default: // it will be looked at anyway
-	}
-}
-
-// due takes out those whose turn it is.
-func (u unsaid) due(now time.Time) []trust.Path {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	var out []trust.Path
-	for at := range u.at {
-		of := trust.Path(at.Top())
-		if at.Entity() == u.self {
-			of = at
-		}
-		if u.turn.take(of, now) {
-			out = append(out, at)
-			delete(u.at, at)
-		}
-	}
-	return out
-}
-
-// turns gives everybody one turn in every, and spreadAhead at once. Not safe for concurrent use.
-type turns struct {
-	every time.Duration
-	next  map[trust.Path]time.Time
-}
-
-func (t turns) take(of trust.Path, now time.Time) bool {
-	for at, next := range t.next {
-		if next.Before(now) || next.Sub(now) > spreadAhead*t.every { // or the clock was put back
-			delete(t.next, at)
-		}
-	}
-	next, ok := t.next[of]
-	if !ok {
-		next = now
-	}
-	if next.Sub(now) > (spreadAhead-1)*t.every {
-		return false
-	}
-	t.next[of] = next.Add(t.every)
-	return true
-}
-
 // spreading hands on the Intermediates' news until ctx ends.
 func (p *Peers) spreading(ctx context.Context) error {
-	wakes := turns{every: wakeEvery, next: make(map[trust.Path]time.Time)}
+	wakes := unsaid.NewTurns(wakeEvery)
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-p.unsaid.wake:
+		case <-p.unsaid.Wake():
 		case <-every.C: // for those that had to wait
 		}
 		var g errgroup.Group
-		for _, at := range p.unsaid.due(p.cfg.Now()) {
+		for _, at := range p.unsaid.Due(p.cfg.Now()) {
 			l, notice, ok := p.below.Held(at)
 			if !ok {
 				continue
 			}
 			if slices.ContainsFunc(l.Members, func(m trust.EntityID) bool { _, err := p.Directory.Entity(m, p.cfg.Now()); return err != nil }) {
-				if wakes.take(trust.Path(at.Top()), p.cfg.Now()) {
+				if wakes.Take(trust.Path(at.Top()), p.cfg.Now()) {
 					p.nudge() // somebody was enrolled, or reinstated
 				}
 				p.again.Store(p.again.Load() || at.Entity() == p.cfg.Self)

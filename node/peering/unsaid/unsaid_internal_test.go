@@ -1,4 +1,4 @@
-package peering
+package unsaid
 
 import (
 	"fmt"
@@ -11,18 +11,18 @@ import (
 // TestHandedOnInTurn: those below one member of an Anchor are handed on a few at once, however many they are, and neither
 // others nor this node wait for them.
 func TestHandedOnInTurn(t *testing.T) {
-	u := newUnsaid("https://self.example")
+	u := New("https://self.example")
 	now := time.Unix(1_800_000_000, 0)
 	own := trust.PathTo("https://self.example", "https://top.example", "https://anchor.example")
 	other := trust.PathTo("https://other.example", "https://anchor.example")
 	for i := range 64 {
-		u.add(trust.PathTo(trust.EntityID(fmt.Sprintf("https://s%d.example", i)), "https://top.example", "https://anchor.example"))
+		u.Add(trust.PathTo(trust.EntityID(fmt.Sprintf("https://s%d.example", i)), "https://top.example", "https://anchor.example"))
 	}
-	u.add(own)
-	u.add(other)
+	u.Add(own)
+	u.Add(other)
 	count := func() map[trust.EntityID]int {
 		n := map[trust.EntityID]int{}
-		for _, at := range u.due(now) {
+		for _, at := range u.Due(now) {
 			if at == own {
 				n["https://self.example"]++
 				continue
@@ -31,10 +31,10 @@ func TestHandedOnInTurn(t *testing.T) {
 		}
 		return n
 	}
-	if n := count(); n["https://top.example"] != spreadAhead || n["https://self.example"] != 1 || n["https://other.example"] != 1 {
+	if n := count(); n["https://top.example"] != ahead || n["https://self.example"] != 1 || n["https://other.example"] != 1 {
 		t.Errorf("at once: %v", n)
 	}
-	now = now.Add(spreadEvery)
+	now = now.Add(every)
 	if n := count(); n["https://top.example"] != 1 {
 		t.Errorf("then: %v", n)
 	}
