@@ -2,8 +2,9 @@
 // people see in a policy what follows from it, which decisions.
 //
 // [Between] is all there is. Decisions are compared on every combination of direction, purpose, legal basis, state of
-// consent and operation (verify, identify, resolve) with one other country, and of officers' roles where either law asks for
-// them: what a law says of named countries, entities, modalities, marks, times and counts shows in its policies alone.
+// consent and operation (verify, identify, resolve) with one other country, and of officers' roles and assurances where either
+// law asks for them: what a law says of named countries, entities, classes, modalities, marks, times and counts shows in its
+// policies alone.
 // The package does no I/O.
 package lawdiff
 
@@ -84,24 +85,30 @@ func policies(older, newer []policy.Policy) []Change {
 
 // requests yields the combinations, with the jurisdiction of the older law on its own side.
 func requests(older, newer *policy.Law, at time.Time) func(yield func(policy.Request) bool) {
-	roles := []string{""}
+	roles, assurances := []string{""}, []string{""}
 	for _, p := range slices.Concat(older.Policies(), newer.Policies()) {
-		if strings.Contains(p.Text, "principal.officer_role") {
+		// By the word alone: a law may also write principal["officer_role"].
+		if strings.Contains(p.Text, "officer_role") {
 			roles = vocabulary.OfficerRoles()
+		}
+		if strings.Contains(p.Text, "assurance") {
+			assurances = vocabulary.Assurances()
 		}
 	}
 	r := policy.Request{Requester: "https://requester.invalid", Responder: "https://responder.invalid", Time: at}
 	return func(yield func(policy.Request) bool) {
 		each(roles, &r.OfficerRole, func() bool {
-			return each(vocabulary.Operations()[:3], &r.Operation, func() bool {
-				return each(vocabulary.Purposes(), &r.Purpose, func() bool {
-					return each(vocabulary.LegalBases(), &r.LegalBasis, func() bool {
-						return each([]string{policy.Ask, policy.Answer}, &r.Direction, func() bool {
-							r.RequesterCountry, r.ResponderCountry = older.Jurisdiction(), "XXZ"
-							if r.Direction == policy.Answer {
-								r.RequesterCountry, r.ResponderCountry = r.ResponderCountry, r.RequesterCountry
-							}
-							return each(vocabulary.ConsentStates(), &r.Consent, func() bool { return yield(r) })
+			return each(assurances, &r.Assurance, func() bool {
+				return each(vocabulary.Operations()[:3], &r.Operation, func() bool {
+					return each(vocabulary.Purposes(), &r.Purpose, func() bool {
+						return each(vocabulary.LegalBases(), &r.LegalBasis, func() bool {
+							return each([]string{policy.Ask, policy.Answer}, &r.Direction, func() bool {
+								r.RequesterCountry, r.ResponderCountry = older.Jurisdiction(), "XXZ"
+								if r.Direction == policy.Answer {
+									r.RequesterCountry, r.ResponderCountry = r.ResponderCountry, r.RequesterCountry
+								}
+								return each(vocabulary.ConsentStates(), &r.Consent, func() bool { return yield(r) })
+							})
 						})
 					})
 				})

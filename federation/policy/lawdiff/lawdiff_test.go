@@ -2,6 +2,8 @@ package lawdiff_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +58,32 @@ func TestBetween(t *testing.T) {
 		}
 		if got := strings.Join(names, ", "); got != c.policies || opens != c.opens || closes != c.closes || len(d.Decisions) != c.changed || d.Compared != 14*6*2*4*3 {
 			t.Errorf("%s: %q, %d open, %d close, %d of %d change", name, got, opens, closes, len(d.Decisions), d.Compared)
+		}
+	}
+}
+
+// TestAssurance: what a law comes to ask of a capture shows in the decisions, and of which captures.
+func TestAssurance(t *testing.T) {
+	const permit, when = `@id("kaz-sandbox") @law("A") @article("1") @consent("none") @fmr("10000") @modalities("face")
+permit (principal, action == Tamga::Action::"verify", resource)
+when { context.purpose == "sandbox_test" && context.legal_basis == "public_task"`, "// Where somebody's life"
+	old := kaz(t, when, permit+" };\n"+when)
+	for how, closed := range map[string]string{
+		`context.assurance == "high"`:           "low substantial unspecified",
+		`context["assurance"] == "high"`:        "low substantial unspecified",
+		`context.assurance != "low"`:            "low",
+		`!(context.assurance == "unspecified")`: "unspecified",
+	} {
+		d := lawdiff.Between(old, kaz(t, when, permit+" && "+how+" };\n"+when), noon)
+		seen := map[string]bool{}
+		for _, x := range d.Decisions {
+			if !x.Closes() {
+				t.Errorf("%s: %+v is not closed", how, x.Request)
+			}
+			seen[x.Request.Assurance] = true
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(seen)), " "); got != closed {
+			t.Errorf("%s closes %q, want %q", how, got, closed)
 		}
 	}
 }

@@ -126,7 +126,7 @@ func policyDiff(a *cli.App) *cobra.Command {
 		Use:   "diff OLD NEW",
 		Short: "Say what changes when one law takes another's place",
 		Long: `Lists the policies that are added, removed or changed, and every combination of direction,
-purpose, legal basis, consent and officer's role that is decided otherwise.`,
+purpose, legal basis, consent, officer's role and assurance of the capture that is decided otherwise.`,
 		Example: `  tamga policy diff KGZ KGZ-new.cedar`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -154,6 +154,7 @@ type changeView struct {
 	LegalBasis string       `json:"legal_basis"`
 	Consent    string       `json:"consent,omitempty"`
 	Role       string       `json:"officer_role,omitempty"`
+	Assurance  string       `json:"assurance,omitempty"`
 	Old        decisionView `json:"old"`
 	New        decisionView `json:"new"`
 }
@@ -169,7 +170,8 @@ func showDiff(a *cli.App, d lawdiff.Diff) error {
 	changes := []changeView{}
 	for _, c := range d.Decisions {
 		v := changeView{Direction: c.Request.Direction, Operation: c.Request.Operation, Purpose: c.Request.Purpose,
-			LegalBasis: c.Request.LegalBasis, Consent: c.Request.Consent, Role: c.Request.OfficerRole, Old: viewOf(c.Old), New: viewOf(c.New)}
+			LegalBasis: c.Request.LegalBasis, Consent: c.Request.Consent, Role: c.Request.OfficerRole, Assurance: c.Request.Assurance,
+			Old: viewOf(c.Old), New: viewOf(c.New)}
 		changes = append(changes, v)
 		kind := "obligation"
 		switch {
@@ -180,7 +182,7 @@ func showDiff(a *cli.App, d lawdiff.Diff) error {
 			closes++
 			kind = "closes"
 		}
-		about := strings.Join(strings.Fields(strings.Join([]string{v.Direction, v.Operation, v.Purpose, "on", v.LegalBasis, "consent", v.Consent, v.Role}, " ")), " ")
+		about := strings.Join(strings.Fields(strings.Join([]string{v.Direction, v.Operation, v.Purpose, "on", v.LegalBasis, "consent", v.Consent, v.Role, v.Assurance}, " ")), " ")
 		rows = append(rows, [2]string{kind, about + ": " + v.Old.words() + " -> " + v.New.words()})
 	}
 	rows = append(rows, [2]string{"decisions", fmt.Sprintf("%d of %d change: %d open, %d close", len(changes), d.Compared, opens, closes)})
