@@ -75,6 +75,24 @@ type wireVerdict struct {
 	Padding []byte       `cbor:"8,keyasint,omitempty"`
 }
 
+// encode leaves no second copy behind: who was found is nobody's else.
+func (w wireVerdict) encode() ([]byte, error) { return encodeSized(w, w.atMost()) }
+
+// atMost is no less than w takes: its heads, outcome, code and hash take less than 512.
+func (w wireVerdict) atMost() int {
+	n := 512 + len(w.Policy.Law) + len(w.Policy.Version) + len(w.Policy.ID) + len(w.Policy.Article) +
+		len(w.Receipt.Checkpoint) + len(w.Receipt.Leaf) + len(w.Padding)
+	for _, list := range [][][]byte{w.Receipt.Proof, w.Handles} {
+		for _, b := range list {
+			n += 3 + len(b)
+		}
+	}
+	if w.Subject != nil {
+		n += len(w.Subject.Jurisdiction) + len(w.Subject.Type) + len(w.Subject.Value)
+	}
+	return n
+}
+
 type wirePolicy struct {
 	Law     string `cbor:"1,keyasint"`
 	Version string `cbor:"2,keyasint"`
@@ -141,7 +159,7 @@ func (q Query) AnswerFound(v Verdict, f Found, r lognote.Receipt, sign jose.Priv
 	if err := pad(); err != nil {
 		return nil, fmt.Errorf("padding verdict: %w", err)
 	}
-	plain, err := encodeSized(verdict, 1024+len(r.Checkpoint)+len(r.Leaf)+34*len(r.Proof)+len(verdict.Padding))
+	plain, err := verdict.encode()
 	if err != nil {
 		return nil, fmt.Errorf("encoding verdict: %w", err)
 	}
@@ -258,6 +276,7 @@ func (p *Pending) open(w wireAnswer) (wireVerdict, error) {
 	if err != nil {
 		return wireVerdict{}, &Fault{CodeAnswerInvalid, err}
 	}
+	defer clear(plain)
 	v, err := decodeCBOR[wireVerdict](plain)
 	if err != nil {
 		return wireVerdict{}, &Fault{CodeAnswerInvalid, err}

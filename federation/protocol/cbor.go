@@ -30,11 +30,13 @@ var codec = sync.OnceValues(func() (cbor.UserBufferEncMode, cbor.DecMode) {
 func encodeCBOR(v any) ([]byte, error) { return encodeSized(v, 512) }
 
 // encodeSized encodes without leaving a second copy behind, if size is enough.
-func encodeSized(v any, size int) ([]byte, error) {
+func encodeSized(v any, size int) ([]byte, error) { return encodeInto(make([]byte, size), v) }
+
+func encodeInto(room []byte, v any) ([]byte, error) {
 	enc, _ := codec()
-	buf := bytes.NewBuffer(make([]byte, 0, size))
+	buf := bytes.NewBuffer(room[:0])
 	if err := enc.MarshalToBuffer(v, buf); err != nil {
-		clear(buf.Bytes())
+		clear(room) // what was written by then, of which buf does not know
 		return nil, err
 	}
 	return buf.Bytes(), nil

@@ -187,11 +187,12 @@ const (
 func (w *wireVerdict) pad() error {
 	bare := *w
 	bare.Handles, bare.Subject = nil, nil
-	least, err := encodeCBOR(bare)
+	least, err := bare.encode()
 	if err != nil {
 		return err
 	}
-	full, err := encodeCBOR(w)
+	defer clear(least)
+	full, err := w.encode()
 	if err != nil {
 		return err
 	}
