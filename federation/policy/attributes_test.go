@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +96,31 @@ func TestTimeAndCounts(t *testing.T) {
 	}
 	if got := law.Purposes(policy.Answer, noon.AddDate(1, 0, 0)); got != nil {
 		t.Errorf("purposes %v of a law that has ended", got)
+	}
+}
+
+// TestPurposesOfWhatIsSaid: a law that serves whoever says something serves its purpose, also where it names what it does not take.
+func TestPurposesOfWhatIsSaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		conditions []string
+		want       bool
+	}{
+		"an assurance":    {[]string{`context.assurance == "unspecified" || context.assurance == "low"`}, true},
+		"excepted":        {[]string{`context.assurance != "high"`}, true},
+		"some assurance":  {[]string{`context.assurance == "unspecified"`}, true},
+		"no assurance":    {[]string{`context.assurance == "unspecified"`, `context.assurance != "unspecified"`}, false},
+		"a role":          {[]string{`principal.officer_role == "unspecified" || principal.officer_role == "border_officer"`}, true},
+		"a class":         {[]string{`resource.subject_class == "unspecified" || resource.subject_class == "minor"`}, true},
+		"all of them":     {[]string{`context.assurance == "unspecified"`, `principal.officer_role == "unspecified"`, `resource.subject_class == "unspecified"`}, true},
+		"every assurance": {[]string{`["unspecified", "low", "substantial", "high"].contains(context.assurance)`}, false},
+	} {
+		policies := []string{permit("aaa", "none", "1000", "face")}
+		for i, condition := range c.conditions {
+			policies = append(policies, forbid(fmt.Sprintf("not-%d", i), condition))
+		}
+		if got := len(load(t, policies...).Purposes(policy.Answer, noon)) > 0; got != c.want {
+			t.Errorf("%s: served %v", name, got)
+		}
 	}
 }
 

@@ -101,17 +101,27 @@ type names struct{ ids, countries, marks, roles, classes, assurances []string }
 // except one of them.
 func namedBy(permit *rule, all ruleList) names {
 	out := names{ids: []string{someEntity}, countries: []string{someCountry}}
-	for _, list := range []*[]string{&out.roles, &out.classes, &out.assurances} {
-		*list = append(*list, vocabulary.Unspecified)
-	}
 	for _, r := range all {
 		out.read(r, r == permit)
+	}
+	for k, list := range out.closed() {
+		// Those that no policy names are all alike to it; unspecified is one of them, unless it is named.
+		unnamed := slices.IndexFunc(k.words(), func(w string) bool { return !slices.Contains(*list, w) })
+		if slices.Contains(*list, vocabulary.Unspecified) && unnamed >= 0 {
+			*list = append(*list, k.words()[unnamed])
+		}
+		*list = append(*list, vocabulary.Unspecified)
 	}
 	for _, list := range []*[]string{&out.ids, &out.countries, &out.roles, &out.classes, &out.assurances} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
 	return out
+}
+
+// closed are the lists that every policy's words go into.
+func (n *names) closed() map[kind]*[]string {
+	return map[kind]*[]string{kindRole: &n.roles, kindClass: &n.classes, kindAssurance: &n.assurances}
 }
 
 func (n *names) read(r *rule, whole bool) {
@@ -147,7 +157,7 @@ func (n *names) take(v types.Value, whole bool) {
 		if whole && isCountry(word) {
 			n.countries = append(n.countries, word)
 		}
-		for k, list := range map[kind]*[]string{kindRole: &n.roles, kindClass: &n.classes, kindAssurance: &n.assurances} {
+		for k, list := range n.closed() {
 			if k.accepts(word) {
 				*list = append(*list, word)
 			}
