@@ -202,7 +202,7 @@ func registry() []CodeEntry {
 		{CodeConsentAudience, Refused, wire, "The consent was given to another requester or about another register.", "Ask the person to consent to this exchange."},
 		{CodeConsentExpired, Refused, wire, "The consent is not valid at this time.", "Ask the person to consent again."},
 		{CodeConsentModality, Refused, wire, "The consent does not cover this modality.", "Ask the person to consent to this modality."},
-		{CodeConsentUsed, Refused, wire, "The consent was used as often as it allows.", "Ask the person to consent again. If you did not use it, investigate who did: both ledgers have the Query."},
+		{CodeConsentUsed, Refused, wire, "The consent or the order was used as often as it allows.", "Get a new one: ask the person to consent again, or have two officers sign another exemption or order. If you did not use it, investigate who did: both ledgers have the Query."},
 		{CodeConsentWithdrawn, Refused, wire, "The consent was withdrawn.", "Do not ask on this ground any more; ask the person to consent again, if at all."},
 		{CodeConsentOffice, Refused, wire, "The office, or its officer's key, may not attest or exempt here.", "Have the responder's operator add the office's file to policy.offices, or use an office that is there."},
 		{CodeSecondOfficer, Refused, wire, "The exemption lacks the signature of a second officer with another key.", "Have a second officer countersign it: tamga consent exempt --countersign."},
