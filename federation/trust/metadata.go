@@ -63,6 +63,8 @@ type NodeMetadata struct {
 	Revisions []string `json:"revisions,omitempty"`
 	// KeyExchange are names of the TLS registry that the node has beyond X25519.
 	KeyExchange []string `json:"key_exchange,omitempty"`
+	// Vocabulary is the version of the registry of words (PROTOCOL.md section 9) that the node knows.
+	Vocabulary string `json:"vocabulary,omitempty"`
 	// Holds is the list of the biometric data that the country holds.
 	Holds []inventory.Entry `json:"biometric_data,omitempty"`
 }
@@ -179,7 +181,7 @@ func decodeNodeMetadata(p map[string]json.RawMessage) (*NodeMetadata, error) {
 		"jurisdiction": &n.Jurisdiction, "peer_id": &n.PeerID, "peer_ids": &n.PeerIDs, "peer_id_proofs": &n.PeerProofs, "addresses": &n.Addresses,
 		"jwks": &n.Keys, "sealing_keys": &sealingKeys, "modalities": &n.Modalities,
 		"formats": &n.Formats, "purposes": &n.Purposes, "ledger": &ledger, "revisions": &n.Revisions, "key_exchange": &n.KeyExchange,
-		"legal_bases": &n.LegalBases, "biometric_data": &holds,
+		"legal_bases": &n.LegalBases, "vocabulary": &n.Vocabulary, "biometric_data": &holds,
 	})
 	if err != nil {
 		return nil, err

@@ -42,6 +42,7 @@ type Node struct {
 	Modalities, Formats []string
 	Purposes            []string
 	LegalBases          []string
+	Vocabulary          string // version of the registry of words that it knows; empty when it does not say
 	LedgerKeys          []string
 	LedgerOrigin        string
 	Revisions           []string
@@ -143,7 +144,7 @@ func (c Chain) Node() (Node, error) {
 		EntityID: c.Leaf, Jurisdiction: m.Jurisdiction, PeerID: ids[0], PeerIDs: ids[1:], Addresses: m.Addresses,
 		SigningKeys: m.Keys, SealingKeys: m.SealingKeys, Modalities: m.Modalities, Formats: m.Formats,
 		Purposes: m.Purposes, LedgerKeys: m.Ledger.Keys, LedgerOrigin: m.Ledger.Origin,
-		Revisions: m.Revisions, KeyExchange: m.KeyExchange, LegalBases: m.LegalBases, Holds: m.Holds, ExpiresAt: c.ExpiresAt,
+		Revisions: m.Revisions, KeyExchange: m.KeyExchange, LegalBases: m.LegalBases, Vocabulary: m.Vocabulary, Holds: m.Holds, ExpiresAt: c.ExpiresAt,
 	}, nil
 }
 
@@ -167,6 +168,7 @@ func (m *NodeMetadata) Check() error {
 			all(m.Ledger.Keys, 1, maxNodeKeys, func(k string) bool { return IsPrintable(k, maxVerifierKey) })},
 		{"key_exchange", all(m.KeyExchange, 0, maxTokens, isToken)},
 		{"legal_bases", all(m.LegalBases, 0, maxTokens, isToken)},
+		{"vocabulary", m.Vocabulary == "" || isToken(m.Vocabulary)},
 		{"biometric_data", inventory.Check(m.Holds) == nil},
 		{"revisions", all(m.Revisions, 1, maxTokens, isToken)},
 	} {

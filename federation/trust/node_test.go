@@ -58,6 +58,8 @@ func TestNodeRefuses(t *testing.T) {
 		{"no-ledger", "metadata", set("ledger", nil)},
 		{"ledger-without-keys", "metadata", set("ledger", map[string]any{"origin": "o"})},
 		{"legal-basis-twice", "metadata", set("legal_bases", []string{"consent", "consent"})},
+		{"vocabulary-with-space", "metadata", set("vocabulary", "2026 4")},
+		{"vocabulary-long", "metadata", set("vocabulary", strings.Repeat("2", 100))},
 		{"held-by-no-law", "metadata", set("biometric_data", []any{map[string]any{"type": "face", "form": "sample", "source": "s", "article": "1", "retention": "P1Y"}})},
 		{"held-member-in-other-case", "metadata", set("biometric_data", []any{map[string]any{"Type": "face", "form": "sample", "source": "s", "law": "l", "article": "1", "retention": "P1Y"}})},
 		{"held-null", "metadata", set("biometric_data", []any{nil})},
@@ -84,6 +86,7 @@ func TestNodeRefuses(t *testing.T) {
 func TestNodeHolds(t *testing.T) {
 	ds := drafts(t)
 	nodeParameters(ds)["legal_bases"] = []string{"consent", "public_task"}
+	nodeParameters(ds)["vocabulary"] = "2031.12"
 	nodeParameters(ds)["biometric_data"] = []any{
 		map[string]any{"type": "face", "form": "sample", "source": "паспорт", "law": "Act 1", "article": "Article 2", "retention": "P10Y", "later": 1},
 		map[string]any{"type": "odour", "form": "trace", "source": "s", "law": "Act 1", "article": "Article 2", "retention": "unlimited"}}
@@ -96,6 +99,9 @@ func TestNodeHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []inventory.Entry{{Type: "face", Form: "sample", Source: "паспорт", Law: "Act 1", Article: "Article 2", Retention: "P10Y"}, {Type: "odour", Form: "trace", Source: "s", Law: "Act 1", Article: "Article 2", Retention: "unlimited"}}
+	if n.Vocabulary != "2031.12" {
+		t.Errorf("the vocabulary is %q", n.Vocabulary)
+	}
 	if !slices.Equal(n.Holds, want) || !slices.Equal(n.LegalBases, []string{"consent", "public_task"}) {
 		t.Errorf("got %v on %v, want %v", n.Holds, n.LegalBases, want)
 	}

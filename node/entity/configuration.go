@@ -9,6 +9,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
+	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
@@ -60,6 +61,7 @@ func configuration(cfg config.Config, k keystore.Set, serves lawbook.Served, anc
 				Formats:      comparison.Formats(),
 				Purposes:     serves.Purposes,
 				LegalBases:   serves.LegalBases,
+				Vocabulary:   vocabulary.Version,
 				Ledger:       &trust.LedgerMetadata{Origin: k.Ledger.Origin(), Keys: k.Ledger.VerifierKeys()},
 				Revisions:    []string{protocol.Revision},
 				KeyExchange:  []string{transport.HybridKeyExchange},

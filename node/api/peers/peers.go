@@ -80,6 +80,7 @@ type peer struct {
 	Formats      []string    `json:"formats" nullable:"false" doc:"Template profiles it serves."`
 	Purposes     []string    `json:"purposes" nullable:"false" doc:"Purposes for which its law may allow an answer."`
 	LegalBases   []string    `json:"legal_bases" nullable:"false" doc:"Legal bases on which its law may allow an answer; none when it does not say."`
+	Vocabulary   string      `json:"vocabulary,omitempty" doc:"Version of the vocabulary that it knows; absent when it does not say."`
 	Holds        []law.Held  `json:"biometric_data" nullable:"false" doc:"What biometric data its country says it holds."`
 	Revisions    []string    `json:"revisions" nullable:"false" doc:"Protocol revisions it speaks."`
 	LedgerOrigin string      `json:"ledger_origin,omitempty" doc:"Checkpoint origin of its ledger."`
@@ -302,7 +303,7 @@ func newPeer(p peering.Peer, chain []explain.Statement) peer {
 	out := peer{EntityID: string(m.EntityID), Jurisdiction: m.Jurisdiction, State: "member", PeerID: m.PeerID, Expires: m.ExpiresAt,
 		Connected: p.Connected, Heard: p.Contact.Heard, Failed: p.Contact.Failed, Failure: p.Contact.Failure, Addresses: operation.List(m.Addresses),
 		SigningKeys: []string{}, SealingKeys: []string{}, Links: []peerLink{}, Modalities: operation.List(m.Modalities), Formats: operation.List(m.Formats), Purposes: operation.List(m.Purposes),
-		LegalBases: operation.List(m.LegalBases), Holds: law.NewHeld(m.Holds), Revisions: operation.List(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Marks: []markOf{}, Undetermined: []markOf{}, Chain: links(chain)}
+		LegalBases: operation.List(m.LegalBases), Vocabulary: m.Vocabulary, Holds: law.NewHeld(m.Holds), Revisions: operation.List(m.Revisions), LedgerOrigin: m.LedgerOrigin, Confirmed: p.Confirmed, KeysChanged: p.KeysChanged, Marks: []markOf{}, Undetermined: []markOf{}, Chain: links(chain)}
 	for _, l := range p.Links {
 		out.Links = append(out.Links, peerLink(l))
 	}

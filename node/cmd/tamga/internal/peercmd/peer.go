@@ -80,6 +80,7 @@ type peerView struct {
 	Formats      []string     `json:"formats"`
 	Purposes     []string     `json:"purposes"`
 	LegalBases   []string     `json:"legal_bases"`
+	Vocabulary   string       `json:"vocabulary,omitempty"`
 	Holds        []held.Entry `json:"biometric_data"`
 	Revisions    []string     `json:"revisions"`
 	LedgerOrigin string       `json:"ledger_origin,omitempty"`
@@ -237,7 +238,7 @@ func (p peerView) rows() [][2]string {
 		rows = append(rows, [2]string{"last failure", never(p.Failed) + ": " + p.Failure})
 	}
 	rows = append(rows, [][2]string{{"signing keys", strings.Join(p.SigningKeys, " ")}, {"sealing keys", strings.Join(p.SealingKeys, " ")},
-		{"key exchange", p.KeyExchange}, {"purposes", strings.Join(p.Purposes, ", ")}, {"legal bases", strings.Join(p.LegalBases, ", ")}, {"modalities", strings.Join(p.Modalities, ", ")},
+		{"key exchange", p.KeyExchange}, {"purposes", strings.Join(p.Purposes, ", ")}, {"legal bases", strings.Join(p.LegalBases, ", ")}, {"vocabulary", p.Vocabulary}, {"modalities", strings.Join(p.Modalities, ", ")},
 		{"formats", strings.Join(p.Formats, ", ")}, {"revisions", strings.Join(p.Revisions, ", ")}, {"ledger", p.LedgerOrigin}}...)
 	for _, e := range p.Holds {
 		rows = append(rows, [2]string{"holds", e.Words()})
