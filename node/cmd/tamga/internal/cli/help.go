@@ -16,7 +16,7 @@ func (a *App) HelpCommand(root *cobra.Command) *cobra.Command {
 		Use:   "help [command | exit-codes | codes | TMG-...]",
 		Short: "Explain a command, an exit code or a TMG code",
 		Example: `  tamga help enrol import
-  tamga help exit-codes
+  tamga help exit-codes -o json
   tamga help codes
   tamga help TMG-VER-0003
   tamga help codes --language ru`,
@@ -25,7 +25,10 @@ func (a *App) HelpCommand(root *cobra.Command) *cobra.Command {
 			case len(args) == 0:
 				return root.Help()
 			case args[0] == "exit-codes":
-				fmt.Fprint(a.Out, fault.ExitTable)
+				if a.Format != "table" {
+					return a.Emit(map[string]any{"exit_codes": fault.Exits()}, nil)
+				}
+				fmt.Fprint(a.Out, fault.ExitTable())
 				return nil
 			case args[0] == "codes":
 				return a.codes()

@@ -4,6 +4,7 @@ package fault
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,28 +28,45 @@ const (
 	ExitInterrupted  = 130
 )
 
+// Exit is an exit code and what it says.
+type Exit struct {
+	Code  int    `json:"exit_code"`
+	Means string `json:"means"`
+}
+
+// Exits lists them.
+func Exits() []Exit {
+	return []Exit{
+		{ExitOK, "done; for verify: matched"},
+		{ExitFailure, "failure"},
+		{ExitUsage, "usage: the command line is not complete or not understood"},
+		{ExitConfig, "the configuration is not valid"},
+		{ExitRefused, "refused by law, policy or protocol"},
+		{ExitUnauthorised, "not authorised"},
+		{ExitUnreachable, "peer or node unreachable: could not tell, not a \"no\""},
+		{ExitSealed, "sealed: the root key could not be opened, or is not open yet"},
+		{ExitIntegrity, "integrity failure: ledger, signature or trust"},
+		{exitNotMatched, "not matched"},
+		{ExitInconclusive, "inconclusive: could not tell"},
+		{ExitConformance, "the conformance target failed required cases"},
+		{ExitInterrupted, "interrupted"},
+	}
+}
+
 // ExitTable is what `tamga help exit-codes` prints.
-const ExitTable = `Exit codes of every tamga command:
-
-   0  done; for verify: matched
-   1  failure
-   2  usage: the command line is not complete or not understood
-   3  the configuration is not valid
-   5  refused by law, policy or protocol
-   6  not authorised
-   7  peer or node unreachable: could not tell, not a "no"
-   8  sealed: the root key could not be opened, or is not open yet
-   9  integrity failure: ledger, signature or trust
-  10  not matched
-  11  inconclusive: could not tell
-  20  the conformance target failed required cases
- 130  interrupted
-
+func ExitTable() string {
+	var b strings.Builder
+	b.WriteString("Exit codes of every tamga command:\n\n")
+	for _, e := range Exits() {
+		fmt.Fprintf(&b, "%4d  %s\n", e.Code, e.Means)
+	}
+	return b.String() + `
 A failure is said on stderr: its code, why, and a hint with the next step. With -o json
 or ndjson the last line of stderr is instead one JSON object with the members code,
 title, message, hint and exit_code. Outcomes (5, 7, 10 and 11 of verify, 20) are results
 and are on stdout; "tamga help CODE" explains a code.
 `
+}
 
 // Failure is an error with the exit code and the code from the registry that an
 // operator can look up. Hint names the next command, when there is a better one
