@@ -205,6 +205,9 @@ func testLaw(a *cli.App, law *policy.Law, name string, src []byte) error {
 	if err := a.Emit(map[string]any{"cases": r.Cases, "failures": orNone(texts), "untested": orNone(r.Untested)}, rows); err != nil {
 		return err
 	}
+	if r.Cases == 0 && len(r.Failures) > 0 {
+		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeLawTests, Err: fmt.Errorf("the tests are of the law of %s, and the law is of %s: no case was tried", r.Failures[0].Want, r.Failures[0].Got)}
+	}
 	if len(r.Failures) > 0 {
 		return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeLawTests, Err: fmt.Errorf("%d of %d cases are decided otherwise", len(r.Failures), r.Cases)}
 	}
