@@ -224,9 +224,9 @@ func orNone(list []string) []string {
 
 // askedFlags describe a request for explain.
 type askedFlags struct {
-	direction, purpose, basis, operation, consent, modality, role, class, assurance, country string
-	marks                                                                                    []string
-	counts                                                                                   map[string]int64
+	direction, purpose, basis, operation, consent, modality, role, class, assurance, country, at string
+	marks                                                                                        []string
+	counts                                                                                       map[string]int64
 }
 
 func (q *askedFlags) add(f *pflag.FlagSet) {
@@ -240,6 +240,7 @@ func (q *askedFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&q.assurance, "assurance", "", "how the probes were captured: low, substantial or high")
 	f.StringVar(&q.class, "subject-class", "", "of whom it is about: adult, minor, ward, protected")
 	f.StringVar(&q.country, "country", "XXZ", "the other country")
+	f.StringVar(&q.at, "time", "", "when it is asked, as 2027-01-31T08:00:00Z (default: now)")
 	f.StringToInt64Var(&q.counts, "count", nil, "how many Queries there were or are left, as near_misses=2; may be repeated")
 	f.StringSliceVar(&q.marks, "mark", nil, "a Trust Mark type that the other side holds; may be repeated")
 }
@@ -260,11 +261,40 @@ func countsOf(named map[string]int64) (policy.Counts, error) {
 	return c, nil
 }
 
+// check finds the first word that is in no list: what nobody can ask is decided of by no law.
+func (q askedFlags) check() error {
+	for _, f := range []struct {
+		name, word string
+		of         []string
+	}{
+		{"direction", q.direction, []string{policy.Answer, policy.Ask}}, {"purpose", q.purpose, vocabulary.Purposes()},
+		{"legal-basis", q.basis, vocabulary.LegalBases()}, {"operation", q.operation, vocabulary.Operations()},
+		{"consent", q.consent, vocabulary.ConsentStates()}, {"modality", q.modality, vocabulary.Modalities()},
+		{"officer-role", q.role, vocabulary.OfficerRoles()}, {"subject-class", q.class, vocabulary.SubjectClasses()},
+		{"assurance", q.assurance, vocabulary.Assurances()},
+	} {
+		if f.word != "" && !slices.Contains(f.of, f.word) {
+			return fault.Usage("--%s takes one of %s", f.name, strings.Join(f.of, ", "))
+		}
+	}
+	return nil
+}
+
 func (q askedFlags) request(own string) (policy.Request, error) {
+	if err := q.check(); err != nil {
+		return policy.Request{}, err
+	}
+	at := time.Now()
+	if q.at != "" {
+		var err error
+		if at, err = time.Parse(time.RFC3339, q.at); err != nil {
+			return policy.Request{}, fault.Usage("--time takes a time such as 2027-01-31T08:00:00Z")
+		}
+	}
 	counts, err := countsOf(q.counts)
 	r := policy.Request{Direction: q.direction, Requester: "https://requester.invalid", Responder: "https://responder.invalid",
 		RequesterCountry: own, ResponderCountry: q.country, Purpose: q.purpose, LegalBasis: q.basis, Operation: q.operation,
-		Consent: q.consent, Modality: q.modality, OfficerRole: q.role, SubjectClass: q.class, Assurance: q.assurance, PeerMarks: q.marks, Time: time.Now(), Counts: counts,
+		Consent: q.consent, Modality: q.modality, OfficerRole: q.role, SubjectClass: q.class, Assurance: q.assurance, PeerMarks: q.marks, Time: at, Counts: counts,
 		Sealed: q.direction == policy.Answer && q.class == ""}
 	if q.direction == policy.Answer {
 		r.RequesterCountry, r.ResponderCountry = r.ResponderCountry, r.RequesterCountry
