@@ -97,8 +97,16 @@ func host(name string, listen []string, handlers map[string]transport.Handler) (
 }
 
 func victim(in *bufio.Scanner) error {
+	var own, others atomic.Int64 // frames worked on: the honest member's, and the hostile ones'
 	h, err := host("victim", []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},
-		map[string]transport.Handler{transport.ProtocolQuery: work})
+		map[string]transport.Handler{transport.ProtocolQuery: func(ctx context.Context, from transport.PeerID, frame []byte) ([]byte, error) {
+			if from == id("honest") {
+				own.Add(1)
+			} else {
+				others.Add(1)
+			}
+			return work(ctx, from, frame)
+		}})
 	if err != nil {
 		return err
 	}
@@ -112,6 +120,8 @@ func victim(in *bufio.Scanner) error {
 		switch in.Text() {
 		case "begin":
 			worst, stop, spent = figures{}, make(chan struct{}), processorTime()
+			own.Store(0)
+			others.Store(0)
 			wg.Go(func() {
 				for {
 					worst.RSS, worst.Goroutines = max(worst.RSS, resident()), max(worst.Goroutines, runtime.NumGoroutine())
@@ -125,7 +135,8 @@ func victim(in *bufio.Scanner) error {
 		case "end":
 			close(stop)
 			wg.Wait()
-			line, _ := json.Marshal(map[string]any{"rss": worst.RSS, "goroutines": worst.Goroutines, "cpu": processorTime() - spent})
+			line, _ := json.Marshal(map[string]any{"rss": worst.RSS, "goroutines": worst.Goroutines, "cpu": processorTime() - spent,
+				"own": own.Load(), "others": float64(others.Load()) / hostile})
 			fmt.Println(string(line))
 		case "refusals":
 			line, _ := json.Marshal(h.Refusals())
@@ -135,6 +146,9 @@ func victim(in *bufio.Scanner) error {
 	return nil
 }
 
+// leastAsked is how often the honest member asks in each phase, however long that takes: some few answers say nothing of a share.
+const leastAsked = 40
+
 // honest asks 4 at a time, each after a moment's thought, as officers do.
 func honest(in *bufio.Scanner, addrs []string) error {
 	h, err := host("honest", nil, nil)
@@ -143,15 +157,15 @@ func honest(in *bufio.Scanner, addrs []string) error {
 	}
 	defer h.Close()
 	frame := make([]byte, 3000)
-	ask := func() (bool, error) {
+	ask := func() (refused bool, err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		reply, err := h.Exchange(ctx, id("victim"), addrs, transport.ProtocolQuery, frame)
 		if err != nil {
 			return false, err
 		}
-		_, refused := protocol.ParseOverloaded(reply)
-		return !refused, nil
+		_, refused = protocol.ParseOverloaded(reply)
+		return refused, nil
 	}
 	if _, err := ask(); err != nil {
 		return err
@@ -169,17 +183,19 @@ func honest(in *bufio.Scanner, addrs []string) error {
 		end := time.Now().Add(d)
 		for range 4 {
 			wg.Go(func() {
-				for time.Now().Before(end) {
+				for n := 0; n < leastAsked/4 || time.Now().Before(end); n++ {
 					began := time.Now()
-					ok, err := ask()
+					refused, err := ask()
 					mu.Lock()
-					if ok && err == nil {
-						took = append(took, time.Since(began))
-					} else {
-						f.Failed++
-						if err != nil && f.Failed < 5 {
+					switch {
+					case err != nil:
+						if f.Failed++; f.Failed < 5 {
 							fmt.Fprintln(os.Stderr, "honest:", err)
 						}
+					case refused:
+						f.Refused++
+					default:
+						took = append(took, time.Since(began))
 					}
 					mu.Unlock()
 					time.Sleep(100 * time.Millisecond)
@@ -191,7 +207,7 @@ func honest(in *bufio.Scanner, addrs []string) error {
 		if f.Served = len(took); f.Served > 0 {
 			f.P50, f.P99, f.Max = took[f.Served/2], took[f.Served*99/100], took[f.Served-1]
 		}
-		line, _ := json.Marshal(map[string]any{"served": f.Served, "failed": f.Failed, "p50": f.P50, "p99": f.P99, "max": f.Max})
+		line, _ := json.Marshal(map[string]any{"served": f.Served, "failed": f.Failed, "refused": f.Refused, "p50": f.P50, "p99": f.P99, "max": f.Max})
 		fmt.Println(string(line))
 	}
 	return nil
