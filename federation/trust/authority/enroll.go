@@ -153,7 +153,7 @@ func (a *Authority) inspect(token string, now time.Time, e Enrolment) (trust.Unv
 	f, intermediate := m.FederationEntity, len(e.Jurisdictions) > 0
 	switch {
 	case intermediate && (f == nil || f.FetchEndpoint == "" || f.ListEndpoint == ""):
-		return trust.UnverifiedStatement{}, nil, errors.New("the Intermediate publishes no fetch or list endpoint")
+		return trust.UnverifiedStatement{}, nil, errors.New("the Intermediate publishes no fetch or list endpoint: a node does when trust.subordinates in its tamga.yaml is above 0; set that, start it anew and enroll the entity-configuration.jwt that it writes then")
 	case e.bare() && (f == nil || m.TamgaNode != nil):
 		return trust.UnverifiedStatement{}, nil, errors.New("the Entity is not a federation_entity alone")
 	case e.bare(), intermediate && m.TamgaNode == nil:
