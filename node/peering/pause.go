@@ -16,6 +16,7 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/explain"
+	"github.com/tamga-id/tamga/node/internal/durable"
 	"github.com/tamga-id/tamga/node/introduction"
 )
 
@@ -117,28 +118,12 @@ func (p *Peers) edit(change func(map[trust.EntityID]Pause) error) error {
 	}
 	b, err := json.MarshalIndent(next, "", "  ")
 	if err == nil {
-		err = writeFile(p.pauseFile(), append(b, '\n'))
+		err = durable.Replace(p.pauseFile(), append(b, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("changing paused peers: %w", err)
 	}
 	p.paused = next
-	return nil
-}
-
-// writeFile replaces a file whole.
-func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
 	return nil
 }
 
