@@ -1,9 +1,9 @@
 // Command tamga runs and operates a federated cross-border identity verification
 // node. `tamga demo` shows the whole on one machine; `tamga help` lists the rest.
 //
-// This package is flags in, exit code out: every command hands over to a package
-// under node/, federation/, matcher/evaluate or conformance. Results go to stdout,
-// everything else to stderr.
+// This package is the tree of commands. Each of them has a package under internal/, which is
+// flags in, exit code out: it hands over to a package under node/, federation/,
+// matcher/evaluate or conformance. Results go to stdout, everything else to stderr.
 package main
 
 import (
@@ -22,6 +22,7 @@ import (
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/askcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/backupcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/benchcmd"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/calibratecmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/conformcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/consentcmd"
@@ -109,7 +110,7 @@ the gallery of the country that holds them.`,
 	add("people", enrolcmd.Command(a), consentcmd.Command(a), peoplecmd.Canary(a), peoplecmd.Subject(a), peoplecmd.Templates(a), extractcmd.Command(a))
 	add("keys", custodycmd.Custody(a), holdercmd.Command(a), custodycmd.Ceremony(a), custodycmd.Unseal(a), keycmd.Command(a))
 	add("federation", anchorcmd.Command(a), peercmd.Peer(a), peercmd.Trust(a))
-	add("check", policycmd.Command(a), storecmd.Ledger(a), evaluatecmd.Evaluate(a), evaluatecmd.Calibrate(a), conformcmd.Command(a), benchcmd.Command(a))
+	add("check", policycmd.Command(a), storecmd.Ledger(a), evaluatecmd.Command(a), calibratecmd.Command(a), conformcmd.Command(a), benchcmd.Command(a))
 	root.SetHelpCommand(a.HelpCommand(root))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return fault.UsageOf(c, err) })
 	return root

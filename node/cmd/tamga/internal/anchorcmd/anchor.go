@@ -19,25 +19,15 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchordir"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorfile"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/files"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/freeport"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/markcmd"
 	"github.com/tamga-id/tamga/node/keys"
 )
-
-// anchorFile is what `tamga anchor init` decided, and `tamga anchor mark allow`.
-type anchorFile struct {
-	EntityID string `json:"entity_id"`
-	Name     string `json:"name"`
-	Listen   string `json:"listen"`
-	// Superiors are the Entities above an Intermediate; a Trust Anchor has none.
-	Superiors []trust.EntityID `json:"superiors,omitempty"`
-	// MarkIssuers and MarkOwners are a Trust Anchor's word on Trust Marks.
-	MarkIssuers map[string][]trust.EntityID `json:"mark_issuers,omitempty"`
-	MarkOwners  map[string]trust.MarkOwner  `json:"mark_owners,omitempty"`
-}
 
 // Command is `tamga anchor`.
 func Command(a *cli.App) *cobra.Command {
@@ -62,7 +52,7 @@ folder, which any web server serves and any disk carries.`,
   tamga anchor suspend --dir anchor --passphrase-file pass.txt https://kaz.example
   tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
 	}
-	c.AddCommand(anchorInit(a), anchorEnroll(a), anchorRenew(a), anchorMark(a), anchorList(a), anchorSuspend(a), anchorReinstate(a), anchorRemove(a),
+	c.AddCommand(anchorInit(a), anchorEnroll(a), anchorRenew(a), markcmd.Command(a), anchorList(a), anchorSuspend(a), anchorReinstate(a), anchorRemove(a),
 		anchorServe(a), anchorPublish(a), anchorRotate(a))
 	return c
 }
@@ -70,7 +60,7 @@ folder, which any web server serves and any disk carries.`,
 func anchorInit(a *cli.App) *cobra.Command {
 	var dir, passphraseFile, location string
 	var superiors []string
-	var s anchorFile
+	var s anchordir.Settings
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a Trust Anchor or an Intermediate: key, settings, and its public file",
@@ -110,7 +100,7 @@ They reach it there, unless trust.locations says otherwise.`,
 	return c
 }
 
-func makeAnchor(a *cli.App, dir string, s anchorFile, location, passphraseFile string) error {
+func makeAnchor(a *cli.App, dir string, s anchordir.Settings, location, passphraseFile string) error {
 	id, err := trust.ParseEntityID(s.EntityID)
 	if err != nil {
 		return fault.Usage("--entity-id takes an https URL in lower case without query or fragment, such as https://anchor.example")
@@ -142,11 +132,11 @@ func makeAnchor(a *cli.App, dir string, s anchorFile, location, passphraseFile s
 	}
 	defer root.Wipe()
 	secrets := make(map[string][]byte)
-	defer wipeAll(secrets)
-	if err := keys.Add(secrets, anchorKey, time.Now()); err != nil {
+	defer anchordir.WipeAll(secrets)
+	if err := keys.Add(secrets, anchordir.Key, time.Now()); err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
 	}
-	key, _, err := anchorKeys(secrets)
+	key, _, err := anchordir.Keys(secrets)
 	if err != nil {
 		return fmt.Errorf("making trust anchor: %w", err)
 	}
@@ -171,12 +161,12 @@ func makeAnchor(a *cli.App, dir string, s anchorFile, location, passphraseFile s
 }
 
 // madeIntermediate writes what the superior enrols.
-func madeIntermediate(a *cli.App, dir string, root custody.Root, s anchorFile) error {
-	anchor, err := anchorAt(dir, root)
+func madeIntermediate(a *cli.App, dir string, root custody.Root, s anchordir.Settings) error {
+	anchor, err := anchordir.At(dir, root)
 	if err != nil {
 		return err
 	}
-	file, err := anchor.writeConfiguration(dir)
+	file, err := writeConfiguration(anchor, dir)
 	if err != nil {
 		return err
 	}
@@ -187,7 +177,7 @@ func madeIntermediate(a *cli.App, dir string, root custody.Root, s anchorFile) e
 }
 
 // writeConfiguration writes an Intermediate's Entity Configuration for its superior.
-func (o openedAnchor) writeConfiguration(dir string) (string, error) {
+func writeConfiguration(o anchordir.Opened, dir string) (string, error) {
 	token, err := o.Configuration()
 	if err != nil {
 		return "", err
@@ -200,7 +190,7 @@ func (o openedAnchor) writeConfiguration(dir string) (string, error) {
 }
 
 func anchorRemove(a *cli.App) *cobra.Command {
-	var at anchorFlags
+	var at anchordir.Flags
 	c := &cobra.Command{
 		Use:   "remove ENTITY-IDENTIFIER",
 		Short: "End a node's membership",
@@ -210,20 +200,20 @@ publish on, and at the latest when the statement they hold runs out.`,
 		Example: `  tamga anchor remove --dir anchor --passphrase-file pass.txt https://kaz.example`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			anchor, err := openAnchor(a, at)
+			anchor, err := anchordir.Open(a, at)
 			if err != nil {
 				return err
 			}
 			if err := anchor.Remove(trust.EntityID(args[0])); err != nil {
 				return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeMembership, Err: err, Hint: "nothing was changed; " + listed(anchor.Authority)}
 			}
-			if _, err := anchor.update(); err != nil {
+			if _, err := anchor.Update(); err != nil {
 				return err
 			}
 			return a.Emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
 		},
 	}
-	at.add(c.Flags())
+	at.Add(c.Flags())
 	return c
 }
 
@@ -241,7 +231,7 @@ func listed(authority *authority.Authority) string {
 }
 
 func anchorServe(a *cli.App) *cobra.Command {
-	var at anchorFlags
+	var at anchordir.Flags
 	c := &cobra.Command{
 		Use:     "serve",
 		Aliases: []string{"run"},
@@ -252,17 +242,17 @@ Members enrolled, suspended or removed meanwhile by other commands are noticed.`
 		Example: `  tamga anchor serve --dir anchor --passphrase-file pass.txt`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			anchor, err := openAnchor(a, at)
+			anchor, err := anchordir.Open(a, at)
 			if err != nil {
 				return err
 			}
-			defer anchor.root.Wipe()
-			if anchor.node {
-				return fault.Usage("%s is a node: it serves what it says of others itself, by tamga run", at.dir)
+			defer anchor.Root.Wipe()
+			if anchor.Node {
+				return fault.Usage("%s is a node: it serves what it says of others itself, by tamga run", at.Dir)
 			}
-			return serveAnchor(c.Context(), a, at.dir, anchor)
+			return anchordir.Serve(c.Context(), a, at.Dir, anchor)
 		},
 	}
-	at.add(c.Flags())
+	at.Add(c.Flags())
 	return c
 }

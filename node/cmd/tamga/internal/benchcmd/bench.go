@@ -25,6 +25,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/benchmatchcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/config"
@@ -71,7 +72,7 @@ needs the go command and its module proxy. What is missing is named and left out
 	f.BoolVar(&b.noPeers, "no-peers", false, "leave other makers' transports out")
 	responder := &cobra.Command{Use: "responder DIR", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return benchResponder(c.Context(), a, args[0]) }}
-	c.AddCommand(responder, benchMatchCommand(a), benchStoreCommand(a))
+	c.AddCommand(responder, benchmatchcmd.Command(a), benchStoreCommand(a))
 	return c
 }
 

@@ -1,4 +1,4 @@
-// Package evaluatecmd is `tamga evaluate` and `tamga calibrate`: error rates of the matcher, and thresholds.
+// Package evaluatecmd is `tamga evaluate`: error rates of the matcher, by data that somebody has.
 package evaluatecmd
 
 import (
@@ -6,12 +6,13 @@ import (
 
 	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/datafolder"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
-// Evaluate is `tamga evaluate`.
-func Evaluate(a *cli.App) *cobra.Command {
+// Command is `tamga evaluate`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "evaluate",
 		Args:  cobra.NoArgs,
@@ -70,18 +71,18 @@ the same impressions from another extractor. An impression is not compared with 
 			}
 			templates, folder, err := evaluation.ReadFingers(f.data)
 			if err != nil {
-				return unreadable(err)
+				return datafolder.Unreadable(err)
 			}
-			tell(a, folder)
+			datafolder.Tell(a, folder)
 			if against == "" {
 				r, err := modality.Finger(c.Context(), templates, o)
 				return evaluated(a, f, r, nil, err)
 			}
 			references, folder, err := evaluation.ReadFingers(against)
 			if err != nil {
-				return unreadable(err)
+				return datafolder.Unreadable(err)
 			}
-			tell(a, folder)
+			datafolder.Tell(a, folder)
 			f.against = against
 			r, err := modality.FingerAgainst(c.Context(), templates, references, o)
 			if err == nil && r.Mated+r.NonMated == 0 {
@@ -126,9 +127,9 @@ with the columns row, subject, sample. All pairs of a subject are mated, all oth
 			}
 			faces, folder, err := evaluation.ReadFaces(f.data)
 			if err != nil {
-				return unreadable(err)
+				return datafolder.Unreadable(err)
 			}
-			tell(a, folder)
+			datafolder.Tell(a, folder)
 			r, err := modality.Face(c.Context(), faces.Subjects, faces.Dims, faces.Vectors, o)
 			return evaluated(a, f, r, nil, err)
 		},

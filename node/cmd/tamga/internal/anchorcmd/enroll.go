@@ -12,13 +12,14 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchordir"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
 // enrollFlags are the operator's decisions about a member.
 type enrollFlags struct {
-	at               anchorFlags
+	at               anchordir.Flags
 	o                authority.EnrollOptions
 	pathLength       int
 	permit, exclude  []string
@@ -54,7 +55,7 @@ names the statement. --mark-issuer is for who issues Trust Marks and is no node.
 		},
 	}
 	f := c.Flags()
-	e.at.add(f)
+	e.at.Add(f)
 	f.StringVar(&e.o.Jurisdiction, "jurisdiction", "", "ISO 3166-1 alpha-3 code of the country that the node acts for (required for a node)")
 	f.StringSliceVar(&e.o.Jurisdictions, "jurisdictions", nil, "countries for whose nodes the member may vouch, which makes it an Intermediate")
 	f.IntVar(&e.pathLength, "max-path-length", 1, "how many Intermediates, the member among them, may stand between you and a node")
@@ -102,11 +103,11 @@ func enroll(a *cli.App, e enrollFlags, file string) error {
 	if err != nil {
 		return fmt.Errorf("reading entity configuration: %w", err)
 	}
-	anchor, err := openAnchor(a, e.at)
+	anchor, err := anchordir.Open(a, e.at)
 	if err != nil {
 		return err
 	}
-	defer anchor.root.Wipe()
+	defer anchor.Root.Wipe()
 	m, err := anchor.Enroll(strings.TrimSpace(string(token)), e.o)
 	if err != nil {
 		return notEnrolled(err)
@@ -140,8 +141,8 @@ func unproved(err error) bool {
 }
 
 // enrolled shows a member that was enrolled or renewed.
-func enrolled(a *cli.App, anchor openedAnchor, e authority.Enrolment) error {
-	if _, err := anchor.update(); err != nil {
+func enrolled(a *cli.App, anchor anchordir.Opened, e authority.Enrolment) error {
+	if _, err := anchor.Update(); err != nil {
 		return err
 	}
 	rows := [][2]string{{"member", string(e.Entity)}}
@@ -167,7 +168,7 @@ func pathLength(e authority.Enrolment) int {
 }
 
 func anchorRenew(a *cli.App) *cobra.Command {
-	var at anchorFlags
+	var at anchordir.Flags
 	c := &cobra.Command{
 		Use:   "renew ENTITY-CONFIGURATION",
 		Short: "Take over a member's newer Entity Configuration",
@@ -182,11 +183,11 @@ itself when half of the life of the one it has is over.`,
 			if err != nil {
 				return fmt.Errorf("reading entity configuration: %w", err)
 			}
-			anchor, err := openAnchor(a, at)
+			anchor, err := anchordir.Open(a, at)
 			if err != nil {
 				return err
 			}
-			defer anchor.root.Wipe()
+			defer anchor.Root.Wipe()
 			m, err := anchor.Renew(strings.TrimSpace(string(token)))
 			if err != nil {
 				f := &fault.Failure{Exit: fault.ExitIntegrity, Code: protocol.CodeMembership, Err: err,
@@ -199,6 +200,6 @@ itself when half of the life of the one it has is over.`,
 			return enrolled(a, anchor, m)
 		},
 	}
-	at.add(c.Flags())
+	at.Add(c.Flags())
 	return c
 }

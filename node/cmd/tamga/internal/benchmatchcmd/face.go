@@ -1,4 +1,4 @@
-package benchcmd
+package benchmatchcmd
 
 import (
 	"bufio"

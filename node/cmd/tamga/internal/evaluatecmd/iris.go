@@ -5,6 +5,7 @@ import (
 
 	"github.com/tamga-id/tamga/matcher/evaluate/modality"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/datafolder"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
@@ -25,9 +26,9 @@ codes2048.tsv with the columns row, eye, sample. All pairs of an eye are mated, 
 			}
 			irises, folder, err := evaluation.ReadIrises(f.data)
 			if err != nil {
-				return unreadable(err)
+				return datafolder.Unreadable(err)
 			}
-			tell(a, folder)
+			datafolder.Tell(a, folder)
 			r, err := modality.Iris(c.Context(), irises.Eyes, irises.Samples, o)
 			return evaluated(a, f, r, nil, err)
 		},

@@ -1,4 +1,5 @@
-package benchcmd
+// Package benchmatchcmd is `tamga bench match`: speeds of the matcher, beside those of other libraries.
+package benchmatchcmd
 
 import (
 	"context"
@@ -23,7 +24,8 @@ type benchMatchFlags struct {
 // benchMatchModalities are measured in this order.
 var benchMatchModalities = []string{"face", "finger", "iris", "signature"} //nolint:gochecknoglobals // a constant
 
-func benchMatchCommand(a *cli.App) *cobra.Command {
+// Command is `tamga bench match`.
+func Command(a *cli.App) *cobra.Command {
 	var b benchMatchFlags
 	c := &cobra.Command{
 		Use:   "match",
@@ -182,10 +184,5 @@ func measure(ctx context.Context, f func() error) (cpu, elapsed float64, err err
 		cpus, clocks = append(cpus, took), append(clocks, time.Since(start).Seconds())
 		total += max(took, 1e-6)
 	}
-	return max(median(cpus), 1e-9), max(median(clocks), 1e-9), nil
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
+	return max(cputime.Median(cpus), 1e-9), max(cputime.Median(clocks), 1e-9), nil
 }

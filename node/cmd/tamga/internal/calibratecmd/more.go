@@ -1,4 +1,4 @@
-package evaluatecmd
+package calibratecmd
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/signature"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/datafolder"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
@@ -64,9 +65,9 @@ the other half. --synthetic makes that many synthetic people instead, for the sa
 func irisGroups(ctx context.Context, a *cli.App, folders []string) ([]calibration.Scores, error) {
 	irises, folder, err := evaluation.ReadIrises(folders[0])
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, datafolder.Unreadable(err)
 	}
-	tell(a, folder)
+	datafolder.Tell(a, folder)
 	return irisScores(ctx, a, filepath.Base(folders[0]), irises)
 }
 
@@ -99,7 +100,7 @@ func irisScores(ctx context.Context, a *cli.App, name string, irises evaluation.
 		defer t.Wipe()
 		items = append(items, calibration.Item[*iris.Template]{Source: irises.Eyes[i], Capture: fmt.Sprint(i), Template: t})
 	}
-	captured, err := calibration.Collect(ctx, name, items, nil, irisScore, counting(a))
+	captured, err := calibration.Collect(ctx, name, items, nil, irisScore, datafolder.Counting(a))
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func irisScore(x, y *iris.Template) float64 {
 // is tried on no eye that it was made of, for nobody has the samples of those whom he does not know.
 func commonScores(ctx context.Context, a *cli.App, irises evaluation.Irises, items []calibration.Item[*iris.Template]) ([]float64, error) {
 	const halves = 80
-	counting := counting(a)
+	counting := datafolder.Counting(a)
 	var out []float64
 	for half := range halves {
 		if err := ctx.Err(); err != nil {
@@ -185,9 +186,9 @@ where a tablet measures no pressure, no angles of the pen, or neither.`,
 func signatureGroups(ctx context.Context, a *cli.App, dir string, references int) ([]calibration.Scores, error) {
 	samples, folder, err := evaluation.ReadSignatures(dir)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, datafolder.Unreadable(err)
 	}
-	tell(a, folder)
+	datafolder.Tell(a, folder)
 	var out []calibration.Scores
 	for _, without := range []struct {
 		name             string
@@ -198,7 +199,7 @@ func signatureGroups(ctx context.Context, a *cli.App, dir string, references int
 			few[i].Sample.HasPressure = few[i].Sample.HasPressure && !without.pressure
 			few[i].Sample.HasAngles = few[i].Sample.HasAngles && !without.angles
 		}
-		trials, err := evaluate.SignatureTrials(ctx, few, references, evaluate.Options{Progress: counting(a)})
+		trials, err := evaluate.SignatureTrials(ctx, few, references, evaluate.Options{Progress: datafolder.Counting(a)})
 		if errors.Is(err, evaluate.ErrSignatures) {
 			return nil, fault.Usage("--references is out of range, or the files are misnumbered")
 		}

@@ -14,13 +14,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
-	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/matcher/evaluate"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cputime"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/datafolder"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
@@ -43,7 +42,7 @@ func newEvaluation(a *cli.App, f evaluationFlags) (evaluate.Options, error) {
 		return evaluate.Options{}, fault.Usage("--data is needed: the folder to evaluate")
 	}
 	if info, err := os.Stat(f.data); err == nil && !info.IsDir() {
-		return evaluate.Options{}, unreadable(errors.New("reading data folder: --data names a file, not a folder"))
+		return evaluate.Options{}, datafolder.Unreadable(errors.New("reading data folder: --data names a file, not a folder"))
 	}
 	groups, named := f.groups, f.groups != ""
 	if !named {
@@ -51,52 +50,9 @@ func newEvaluation(a *cli.App, f evaluationFlags) (evaluate.Options, error) {
 	}
 	groupings, err := evaluation.ReadGroups(groups, named)
 	if err != nil {
-		return evaluate.Options{}, unreadable(err)
+		return evaluate.Options{}, datafolder.Unreadable(err)
 	}
-	return evaluate.Options{Progress: counting(a), CPUSeconds: cputime.Seconds, Groups: groupings}, nil
-}
-
-// counting shows progress to a person.
-func counting(a *cli.App) func(done, total int) {
-	if !cli.Terminal(a.Err) {
-		return nil
-	}
-	var bar *progressbar.ProgressBar
-	return func(done, total int) {
-		if bar == nil {
-			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(a.Err), progressbar.OptionSetDescription("comparing"),
-				progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond))
-		}
-		_ = bar.Set(done)
-		if done == total {
-			fmt.Fprintln(a.Err)
-		}
-	}
-}
-
-// maxTold is how many broken files are named one by one.
-const maxTold = 20
-
-// tell says what was wrong with a folder that can be evaluated all the same.
-func tell(a *cli.App, folder evaluation.Folder) {
-	for i, p := range folder.Failed {
-		if i == maxTold {
-			a.Say("and %d more", len(folder.Failed)-i)
-			break
-		}
-		a.Say("failure to acquire: %s", p)
-	}
-	if folder.Ignored > 0 {
-		a.Say("ignored: %d entries of the folder that are no data of this kind", folder.Ignored)
-	}
-}
-
-func unreadable(err error) error {
-	hint := "`tamga help evaluate` says how a data folder is laid out"
-	if errors.Is(err, os.ErrNotExist) {
-		hint = "check the path that --data names"
-	}
-	return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeFile, Err: err, Hint: hint}
+	return evaluate.Options{Progress: datafolder.Counting(a), CPUSeconds: cputime.Seconds, Groups: groupings}, nil
 }
 
 // evaluated gives out a report in the form that -o names. figures are rates that

@@ -18,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/matcher/exchange"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cputime"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/comparison"
 	"github.com/tamga-id/tamga/node/demo"
@@ -200,9 +201,9 @@ func summary(name string, n int, samples []wirebench.Sample) benchRow {
 			cpu = append(cpu, 1000*s.CPU.Seconds()/float64(len(s.Took)))
 		}
 	}
-	r := benchRow{What: name, InFlight: n, PerSecond: median(rates)}
+	r := benchRow{What: name, InFlight: n, PerSecond: cputime.Median(rates)}
 	if len(took) > 0 {
-		r.CPU = median(cpu)
+		r.CPU = cputime.Median(cpu)
 		r.P50MS, r.P99MS = percentiles(took)
 	}
 	return r

@@ -8,27 +8,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchordir"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
-	"github.com/tamga-id/tamga/node/cmd/tamga/internal/rootkey"
 )
-
-// anchorFlags say which anchor a command works on, or which node that is the superior of
-// others.
-type anchorFlags struct {
-	dir  string
-	from rootkey.Flags
-}
-
-func (n *anchorFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&n.dir, "dir", "", "the anchor's folder, or that of a node that vouches for others (required)")
-	n.from.Add(f, "")
-}
 
 // anchorMember is a member as `tamga anchor list` shows it: a contract.
 type anchorMember struct {
@@ -70,7 +57,7 @@ func memberOf(e authority.Enrolment, now time.Time) anchorMember {
 }
 
 func anchorList(a *cli.App) *cobra.Command {
-	var at anchorFlags
+	var at anchordir.Flags
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the members, and who is suspended",
@@ -80,11 +67,11 @@ one. The sequence is that of a Trust Anchor's signed listing, which members comp
 		Example: `  tamga anchor list --dir anchor --passphrase-file pass.txt -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			anchor, err := openAnchor(a, at)
+			anchor, err := anchordir.Open(a, at)
 			if err != nil {
 				return err
 			}
-			sequence, err := anchor.update()
+			sequence, err := anchor.Update()
 			if err != nil {
 				return err
 			}
@@ -93,7 +80,7 @@ one. The sequence is that of a Trust Anchor's signed listing, which members comp
 				Members  []anchorMember `json:"members"`
 			}{sequence, []anchorMember{}}
 			var rows [][2]string
-			if anchor.author != nil {
+			if anchor.Author != nil {
 				rows = append(rows, [2]string{"sequence", fmt.Sprint(sequence)})
 			}
 			for _, e := range anchor.List() {
@@ -114,12 +101,12 @@ one. The sequence is that of a Trust Anchor's signed listing, which members comp
 			return a.Emit(out, rows)
 		},
 	}
-	at.add(c.Flags())
+	at.Add(c.Flags())
 	return c
 }
 
 func anchorSuspend(a *cli.App) *cobra.Command {
-	var at anchorFlags
+	var at anchordir.Flags
 	var reason string
 	c := &cobra.Command{
 		Use:   "suspend ENTITY-IDENTIFIER",
@@ -134,16 +121,16 @@ it when it runs, and an Intermediate answers with it when it serves.`,
 		Example: `  tamga anchor suspend --dir anchor --passphrase-file pass.txt --reason "key lost" https://kaz.example`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return changeMember(a, at, args[0], "suspended", func(o openedAnchor, id trust.EntityID) error { return o.Suspend(id, reason) })
+			return changeMember(a, at, args[0], "suspended", func(o anchordir.Opened, id trust.EntityID) error { return o.Suspend(id, reason) })
 		},
 	}
-	at.add(c.Flags())
+	at.Add(c.Flags())
 	c.Flags().StringVar(&reason, "reason", "", "shown to every member; printable ASCII, at most 200 characters")
 	return c
 }
 
 func anchorReinstate(a *cli.App) *cobra.Command {
-	var at anchorFlags
+	var at anchordir.Flags
 	c := &cobra.Command{
 		Use:     "reinstate ENTITY-IDENTIFIER",
 		Short:   "Vouch for a suspended member again",
@@ -151,16 +138,16 @@ func anchorReinstate(a *cli.App) *cobra.Command {
 		Example: `  tamga anchor reinstate --dir anchor --passphrase-file pass.txt https://kaz.example`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return changeMember(a, at, args[0], "reinstated", func(o openedAnchor, id trust.EntityID) error { return o.Reinstate(id) })
+			return changeMember(a, at, args[0], "reinstated", func(o anchordir.Opened, id trust.EntityID) error { return o.Reinstate(id) })
 		},
 	}
-	at.add(c.Flags())
+	at.Add(c.Flags())
 	return c
 }
 
 // changeMember changes the state of a member and signs the next listing.
-func changeMember(a *cli.App, at anchorFlags, id, done string, change func(openedAnchor, trust.EntityID) error) error {
-	anchor, err := openAnchor(a, at)
+func changeMember(a *cli.App, at anchordir.Flags, id, done string, change func(anchordir.Opened, trust.EntityID) error) error {
+	anchor, err := anchordir.Open(a, at)
 	if err != nil {
 		return err
 	}
@@ -171,19 +158,19 @@ func changeMember(a *cli.App, at anchorFlags, id, done string, change func(opene
 		}
 		return f
 	}
-	sequence, err := anchor.update()
+	sequence, err := anchor.Update()
 	if err != nil {
 		return err
 	}
-	a.Say("hint: %s", anchor.spreads())
-	if anchor.author == nil {
+	a.Say("hint: %s", anchor.Spreads())
+	if anchor.Author == nil {
 		return a.Emit(map[string]any{done: id}, [][2]string{{done, id}})
 	}
 	return a.Emit(map[string]any{done: id, "sequence": sequence}, [][2]string{{done, id}, {"sequence", fmt.Sprint(sequence)}})
 }
 
 func anchorPublish(a *cli.App) *cobra.Command {
-	var at anchorFlags
+	var at anchordir.Flags
 	var out string
 	c := &cobra.Command{
 		Use:   "publish",
@@ -208,14 +195,14 @@ for nothing, until the folder is published again.`,
 			if out == "" {
 				return fault.Usage("--out is needed: the folder to write")
 			}
-			anchor, err := openAnchor(a, at)
+			anchor, err := anchordir.Open(a, at)
 			if err != nil {
 				return err
 			}
-			if anchor.author == nil {
+			if anchor.Author == nil {
 				return fault.Usage("only a Trust Anchor publishes a folder: nodes ask others at their endpoints")
 			}
-			p, err := anchor.author.Publish(out)
+			p, err := anchor.Author.Publish(out)
 			if err != nil {
 				return err
 			}
@@ -235,7 +222,7 @@ for nothing, until the folder is published again.`,
 			return a.Emit(view, rows)
 		},
 	}
-	at.add(c.Flags())
+	at.Add(c.Flags())
 	c.Flags().StringVar(&out, "out", "", "folder to write (required)")
 	return c
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tamga-id/tamga/matcher/evaluate"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/datafolder"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
@@ -30,9 +31,9 @@ for each, as in the competition; eer_random, and random, against other writers' 
 			}
 			samples, folder, err := evaluation.ReadSignatures(f.data)
 			if err != nil {
-				return unreadable(err)
+				return datafolder.Unreadable(err)
 			}
-			tell(a, folder)
+			datafolder.Tell(a, folder)
 			r, err := evaluate.Signature(c.Context(), samples, references, o)
 			return evaluatedSignatures(a, f, r, err)
 		},

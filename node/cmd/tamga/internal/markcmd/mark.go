@@ -1,4 +1,5 @@
-package anchorcmd
+// Package markcmd is `tamga anchor mark`: Trust Marks are allowed, issued, delegated and withdrawn.
+package markcmd
 
 import (
 	"encoding/json"
@@ -17,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/trustmark"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchordir"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorfile"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
@@ -25,7 +27,8 @@ import (
 	"github.com/tamga-id/tamga/node/internal/durable"
 )
 
-func anchorMark(a *cli.App) *cobra.Command {
+// Command is `tamga anchor mark`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mark",
 		Args:  cobra.NoArgs,
@@ -51,7 +54,7 @@ entity-configuration.jwt to its superior (tamga anchor renew).`,
 
 // markFlags name a type of Trust Marks and an Entity.
 type markFlags struct {
-	at        anchorFlags
+	at        anchordir.Flags
 	kind, out string
 	entity    string
 	valid     time.Duration
@@ -132,7 +135,7 @@ tamga anchor mark delegate.`,
 		},
 	}
 	f := c.Flags()
-	m.at.add(f)
+	m.at.Add(f)
 	f.StringVar(&m.kind, "type", "", "identifier of the type, an https URL (required)")
 	f.StringVar(&m.entity, "subject", "", "Entity Identifier of who gets it (required)")
 	f.StringVar(&m.out, "out", "", "file to write it to (required)")
@@ -143,11 +146,11 @@ tamga anchor mark delegate.`,
 }
 
 func issueMark(a *cli.App, m markFlags, mark trustmark.Mark) error {
-	anchor, err := openAnchor(a, m.at)
+	anchor, err := anchordir.Open(a, m.at)
 	if err != nil {
 		return err
 	}
-	defer anchor.root.Wipe()
+	defer anchor.Root.Wipe()
 	issued, err := anchor.IssueMark(mark)
 	if err != nil {
 		return err
@@ -155,7 +158,7 @@ func issueMark(a *cli.App, m markFlags, mark trustmark.Mark) error {
 	if err := durable.Replace(m.out, []byte(issued.Token+"\n")); err != nil {
 		return fmt.Errorf("writing trust mark: %w", err)
 	}
-	if _, known := anchor.settings.MarkIssuers[mark.Type]; anchor.author != nil && !known {
+	if _, known := anchor.Settings.MarkIssuers[mark.Type]; anchor.Author != nil && !known {
 		a.Say("warning: this anchor allows no marks of the type, so nobody believes it: tamga anchor mark allow")
 	}
 	a.Say("hint: hand %s to %s: it names it in trust.marks of its tamga.yaml and starts the node again; then tamga anchor renew at its superior", m.out, mark.Subject)
@@ -188,11 +191,11 @@ issuer they have not heard for all of it.`,
 			if err != nil {
 				return err
 			}
-			anchor, err := openAnchor(a, m.at)
+			anchor, err := anchordir.Open(a, m.at)
 			if err != nil {
 				return err
 			}
-			defer anchor.root.Wipe()
+			defer anchor.Root.Wipe()
 			err = anchor.RevokeMark(m.kind, subject)
 			if errors.Is(err, authority.ErrNoMark) {
 				return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodeMembership, Err: err, Hint: "nothing was changed; see `tamga anchor mark list`"}
@@ -203,14 +206,14 @@ issuer they have not heard for all of it.`,
 			return a.Emit(map[string]any{"trust_mark_type": m.kind, "revoked": subject}, [][2]string{{"revoked", m.kind}, {"of", string(subject)}})
 		},
 	}
-	m.at.add(c.Flags())
+	m.at.Add(c.Flags())
 	c.Flags().StringVar(&m.kind, "type", "", "identifier of the type, an https URL (required)")
 	c.Flags().StringVar(&m.entity, "subject", "", "Entity Identifier of who has it (required)")
 	return c
 }
 
 func markList(a *cli.App) *cobra.Command {
-	var at anchorFlags
+	var at anchordir.Flags
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List the Trust Marks that were issued, and whose this anchor allows",
@@ -218,16 +221,16 @@ func markList(a *cli.App) *cobra.Command {
 		Example: `  tamga anchor mark list --dir anchor --passphrase-file pass.txt -o json`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			anchor, err := openAnchor(a, at)
+			anchor, err := anchordir.Open(a, at)
 			if err != nil {
 				return err
 			}
-			defer anchor.root.Wipe()
+			defer anchor.Root.Wipe()
 			out := struct {
 				Marks   []markIssued                `json:"marks"`
 				Issuers map[string][]trust.EntityID `json:"issuers"`
 			}{[]markIssued{}, map[string][]trust.EntityID{}}
-			maps.Copy(out.Issuers, anchor.settings.MarkIssuers)
+			maps.Copy(out.Issuers, anchor.Settings.MarkIssuers)
 			var rows [][2]string
 			for _, m := range anchor.Marks() {
 				v := issuedMark(m, time.Now())
@@ -235,17 +238,17 @@ func markList(a *cli.App) *cobra.Command {
 				rows = append(rows, [2]string{v.State, fmt.Sprintf("%s, %s, expires %s", v.Subject, v.Type, orNever(v.Expires))})
 			}
 			for _, kind := range slices.Sorted(maps.Keys(out.Issuers)) {
-				rows = append(rows, [2]string{"allowed", kind + ": " + issuersOf(anchor.settings, kind)})
+				rows = append(rows, [2]string{"allowed", kind + ": " + issuersOf(anchor.Settings, kind)})
 			}
 			return a.Emit(out, rows)
 		},
 	}
-	at.add(c.Flags())
+	at.Add(c.Flags())
 	return c
 }
 
 // issuersOf says in words who may issue marks of a type.
-func issuersOf(s anchorFile, kind string) string {
+func issuersOf(s anchordir.Settings, kind string) string {
 	by := "anybody with a Trust Chain"
 	if ids := s.MarkIssuers[kind]; len(ids) > 0 {
 		names := make([]string, len(ids))
@@ -278,14 +281,14 @@ issuer that carry it.`,
 			if m.out == "" {
 				return fault.Usage("--out is needed: the file to write the delegation to")
 			}
-			anchor, err := openAnchor(a, m.at)
+			anchor, err := anchordir.Open(a, m.at)
 			if err != nil {
 				return err
 			}
-			defer anchor.root.Wipe()
+			defer anchor.Root.Wipe()
 			now := time.Now().UTC().Truncate(time.Second)
 			d := trustmark.Delegation{Type: m.kind, Owner: anchor.Anchor().EntityID, Issuer: issuer, IssuedAt: now, ExpiresAt: m.expiry(now)}
-			token, err := trustmark.SignDelegation(anchor.key, d)
+			token, err := trustmark.SignDelegation(anchor.Key, d)
 			if err != nil {
 				return err
 			}
@@ -298,7 +301,7 @@ issuer that carry it.`,
 		},
 	}
 	f := c.Flags()
-	m.at.add(f)
+	m.at.Add(f)
 	f.StringVar(&m.kind, "type", "", "identifier of the type, an https URL (required)")
 	f.StringVar(&m.entity, "issuer", "", "Entity Identifier of who may issue them (required)")
 	f.StringVar(&m.out, "out", "", "file to write it to (required)")
@@ -307,7 +310,7 @@ issuer that carry it.`,
 }
 
 func markAllow(a *cli.App) *cobra.Command {
-	var at anchorFlags
+	var at anchordir.Flags
 	var kind, owner string
 	var issuers []string
 	var anybody, none bool
@@ -339,7 +342,7 @@ has to publish again.`,
 		},
 	}
 	f := c.Flags()
-	at.add(f)
+	at.Add(f)
 	f.StringVar(&kind, "type", "", "identifier of the type, an https URL (required)")
 	f.StringArrayVar(&issuers, "issuer", nil, "Entity Identifier of who may issue marks of it; may be repeated")
 	f.BoolVar(&anybody, "anybody", false, "anybody with a Trust Chain may")
@@ -348,16 +351,16 @@ has to publish again.`,
 	return c
 }
 
-func allowMarks(a *cli.App, at anchorFlags, kind string, ids []trust.EntityID, owner string, none bool) error {
-	anchor, err := openAnchor(a, at)
+func allowMarks(a *cli.App, at anchordir.Flags, kind string, ids []trust.EntityID, owner string, none bool) error {
+	anchor, err := anchordir.Open(a, at)
 	if err != nil {
 		return err
 	}
-	defer anchor.root.Wipe()
-	if anchor.author == nil {
+	defer anchor.Root.Wipe()
+	if anchor.Author == nil {
 		return fault.Usage("only a Trust Anchor says whose Trust Marks count")
 	}
-	s := anchor.settings
+	s := anchor.Settings
 	s.MarkIssuers, s.MarkOwners = maps.Clone(s.MarkIssuers), maps.Clone(s.MarkOwners)
 	if s.MarkIssuers == nil {
 		s.MarkIssuers = map[string][]trust.EntityID{}
@@ -382,14 +385,14 @@ func allowMarks(a *cli.App, at anchorFlags, kind string, ids []trust.EntityID, o
 		return fmt.Errorf("writing settings: %w", err)
 	}
 	// In the place of the other whole: an anchor that serves looks whether it is another file.
-	if err := durable.Replace(filepath.Join(at.dir, anchorfile.Settings), append(b, '\n')); err != nil {
+	if err := durable.Replace(filepath.Join(at.Dir, anchorfile.Settings), append(b, '\n')); err != nil {
 		return fmt.Errorf("writing settings: %w", err)
 	}
 	// What nobody would accept shows here, and not at the next start.
-	if _, err := anchorAt(at.dir, anchor.root); err != nil {
-		return errors.Join(err, files.WriteJSON(filepath.Join(at.dir, anchorfile.Settings), anchor.settings))
+	if _, err := anchordir.At(at.Dir, anchor.Root); err != nil {
+		return errors.Join(err, files.WriteJSON(filepath.Join(at.Dir, anchorfile.Settings), anchor.Settings))
 	}
-	a.Say("hint: %s", anchor.spreads())
+	a.Say("hint: %s", anchor.Spreads())
 	if none {
 		return a.Emit(map[string]any{"trust_mark_type": kind, "issuers": nil}, [][2]string{{"type", kind}, {"allowed", "no longer"}})
 	}

@@ -1,4 +1,5 @@
-package evaluatecmd
+// Package calibratecmd is `tamga calibrate`: thresholds are made of scores of a country's own data.
+package calibratecmd
 
 import (
 	"context"
@@ -17,6 +18,7 @@ import (
 	"github.com/tamga-id/tamga/matcher/finger"
 	"github.com/tamga-id/tamga/matcher/synth"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/datafolder"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
@@ -27,8 +29,8 @@ type calibrating struct {
 	out, say string
 }
 
-// Calibrate is `tamga calibrate`.
-func Calibrate(a *cli.App) *cobra.Command {
+// Command is `tamga calibrate`.
+func Command(a *cli.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "calibrate",
 		Args:  cobra.NoArgs,
@@ -220,9 +222,9 @@ func fingerGroups(ctx context.Context, a *cli.App, folders []string, fragments b
 	for i, dir := range folders {
 		templates, folder, err := evaluation.ReadFingers(dir)
 		if err != nil {
-			return nil, unreadable(err)
+			return nil, datafolder.Unreadable(err)
 		}
-		tell(a, folder)
+		datafolder.Tell(a, folder)
 		for _, t := range templates {
 			for _, part := range []struct {
 				sample finger.Sample
@@ -241,7 +243,7 @@ func fingerGroups(ctx context.Context, a *cli.App, folders []string, fragments b
 	}
 	var out []calibration.Scores
 	collect := func(name string, probes, references []calibration.Item[*finger.Template]) error {
-		s, err := calibration.Collect(ctx, name, probes, references, finger.Compare, counting(a))
+		s, err := calibration.Collect(ctx, name, probes, references, finger.Compare, datafolder.Counting(a))
 		out = append(out, s)
 		return err
 	}
@@ -309,9 +311,9 @@ func densest(s finger.Sample, n int) finger.Sample {
 func faceGroup(ctx context.Context, a *cli.App, model, dir string, made bool) ([]calibration.Scores, error) {
 	faces, folder, err := evaluation.ReadFaces(dir)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, datafolder.Unreadable(err)
 	}
-	tell(a, folder)
+	datafolder.Tell(a, folder)
 	var items []calibration.Item[*face.Template]
 	for i, s := range faces.Subjects {
 		t, err := face.NewFloat(model, faces.Vectors[i*faces.Dims:(i+1)*faces.Dims])
@@ -321,7 +323,7 @@ func faceGroup(ctx context.Context, a *cli.App, model, dir string, made bool) ([
 		}
 		items = append(items, calibration.Item[*face.Template]{Source: s, Capture: fmt.Sprint(i), Template: t})
 	}
-	s, err := calibration.Collect(ctx, filepath.Base(dir), items, nil, cosine, counting(a))
+	s, err := calibration.Collect(ctx, filepath.Base(dir), items, nil, cosine, datafolder.Counting(a))
 	if err != nil || !made {
 		return []calibration.Scores{s}, err
 	}
@@ -348,7 +350,7 @@ func syntheticFaces(ctx context.Context, a *cli.App, people int) ([]calibration.
 			}
 		}
 	}
-	s, err := calibration.Collect(ctx, "synthetic people", references, probes, cosine, counting(a))
+	s, err := calibration.Collect(ctx, "synthetic people", references, probes, cosine, datafolder.Counting(a))
 	return []calibration.Scores{s}, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/federation/protocol"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/node/backup"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchordir"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorfile"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
@@ -55,7 +56,7 @@ at whatever time, is to be believed.`))
 }
 
 func anchorRotateStep(a *cli.App, verb, short, long string) *cobra.Command {
-	var at anchorFlags
+	var at anchordir.Flags
 	var risk string
 	var stolen bool
 	c := &cobra.Command{
@@ -65,18 +66,18 @@ func anchorRotateStep(a *cli.App, verb, short, long string) *cobra.Command {
 		Example: "  tamga anchor rotate " + verb + " --dir anchor --passphrase-file pass.txt",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			anchor, err := openAnchor(a, at)
+			anchor, err := anchordir.Open(a, at)
 			if err != nil {
 				return err
 			}
-			defer anchor.root.Wipe()
-			if anchor.node {
-				return fault.Usage("%s is a node: rotate its key with tamga key rotate %s federation-key", at.dir, verb)
+			defer anchor.Root.Wipe()
+			if anchor.Node {
+				return fault.Usage("%s is a node: rotate its key with tamga key rotate %s federation-key", at.Dir, verb)
 			}
-			return rotateAnchor(a, verb, at.dir, anchor, retiring{risk == riskCutOff, stolen})
+			return rotateAnchor(a, verb, at.Dir, anchor, retiring{risk == riskCutOff, stolen})
 		},
 	}
-	at.add(c.Flags())
+	at.Add(c.Flags())
 	if verb == "retire" {
 		c.Flags().StringVar(&risk, "accept-risk", "", riskCutOff+": retire a key whose statements still hold")
 		c.Flags().BoolVar(&stolen, "compromised", false, "somebody else may have the key")
@@ -86,23 +87,23 @@ func anchorRotateStep(a *cli.App, verb, short, long string) *cobra.Command {
 
 // rotateAnchor does one step. What is announced and signed anew before the keystore changes
 // is what a crash right after needs.
-func rotateAnchor(a *cli.App, verb, dir string, anchor openedAnchor, how retiring) error {
-	if err := anchor.announce(); err != nil {
+func rotateAnchor(a *cli.App, verb, dir string, anchor anchordir.Opened, how retiring) error {
+	if err := announce(anchor); err != nil {
 		return err
 	}
 	if err := anchor.Resign(); err != nil {
 		return err
 	}
-	if _, err := anchor.update(); err != nil {
+	if _, err := anchor.Update(); err != nil {
 		return err
 	}
-	err := custody.UpdateKeystore(filepath.Join(dir, anchorfile.Keystore), anchor.root, func(secrets map[string][]byte) error {
+	err := custody.UpdateKeystore(filepath.Join(dir, anchorfile.Keystore), anchor.Root, func(secrets map[string][]byte) error {
 		switch verb {
 		case "prepare":
-			_, err := keys.Prepare(secrets, anchorKey)
+			_, err := keys.Prepare(secrets, anchordir.Key)
 			return err
 		case "activate":
-			_, err := keys.Activate(secrets, anchorKey, time.Now())
+			_, err := keys.Activate(secrets, anchordir.Key, time.Now())
 			return err
 		}
 		return retireAnchorKey(secrets, dir, anchor, how)
@@ -110,17 +111,17 @@ func rotateAnchor(a *cli.App, verb, dir string, anchor openedAnchor, how retirin
 	if err != nil {
 		return err
 	}
-	root := anchor.root
-	if anchor, err = anchorAt(dir, root); err != nil {
+	root := anchor.Root
+	if anchor, err = anchordir.At(dir, root); err != nil {
 		return err
 	}
 	if err := anchor.Resign(); err != nil {
 		return err
 	}
-	if err := anchor.announce(); err != nil {
+	if err := announce(anchor); err != nil {
 		return err
 	}
-	if _, err := anchor.update(); err != nil {
+	if _, err := anchor.Update(); err != nil {
 		return err
 	}
 	return emitAnchorKeys(a, verb, dir, anchor)
@@ -133,8 +134,8 @@ type retiring struct{ early, stolen bool }
 // retireAnchorKey destroys the key before the present one, unless what it signed may hold. It
 // is listed among the anchor's historical keys first: one that is listed and still there
 // does no harm.
-func retireAnchorKey(secrets map[string][]byte, dir string, anchor openedAnchor, how retiring) error {
-	g, err := keys.Of(secrets, anchorKey)
+func retireAnchorKey(secrets map[string][]byte, dir string, anchor anchordir.Opened, how retiring) error {
+	g, err := keys.Of(secrets, anchordir.Key)
 	if err != nil {
 		return err
 	}
@@ -151,23 +152,23 @@ func retireAnchorKey(secrets map[string][]byte, dir string, anchor openedAnchor,
 			return err
 		}
 	}
-	_, err = keys.Retire(secrets, anchorKey, g.Current)
+	_, err = keys.Retire(secrets, anchordir.Key, g.Current)
 	return err
 }
 
 // announce records a Trust Anchor's keys for its members; an Intermediate's are its
 // superior's to say.
-func (o openedAnchor) announce() error {
-	if o.author == nil {
+func announce(o anchordir.Opened) error {
+	if o.Author == nil {
 		return nil
 	}
-	return o.author.Announce()
+	return o.Author.Announce()
 }
 
 // emitAnchorKeys writes the public file anew and shows the keys.
-func emitAnchorKeys(a *cli.App, verb, dir string, anchor openedAnchor) error {
-	if anchor.author == nil {
-		file, err := anchor.writeConfiguration(dir)
+func emitAnchorKeys(a *cli.App, verb, dir string, anchor anchordir.Opened) error {
+	if anchor.Author == nil {
+		file, err := writeConfiguration(anchor, dir)
 		if err != nil {
 			return err
 		}

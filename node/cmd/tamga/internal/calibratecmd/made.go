@@ -1,4 +1,4 @@
-package evaluatecmd
+package calibratecmd
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/tamga-id/tamga/matcher/calibration"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/cli"
+	"github.com/tamga-id/tamga/node/cmd/tamga/internal/datafolder"
 	"github.com/tamga-id/tamga/node/evaluation"
 )
 
@@ -38,7 +39,7 @@ func madeFaces(ctx context.Context, a *cli.App, faces evaluation.Faces, captured
 	for i := range rows {
 		rows[i] = unitLength(slices.Clone(faces.Vectors[i*faces.Dims : (i+1)*faces.Dims]))
 	}
-	counting := counting(a)
+	counting := datafolder.Counting(a)
 	out := calibration.Scores{Name: "vectors made to be like many faces", Sources: captured.Sources, Mated: captured.Mated}
 	for half := range madeHalves {
 		if err := ctx.Err(); err != nil {

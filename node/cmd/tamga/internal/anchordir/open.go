@@ -1,4 +1,5 @@
-package anchorcmd
+// Package anchordir opens the folder of a Trust Anchor or an Intermediate, and serves it.
+package anchordir
 
 import (
 	"context"
@@ -32,64 +33,64 @@ import (
 	"github.com/tamga-id/tamga/node/subordinates"
 )
 
-// anchorKey is the family of an anchor's federation key.
-const anchorKey keys.Family = "federation-key"
+// Key is the family of an anchor's federation key.
+const Key keys.Family = "federation-key"
 
-// openedAnchor is a Trust Anchor or Intermediate with its key, or a node that vouches for
+// Opened is a Trust Anchor or Intermediate with its key, or a node that vouches for
 // others.
-type openedAnchor struct {
+type Opened struct {
 	*authority.Authority
-	author   *membership.Author // nil but for a Trust Anchor
+	Author   *membership.Author // nil but for a Trust Anchor
 	below    *membership.Author // of an Intermediate, nil for others
-	settings anchorFile
+	Settings Settings
 	sum      [sha256.Size]byte // of keystore and settings as they were opened
-	key      jose.PrivateKey
-	root     custody.Root // opens the keystore again when it changed; to be wiped
-	node     bool
+	Key      jose.PrivateKey
+	Root     custody.Root // opens the keystore again when it changed; to be wiped
+	Node     bool
 }
 
-// update signs the next listing when members changed, and returns its number, 0 where
+// Update signs the next listing when members changed, and returns its number, 0 where
 // there is none.
-func (o openedAnchor) update() (uint64, error) {
-	if o.author == nil {
+func (o Opened) Update() (uint64, error) {
+	if o.Author == nil {
 		return 0, nil
 	}
-	l, err := o.author.Update()
+	l, err := o.Author.Update()
 	return l.Sequence, err
 }
 
-// spreads says how members learn of a change.
-func (o openedAnchor) spreads() string {
-	if o.author == nil {
+// Spreads says how members learn of a change.
+func (o Opened) Spreads() string {
+	if o.Author == nil {
 		return "members hear of it within a minute, from the node when it runs or the Intermediate when it serves"
 	}
 	return "an anchor that serves tells its members within a minute; another has to run tamga anchor publish"
 }
 
-// openAnchor opens the anchor of a folder with its key, or the node in it.
-func openAnchor(a *cli.App, at anchorFlags) (openedAnchor, error) {
-	dir := at.dir
+// Open opens the anchor of a folder with its key, or the node in it.
+func Open(a *cli.App, at Flags) (Opened, error) {
+	dir := at.Dir
 	if dir == "" {
-		return openedAnchor{}, fault.Usage("--dir is needed: the folder that `tamga anchor init` made")
+		return Opened{}, fault.Usage("--dir is needed: the folder that `tamga anchor init` made")
 	}
 	if _, err := os.Stat(filepath.Join(dir, node.ConfigFile)); err == nil {
 		return openSuperior(a, at)
 	}
 	if _, err := readAnchorSettings(dir); err != nil {
-		return openedAnchor{}, err
+		return Opened{}, err
 	}
 	if at.from.Module != "" || len(at.from.Shares)+len(at.from.Identities) > 0 {
-		return openedAnchor{}, fault.Usage("a passphrase opens an anchor's key; shares and tokens are for a node's folder")
+		return Opened{}, fault.Usage("a passphrase opens an anchor's key; shares and tokens are for a node's folder")
 	}
 	pass, err := a.Secret(at.from.SecretFlags, "Passphrase of the anchor's key")
 	if err != nil {
-		return openedAnchor{}, err
+		return Opened{}, err
 	}
 	root, err := custody.Open(filepath.Join(dir, anchorfile.Root), pass)
 	if err != nil {
-		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+		return Opened{}, fmt.Errorf("opening trust anchor: %w", err)
 	}
-	o, err := anchorAt(dir, root)
+	o, err := At(dir, root)
 	if err != nil {
 		root.Wipe()
 	}
@@ -97,21 +98,21 @@ func openAnchor(a *cli.App, at anchorFlags) (openedAnchor, error) {
 }
 
 // openSuperior opens what a node says of those below it.
-func openSuperior(a *cli.App, at anchorFlags) (openedAnchor, error) {
-	root, err := rootkey.Open(a, at.dir, at.from)
+func openSuperior(a *cli.App, at Flags) (Opened, error) {
+	root, err := rootkey.Open(a, at.Dir, at.from)
 	if err != nil {
-		return openedAnchor{}, err
+		return Opened{}, err
 	}
-	s, key, err := subordinates.Open(at.dir, root, time.Now)
+	s, key, err := subordinates.Open(at.Dir, root, time.Now)
 	if err != nil {
 		root.Wipe()
-		return openedAnchor{}, err
+		return Opened{}, err
 	}
-	return openedAnchor{Authority: s, key: key, root: root, node: true}, nil
+	return Opened{Authority: s, Key: key, Root: root, Node: true}, nil
 }
 
-func readAnchorSettings(dir string) (anchorFile, error) {
-	var s anchorFile
+func readAnchorSettings(dir string) (Settings, error) {
+	var s Settings
 	b, err := os.ReadFile(filepath.Join(dir, anchorfile.Settings))
 	if err != nil {
 		return s, fmt.Errorf("opening trust anchor: %w", err)
@@ -137,51 +138,51 @@ func anchorSum(dir string) (sum [sha256.Size]byte, err error) {
 	return [sha256.Size]byte(h.Sum(nil)), nil
 }
 
-// anchorAt opens the anchor of dir with an open root key.
-func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
+// At opens the anchor of dir with an open root key.
+func At(dir string, root custody.Root) (Opened, error) {
 	sum, err := anchorSum(dir)
 	if err != nil {
-		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+		return Opened{}, fmt.Errorf("opening trust anchor: %w", err)
 	}
 	s, err := readAnchorSettings(dir)
 	if err != nil {
-		return openedAnchor{}, err
+		return Opened{}, err
 	}
 	store, err := custody.OpenKeystore(filepath.Join(dir, anchorfile.Keystore), root)
 	if err != nil {
-		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+		return Opened{}, fmt.Errorf("opening trust anchor: %w", err)
 	}
 	secrets := make(map[string][]byte)
-	defer wipeAll(secrets)
+	defer WipeAll(secrets)
 	for _, name := range store.Names() {
 		if secrets[name], err = store.Secret(name); err != nil {
-			return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+			return Opened{}, fmt.Errorf("opening trust anchor: %w", err)
 		}
 	}
-	key, others, err := anchorKeys(secrets)
+	key, others, err := Keys(secrets)
 	if err != nil {
-		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+		return Opened{}, fmt.Errorf("opening trust anchor: %w", err)
 	}
 	cfg := authority.Config{EntityID: trust.EntityID(s.EntityID), Key: key, Keys: others, Superiors: s.Superiors,
 		MarkRules: trust.MarkRules{Issuers: s.MarkIssuers, Owners: s.MarkOwners},
 		Dir:       filepath.Join(dir, anchorfile.Members), OrganizationName: s.Name, Clock: time.Now}
 	present := jose.NewKeySet(append([]jose.PublicKey{key.Public()}, others.Keys()...)...)
 	if cfg.History, err = rotation.ReadHistory(filepath.Join(dir, backup.HistoricalKeys), cfg.EntityID, present, time.Now()); err != nil {
-		return openedAnchor{}, fmt.Errorf("opening trust anchor: %w", err)
+		return Opened{}, fmt.Errorf("opening trust anchor: %w", err)
 	}
 	if len(s.Superiors) > 0 {
 		cfg.Lifetime = intermediateLifetime
 	}
 	authority, err := authority.New(cfg)
 	if err != nil {
-		return openedAnchor{}, err
+		return Opened{}, err
 	}
-	o := openedAnchor{Authority: authority, settings: s, sum: sum, key: key, root: root}
+	o := Opened{Authority: authority, Settings: s, sum: sum, Key: key, Root: root}
 	if len(s.Superiors) > 0 {
 		o.below, err = membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, Clock: time.Now})
 		return o, err
 	}
-	o.author, err = membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, File: filepath.Join(dir, anchorfile.Listing),
+	o.Author, err = membership.NewAuthor(membership.AuthorConfig{Authority: authority, Key: key, File: filepath.Join(dir, anchorfile.Listing),
 		Rollover: filepath.Join(dir, anchorfile.Rollover), Clock: time.Now})
 	return o, err
 }
@@ -191,16 +192,16 @@ func anchorAt(dir string, root custody.Root) (openedAnchor, error) {
 const intermediateLifetime = 366 * 24 * time.Hour
 
 // handler serves what the anchor says.
-func (o openedAnchor) handler() http.Handler {
-	if o.author == nil {
-		return endpoint.Handler(trust.EntityID(o.settings.EntityID), o.below.Answer)
+func (o Opened) handler() http.Handler {
+	if o.Author == nil {
+		return endpoint.Handler(trust.EntityID(o.Settings.EntityID), o.below.Answer)
 	}
-	return o.author.Handler()
+	return o.Author.Handler()
 }
 
-// anchorKeys are the federation key that signs and the others that are announced.
-func anchorKeys(secrets map[string][]byte) (jose.PrivateKey, jose.KeySet, error) {
-	g, err := keys.Of(secrets, anchorKey)
+// Keys are the federation key that signs and the others that are announced.
+func Keys(secrets map[string][]byte) (jose.PrivateKey, jose.KeySet, error) {
+	g, err := keys.Of(secrets, Key)
 	if err != nil {
 		return jose.PrivateKey{}, jose.KeySet{}, err
 	}
@@ -220,25 +221,26 @@ func anchorKeys(secrets map[string][]byte) (jose.PrivateKey, jose.KeySet, error)
 	return current, jose.NewKeySet(others...), nil
 }
 
-func wipeAll(secrets map[string][]byte) {
+// WipeAll overwrites what a keystore held.
+func WipeAll(secrets map[string][]byte) {
 	for _, s := range secrets {
 		clear(s)
 	}
 }
 
-// serveAnchor serves until ctx ends, with another key as soon as the keystore holds one.
-func serveAnchor(ctx context.Context, a *cli.App, dir string, anchor openedAnchor) error {
-	l, err := net.Listen("tcp", anchor.settings.Listen)
+// Serve serves until ctx ends, with another key as soon as the keystore holds one.
+func Serve(ctx context.Context, a *cli.App, dir string, anchor Opened) error {
+	l, err := net.Listen("tcp", anchor.Settings.Listen)
 	if err != nil {
 		return fmt.Errorf("serving statements: %w", err)
 	}
 	l = throng.Bound(l, throng.Total, throng.Each)
 	var handler atomic.Pointer[http.Handler]
-	use := func(o openedAnchor) { h := o.handler(); handler.Store(&h) }
+	use := func(o Opened) { h := o.handler(); handler.Store(&h) }
 	use(anchor)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*handler.Load()).ServeHTTP(w, r) }),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: throng.Idle, MaxHeaderBytes: 16 << 10}
-	a.Say("serving %s on http://%s, %d members", anchor.settings.EntityID, l.Addr(), len(anchor.List()))
+	a.Say("serving %s on http://%s, %d members", anchor.Settings.EntityID, l.Addr(), len(anchor.List()))
 	g, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
@@ -248,7 +250,7 @@ func serveAnchor(ctx context.Context, a *cli.App, dir string, anchor openedAncho
 			if ctx.Err() != nil {
 				return nil
 			}
-			next, err := anchorAt(dir, anchor.root)
+			next, err := At(dir, anchor.Root)
 			if err != nil {
 				a.Say("taking up the changed keystore or settings: %v", err)
 				continue
@@ -270,7 +272,7 @@ func serveAnchor(ctx context.Context, a *cli.App, dir string, anchor openedAncho
 
 // refetching keeps members' Entity Configurations fresh until keystore or settings are
 // replaced.
-func refetching(ctx context.Context, a *cli.App, dir string, anchor openedAnchor) {
+func refetching(ctx context.Context, a *cli.App, dir string, anchor Opened) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var g errgroup.Group

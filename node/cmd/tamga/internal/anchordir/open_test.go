@@ -1,4 +1,4 @@
-package anchorcmd
+package anchordir
 
 import (
 	"os"
