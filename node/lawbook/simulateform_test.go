@@ -61,3 +61,32 @@ func TestSimulateObligations(t *testing.T) {
 		}
 	}
 }
+
+// TestSimulateAssurance: what is decided again is what was said of the capture then, in both directions, and is told apart.
+func TestSimulateAssurance(t *testing.T) {
+	law := must(policy.Load("x", []byte(string(first())+"\n@id(\"kgz-unattended\") @law(\"Act\") @article(\"1\")\nforbid (principal, action, resource) when { context.assurance == \"low\" };\n")))
+	for kind, c := range map[protocol.LeafKind]struct{ issuer, audience, from, to string }{
+		protocol.LeafAnswer: {"https://a.example", entity, "KAZ", "KGZ"},
+		protocol.LeafIntent: {entity, "https://a.example", "KGZ", "KAZ"},
+	} {
+		entries := func(yield func(uint64, []byte) bool) {
+			for i, said := range []string{"", "low", "substantial", "low", "high"} {
+				e := protocol.Envelope{Issuer: c.issuer, Audience: c.audience, Purpose: "border_control", LegalBasis: "public_task", Operation: "verify", Officer: "o", Assurance: said}
+				v := protocol.Verdict{Outcome: protocol.Matched, Code: protocol.CodeMatched, FMROneIn: 10000}
+				if kind == protocol.LeafIntent {
+					v = protocol.Verdict{}
+				}
+				v.Policy = protocol.PolicyRef{ID: "kgz-border-control", Version: "2026.3"}
+				l := protocol.NewLeaf(kind, e, protocol.Hash{1}, v, noon)
+				l.Inputs = protocol.Inputs{RequesterCountry: c.from, ResponderCountry: c.to, Consent: vocabulary.ConsentNone, Modalities: "face"}
+				if !yield(uint64(i), must(l.Marshal())) {
+					return
+				}
+			}
+		}
+		s := must(lawbook.Simulate(law, entries, lawbook.Assumed{}))
+		if len(s.Groups) != 1 || s.Groups[0].Count != 2 || s.Groups[0].Assurance != "low" || s.Groups[0].New.PolicyID != "kgz-unattended" || s.Same != 3 {
+			t.Errorf("%s: %+v", kind, s)
+		}
+	}
+}
