@@ -111,6 +111,12 @@ func (r *Responder) open(ctx context.Context, q protocol.Query, visible policy.R
 	wanted := modalities(question.Probes)
 	in.Modalities = strings.Join(vocabulary.KnownModalities(wanted), " ")
 	if err := admissible(question, wanted, d); err != nil {
+		// Who asks about a canary is told of whatever is answered, in a time that says nothing of it.
+		l := lap{r.cfg.Pace.Begin(1)}
+		defer l.rest(ctx)
+		if failed := r.watch(ctx, q, question.Subject); failed != nil {
+			return "", d, failed
+		}
 		return "", d, err
 	}
 	// What depends on the subject begins here, and shows when the lap has rested: also of
