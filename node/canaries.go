@@ -10,7 +10,7 @@ import (
 	"github.com/tamga-id/tamga/node/decoy"
 )
 
-// AddCanaries makes subjects of the own register, enrolled like anybody, canaries. One of another country's is refused
+// AddCanaries makes subjects of the own register canaries, enrolled already or not. One of another country's is refused
 // with [pseudonym.ErrIdentifier]: no Query about it gets here, so it would never raise its alarm.
 func (n *Node) AddCanaries(_ context.Context, subjects []pseudonym.Identifier) error {
 	for i, s := range subjects {

@@ -19,7 +19,7 @@ import (
 
 // Decoys is what the API needs to know of canaries.
 type Decoys interface {
-	// AddCanaries makes enrolled subjects canaries; Canaries lists them.
+	// AddCanaries makes subjects canaries; Canaries lists them.
 	AddCanaries(ctx context.Context, subjects []pseudonym.Identifier) error
 	Canaries() ([]decoy.Canary, error)
 	// Alarms lists those that Queries raised at the nodes of the store, the newest first.
@@ -34,7 +34,7 @@ const (
 type canariesInput struct{ Body canariesRequest }
 
 type canariesRequest struct {
-	Subjects []subject `json:"subjects" minItems:"1" maxItems:"1000" nullable:"false" doc:"Invented subjects that were enrolled before."`
+	Subjects []subject `json:"subjects" minItems:"1" maxItems:"1000" nullable:"false" doc:"Invented subjects. Make them canaries first and enrol them then: what is cut off between leaves nobody enrolled without an alarm."`
 }
 
 type canariesOutput struct{ Body canariesReport }

@@ -2,7 +2,7 @@
 // whom nobody has a reason to ask, so that a Query about one shows an insider who tries
 // numbers, sells look-ups or copied a list.
 //
-// [New], then [Book.Add] when they were enrolled like anybody, and [Book.Touched] for every
+// [New], then [Book.Add] before they are enrolled like anybody, and [Book.Touched] for every
 // Query. A canary is answered like anybody; who touches one must not notice.
 //
 // Invariants:

@@ -112,27 +112,44 @@ have, in a part of it that is not issued: a number that is somebody's is refused
 	return c
 }
 
-// seedOne enrols one and makes it a canary. It fails when the number is somebody's already, whose
-// record is left as it is: an invented face in it would be one that matches.
-func seedOne(ctx context.Context, cl *nodeclient.Client, e gallery.Enrolment, out *canaries) error {
+// caller calls the running node. nodeclient.Client does.
+type caller interface {
+	CallWith(ctx context.Context, method, path, contentType string, header http.Header, body []byte, out any) error
+}
+
+// seedOne makes an invented person a canary and then enrols it, so that whatever cuts this off leaves
+// nobody enrolled without an alarm: a canary that is not enrolled is answered as unknown, and raises its
+// alarm. It fails before that when the number is somebody's already, whose record is left as it is: an
+// invented face in it would be one that matches.
+func seedOne(ctx context.Context, cl caller, e gallery.Enrolment, out *canaries) error {
 	var line bytes.Buffer
 	if err := json.NewEncoder(&line).Encode(enrol.RecordOf(e)); err != nil {
 		return fmt.Errorf("encoding record: %w", err)
 	}
-	var report struct {
-		Created int `json:"created"`
+	enrolled := func(dry string) error {
+		var report struct {
+			Created int `json:"created"`
+		}
+		header := http.Header{"Tamga-Duplicates": {"skip"}, "Tamga-Dry-Run": {dry}}
+		if err := cl.CallWith(ctx, http.MethodPost, "/v1/enrolments", "application/x-ndjson", header, line.Bytes(), &report); err != nil {
+			return err
+		}
+		if report.Created != 1 {
+			return fault.Unfit("give another --like, of numbers that are not issued; those seeded before are canaries", "somebody has one of the numbers")
+		}
+		return nil
 	}
-	if err := cl.CallWith(ctx, http.MethodPost, "/v1/enrolments", "application/x-ndjson", http.Header{"Tamga-Duplicates": {"skip"}}, line.Bytes(), &report); err != nil {
+	if err := enrolled("true"); err != nil {
 		return err
-	}
-	if report.Created != 1 {
-		return fault.Unfit("give another --like, of numbers that are not issued; those seeded before are canaries", "somebody has one of the numbers")
 	}
 	body, err := json.Marshal(map[string]any{"subjects": []map[string]string{{"jurisdiction": e.Subject.Jurisdiction, "type": e.Subject.Type, "value": e.Subject.Value}}})
 	if err != nil {
 		return fmt.Errorf("encoding request: %w", err)
 	}
-	return cl.Call(ctx, http.MethodPost, "/v1/canaries", "application/json", body, out)
+	if err := cl.CallWith(ctx, http.MethodPost, "/v1/canaries", "application/json", nil, body, out); err != nil {
+		return err
+	}
+	return enrolled("false")
 }
 
 // inventPeople makes enrolments of synthetic faces under made-up numbers.
