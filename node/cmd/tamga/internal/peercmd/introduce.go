@@ -134,7 +134,7 @@ Anchor later passes on others.`,
 
 // takenFile is the JSON result of peer accept.
 type takenFile struct {
-	Took         string   `json:"took"`
+	Took         string   `json:"took"` // invitation, acceptance or confirmation
 	EntityID     string   `json:"entity_id"`
 	Name         string   `json:"name"`
 	Jurisdiction string   `json:"jurisdiction"`
@@ -165,9 +165,9 @@ func takeFile(a *cli.App, in introducing, path string) error {
 			return err
 		}
 	}
-	out := takenFile{Took: s.Took, EntityID: string(s.Other.EntityID), Name: s.Other.Name, Jurisdiction: s.Other.Jurisdiction,
+	out := takenFile{Took: strings.TrimSuffix(strings.TrimPrefix(s.Took, "tamga-"), "+jwt"), EntityID: string(s.Other.EntityID), Name: s.Other.Name, Jurisdiction: s.Other.Jurisdiction,
 		Fingerprints: s.Other.Fingerprints(), SameAnchors: sameAnchors(self.Anchors, s.Other.Anchors), Words: s.Words}
-	rows := [][2]string{{"took", strings.TrimSuffix(strings.TrimPrefix(s.Took, "tamga-"), "+jwt")}, {"from", out.EntityID}, {"name", out.Name}, {"country", out.Jurisdiction},
+	rows := [][2]string{{"took", out.Took}, {"from", out.EntityID}, {"name", out.Name}, {"country", out.Jurisdiction},
 		{"federation keys", strings.Join(out.Fingerprints, " ")}, {"trust anchors", map[bool]string{true: "the same as here", false: "OTHERS than here"}[out.SameAnchors]}}
 	if s.Reply != "" {
 		out.Reply = in.out
