@@ -264,6 +264,26 @@ func (b *Book) Confirm(id trust.EntityID, heard []string, now time.Time) (Confir
 // Confirmed returns whose keys were confirmed, in the order in which they were.
 func (b *Book) Confirmed() []Confirmed { return slices.Clone(b.data.Confirmed) }
 
+// Of returns those of the country that were introduced, or are being so, sorted.
+func (b *Book) Of(country string) []string {
+	var out []string
+	add := func(p Party) {
+		if p.Jurisdiction == country {
+			out = append(out, string(p.EntityID))
+		}
+	}
+	for _, c := range b.data.Confirmed {
+		add(c.Party)
+	}
+	for _, p := range b.data.Pending {
+		if p.Other != nil {
+			add(*p.Other)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // Remove forgets that the keys of the party were confirmed, and what is under way with it.
 func (b *Book) Remove(id trust.EntityID) (bool, error) {
 	before := len(b.data.Confirmed) + len(b.data.Pending)

@@ -241,25 +241,34 @@ func book(a *cli.App, dir string) (*introduction.Book, error) {
 func peerRemove(a *cli.App) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
-		Use:   "remove ENTITY-IDENTIFIER",
+		Use:   "remove PEER",
 		Short: "Forget an introduction and the keys that were confirmed",
-		Long: `Forgets what this node has recorded of an introduction. A member stays one: who must be
+		Long: `Forgets what this node has recorded of an introduction. PEER is a country or an Entity
+Identifier; where several of a country were introduced, only the latter. A member stays one: who must be
 refused is paused (peer pause), or suspended or removed by the Trust Anchor.`,
-		Example: `  tamga peer remove --dir kaz https://kgz.example`,
+		Example: `  tamga peer remove --dir kaz KGZ`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			book, err := book(a, dir)
 			if err != nil {
 				return err
 			}
-			was, err := book.Remove(trust.EntityID(args[0]))
+			id := trust.EntityID(args[0])
+			of := book.Of(args[0])
+			if len(of) > 1 {
+				return fault.Usage("several of %s were introduced: %s; name one", args[0], strings.Join(of, ", "))
+			}
+			if len(of) == 1 {
+				id = trust.EntityID(of[0])
+			}
+			was, err := book.Remove(id)
 			if err != nil {
 				return err
 			}
 			if !was {
-				return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodePeer, Err: errors.New("there is no introduction with this Entity")}
+				return &fault.Failure{Exit: fault.ExitFailure, Code: protocol.CodePeer, Err: errors.New("there is no introduction with this peer")}
 			}
-			return a.Emit(map[string]string{"removed": args[0]}, [][2]string{{"removed", args[0]}})
+			return a.Emit(map[string]string{"removed": string(id)}, [][2]string{{"removed", string(id)}})
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "the node's folder (required); the node may run")
