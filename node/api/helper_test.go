@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/federation/ledger"
 	"github.com/tamga-id/tamga/federation/policy/inventory"
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/protocol/sentences"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/explain"
 	"github.com/tamga-id/tamga/node"
@@ -339,8 +340,8 @@ func checkProblem(t testing.TB, res *http.Response, body map[string]any) {
 	t.Helper()
 	code, _ := body["code"].(string)
 	e, ok := protocol.Lookup(protocol.Code(code))
-	if e.In(protocol.Russian).Title == body["title"] {
-		e = e.In(protocol.Russian) // whether it was asked for, TestAcceptLanguage knows
+	if sentences.In(sentences.Russian, e).Title == body["title"] {
+		e = sentences.In(sentences.Russian, e) // whether it was asked for, TestAcceptLanguage knows
 	}
 	if !ok || body["title"] != e.Title || body["next"] != e.Next || body["type"] != "urn:tamga:problem:"+code {
 		t.Errorf("problem does not follow from its code: %v", body)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/protocol/sentences"
 	"github.com/tamga-id/tamga/node/api"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -34,7 +35,7 @@ func TestAcceptLanguage(t *testing.T) {
 			}
 			res, body := send(t, h, r)
 			e, _ := protocol.Lookup(c.code)
-			e = e.In(language)
+			e = sentences.In(language, e)
 			if body["code"] != string(c.code) || body["title"] != e.Title || body["next"] != e.Next || res.Header.Get("Vary") != "Accept-Language" {
 				t.Errorf("%s in %q: %v, want %q", name, accept, body, e.Title)
 			}

@@ -4,6 +4,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/protocol/sentences"
 	"github.com/tamga-id/tamga/node/api/problem"
 )
 
@@ -16,7 +17,7 @@ type Spoken interface {
 // Say puts the sentences of a code into the language; without a code nothing changes.
 func Say(language, code string, title, next *string) {
 	if e, ok := protocol.Lookup(protocol.Code(code)); ok {
-		e = e.In(language)
+		e = sentences.In(language, e)
 		*title, *next = e.Title, e.Next
 	}
 }
@@ -24,7 +25,7 @@ func Say(language, code string, title, next *string) {
 // inLanguage puts the registry's sentences in what is answered into the language that the guard found to be wanted.
 func inLanguage(ctx huma.Context, _ string, v any) (any, error) {
 	language := ctx.Header("Accept-Language")
-	if language != protocol.Russian {
+	if language != sentences.Russian {
 		return v, nil
 	}
 	switch b := v.(type) {

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/protocol/sentences"
 )
 
 // maxRanges bounds what is read of an Accept-Language.
@@ -26,16 +26,16 @@ func Language(fields []string) string {
 			weight = q
 		}
 		switch primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-"); primary {
-		case protocol.Russian:
+		case sentences.Russian:
 			if weight > english { // of two alike the one that stands first
 				russian = max(russian, weight)
 			}
-		case protocol.English, "*":
+		case sentences.English, "*":
 			english = max(english, weight)
 		}
 	}
 	if russian > english || russian > 0 && russian == english {
-		return protocol.Russian
+		return sentences.Russian
 	}
-	return protocol.English
+	return sentences.English
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/protocol/sentences"
 )
 
 // Problem is an RFC 9457 problem detail. Every text in it is a constant of the
@@ -64,7 +65,7 @@ func (p *Problem) In(language string) *Problem {
 		return p
 	}
 	other := *p
-	e = e.In(language)
+	e = sentences.In(language, e)
 	other.Title, other.Next = e.Title, e.Next
 	return &other
 }

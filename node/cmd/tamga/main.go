@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/protocol/sentences"
 	"github.com/tamga-id/tamga/federation/transport"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/anchorcmd"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/askcmd"
@@ -79,15 +79,15 @@ the gallery of the country that holds them.`,
 			default:
 				return fault.Usage("-o takes table, json or ndjson")
 			}
-			if a.Language != protocol.English && a.Language != protocol.Russian {
+			if a.Language != sentences.English && a.Language != sentences.Russian {
 				given := a.Language
-				a.Language = protocol.English
+				a.Language = sentences.English
 				return fault.Usage("--language takes en or ru, not %q", given)
 			}
 			return nil
 		},
 	}
-	root.PersistentFlags().StringVar(&a.Language, "language", cmp.Or(a.Language, protocol.English), "language of what codes mean and what to do now: en or ru; without it, by LANG")
+	root.PersistentFlags().StringVar(&a.Language, "language", cmp.Or(a.Language, sentences.English), "language of what codes mean and what to do now: en or ru; without it, by LANG")
 	root.PersistentFlags().StringVarP(&a.Format, "output", "o", "table", "output format: table, json or ndjson")
 	root.AddGroup(
 		&cobra.Group{ID: "start", Title: "Start:"},

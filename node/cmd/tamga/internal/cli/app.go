@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/protocol/sentences"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
@@ -37,18 +38,18 @@ func LanguageOf(locales ...string) string {
 		if l == "" {
 			continue
 		}
-		if l == protocol.Russian || strings.HasPrefix(l, protocol.Russian+"_") || strings.HasPrefix(l, protocol.Russian+".") {
-			return protocol.Russian
+		if l == sentences.Russian || strings.HasPrefix(l, sentences.Russian+"_") || strings.HasPrefix(l, sentences.Russian+".") {
+			return sentences.Russian
 		}
 		break
 	}
-	return protocol.English
+	return sentences.English
 }
 
 // Sentences are those of the code in the command's language.
 func (a *App) Sentences(c protocol.Code) protocol.CodeEntry {
 	e, _ := protocol.Lookup(c)
-	return e.In(a.Language)
+	return sentences.In(a.Language, e)
 }
 
 // Terminal reports whether w is a terminal that may be drawn on.

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/protocol/sentences"
 	"github.com/tamga-id/tamga/node/cmd/tamga/internal/fault"
 )
 
@@ -49,7 +50,7 @@ func (a *App) HelpCommand(root *cobra.Command) *cobra.Command {
 func (a *App) codes() error {
 	views := []map[string]string{}
 	for _, e := range protocol.Registry() {
-		e = e.In(a.Language)
+		e = sentences.In(a.Language, e)
 		views = append(views, map[string]string{"code": string(e.Code), "outcome": string(e.Outcome), "title": e.Title, "next": e.Next})
 		if a.Format == "table" {
 			fmt.Fprintf(a.Out, "%s  %-12s  %s\n", e.Code, e.Outcome, e.Title)
@@ -63,7 +64,7 @@ func (a *App) codes() error {
 
 func (a *App) explain(c protocol.Code) error {
 	e, ok := protocol.Lookup(c)
-	e = e.In(a.Language)
+	e = sentences.In(a.Language, e)
 	if !ok {
 		return &fault.Failure{Exit: fault.ExitUsage, Code: protocol.CodeUsage, Err: fmt.Errorf("there is no code %q", string(c)), Hint: "`tamga help codes` lists them"}
 	}

@@ -1,4 +1,4 @@
-package protocol_test
+package sentences_test
 
 import (
 	"regexp"
@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/tamga-id/tamga/federation/protocol"
+	"github.com/tamga-id/tamga/federation/protocol/sentences"
 )
 
 // TestRussian: every code has sentences in Russian, that are whole ones and not the English ones, and that keep every
@@ -15,7 +16,7 @@ func TestRussian(t *testing.T) {
 	command := regexp.MustCompile("`[^`]+`")
 	seen := map[string]protocol.Code{}
 	for _, e := range protocol.Registry() {
-		ru := e.In(protocol.Russian)
+		ru := sentences.In(sentences.Russian, e)
 		if ru.Code != e.Code || ru.Outcome != e.Outcome || ru.Wire != e.Wire {
 			t.Errorf("%s becomes %+v", e.Code, ru)
 		}
@@ -41,14 +42,14 @@ func TestRussian(t *testing.T) {
 		if strings.HasPrefix(e.Next, "This is not a \"no\".") && !strings.HasPrefix(ru.Next, "Это не отрицательный ответ.") {
 			t.Errorf("%s does not say that it is no refusal of the person: %q", e.Code, ru.Next)
 		}
-		if e.In(protocol.English) != e || e.In("kk") != e {
+		if sentences.In(sentences.English, e) != e || sentences.In("kk", e) != e {
 			t.Errorf("%s is changed where no Russian is asked for", e.Code)
 		}
 	}
 	if len(seen) < 100 {
 		t.Errorf("only %d", len(seen))
 	}
-	if (protocol.CodeEntry{Code: "TMG-XXX-0001"}).In(protocol.Russian).Title != "" {
+	if sentences.In(sentences.Russian, protocol.CodeEntry{Code: "TMG-XXX-0001"}).Title != "" {
 		t.Error("a code that is none is translated")
 	}
 }
