@@ -22,6 +22,8 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/federation/trust/endpoint"
+	"github.com/tamga-id/tamga/federation/trust/internal/disk"
+	"github.com/tamga-id/tamga/federation/trust/membership/internal/rollover"
 )
 
 // ErrTooMany: the Anchor cannot list as many Entities, or with identifiers and reasons as
@@ -173,7 +175,7 @@ func (a *Author) updateLocked(members []authority.Enrolment) (Listing, string, e
 	if err != nil {
 		return Listing{}, "", err
 	}
-	return next, token, replace(a.cfg.File, []byte(token+"\n"))
+	return next, token, disk.Publish(a.cfg.File, []byte(token+"\n"))
 }
 
 // signedBy reports whether a verified token names the key as that of its signature.
@@ -228,7 +230,7 @@ func (a *Author) rolloverLocked(token string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading history of keys: %w", err)
 		}
-		if sameKeys(last.Keys(), s.Keys()) {
+		if rollover.SameKeys(last.Keys(), s.Keys()) {
 			return history, nil
 		}
 		if s.IssuedAt().Before(last.IssuedAt()) {
@@ -236,10 +238,10 @@ func (a *Author) rolloverLocked(token string) ([]string, error) {
 		}
 	}
 	history = append(history, token)
-	if len(history) > maxRollover {
-		history = history[len(history)-maxRollover:]
+	if len(history) > rollover.Max {
+		history = history[len(history)-rollover.Max:]
 	}
-	return history, replace(a.cfg.Rollover, []byte(strings.Join(history, "\n")+"\n"))
+	return history, disk.Publish(a.cfg.Rollover, []byte(strings.Join(history, "\n")+"\n"))
 }
 
 // current makes the bundle again when members changed or a quarter of the life of what is
@@ -334,12 +336,12 @@ func (a *Author) Publish(dir string) (Published, error) {
 	a.mu.Lock()
 	entity, former := a.entity, a.former
 	a.mu.Unlock()
-	err = replace(filepath.Join(dir, filepath.FromSlash(wellKnownConfiguration)), []byte(entity))
+	err = disk.Publish(filepath.Join(dir, filepath.FromSlash(wellKnownConfiguration)), []byte(entity))
 	if err == nil {
-		err = replace(filepath.Join(dir, filepath.FromSlash(endpoint.HistoricalKeys.Path())), []byte(former))
+		err = disk.Publish(filepath.Join(dir, filepath.FromSlash(endpoint.HistoricalKeys.Path())), []byte(former))
 	}
 	if err == nil {
-		err = replace(filepath.Join(dir, filepath.FromSlash(WellKnown)), b)
+		err = disk.Publish(filepath.Join(dir, filepath.FromSlash(WellKnown)), b)
 	}
 	if err != nil {
 		return Published{}, fmt.Errorf("publishing: %w", err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/membership/internal/rollover"
 )
 
 const (
@@ -47,8 +48,8 @@ func ParseBundle(b []byte) (Bundle, error) {
 	if err := json.Unmarshal(b, &out); err != nil || out.Version != bundleVersion {
 		return Bundle{}, errors.New("reading bundle: not a bundle of this version")
 	}
-	if len(out.Resolved) > maxMembers || len(out.Rollover) > maxRollover {
-		return Bundle{}, fmt.Errorf("reading bundle: over %d members or %d changes of keys", maxMembers, maxRollover)
+	if len(out.Resolved) > maxMembers || len(out.Rollover) > rollover.Max {
+		return Bundle{}, fmt.Errorf("reading bundle: over %d members or %d changes of keys", maxMembers, rollover.Max)
 	}
 	if len(out.Statuses) > maxStatuses {
 		return Bundle{}, fmt.Errorf("reading bundle: the status of over %d Trust Marks", maxStatuses)

@@ -5,32 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/tamga-id/tamga/federation/trust/internal/disk"
 )
-
-// replace puts a file in its place whole: after a crash the old content or the new is there.
-func replace(path string, b []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("writing %s: %w", filepath.Base(path), err), os.Remove(f.Name()))
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
 
 // maxHeld is more than a dozen Anchors with the longest listings and histories of keys that
 // are taken over.
@@ -60,5 +38,5 @@ func writeHeld(path string, f any) error {
 	if err != nil {
 		return fmt.Errorf("keeping listing: %w", err)
 	}
-	return replace(path, b)
+	return disk.Publish(path, b)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/membership/internal/rollover"
 )
 
 const keeperVersion = 1
@@ -23,7 +24,7 @@ type Keeper struct {
 	file string // immutable after New
 
 	mu      sync.Mutex
-	anchors []followed              // guarded by mu
+	anchors []rollover.Anchor       // guarded by mu
 	held    map[trust.EntityID]held // guarded by mu; the file holds the same
 	// foreign is what the file holds of Anchors that are not configured now, guarded by mu:
 	// one that is configured again later has not lost its numbers and keys meanwhile.
@@ -50,7 +51,7 @@ type keeperFile struct {
 func NewKeeper(anchors []trust.Anchor, file string) (*Keeper, error) {
 	k := &Keeper{file: file, held: make(map[trust.EntityID]held)}
 	for _, a := range anchors {
-		k.anchors = append(k.anchors, followed{Anchor: a})
+		k.anchors = append(k.anchors, rollover.Anchor{Anchor: a})
 	}
 	if file == "" {
 		return k, nil
@@ -68,7 +69,7 @@ func NewKeeper(anchors []trust.Anchor, file string) (*Keeper, error) {
 // take takes over what the file holds. It was in time when it was written.
 func (k *Keeper) take(f keeperFile) {
 	for i, a := range k.anchors {
-		k.anchors[i] = a.rollover(f.Rolled, forever)
+		k.anchors[i] = a.Follow(f.Rolled, forever)
 	}
 	for _, token := range f.Rolled {
 		if s, err := trust.ParseStatement(token); err == nil && k.index(s.Issuer()) < 0 {
@@ -101,7 +102,7 @@ var forever = time.Unix(1<<40, 0)
 
 // index is where among the Anchors one is; less than 0 when it is not configured.
 func (k *Keeper) index(id trust.EntityID) int {
-	return slices.IndexFunc(k.anchors, func(a followed) bool { return a.EntityID == id })
+	return slices.IndexFunc(k.anchors, func(a rollover.Anchor) bool { return a.EntityID == id })
 }
 
 // Anchors returns the Anchors with the keys that they have now. The slice is the caller's.
@@ -127,21 +128,21 @@ func (k *Keeper) Follow(anchor trust.EntityID, tokens []string, now time.Time) (
 		return false, ErrUnknownAnchor
 	}
 	before := k.anchors[i]
-	if err := k.followLocked(i, tokens, now); err != nil || k.anchors[i].last == before.last {
+	if err := k.followLocked(i, tokens, now); err != nil || k.anchors[i].Last() == before.Last() {
 		return false, err
 	}
-	return !sameKeys(before.Keys, k.anchors[i].Keys), k.saveLocked()
+	return !rollover.SameKeys(before.Keys, k.anchors[i].Keys), k.saveLocked()
 }
 
 func (k *Keeper) followLocked(i int, tokens []string, now time.Time) error {
 	before := k.anchors[i]
-	next := before.rollover(tokens, now.Add(clockSkew))
-	if !sameKeys(before.Keys, next.Keys) {
-		if s, err := trust.ParseStatement(next.last); err != nil || !now.Before(s.ExpiresAt()) {
+	next := before.Follow(tokens, now.Add(clockSkew))
+	if !rollover.SameKeys(before.Keys, next.Keys) {
+		if s, err := trust.ParseStatement(next.Last()); err != nil || !now.Before(s.ExpiresAt()) {
 			return fmt.Errorf("following the keys of a Trust Anchor: the last announcement: %w", trust.ErrExpired)
 		}
 	}
-	if len(next.used) > maxRollover {
+	if next.Changes() > rollover.Max {
 		return errors.New("following the keys of a Trust Anchor: too many changes; give the node the anchor's present trust-anchor.json")
 	}
 	k.anchors[i] = next
@@ -244,7 +245,7 @@ func (k *Keeper) saveLocked() error {
 	}
 	f := keeperFile{Version: keeperVersion, Rolled: append([]string{}, k.foreign.Rolled...), Notices: append([]Notice{}, k.foreign.Notices...)}
 	for _, a := range k.anchors {
-		f.Rolled = append(f.Rolled, a.tokens()...)
+		f.Rolled = append(f.Rolled, a.Tokens()...)
 		if h, ok := k.held[a.EntityID]; ok {
 			f.Notices = append(f.Notices, h.notice)
 		}

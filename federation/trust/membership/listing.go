@@ -9,11 +9,11 @@ import (
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/trust"
+	"github.com/tamga-id/tamga/federation/trust/membership/internal/rollover"
 )
 
 const (
-	listingType   = "tamga-listing+jwt"
-	statementType = "entity-statement+jwt"
+	listingType = "tamga-listing+jwt"
 
 	// maxMembers bounds a listing, which has to fit into one frame of the transport.
 	maxMembers = 1024
@@ -153,7 +153,7 @@ type Notice struct {
 // verify verifies a notice of the Anchor: its Entity Configuration under the keys that are
 // known of it, the listing under those that it names and that are not withdrawn.
 func (n Notice) verify(a trust.Anchor) (Listing, error) {
-	s, err := announced(a, n.Configuration)
+	s, err := rollover.Announced(a, n.Configuration)
 	if err != nil {
 		return Listing{}, fmt.Errorf("verifying Entity Configuration of the Trust Anchor: %w", err)
 	}

@@ -2,6 +2,7 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +10,12 @@ import (
 
 // Write replaces a file: after it returns, and after a crash at any moment,
 // the old content or the new is there, never a part of either.
-func Write(path string, b []byte) (err error) {
+func Write(path string, b []byte) error { return replace(path, b, 0o600) }
+
+// Publish is Write of a file that everybody may read.
+func Publish(path string, b []byte) error { return replace(path, b, 0o644) }
+
+func replace(path string, b []byte, mode os.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
@@ -21,7 +27,7 @@ func Write(path string, b []byte) (err error) {
 		}
 	}()
 	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
+		err = errors.Join(f.Chmod(mode), f.Sync())
 	}
 	if closed := f.Close(); err == nil {
 		err = closed

@@ -1,4 +1,6 @@
-package membership
+// Package rollover follows Trust Anchors from the keys that came from out of band to those
+// that they have now (OpenID Federation section 11.2).
+package rollover
 
 import (
 	"errors"
@@ -9,11 +11,13 @@ import (
 	"github.com/tamga-id/tamga/federation/trust"
 )
 
-// maxRollover bounds how many changes of its keys an Anchor passes on.
-const maxRollover = 64
+// Max bounds how many changes of its keys an Anchor passes on.
+const Max = 64
 
-// followed is an Anchor as far as it was followed.
-type followed struct {
+const statementType = "entity-statement+jwt"
+
+// Anchor is one as far as it was followed. Values are replaced, never changed.
+type Anchor struct {
 	trust.Anchor // with the keys that it has now, and since when
 	// used are the Entity Configurations that changed the keys, and last the one that was
 	// issued last, whether it changed them or not.
@@ -21,20 +25,20 @@ type followed struct {
 	last string
 }
 
-// rollover follows an Anchor from the keys that came from out of band to those it has now
+// Follow follows the Anchor from the keys that came from out of band to those it has now
 // (OpenID Federation section 11.2): every Entity Configuration in tokens that a key known by
 // then has signed says which keys are known from there on. Others are passed over, so
 // that one who joined later can be given the whole history. The history of an Anchor does
 // not run out, but it does not go back, and nothing of it is issued after by: what is issued
 // in the future would have everything passed over until then.
-func (f followed) rollover(tokens []string, by time.Time) followed {
+func (f Anchor) Follow(tokens []string, by time.Time) Anchor {
 	f.used = slices.Clone(f.used)
 	for _, token := range tokens {
-		s, err := announced(f.Anchor, token)
+		s, err := Announced(f.Anchor, token)
 		if err != nil || s.IssuedAt().Before(f.Since) || s.IssuedAt().After(by) {
 			continue
 		}
-		if !sameKeys(f.Keys, s.Keys()) {
+		if !SameKeys(f.Keys, s.Keys()) {
 			f.used = append(f.used, token)
 		}
 		f.Keys, f.Since, f.last = s.Keys(), s.IssuedAt(), token
@@ -42,17 +46,23 @@ func (f followed) rollover(tokens []string, by time.Time) followed {
 	return f
 }
 
-// tokens are all that has to be kept to follow the Anchor here again: an announcement that
+// Tokens are all that has to be kept to follow the Anchor here again: an announcement that
 // was taken back, and that nobody here had followed, must not be followed later.
-func (f followed) tokens() []string {
+func (f Anchor) Tokens() []string {
 	if f.last == "" || slices.Contains(f.used, f.last) {
 		return f.used
 	}
 	return append(slices.Clone(f.used), f.last)
 }
 
-// announced verifies an Entity Configuration of the Anchor under its keys.
-func announced(a trust.Anchor, token string) (trust.UnverifiedStatement, error) {
+// Last is the Entity Configuration that was issued last, empty when none was followed.
+func (f Anchor) Last() string { return f.last }
+
+// Changes is how many changes of keys led here.
+func (f Anchor) Changes() int { return len(f.used) }
+
+// Announced verifies an Entity Configuration of the Anchor under its keys.
+func Announced(a trust.Anchor, token string) (trust.UnverifiedStatement, error) {
 	if _, err := jose.Verify(token, statementType, a.Keys); err != nil {
 		return trust.UnverifiedStatement{}, err
 	}
@@ -67,7 +77,8 @@ func announced(a trust.Anchor, token string) (trust.UnverifiedStatement, error) 
 	return s, s.VerifyBy(s.Keys())
 }
 
-func sameKeys(a, b jose.KeySet) bool {
+// SameKeys reports whether two sets hold the same keys, in whatever order.
+func SameKeys(a, b jose.KeySet) bool {
 	ids := func(s jose.KeySet) []string {
 		var out []string
 		for _, k := range s.Keys() {
