@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
+	"github.com/tamga-id/tamga/node/gallery/undo"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/ledgers"
 	"github.com/tamga-id/tamga/node/registrar"
@@ -31,7 +32,7 @@ func (n *Node) Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.R
 }
 
 // Undo takes a batch back, after saying so in the ledger.
-func (n *Node) Undo(ctx context.Context, batch string) (gallery.Undone, error) {
+func (n *Node) Undo(ctx context.Context, batch string) (undo.Done, error) {
 	return n.registrar.Undo(ctx, batch)
 }
 

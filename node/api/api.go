@@ -13,6 +13,7 @@ import (
 	"github.com/tamga-id/tamga/node/api/peers"
 	"github.com/tamga-id/tamga/node/api/upkeep"
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/undo"
 	"github.com/tamga-id/tamga/node/registrar"
 	"github.com/tamga-id/tamga/node/requester"
 )
@@ -32,7 +33,7 @@ type Node interface {
 	// Plan says what Enrol would do, and changes nothing.
 	Plan(ctx context.Context, batch []gallery.Enrolment) ([]gallery.Result, error)
 	// Undo takes back what enrolments under batch added; again after an error, the rest.
-	Undo(ctx context.Context, batch string) (gallery.Undone, error)
+	Undo(ctx context.Context, batch string) (undo.Done, error)
 	// Erase destroys all that is held of a subject and returns how many records that were.
 	Erase(ctx context.Context, id pseudonym.Identifier) (records int, err error)
 	// Finality says when who was just erased is gone from backups of before.

@@ -33,6 +33,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/checkup"
 	"github.com/tamga-id/tamga/node/gallery/presence"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
+	"github.com/tamga-id/tamga/node/gallery/undo"
 	"github.com/tamga-id/tamga/node/keys"
 	"github.com/tamga-id/tamga/node/lawbook"
 	"github.com/tamga-id/tamga/node/peering"
@@ -57,7 +58,7 @@ type fake struct {
 	verify func(context.Context, requester.Request) (requester.Result, error)
 	enrol  func(context.Context, []gallery.Enrolment) ([]gallery.Result, error)
 	audit  func(context.Context) (ledger.Report, error)
-	undo   func(context.Context, string) (gallery.Undone, error)
+	undo   func(context.Context, string) (undo.Done, error)
 	erase  func(pseudonym.Identifier) (int, error)
 	renew  func() (registrar.Renewal, error)
 	copied func(config.Store) (snapshot.Copied, error)
@@ -144,9 +145,9 @@ func (f *fake) Plan(_ context.Context, b []gallery.Enrolment) ([]gallery.Result,
 	return out, nil
 }
 
-func (f *fake) Undo(ctx context.Context, batch string) (gallery.Undone, error) {
+func (f *fake) Undo(ctx context.Context, batch string) (undo.Done, error) {
 	if f.undo == nil {
-		return gallery.Undone{Subjects: 2, Reduced: 1, Records: 5}, nil
+		return undo.Done{Subjects: 2, Reduced: 1, Records: 5}, nil
 	}
 	return f.undo(ctx, batch)
 }

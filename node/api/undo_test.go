@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tamga-id/tamga/node/api"
-	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/undo"
 )
 
 func TestUndo(t *testing.T) {
@@ -29,8 +29,8 @@ func TestUndo(t *testing.T) {
 	if res, _ := send(t, api.Handler(&fake{}), officers); res.StatusCode != 403 {
 		t.Errorf("with the officers' token: status %d", res.StatusCode)
 	}
-	n := &fake{undo: func(context.Context, string) (gallery.Undone, error) {
-		return gallery.Undone{Subjects: 1}, errors.New("CANARY")
+	n := &fake{undo: func(context.Context, string) (undo.Done, error) {
+		return undo.Done{Subjects: 1}, errors.New("CANARY")
 	}}
 	if res, body := send(t, api.Handler(n), newRequest("POST", "/v1/enrolments/undo", ask)); res.StatusCode != 500 || body["code"] != "TMG-INT-0001" {
 		t.Errorf("status %d, %v", res.StatusCode, body)
@@ -41,12 +41,12 @@ func TestUndo(t *testing.T) {
 func TestUndoAtOnce(t *testing.T) {
 	var h http.Handler
 	n := &fake{}
-	n.undo = func(context.Context, string) (gallery.Undone, error) {
+	n.undo = func(context.Context, string) (undo.Done, error) {
 		res, _ := send(t, h, newRequest("POST", "/v1/enrolments/undo", `{"batch":"abcdefghijklmnop"}`))
 		if res.StatusCode != 503 {
 			t.Errorf("a second one: status %d", res.StatusCode)
 		}
-		return gallery.Undone{}, nil
+		return undo.Done{}, nil
 	}
 	h = api.Handler(n)
 	if res, _ := send(t, h, newRequest("POST", "/v1/enrolments/undo", `{"batch":"abcdefghijklmnop"}`)); res.StatusCode != 200 {

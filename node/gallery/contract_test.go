@@ -20,6 +20,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/tally"
+	"github.com/tamga-id/tamga/node/gallery/undo"
 	"github.com/tamga-id/tamga/node/internal/pgtest"
 )
 
@@ -265,7 +266,7 @@ func checkBatch(t *testing.T, h *home) {
 	enrol(t, g, shared)
 	enrol(t, g, es...)
 	done, err := g.Undo(t.Context(), "b")
-	if want := (gallery.Undone{Subjects: 1099, Reduced: 1, Records: 1100}); err != nil || done != want {
+	if want := (undo.Done{Subjects: 1099, Reduced: 1, Records: 1100}); err != nil || done != want {
 		t.Errorf("%+v, %v; want %+v", done, err, want)
 	}
 	if g.Subjects() != 1 {

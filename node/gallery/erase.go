@@ -13,6 +13,7 @@ import (
 	"github.com/tamga-id/tamga/node/gallery/naming"
 	"github.com/tamga-id/tamga/node/gallery/store"
 	"github.com/tamga-id/tamga/node/gallery/subjects"
+	"github.com/tamga-id/tamga/node/gallery/undo"
 )
 
 // Erase destroys everything that is held of a subject: key, records, findings and
@@ -179,6 +180,11 @@ func (g *Gallery) stageErase(b *commit.Bundle, p pseudonym.Pseudonym) (records i
 	}
 	b.Forget(p, s)
 	return records, errors.Join(b.Drop(keyring.Row(p)), b.Drop(keyring.StampRow(p)))
+}
+
+// Undo takes back what enrolments under batch added: see [undo.Batch].
+func (g *Gallery) Undo(ctx context.Context, batch string) (undo.Done, error) {
+	return undo.Batch(ctx, g.set, batch)
 }
 
 // eraseAgain stages the removal of a subject, unless a later commit enrolled it.

@@ -12,6 +12,7 @@ import (
 	"github.com/tamga-id/tamga/crypto/pseudonym"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/renewal"
+	"github.com/tamga-id/tamga/node/gallery/undo"
 )
 
 // shifts is a protection that adds the generation to every byte, and says so in the
@@ -206,7 +207,7 @@ func TestRenewKeeps(t *testing.T) {
 	} else {
 		refs.Close()
 	}
-	if u, err := g.Undo(t.Context(), "two"); u != (gallery.Undone{Reduced: 1, Records: 1}) || err != nil {
+	if u, err := g.Undo(t.Context(), "two"); u != (undo.Done{Reduced: 1, Records: 1}) || err != nil {
 		t.Errorf("undone %+v, %v", u, err)
 	}
 	if h, err := look(g, a.Subject, "face"); len(h.templates) != 0 || err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tamga-id/tamga/node/gallery"
+	"github.com/tamga-id/tamga/node/gallery/undo"
 )
 
 // of is an enrolment by a batch.
@@ -40,17 +41,17 @@ func TestUndo(t *testing.T) {
 	}
 	enrol(t, g, first...)
 	enrol(t, g, second...)
-	if done, err := g.Undo(t.Context(), "third"); err != nil || done != (gallery.Undone{}) {
+	if done, err := g.Undo(t.Context(), "third"); err != nil || done != (undo.Done{}) {
 		t.Errorf("a batch that is none: %+v, %v", done, err)
 	}
 	if _, err := g.Undo(t.Context(), ""); err == nil {
 		t.Error("what belongs to no batch was undone")
 	}
-	want := gallery.Undone{Subjects: alone, Reduced: both, Records: alone + both}
+	want := undo.Done{Subjects: alone, Reduced: both, Records: alone + both}
 	if done, err := g.Undo(t.Context(), "second"); err != nil || done != want {
 		t.Errorf("got %+v, %v; want %+v", done, err, want)
 	}
-	if done, err := g.Undo(t.Context(), "second"); err != nil || done != (gallery.Undone{}) {
+	if done, err := g.Undo(t.Context(), "second"); err != nil || done != (undo.Done{}) {
 		t.Errorf("again: %+v, %v", done, err)
 	}
 	for range 2 {

@@ -14,6 +14,7 @@ import (
 	"github.com/tamga-id/tamga/node/config"
 	"github.com/tamga-id/tamga/node/gallery"
 	"github.com/tamga-id/tamga/node/gallery/snapshot"
+	"github.com/tamga-id/tamga/node/gallery/undo"
 	"github.com/tamga-id/tamga/node/holding"
 	"github.com/tamga-id/tamga/node/stores"
 )
@@ -73,16 +74,16 @@ func unwitnessed(err error) error {
 }
 
 // Undo takes a batch back, after saying so in the ledger.
-func (w Witnessed) Undo(ctx context.Context, batch string) (gallery.Undone, error) {
+func (w Witnessed) Undo(ctx context.Context, batch string) (undo.Done, error) {
 	if err := w.Gallery.Ready(); err != nil {
-		return gallery.Undone{}, err
+		return undo.Done{}, err
 	}
 	leaf, err := operatorLeaf(w.Entity, "undo", "import-"+batch, w.Now())
 	if err != nil {
-		return gallery.Undone{}, err
+		return undo.Done{}, err
 	}
 	if _, err := w.Ledger.Append(ctx, leaf); err != nil {
-		return gallery.Undone{}, unwitnessed(err)
+		return undo.Done{}, unwitnessed(err)
 	}
 	return w.Gallery.Undo(ctx, batch)
 }
