@@ -57,7 +57,12 @@ func (p *Peers) Explain(ctx context.Context, name string) (Explanation, error) {
 		case slices.Contains(l.Members, id):
 			add("listing", OK, "", string(l.Anchor)+" lists it", "")
 		default:
-			add("listing", Skipped, "", string(l.Anchor)+" does not list it", "")
+			add("listing", Skipped, "", string(l.Anchor)+" does not list it among those directly below it", "")
+		}
+	}
+	for _, l := range p.below.Listings() { // an Intermediate can name anybody: what it is above counts
+		if slices.Contains(l.Members, id) && p.Directory.WasBelow(id, l.Path) {
+			add("listing", OK, "", string(l.Path.Entity())+" lists it", "")
 		}
 	}
 	n, err := p.Directory.Entity(id, p.cfg.Now())

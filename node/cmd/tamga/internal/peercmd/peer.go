@@ -288,7 +288,7 @@ func (l linkView) words() string {
 	case l.Fault != "" && l.Rule != "":
 		what += ": REFUSED by rule " + l.Rule + ": " + l.Fault
 	case l.Fault != "":
-		what += ": not found: " + l.Fault
+		what += ": could not be had or read: " + l.Fault
 	}
 	if !l.Expires.IsZero() {
 		what += ", " + l.IssuedAt.UTC().Format(time.RFC3339) + " to " + l.Expires.UTC().Format(time.RFC3339)
