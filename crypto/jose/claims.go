@@ -61,6 +61,20 @@ func decodeClaims(payload []byte, v any, strict bool) error {
 	return nil
 }
 
+// Said is a string that need not be there, and says something where it is: a member that is empty or null is
+// refused, so that nothing can be left out in two ways. Declare it omitempty.
+type Said string
+
+// UnmarshalJSON refuses what says nothing with [ErrMalformed].
+func (s *Said) UnmarshalJSON(raw []byte) error {
+	text, ok := strictjson.String(raw)
+	if !ok || text == "" {
+		return fmt.Errorf("%w: not a string that says something", ErrMalformed)
+	}
+	*s = Said(text)
+	return nil
+}
+
 // flat fills a struct of strings and integers with the members that the scanner passes, which are
 // then not scanned and copied twice more by encoding/json: the sealed parts of our own tokens are most of
 // their bytes. Whatever is not as plain as that is left to encoding/json.
@@ -79,7 +93,7 @@ func newFlat(into reflect.Value) *flat {
 	f := &flat{into, make([]string, 0, into.NumField()), true}
 	for field := range into.Type().Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		plain := field.Type == reflect.TypeFor[string]() || field.Type == reflect.TypeFor[int64]()
+		plain := field.Type == reflect.TypeFor[string]() || field.Type == reflect.TypeFor[int64]() || field.Type == reflect.TypeFor[Said]()
 		if !plain || !field.IsExported() || name == "" || name == "-" || options != "" && options != "omitempty" || slices.Contains(f.names, name) {
 			return none
 		}
@@ -104,7 +118,7 @@ func set(field reflect.Value, value []byte) bool {
 	if field.Kind() == reflect.String {
 		text, ok := strictjson.String(value)
 		field.SetString(text)
-		return ok
+		return ok && (text != "" || field.Type() != reflect.TypeFor[Said]())
 	}
 	n, err := strconv.ParseInt(string(value), 10, 64)
 	field.SetInt(n)

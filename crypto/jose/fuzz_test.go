@@ -115,19 +115,19 @@ func FuzzDecodeClaims(f *testing.F) {
 // when it has a field more that nothing is in and encoding/json fills all of it.
 func FuzzFlatClaims(f *testing.F) {
 	type flat struct {
-		Issuer  string `json:"iss"`
-		Expires int64  `json:"exp"`
-		Role    string `json:"role,omitempty"`
+		Issuer  string    `json:"iss"`
+		Expires int64     `json:"exp"`
+		Role    jose.Said `json:"role,omitempty"`
 	}
 	type more struct {
-		Issuer  string `json:"iss"`
-		Expires int64  `json:"exp"`
-		Role    string `json:"role,omitempty"`
-		Any     []any  `json:"~"`
+		Issuer  string    `json:"iss"`
+		Expires int64     `json:"exp"`
+		Role    jose.Said `json:"role,omitempty"`
+		Any     []any     `json:"~"`
 	}
 	for _, seed := range []string{
 		`{}`, `{"iss":"a","exp":1,"role":"b"}`, ` { "exp" : -0 } `, `{"iss":"a\u0062\n\ud83d\ude00"}`, `{"\u0069ss":"a"}`, `{"iss":null,"exp":null}`,
-		`{"iss":1}`, `{"exp":"1"}`, `{"exp":1.0}`, `{"exp":1e3}`, `{"exp":9223372036854775807}`, `{"exp":9223372036854775808}`, `{"exp":-9223372036854775808}`,
+		`{"role":""}`, `{"role":null}`, `{"role":1}`, `{"role":"\u0062"}`, `{"iss":1}`, `{"exp":"1"}`, `{"exp":1.0}`, `{"exp":1e3}`, `{"exp":9223372036854775807}`, `{"exp":9223372036854775808}`, `{"exp":-9223372036854775808}`,
 		`{"iss":"a","exp":true}`, `{"iss":"a","exp":[]}`, `{"iss":{"a":1}}`, `{"iss":"a","iss":"b"}`, `{"iss":"a","Exp":1}`, `{"iss":"a","other":1}`, `{"iss":"a"}x`,
 	} {
 		f.Add([]byte(seed))

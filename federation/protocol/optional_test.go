@@ -68,3 +68,29 @@ func TestOptionalClaims(t *testing.T) {
 		}
 	}
 }
+
+// TestOptionalSaysSomething: an optional claim that says nothing is malformed (TMG-Q-004), so that nobody takes it for there
+// when he binds the claims and another for not there.
+func TestOptionalSaysSomething(t *testing.T) {
+	a, h := newSide(t, "ka"), newSide(t, "gz")
+	p, err := protocol.Ask(envelope(), question(), h.seal.Public(), a.sign, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jose.Parse(string(p.Frame))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"role", "assurance"} {
+		for value, malformed := range map[string]bool{`""`: true, `null`: true, `1`: true, `["high"]`: true, `"High"`: true, `"high"`: false} {
+			payload := strings.Replace(string(token.Payload()), `,"seal_kid"`, `,"`+name+`":`+value+`,"seal_kid"`, 1)
+			signed, err := jose.Sign(a.sign, protocol.TypeQuery, []byte(payload))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := protocol.ParseQuery([]byte(signed)); (protocol.CodeOf(err) == protocol.CodeMalformed) != malformed || (err == nil) == malformed {
+				t.Errorf("%s of %s: %v", name, value, err)
+			}
+		}
+	}
+}

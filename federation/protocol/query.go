@@ -60,21 +60,21 @@ type Envelope struct {
 
 // wireQuery holds the claims of a Query (PROTOCOL.md section 3).
 type wireQuery struct {
-	Revision   string `json:"rev"`
-	Issuer     string `json:"iss"`
-	Audience   string `json:"aud"`
-	IssuedAt   int64  `json:"iat"`
-	ExpiresAt  int64  `json:"exp"`
-	ID         string `json:"jti"`
-	Purpose    string `json:"purpose"`
-	LegalBasis string `json:"legal_basis"`
-	Operation  string `json:"operation"`
-	Officer    string `json:"officer"`
-	Role       string `json:"role,omitempty"`
-	Assurance  string `json:"assurance,omitempty"`
-	SealKey    string `json:"seal_kid"`
-	ReplyKey   string `json:"reply_key"`
-	Sealed     string `json:"sealed"`
+	Revision   string    `json:"rev"`
+	Issuer     string    `json:"iss"`
+	Audience   string    `json:"aud"`
+	IssuedAt   int64     `json:"iat"`
+	ExpiresAt  int64     `json:"exp"`
+	ID         string    `json:"jti"`
+	Purpose    string    `json:"purpose"`
+	LegalBasis string    `json:"legal_basis"`
+	Operation  string    `json:"operation"`
+	Officer    string    `json:"officer"`
+	Role       jose.Said `json:"role,omitempty"`
+	Assurance  jose.Said `json:"assurance,omitempty"`
+	SealKey    string    `json:"seal_kid"`
+	ReplyKey   string    `json:"reply_key"`
+	Sealed     string    `json:"sealed"`
 }
 
 // aad is SHA-256 of the deterministic CBOR array
@@ -87,10 +87,10 @@ func (w wireQuery) aad() ([]byte, error) {
 	bound := []any{"tamga/v1/query-aad", w.Revision, w.Issuer, w.Audience, w.IssuedAt, w.ExpiresAt,
 		w.ID, w.Purpose, w.LegalBasis, w.Operation, w.Officer}
 	if w.Role != "" || w.Assurance != "" {
-		bound = append(bound, w.Role)
+		bound = append(bound, string(w.Role))
 	}
 	if w.Assurance != "" {
-		bound = append(bound, w.Assurance)
+		bound = append(bound, string(w.Assurance))
 	}
 	b, err := encodeSized(append(bound, w.SealKey, w.ReplyKey), 1024+len(w.Issuer)+len(w.Audience)+len(w.ReplyKey))
 	if err != nil {
@@ -154,7 +154,7 @@ func askExactly(e Envelope, question Asked, to sealing.PublicKey, sign jose.Priv
 	w := wireQuery{
 		Revision: Revision, Issuer: e.Issuer, Audience: e.Audience,
 		IssuedAt: e.IssuedAt.Unix(), ExpiresAt: e.ExpiresAt.Unix(), ID: e.ID,
-		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, Officer: e.Officer, Role: e.Role, Assurance: e.Assurance,
+		Purpose: e.Purpose, LegalBasis: e.LegalBasis, Operation: e.Operation, Officer: e.Officer, Role: jose.Said(e.Role), Assurance: jose.Said(e.Assurance),
 		SealKey: to.KeyID(), ReplyKey: b64.EncodeToString(reply.Public().Bytes()),
 	}
 	aad, err := w.aad()
@@ -231,7 +231,7 @@ func (w wireQuery) syntax() error {
 		return fmt.Errorf("claim seal_kid is not a key identifier")
 	}
 	return Envelope{Issuer: w.Issuer, Audience: w.Audience, Purpose: w.Purpose, LegalBasis: w.LegalBasis,
-		Operation: w.Operation, Officer: w.Officer, Role: w.Role, Assurance: w.Assurance}.Check()
+		Operation: w.Operation, Officer: w.Officer, Role: string(w.Role), Assurance: string(w.Assurance)}.Check()
 }
 
 // Check enforces the form of the names in e, which goes into ledgers as it stands;
@@ -314,7 +314,7 @@ func (u UnverifiedQuery) Verify(keys jose.KeySet, self string, now time.Time) (Q
 	}
 	return Query{
 		Envelope: Envelope{Issuer: w.Issuer, Audience: w.Audience, IssuedAt: iat, ExpiresAt: exp, ID: w.ID,
-			Purpose: w.Purpose, LegalBasis: w.LegalBasis, Operation: w.Operation, Officer: w.Officer, Role: w.Role, Assurance: w.Assurance},
+			Purpose: w.Purpose, LegalBasis: w.LegalBasis, Operation: w.Operation, Officer: w.Officer, Role: string(w.Role), Assurance: string(w.Assurance)},
 		Hash: u.hash, SealKey: w.SealKey, replyKey: reply, aad: aad, sealed: sealed,
 	}, nil
 }
