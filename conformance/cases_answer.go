@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/tamga-id/tamga/conformance/internal/exchange"
 	"github.com/tamga-id/tamga/conformance/internal/wire"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
@@ -33,20 +34,20 @@ func answerCases() []Case {
 }
 
 func twice(ctx context.Context, s *session) error {
-	p, err := s.person()
+	p, err := s.Person()
 	if err != nil {
 		return err
 	}
-	probe, err := s.probe(p, s.modality())
+	probe, err := s.Probe(p, s.Modality())
 	if err != nil {
 		return err
 	}
 	for range 2 {
-		d, err := s.draft(p, s.Target.open(), probe)
+		d, err := s.Draft(p, s.Target.Ground(), probe)
 		if err != nil {
 			return err
 		}
-		if _, err := s.answered(ctx, d, protocol.CodeMatched); err != nil {
+		if _, err := s.Answered(ctx, d, protocol.CodeMatched); err != nil {
 			return err
 		}
 	}
@@ -54,8 +55,8 @@ func twice(ctx context.Context, s *session) error {
 }
 
 // replay sends a good Query and then its frame once more.
-func (s *session) replay(ctx context.Context) (first, second reply, err error) {
-	d, err := s.mated(s.Target.open())
+func replay(ctx context.Context, s *session) (first, second reply, err error) {
+	d, err := s.Mated(s.Target.Ground())
 	if err != nil {
 		return first, second, err
 	}
@@ -63,26 +64,26 @@ func (s *session) replay(ctx context.Context) (first, second reply, err error) {
 	if err != nil {
 		return first, second, err
 	}
-	if first, err = s.send(ctx, q); err != nil {
+	if first, err = s.Send(ctx, q); err != nil {
 		return first, second, err
 	}
-	if err = is(first, true, protocol.CodeMatched); err != nil {
+	if err = exchange.Is(first, true, protocol.CodeMatched); err != nil {
 		return first, second, err
 	}
-	second, err = s.send(ctx, q)
+	second, err = s.Send(ctx, q)
 	return first, second, err
 }
 
 func ownEntry(ctx context.Context, s *session) error {
-	first, second, err := s.replay(ctx)
+	first, second, err := replay(ctx, s)
 	if err != nil {
 		return err
 	}
-	if err := is(second, true, protocol.CodeReplay); err != nil {
+	if err := exchange.Is(second, true, protocol.CodeReplay); err != nil {
 		return err
 	}
 	if second.Receipt.Receipt.Index <= first.Receipt.Receipt.Index {
-		return broke("TMG-R-005", "a receipt with a later index for the replay", "the same or an earlier index")
+		return exchange.Broke("TMG-R-005", "a receipt with a later index for the replay", "the same or an earlier index")
 	}
 	return nil
 }
@@ -91,11 +92,11 @@ func ownEntry(ctx context.Context, s *session) error {
 const inParallel = 4
 
 // parallel sends frames at the same time and reads the replies.
-func (s *session) parallel(ctx context.Context, queries []sent) ([]reply, error) {
+func parallel(ctx context.Context, s *session, queries []sent) ([]reply, error) {
 	replies, errs := make([]reply, len(queries)), make([]error, len(queries))
 	var wg sync.WaitGroup
 	for i, q := range queries {
-		wg.Go(func() { replies[i], errs[i] = s.send(ctx, q) })
+		wg.Go(func() { replies[i], errs[i] = s.Send(ctx, q) })
 	}
 	wg.Wait()
 	return replies, errors.Join(errs...)
@@ -104,7 +105,7 @@ func (s *session) parallel(ctx context.Context, queries []sent) ([]reply, error)
 func together(ctx context.Context, s *session) error {
 	queries := make([]sent, inParallel)
 	for i := range queries {
-		d, err := s.mated(s.Target.open())
+		d, err := s.Mated(s.Target.Ground())
 		if err != nil {
 			return err
 		}
@@ -112,17 +113,17 @@ func together(ctx context.Context, s *session) error {
 			return err
 		}
 	}
-	replies, err := s.parallel(ctx, queries)
+	replies, err := parallel(ctx, s, queries)
 	if err != nil {
 		return err
 	}
 	seen := make(map[uint64]bool)
 	for _, r := range replies {
-		if err := is(r, true, protocol.CodeMatched); err != nil {
+		if err := exchange.Is(r, true, protocol.CodeMatched); err != nil {
 			return err
 		}
 		if seen[r.Receipt.Receipt.Index] {
-			return broke("TMG-R-005", "an entry for each Query", "one entry for two")
+			return exchange.Broke("TMG-R-005", "an entry for each Query", "one entry for two")
 		}
 		seen[r.Receipt.Receipt.Index] = true
 	}
@@ -132,7 +133,7 @@ func together(ctx context.Context, s *session) error {
 // canary asks in several ways about one person and searches everything that comes
 // back, sealed parts included, for what would name that person.
 func canary(ctx context.Context, s *session) error {
-	p, err := s.person()
+	p, err := s.Person()
 	if err != nil {
 		return err
 	}
@@ -148,7 +149,7 @@ func canary(ctx context.Context, s *session) error {
 			return nil
 		},
 	} {
-		probe, err := s.probe(p, s.modality())
+		probe, err := s.Probe(p, s.Modality())
 		if err != nil {
 			return err
 		}
@@ -156,16 +157,16 @@ func canary(ctx context.Context, s *session) error {
 		for _, m := range p.Marks {
 			marks = append(marks, []byte(m))
 		}
-		d, err := s.draft(p, s.Target.open(), probe)
+		d, err := s.Draft(p, s.Target.Ground(), probe)
 		if err != nil {
 			return err
 		}
 		if err := f(s, d); err != nil {
 			return err
 		}
-		r, _, err := s.exchange(ctx, d)
+		r, _, err := s.Exchange(ctx, d)
 		if r.Shows(marks) {
-			return broke("TMG-A-005", "replies that name no person", "one that repeats an identifier or a probe of the Query")
+			return exchange.Broke("TMG-A-005", "replies that name no person", "one that repeats an identifier or a probe of the Query")
 		}
 		if err != nil {
 			return err

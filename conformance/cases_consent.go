@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tamga-id/tamga/conformance/internal/exchange"
 	"github.com/tamga-id/tamga/conformance/internal/wire"
+	"github.com/tamga-id/tamga/conformance/party"
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -47,77 +49,77 @@ func consentCases() []Case {
 
 // ground is one on which the target's law asks for consent: the first served purpose
 // that a traveller can consent to and the law does not refuse on that basis.
-func (s *session) ground(ctx context.Context) (Ground, reply, error) {
+func ground(ctx context.Context, s *session) (party.Ground, reply, error) {
 	for _, purpose := range []string{"travel_check_in", "visa_issuance", "migration_registration"} {
 		if !slices.Contains(s.Target.Purposes, purpose) {
 			continue
 		}
-		g := Ground{purpose, "consent"}
-		d, err := s.mated(g)
+		g := party.Ground{Purpose: purpose, LegalBasis: "consent"}
+		d, err := s.Mated(g)
 		if err != nil {
-			return Ground{}, reply{}, err
+			return party.Ground{}, reply{}, err
 		}
-		r, _, err := s.exchange(ctx, d)
+		r, _, err := s.Exchange(ctx, d)
 		if err != nil {
-			return Ground{}, reply{}, err
+			return party.Ground{}, reply{}, err
 		}
 		if r.Code != protocol.CodeLaw {
 			return g, r, nil
 		}
 	}
-	return Ground{}, reply{}, &skip{"the target's law serves no purpose on the legal basis of consent"}
+	return party.Ground{}, reply{}, &skip{Reason: "the target's law serves no purpose on the legal basis of consent"}
 }
 
 func noConsent(ctx context.Context, s *session) error {
-	_, r, err := s.ground(ctx)
+	_, r, err := ground(ctx, s)
 	if err != nil {
 		return err
 	}
-	return is(r, true, protocol.CodeConsentMissing)
+	return exchange.Is(r, true, protocol.CodeConsentMissing)
 }
 
 // withConsent asks with the person's consent, after edit, as issued, after damage.
 func withConsent(edit func(*session, *consent.Consent), damage func(string) string, want protocol.Code) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
-		p, err := s.person()
+		p, err := s.Person()
 		if err != nil {
 			return err
 		}
-		return s.consented(ctx, p, p, edit, damage, want)
+		return consented(ctx, s, p, p, edit, damage, want)
 	}
 }
 
 func othersConsent(ctx context.Context, s *session) error {
-	p, other, err := s.pair()
+	p, other, err := s.Pair()
 	if err != nil {
 		return err
 	}
-	return s.consented(ctx, p, other, nil, nil, protocol.CodeConsentHolder)
+	return consented(ctx, s, p, other, nil, nil, protocol.CodeConsentHolder)
 }
 
 func selfMade(ctx context.Context, s *session) error {
-	p, err := s.stranger()
+	p, err := s.Stranger()
 	if err != nil {
 		return err
 	}
-	return s.consented(ctx, p, p, nil, nil, protocol.CodeConsentHolder)
+	return consented(ctx, s, p, p, nil, nil, protocol.CodeConsentHolder)
 }
 
 // consented asks about p with a consent that giver signed.
-func (s *session) consented(ctx context.Context, p, giver Subject, edit func(*session, *consent.Consent), damage func(string) string, want protocol.Code) error {
+func consented(ctx context.Context, s *session, p, giver party.Subject, edit func(*session, *consent.Consent), damage func(string) string, want protocol.Code) error {
 	if giver.Holder.IsZero() {
-		return &skip{"the test subjects have no consent keys"}
+		return &skip{Reason: "the test subjects have no consent keys"}
 	}
-	g, _, err := s.ground(ctx)
+	g, _, err := ground(ctx, s)
 	if err != nil {
 		return err
 	}
-	d, err := s.about(p, g)
+	d, err := s.About(p, g)
 	if err != nil {
 		return err
 	}
 	c := consent.Consent{ID: d.Claims["jti"].(string), Requester: s.Tester.Entity, Controller: s.Target.Entity, Purpose: g.Purpose,
-		Modalities: []string{s.modality()}, IssuedAt: s.Now(), ExpiresAt: s.Now().Add(time.Hour), Notice: consent.NoticeOf([]byte("Your samples are compared."), "en")}
+		Modalities: []string{s.Modality()}, IssuedAt: s.Now(), ExpiresAt: s.Now().Add(time.Hour), Notice: consent.NoticeOf([]byte("Your samples are compared."), "en")}
 	if edit != nil {
 		edit(s, &c)
 	}
@@ -129,7 +131,7 @@ func (s *session) consented(ctx context.Context, p, giver Subject, edit func(*se
 		token = damage(token)
 	}
 	d.Content[wire.KeyConsent] = token
-	_, err = s.answered(ctx, d, want)
+	_, err = s.Answered(ctx, d, want)
 	return err
 }
 

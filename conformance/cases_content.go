@@ -84,18 +84,18 @@ func foreign(s *session, d *draft) error {
 }
 
 func garbageOfUnknown(ctx context.Context, s *session) error {
-	p, err := s.stranger()
+	p, err := s.Stranger()
 	if err != nil {
 		return err
 	}
-	d, err := s.about(p, s.Target.open())
+	d, err := s.About(p, s.Target.Ground())
 	if err != nil {
 		return err
 	}
 	if err := garbage(s, d); err != nil {
 		return err
 	}
-	_, err = s.answered(ctx, d, protocol.CodeProbe)
+	_, err = s.Answered(ctx, d, protocol.CodeProbe)
 	return err
 }
 

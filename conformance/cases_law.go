@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/tamga-id/tamga/conformance/internal/exchange"
+	"github.com/tamga-id/tamga/conformance/party"
 	"github.com/tamga-id/tamga/federation/policy/vocabulary"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
@@ -48,24 +50,24 @@ func searchOn(basis string) fault {
 
 func unlawful(f fault) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
-		d, err := s.mated(s.Target.open())
+		d, err := s.Mated(s.Target.Ground())
 		if err != nil {
 			return err
 		}
 		if err := f(s, d); err != nil {
 			return err
 		}
-		return s.lawRefuses(ctx, d)
+		return lawRefuses(ctx, s, d)
 	}
 }
 
-func (s *session) lawRefuses(ctx context.Context, d *draft) error {
-	r, err := s.answered(ctx, d, protocol.CodeLaw)
+func lawRefuses(ctx context.Context, s *session, d *draft) error {
+	r, err := s.Answered(ctx, d, protocol.CodeLaw)
 	if err != nil {
 		return err
 	}
 	if r.Policy.Law == "" || r.Policy.ID == "" || r.Policy.Article == "" {
-		return broke("TMG-R-007", "law, policy and article of the refusal", "a refusal without")
+		return exchange.Broke("TMG-R-007", "law, policy and article of the refusal", "a refusal without")
 	}
 	return nil
 }
@@ -77,18 +79,18 @@ func unlisted(ctx context.Context, s *session) error {
 			continue
 		}
 		for _, basis := range legalBases {
-			d, err := s.mated(Ground{purpose, basis})
+			d, err := s.Mated(party.Ground{Purpose: purpose, LegalBasis: basis})
 			if err != nil {
 				return err
 			}
-			if err := s.lawRefuses(ctx, d); err != nil {
+			if err := lawRefuses(ctx, s, d); err != nil {
 				return err
 			}
 			tried = true
 		}
 	}
 	if !tried {
-		return &skip{"the target's metadata lists every purpose of the registry"}
+		return &skip{Reason: "the target's metadata lists every purpose of the registry"}
 	}
 	return nil
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tamga-id/tamga/conformance/internal/exchange"
 	"github.com/tamga-id/tamga/conformance/internal/wire"
+	"github.com/tamga-id/tamga/conformance/party"
 	"github.com/tamga-id/tamga/credentials/consent"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/federation/protocol"
@@ -36,33 +38,33 @@ func officeCases() []Case {
 }
 
 // agreement is a consent of p's to one use, and a Query with it, both on the ground of consent.
-func (s *session) agreement(ctx context.Context) (Subject, consent.Consent, *draft, error) {
-	fail := func(err error) (Subject, consent.Consent, *draft, error) {
-		return Subject{}, consent.Consent{}, nil, err
+func agreement(ctx context.Context, s *session) (party.Subject, consent.Consent, *draft, error) {
+	fail := func(err error) (party.Subject, consent.Consent, *draft, error) {
+		return party.Subject{}, consent.Consent{}, nil, err
 	}
-	p, err := s.person()
+	p, err := s.Person()
 	if err != nil {
 		return fail(err)
 	}
 	if p.Holder.IsZero() {
-		return fail(&skip{"the test subjects have no consent keys"})
+		return fail(&skip{Reason: "the test subjects have no consent keys"})
 	}
-	g, _, err := s.ground(ctx)
+	g, _, err := ground(ctx, s)
 	if err != nil {
 		return fail(err)
 	}
-	d, err := s.about(p, g)
+	d, err := s.About(p, g)
 	if err != nil {
 		return fail(err)
 	}
 	return p, consent.Consent{ID: d.Claims["jti"].(string), Requester: s.Tester.Entity, Controller: s.Target.Entity, Purpose: g.Purpose,
-		Modalities: []string{s.modality()}, IssuedAt: s.Now(), ExpiresAt: s.Now().Add(time.Hour),
+		Modalities: []string{s.Modality()}, IssuedAt: s.Now(), ExpiresAt: s.Now().Add(time.Hour),
 		Notice: consent.NoticeOf([]byte("Your samples are compared."), "en")}, d, nil
 }
 
 // again is a new Query about p on the ground of c, with another capture.
-func (s *session) again(p Subject, c consent.Consent, token string) (*draft, error) {
-	d, err := s.about(p, Ground{c.Purpose, "consent"})
+func again(s *session, p party.Subject, c consent.Consent, token string) (*draft, error) {
+	d, err := s.About(p, party.Ground{Purpose: c.Purpose, LegalBasis: "consent"})
 	if err != nil {
 		return nil, err
 	}
@@ -71,17 +73,17 @@ func (s *session) again(p Subject, c consent.Consent, token string) (*draft, err
 }
 
 func usedTwice(ctx context.Context, s *session) error {
-	return s.inTurn(ctx, nil, protocol.CodeMatched, protocol.CodeConsentUsed)
+	return inTurn(ctx, s, nil, protocol.CodeMatched, protocol.CodeConsentUsed)
 }
 
 // refusedFirst asks with the wrong purpose first, which counts for nothing.
 func refusedFirst(ctx context.Context, s *session) error {
-	return s.inTurn(ctx, func(d *draft) { d.Claims["purpose"] = "no_such_purpose" }, protocol.CodeLaw, protocol.CodeMatched)
+	return inTurn(ctx, s, func(d *draft) { d.Claims["purpose"] = "no_such_purpose" }, protocol.CodeLaw, protocol.CodeMatched)
 }
 
 // inTurn asks twice on one artefact; edit changes the first Query.
-func (s *session) inTurn(ctx context.Context, edit func(*draft), first, second protocol.Code) error {
-	p, c, d, err := s.agreement(ctx)
+func inTurn(ctx context.Context, s *session, edit func(*draft), first, second protocol.Code) error {
+	p, c, d, err := agreement(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -93,20 +95,20 @@ func (s *session) inTurn(ctx context.Context, edit func(*draft), first, second p
 	if edit != nil {
 		edit(d)
 	}
-	if _, err := s.answered(ctx, d, first); err != nil {
+	if _, err := s.Answered(ctx, d, first); err != nil {
 		return err
 	}
-	if d, err = s.again(p, c, token); err != nil {
+	if d, err = again(s, p, c, token); err != nil {
 		return err
 	}
-	_, err = s.answered(ctx, d, second)
+	_, err = s.Answered(ctx, d, second)
 	return err
 }
 
 // byStranger asks on what an office made that no node knows.
 func byStranger(make func(jose.PrivateKey, consent.Consent) (string, error), want protocol.Code) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
-		p, c, d, err := s.agreement(ctx)
+		p, c, d, err := agreement(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -114,12 +116,12 @@ func byStranger(make func(jose.PrivateKey, consent.Consent) (string, error), wan
 			return fmt.Errorf("making consent: %w", err)
 		}
 		c.Office, c.Officer, c.Form = "https://office.invalid", "desk-1", consent.Written
-		token, err := make(s.officer("first"), c)
+		token, err := make(officer(s, "first"), c)
 		if err != nil {
 			return fmt.Errorf("making consent: %w", err)
 		}
 		d.Content[wire.KeyConsent] = token
-		_, err = s.answered(ctx, d, want)
+		_, err = s.Answered(ctx, d, want)
 		return err
 	}
 }
@@ -146,7 +148,7 @@ func signedTwice(k jose.PrivateKey, c consent.Consent) (string, error) {
 
 // withdrawn withdraws a consent before it is used.
 func withdrawn(ctx context.Context, s *session) error {
-	p, c, d, err := s.agreement(ctx)
+	p, c, d, err := agreement(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -154,39 +156,39 @@ func withdrawn(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	taken, err := s.withdraw(ctx, p.Holder, c)
+	taken, err := withdraw(ctx, s, p.Holder, c)
 	if err != nil {
 		return err
 	}
 	if !taken {
-		return broke("TMG-C-008", "a withdrawal that is kept and acknowledged", "another reply, or none")
+		return exchange.Broke("TMG-C-008", "a withdrawal that is kept and acknowledged", "another reply, or none")
 	}
 	d.Content[wire.KeyConsent] = token
-	_, err = s.answered(ctx, d, protocol.CodeConsentWithdrawn)
+	_, err = s.Answered(ctx, d, protocol.CodeConsentWithdrawn)
 	return err
 }
 
 // withdrawnByOther hands over what concerns another requester.
 func withdrawnByOther(ctx context.Context, s *session) error {
-	p, c, _, err := s.agreement(ctx)
+	p, c, _, err := agreement(ctx, s)
 	if err != nil {
 		return err
 	}
 	c.Requester = "https://elsewhere.example"
-	taken, err := s.withdraw(ctx, p.Holder, c)
+	taken, err := withdraw(ctx, s, p.Holder, c)
 	if err != nil {
 		return err
 	}
 	if taken {
-		return broke("TMG-C-008", "a withdrawal between others that is not taken", "an acknowledgement")
+		return exchange.Broke("TMG-C-008", "a withdrawal between others that is not taken", "an acknowledgement")
 	}
 	return nil
 }
 
 // withdraw hands a withdrawal over, and reports whether it is acknowledged.
-func (s *session) withdraw(ctx context.Context, k jose.PrivateKey, c consent.Consent) (bool, error) {
+func withdraw(ctx context.Context, s *session, k jose.PrivateKey, c consent.Consent) (bool, error) {
 	if s.Tester.Consent == nil {
-		return false, &skip{"the tester cannot hand over withdrawals"}
+		return false, &skip{Reason: "the tester cannot hand over withdrawals"}
 	}
 	c.Holder = k.Public().KeyID()
 	token, err := consent.Withdraw(k, c, "", s.Now())
@@ -201,7 +203,7 @@ func (s *session) withdraw(ctx context.Context, k jose.PrivateKey, c consent.Con
 }
 
 // officer is the key of an office's officer, of this run alone.
-func (s *session) officer(name string) jose.PrivateKey {
+func officer(s *session, name string) jose.PrivateKey {
 	sum := sha256.Sum256(fmt.Appendf(nil, "conformance officer %s %d", name, s.Seed))
 	k, err := jose.NewPrivateKey(sum[:])
 	if err != nil {
@@ -212,41 +214,41 @@ func (s *session) officer(name string) jose.PrivateKey {
 
 // withheld asks about somebody who is not enrolled, and about somebody else than who is.
 func withheld(ctx context.Context, s *session) error {
-	p, err := s.stranger()
+	p, err := s.Stranger()
 	if err != nil {
 		return err
 	}
-	d, err := s.about(p, s.Target.open())
+	d, err := s.About(p, s.Target.Ground())
 	if err != nil {
 		return err
 	}
-	nobody, _, err := s.exchange(ctx, d)
+	nobody, _, err := s.Exchange(ctx, d)
 	if err != nil {
 		return err
 	}
 	if nobody.Code == protocol.CodeSubjectUnknown {
-		return is(nobody, true, protocol.CodeSubjectUnknown) // the law lets it be told
+		return exchange.Is(nobody, true, protocol.CodeSubjectUnknown) // the law lets it be told
 	}
-	holder, other, err := s.pair()
+	holder, other, err := s.Pair()
 	if err != nil {
 		return err
 	}
-	probe, err := s.probe(other, s.modality())
+	probe, err := s.Probe(other, s.Modality())
 	if err != nil {
 		return err
 	}
-	if d, err = s.draft(holder, s.Target.open(), probe); err != nil {
+	if d, err = s.Draft(holder, s.Target.Ground(), probe); err != nil {
 		return err
 	}
-	somebody, err := s.answered(ctx, d, protocol.CodeNotMatched)
+	somebody, err := s.Answered(ctx, d, protocol.CodeNotMatched)
 	if err != nil {
 		return err
 	}
-	if err := is(nobody, true, protocol.CodeNotMatched); err != nil {
+	if err := exchange.Is(nobody, true, protocol.CodeNotMatched); err != nil {
 		return err
 	}
 	if nobody.Rate != somebody.Rate || nobody.Policy != somebody.Policy {
-		return broke("TMG-R-016", "the rate and the policy of a person who did not match", "others")
+		return exchange.Broke("TMG-R-016", "the rate and the policy of a person who did not match", "others")
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func sealCases() []Case {
 		}),
 		broken("TMG-CONF-S-003", "a sealed part with a flipped bit is refused", func(s *session, d *draft) error { d.Sealed = flipped(s); return nil }),
 		broken("TMG-CONF-S-004", "a sealed part that is cut off is refused", func(s *session, d *draft) error {
-			d.Sealed = func(b []byte) []byte { return b[:1120+s.rng.IntN(8)] }
+			d.Sealed = func(b []byte) []byte { return b[:1120+s.Rand.IntN(8)] }
 			return nil
 		}),
 		broken("TMG-CONF-S-005", "a sealed part of another context is refused", func(_ *session, d *draft) error { d.Info = "tamga/v1/answer"; return nil }),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/tamga-id/tamga/conformance/internal/exchange"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
 
@@ -65,32 +66,32 @@ func inOtherName(s *session, d *draft) error {
 }
 
 func replayed(ctx context.Context, s *session) error {
-	_, second, err := s.replay(ctx)
+	_, second, err := replay(ctx, s)
 	if err != nil {
 		return err
 	}
-	return is(second, true, protocol.CodeReplay)
+	return exchange.Is(second, true, protocol.CodeReplay)
 }
 
 func sameID(ctx context.Context, s *session) error {
-	first, err := s.mated(s.Target.open())
+	first, err := s.Mated(s.Target.Ground())
 	if err != nil {
 		return err
 	}
-	if _, err := s.answered(ctx, first, protocol.CodeMatched); err != nil {
+	if _, err := s.Answered(ctx, first, protocol.CodeMatched); err != nil {
 		return err
 	}
-	second, err := s.mated(s.Target.open())
+	second, err := s.Mated(s.Target.Ground())
 	if err != nil {
 		return err
 	}
 	second.Claims["jti"], second.Claims["officer"] = first.Claims["jti"], "another"
-	_, err = s.answered(ctx, second, protocol.CodeReplay)
+	_, err = s.Answered(ctx, second, protocol.CodeReplay)
 	return err
 }
 
 func race(ctx context.Context, s *session) error {
-	d, err := s.mated(s.Target.open())
+	d, err := s.Mated(s.Target.Ground())
 	if err != nil {
 		return err
 	}
@@ -102,13 +103,13 @@ func race(ctx context.Context, s *session) error {
 	for i := range queries {
 		queries[i] = q
 	}
-	replies, err := s.parallel(ctx, queries)
+	replies, err := parallel(ctx, s, queries)
 	if err != nil {
 		return err
 	}
 	answered := 0
 	for _, r := range replies {
-		if err := is(r, true, protocol.CodeMatched, protocol.CodeReplay); err != nil {
+		if err := exchange.Is(r, true, protocol.CodeMatched, protocol.CodeReplay); err != nil {
 			return err
 		}
 		if r.Code == protocol.CodeMatched {
@@ -116,7 +117,7 @@ func race(ctx context.Context, s *session) error {
 		}
 	}
 	if answered != 1 {
-		return broke("TMG-R-006", "one of the frames answered and the others refused "+string(protocol.CodeReplay), "another number answered")
+		return exchange.Broke("TMG-R-006", "one of the frames answered and the others refused "+string(protocol.CodeReplay), "another number answered")
 	}
 	return nil
 }

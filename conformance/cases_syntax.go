@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/tamga-id/tamga/conformance/internal/exchange"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
 
@@ -74,11 +75,11 @@ func syntaxCases() []Case {
 func raw(frame func(*session) []byte) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
 		f := frame(s)
-		r, err := s.send(ctx, sent{Frame: f, Hash: sha256.Sum256(f), Claims: map[string]any{}, At: s.Now()})
+		r, err := s.Send(ctx, sent{Frame: f, Hash: sha256.Sum256(f), Claims: map[string]any{}, At: s.Now()})
 		if err != nil {
 			return err
 		}
-		return is(r, false, protocol.CodeMalformed)
+		return exchange.Is(r, false, protocol.CodeMalformed)
 	}
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+
+	"github.com/tamga-id/tamga/conformance/internal/exchange"
+	"github.com/tamga-id/tamga/conformance/party"
 )
 
 // transportCases are about connections and frames, section 2.
@@ -16,15 +19,15 @@ func transportCases() []Case {
 		{ID: "TMG-CONF-T-003", Title: "a frame that announces no bytes is not answered", Negative: true, Requirements: []string{"TMG-T-003"},
 			steps: announces(0)},
 		{ID: "TMG-CONF-T-004", Title: "after all that was refused the node still answers", Requirements: []string{"TMG-T-004", "TMG-R-011"},
-			steps: matches(modalityFace), Hint: "One of the faulty frames did harm that lasted."},
+			steps: matches(party.Face), Hint: "One of the faulty frames did harm that lasted."},
 	}
 }
 
 func strangerRefused(ctx context.Context, s *session) error {
 	if s.Tester.Stranger == nil {
-		return &skip{"the tester has no connection of a stranger"}
+		return &skip{Reason: "the tester has no connection of a stranger"}
 	}
-	d, err := s.mated(s.Target.open())
+	d, err := s.Mated(s.Target.Ground())
 	if err != nil {
 		return err
 	}
@@ -35,9 +38,9 @@ func strangerRefused(ctx context.Context, s *session) error {
 	_, err = s.Tester.Stranger.Exchange(ctx, q.Frame)
 	switch {
 	case err == nil:
-		return broke("TMG-T-002", "a connection closed at the handshake", "a reply to a stranger")
+		return exchange.Broke("TMG-T-002", "a connection closed at the handshake", "a reply to a stranger")
 	case errors.Is(err, context.DeadlineExceeded):
-		return broke("TMG-T-002", "a connection closed at the handshake", "a stranger who was left waiting")
+		return exchange.Broke("TMG-T-002", "a connection closed at the handshake", "a stranger who was left waiting")
 	}
 	return nil
 }
@@ -46,11 +49,11 @@ func strangerRefused(ctx context.Context, s *session) error {
 func announces(length uint32) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
 		if s.Tester.Raw == nil {
-			return &skip{"the tester's transport cannot break the framing"}
+			return &skip{Reason: "the tester's transport cannot break the framing"}
 		}
 		b := binary.BigEndian.AppendUint32(nil, length)
 		if _, err := s.Tester.Raw.Exchange(ctx, append(b, make([]byte, length)...)); err == nil {
-			return broke("TMG-T-003", "a stream that is reset", "a reply")
+			return exchange.Broke("TMG-T-003", "a stream that is reset", "a reply")
 		}
 		return nil
 	}

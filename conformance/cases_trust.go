@@ -6,6 +6,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/tamga-id/tamga/conformance/internal/exchange"
 	"github.com/tamga-id/tamga/conformance/internal/wire"
 	"github.com/tamga-id/tamga/federation/trust"
 )
@@ -38,10 +39,10 @@ type trustReply struct {
 }
 
 // ask sends one frame of /tamga/trust/1, after edit, and wants the status.
-func (s *session) ask(ctx context.Context, request any, edit func([]byte) []byte, want string) (trustReply, error) {
+func ask(ctx context.Context, s *session, request any, edit func([]byte) []byte, want string) (trustReply, error) {
 	var r trustReply
 	if s.Tester.Trust == nil {
-		return r, &skip{"the tester has no line for /tamga/trust/1"}
+		return r, &skip{Reason: "the tester has no line for /tamga/trust/1"}
 	}
 	frame, err := wire.Deterministic(request)
 	if err != nil {
@@ -52,24 +53,24 @@ func (s *session) ask(ctx context.Context, request any, edit func([]byte) []byte
 	}
 	raw, err := s.Tester.Trust.Exchange(ctx, frame)
 	if err != nil {
-		return r, broke("", "status "+want, "no reply")
+		return r, exchange.Broke("", "status "+want, "no reply")
 	}
 	mode, err := cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField}.DecMode()
 	if err != nil {
 		return r, err
 	}
 	if err := mode.Unmarshal(raw, &r); err != nil {
-		return r, broke("", "the CBOR map of a status and at most a token", "something else")
+		return r, exchange.Broke("", "the CBOR map of a status and at most a token", "something else")
 	}
 	if r.Status != want || (want == "ok") != (r.Token != nil) {
-		return r, broke("", "status "+want, "another status, or a token where none belongs")
+		return r, exchange.Broke("", "status "+want, "another status, or a token where none belongs")
 	}
 	return r, nil
 }
 
 func status(want string, request func(*session) any, edit func([]byte) []byte) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
-		_, err := s.ask(ctx, request(s), edit, want)
+		_, err := ask(ctx, s, request(s), edit, want)
 		return err
 	}
 }
@@ -77,34 +78,34 @@ func status(want string, request func(*session) any, edit func([]byte) []byte) f
 // configuration asks for the node's statement and compares it with what the Trust
 // Chain said. Its signature is for the chain to verify.
 func configuration(ctx context.Context, s *session) error {
-	r, err := s.ask(ctx, trustRequest("get-entity-configuration", s.Target.Entity), nil, "ok")
+	r, err := ask(ctx, s, trustRequest("get-entity-configuration", s.Target.Entity), nil, "ok")
 	if err != nil {
 		return err
 	}
 	statement, err := trust.ParseStatement(*r.Token)
 	if err != nil {
-		return broke("TMG-E-006", "an Entity Configuration", "something else")
+		return exchange.Broke("TMG-E-006", "an Entity Configuration", "something else")
 	}
 	m, err := statement.Metadata()
 	if err != nil || m.TamgaNode == nil || !statement.IsConfiguration() || string(statement.Subject()) != s.Target.Entity {
-		return broke("TMG-E-001", "the target's own statement with metadata of type tamga_node", "another statement")
+		return exchange.Broke("TMG-E-001", "the target's own statement with metadata of type tamga_node", "another statement")
 	}
 	n := m.TamgaNode
 	switch {
 	case n.Jurisdiction != s.Target.Jurisdiction || n.PeerID == "" || n.Ledger == nil || len(n.SealingKeys) == 0:
-		return broke("TMG-E-001", "jurisdiction, peer_id, sealing_keys and ledger", "one missing or of another node")
+		return exchange.Broke("TMG-E-001", "jurisdiction, peer_id, sealing_keys and ledger", "one missing or of another node")
 	case !slices.Contains(n.Revisions, Revision):
-		return broke("TMG-E-001", "revision 1 among the revisions", "others")
+		return exchange.Broke("TMG-E-001", "revision 1 among the revisions", "others")
 	case len(statement.AuthorityHints()) == 0:
-		return broke("TMG-E-001", "authority_hints that name a superior", "none")
+		return exchange.Broke("TMG-E-001", "authority_hints that name a superior", "none")
 	}
 	if _, err := statement.Node(); err != nil {
-		return broke("TMG-E-014", "metadata that holds together, with a proof for every peer ID", "a proof missing or wrong, or a member that is malformed")
+		return exchange.Broke("TMG-E-014", "metadata that holds together, with a proof for every peer ID", "a proof missing or wrong, or a member that is malformed")
 	}
 	for _, k := range s.Target.Peer.Keys.Keys() {
 		if _, ok := n.Keys.Key(k.KeyID()); ok {
 			return nil
 		}
 	}
-	return broke("TMG-E-001", "a signing key that the Trust Chain knows", "others")
+	return exchange.Broke("TMG-E-001", "a signing key that the Trust Chain knows", "others")
 }

@@ -7,7 +7,7 @@
 //
 // The suite is black-box. It knows the wire and nothing of the node's insides, builds
 // its Queries and opens replies by the text itself, and reaches the target through an
-// [Exchanger] that the caller brings, who must be a member of the target's federation.
+// [party.Exchanger] that the caller brings, who must be a member of the target's federation.
 // It does not judge accuracy: a handful of synthetic people say whether a matcher is
 // joined to the wire, not how good it is.
 //

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tamga-id/tamga/conformance/party"
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
 	"github.com/tamga-id/tamga/federation/ledger"
@@ -64,10 +65,10 @@ func newFake(t *testing.T) *fake {
 
 func (f *fake) options() Options {
 	return Options{
-		Target: Target{Entity: targetEntity, Jurisdiction: "UZB", Peer: f.peer, SealingKey: f.sealing.Public(),
+		Target: party.Target{Entity: targetEntity, Jurisdiction: "UZB", Peer: f.peer, SealingKey: f.sealing.Public(),
 			Modalities: []string{"finger", "face"}, Purposes: []string{"border_control", "travel_check_in"}},
-		Tester:   Tester{Entity: testerEntity, Jurisdiction: "KAZ", Signing: f.tester, Exchanger: f},
-		Subjects: Synthetic(1, "UZB", 8), Seed: 71, Now: f.now,
+		Tester:   party.Tester{Entity: testerEntity, Jurisdiction: "KAZ", Signing: f.tester, Exchanger: f},
+		Subjects: party.Synthetic(1, "UZB", 8), Seed: 71, Now: f.now,
 	}
 }
 

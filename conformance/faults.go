@@ -1,15 +1,51 @@
 package conformance
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 
 	"github.com/tamga-id/tamga/crypto/jose"
+	"github.com/tamga-id/tamga/federation/protocol"
 )
 
 var b64 = base64.RawURLEncoding
+
+// fault is one thing that is done to a good Query.
+type fault func(s *session, d *draft) error
+
+// refuses are the steps of a case in which the fault must be met with a Refusal.
+func refuses(f fault, codes ...protocol.Code) func(context.Context, *session) error {
+	return faulty(f, false, codes)
+}
+
+// answers are the steps of a case in which the Query, fault and all, must be recorded
+// and met with an Answer.
+func answers(f fault, codes ...protocol.Code) func(context.Context, *session) error {
+	return faulty(f, true, codes)
+}
+
+func faulty(f fault, answer bool, codes []protocol.Code) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		d, err := s.Mated(s.Target.Ground())
+		if err != nil {
+			return err
+		}
+		if err := f(s, d); err != nil {
+			return fmt.Errorf("making the fault: %w", err)
+		}
+		_, err = s.Demand(ctx, d, answer, codes)
+		return err
+	}
+}
+
+// claim is the fault that a claim has another value, in a Query that is otherwise
+// sealed and signed over that value.
+func claim(name string, value any) fault {
+	return func(_ *session, d *draft) error { d.Claims[name] = value; return nil }
+}
 
 // symmetric signs with HMAC and takes the issuer's public key for the secret: the
 // confusion of RFC 8725 section 2.1.
@@ -46,7 +82,7 @@ func embedded(s *session, d *draft) error {
 // flippedSignature damages one bit of the signature that the seed chooses. The last
 // byte stays whole, so that the base64url is canonical whatever the bit.
 func flippedSignature(s *session, d *draft) error {
-	at, bit := s.rng.IntN(32), byte(1)<<s.rng.IntN(8)
+	at, bit := s.Rand.IntN(32), byte(1)<<s.Rand.IntN(8)
 	d.Token = func(t string) string {
 		cut := len(t) - 86 // 64 bytes in base64url
 		sig, err := b64.DecodeString(t[cut:])
@@ -62,7 +98,7 @@ func flippedSignature(s *session, d *draft) error {
 // flipped damages one bit of b that the seed chooses.
 func flipped(s *session) func([]byte) []byte {
 	return func(b []byte) []byte {
-		b[s.rng.IntN(len(b))] ^= 1 << s.rng.IntN(8)
+		b[s.Rand.IntN(len(b))] ^= 1 << s.Rand.IntN(8)
 		return b
 	}
 }

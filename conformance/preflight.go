@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tamga-id/tamga/conformance/internal/exchange"
+	"github.com/tamga-id/tamga/conformance/party"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
 
@@ -20,15 +22,36 @@ func preflight() []Case {
 }
 
 func complete(_ context.Context, s *session) error {
-	if err := s.check(); err != nil {
-		return &configError{"complete options", err.Error(), "Resolve target and tester from their Trust Chains again."}
+	if err := check(s); err != nil {
+		return exchange.Misfit("complete options", err.Error(), "Resolve target and tester from their Trust Chains again.")
 	}
-	for _, get := range []func() (Subject, error){s.person, s.stranger} {
+	for _, get := range []func() (party.Subject, error){s.Person, s.Stranger} {
 		if _, err := get(); err != nil {
 			return fmt.Errorf("making test subjects: %w", err)
 		}
 	}
 	return nil
+}
+
+// check reports what is missing of the options; nothing was sent then.
+func check(o *session) error {
+	var errs []error
+	need := func(ok bool, what string) {
+		if !ok {
+			errs = append(errs, errors.New(what+" is missing"))
+		}
+	}
+	need(o.Now != nil, "Now")
+	need(o.Target.Entity != "" && o.Target.Jurisdiction != "", "the target's Entity Identifier or jurisdiction")
+	need(o.Target.Peer.Entity == o.Target.Entity && o.Target.Peer.Keys.Len() > 0, "the target's signing key")
+	need(!o.Target.SealingKey.IsZero(), "the target's sealing key")
+	need(o.Tester.Entity != "" && !o.Tester.Signing.IsZero(), "the tester's Entity Identifier or signing key")
+	need(o.Tester.Exchanger != nil, "the tester's connection")
+	need(o.Subjects != nil, "Subjects")
+	if o.Subjects != nil && o.Subjects.Count() < 2 {
+		errs = append(errs, errors.New("at least two enrolled test subjects are needed"))
+	}
+	return errors.Join(errs...)
 }
 
 // A node refuses for up to a second after its start what it might have seen before
@@ -39,10 +62,10 @@ const (
 )
 
 func ready(ctx context.Context, s *session) error {
-	if err := s.check(); err != nil {
-		return &skip{"options are not complete"}
+	if err := check(s); err != nil {
+		return &skip{Reason: "options are not complete"}
 	}
-	r, err := s.probeTarget(ctx)
+	r, err := probeTarget(ctx, s)
 	for range restartTries - 1 {
 		if err != nil || r.Code != protocol.CodeRestarted {
 			break
@@ -54,25 +77,25 @@ func ready(ctx context.Context, s *session) error {
 			return ctx.Err()
 		case <-timer.C:
 		}
-		r, err = s.probeTarget(ctx)
+		r, err = probeTarget(ctx, s)
 	}
 	if err != nil {
 		return err
 	}
 	if r.Code != protocol.CodeMatched {
-		return &configError{"matched " + string(protocol.CodeMatched), r.Said(), remedy(r.Code)}
+		return exchange.Misfit("matched "+string(protocol.CodeMatched), r.Said(), remedy(r.Code))
 	}
-	if d := r.IssuedAt.Sub(s.Now()).Abs(); d > maxSkew {
-		return &configError{"clocks within 5 s of one another", "clocks further apart", "Set the clocks of tester and target."}
+	if d := r.IssuedAt.Sub(s.Now()).Abs(); d > exchange.MaxSkew {
+		return exchange.Misfit("clocks within 5 s of one another", "clocks further apart", "Set the clocks of tester and target.")
 	}
 	return nil
 }
 
 // probeTarget asks a question to which the answer is known.
-func (s *session) probeTarget(ctx context.Context) (reply, error) {
-	d, err := s.mated(s.Target.open())
+func probeTarget(ctx context.Context, s *session) (reply, error) {
+	d, err := s.Mated(s.Target.Ground())
 	if _, ok := errors.AsType[*skip](err); ok {
-		return reply{}, &configError{"a modality that target and test subjects have in common", "none", "Enrol test subjects with face or finger."}
+		return reply{}, exchange.Misfit("a modality that target and test subjects have in common", "none", "Enrol test subjects with face or finger.")
 	}
 	if err != nil {
 		return reply{}, err
@@ -83,12 +106,12 @@ func (s *session) probeTarget(ctx context.Context) (reply, error) {
 	}
 	frame, err := s.Tester.Exchanger.Exchange(ctx, q.Frame)
 	if err != nil {
-		return reply{}, &configError{"a reply", "none: " + err.Error(),
-			"Check the target's addresses, and that both sides have refreshed their members since the tester was enrolled."}
+		return reply{}, exchange.Misfit("a reply", "none: "+err.Error(),
+			"Check the target's addresses, and that both sides have refreshed their members since the tester was enrolled.")
 	}
-	r, f := s.read(q, frame)
+	r, f := s.Read(q, frame)
 	if f != nil && !r.Opened {
-		return r, &configError{f.Expected, f.Got, "Resolve the target from its Trust Chain again; if that does not help, it does not speak the protocol."}
+		return r, exchange.Misfit(f.Expected, f.Got, "Resolve the target from its Trust Chain again; if that does not help, it does not speak the protocol.")
 	}
 	return r, nil
 }

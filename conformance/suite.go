@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tamga-id/tamga/conformance/internal/exchange"
+	"github.com/tamga-id/tamga/conformance/internal/wire"
+	"github.com/tamga-id/tamga/conformance/party"
 	"github.com/tamga-id/tamga/conformance/report"
 )
 
@@ -27,6 +30,17 @@ const (
 	Skip         = report.Skip
 	ConfigError  = report.ConfigError
 	HarnessError = report.HarnessError
+)
+
+// The words of packages wire and exchange, in which cases are written.
+type (
+	draft       = wire.Draft
+	sent        = wire.Sent
+	reply       = wire.Reply
+	finding     = wire.Finding
+	session     = exchange.Session
+	skip        = exchange.Skip
+	configError = exchange.ConfigError
 )
 
 // Case is one thing that a node must do. It is data: the steps are bound to a session
@@ -49,9 +63,9 @@ func Cases() []Case {
 
 // Options say what to examine, as whom, and how much of it.
 type Options struct {
-	Target   Target
-	Tester   Tester
-	Subjects Subjects
+	Target   party.Target
+	Tester   party.Tester
+	Subjects party.Subjects
 	Only     []string         // identifiers of cases or requirements; empty: everything
 	Seed     uint64           // chooses people, probes and places to damage
 	Timeout  time.Duration    // of one case; 0: 30 s
@@ -141,7 +155,8 @@ func (o Options) one(ctx context.Context, c Case) error {
 	defer cancel()
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(c.ID))
-	return c.steps(ctx, &session{Options: o, rng: rand.New(rand.NewPCG(o.Seed, h.Sum64()))})
+	return c.steps(ctx, &session{Target: o.Target, Tester: o.Tester, Subjects: o.Subjects, Now: o.Now, Seed: o.Seed,
+		Rand: rand.New(rand.NewPCG(o.Seed, h.Sum64()))})
 }
 
 func (c Case) result() CaseResult {
@@ -165,21 +180,11 @@ func (c Case) judge(err, stopped error) CaseResult {
 			r.Broken, r.Hint = c.Requirements, c.Hint
 		}
 	case errors.As(err, &s):
-		r.Result, r.Got = Skip, s.reason
+		r.Result, r.Got = Skip, s.Reason
 	case errors.As(err, &cfg):
-		r.Result, r.Expected, r.Got, r.Hint = ConfigError, cfg.expected, cfg.got, cfg.hint
+		r.Result, r.Expected, r.Got, r.Hint = ConfigError, cfg.Expected, cfg.Got, cfg.Hint
 	default:
 		r.Result, r.Got = HarnessError, err.Error()
 	}
 	return r
 }
-
-// skip says why a case does not apply to this target or tester.
-type skip struct{ reason string }
-
-func (s *skip) Error() string { return s.reason }
-
-// configError says that target, tester and subjects do not fit together.
-type configError struct{ expected, got, hint string }
-
-func (c *configError) Error() string { return "expected " + c.expected + ", got " + c.got }

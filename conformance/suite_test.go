@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tamga-id/tamga/conformance/party"
 	"github.com/tamga-id/tamga/federation/protocol"
 )
 
@@ -107,7 +108,7 @@ func TestPreflight(t *testing.T) {
 	for name, break_ := range map[string]func(*fake, *Options){
 		"unreachable":     func(_ *fake, o *Options) { o.Tester.Exchanger = dead{} },
 		"no-key":          func(_ *fake, o *Options) { o.Target.Peer.Keys = newFake(t).peer.Keys },
-		"no-subjects":     func(_ *fake, o *Options) { o.Subjects = Synthetic(1, "UZB", 1) },
+		"no-subjects":     func(_ *fake, o *Options) { o.Subjects = party.Synthetic(1, "UZB", 1) },
 		"no-modality":     func(_ *fake, o *Options) { o.Target.Modalities = []string{"iris"} },
 		"not-enrolled":    code(protocol.CodeSubjectUnknown),
 		"other-people":    code(protocol.CodeNotMatched),
@@ -119,7 +120,7 @@ func TestPreflight(t *testing.T) {
 		"other-ledger":    func(f *fake, o *Options) { o.Target.Peer.Entity = "https://elsewhere.example" },
 		"other-seal":      func(_ *fake, o *Options) { o.Target.SealingKey = newFake(t).sealing.Public() },
 		"busy":            func(f *fake, _ *Options) { f.edit = func([]byte) []byte { return []byte{0x15} } },
-		"purpose-refused": func(_ *fake, o *Options) { o.Target.Open = Ground{"border control", "x"} },
+		"purpose-refused": func(_ *fake, o *Options) { o.Target.Open = party.Ground{Purpose: "border control", LegalBasis: "x"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
@@ -218,7 +219,7 @@ func TestNoMarksInReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 8 {
-		p, err := Synthetic(1, "UZB", 8).Enrolled(i)
+		p, err := party.Synthetic(1, "UZB", 8).Enrolled(i)
 		if err != nil {
 			t.Fatal(err)
 		}

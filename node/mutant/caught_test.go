@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tamga-id/tamga/conformance"
+	"github.com/tamga-id/tamga/conformance/party"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/node"
@@ -78,12 +79,12 @@ func (s sandbox) examine(t *testing.T, code string) conformance.Report {
 		t.Fatal(err)
 	}
 	r, err := conformance.Run(t.Context(), conformance.Options{
-		Target: conformance.Target{Entity: string(target.EntityID), Jurisdiction: target.Jurisdiction, Peer: target.Peer,
+		Target: party.Target{Entity: string(target.EntityID), Jurisdiction: target.Jurisdiction, Peer: target.Peer,
 			SealingKey: target.SealingKeys[0], Modalities: target.Modalities, Purposes: target.Purposes},
-		Tester: conformance.Tester{Entity: string(s.tester.EntityID), Jurisdiction: s.tester.Jurisdiction, Signing: s.tester.Signing,
+		Tester: party.Tester{Entity: string(s.tester.EntityID), Jurisdiction: s.tester.Jurisdiction, Signing: s.tester.Signing,
 			Exchanger: target.Line, Trust: target.Trust, Consent: target.Consent, Stranger: target.Stranger,
-			Other: conformance.Member{Entity: string(s.other.EntityID), Signing: s.other.Signing}},
-		Subjects: conformance.Synthetic(demo.Seed, code, people), Seed: 71, Now: time.Now,
+			Other: party.Member{Entity: string(s.other.EntityID), Signing: s.other.Signing}},
+		Subjects: party.Synthetic(demo.Seed, code, people), Seed: 71, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)

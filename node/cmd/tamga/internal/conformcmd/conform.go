@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tamga-id/tamga/conformance"
+	"github.com/tamga-id/tamga/conformance/party"
 	"github.com/tamga-id/tamga/federation/trust"
 	"github.com/tamga-id/tamga/federation/trust/authority"
 	"github.com/tamga-id/tamga/node"
@@ -190,11 +191,11 @@ type examination struct {
 // options are what the suite needs of a lab and its target.
 func options(a *cli.App, f conformFlags, l *lab.Lab, t lab.Target) conformance.Options {
 	o := conformance.Options{
-		Target: conformance.Target{Entity: string(t.EntityID), Jurisdiction: t.Jurisdiction, Peer: t.Peer,
+		Target: party.Target{Entity: string(t.EntityID), Jurisdiction: t.Jurisdiction, Peer: t.Peer,
 			Modalities: t.Modalities, Purposes: t.Purposes},
-		Tester: conformance.Tester{Entity: string(l.EntityID), Jurisdiction: l.Jurisdiction, Signing: l.Signing,
+		Tester: party.Tester{Entity: string(l.EntityID), Jurisdiction: l.Jurisdiction, Signing: l.Signing,
 			Exchanger: t.Line, Stranger: t.Stranger, Trust: t.Trust, Consent: t.Consent},
-		Subjects: conformance.Synthetic(demo.Seed, t.Jurisdiction, f.people),
+		Subjects: party.Synthetic(demo.Seed, t.Jurisdiction, f.people),
 		Only:     f.only, Seed: f.seed, Now: time.Now,
 	}
 	if len(t.SealingKeys) > 0 {
@@ -258,7 +259,7 @@ func examineSandbox(ctx context.Context, a *cli.App, f conformFlags, name string
 		return nil, err
 	}
 	o := options(a, f, labs[0], t)
-	o.Tester.Other = conformance.Member{Entity: string(labs[1].EntityID), Signing: labs[1].Signing}
+	o.Tester.Other = party.Member{Entity: string(labs[1].EntityID), Signing: labs[1].Signing}
 	return &examination{o, c.Close}, nil
 }
 

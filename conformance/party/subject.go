@@ -1,4 +1,4 @@
-package conformance
+package party
 
 import (
 	"fmt"
@@ -13,10 +13,11 @@ import (
 
 // Names of PROTOCOL.md section 9.
 const (
-	modalityFace   = "face"
-	modalityFinger = "finger"
-	formatFace     = "tamga-embedding-1"
-	formatFinger   = "iso-19794-2-2005"
+	Face   = "face"
+	Finger = "finger"
+
+	formatFace   = "tamga-embedding-1"
+	formatFinger = "iso-19794-2-2005"
 )
 
 // Subjects are the people whom the target enrolled for the examination, and some whom
@@ -83,9 +84,9 @@ func subjectOf(p synth.Person) (Subject, error) {
 		Marks:      p.Marks(),
 		Probe: func(modality string, n int) (protocol.Probe, bool) {
 			switch modality {
-			case modalityFace:
+			case Face:
 				return protocol.Probe{Modality: modality, Format: formatFace, Data: p.FaceProbe(n)}, true
-			case modalityFinger:
+			case Finger:
 				return protocol.Probe{Modality: modality, Format: formatFinger, Position: FingerPosition,
 					Data: p.FingerProbe(FingerPosition, n)}, true
 			}

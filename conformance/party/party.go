@@ -1,8 +1,9 @@
-package conformance
+// Package party has who takes part in an examination of a node: the target, the tester who
+// asks, and the people asked about.
+package party
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tamga-id/tamga/crypto/jose"
 	"github.com/tamga-id/tamga/crypto/sealing"
@@ -58,30 +59,10 @@ type Member struct {
 	Signing jose.PrivateKey
 }
 
-func (t Target) open() Ground {
+// Ground is Open, or border_control on public_task where that is zero.
+func (t Target) Ground() Ground {
 	if t.Open == (Ground{}) {
 		return Ground{"border_control", "public_task"}
 	}
 	return t.Open
-}
-
-// check reports what is missing; nothing was sent then.
-func (o Options) check() error {
-	var errs []error
-	need := func(ok bool, what string) {
-		if !ok {
-			errs = append(errs, errors.New(what+" is missing"))
-		}
-	}
-	need(o.Now != nil, "Now")
-	need(o.Target.Entity != "" && o.Target.Jurisdiction != "", "the target's Entity Identifier or jurisdiction")
-	need(o.Target.Peer.Entity == o.Target.Entity && o.Target.Peer.Keys.Len() > 0, "the target's signing key")
-	need(!o.Target.SealingKey.IsZero(), "the target's sealing key")
-	need(o.Tester.Entity != "" && !o.Tester.Signing.IsZero(), "the tester's Entity Identifier or signing key")
-	need(o.Tester.Exchanger != nil, "the tester's connection")
-	need(o.Subjects != nil, "Subjects")
-	if o.Subjects != nil && o.Subjects.Count() < 2 {
-		errs = append(errs, errors.New("at least two enrolled test subjects are needed"))
-	}
-	return errors.Join(errs...)
 }
