@@ -10,16 +10,10 @@ import (
 
 // Unverified is what an artefact says of itself: for who shows it, or withdraws it. Nobody
 // may act on it. It prints as a redaction mark, too.
-type Unverified struct {
-	claimed Consent
-	typ     string
-}
+type Unverified struct{ claimed Consent }
 
 // Claimed is what it says. That of an order is an exemption without a second officer.
 func (u Unverified) Claimed() Consent { return u.claimed }
-
-// Type is the JWS typ.
-func (u Unverified) Type() string { return u.typ }
 
 // LogValue implements [slog.LogValuer] without the fields.
 func (Unverified) LogValue() slog.Value { return slog.StringValue(redacted) }
@@ -30,44 +24,44 @@ func (Unverified) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacte
 // Parse reads an artefact without verifying anything but its form. Its only error is
 // [ErrMalformed].
 func Parse(token string) (Unverified, error) {
-	c, typ, err := claimed(token)
+	c, err := claimed(token)
 	if err != nil {
 		return Unverified{}, fmt.Errorf("parsing consent: %w", err)
 	}
-	return Unverified{c, typ}, nil
+	return Unverified{c}, nil
 }
 
-func claimed(token string) (Consent, string, error) {
+func claimed(token string) (Consent, error) {
 	u, err := parse(token)
 	if err != nil {
-		return Consent{}, "", err
+		return Consent{}, err
 	}
-	typ, second := u.Type(), ""
-	switch typ {
+	second := ""
+	switch u.Type() {
 	case Type, TypeAttestation, TypeOrder:
 	case TypeExemption:
 		var outer countersigned
 		if err := jose.DecodeClaims(u.Payload(), &outer); err != nil {
-			return Consent{}, "", fmt.Errorf("%v: %w", err, ErrMalformed)
+			return Consent{}, fmt.Errorf("%v: %w", err, ErrMalformed)
 		}
 		if u, err = parse(outer.Order); err != nil {
-			return Consent{}, "", err
+			return Consent{}, err
 		}
 		if u.Type() != TypeOrder || !visible(outer.Officer, maxName) {
-			return Consent{}, "", malformed("order")
+			return Consent{}, malformed("order")
 		}
 		second = outer.Officer
 	default:
-		return Consent{}, "", fmt.Errorf("typ is another: %w", ErrMalformed)
+		return Consent{}, fmt.Errorf("typ is another: %w", ErrMalformed)
 	}
 	cl, err := decode(u)
 	if err != nil {
-		return Consent{}, "", err
+		return Consent{}, err
 	}
 	if err := cl.validate(u.Type()); err != nil {
-		return Consent{}, "", fmt.Errorf("%v: %w", err, ErrMalformed)
+		return Consent{}, fmt.Errorf("%v: %w", err, ErrMalformed)
 	}
 	c := cl.consent(u.Type())
 	c.Exemption.Second = second
-	return c, typ, nil
+	return c, nil
 }

@@ -41,9 +41,6 @@ func Bound(probe, reference *Template) int32 {
 	return m.bound(p, make([]int32, len(p)))
 }
 
-// Own is a reference's own variation.
-func Own(r *Reference) float64 { return r.contents().own }
-
 // Channels, the unit of a channel, and where the distance of two ends.
 const (
 	Channels      = channels
