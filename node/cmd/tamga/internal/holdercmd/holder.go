@@ -136,17 +136,9 @@ once. The file may lie open; it goes to every holder.`,
 			if out == "" || threshold < 2 || threshold > len(args) {
 				return fault.Usage("--out is needed, and --threshold, 2 or more of the %d holders", len(args))
 			}
-			var cards []holder.Card
-			for _, file := range args {
-				b, err := files.ReadSmall(file, "card")
-				if err != nil {
-					return err
-				}
-				card, err := holder.ParseCard(b)
-				if err != nil {
-					return fmt.Errorf("%s: %w", file, err)
-				}
-				cards = append(cards, card)
+			cards, err := readAll(args, "card", holder.ParseCard)
+			if err != nil {
+				return err
 			}
 			f, err := openHolder(a, h)
 			if err != nil {
@@ -185,6 +177,23 @@ once. The file may lie open; it goes to every holder.`,
 	return c
 }
 
+// readAll reads what each of the files holds: cards or dealings, by their word for errors.
+func readAll[T any](names []string, word string, parse func([]byte) (T, error)) ([]T, error) {
+	var all []T
+	for _, name := range names {
+		b, err := files.ReadSmall(name, word)
+		if err != nil {
+			return nil, err
+		}
+		one, err := parse(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
 // committeeView is the JSON of a committee.
 type committeeView struct {
 	Threshold   int      `json:"threshold"`
@@ -214,17 +223,9 @@ dealings: their committees have one fingerprint then.`,
 		Example: `  tamga holder join --dir alpha --passphrase-file a.txt alpha.dealing beta.dealing gamma.dealing`,
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			var dealings []holder.Dealing
-			for _, file := range args {
-				b, err := files.ReadSmall(file, "dealing")
-				if err != nil {
-					return err
-				}
-				d, err := holder.ParseDealing(b)
-				if err != nil {
-					return fmt.Errorf("%s: %w", file, err)
-				}
-				dealings = append(dealings, d)
+			dealings, err := readAll(args, "dealing", holder.ParseDealing)
+			if err != nil {
+				return err
 			}
 			f, err := openHolder(a, h)
 			if err != nil {
